@@ -1,0 +1,230 @@
+//! Who we are, and the way into an account.
+
+use std::sync::Arc;
+
+use aws_sdk_iam::config::IdentityCache;
+use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
+use aws_smithy_runtime::client::retries::{RetryPartition, TokenBucket};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use keysweep_core::ids::AccountId;
+use keysweep_core::ticket::Warrant;
+use tokio::sync::OnceCell;
+use tokio::time::Instant;
+
+use crate::change::{self, Prepared};
+use crate::connect::{self, ConnectError};
+use crate::convert::parsed;
+use crate::fault::{Cause, Fault, FaultKind, classify};
+use crate::limits::Limits;
+use crate::reader::Reader;
+use crate::role::Partition;
+use crate::session::{Account, Accounts, Session};
+use crate::settings::{Observer, Settings};
+use crate::skew::ReadDate;
+
+/// How an account is entered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Access {
+    /// By the roles of the settings.
+    Assume,
+    /// By the hub's own credentials, which must be of that account.
+    Direct,
+}
+
+/// Whose credentials the hub runs under.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// The account.
+    pub account: AccountId,
+    /// The user or assumed role.
+    pub arn: String,
+}
+
+/// A connection to AWS. Clones share everything.
+#[derive(Clone)]
+pub struct Aws {
+    pub(crate) hub: Arc<Hub>,
+}
+
+/// What all accounts share.
+pub(crate) struct Hub {
+    pub(crate) settings: Settings,
+    pub(crate) partition: Partition,
+    pub(crate) limits: Limits,
+    pub(crate) accounts: Accounts,
+    pub(crate) sts: aws_sdk_sts::Client,
+    pub(crate) organizations: aws_sdk_organizations::Client,
+    iam: aws_sdk_iam::Config,
+    caller: OnceCell<Caller>,
+}
+
+impl Aws {
+    /// Builds the clients; sends nothing except what the default credential chain asks for.
+    ///
+    /// # Errors
+    /// If the settings cannot work or the environment redirects calls.
+    pub async fn connect(settings: Settings) -> Result<Self, ConnectError> {
+        let sdk = connect::load(&settings).await?;
+        let date =
+            || ReadDate { wall: Arc::clone(&settings.wall), observer: Arc::clone(&settings.observer) };
+        let partition = |name: &'static str| retry_partition(name, settings.retry_budget);
+        let sts = aws_sdk_sts::config::Builder::from(&sdk)
+            .interceptor(date())
+            .retry_partition(partition("sts"))
+            .build();
+        let organizations = aws_sdk_organizations::config::Builder::from(&sdk)
+            .interceptor(date())
+            .retry_partition(partition("organizations"))
+            .build();
+        let iam = aws_sdk_iam::config::Builder::from(&sdk).interceptor(date()).build();
+        let hub = Hub {
+            partition: Partition::of_region(&settings.region),
+            limits: Limits::new(&settings.rates),
+            accounts: Accounts::default(),
+            sts: aws_sdk_sts::Client::from_conf(sts),
+            organizations: aws_sdk_organizations::Client::from_conf(organizations),
+            iam,
+            caller: OnceCell::new(),
+            settings,
+        };
+        Ok(Self { hub: Arc::new(hub) })
+    }
+
+    /// Whose credentials the hub runs under; asked once (`sts:GetCallerIdentity`).
+    ///
+    /// # Errors
+    /// If there are no credentials, or STS does not answer.
+    pub async fn caller(&self) -> Result<Caller, Fault> {
+        self.hub.caller().await.cloned()
+    }
+
+    /// The partition of the configured region.
+    #[must_use]
+    pub fn partition(&self) -> Partition {
+        self.hub.partition
+    }
+
+    /// Opens an account for reading: by a session that can only read, or by the hub's own credentials.
+    ///
+    /// A session is reused until five minutes before it expires. The reader is meant for one scan: drop it then.
+    ///
+    /// # Errors
+    /// If the role cannot be assumed, or what was opened is another account.
+    pub async fn reader(&self, account: AccountId, access: Access) -> Result<Reader, Fault> {
+        let hub = Arc::clone(&self.hub);
+        let account = hub.accounts.get(account, &hub.settings);
+        let client = match access {
+            Access::Assume => {
+                let session = hub.scan_session(&account).await?;
+                hub.iam_client(&account, Some(&session), Attempts::Retried)
+            }
+            Access::Direct => {
+                hub.check_direct(account.id).await?;
+                hub.iam_client(&account, None, Attempts::Retried)
+            }
+        };
+        Ok(Reader::new(hub, account, client))
+    }
+
+    /// Opens an account for one change: under a session whose policy allows that one IAM action on that one user
+    /// and nothing else, except for `Access::Direct`, which has no session.
+    ///
+    /// `user_path` is the path of the user as the re-check read it, such as `/ci/`: the ARN of a user carries it.
+    /// The session lives 15 minutes, so that the change must follow at once.
+    ///
+    /// # Errors
+    /// If the role cannot be assumed, or what was opened is another account, or the exemption tags of the warrant
+    /// do not fit into a session policy.
+    pub async fn prepare(&self, warrant: &Warrant, user_path: &str, access: Access) -> Result<Prepared, Fault> {
+        let hub = Arc::clone(&self.hub);
+        let account = hub.accounts.get(warrant.identity().account, &hub.settings);
+        let client = match access {
+            Access::Assume => {
+                let session = hub.change_session(&account, warrant, user_path).await?;
+                hub.iam_client(&account, Some(&session), Attempts::Once)
+            }
+            Access::Direct => {
+                hub.check_direct(account.id).await?;
+                hub.iam_client(&account, None, Attempts::Once)
+            }
+        };
+        // The turn is taken here, so that sending starts at once and a pause has nothing to wait for but AWS.
+        account.turn().await;
+        Ok(change::prepared(hub, client, warrant))
+    }
+}
+
+/// Whether a failed attempt is followed by another.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Attempts {
+    /// Reads: standard retries within the account's budget.
+    Retried,
+    /// Changes: sent at most once.
+    Once,
+}
+
+impl Hub {
+    pub(crate) fn observer(&self) -> &dyn Observer {
+        self.settings.observer.as_ref()
+    }
+
+    /// Runs one call, tells the observer, and turns the SDK's error into a fault.
+    pub(crate) async fn observed<T, E>(
+        &self,
+        api: &'static str,
+        operation: impl FnOnce() -> String,
+        call: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    ) -> Result<T, Fault>
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        let start = Instant::now();
+        let result = call.await.map_err(|error| classify(&error));
+        let told = result.as_ref().map(|_| ()).map_err(|(kind, _)| *kind);
+        self.observer().call(api, told, start.elapsed());
+        result.map_err(|failure| Fault::new(operation(), failure))
+    }
+
+    async fn caller(&self) -> Result<&Caller, Fault> {
+        self.caller.get_or_try_init(|| self.ask_caller()).await
+    }
+
+    async fn ask_caller(&self) -> Result<Caller, Fault> {
+        let operation = || "get caller identity of the hub".to_owned();
+        self.limits.sts().await;
+        let call = self.sts.get_caller_identity().send();
+        let answer = self.observed("sts:GetCallerIdentity", operation, call).await?;
+        let account = parsed("Account", answer.account()).map_err(|what| Fault::bug(operation(), what))?;
+        Ok(Caller { account, arn: answer.arn().unwrap_or_default().to_owned() })
+    }
+
+    async fn check_direct(&self, account: AccountId) -> Result<(), Fault> {
+        let caller = self.caller().await?;
+        if caller.account == account {
+            return Ok(());
+        }
+        let cause = Cause::Contract(format!("the hub's own credentials are those of {}", caller.account));
+        Err(Fault::new(format!("open {account} directly"), (FaultKind::Denied, cause)))
+    }
+
+    /// A client for one account: cheap, as everything heavy is shared with the base.
+    fn iam_client(&self, account: &Account, session: Option<&Session>, attempts: Attempts) -> aws_sdk_iam::Client {
+        let mut config = self.iam.to_builder().retry_partition(account.retries.clone());
+        if let Some(session) = session {
+            // The SDK's cache holds 64 identities for the whole process and would thrash; there is nothing to
+            // cache about credentials that are already there.
+            config = config
+                .credentials_provider(session.credentials.clone())
+                .identity_cache(IdentityCache::no_cache());
+        }
+        if attempts == Attempts::Once {
+            config = config.retry_config(aws_smithy_types::retry::RetryConfig::disabled());
+        }
+        aws_sdk_iam::Client::from_conf(config.build())
+    }
+}
+
+/// Retries with a budget of their own. Named partitions of the SDK are shared by the process and never freed.
+pub(crate) fn retry_partition(name: impl Into<std::borrow::Cow<'static, str>>, budget: usize) -> RetryPartition {
+    RetryPartition::custom(name).token_bucket(TokenBucket::builder().capacity(budget).build()).build()
+}

@@ -1,0 +1,154 @@
+//! From settings to clients: the only place that reads the environment.
+
+use std::sync::Arc;
+
+use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_sdk_iam::config::StalledStreamProtectionConfig;
+use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
+use aws_smithy_async::time::{SharedTimeSource, TimeSource};
+use aws_smithy_http_client::proxy::ProxyConfig;
+use aws_smithy_http_client::{Builder, Connector, tls};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_types::retry::RetryConfig;
+use aws_smithy_types::timeout::TimeoutConfig;
+use aws_types::service_config::ServiceConfigKey;
+use secrecy::ExposeSecret;
+
+use crate::settings::{Settings, Wall};
+
+/// AWS cannot be talked to with these settings.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConnectError {
+    /// Something redirects calls away from AWS, and nobody allowed it.
+    #[error("{0} redirects AWS calls, which aws.allow_endpoint_override = false refuses")]
+    EndpointOverride(String),
+    /// STS would refuse the session name in every account.
+    #[error("session name {0:?}: expected 2 to 64 letters, digits or +=,.@_-")]
+    SessionName(String),
+}
+
+/// Variables by which the SDK lets the environment redirect the services we call.
+const ENDPOINT_VARIABLES: [(&str, &str); 3] =
+    [("IAM", "AWS_ENDPOINT_URL_IAM"), ("Organizations", "AWS_ENDPOINT_URL_ORGANIZATIONS"), ("STS", "AWS_ENDPOINT_URL_STS")];
+const ENDPOINT_VARIABLE: &str = "AWS_ENDPOINT_URL";
+
+/// Attempts of a read, the first included. Pinned, because the SDK would take it from `AWS_MAX_ATTEMPTS`.
+const ATTEMPTS: u32 = 3;
+
+/// Our clock, as the SDK wants it.
+struct WallSource(Wall);
+
+impl std::fmt::Debug for WallSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("WallSource")
+    }
+}
+
+impl TimeSource for WallSource {
+    fn now(&self) -> std::time::SystemTime {
+        (self.0)().into()
+    }
+}
+
+/// Loads the configuration that every client shares.
+pub(crate) async fn load(settings: &Settings) -> Result<SdkConfig, ConnectError> {
+    check_session_name(&settings.session_name)?;
+    // One client, and with it one pool of connections, for every service and account. The pool is kept apart by
+    // timeouts, so these are the same everywhere.
+    let http = settings.http.clone().unwrap_or_else(|| http_client(settings.endpoint.is_none()));
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(settings.attempt_timeout)
+        .read_timeout(settings.attempt_timeout)
+        .operation_attempt_timeout(settings.attempt_timeout)
+        .operation_timeout(settings.operation_timeout)
+        .build();
+    let mut loader = aws_config::defaults(BehaviorVersion::latest())
+        .region(Region::new(settings.region.clone()))
+        .http_client(http)
+        .time_source(SharedTimeSource::new(WallSource(Arc::clone(&settings.wall))))
+        .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
+        .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
+        .timeout_config(timeouts)
+        // Bodies are small and the attempt's limit covers them.
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
+    if let Ok(name) = AppName::new("keysweep") {
+        // Shows in the user agent of every event in the accounts' CloudTrail.
+        loader = loader.app_name(name);
+    }
+    if let Some(endpoint) = &settings.endpoint {
+        loader = loader.endpoint_url(endpoint);
+    }
+    if let Some(given) = &settings.credentials {
+        loader = loader.credentials_provider(Credentials::new(
+            &given.access_key_id,
+            given.secret_access_key.expose_secret(),
+            given.session_token.as_ref().map(|token| token.expose_secret().to_owned()),
+            None,
+            "keysweep",
+        ));
+    }
+    let sdk = loader.load().await;
+    if settings.endpoint.is_none() && !settings.allow_endpoint_override {
+        refuse_endpoint_override(&sdk)?;
+    }
+    Ok(sdk)
+}
+
+/// A stray variable must not redirect a daemon that deletes keys.
+fn refuse_endpoint_override(sdk: &SdkConfig) -> Result<(), ConnectError> {
+    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let services = ENDPOINT_VARIABLES.iter().map(|(_, variable)| *variable);
+    if let Some(name) = std::iter::once(ENDPOINT_VARIABLE).chain(services).find(|name| set(name)) {
+        return Err(ConnectError::EndpointOverride(name.to_owned()));
+    }
+    // What is left comes from the shared configuration file.
+    if sdk.endpoint_url().is_some() {
+        return Err(ConnectError::EndpointOverride("endpoint_url of the AWS profile".to_owned()));
+    }
+    for (service, _) in ENDPOINT_VARIABLES {
+        let key =
+            ServiceConfigKey::builder().service_id(service).env(ENDPOINT_VARIABLE).profile("endpoint_url").build();
+        let found = key.ok().and_then(|key| sdk.service_config()?.load_config(key));
+        if found.is_some() {
+            let what = format!("endpoint_url of {service} in the AWS profile");
+            return Err(ConnectError::EndpointOverride(what));
+        }
+    }
+    Ok(())
+}
+
+/// STS API reference: `roleSessionNameType` and `sourceIdentityType` are 2 to 64 of `\w+=,.@-`.
+fn check_session_name(name: &str) -> Result<(), ConnectError> {
+    let valid = (2..=64).contains(&name.len())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_+=,.@-".contains(&b));
+    if valid { Ok(()) } else { Err(ConnectError::SessionName(name.chars().take(80).collect())) }
+}
+
+/// An HTTPS client that honours `HTTPS_PROXY` and `NO_PROXY` when it talks to AWS, and nothing when it is given an
+/// endpoint of its own.
+fn http_client(proxy_from_environment: bool) -> SharedHttpClient {
+    // Without a proxy the builder's own way is the same, but it offers no place to put one.
+    let proxy = if proxy_from_environment { ProxyConfig::from_env() } else { ProxyConfig::disabled() };
+    Builder::new().build_with_connector_fn(move |settings, components| {
+        let mut connector = Connector::builder().proxy_config(proxy.clone());
+        connector.set_connector_settings(settings.cloned());
+        if let Some(components) = components {
+            connector.set_sleep_impl(components.sleep_impl());
+        }
+        connector.tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring)).build()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_name_that_sts_refuses_is_refused_at_start() {
+        assert!(check_session_name("keysweep").is_ok());
+        for name in ["", "x", "key sweep", "a:b", &"x".repeat(65)] {
+            assert!(check_session_name(name).is_err(), "{name:?}");
+        }
+    }
+}

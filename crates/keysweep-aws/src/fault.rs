@@ -1,0 +1,312 @@
+//! How a call failed: one [`Fault`] per failed operation, with its kind, what was asked for, and the cause.
+
+use std::error::Error as _;
+use std::fmt;
+
+use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_types::request_id::RequestId;
+
+/// What a failure means for whoever asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FaultKind {
+    /// AWS asked us to slow down, and the retries were used up.
+    Throttled,
+    /// We may not. For `GetAccessKeyLastUsed` also the answer for a key that is unknown.
+    Denied,
+    /// What was asked for does not exist.
+    Gone,
+    /// It may work another time: no answer, a broken connection, an error on the side of AWS.
+    Transient,
+    /// The call or the answer was wrong, and will be again: one of us has a bug.
+    Bug,
+}
+
+impl FaultKind {
+    /// Every kind, for counters that start at zero.
+    pub const ALL: [Self; 5] = [Self::Throttled, Self::Denied, Self::Gone, Self::Transient, Self::Bug];
+
+    /// Its name in metrics and messages.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Throttled => "throttled",
+            Self::Denied => "denied",
+            Self::Gone => "gone",
+            Self::Transient => "transient",
+            Self::Bug => "bug",
+        }
+    }
+}
+
+impl fmt::Display for FaultKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A failed operation, such as `list access keys of user ci-deploy in 111122223333: throttled`.
+///
+/// Its source says what AWS answered. Neither holds a secret, a token or a policy, in `Debug` too: that is why the
+/// error of the SDK, which carries the whole answer, is not kept.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{operation}: {kind}")]
+pub struct Fault {
+    kind: FaultKind,
+    operation: String,
+    #[source]
+    cause: Cause,
+}
+
+impl Fault {
+    pub(crate) fn new(operation: String, (kind, cause): (FaultKind, Cause)) -> Self {
+        Self { kind, operation, cause }
+    }
+
+    /// An answer that breaks AWS's own contract, or a call that we must not make.
+    pub(crate) fn bug(operation: String, what: impl Into<String>) -> Self {
+        Self { kind: FaultKind::Bug, operation, cause: Cause::Contract(what.into()) }
+    }
+
+    /// What the failure means.
+    #[must_use]
+    pub fn kind(&self) -> FaultKind {
+        self.kind
+    }
+
+    /// What was asked for, such as `list access keys of user ci-deploy in 111122223333`.
+    #[must_use]
+    pub fn operation(&self) -> &str {
+        &self.operation
+    }
+
+    /// What happened.
+    #[must_use]
+    pub fn cause(&self) -> &Cause {
+        &self.cause
+    }
+}
+
+/// What happened, in AWS's words where it answered.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Cause {
+    /// AWS answered with an error.
+    #[error("{code}: {message}")]
+    Answer {
+        /// HTTP status.
+        status: u16,
+        /// Error code, such as `AccessDenied`.
+        code: String,
+        /// The first line of the message.
+        message: String,
+        /// Request ID, for AWS's support.
+        request_id: Option<String>,
+    },
+    /// No answer within the limit of the attempt or of the operation.
+    #[error("no answer within the time limit")]
+    Timeout,
+    /// The connection could not be made, or broke.
+    #[error("connection failed: {0}")]
+    Connection(String),
+    /// The request was never sent.
+    #[error("not sent: {0}")]
+    NotSent(String),
+    /// There was an answer, and it is not one of AWS.
+    #[error("answer with status {status} is not one of AWS")]
+    Unreadable {
+        /// HTTP status.
+        status: u16,
+    },
+    /// A readable answer that contradicts AWS's documentation or the question.
+    #[error("{0}")]
+    Contract(String),
+}
+
+/// Kind and cause of an error of the SDK.
+pub(crate) fn classify<E>(error: &SdkError<E, HttpResponse>) -> (FaultKind, Cause)
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    match error {
+        SdkError::ServiceError(context) => {
+            let status = context.raw().status().as_u16();
+            let meta = context.err().meta();
+            match meta.code() {
+                Some(code) => (
+                    kind_of(status, code),
+                    Cause::Answer {
+                        status,
+                        code: short(code),
+                        message: message_of(code, meta.message().unwrap_or_default()),
+                        request_id: error.request_id().or_else(|| meta.request_id()).map(short),
+                    },
+                ),
+                None => (kind_of_status(status), Cause::Unreadable { status }),
+            }
+        }
+        SdkError::TimeoutError(_) => (FaultKind::Transient, Cause::Timeout),
+        SdkError::DispatchFailure(failure) => {
+            if failure.is_timeout() {
+                (FaultKind::Transient, Cause::Timeout)
+            } else {
+                (FaultKind::Transient, Cause::Connection(short(&innermost(error))))
+            }
+        }
+        SdkError::ResponseError(context) => {
+            (FaultKind::Transient, Cause::Unreadable { status: context.raw().status().as_u16() })
+        }
+        SdkError::ConstructionFailure(_) => {
+            (kind_of_construction(error), Cause::NotSent(short(&innermost(error))))
+        }
+        // The SDK's enum is open; whatever it may add later is not known to be final.
+        _ => (FaultKind::Transient, Cause::NotSent("unknown failure of the SDK".to_owned())),
+    }
+}
+
+/// Codes by which AWS services ask callers to slow down: those of the SDK's own throttling classifier.
+const THROTTLED: [&str; 14] = [
+    "Throttling",
+    "ThrottlingException",
+    "ThrottledException",
+    "RequestThrottledException",
+    "TooManyRequestsException",
+    "ProvisionedThroughputExceededException",
+    "TransactionInProgressException",
+    "RequestLimitExceeded",
+    "BandwidthLimitExceeded",
+    "LimitExceededException",
+    "RequestThrottled",
+    "SlowDown",
+    "PriorRequestNotComplete",
+    "EC2ThrottledException",
+];
+
+/// Codes that come with a 4xx status and yet are about the moment, not about the request. A session that expired
+/// is replaced by the next one; IAM's `EntityTemporarilyUnmodifiable` asks to wait some minutes.
+const TRANSIENT: [&str; 9] = [
+    "ConcurrentModification",
+    "ConcurrentModificationException",
+    "EntityTemporarilyUnmodifiable",
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "LimitExceeded",
+    "RequestExpired",
+    "RequestTimeTooSkewed",
+    "ReportInProgress",
+];
+
+/// Codes that mean "not there" whatever the status. The account that is in no organization has nothing to list.
+const GONE: [&str; 8] = [
+    "NoSuchEntity",
+    "NoSuchEntityException",
+    "AccountNotFoundException",
+    "AWSOrganizationsNotInUseException",
+    "ChildNotFoundException",
+    "ParentNotFoundException",
+    "TargetNotFoundException",
+    "OrganizationalUnitNotFoundException",
+];
+
+fn kind_of(status: u16, code: &str) -> FaultKind {
+    if THROTTLED.contains(&code) {
+        FaultKind::Throttled
+    } else if TRANSIENT.contains(&code) {
+        FaultKind::Transient
+    } else if GONE.contains(&code) {
+        FaultKind::Gone
+    } else if code.starts_with("AccessDenied") {
+        FaultKind::Denied
+    } else {
+        kind_of_status(status)
+    }
+}
+
+fn kind_of_status(status: u16) -> FaultKind {
+    match status {
+        401 | 403 => FaultKind::Denied,
+        404 => FaultKind::Gone,
+        429 => FaultKind::Throttled,
+        400..=499 => FaultKind::Bug,
+        _ => FaultKind::Transient,
+    }
+}
+
+/// A request that could not be built is our bug, unless it was the credentials that were missing.
+fn kind_of_construction(error: &(dyn std::error::Error + 'static)) -> FaultKind {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(credentials) = error.downcast_ref::<CredentialsError>() {
+            return match credentials {
+                CredentialsError::CredentialsNotLoaded(_) | CredentialsError::InvalidConfiguration(_) => {
+                    FaultKind::Denied
+                }
+                _ => FaultKind::Transient,
+            };
+        }
+        next = error.source();
+    }
+    FaultKind::Bug
+}
+
+/// The message of an error answer, fit for a log.
+///
+/// STS and IAM explain a refused signature by repeating what was signed, the session token among it, so those
+/// messages are dropped; of the others the first line is kept.
+fn message_of(code: &str, message: &str) -> String {
+    if code.contains("Signature") || code == "InvalidClientTokenId" {
+        return "the signature or the credentials were not accepted".to_owned();
+    }
+    short(message.lines().next().unwrap_or_default())
+}
+
+/// At most 300 characters on one line: an error is read by a person.
+pub(crate) fn short(text: &str) -> String {
+    text.chars().take(300).map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(error) = next {
+        text = error.to_string();
+        next = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_reads_as_operation_and_kind_and_its_source_as_what_aws_said() {
+        let cause = Cause::Answer {
+            status: 400,
+            code: "Throttling".to_owned(),
+            message: "Rate exceeded".to_owned(),
+            request_id: None,
+        };
+        let operation = "list access keys of user ci-deploy in 111122223333".to_owned();
+        let fault = Fault::new(operation, (FaultKind::Throttled, cause));
+        assert_eq!(fault.to_string(), "list access keys of user ci-deploy in 111122223333: throttled");
+        assert_eq!(std::error::Error::source(&fault).unwrap().to_string(), "Throttling: Rate exceeded");
+    }
+
+    #[test]
+    fn what_was_signed_is_never_repeated() {
+        let told = "The request signature we calculated does not match.\n\nx-amz-security-token:IQoJb3JpZ2luX2Vj";
+        assert!(!message_of("SignatureDoesNotMatch", told).contains("IQoJ"));
+        assert!(!message_of("SomethingElse", told).contains("IQoJ"));
+    }
+
+    #[test]
+    fn codes_win_over_statuses() {
+        assert_eq!(kind_of(400, "TooManyRequestsException"), FaultKind::Throttled);
+        assert_eq!(kind_of(400, "AccessDeniedException"), FaultKind::Denied);
+        assert_eq!(kind_of(403, "ExpiredToken"), FaultKind::Transient);
+        assert_eq!(kind_of(404, "NoSuchEntity"), FaultKind::Gone);
+        assert_eq!(kind_of(400, "ValidationError"), FaultKind::Bug);
+        assert_eq!(kind_of(503, "ServiceUnavailable"), FaultKind::Transient);
+    }
+}

@@ -1,0 +1,42 @@
+//! The only crate that knows the AWS SDK: one function per call that keysweep makes.
+//!
+//! * [`Aws`]: who we are, the organization, and the way into an account;
+//! * [`Reader`]: what is read of one account, under a session that can only read;
+//! * [`Prepared`]: one change of one key, under a session that can do nothing else;
+//! * [`report`]: the credential report, and how its slots are matched with keys;
+//! * [`Fault`]: how a call failed, and [`CallOutcome`]: what is known of a change afterwards.
+//!
+//! Nothing is decided here. No type of the SDK is public, except the HTTP client through which tests and the demo
+//! put an AWS of their own under the real clients ([`SharedHttpClient`]).
+
+mod aws;
+mod change;
+mod change_policy;
+mod connect;
+mod convert;
+mod fault;
+mod limits;
+mod org;
+mod pages;
+mod reader;
+pub mod report;
+mod role;
+mod scan;
+mod session;
+mod settings;
+mod skew;
+
+pub use aws_smithy_runtime_api::client::http::SharedHttpClient;
+
+pub use crate::aws::{Access, Aws, Caller};
+pub use crate::change::{CallOutcome, Prepared};
+pub use crate::connect::ConnectError;
+pub use crate::fault::{Cause, Fault, FaultKind};
+pub use crate::limits::Rates;
+pub use crate::org::{AccountState, ListedAccount};
+pub use crate::reader::Reader;
+pub use crate::report::{Report, ReportError};
+pub use crate::role::{ParseRoleError, Partition, RoleName};
+pub use crate::scan::{ListedKey, ReportFault, ReportState, UserListed};
+pub use crate::settings::{Observer, Settings, StaticCredentials, Wall};
+pub use crate::skew::MAX_SKEW;

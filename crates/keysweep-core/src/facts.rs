@@ -1,0 +1,262 @@
+//! What could be read of an organization, and what could not.
+//!
+//! A fact that could not be read is [`Fact::Unknown`] with the reason. Unknown is never "never used", never "gone"
+//! and never "not exempt": there is no conversion from `Unknown` to a value.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{AccessKeyId, AccountId, OuId, UserId, UserName};
+
+/// A value that was read, or the reason why it was not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Fact<T> {
+    /// It was read.
+    Known(T),
+    /// It could not be read; the text says which operation failed and how.
+    Unknown(String),
+}
+
+impl<T> Fact<T> {
+    /// The value, if it was read.
+    pub fn known(&self) -> Option<&T> {
+        match self {
+            Self::Known(value) => Some(value),
+            Self::Unknown(_) => None,
+        }
+    }
+
+    /// Why it was not read, if it was not.
+    pub fn why_unknown(&self) -> Option<&str> {
+        match self {
+            Self::Known(_) => None,
+            Self::Unknown(why) => Some(why),
+        }
+    }
+}
+
+/// `Status` of an access key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum KeyStatus {
+    /// It works.
+    Active,
+    /// It was deactivated, by us or by someone else.
+    Inactive,
+    /// A status that this version does not know (`Expired` is in the API model): never acted on.
+    Other(String),
+}
+
+/// When an access key was last used, as IAM tells it: at 15-minute granularity and hours late at times.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LastUse {
+    /// No use since tracking began on 2015-04-22.
+    Never,
+    /// The last recorded use.
+    At {
+        /// When.
+        at: Timestamp,
+        /// Service namespace such as `s3`; absent where IAM says `N/A`.
+        service: Option<String>,
+        /// Region; absent where IAM says `N/A`.
+        region: Option<String>,
+    },
+}
+
+impl LastUse {
+    /// When the key was last used; `None` if never.
+    #[must_use]
+    pub fn at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Never => None,
+            Self::At { at, .. } => Some(*at),
+        }
+    }
+}
+
+/// Where a fact about last use comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// The credential report of the account.
+    Report,
+    /// `GetAccessKeyLastUsed`.
+    Live,
+}
+
+/// What `GetUser` says of a user.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserFacts {
+    /// The user's ID for life.
+    pub user_id: UserId,
+    /// Path, such as `/ci/`.
+    pub path: String,
+    /// Tags.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// One access key as a scan, or the re-read right before a change, saw it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyFacts {
+    /// Account that holds the user.
+    pub account: AccountId,
+    /// The user's name at this moment.
+    pub user_name: UserName,
+    /// The user's ID for life.
+    pub user_id: Fact<UserId>,
+    /// The user's path.
+    pub path: Fact<String>,
+    /// The user's tags; unknown also where no rule reads them, so that a rule added meanwhile waits for them.
+    pub tags: Fact<BTreeMap<String, String>>,
+    /// The key.
+    pub key: AccessKeyId,
+    /// `CreateDate`.
+    pub created: Timestamp,
+    /// `Status`.
+    pub status: KeyStatus,
+    /// Last use.
+    pub last_use: Fact<LastUse>,
+    /// Where `last_use` comes from.
+    pub source: Source,
+    /// How many keys the user has, of any status.
+    pub keys_of_user: usize,
+    /// Names of attached managed policies that mark a compromise (`AWSCompromisedKeyQuarantine*`). Read only right
+    /// before a change; a scan leaves it `None`.
+    pub quarantine_policies: Option<Fact<Vec<String>>>,
+}
+
+/// An account of the organization, as `ListAccounts` and the tree tell it, or of the static list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountFacts {
+    /// The account.
+    pub id: AccountId,
+    /// Its name; empty for a static list.
+    pub name: String,
+    /// Its root e-mail; empty for a static list.
+    pub email: String,
+    /// Whether it is the management account of the organization.
+    pub management: bool,
+    /// OUs above it, from the root down, with their names; read only when a rule or label needs it.
+    pub ous: Option<Fact<Vec<Ou>>>,
+    /// Tags; read only when a rule needs them.
+    pub tags: Option<Fact<BTreeMap<String, String>>>,
+}
+
+/// An organizational unit or the root.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ou {
+    /// `ou-...` or `r-...`.
+    pub id: OuId,
+    /// Its name.
+    pub name: String,
+}
+
+/// How the scan of one account ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Outcome {
+    /// Everything that was asked for was read, or is listed as unknown.
+    Scanned(AccountScan),
+    /// It could not be scanned; nothing about its keys changes.
+    Failed {
+        /// What failed, and how.
+        reason: String,
+    },
+    /// It was not to be scanned: not ACTIVE, excluded, or the management account.
+    Skipped {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// What one scan of one account found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountScan {
+    /// When it was done, policy time.
+    pub at: Timestamp,
+    /// Keys of every candidate user, of any status.
+    pub keys: Vec<KeyFacts>,
+    /// Tracked keys that a complete listing lacks, their user not merely renamed.
+    pub absent: BTreeSet<AccessKeyId>,
+    /// Users that were to be read and could not be, with the reason: their keys are unknown.
+    pub unread_users: BTreeMap<UserName, String>,
+    /// Counts over every user of the account.
+    pub inventory: Inventory,
+    /// When the credential report was made; absent in a live scan.
+    pub report_generated_at: Option<Timestamp>,
+    /// Why the scan fell back from the report to live reads, if it did.
+    pub fallback: Option<String>,
+}
+
+/// Counts over every user of an account, candidates or not.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inventory {
+    /// Users, root not counted.
+    pub users: u64,
+    /// Active keys, those of root not counted.
+    pub active_keys: u64,
+    /// Inactive keys, those of root not counted.
+    pub inactive_keys: u64,
+    /// Active keys of the root user; absent where a live scan could not tell.
+    pub root_keys: Option<u64>,
+    /// Creation of the oldest active key.
+    pub oldest_active_key: Option<Timestamp>,
+    /// Active keys by idle time.
+    pub idle: IdleHistogram,
+}
+
+/// Active keys by time since last use, or since creation where never used.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdleHistogram {
+    counts: [u64; IdleHistogram::BUCKETS.len()],
+    /// How many of all of them were never used.
+    pub never_used: u64,
+}
+
+impl IdleHistogram {
+    /// Lower bound in days and label of each bucket.
+    pub const BUCKETS: [(u64, &'static str); 7] = [
+        (0, "0-30d"),
+        (30, "30-45d"),
+        (45, "45-60d"),
+        (60, "60-90d"),
+        (90, "90-180d"),
+        (180, "180-365d"),
+        (365, "365d-"),
+    ];
+
+    /// Counts one active key.
+    pub fn add(&mut self, idle: Duration, never_used: bool) {
+        let days = idle.as_secs() / 86_400;
+        let bucket = Self::BUCKETS.iter().rposition(|(from, _)| days >= *from).unwrap_or(0);
+        if let Some(count) = self.counts.get_mut(bucket) {
+            *count += 1;
+        }
+        self.never_used += u64::from(never_used);
+    }
+
+    /// Adds another account's counts.
+    pub fn merge(&mut self, other: &Self) {
+        for (mine, theirs) in self.counts.iter_mut().zip(other.counts) {
+            *mine += theirs;
+        }
+        self.never_used += other.never_used;
+    }
+
+    /// Label and count of each bucket.
+    pub fn buckets(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        Self::BUCKETS.iter().zip(self.counts).map(|((_, label), count)| (*label, count))
+    }
+}
+
+/// Everything one pass over the organization read, failures included.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Collection {
+    /// When collecting ended, policy time.
+    pub at: Timestamp,
+    /// Every account, with how it ended.
+    pub accounts: Vec<(AccountFacts, Outcome)>,
+    /// Whether the list of accounts itself is complete. `scan --account` makes a partial one.
+    pub complete: bool,
+}

@@ -1,0 +1,21 @@
+//! What is true of access keys and what should happen to them.
+//!
+//! Everything here is a value or a pure function of values: no IO, no clock, no async. The present is always an
+//! argument (`now`), so that a plan made today can be made again tomorrow, in a test or from the journal.
+//!
+//! * [`ids`], [`facts`]: what AWS calls things, and what could be read of them;
+//! * [`policy`]: what the operator wants, validated and resolved for one key;
+//! * [`lifecycle`]: the state of one key and the one transition function;
+//! * [`state`]: the records of all keys and what restrains changes, as the journal tells it;
+//! * [`plan`]: from facts, records and policy to steps and waits, each with its reason;
+//! * [`ticket`]: the witness values without which no change can be asked for;
+//! * [`render`]: the forms of findings and plans that people and programs read.
+
+pub mod facts;
+pub mod ids;
+pub mod lifecycle;
+//pub mod plan;
+pub mod policy;
+//pub mod render;
+pub mod state;
+pub mod ticket;

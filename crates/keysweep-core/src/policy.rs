@@ -1,0 +1,415 @@
+//! What the operator wants, validated, and resolved for one key.
+//!
+//! Rules are matched in three values: a rule matches, does not match, or cannot tell because a fact that it reads is
+//! unknown. A key for which any rule cannot tell has no policy, and waits.
+
+mod matching;
+mod window;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
+use serde::{Deserialize, Serialize};
+
+pub use self::matching::{Match, Subject};
+pub use self::window::{Hours, ParseHoursError, Window};
+use crate::facts::AccountFacts;
+use crate::ids::UserName;
+use crate::ticket::{Action, ExemptTag};
+
+/// One day, the unit of most periods.
+pub const DAY: Duration = Duration::from_secs(86_400);
+
+/// How far keysweep may go by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Flags and plans; never changes AWS.
+    Observe,
+    /// Deactivates keys, never deletes one.
+    Deactivate,
+    /// Deactivates keys and deletes them after the grace period.
+    Delete,
+}
+
+impl Mode {
+    /// Its name in the configuration, in metrics and in messages.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Observe => "observe",
+            Self::Deactivate => "deactivate",
+            Self::Delete => "delete",
+        }
+    }
+
+    /// Whether this mode permits `action` without an operator's order.
+    #[must_use]
+    pub fn permits(self, action: Action) -> bool {
+        match action {
+            Action::Deactivate => self >= Self::Deactivate,
+            Action::Delete => self >= Self::Delete,
+            Action::Reactivate => false,
+        }
+    }
+}
+
+/// Which changes want a person's approval.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ApprovalFor {
+    /// None.
+    None,
+    /// Deactivations.
+    Deactivate,
+    /// Deletions.
+    Delete,
+    /// Deactivations and deletions.
+    Both,
+}
+
+impl ApprovalFor {
+    /// Whether `action` wants approval.
+    #[must_use]
+    pub fn wants(self, action: Action) -> bool {
+        match action {
+            Action::Deactivate => matches!(self, Self::Deactivate | Self::Both),
+            Action::Delete => matches!(self, Self::Delete | Self::Both),
+            Action::Reactivate => false,
+        }
+    }
+}
+
+/// Declares the terms of a policy once: the full set, the partial set of an override, and how one lies over the other.
+macro_rules! terms {
+    ($($(#[$doc:meta])* $field:ident: $type:ty,)*) => {
+        /// Everything that may differ from key to key.
+        #[derive(Debug, Clone, PartialEq)]
+        pub struct Terms {
+            $($(#[$doc])* pub $field: $type,)*
+        }
+
+        /// What an override says; `None` leaves the term as it was.
+        #[derive(Debug, Clone, Default, PartialEq)]
+        pub struct TermsPatch {
+            $($(#[$doc])* pub $field: Option<$type>,)*
+        }
+
+        impl TermsPatch {
+            fn lay_over(&self, terms: &mut Terms, origins: &mut BTreeMap<&'static str, Rule>, rule: &Rule) {
+                $(if let Some(value) = &self.$field {
+                    terms.$field = value.clone();
+                    origins.insert(stringify!($field), rule.clone());
+                })*
+            }
+        }
+    };
+}
+
+terms! {
+    /// How far keysweep may go by itself.
+    mode: Mode,
+    /// A used key is stale when idle for at least this long.
+    unused_after: Duration,
+    /// A never used key is stale when at least this old.
+    never_used_after: Duration,
+    /// A key in use is a finding when at least this old; `None` for off. Never leads to a change.
+    max_age: Option<Duration>,
+    /// Time between notice and deactivation.
+    notice: Duration,
+    /// Watched time between deactivation and deletion.
+    grace: Duration,
+    /// Which changes want approval.
+    approval: ApprovalFor,
+    /// How long a request for approval stands.
+    approval_expires: Duration,
+    /// How often an expired request is asked again.
+    approval_repeats: u32,
+    /// Hold after somebody reactivated the key.
+    hold_after_reactivation: Duration,
+    /// Hold after somebody denied approval.
+    hold_after_denial: Duration,
+    /// Whether keys found Inactive are taken over, to be deleted after the same grace.
+    adopt_inactive: bool,
+    /// When changes may start.
+    window: Window,
+}
+
+impl Default for Terms {
+    fn default() -> Self {
+        Self {
+            mode: Mode::Observe,
+            unused_after: 90 * DAY,
+            never_used_after: 90 * DAY,
+            max_age: None,
+            notice: 7 * DAY,
+            grace: 14 * DAY,
+            approval: ApprovalFor::None,
+            approval_expires: 14 * DAY,
+            approval_repeats: 2,
+            hold_after_reactivation: 30 * DAY,
+            hold_after_denial: 90 * DAY,
+            adopt_inactive: false,
+            window: Window::always(),
+        }
+    }
+}
+
+impl Terms {
+    /// The shortest idle time or age at which a key could be a finding under these terms.
+    #[must_use]
+    pub fn lowest_threshold(&self) -> Duration {
+        let idle = self.unused_after.min(self.never_used_after);
+        self.max_age.map_or(idle, |age| age.min(idle))
+    }
+}
+
+/// Which rule of the configuration set something.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Rule {
+    /// `[policy]`.
+    Base,
+    /// The n-th `[[policy.override]]`, from 1.
+    Override(usize),
+    /// The n-th `[[policy.exempt]]`, from 1.
+    Exempt(usize),
+}
+
+impl std::fmt::Display for Rule {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Base => f.write_str("policy"),
+            Self::Override(n) => write!(f, "policy.override[{n}]"),
+            Self::Exempt(n) => write!(f, "policy.exempt[{n}]"),
+        }
+    }
+}
+
+/// `[[policy.override]]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Override {
+    /// For which keys.
+    pub matches: Match,
+    /// What differs for them.
+    pub terms: TermsPatch,
+}
+
+/// `[[policy.exempt]]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Exemption {
+    /// For which keys.
+    pub matches: Match,
+    /// Why.
+    pub reason: String,
+    /// Last day on which it holds, in the time zone of the base policy.
+    pub until: Date,
+}
+
+/// `[limits]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Limits {
+    /// Deactivations in any 24 hours, whole organization.
+    pub deactivations_per_day: u32,
+    /// Deletions in any 24 hours, whole organization.
+    pub deletions_per_day: u32,
+    /// Deactivations and deletions in any 24 hours in one account.
+    pub changes_per_account_per_day: u32,
+    /// Newly due keys in one sweep, as a share of all active keys, above which the breaker trips.
+    pub surge: f64,
+    /// Newly due keys in one sweep up to which the breaker never trips.
+    pub surge_keys: u32,
+    /// Share of accounts that may vanish between two sweeps before the breaker trips.
+    pub shrink: f64,
+    /// Accounts with failed changes in 24 hours at which the breaker trips.
+    pub failed_accounts: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            deactivations_per_day: 50,
+            deletions_per_day: 50,
+            changes_per_account_per_day: 5,
+            surge: 0.10,
+            surge_keys: 20,
+            shrink: 0.10,
+            failed_accounts: 3,
+        }
+    }
+}
+
+/// The whole policy.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Policy {
+    /// `[policy]`.
+    pub base: Terms,
+    /// `[[policy.override]]`, in order; a later match wins term by term.
+    pub overrides: Vec<Override>,
+    /// `[[policy.exempt]]`.
+    pub exemptions: Vec<Exemption>,
+    /// `[limits]`.
+    pub limits: Limits,
+    /// Whether a change needs a notice that was delivered. Where false, a notice is recorded in the journal only.
+    pub notices_required: bool,
+    /// Time zone of the base policy: that of `until`.
+    pub time_zone: TimeZone,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            base: Terms::default(),
+            overrides: Vec::new(),
+            exemptions: Vec::new(),
+            limits: Limits::default(),
+            notices_required: true,
+            time_zone: TimeZone::UTC,
+        }
+    }
+}
+
+/// The exemption that holds a key back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExemptBy {
+    /// Which rule.
+    pub rule: Rule,
+    /// Its reason.
+    pub reason: String,
+    /// The instant at which it ends.
+    pub until: Timestamp,
+}
+
+/// The policy as it applies to one key.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Resolution {
+    /// The terms.
+    pub terms: Terms,
+    /// Which rule set each term that is not the base's.
+    pub origins: BTreeMap<&'static str, Rule>,
+    /// The exemption that matches, if one does.
+    pub exempt: Option<ExemptBy>,
+}
+
+impl Policy {
+    /// The policy for one key, or the reasons why it cannot be told.
+    ///
+    /// # Errors
+    /// Every rule that cannot tell whether it matches, with the fact that it lacks.
+    pub fn resolve(&self, now: Timestamp, subject: &Subject<'_>) -> Result<Resolution, Vec<String>> {
+        let mut unknown = Vec::new();
+        let mut resolution =
+            Resolution { terms: self.base.clone(), origins: BTreeMap::new(), exempt: None };
+        for (index, rule) in self.overrides.iter().enumerate() {
+            let name = Rule::Override(index + 1);
+            match rule.matches.verdict(subject) {
+                Ok(true) => rule.terms.lay_over(&mut resolution.terms, &mut resolution.origins, &name),
+                Ok(false) => {}
+                Err(why) => unknown.push(format!("{name} cannot tell: {why}")),
+            }
+        }
+        for (index, rule) in self.exemptions.iter().enumerate() {
+            let until = self.end_of(rule);
+            if now >= until {
+                continue;
+            }
+            let name = Rule::Exempt(index + 1);
+            match rule.matches.verdict(subject) {
+                // The exemption that lasts longest is the one that counts.
+                Ok(true) if resolution.exempt.as_ref().is_none_or(|e| e.until < until) => {
+                    resolution.exempt = Some(ExemptBy { rule: name, reason: rule.reason.clone(), until });
+                }
+                Ok(_) => {}
+                Err(why) => unknown.push(format!("{name} cannot tell: {why}")),
+            }
+        }
+        if unknown.is_empty() { Ok(resolution) } else { Err(unknown) }
+    }
+
+    /// Exemptions whose last day is past, with the day: the operator is warned of each.
+    pub fn lapsed_exemptions(&self, now: Timestamp) -> impl Iterator<Item = (Rule, &Exemption)> {
+        self.exemptions
+            .iter()
+            .enumerate()
+            .filter(move |(_, rule)| now >= self.end_of(rule))
+            .map(|(index, rule)| (Rule::Exempt(index + 1), rule))
+    }
+
+    /// The lowest threshold that any rule could set for a key of this account.
+    #[must_use]
+    pub fn lowest_threshold(&self, account: &AccountFacts) -> Duration {
+        let patched = self.terms_possible_in(account).map(|patch| {
+            let idle = [patch.unused_after, patch.never_used_after, patch.max_age.flatten()];
+            idle.into_iter().flatten().min().unwrap_or(Duration::MAX)
+        });
+        patched.chain([self.base.lowest_threshold()]).min().unwrap_or(Duration::ZERO)
+    }
+
+    /// The strongest mode that any rule could set for a key of this account.
+    #[must_use]
+    pub fn strongest_mode(&self, account: &AccountFacts) -> Mode {
+        self.terms_possible_in(account).filter_map(|p| p.mode).chain([self.base.mode]).max().unwrap_or(self.base.mode)
+    }
+
+    /// Whether keys found Inactive could be taken over in this account.
+    #[must_use]
+    pub fn may_adopt_inactive(&self, account: &AccountFacts) -> bool {
+        self.base.adopt_inactive || self.terms_possible_in(account).any(|p| p.adopt_inactive == Some(true))
+    }
+
+    /// Whether any mode that changes keys is set anywhere.
+    #[must_use]
+    pub fn changes_anything(&self) -> bool {
+        self.base.mode != Mode::Observe || self.overrides.iter().any(|o| o.terms.mode.is_some_and(|m| m != Mode::Observe))
+    }
+
+    /// Whether a rule that could match in this account reads tags of users.
+    #[must_use]
+    pub fn reads_user_tags(&self, account: &AccountFacts) -> bool {
+        self.matches().any(|m| m.reads_user_tags() && m.possible_in(account))
+    }
+
+    /// Whether any rule reads the OUs of accounts.
+    #[must_use]
+    pub fn reads_ous(&self) -> bool {
+        self.matches().any(Match::reads_ous)
+    }
+
+    /// Whether any rule reads the tags of accounts.
+    #[must_use]
+    pub fn reads_account_tags(&self) -> bool {
+        self.matches().any(Match::reads_account_tags)
+    }
+
+    /// User tags that alone exempt this user, so that IAM itself can be asked to refuse a change where they stand.
+    #[must_use]
+    pub fn exempt_tags(&self, now: Timestamp, account: &AccountFacts, user: &UserName) -> Vec<ExemptTag> {
+        let in_force = self.exemptions.iter().filter(|rule| now < self.end_of(rule));
+        let mut tags: Vec<_> =
+            in_force.flat_map(|rule| rule.matches.tags_deciding_for(account, user)).collect();
+        tags.sort();
+        tags.dedup();
+        tags
+    }
+
+    fn matches(&self) -> impl Iterator<Item = &Match> {
+        self.overrides.iter().map(|o| &o.matches).chain(self.exemptions.iter().map(|e| &e.matches))
+    }
+
+    fn terms_possible_in(&self, account: &AccountFacts) -> impl Iterator<Item = &TermsPatch> {
+        self.overrides.iter().filter(|o| o.matches.possible_in(account)).map(|o| &o.terms)
+    }
+
+    /// The instant after the last day of an exemption. A day that has no successor never ends.
+    fn end_of(&self, rule: &Exemption) -> Timestamp {
+        let next_day = rule.until.checked_add(1.day());
+        let start = next_day.and_then(|day| day.to_zoned(self.time_zone.clone()));
+        start.map_or(Timestamp::MAX, |zoned| zoned.timestamp())
+    }
+}
+
+#[cfg(test)]
+mod tests;

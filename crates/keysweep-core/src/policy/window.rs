@@ -1,0 +1,102 @@
+//! When changes may start: days and hours in a time zone.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::civil::{Time, Weekday};
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan, Zoned};
+
+/// From one time of day to another; the end is not included. May cross midnight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hours {
+    from: Time,
+    to: Time,
+}
+
+/// A text that is not `HH:MM-HH:MM`.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("expected two different times such as \"09:00-16:00\"")]
+pub struct ParseHoursError;
+
+impl FromStr for Hours {
+    type Err = ParseHoursError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (from, to) = text.split_once('-').ok_or(ParseHoursError)?;
+        let time = |t: &str| Time::strptime("%H:%M", t.trim()).map_err(|_| ParseHoursError);
+        let (from, to) = (time(from)?, time(to)?);
+        if from == to { Err(ParseHoursError) } else { Ok(Self { from, to }) }
+    }
+}
+
+impl fmt::Display for Hours {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.from.strftime("%H:%M"), self.to.strftime("%H:%M"))
+    }
+}
+
+/// When changes may start. No days means every day, no hours means all day.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Window {
+    /// Days on which it opens; empty for every day.
+    pub days: BTreeSet<DayOfWeek>,
+    /// Hours of those days. Hours that cross midnight belong to the day on which they begin.
+    pub hours: Option<Hours>,
+    /// Time zone of both.
+    pub time_zone: TimeZone,
+}
+
+/// A weekday with an order, Monday first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DayOfWeek(i8);
+
+impl From<Weekday> for DayOfWeek {
+    fn from(day: Weekday) -> Self {
+        Self(day.to_monday_zero_offset())
+    }
+}
+
+impl Window {
+    /// A window that is always open.
+    #[must_use]
+    pub fn always() -> Self {
+        Self { days: BTreeSet::new(), hours: None, time_zone: TimeZone::UTC }
+    }
+
+    /// Whether changes may start now.
+    #[must_use]
+    pub fn is_open(&self, now: Timestamp) -> bool {
+        let local = now.to_zoned(self.time_zone.clone());
+        let today = self.opens_on(&local);
+        let Some(Hours { from, to }) = self.hours else { return today };
+        let time = local.time();
+        if from < to {
+            today && from <= time && time < to
+        } else {
+            let began_yesterday = local.yesterday().is_ok_and(|day| self.opens_on(&day));
+            (today && from <= time) || (began_yesterday && time < to)
+        }
+    }
+
+    /// The next instant after `now` at which the window opens; `None` if it is always open.
+    #[must_use]
+    pub fn next_opening(&self, now: Timestamp) -> Option<Timestamp> {
+        if self.days.is_empty() && self.hours.is_none() {
+            return None;
+        }
+        let from = self.hours.map_or(Time::midnight(), |hours| hours.from);
+        let today = now.to_zoned(self.time_zone.clone()).date();
+        // Eight days reach the same weekday of next week, also where today's opening is past already.
+        (0..=8).find_map(|ahead| {
+            let day = today.checked_add(i64::from(ahead).days()).ok()?;
+            let opening = day.to_datetime(from).to_zoned(self.time_zone.clone()).ok()?;
+            (self.opens_on(&opening) && opening.timestamp() > now).then(|| opening.timestamp())
+        })
+    }
+
+    fn opens_on(&self, day: &Zoned) -> bool {
+        self.days.is_empty() || self.days.contains(&day.weekday().into())
+    }
+}

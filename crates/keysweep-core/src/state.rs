@@ -1,0 +1,377 @@
+//! The records of all keys, and what restrains changes, as the journal tells it.
+//!
+//! [`State`] is a pure projection of the journal. A [`Draft`] tries entries on top of it, so that an entry which
+//! cannot happen is refused before it is written; what the draft changed becomes visible only when the journal has
+//! it on disk.
+
+mod control;
+mod entry;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+pub use self::control::{Change, Control, Failure, Pause, SweepSummary, Trip, TripReason};
+pub use self::entry::{Body, Entry};
+use crate::facts::Inventory;
+use crate::ids::{AccessKeyId, AccountId, KeyIdentity};
+use crate::lifecycle::{Illegal, KeyEvent, Record, State as KeyState, When, next};
+use crate::ticket::Action;
+
+/// What is known of one account between sweeps.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountRecord {
+    /// Its name when it was last seen.
+    pub name: String,
+    /// Names of the OUs above it, from the root down, joined by `/`; empty where they are not read.
+    pub ou_path: String,
+    /// Whether its last scan reached it.
+    pub reach: Reach,
+    /// When it was last scanned.
+    pub last_success: Option<Timestamp>,
+    /// Counts of the last successful scan.
+    pub inventory: Inventory,
+    /// Stale keys, findings and other counts of the last successful scan, by name.
+    pub unknown_keys: u64,
+}
+
+/// Whether an account can be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reach {
+    /// The last scan reached it.
+    Scanned,
+    /// The last scan failed.
+    Failed {
+        /// Since when no scan succeeded.
+        since: Timestamp,
+        /// How the last one failed.
+        reason: String,
+    },
+    /// It is not to be scanned.
+    Skipped {
+        /// Since when.
+        since: Timestamp,
+        /// Why.
+        reason: String,
+    },
+    /// It left the organization.
+    Left {
+        /// Since when.
+        since: Timestamp,
+    },
+}
+
+impl Reach {
+    /// Why keys of this account are out of reach, if they are.
+    #[must_use]
+    pub fn out_of_reach(&self) -> Option<String> {
+        match self {
+            Self::Scanned => None,
+            Self::Failed { reason, .. } => Some(format!("account could not be scanned: {reason}")),
+            Self::Skipped { reason, .. } => Some(format!("account skipped: {reason}")),
+            Self::Left { since } => Some(format!("account left the organization by {since}")),
+        }
+    }
+}
+
+/// The projection of the whole journal.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct State {
+    records: BTreeMap<AccessKeyId, Record>,
+    accounts: BTreeMap<AccountId, AccountRecord>,
+    control: Control,
+}
+
+impl State {
+    /// A state from its parts, as a store loads them.
+    #[must_use]
+    pub fn from_parts(
+        records: BTreeMap<AccessKeyId, Record>,
+        accounts: BTreeMap<AccountId, AccountRecord>,
+        control: Control,
+    ) -> Self {
+        Self { records, accounts, control }
+    }
+
+    /// The record of a key, if it has one.
+    #[must_use]
+    pub fn record(&self, key: &AccessKeyId) -> Option<&Record> {
+        self.records.get(key)
+    }
+
+    /// Every record, by key ID.
+    pub fn records(&self) -> impl Iterator<Item = &Record> {
+        self.records.values()
+    }
+
+    /// What is known of an account.
+    #[must_use]
+    pub fn account(&self, id: AccountId) -> Option<&AccountRecord> {
+        self.accounts.get(&id)
+    }
+
+    /// Every account, by ID.
+    pub fn accounts(&self) -> impl Iterator<Item = (AccountId, &AccountRecord)> {
+        self.accounts.iter().map(|(id, account)| (*id, account))
+    }
+
+    /// What restrains changes.
+    #[must_use]
+    pub fn control(&self) -> &Control {
+        &self.control
+    }
+
+    /// Why the key is out of reach, if it is.
+    #[must_use]
+    pub fn out_of_reach(&self, account: AccountId) -> Option<String> {
+        self.account(account).and_then(|record| record.reach.out_of_reach())
+    }
+
+    /// Makes a delta part of the state.
+    pub fn commit(&mut self, delta: Delta) {
+        for (key, record) in delta.records {
+            match record {
+                Some(record) => self.records.insert(key, record),
+                None => self.records.remove(&key),
+            };
+        }
+        for (id, account) in delta.accounts {
+            match account {
+                Some(account) => self.accounts.insert(id, account),
+                None => self.accounts.remove(&id),
+            };
+        }
+        if let Some(control) = delta.control {
+            self.control = control;
+        }
+    }
+
+    /// Applies one entry at once, as replay does.
+    ///
+    /// # Errors
+    /// As [`Draft::apply`]; the state is then unchanged.
+    pub fn replay(&mut self, entry: &Entry) -> Result<Delta, Illegal> {
+        let nothing = Delta::default();
+        let mut draft = Draft::new(self, &nothing);
+        draft.apply(entry)?;
+        let delta = draft.into_delta();
+        self.commit(delta.clone());
+        Ok(delta)
+    }
+}
+
+/// What entries changed: new values, `None` for what is dropped.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Delta {
+    /// Records by key ID.
+    pub records: BTreeMap<AccessKeyId, Option<Record>>,
+    /// Accounts by ID.
+    pub accounts: BTreeMap<AccountId, Option<AccountRecord>>,
+    /// What restrains changes.
+    pub control: Option<Control>,
+}
+
+impl Delta {
+    /// Lays a later delta over this one.
+    pub fn extend(&mut self, later: Self) {
+        self.records.extend(later.records);
+        self.accounts.extend(later.accounts);
+        self.control = later.control.or(self.control.take());
+    }
+}
+
+/// Proof that an entry is in the journal. Made by [`Draft::apply`]; a store hands it out after the fsync, not before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt {
+    seq: u64,
+    intent: Option<(KeyIdentity, Action)>,
+    transition: Option<(&'static str, &'static str)>,
+}
+
+impl Receipt {
+    /// Sequence number of the entry.
+    #[must_use]
+    pub fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// Names of the base state left and the base state entered, where they differ.
+    #[must_use]
+    pub fn transition(&self) -> Option<(&'static str, &'static str)> {
+        self.transition
+    }
+
+    pub(crate) fn is_intent_of(&self, identity: &KeyIdentity, action: Action) -> bool {
+        self.intent.as_ref().is_some_and(|(i, a)| i == identity && *a == action)
+    }
+}
+
+/// Entries tried on top of a state and of an earlier delta that is not committed yet.
+#[derive(Debug)]
+pub struct Draft<'a> {
+    base: &'a State,
+    earlier: &'a Delta,
+    delta: Delta,
+}
+
+impl<'a> Draft<'a> {
+    /// An empty draft.
+    #[must_use]
+    pub fn new(base: &'a State, earlier: &'a Delta) -> Self {
+        Self { base, earlier, delta: Delta::default() }
+    }
+
+    /// What the entries changed.
+    #[must_use]
+    pub fn into_delta(self) -> Delta {
+        self.delta
+    }
+
+    /// Tries one entry.
+    ///
+    /// # Errors
+    /// [`Illegal`] if it cannot happen in the present state of its key; the draft is then unchanged.
+    pub fn apply(&mut self, entry: &Entry) -> Result<Receipt, Illegal> {
+        let mut receipt = Receipt { seq: entry.seq, intent: None, transition: None };
+        match &entry.body {
+            Body::Key { account, key, event } => self.key(entry, *account, key, event, &mut receipt)?,
+            Body::AccountScanned { account, name, ou_path, sighting, inactive, inventory, unknown_keys, .. } => {
+                for key in inactive {
+                    if let Some(mut record) = self.record(key).cloned() {
+                        watched(&mut record.state, sighting);
+                        self.delta.records.insert(key.clone(), Some(record));
+                    }
+                }
+                let scanned = AccountRecord {
+                    name: name.clone(),
+                    ou_path: ou_path.clone(),
+                    reach: Reach::Scanned,
+                    last_success: Some(sighting.at),
+                    inventory: inventory.clone(),
+                    unknown_keys: *unknown_keys,
+                };
+                self.delta.accounts.insert(*account, Some(scanned));
+            }
+            Body::AccountFailed { account, name, reason } => {
+                let mut record = self.account_or_new(*account, name);
+                let since = match record.reach {
+                    Reach::Failed { since, .. } => since,
+                    Reach::Scanned | Reach::Skipped { .. } | Reach::Left { .. } => entry.at,
+                };
+                record.reach = Reach::Failed { since, reason: reason.clone() };
+                self.delta.accounts.insert(*account, Some(record));
+            }
+            Body::AccountSkipped { account, name, reason } => {
+                let mut record = self.account_or_new(*account, name);
+                record.reach = Reach::Skipped { since: entry.at, reason: reason.clone() };
+                self.delta.accounts.insert(*account, Some(record));
+            }
+            Body::AccountLeft { account } => {
+                if let Some(mut record) = self.account(*account).cloned() {
+                    record.reach = Reach::Left { since: entry.at };
+                    self.delta.accounts.insert(*account, Some(record));
+                }
+            }
+            Body::DueAccepted { keys } => self.accept_due(Some(keys)),
+            Body::BreakerReset { accounts, .. } => {
+                self.accept_due(None);
+                let accounts = *accounts;
+                self.control_mut().reset_breaker(accounts);
+            }
+            Body::Started { .. }
+            | Body::Paused { .. }
+            | Body::Resumed { .. }
+            | Body::BreakerTripped { .. }
+            | Body::SweepFinished { .. } => self.control_mut().apply(entry),
+        }
+        Ok(receipt)
+    }
+
+    fn key(
+        &mut self,
+        entry: &Entry,
+        account: AccountId,
+        key: &AccessKeyId,
+        event: &KeyEvent,
+        receipt: &mut Receipt,
+    ) -> Result<(), Illegal> {
+        let before = self.record(key);
+        let left = before.map_or(KeyState::Active.as_str(), |r| r.state.as_str());
+        let identity = before.map(|r| r.identity.clone());
+        let after = next(account, key, before, When { at: entry.at, seq: entry.seq }, event)?;
+        let entered = after.as_ref().map_or(KeyState::Active.as_str(), |r| r.state.as_str());
+        if left != entered && !matches!(event, KeyEvent::Forgotten { .. }) {
+            receipt.transition = Some((left, entered));
+        }
+        if let (KeyEvent::Intent { action, .. }, Some(identity)) = (event, identity) {
+            receipt.intent = Some((identity, *action));
+        }
+        self.delta.records.insert(key.clone(), after);
+        if Control::concerns(event) {
+            self.control_mut().count(entry.at, account, event);
+        }
+        Ok(())
+    }
+
+    fn record(&self, key: &AccessKeyId) -> Option<&Record> {
+        let pending = self.delta.records.get(key).or_else(|| self.earlier.records.get(key));
+        pending.map_or_else(|| self.base.record(key), Option::as_ref)
+    }
+
+    fn account(&self, id: AccountId) -> Option<&AccountRecord> {
+        let pending = self.delta.accounts.get(&id).or_else(|| self.earlier.accounts.get(&id));
+        pending.map_or_else(|| self.base.account(id), Option::as_ref)
+    }
+
+    fn account_or_new(&self, id: AccountId, name: &str) -> AccountRecord {
+        let known = self.account(id).cloned();
+        known.unwrap_or_else(|| AccountRecord {
+            name: name.into(),
+            ou_path: String::new(),
+            reach: Reach::Scanned,
+            last_success: None,
+            inventory: Inventory::default(),
+            unknown_keys: 0,
+        })
+    }
+
+    fn control_mut(&mut self) -> &mut Control {
+        let (base, earlier) = (self.base, self.earlier);
+        self.delta.control.get_or_insert_with(|| earlier.control.clone().unwrap_or_else(|| base.control.clone()))
+    }
+
+    /// Takes due keys into the breaker's baseline: those named, or all.
+    fn accept_due(&mut self, only: Option<&BTreeSet<AccessKeyId>>) {
+        let candidates: Vec<AccessKeyId> = match only {
+            Some(keys) => keys.iter().cloned().collect(),
+            None => {
+                let pending = self.earlier.records.keys().chain(self.delta.records.keys());
+                self.base.records.keys().chain(pending).cloned().collect()
+            }
+        };
+        for key in candidates {
+            let Some(record) = self.record(&key) else { continue };
+            if record.due.as_ref().is_some_and(|due| !due.accepted) {
+                let mut record = record.clone();
+                if let Some(due) = &mut record.due {
+                    due.accepted = true;
+                }
+                self.delta.records.insert(key, Some(record));
+            }
+        }
+    }
+}
+
+/// Adds an observation to the watch of a deactivated key.
+fn watched(state: &mut KeyState, sighting: &crate::lifecycle::Sighting) {
+    match state {
+        KeyState::Deactivated(data) => data.watch = data.watch.see(sighting),
+        KeyState::Deleting(data) => data.deactivated.watch = data.deactivated.watch.see(sighting),
+        KeyState::Active
+        | KeyState::Flagged(_)
+        | KeyState::Deactivating(_)
+        | KeyState::Deleted(_)
+        | KeyState::Gone(_) => {}
+    }
+}

@@ -1,0 +1,220 @@
+//! What restrains changes: pause, breaker, caps and parked accounts. All of it follows from the journal.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::entry::{Body, Entry};
+use crate::ids::AccountId;
+use crate::lifecycle::KeyEvent;
+use crate::ticket::Action;
+
+/// The span over which caps and failures are counted.
+pub(super) const ROLLING: Duration = Duration::from_secs(24 * 3600);
+
+/// How long past changes are remembered: well over [`ROLLING`], so that a clock that jumped ahead and came back has
+/// not emptied the caps.
+const REMEMBERED: Duration = Duration::from_secs(14 * 24 * 3600);
+
+/// What restrains changes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Control {
+    /// Set while an operator, or a new data_dir, stops every automatic change.
+    pub paused: Option<Pause>,
+    /// Set while the breaker is open.
+    pub breaker: Option<Trip>,
+    /// Deactivations and deletions of late, by their intents.
+    pub changes: Vec<Change>,
+    /// Changes of late that were refused or stayed unclear.
+    pub failures: Vec<Failure>,
+    /// Accounts of the organization at the last sweep that the breaker let pass.
+    pub accounts: Option<u64>,
+    /// The last sweep that came to its end.
+    pub last_sweep: Option<SweepSummary>,
+}
+
+/// Why and since when everything is paused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pause {
+    /// Who.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// Why and since when the breaker is open.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trip {
+    /// Why.
+    pub reason: TripReason,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// What tripped the breaker.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "cause", rename_all = "snake_case")]
+pub enum TripReason {
+    /// Too many keys became due in one sweep.
+    Surge {
+        /// How many.
+        newly_due: u64,
+        /// How many would have passed.
+        limit: u64,
+    },
+    /// Too many accounts vanished.
+    Shrink {
+        /// How many there were.
+        before: u64,
+        /// How many there are.
+        now: u64,
+    },
+    /// Changes failed in too many accounts.
+    Failures {
+        /// In how many, within 24 hours.
+        accounts: u64,
+        /// At how many it trips.
+        limit: u64,
+    },
+    /// Our clock and AWS's differ by too much.
+    ClockSkew {
+        /// AWS's minus ours, in seconds.
+        seconds: i64,
+    },
+}
+
+impl fmt::Display for TripReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Surge { newly_due, limit } => {
+                write!(f, "{newly_due} keys became due in one sweep, more than the {limit} that may")
+            }
+            Self::Shrink { before, now } => write!(f, "the organization shrank from {before} to {now} accounts"),
+            Self::Failures { accounts, limit } => {
+                write!(f, "changes failed in {accounts} accounts within 24 hours; {limit} trip the breaker")
+            }
+            Self::ClockSkew { seconds } => write!(f, "our clock differs from that of AWS by {seconds} s"),
+        }
+    }
+}
+
+/// A deactivation or deletion, counted from its intent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// When.
+    pub at: Timestamp,
+    /// Where.
+    pub account: AccountId,
+    /// What.
+    pub action: Action,
+}
+
+/// A change that failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// When.
+    pub at: Timestamp,
+    /// Where.
+    pub account: AccountId,
+}
+
+/// How the last sweep ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SweepSummary {
+    /// When.
+    pub at: Timestamp,
+    /// How long it took.
+    pub took: Duration,
+    /// Accounts scanned.
+    pub scanned: u64,
+    /// Accounts that failed.
+    pub failed: u64,
+    /// Accounts skipped.
+    pub skipped: u64,
+}
+
+impl Control {
+    /// Deactivations or deletions within the rolling day, in one account or everywhere.
+    #[must_use]
+    pub fn changes_since_yesterday(&self, now: Timestamp, action: Option<Action>, account: Option<AccountId>) -> u32 {
+        let counted = self.changes.iter().filter(|change| {
+            within_a_day(change.at, now)
+                && action.is_none_or(|a| a == change.action)
+                && account.is_none_or(|id| id == change.account)
+        });
+        u32::try_from(counted.count()).unwrap_or(u32::MAX)
+    }
+
+    /// Accounts in which a change failed within the rolling day.
+    #[must_use]
+    pub fn failed_accounts(&self, now: Timestamp) -> BTreeSet<AccountId> {
+        self.failures.iter().filter(|f| within_a_day(f.at, now)).map(|f| f.account).collect()
+    }
+
+    pub(super) fn apply(&mut self, entry: &Entry) {
+        match &entry.body {
+            Body::Paused { reason } => {
+                self.paused = Some(Pause { by: entry.actor.clone(), reason: reason.clone(), since: entry.at });
+            }
+            Body::Resumed { .. } => self.paused = None,
+            Body::BreakerTripped { reason } => {
+                self.breaker = Some(Trip { reason: reason.clone(), since: entry.at });
+            }
+            Body::SweepFinished { took, scanned, failed, skipped, complete } => {
+                self.last_sweep = Some(SweepSummary {
+                    at: entry.at,
+                    took: *took,
+                    scanned: *scanned,
+                    failed: *failed,
+                    skipped: *skipped,
+                });
+                if *complete && self.breaker.is_none() {
+                    self.accounts = Some(scanned + failed + skipped);
+                }
+            }
+            Body::Started { .. }
+            | Body::Key { .. }
+            | Body::AccountScanned { .. }
+            | Body::AccountFailed { .. }
+            | Body::AccountSkipped { .. }
+            | Body::AccountLeft { .. }
+            | Body::DueAccepted { .. }
+            | Body::BreakerReset { .. } => {}
+        }
+    }
+
+    pub(super) fn reset_breaker(&mut self, accounts: Option<u64>) {
+        self.breaker = None;
+        self.failures.clear();
+        self.accounts = accounts.or(self.accounts);
+    }
+
+    /// Whether an event of a key counts towards caps or failures.
+    pub(super) fn concerns(event: &KeyEvent) -> bool {
+        matches!(event, KeyEvent::Intent { .. } | KeyEvent::Refused { .. } | KeyEvent::Unclear { .. })
+    }
+
+    pub(super) fn count(&mut self, at: Timestamp, account: AccountId, event: &KeyEvent) {
+        let old = |then: &Timestamp| at.duration_since(*then).unsigned_abs() > REMEMBERED && *then < at;
+        self.changes.retain(|change| !old(&change.at));
+        self.failures.retain(|failure| !old(&failure.at));
+        match event {
+            KeyEvent::Intent { action: action @ (Action::Deactivate | Action::Delete), .. } => {
+                self.changes.push(Change { at, account, action: *action });
+            }
+            KeyEvent::Refused { .. } | KeyEvent::Unclear { .. } => self.failures.push(Failure { at, account }),
+            // An undo is under no cap.
+            _ => {}
+        }
+    }
+}
+
+/// Whether `then` lies within the rolling day before `now`, or after it: a clock that went back forgives nothing.
+fn within_a_day(then: Timestamp, now: Timestamp) -> bool {
+    then > now || now.duration_since(then).unsigned_abs() < ROLLING
+}

@@ -1,0 +1,160 @@
+//! One entry of the journal.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::control::TripReason;
+use crate::facts::Inventory;
+use crate::ids::{AccessKeyId, AccountId};
+use crate::lifecycle::{KeyEvent, Sighting};
+
+/// One entry: what happened, when, and by whom. The store adds the hash of the previous line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Counts from 1 without a gap.
+    pub seq: u64,
+    /// Policy time.
+    pub at: Timestamp,
+    /// Who: `keysweep`, or the name of an operator.
+    pub actor: String,
+    /// What.
+    #[serde(flatten)]
+    pub body: Body,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Body {
+    /// A daemon, or a command without one, opened the journal.
+    Started {
+        /// Version of the program.
+        version: String,
+        /// Names the process among all that ever wrote here.
+        run: u64,
+    },
+    /// Something happened to one key.
+    Key {
+        /// Account.
+        #[serde(rename = "account_id")]
+        account: AccountId,
+        /// Key.
+        #[serde(rename = "access_key_id")]
+        key: AccessKeyId,
+        /// What.
+        #[serde(flatten)]
+        event: KeyEvent,
+    },
+    /// An account was scanned.
+    AccountScanned {
+        /// Account.
+        #[serde(rename = "account_id")]
+        account: AccountId,
+        /// Its name.
+        name: String,
+        /// Names of the OUs above it, joined by `/`.
+        ou_path: String,
+        /// When, on both clocks.
+        sighting: Sighting,
+        /// Tracked keys that were seen Inactive: the grace that keysweep watched follows from these alone.
+        inactive: BTreeSet<AccessKeyId>,
+        /// Counts over every user.
+        inventory: Inventory,
+        /// Candidate keys of which a fact could not be read.
+        unknown_keys: u64,
+        /// When the credential report was made; absent in a live scan.
+        report_generated_at: Option<Timestamp>,
+    },
+    /// An account could not be scanned.
+    AccountFailed {
+        /// Account.
+        #[serde(rename = "account_id")]
+        account: AccountId,
+        /// Its name.
+        name: String,
+        /// Why.
+        reason: String,
+    },
+    /// An account is no longer to be scanned. Written when that begins.
+    AccountSkipped {
+        /// Account.
+        #[serde(rename = "account_id")]
+        account: AccountId,
+        /// Its name.
+        name: String,
+        /// Why.
+        reason: String,
+    },
+    /// An account is in no complete listing of the organization any more.
+    AccountLeft {
+        /// Account.
+        #[serde(rename = "account_id")]
+        account: AccountId,
+    },
+    /// Newly due keys that are within the limits of the breaker.
+    DueAccepted {
+        /// Which.
+        keys: BTreeSet<AccessKeyId>,
+    },
+    /// The breaker tripped.
+    BreakerTripped {
+        /// Why.
+        reason: TripReason,
+    },
+    /// An operator closed the breaker and accepted what had tripped it.
+    BreakerReset {
+        /// Why.
+        reason: String,
+        /// How many newly due keys that accepts.
+        keys: u64,
+        /// How many accounts are the new baseline, where known.
+        accounts: Option<u64>,
+    },
+    /// An operator, or a new data_dir, stopped every automatic change.
+    Paused {
+        /// Why.
+        reason: String,
+    },
+    /// An operator lets changes go on.
+    Resumed {
+        /// Why.
+        reason: String,
+    },
+    /// A sweep came to its end.
+    SweepFinished {
+        /// How long it took.
+        took: Duration,
+        /// Accounts scanned.
+        scanned: u64,
+        /// Accounts that failed.
+        failed: u64,
+        /// Accounts skipped.
+        skipped: u64,
+        /// Whether the listing of accounts was complete.
+        complete: bool,
+    },
+}
+
+impl Body {
+    /// Its name in the journal.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Started { .. } => "started",
+            Self::Key { event, .. } => event.name(),
+            Self::AccountScanned { .. } => "account_scanned",
+            Self::AccountFailed { .. } => "account_failed",
+            Self::AccountSkipped { .. } => "account_skipped",
+            Self::AccountLeft { .. } => "account_left",
+            Self::DueAccepted { .. } => "due_accepted",
+            Self::BreakerTripped { .. } => "breaker_tripped",
+            Self::BreakerReset { .. } => "breaker_reset",
+            Self::Paused { .. } => "paused",
+            Self::Resumed { .. } => "resumed",
+            Self::SweepFinished { .. } => "sweep_finished",
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! Witness values: nobody can ask for a change without one.
+//!
+//! ```text
+//! plan ──mints──> Ticket ──fresh facts, same decision──> Warrant ──intent on disk──> Order ──consumed by the call
+//! ```
+//!
+//! No field is public, nothing here is `Clone`, and the only constructors are those of the arrows above. So the
+//! compiler holds three invariants: no change without a plan, none without a re-check, none without an intent in
+//! the journal.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{KeyIdentity, UserName};
+use crate::state::Receipt;
+
+/// A change of one access key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// `UpdateAccessKey` to Inactive.
+    Deactivate,
+    /// `UpdateAccessKey` to Active: the undo.
+    Reactivate,
+    /// `DeleteAccessKey`: final.
+    Delete,
+}
+
+impl Action {
+    /// Every action.
+    pub const ALL: [Self; 3] = [Self::Deactivate, Self::Reactivate, Self::Delete];
+
+    /// Its name in metrics, JSON and messages.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Deactivate => "deactivate",
+            Self::Reactivate => "reactivate",
+            Self::Delete => "delete",
+        }
+    }
+}
+
+impl std::fmt::Display for Action {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Who wants a change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// The policy, in a sweep.
+    Policy,
+    /// An operator, by name.
+    Operator {
+        /// Who.
+        actor: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// A user tag that exempts: IAM itself is asked to refuse the change where it is present.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ExemptTag {
+    /// Tag key.
+    pub key: String,
+    /// Glob for its value; `*` for any.
+    pub value: String,
+}
+
+/// One change that a plan calls for.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Ticket {
+    identity: KeyIdentity,
+    action: Action,
+    origin: Origin,
+    why: String,
+}
+
+impl Ticket {
+    pub(crate) fn mint(identity: KeyIdentity, action: Action, origin: Origin, why: String) -> Self {
+        Self { identity, action, origin, why }
+    }
+
+    /// The key, and no other.
+    #[must_use]
+    pub fn identity(&self) -> &KeyIdentity {
+        &self.identity
+    }
+
+    /// What is to be done.
+    #[must_use]
+    pub fn action(&self) -> Action {
+        self.action
+    }
+
+    /// Who wants it.
+    #[must_use]
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// The reason in words.
+    #[must_use]
+    pub fn why(&self) -> &str {
+        &self.why
+    }
+
+    /// Turns the ticket into a warrant; only the re-check may.
+    pub(crate) fn into_warrant(self, user_name: UserName, exempt_tags: Vec<ExemptTag>) -> Warrant {
+        Warrant { ticket: self, user_name, exempt_tags }
+    }
+}
+
+/// A ticket that the re-check with fresh facts agreed to.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Warrant {
+    ticket: Ticket,
+    user_name: UserName,
+    exempt_tags: Vec<ExemptTag>,
+}
+
+impl Warrant {
+    /// The key.
+    #[must_use]
+    pub fn identity(&self) -> &KeyIdentity {
+        &self.ticket.identity
+    }
+
+    /// What is to be done.
+    #[must_use]
+    pub fn action(&self) -> Action {
+        self.ticket.action
+    }
+
+    /// Who wants it.
+    #[must_use]
+    pub fn origin(&self) -> &Origin {
+        &self.ticket.origin
+    }
+
+    /// The reason in words.
+    #[must_use]
+    pub fn why(&self) -> &str {
+        &self.ticket.why
+    }
+
+    /// The user's name as the re-check read it: calls take the name, not the ID.
+    #[must_use]
+    pub fn user_name(&self) -> &UserName {
+        &self.user_name
+    }
+
+    /// Tags under which IAM itself must refuse the change; empty for a reactivation, which nothing of ours blocks.
+    #[must_use]
+    pub fn exempt_tags(&self) -> &[ExemptTag] {
+        &self.exempt_tags
+    }
+
+    /// Turns the warrant into the order for one call, on proof that its intent is in the journal and on disk.
+    ///
+    /// # Errors
+    /// Gives the warrant back if the receipt is that of another entry.
+    pub fn recorded(self, receipt: &Receipt) -> Result<Order, Box<Self>> {
+        if receipt.is_intent_of(&self.ticket.identity, self.ticket.action) {
+            Ok(Order { warrant: self, intent: receipt.seq() })
+        } else {
+            Err(Box::new(self))
+        }
+    }
+}
+
+/// Permission for exactly one call. Sending consumes it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Order {
+    warrant: Warrant,
+    intent: u64,
+}
+
+impl Order {
+    /// The key.
+    #[must_use]
+    pub fn identity(&self) -> &KeyIdentity {
+        self.warrant.identity()
+    }
+
+    /// What is to be done.
+    #[must_use]
+    pub fn action(&self) -> Action {
+        self.warrant.action()
+    }
+
+    /// The user's name as the re-check read it.
+    #[must_use]
+    pub fn user_name(&self) -> &UserName {
+        &self.warrant.user_name
+    }
+
+    /// Sequence number of the intent in the journal.
+    #[must_use]
+    pub fn intent(&self) -> u64 {
+        self.intent
+    }
+}

@@ -1,0 +1,266 @@
+//! Faults on demand: which calls go wrong, how, and how often.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use wildmatch::WildMatch;
+
+/// What goes wrong with a call.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Fault {
+    /// `Throttling` 400 from IAM and STS, `TooManyRequestsException` 400 from Organizations; no effect.
+    Throttle,
+    /// `AccessDenied` 403, `AccessDeniedException` 400 from Organizations; no effect.
+    AccessDenied,
+    /// `ServiceFailure` 500, `ServiceException` 500 from Organizations; no effect.
+    ServiceFailure,
+    /// `ServiceUnavailable` 503; no effect.
+    Unavailable,
+    /// Any other refusal, for instance `LimitExceeded` 409 of GenerateCredentialReport; no effect.
+    Refuse {
+        /// HTTP status.
+        status: u16,
+        /// AWS's error code.
+        code: String,
+        /// The message beside it.
+        message: String,
+    },
+    /// The connection breaks before the call is carried out.
+    ResetBefore,
+    /// The call is carried out, then the connection breaks: the caller cannot tell.
+    AnswerLost,
+    /// Carried out and answered after this long (tokio time). Combines with the others.
+    Delay(Duration),
+    /// Carried out at once, answered after this long (tokio time). Combines with the others.
+    LateAnswer(Duration),
+    /// Never answered, never carried out. The caller's time limit has to end it.
+    Hang,
+    /// Last use, key lists and statuses are answered as they were this long ago (24 h at most).
+    Stale(SignedDuration),
+    /// Carried out, but the answer is cut off in the middle.
+    MalformedBody,
+    /// Carried out, but the answer is a 200 with a body that is no XML or JSON at all.
+    GarbageBody,
+    /// A list answers an empty page with a token for what it left out.
+    EmptyPage,
+}
+
+/// The kinds of [`Fault`], to count them by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[allow(missing_docs, reason = "each is the fault of the same name")]
+pub enum FaultKind {
+    Throttle,
+    AccessDenied,
+    ServiceFailure,
+    Unavailable,
+    Refuse,
+    ResetBefore,
+    AnswerLost,
+    Delay,
+    LateAnswer,
+    Hang,
+    Stale,
+    MalformedBody,
+    GarbageBody,
+    EmptyPage,
+}
+
+/// A fault together with the calls it strikes.
+///
+/// Of the calls that match account and action, the first `after` pass, then each is struck with `probability`, until
+/// `first` have been struck.
+#[derive(Debug, Clone)]
+pub struct Rule {
+    fault: Fault,
+    account: Option<String>,
+    action: WildMatch,
+    probability: f64,
+    after: u64,
+    first: u64,
+    seen: u64,
+    struck: u64,
+}
+
+/// Names a rule, to take it away again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RuleId(u64);
+
+/// What the rules decided for one call.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Verdict {
+    pub(crate) delay: Duration,
+    pub(crate) late: Duration,
+    pub(crate) stale: Option<SignedDuration>,
+    /// The first other fault that struck.
+    pub(crate) fault: Option<Fault>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Faults {
+    rules: Vec<(RuleId, Rule)>,
+    counts: BTreeMap<FaultKind, u64>,
+    next: u64,
+    rng: ChaCha8Rng,
+}
+
+impl Fault {
+    /// The kind of this fault.
+    pub fn kind(&self) -> FaultKind {
+        match self {
+            Self::Throttle => FaultKind::Throttle,
+            Self::AccessDenied => FaultKind::AccessDenied,
+            Self::ServiceFailure => FaultKind::ServiceFailure,
+            Self::Unavailable => FaultKind::Unavailable,
+            Self::Refuse { .. } => FaultKind::Refuse,
+            Self::ResetBefore => FaultKind::ResetBefore,
+            Self::AnswerLost => FaultKind::AnswerLost,
+            Self::Delay(_) => FaultKind::Delay,
+            Self::LateAnswer(_) => FaultKind::LateAnswer,
+            Self::Hang => FaultKind::Hang,
+            Self::Stale(_) => FaultKind::Stale,
+            Self::MalformedBody => FaultKind::MalformedBody,
+            Self::GarbageBody => FaultKind::GarbageBody,
+            Self::EmptyPage => FaultKind::EmptyPage,
+        }
+    }
+
+    /// LimitExceeded 409 of GenerateCredentialReport, in AWS's words.
+    pub fn report_capacity() -> Self {
+        Self::Refuse {
+            status: 409,
+            code: "LimitExceeded".to_owned(),
+            message: "No more capacity to launch new report generation tasks".to_owned(),
+        }
+    }
+}
+
+impl Rule {
+    /// Strikes every call of every account until narrowed.
+    pub fn new(fault: Fault) -> Self {
+        Self {
+            fault,
+            account: None,
+            action: WildMatch::new("*"),
+            probability: 1.0,
+            after: 0,
+            first: u64::MAX,
+            seen: 0,
+            struck: 0,
+        }
+    }
+
+    /// Only calls that count for this account: the caller's own, and for AssumeRole the role's.
+    #[must_use]
+    pub fn account(mut self, account: impl Into<String>) -> Self {
+        self.account = Some(account.into());
+        self
+    }
+
+    /// Only actions like this: `iam:ListAccessKeys`, `organizations:*`.
+    #[must_use]
+    pub fn action(mut self, pattern: &str) -> Self {
+        self.action = WildMatch::new(pattern);
+        self
+    }
+
+    /// Strikes a matching call with this probability (0 to 1), by the seeded generator of the simulator.
+    #[must_use]
+    pub fn probability(mut self, probability: f64) -> Self {
+        self.probability = probability;
+        self
+    }
+
+    /// Strikes this many calls and then no more.
+    #[must_use]
+    pub fn first(mut self, calls: u64) -> Self {
+        self.first = calls;
+        self
+    }
+
+    /// Lets this many matching calls pass before the first is struck.
+    #[must_use]
+    pub fn after(mut self, calls: u64) -> Self {
+        self.after = calls;
+        self
+    }
+
+    fn strikes(&mut self, account: &str, action: &str, rng: &mut ChaCha8Rng) -> bool {
+        if self.account.as_deref().is_some_and(|own| own != account) || !self.action.matches(action) {
+            return false;
+        }
+        self.seen += 1;
+        if self.seen <= self.after || self.struck >= self.first {
+            return false;
+        }
+        let strikes = self.probability >= 1.0 || rng.random::<f64>() < self.probability;
+        self.struck += u64::from(strikes);
+        strikes
+    }
+}
+
+impl Faults {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self { rules: Vec::new(), counts: BTreeMap::new(), next: 0, rng: ChaCha8Rng::seed_from_u64(seed) }
+    }
+
+    pub(crate) fn reseed(&mut self, seed: u64) {
+        self.rng = ChaCha8Rng::seed_from_u64(seed);
+    }
+
+    pub(crate) fn add(&mut self, rule: Rule) -> RuleId {
+        self.next += 1;
+        let id = RuleId(self.next);
+        self.rules.push((id, rule));
+        id
+    }
+
+    pub(crate) fn remove(&mut self, id: RuleId) {
+        self.rules.retain(|(other, _)| *other != id);
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.rules.clear();
+    }
+
+    pub(crate) fn count(&self, kind: FaultKind) -> u64 {
+        self.counts.get(&kind).copied().unwrap_or_default()
+    }
+
+    pub(crate) fn counts(&self) -> BTreeMap<FaultKind, u64> {
+        self.counts.clone()
+    }
+
+    pub(crate) fn judge(&mut self, account: &str, action: &str) -> Verdict {
+        let mut verdict = Verdict::default();
+        for (_, rule) in &mut self.rules {
+            let combines = matches!(rule.fault, Fault::Delay(_) | Fault::LateAnswer(_) | Fault::Stale(_));
+            if !combines && verdict.fault.is_some() {
+                continue;
+            }
+            if !rule.strikes(account, action, &mut self.rng) {
+                continue;
+            }
+            *self.counts.entry(rule.fault.kind()).or_default() += 1;
+            match &rule.fault {
+                Fault::Delay(delay) => verdict.delay += *delay,
+                Fault::LateAnswer(delay) => verdict.late += *delay,
+                Fault::Stale(age) => verdict.stale = Some(*age),
+                fault @ (Fault::Throttle
+                | Fault::AccessDenied
+                | Fault::ServiceFailure
+                | Fault::Unavailable
+                | Fault::Refuse { .. }
+                | Fault::ResetBefore
+                | Fault::AnswerLost
+                | Fault::Hang
+                | Fault::MalformedBody
+                | Fault::GarbageBody
+                | Fault::EmptyPage) => verdict.fault = Some(fault.clone()),
+            }
+        }
+        verdict
+    }
+}

@@ -1,0 +1,125 @@
+//! One account and its roles.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::{Report, User};
+use crate::policy::Policy;
+
+/// An account's state in the organization (Organizations API reference, Account.State).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AccountState {
+    PendingActivation,
+    Active,
+    Suspended,
+    PendingClosure,
+    Closed,
+}
+
+#[derive(Debug)]
+pub(crate) struct Account {
+    pub(crate) id: Arc<str>,
+    pub(crate) name: String,
+    pub(crate) email: String,
+    pub(crate) state: AccountState,
+    /// A state AWS has not invented yet, shown in place of `state`.
+    pub(crate) odd_state: Option<String>,
+    pub(crate) joined: Timestamp,
+    pub(crate) tags: BTreeMap<String, String>,
+    /// The root or OU above.
+    pub(crate) parent: String,
+    /// By name with path, without leading slash: `keysweep/KeysweepScan`.
+    pub(crate) roles: BTreeMap<String, Role>,
+    pub(crate) users: BTreeMap<Arc<str>, User>,
+    pub(crate) report: Report,
+    pub(crate) root_keys: u32,
+    pub(crate) root_password_used: Option<Timestamp>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Role {
+    pub(crate) id: String,
+    pub(crate) external_id: Option<String>,
+    /// ARN of the one caller that may assume it; None: any caller known here.
+    pub(crate) trusts: Option<String>,
+    pub(crate) policy: Option<Arc<Policy>>,
+    pub(crate) max_session_seconds: i64,
+    pub(crate) allows_source_identity: bool,
+}
+
+impl AccountState {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        Some(match text {
+            "PENDING_ACTIVATION" => Self::PendingActivation,
+            "ACTIVE" => Self::Active,
+            "SUSPENDED" => Self::Suspended,
+            "PENDING_CLOSURE" => Self::PendingClosure,
+            "CLOSED" => Self::Closed,
+            _ => return None,
+        })
+    }
+
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::PendingActivation => "PENDING_ACTIVATION",
+            Self::Active => "ACTIVE",
+            Self::Suspended => "SUSPENDED",
+            Self::PendingClosure => "PENDING_CLOSURE",
+            Self::Closed => "CLOSED",
+        }
+    }
+
+    /// The word in the retired field, which knew three.
+    pub(crate) fn as_status(self) -> &'static str {
+        match self {
+            Self::PendingActivation | Self::Active => "ACTIVE",
+            Self::Suspended | Self::Closed => "SUSPENDED",
+            Self::PendingClosure => "PENDING_CLOSURE",
+        }
+    }
+}
+
+impl fmt::Display for AccountState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Account {
+    pub(crate) fn new(id: Arc<str>, joined: Timestamp) -> Self {
+        Self {
+            name: format!("account-{id}"),
+            email: format!("aws+{id}@example.com"),
+            state: AccountState::Active,
+            odd_state: None,
+            joined,
+            tags: BTreeMap::new(),
+            parent: super::organization::ROOT_ID.to_owned(),
+            roles: BTreeMap::new(),
+            users: BTreeMap::new(),
+            report: Report::default(),
+            root_keys: 0,
+            root_password_used: None,
+            id,
+        }
+    }
+
+    /// Whether calls by its credentials work at all.
+    pub(crate) fn is_open(&self) -> bool {
+        match self.state {
+            AccountState::Active | AccountState::PendingActivation | AccountState::PendingClosure => true,
+            AccountState::Suspended | AccountState::Closed => false,
+        }
+    }
+
+    /// By name, or by unique id, which a rename leaves alone.
+    pub(crate) fn user_name(&self, name_or_id: &str) -> Option<Arc<str>> {
+        if let Some((name, _)) = self.users.get_key_value(name_or_id) {
+            return Some(name.clone());
+        }
+        self.users.values().find(|user| &*user.id == name_or_id).map(|user| user.name.clone())
+    }
+}

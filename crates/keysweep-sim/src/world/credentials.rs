@@ -1,0 +1,54 @@
+//! Who calls: the hub, sessions from AssumeRole, and users with keys of their own.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use crate::ledger::Who;
+use crate::policy::Policy;
+
+/// An authenticated caller.
+#[derive(Debug, Clone)]
+pub(crate) struct Principal {
+    pub(crate) account: Arc<str>,
+    /// As GetCallerIdentity and error messages show it.
+    pub(crate) arn: String,
+    /// As GetCallerIdentity shows it.
+    pub(crate) user_id: String,
+    /// Role credentials: UserName cannot be left out, and assuming a role is chaining.
+    pub(crate) role: Option<RoleSession>,
+    /// A user of the world with a key of its own: holds no permission but GetCallerIdentity.
+    pub(crate) powerless: bool,
+}
+
+/// What a session from AssumeRole carries.
+#[derive(Debug, Clone)]
+pub(crate) struct RoleSession {
+    pub(crate) role_arn: String,
+    pub(crate) session_name: String,
+    pub(crate) source_identity: Option<String>,
+    pub(crate) role_policy: Option<Arc<Policy>>,
+    pub(crate) session_policy: Option<Arc<Policy>>,
+}
+
+/// Issued temporary credentials.
+#[derive(Debug, Clone)]
+pub(crate) struct Session {
+    pub(crate) token: String,
+    /// By the wall clock. None: never (the hub's own).
+    pub(crate) expires: Option<Timestamp>,
+    pub(crate) principal: Arc<Principal>,
+}
+
+impl Principal {
+    pub(crate) fn who(&self) -> Who {
+        match &self.role {
+            Some(role) => Who::Session {
+                role_arn: role.role_arn.clone(),
+                session_name: role.session_name.clone(),
+                source_identity: role.source_identity.clone(),
+            },
+            None => Who::Direct(self.arn.clone()),
+        }
+    }
+}

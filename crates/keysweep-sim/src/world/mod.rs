@@ -1,0 +1,198 @@
+//! The state of the made-up organization. Everything here is truth; what callers are told of it is `wire`'s business.
+
+mod account;
+mod credentials;
+mod identity;
+mod keys;
+mod organization;
+mod report;
+mod users;
+
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
+use std::cmp::Reverse;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+pub(crate) use account::{Account, AccountState, Role};
+pub(crate) use credentials::{Principal, Session};
+pub(crate) use identity::{account_of_arn, mint_key_id, mint_user_id, whole_second};
+pub use keys::LastUse;
+pub(crate) use keys::{Key, KeyHome};
+pub(crate) use organization::OrgTree;
+pub(crate) use report::Report;
+pub(crate) use users::User;
+
+use crate::clock::Clock;
+use crate::faults::Faults;
+use crate::ledger::{Change, Ledger, Who};
+use crate::script::{Scheduled, Watch};
+use crate::settings::Settings;
+
+/// Everything behind the handle.
+pub(crate) struct World {
+    pub(crate) settings: Settings,
+    clock: Clock,
+    wall: Clock,
+    pub(crate) tree: OrgTree,
+    pub(crate) accounts: BTreeMap<Arc<str>, Account>,
+    pub(crate) keys: HashMap<Arc<str>, KeyHome>,
+    pub(crate) sessions: HashMap<Arc<str>, Session>,
+    pub(crate) denials: Vec<Denial>,
+    pub(crate) faults: Faults,
+    pub(crate) ledger: Ledger,
+    pub(crate) scheduled: BinaryHeap<Reverse<Scheduled>>,
+    pub(crate) watches: Vec<Watch>,
+    pub(crate) counter: u64,
+    pub(crate) requests: u64,
+}
+
+/// An explicit deny from above, as by a service control policy. None: every account.
+#[derive(Debug)]
+pub(crate) struct Denial {
+    pub(crate) account: Option<String>,
+    pub(crate) action: wildmatch::WildMatch,
+}
+
+/// Why AWS refused, in its own words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) status: u16,
+    pub(crate) code: String,
+    pub(crate) message: String,
+}
+
+/// Who acts and in which request: what every change is recorded with.
+#[derive(Debug, Clone)]
+pub(crate) struct Actor {
+    pub(crate) who: Who,
+    pub(crate) request_id: Option<String>,
+}
+
+impl Refusal {
+    pub(crate) fn new(status: u16, code: &str, message: impl Into<String>) -> Self {
+        Self { status, code: code.to_owned(), message: message.into() }
+    }
+
+    pub(crate) fn no_such_user(name: &str) -> Self {
+        Self::new(404, "NoSuchEntity", format!("The user with name {name} cannot be found."))
+    }
+
+    pub(crate) fn no_such_key(id: &str) -> Self {
+        Self::new(404, "NoSuchEntity", format!("The Access Key with id {id} cannot be found."))
+    }
+
+    pub(crate) fn validation(message: impl Into<String>) -> Self {
+        Self::new(400, "ValidationError", message)
+    }
+}
+
+impl Actor {
+    pub(crate) fn script(who: &str) -> Self {
+        Self { who: Who::Script(who.to_owned()), request_id: None }
+    }
+}
+
+impl World {
+    pub(crate) fn new(clock: Clock, wall: Clock, settings: Settings) -> Self {
+        let mut world = Self {
+            tree: OrgTree::new(),
+            accounts: BTreeMap::new(),
+            keys: HashMap::new(),
+            sessions: HashMap::new(),
+            denials: Vec::new(),
+            faults: Faults::new(1),
+            ledger: Ledger::default(),
+            scheduled: BinaryHeap::new(),
+            watches: Vec::new(),
+            counter: 0,
+            requests: 0,
+            settings,
+            clock,
+            wall,
+        };
+        let management: Arc<str> = world.settings.management_account.as_str().into();
+        let mut account = Account::new(management.clone(), world.now());
+        account.name = "management".to_owned();
+        world.accounts.insert(management, account);
+        world
+    }
+
+    /// World time, to the second as IAM knows it.
+    pub(crate) fn now(&self) -> Timestamp {
+        whole_second((self.clock)())
+    }
+
+    /// Operational time: the `Date` header and session expiry.
+    pub(crate) fn wall(&self) -> Timestamp {
+        (self.wall)()
+    }
+
+    pub(crate) fn set_wall(&mut self, wall: Clock) {
+        self.wall = wall;
+    }
+
+    pub(crate) fn next_number(&mut self) -> u64 {
+        self.counter += 1;
+        self.counter
+    }
+
+    /// The account of that id, made if there is none.
+    pub(crate) fn account_or_new(&mut self, id: &str) -> &mut Account {
+        let now = self.now();
+        let id: Arc<str> = id.into();
+        self.accounts.entry(id.clone()).or_insert_with(|| Account::new(id, now))
+    }
+
+    /// The account of that id, with its report frozen first: whoever alters users or keys comes through here.
+    pub(crate) fn account_to_alter(&mut self, id: &str) -> Option<&mut Account> {
+        let lag = self.settings.last_used_lag;
+        let partition = self.settings.partition.clone();
+        let account = self.accounts.get_mut(id)?;
+        account.freeze_report(&partition, lag);
+        Some(account)
+    }
+
+    pub(crate) fn blank_change(&self, account: &str, action: &str, actor: &Actor) -> Change {
+        Change {
+            seq: 0,
+            at: self.now(),
+            account: account.to_owned(),
+            user_name: None,
+            user_id: None,
+            key_id: None,
+            action: action.to_owned(),
+            old: None,
+            new: None,
+            who: actor.who.clone(),
+            request_id: actor.request_id.clone(),
+            applied: false,
+            delivered: actor.request_id.is_none(),
+            error: None,
+        }
+    }
+
+    /// Writes down how a change ended and wakes what waits for it.
+    pub(crate) fn finish<T>(&mut self, mut change: Change, outcome: Result<T, Refusal>) -> Result<T, Refusal> {
+        match &outcome {
+            Ok(_) => change.applied = true,
+            Err(refusal) => change.error = Some(refusal.code.clone()),
+        }
+        if change.applied {
+            self.wake(&change);
+        }
+        self.ledger.record(change);
+        outcome
+    }
+
+    pub(crate) fn denied_from_above(&self, account: &str, action: &str) -> bool {
+        self.denials.iter().any(|denial| {
+            denial.account.as_deref().is_none_or(|own| own == account) && denial.action.matches(action)
+        })
+    }
+
+    /// Ids of all accounts that a list shows, in order.
+    pub(crate) fn account_ids(&self) -> BTreeSet<Arc<str>> {
+        self.accounts.keys().cloned().collect()
+    }
+}

@@ -1,0 +1,2 @@
+//! The keysweep program.
+fn main() {}
