@@ -40,5 +40,5 @@ pub use policy::PolicyError;
 pub use script::{Happening, Trigger};
 pub use server::Server;
 pub use settings::{AccountFields, Hub, Settings};
-pub use sim::{ConnectionLost, Sim};
+pub use sim::{ConnectionLost, KeyTruth, Sim};
 pub use world::LastUse;

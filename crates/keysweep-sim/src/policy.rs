@@ -91,7 +91,9 @@ impl Policy {
             .map_err(|error| PolicyError::NotJson { line: error.line(), column: error.column() })?;
         let mut unsupported = None;
         let statements = match document.get("Statement") {
-            Some(Value::Array(list)) => list.iter().map(|one| Statement::parse(one, &mut unsupported)).collect(),
+            Some(Value::Array(list)) => {
+                list.iter().map(|one| Statement::parse(one, &mut unsupported)).collect()
+            }
             Some(one @ Value::Object(_)) => Statement::parse(one, &mut unsupported).map(|one| vec![one]),
             _ => Err(PolicyError::Shape("Statement is missing".to_owned())),
         }?;
@@ -158,7 +160,8 @@ impl Patterns {
             (None, Some(found)) => (found, true),
             _ => return Err(PolicyError::Shape(format!("exactly one of {name} and {negated} is needed"))),
         };
-        let texts = strings(found).ok_or_else(|| PolicyError::Shape(format!("{name} must be text or a list of it")))?;
+        let texts = strings(found)
+            .ok_or_else(|| PolicyError::Shape(format!("{name} must be text or a list of it")))?;
         let pattern = |text: String| WildMatch::new(&if lower { text.to_ascii_lowercase() } else { text });
         Ok(Self { negated: is_negated, any: texts.into_iter().map(pattern).collect() })
     }
@@ -247,7 +250,8 @@ mod tests {
     }
 
     fn decide(policy: &str, action: &str, resource: &str, tags: &[(&str, &str)]) -> Decision {
-        let policy = Policy::parse(&format!(r#"{{"Version":"2012-10-17","Statement":{policy}}}"#)).expect("a policy");
+        let policy =
+            Policy::parse(&format!(r#"{{"Version":"2012-10-17","Statement":{policy}}}"#)).expect("a policy");
         policy.decide(&Ask { action, resource, resource_tags: &mk_tags(tags) })
     }
 

@@ -12,7 +12,11 @@ pub(crate) fn authenticate(world: &mut World, incoming: &Incoming) -> Result<Arc
     let json = incoming.service == Service::Organizations;
     let Some(key_id) = incoming.key_id.as_deref() else {
         let status = if json { 400 } else { 403 };
-        return Err(Refusal::new(status, "MissingAuthenticationToken", "Request is missing Authentication Token"));
+        return Err(Refusal::new(
+            status,
+            "MissingAuthenticationToken",
+            "Request is missing Authentication Token",
+        ));
     };
     let invalid = || match json {
         true => Refusal::new(
@@ -20,9 +24,11 @@ pub(crate) fn authenticate(world: &mut World, incoming: &Incoming) -> Result<Arc
             "UnrecognizedClientException",
             "The security token included in the request is invalid.",
         ),
-        false => {
-            Refusal::new(403, "InvalidClientTokenId", "The security token included in the request is invalid.")
-        }
+        false => Refusal::new(
+            403,
+            "InvalidClientTokenId",
+            "The security token included in the request is invalid.",
+        ),
     };
     if let Some(session) = world.sessions.get(key_id) {
         if incoming.token.as_deref().unwrap_or_default() != session.token {

@@ -14,7 +14,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use jiff::SignedDuration;
 
-pub(crate) use request::{Incoming, Service};
+pub(crate) use authorize::authenticate;
+pub(crate) use request::{Head, Incoming, Service};
 
 use crate::faults::{Fault, Verdict};
 use crate::world::{Actor, Principal, Refusal, World};
@@ -93,7 +94,13 @@ fn dispatch(world: &mut World, incoming: &Incoming, call: &Call<'_>) -> Result<S
         return Err(incoming.service.unknown_action(&incoming.operation));
     }
     if call.principal.powerless && call.action != "sts:GetCallerIdentity" {
-        return Err(authorize::denied(call.principal, call.action, "*", "no identity-based policy allows", true));
+        return Err(authorize::denied(
+            call.principal,
+            call.action,
+            "*",
+            "no identity-based policy allows",
+            true,
+        ));
     }
     match incoming.service {
         Service::Iam => iam::answer(world, call),

@@ -21,7 +21,9 @@ impl Params {
 
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         match self {
-            Self::Query(fields) => fields.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str()),
+            Self::Query(fields) => {
+                fields.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+            }
             Self::Json(object) => object.get(name).and_then(Value::as_str),
         }
     }

@@ -61,7 +61,8 @@ const IAM: &[(&str, &str)] = &[
     ("UpdateUser", "iam:UpdateUser"),
 ];
 
-const STS: &[(&str, &str)] = &[("AssumeRole", "sts:AssumeRole"), ("GetCallerIdentity", "sts:GetCallerIdentity")];
+const STS: &[(&str, &str)] =
+    &[("AssumeRole", "sts:AssumeRole"), ("GetCallerIdentity", "sts:GetCallerIdentity")];
 
 const ORGANIZATIONS: &[(&str, &str)] = &[
     ("DescribeAccount", "organizations:DescribeAccount"),

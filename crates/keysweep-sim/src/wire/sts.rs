@@ -50,7 +50,8 @@ fn assume_role(world: &mut World, call: &Call<'_>) -> Result<String, Refusal> {
 
     let denied = || {
         let arn = &call.principal.arn;
-        let text = format!("User: {arn} is not authorized to perform: sts:AssumeRole on resource: {role_arn}");
+        let text =
+            format!("User: {arn} is not authorized to perform: sts:AssumeRole on resource: {role_arn}");
         Refusal::new(403, "AccessDenied", text)
     };
     authorize(world, call.principal, call.action, role_arn, &std::collections::BTreeMap::new())?;
@@ -67,9 +68,13 @@ fn assume_role(world: &mut World, call: &Call<'_>) -> Result<String, Refusal> {
         return Err(denied());
     }
     let inherited = call.principal.role.as_ref().and_then(|role| role.source_identity.clone());
-    if source_identity.is_some() && (!role.allows_source_identity || inherited.is_some() && inherited.as_deref() != source_identity) {
+    if source_identity.is_some()
+        && (!role.allows_source_identity || inherited.is_some() && inherited.as_deref() != source_identity)
+    {
         let arn = &call.principal.arn;
-        let text = format!("User: {arn} is not authorized to perform: sts:SetSourceIdentity on resource: {role_arn}");
+        let text = format!(
+            "User: {arn} is not authorized to perform: sts:SetSourceIdentity on resource: {role_arn}"
+        );
         return Err(Refusal::new(403, "AccessDenied", text));
     }
     if seconds > role.max_session_seconds {

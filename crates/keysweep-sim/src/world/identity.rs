@@ -39,7 +39,8 @@ fn mint(prefix: &str, number: u64) -> String {
     let mut id = String::with_capacity(prefix.len() + 16);
     id.push_str(prefix);
     // An odd multiplier is a bijection of 64 bits; 13 characters of five bits hold them all.
-    let mut bits = u128::from(number.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15)) | (u128::from(number & 0x7FFF) << 64);
+    let mut bits = u128::from(number.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15))
+        | (u128::from(number & 0x7FFF) << 64);
     for _ in 0..16 {
         let index = usize::try_from(bits & 31).unwrap_or_default();
         id.push(BASE32.get(index).map_or('A', |byte| char::from(*byte)));

@@ -8,20 +8,22 @@ mod organization;
 mod report;
 mod users;
 
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
 use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, HashMap};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
 pub(crate) use account::{Account, AccountState, Role};
-pub(crate) use credentials::{Principal, Session};
-pub(crate) use identity::{account_of_arn, mint_key_id, mint_user_id, whole_second};
+pub(crate) use credentials::{Principal, RoleSession, Session};
+pub(crate) use identity::{
+    account_of_arn, mint_key_id, mint_role_id, mint_session_key_id, mint_user_id, whole_second,
+};
 pub use keys::LastUse;
 pub(crate) use keys::{Key, KeyHome};
-pub(crate) use organization::OrgTree;
+pub(crate) use organization::{ORGANIZATION_ID, OrgTree, ROOT_ID, Unit};
 pub(crate) use report::Report;
-pub(crate) use users::User;
+pub(crate) use users::{Password, User, user_arn};
 
 use crate::clock::Clock;
 use crate::faults::Faults;
@@ -173,7 +175,11 @@ impl World {
     }
 
     /// Writes down how a change ended and wakes what waits for it.
-    pub(crate) fn finish<T>(&mut self, mut change: Change, outcome: Result<T, Refusal>) -> Result<T, Refusal> {
+    pub(crate) fn finish<T>(
+        &mut self,
+        mut change: Change,
+        outcome: Result<T, Refusal>,
+    ) -> Result<T, Refusal> {
         match &outcome {
             Ok(_) => change.applied = true,
             Err(refusal) => change.error = Some(refusal.code.clone()),
@@ -189,10 +195,5 @@ impl World {
         self.denials.iter().any(|denial| {
             denial.account.as_deref().is_none_or(|own| own == account) && denial.action.matches(action)
         })
-    }
-
-    /// Ids of all accounts that a list shows, in order.
-    pub(crate) fn account_ids(&self) -> BTreeSet<Arc<str>> {
-        self.accounts.keys().cloned().collect()
     }
 }

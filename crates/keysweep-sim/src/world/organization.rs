@@ -72,7 +72,12 @@ impl OrgTree {
 }
 
 impl World {
-    pub(crate) fn move_account(&mut self, account: &str, ou_path: &str, actor: &Actor) -> Result<(), Refusal> {
+    pub(crate) fn move_account(
+        &mut self,
+        account: &str,
+        ou_path: &str,
+        actor: &Actor,
+    ) -> Result<(), Refusal> {
         let mut change = self.blank_change(account, "organizations:MoveAccount", actor);
         let parent = self.tree.unit_at(ou_path);
         change.new = Some(parent.clone());
@@ -87,7 +92,12 @@ impl World {
     }
 
     /// Sets the state; a word AWS does not use yet is shown as it stands, and the account works on.
-    pub(crate) fn set_account_state(&mut self, account: &str, state: &str, actor: &Actor) -> Result<(), Refusal> {
+    pub(crate) fn set_account_state(
+        &mut self,
+        account: &str,
+        state: &str,
+        actor: &Actor,
+    ) -> Result<(), Refusal> {
         let action = if state == "CLOSED" || state == "PENDING_CLOSURE" {
             "organizations:CloseAccount"
         } else {

@@ -109,11 +109,8 @@ impl World {
         change.key_id = Some(key.to_owned());
         let now = self.now();
         let outcome = self.user_to_alter(account, user).and_then(|user| {
-            let at = user
-                .keys
-                .iter()
-                .position(|own| &*own.id == key)
-                .ok_or_else(|| Refusal::no_such_key(key))?;
+            let at =
+                user.keys.iter().position(|own| &*own.id == key).ok_or_else(|| Refusal::no_such_key(key))?;
             let mut gone = user.keys.remove(at);
             change.old = Some(gone.status.to_string());
             gone.deleted = Some(now);
@@ -202,7 +199,9 @@ impl World {
             };
             Err(Refusal::new(409, "DeleteConflict", conflict))
         });
-        if outcome.is_ok() && let Some(account) = self.accounts.get_mut(account) {
+        if outcome.is_ok()
+            && let Some(account) = self.accounts.get_mut(account)
+        {
             account.users.remove(name);
         }
         self.finish(change, outcome)
@@ -231,7 +230,9 @@ impl World {
             }
             Ok(())
         });
-        if outcome.is_ok() && let Some(new_name) = new_name {
+        if outcome.is_ok()
+            && let Some(new_name) = new_name
+        {
             self.rename(account, name, new_name.into());
         }
         self.finish(change, outcome)

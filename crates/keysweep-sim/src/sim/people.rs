@@ -1,0 +1,205 @@
+//! What people and programs of the organization do, at once or over time, and what administrators set.
+
+use bytes::Bytes;
+use jiff::{SignedDuration, Timestamp};
+use wildmatch::WildMatch;
+
+use super::Sim;
+use crate::builder::RoleSpec;
+use crate::policy::{Policy, PolicyError};
+use crate::script::{Again, Happening, Trigger, Watch};
+use crate::world::Denial;
+
+impl Sim {
+    /// Does everything that is due by the clock. Every request does this by itself.
+    pub fn settle(&self) {
+        self.locked().settle();
+    }
+
+    /// Lets something happen now.
+    pub fn happen(&self, who: &str, what: Happening) {
+        let mut world = self.locked();
+        world.settle();
+        let now = world.now();
+        world.happen(now, who, &what);
+    }
+
+    /// Lets something happen at a time.
+    pub fn at(&self, at: Timestamp, who: &str, what: Happening) {
+        self.locked().schedule(at, who, what, None);
+    }
+
+    /// Lets something happen at `first` and then every `every`, until `until` if there is one.
+    pub fn every(
+        &self,
+        every: SignedDuration,
+        first: Timestamp,
+        until: Option<Timestamp>,
+        who: &str,
+        what: Happening,
+    ) {
+        self.locked().schedule(first, who, what, Some(Again { every, until }));
+    }
+
+    /// Lets something happen `delay` after the first change that fires `trigger`, whoever makes it.
+    pub fn after(&self, trigger: Trigger, delay: SignedDuration, who: &str, what: Happening) {
+        self.locked().watches.push(Watch { trigger, delay, who: who.to_owned(), what });
+    }
+
+    /// A program uses the key now.
+    pub fn use_key(&self, key_id: &str, service: &str, region: &str) {
+        let (key_id, service, region) = (key_id.to_owned(), service.to_owned(), region.to_owned());
+        self.happen("program", Happening::UseKey { key_id, service, region });
+    }
+
+    /// The owner sets the key's status; words AWS does not know yet are taken as they are.
+    pub fn set_key_status(&self, key_id: &str, status: &str) {
+        self.happen(
+            "owner",
+            Happening::SetKeyStatus { key_id: key_id.to_owned(), status: status.to_owned() },
+        );
+    }
+
+    /// The owner deletes the key.
+    pub fn delete_key(&self, key_id: &str) {
+        self.happen("owner", Happening::DeleteKey { key_id: key_id.to_owned() });
+    }
+
+    /// The owner renames a user, given by name or unique id.
+    pub fn rename_user(&self, account: &str, user: &str, to: &str) {
+        let (account, user, to) = (account.to_owned(), user.to_owned(), to.to_owned());
+        self.happen("owner", Happening::RenameUser { account, user, to });
+    }
+
+    /// The owner tags a user.
+    pub fn tag_user(&self, account: &str, user: &str, key: &str, value: &str) {
+        let (account, user) = (account.to_owned(), user.to_owned());
+        let (key, value) = (key.to_owned(), value.to_owned());
+        self.happen("owner", Happening::TagUser { account, user, key, value });
+    }
+
+    /// The owner removes a tag.
+    pub fn untag_user(&self, account: &str, user: &str, key: &str) {
+        let (account, user, key) = (account.to_owned(), user.to_owned(), key.to_owned());
+        self.happen("owner", Happening::UntagUser { account, user, key });
+    }
+
+    /// Somebody attaches a managed policy to a user.
+    pub fn attach_policy(&self, account: &str, user: &str, arn: &str) {
+        let (account, user, arn) = (account.to_owned(), user.to_owned(), arn.to_owned());
+        self.happen("administrator", Happening::AttachPolicy { account, user, arn });
+    }
+
+    /// An administrator moves an account below the OU at `path`.
+    pub fn move_account(&self, account: &str, path: &str) {
+        let (account, ou) = (account.to_owned(), path.to_owned());
+        self.happen("administrator", Happening::MoveAccount { account, ou });
+    }
+
+    /// An administrator closes an account; its credentials stop to work.
+    pub fn close_account(&self, account: &str) {
+        self.set_account_state(account, "CLOSED");
+    }
+
+    /// An administrator brings an account into a state; a word unknown to AWS is only shown.
+    pub fn set_account_state(&self, account: &str, state: &str) {
+        let (account, state) = (account.to_owned(), state.to_owned());
+        self.happen("administrator", Happening::SetAccountState { account, state });
+    }
+
+    /// Takes an account out of the organization, with all in it.
+    pub fn remove_account(&self, account: &str) {
+        let mut world = self.locked();
+        let actor = crate::world::Actor::script("administrator");
+        // A refusal is in the ledger.
+        let _refused = world.remove_account(account, &actor);
+    }
+
+    /// Adds a role to an account, or replaces the one of that name.
+    pub fn set_role(&self, account: &str, role: RoleSpec) {
+        let mut world = self.locked();
+        let (name, role) = role.build(world.next_number());
+        world.account_or_new(account).roles.insert(name, role);
+    }
+
+    /// Removes a role, given by name with path. Sessions it issued live on, as at AWS.
+    pub fn remove_role(&self, account: &str, role: &str) {
+        let (account, role) = (account.to_owned(), role.to_owned());
+        self.happen("administrator", Happening::RemoveRole { account, role });
+    }
+
+    /// Denies actions like `action` ("iam:*") from above, as a service control policy does; None: in every account.
+    pub fn deny(&self, account: Option<&str>, action: &str) {
+        let denial = Denial { account: account.map(str::to_owned), action: WildMatch::new(action) };
+        self.locked().denials.push(denial);
+    }
+
+    /// Takes all denials from above away.
+    pub fn clear_denials(&self) {
+        self.locked().denials.clear();
+    }
+
+    /// Serves these bytes as the credential report of the account, whatever is true, until None takes them away.
+    /// Unless there is a report yet, one is ready now.
+    pub fn override_report(&self, account: &str, bytes: Option<Bytes>) {
+        let mut world = self.locked();
+        let now = world.now();
+        let report = &mut world.account_or_new(account).report;
+        report.made = report.made.or(Some(now));
+        report.override_bytes = bytes;
+    }
+
+    /// Makes the report of an account ready, as of now.
+    pub fn make_report(&self, account: &str) {
+        let mut world = self.locked();
+        world.settle();
+        let now = world.now();
+        world.account_or_new(account).report.complete(now);
+    }
+
+    /// Makes the reports of all accounts ready, as of now.
+    pub fn make_reports(&self) {
+        let mut world = self.locked();
+        world.settle();
+        let now = world.now();
+        world.accounts.values_mut().for_each(|account| account.report.complete(now));
+    }
+
+    /// Lets every session from AssumeRole expire at once.
+    pub fn expire_sessions(&self) {
+        let mut world = self.locked();
+        let wall = world.wall();
+        world
+            .sessions
+            .values_mut()
+            .for_each(|session| session.expires = session.expires.map(|at| at.min(wall)));
+    }
+
+    /// The number of the account's root access keys, for AccountAccessKeysPresent and the report.
+    pub fn set_root_keys(&self, account: &str, keys: u32) {
+        self.locked().account_or_new(account).root_keys = keys;
+    }
+
+    /// Gives a role a permissions policy; None lets it do everything again.
+    ///
+    /// # Errors
+    /// When the document is no policy.
+    pub fn set_role_policy(
+        &self,
+        account: &str,
+        role: &str,
+        policy: Option<&str>,
+    ) -> Result<(), PolicyError> {
+        let policy = policy.map(Policy::parse).transpose()?.map(std::sync::Arc::new);
+        let mut world = self.locked();
+        if let Some(role) = world.account_or_new(account).roles.get_mut(role) {
+            role.policy = policy;
+        }
+        Ok(())
+    }
+
+    /// Sets a tag of an account.
+    pub fn tag_account(&self, account: &str, key: &str, value: &str) {
+        self.locked().account_or_new(account).tags.insert(key.to_owned(), value.to_owned());
+    }
+}
