@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{AccessKeyId, AccountId, OuId, UserId, UserName};
+use crate::lifecycle::Sighting;
 
 /// A value that was read, or the reason why it was not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -157,7 +158,7 @@ pub struct Ou {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Outcome {
     /// Everything that was asked for was read, or is listed as unknown.
-    Scanned(AccountScan),
+    Scanned(Box<AccountScan>),
     /// It could not be scanned; nothing about its keys changes.
     Failed {
         /// What failed, and how.
@@ -173,8 +174,8 @@ pub enum Outcome {
 /// What one scan of one account found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccountScan {
-    /// When it was done, policy time.
-    pub at: Timestamp,
+    /// When it began, on both clocks: nothing in it is older.
+    pub sighting: Sighting,
     /// Keys of every candidate user, of any status.
     pub keys: Vec<KeyFacts>,
     /// Tracked keys that a complete listing lacks, their user not merely renamed.

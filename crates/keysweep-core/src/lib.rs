@@ -14,8 +14,8 @@
 pub mod facts;
 pub mod ids;
 pub mod lifecycle;
-//pub mod plan;
+pub mod plan;
 pub mod policy;
-//pub mod render;
+pub mod render;
 pub mod state;
 pub mod ticket;

@@ -19,7 +19,9 @@ use crate::ids::{KeyIdentity, UserName};
 use crate::ticket::Action;
 
 /// Why a key is stale, or otherwise a finding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Finding {
     /// Was used; idle past `unused_after`.
@@ -115,7 +117,11 @@ impl State {
     #[must_use]
     pub fn is_tracked(&self) -> bool {
         match self {
-            Self::Active | Self::Flagged(_) | Self::Deactivating(_) | Self::Deactivated(_) | Self::Deleting(_) => true,
+            Self::Active
+            | Self::Flagged(_)
+            | Self::Deactivating(_)
+            | Self::Deactivated(_)
+            | Self::Deleting(_) => true,
             Self::Deleted(_) | Self::Gone(_) => false,
         }
     }

@@ -24,7 +24,9 @@ use crate::ticket::{Action, ExemptTag};
 pub const DAY: Duration = Duration::from_secs(86_400);
 
 /// How far keysweep may go by itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// Flags and plans; never changes AWS.
@@ -301,8 +303,7 @@ impl Policy {
     /// Every rule that cannot tell whether it matches, with the fact that it lacks.
     pub fn resolve(&self, now: Timestamp, subject: &Subject<'_>) -> Result<Resolution, Vec<String>> {
         let mut unknown = Vec::new();
-        let mut resolution =
-            Resolution { terms: self.base.clone(), origins: BTreeMap::new(), exempt: None };
+        let mut resolution = Resolution { terms: self.base.clone(), origins: BTreeMap::new(), exempt: None };
         for (index, rule) in self.overrides.iter().enumerate() {
             let name = Rule::Override(index + 1);
             match rule.matches.verdict(subject) {
@@ -351,7 +352,11 @@ impl Policy {
     /// The strongest mode that any rule could set for a key of this account.
     #[must_use]
     pub fn strongest_mode(&self, account: &AccountFacts) -> Mode {
-        self.terms_possible_in(account).filter_map(|p| p.mode).chain([self.base.mode]).max().unwrap_or(self.base.mode)
+        self.terms_possible_in(account)
+            .filter_map(|p| p.mode)
+            .chain([self.base.mode])
+            .max()
+            .unwrap_or(self.base.mode)
     }
 
     /// Whether keys found Inactive could be taken over in this account.
@@ -363,7 +368,8 @@ impl Policy {
     /// Whether any mode that changes keys is set anywhere.
     #[must_use]
     pub fn changes_anything(&self) -> bool {
-        self.base.mode != Mode::Observe || self.overrides.iter().any(|o| o.terms.mode.is_some_and(|m| m != Mode::Observe))
+        self.base.mode != Mode::Observe
+            || self.overrides.iter().any(|o| o.terms.mode.is_some_and(|m| m != Mode::Observe))
     }
 
     /// Whether a rule that could match in this account reads tags of users.

@@ -236,7 +236,16 @@ impl<'a> Draft<'a> {
         let mut receipt = Receipt { seq: entry.seq, intent: None, transition: None };
         match &entry.body {
             Body::Key { account, key, event } => self.key(entry, *account, key, event, &mut receipt)?,
-            Body::AccountScanned { account, name, ou_path, sighting, inactive, inventory, unknown_keys, .. } => {
+            Body::AccountScanned {
+                account,
+                name,
+                ou_path,
+                sighting,
+                inactive,
+                inventory,
+                unknown_keys,
+                ..
+            } => {
                 for key in inactive {
                     if let Some(mut record) = self.record(key).cloned() {
                         watched(&mut record.state, sighting);
@@ -338,7 +347,9 @@ impl<'a> Draft<'a> {
 
     fn control_mut(&mut self) -> &mut Control {
         let (base, earlier) = (self.base, self.earlier);
-        self.delta.control.get_or_insert_with(|| earlier.control.clone().unwrap_or_else(|| base.control.clone()))
+        self.delta
+            .control
+            .get_or_insert_with(|| earlier.control.clone().unwrap_or_else(|| base.control.clone()))
     }
 
     /// Takes due keys into the breaker's baseline: those named, or all.

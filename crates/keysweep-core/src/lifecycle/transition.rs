@@ -5,8 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::{
-    Approval, ClearedWhy, Deactivated, DeactivatedBy, Deactivating, Deleted, Deleting, Due, ExemptMark, Flagged, Gone,
-    Granted, Hold, KeyEvent, Notice, OpenIntent, Record, Setback, State, Watch,
+    Approval, ClearedWhy, Deactivated, DeactivatedBy, Deactivating, Deleted, Deleting, Due, ExemptMark,
+    Flagged, Gone, Granted, Hold, KeyEvent, Notice, OpenIntent, Record, Setback, State, Watch,
 };
 use crate::ids::{AccessKeyId, AccountId, KeyIdentity};
 use crate::ticket::Action;
@@ -93,7 +93,8 @@ fn apply(record: &mut Record, when: When, event: &KeyEvent) -> Option<bool> {
                 return None;
             }
             // An operator's word replaces what stands: that is how a hold is shortened, too.
-            record.hold = Some(Hold { by: by.clone(), reason: reason.clone(), since: when.at, until: *until });
+            record.hold =
+                Some(Hold { by: by.clone(), reason: reason.clone(), since: when.at, until: *until });
         }
         KeyEvent::HoldReleased { .. } | KeyEvent::HoldExpired => {
             record.hold.take()?;
@@ -114,7 +115,11 @@ fn apply(record: &mut Record, when: When, event: &KeyEvent) -> Option<bool> {
             let fits = match &record.state {
                 State::Flagged(_) => *action == Action::Deactivate,
                 State::Deactivated(_) => *action == Action::Delete,
-                State::Active | State::Deactivating(_) | State::Deleting(_) | State::Deleted(_) | State::Gone(_) => false,
+                State::Active
+                | State::Deactivating(_)
+                | State::Deleting(_)
+                | State::Deleted(_)
+                | State::Gone(_) => false,
             };
             if !fits {
                 return None;
@@ -228,7 +233,9 @@ fn active(when: When, event: &KeyEvent) -> Step {
 
 fn flagged(mut data: Flagged, when: When, event: &KeyEvent) -> Step {
     match event {
-        KeyEvent::Cleared { why: ClearedWhy::UsedAgain | ClearedWhy::NoLongerStale | ClearedWhy::InactiveElsewhere } => {
+        KeyEvent::Cleared {
+            why: ClearedWhy::UsedAgain | ClearedWhy::NoLongerStale | ClearedWhy::InactiveElsewhere,
+        } => {
             return stay(State::Active);
         }
         KeyEvent::Adopted { last_use, sighting } => {
@@ -265,7 +272,10 @@ fn flagged(mut data: Flagged, when: When, event: &KeyEvent) -> Step {
         }
         KeyEvent::ApprovalUnanswered { action: Action::Deactivate } => {
             data.approval.take()?;
-            return Some((State::Flagged(data), our_hold(when, "nobody answered the request for approval", None)));
+            return Some((
+                State::Flagged(data),
+                our_hold(when, "nobody answered the request for approval", None),
+            ));
         }
         KeyEvent::ApprovalVoided { .. } => {
             data.approval.take()?;
@@ -323,7 +333,11 @@ fn deactivating(data: Deactivating, when: When, event: &KeyEvent) -> Step {
             stay(State::Flagged(set_back(data.flagged, when, detail)))
         }
         KeyEvent::Unclear { action: Action::Deactivate, detail } => {
-            let hold = our_hold(when, "a deactivation was sent and does not show", when.at.checked_add(UNCLEAR_HOLD).ok());
+            let hold = our_hold(
+                when,
+                "a deactivation was sent and does not show",
+                when.at.checked_add(UNCLEAR_HOLD).ok(),
+            );
             Some((State::Flagged(set_back(data.flagged, when, detail)), hold))
         }
         KeyEvent::Absent => stay(State::Gone(Gone { since: when.at })),
@@ -408,7 +422,10 @@ fn deactivated(mut data: Deactivated, when: When, event: &KeyEvent) -> Step {
         KeyEvent::LastUseMoved { last_use } => {
             data.last_use = last_use.clone();
             data.approval = None;
-            return Some((State::Deactivated(data), our_hold(when, "its last use moved after the deactivation", None)));
+            return Some((
+                State::Deactivated(data),
+                our_hold(when, "its last use moved after the deactivation", None),
+            ));
         }
         KeyEvent::Absent => return stay(State::Gone(Gone { since: when.at })),
         KeyEvent::ApprovalAsked { action: Action::Deactivate | Action::Reactivate, .. }
@@ -441,7 +458,8 @@ fn deactivated(mut data: Deactivated, when: When, event: &KeyEvent) -> Step {
 fn deleting(data: Deleting, when: When, event: &KeyEvent) -> Step {
     match event {
         KeyEvent::Deleted { .. } => stay(State::Deleted(Deleted { since: when.at, listed_again: false })),
-        KeyEvent::Refused { action: Action::Delete, detail, .. } | KeyEvent::Unclear { action: Action::Delete, detail } => {
+        KeyEvent::Refused { action: Action::Delete, detail, .. }
+        | KeyEvent::Unclear { action: Action::Delete, detail } => {
             let setback = Some(Setback { action: Action::Delete, at: when.at, why: detail.clone() });
             stay(State::Deactivated(Deactivated { setback, ..data.deactivated }))
         }
@@ -565,7 +583,13 @@ fn set_back(data: Flagged, when: When, why: &str) -> Flagged {
     Flagged { setback, ..data }
 }
 
-fn asked(action: Action, when: When, expires: Timestamp, repeats: u32, last_use: crate::facts::LastUse) -> Approval {
+fn asked(
+    action: Action,
+    when: When,
+    expires: Timestamp,
+    repeats: u32,
+    last_use: crate::facts::LastUse,
+) -> Approval {
     Approval { action, asked_at: when.at, expires, repeats, last_use, granted: None }
 }
 
@@ -580,5 +604,10 @@ fn grant(approval: Option<&mut Approval>, when: When, by: &str, reason: &str) ->
 }
 
 fn denied(when: When, by: &str, reason: &str, until: Timestamp) -> Option<Hold> {
-    Some(Hold { by: by.into(), reason: format!("approval denied: {reason}"), since: when.at, until: Some(until) })
+    Some(Hold {
+        by: by.into(),
+        reason: format!("approval denied: {reason}"),
+        since: when.at,
+        until: Some(until),
+    })
 }

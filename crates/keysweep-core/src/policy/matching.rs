@@ -94,7 +94,8 @@ impl Match {
     pub(super) fn tags_deciding_for(&self, account: &AccountFacts, user: &UserName) -> Vec<ExemptTag> {
         let name_matches = self.users.is_empty() || self.users.iter().any(|glob| matches_name(glob, user));
         // A path is not known here, so a rule with paths is left to the re-check as well.
-        let decides = self.user_tags.len() == 1 && self.paths.is_empty() && name_matches && self.possible_in(account);
+        let decides =
+            self.user_tags.len() == 1 && self.paths.is_empty() && name_matches && self.possible_in(account);
         let tags = self.user_tags.iter().filter(|_| decides);
         tags.map(|(key, value)| ExemptTag { key: key.clone(), value: value.clone() }).collect()
     }
@@ -107,7 +108,9 @@ impl Match {
 
     fn account_tags_match(&self, account: &AccountFacts) -> Result<bool, String> {
         when(!self.account_tags.is_empty(), "tags of the account", account.tags.as_ref(), |tags| {
-            self.account_tags.iter().all(|(key, glob)| tags.get(key).is_some_and(|v| WildMatch::new(glob).matches(v)))
+            self.account_tags
+                .iter()
+                .all(|(key, glob)| tags.get(key).is_some_and(|v| WildMatch::new(glob).matches(v)))
         })
     }
 }

@@ -94,7 +94,9 @@ impl fmt::Display for TripReason {
             Self::Surge { newly_due, limit } => {
                 write!(f, "{newly_due} keys became due in one sweep, more than the {limit} that may")
             }
-            Self::Shrink { before, now } => write!(f, "the organization shrank from {before} to {now} accounts"),
+            Self::Shrink { before, now } => {
+                write!(f, "the organization shrank from {before} to {now} accounts")
+            }
             Self::Failures { accounts, limit } => {
                 write!(f, "changes failed in {accounts} accounts within 24 hours; {limit} trip the breaker")
             }
@@ -141,7 +143,12 @@ pub struct SweepSummary {
 impl Control {
     /// Deactivations or deletions within the rolling day, in one account or everywhere.
     #[must_use]
-    pub fn changes_since_yesterday(&self, now: Timestamp, action: Option<Action>, account: Option<AccountId>) -> u32 {
+    pub fn changes_since_yesterday(
+        &self,
+        now: Timestamp,
+        action: Option<Action>,
+        account: Option<AccountId>,
+    ) -> u32 {
         let counted = self.changes.iter().filter(|change| {
             within_a_day(change.at, now)
                 && action.is_none_or(|a| a == change.action)
@@ -159,7 +166,8 @@ impl Control {
     pub(super) fn apply(&mut self, entry: &Entry) {
         match &entry.body {
             Body::Paused { reason } => {
-                self.paused = Some(Pause { by: entry.actor.clone(), reason: reason.clone(), since: entry.at });
+                self.paused =
+                    Some(Pause { by: entry.actor.clone(), reason: reason.clone(), since: entry.at });
             }
             Body::Resumed { .. } => self.paused = None,
             Body::BreakerTripped { reason } => {
@@ -207,7 +215,9 @@ impl Control {
             KeyEvent::Intent { action: action @ (Action::Deactivate | Action::Delete), .. } => {
                 self.changes.push(Change { at, account, action: *action });
             }
-            KeyEvent::Refused { .. } | KeyEvent::Unclear { .. } => self.failures.push(Failure { at, account }),
+            KeyEvent::Refused { .. } | KeyEvent::Unclear { .. } => {
+                self.failures.push(Failure { at, account })
+            }
             // An undo is under no cap.
             _ => {}
         }

@@ -1,0 +1,325 @@
+//! From facts, records and policy to steps and waits: a pure function, and a value that leaves nothing to choose.
+//!
+//! [`plan`] looks at the whole organization; [`decide`] looks at one key and is the same function that the re-check
+//! right before a change asks again ([`recheck`]).
+
+mod decide;
+mod gate;
+mod recheck;
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+pub use self::decide::{By, Decision, View, decide};
+pub use self::gate::{gate, newly_due};
+pub use self::recheck::{Refusal, ordered, recheck, undo};
+use crate::facts::{AccountFacts, AccountScan, Collection, Fact, KeyFacts, KeyStatus, Outcome};
+use crate::ids::{AccessKeyId, AccountId};
+use crate::lifecycle::{Due, Finding, KeyEvent, Record, State as KeyState};
+use crate::policy::Policy;
+use crate::state::{Body, Entry, State};
+use crate::ticket::{Action, Origin, Ticket};
+
+/// What a decision rests on beside the facts of the key.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// Policy time.
+    pub now: Timestamp,
+    /// What the operator wants.
+    pub policy: &'a Policy,
+    /// Records and restraints.
+    pub state: &'a State,
+}
+
+/// Why something that could be next does not happen now.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// The mode does not permit it.
+    Observe,
+    /// Notice is missing, or its period is not over.
+    Notice,
+    /// Approval is missing.
+    Approval,
+    /// The window is closed.
+    Window,
+    /// A cap is reached.
+    Cap,
+    /// The breaker is open, or the account is parked after a failed change.
+    Breaker,
+    /// Everything is paused.
+    Paused,
+    /// The key is on hold.
+    Hold,
+    /// An exemption matches.
+    Exempt,
+    /// A fact is unknown.
+    Unknown,
+    /// The facts right before the change said something else.
+    Recheck,
+    /// A built-in protection.
+    Protected,
+    /// The grace period is not fully watched.
+    Grace,
+}
+
+impl Reason {
+    /// Its name in metrics, JSON and messages.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Observe => "observe",
+            Self::Notice => "notice",
+            Self::Approval => "approval",
+            Self::Window => "window",
+            Self::Cap => "cap",
+            Self::Breaker => "breaker",
+            Self::Paused => "paused",
+            Self::Hold => "hold",
+            Self::Exempt => "exempt",
+            Self::Unknown => "unknown",
+            Self::Recheck => "recheck",
+            Self::Protected => "protected",
+            Self::Grace => "grace",
+        }
+    }
+
+    /// Whether a change that was due is deliberately not sent: a grace period that runs is not that.
+    #[must_use]
+    pub fn suppresses(self) -> bool {
+        self != Self::Grace
+    }
+}
+
+/// A change that waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wait {
+    /// Which.
+    pub action: Action,
+    /// Why, for counting.
+    pub reason: Reason,
+    /// Why, for people.
+    pub why: String,
+    /// When it could go on, where that is known.
+    pub until: Option<Timestamp>,
+}
+
+/// What comes next for a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Next {
+    /// Nothing: it is in no lifecycle, or at its end.
+    Nothing,
+    /// Something would, but not now.
+    Wait(Wait),
+    /// A change, now.
+    Step {
+        /// Which.
+        action: Action,
+        /// Why.
+        why: String,
+    },
+}
+
+/// One key as the plan sees it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlannedKey {
+    /// Index into the accounts of the collection.
+    pub account: usize,
+    /// What was read.
+    pub facts: KeyFacts,
+    /// Why it is a finding, if it is.
+    pub finding: Option<Finding>,
+    /// The record as it will be once the plan's entries are written.
+    pub record: Option<Record>,
+    /// The exemption that matches, recorded or not.
+    pub exempt: Option<String>,
+    /// Facts that a decision would need and that could not be read.
+    pub unknown: Vec<String>,
+    /// What comes next.
+    pub next: Next,
+}
+
+/// What is to be written and done.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// Entries for the journal, in this order, before anything is done.
+    pub entries: Vec<Body>,
+    /// Changes to make, in this order.
+    pub steps: Vec<Ticket>,
+    /// Every key that is a finding or has a record, in the order of the collection.
+    pub keys: Vec<PlannedKey>,
+    /// Keys found Inactive of which nothing is recorded.
+    pub inactive_of_unknown_origin: Vec<(AccountId, AccessKeyId)>,
+}
+
+/// Plans over everything that was collected.
+#[must_use]
+pub fn plan(now: Timestamp, policy: &Policy, state: &State, collection: &Collection) -> Plan {
+    let mut plan = Plan::default();
+    let context = Context { now, policy, state };
+    for (index, (account, outcome)) in collection.accounts.iter().enumerate() {
+        match outcome {
+            Outcome::Scanned(scan) => plan.account(&context, index, account, scan),
+            // What could not be read changes nothing.
+            Outcome::Failed { .. } | Outcome::Skipped { .. } => {}
+        }
+    }
+    if collection.complete {
+        plan.accounts_left(state, collection);
+    }
+    let restrained = plan.breaker(&context, collection);
+    plan.mint(&restrained, now, policy);
+    plan
+}
+
+impl Plan {
+    fn account(&mut self, context: &Context<'_>, index: usize, account: &AccountFacts, scan: &AccountScan) {
+        for facts in &scan.keys {
+            let record = context.state.record(&facts.key);
+            let decision =
+                decide(context, record, &View { account, facts, sighting: &scan.sighting }, By::Policy);
+            let unrecorded = record.is_none() && decision.record.is_none();
+            if unrecorded && facts.status == KeyStatus::Inactive {
+                self.inactive_of_unknown_origin.push((account.id, facts.key.clone()));
+            }
+            let key = |event| Body::Key { account: account.id, key: facts.key.clone(), event };
+            self.entries.extend(decision.events.into_iter().map(key));
+            let unknown_active = facts.status == KeyStatus::Active && !decision.unknown.is_empty();
+            let found = decision.finding.is_some() && facts.status != KeyStatus::Inactive;
+            if !unrecorded || found || unknown_active {
+                self.keys.push(PlannedKey {
+                    account: index,
+                    facts: facts.clone(),
+                    finding: decision.finding,
+                    record: decision.record,
+                    exempt: decision.exempt,
+                    unknown: decision.unknown,
+                    next: decision.next,
+                });
+            }
+        }
+        for key in &scan.absent {
+            let Some(record) = context.state.record(key) else { continue };
+            if let Some(event) = absent(record, scan) {
+                self.entries.push(Body::Key { account: account.id, key: key.clone(), event });
+            }
+        }
+    }
+
+    fn accounts_left(&mut self, state: &State, collection: &Collection) {
+        let listed: BTreeSet<AccountId> = collection.accounts.iter().map(|(account, _)| account.id).collect();
+        for (account, record) in state.accounts() {
+            let left = matches!(record.reach, crate::state::Reach::Left { .. });
+            if !left && !listed.contains(&account) {
+                self.entries.push(Body::AccountLeft { account });
+            }
+        }
+    }
+
+    /// Trips the breaker or takes what became due into its baseline; gives the state as it will be.
+    fn breaker(&mut self, context: &Context<'_>, collection: &Collection) -> State {
+        let mut after = self.state_after(context);
+        let open = after.control().breaker.is_some();
+        let entry = match gate::trips(context, &after, collection) {
+            Some(_) if open => None,
+            Some(reason) => Some(Body::BreakerTripped { reason }),
+            None if open => None,
+            None => {
+                let keys = gate::newly_due(&after);
+                (!keys.is_empty()).then_some(Body::DueAccepted { keys })
+            }
+        };
+        if let Some(body) = entry {
+            replay(&mut after, context.now, &body);
+            for key in &mut self.keys {
+                key.record = after.record(&key.facts.key).cloned();
+            }
+            self.entries.push(body);
+        }
+        after
+    }
+
+    fn state_after(&self, context: &Context<'_>) -> State {
+        let mut after = context.state.clone();
+        for body in &self.entries {
+            replay(&mut after, context.now, body);
+        }
+        after
+    }
+
+    /// Turns steps into tickets as far as restraints and caps allow, and the rest into waits.
+    fn mint(&mut self, state: &State, now: Timestamp, policy: &Policy) {
+        let context = Context { now, policy, state };
+        let mut caps = gate::Caps::new(&context);
+        let mut order: Vec<usize> = (0..self.keys.len()).collect();
+        // What has been due the longest goes first; the key ID makes the order complete.
+        order.sort_by_key(|index| {
+            let key = self.keys.get(*index);
+            let since = key
+                .and_then(|k| k.record.as_ref())
+                .and_then(|r| r.due.as_ref())
+                .map(|Due { since, .. }| *since);
+            (since, key.map(|k| k.facts.key.clone()))
+        });
+        for index in order {
+            let Some(planned) = self.keys.get_mut(index) else { continue };
+            let (Next::Step { action, why }, Some(record)) = (&planned.next, &planned.record) else {
+                continue;
+            };
+            let verdict =
+                gate(&context, record, *action, By::Policy).and_then(|()| caps.take(record, *action));
+            match verdict {
+                Ok(()) => {
+                    self.steps.push(Ticket::mint(
+                        record.identity.clone(),
+                        *action,
+                        Origin::Policy,
+                        why.clone(),
+                    ));
+                }
+                Err(wait) => planned.next = Next::Wait(wait),
+            }
+        }
+    }
+}
+
+/// What it means that a complete listing lacks a key.
+fn absent(record: &Record, scan: &AccountScan) -> Option<KeyEvent> {
+    match &record.state {
+        KeyState::Deleting(data) if data.intent.at < scan.sighting.at => {
+            Some(KeyEvent::Deleted { request_id: None })
+        }
+        KeyState::Active | KeyState::Flagged(_) | KeyState::Deactivated(_) | KeyState::Deactivating(_) => {
+            Some(KeyEvent::Absent)
+        }
+        // An intent that is younger than the listing is settled by the one who wrote it.
+        KeyState::Deleting(_) | KeyState::Deleted(_) | KeyState::Gone(_) => None,
+    }
+}
+
+/// Applies a planned entry to a copy of the state. Planned entries are legal by construction; one that is not is
+/// left out here and refused by the store.
+fn replay(state: &mut State, now: Timestamp, body: &Body) {
+    let entry = Entry { seq: 0, at: now, actor: String::new(), body: body.clone() };
+    // An illegal entry leaves the copy as it is.
+    let _ = state.replay(&entry);
+}
+
+/// The reasons why facts of a key are unknown, as one text.
+fn join(unknown: &[String]) -> String {
+    unknown.join("; ")
+}
+
+/// Whether a fact is unknown, as text for a finding's `unknown`.
+fn note_unknown<T>(unknown: &mut Vec<String>, what: &str, fact: &Fact<T>) {
+    if let Some(why) = fact.why_unknown() {
+        unknown.push(format!("{what}: {why}"));
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,538 @@
+//! What comes next for one key.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Context, Next, Reason, Wait, join, note_unknown};
+use crate::facts::{AccountFacts, Fact, KeyFacts, KeyStatus, LastUse};
+use crate::lifecycle::{
+    Approval, ClearedWhy, Deactivated, Finding, Flagged, KeyEvent, Named, Notice, Record, Sighting, State,
+    When, next,
+};
+use crate::policy::{Mode, Resolution, Subject, Terms};
+use crate::ticket::Action;
+
+/// One key as somebody just saw it.
+#[derive(Debug, Clone, Copy)]
+pub struct View<'a> {
+    /// Its account.
+    pub account: &'a AccountFacts,
+    /// What was read.
+    pub facts: &'a KeyFacts,
+    /// When reading began, on both clocks.
+    pub sighting: &'a Sighting,
+}
+
+/// On whose behalf a decision is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// The policy alone.
+    Policy,
+    /// An operator who names the key and the action: mode, notice and window do not apply.
+    Operator(Action),
+}
+
+/// What was decided for one key.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decision {
+    /// What happened or is to be recorded, in order.
+    pub events: Vec<KeyEvent>,
+    /// The record after these events.
+    pub record: Option<Record>,
+    /// Why it is a finding, if it is.
+    pub finding: Option<Finding>,
+    /// The exemption that matches.
+    pub exempt: Option<String>,
+    /// Facts that the decision needed and that could not be read.
+    pub unknown: Vec<String>,
+    /// What comes next.
+    pub next: Next,
+}
+
+/// More events than this for one key at one time would be a loop in the rules; the key then waits.
+const MAX_EVENTS: usize = 12;
+
+/// A key that keysweep deleted may show for a few seconds; after this it is an alert: IAM is eventually consistent.
+const LISTED_AGAIN_AFTER: SignedDuration = SignedDuration::from_mins(10);
+
+/// Decides about one key: the events that bring its record up to date, and what comes next.
+#[must_use]
+pub fn decide(context: &Context<'_>, record: Option<&Record>, view: &View<'_>, by: By) -> Decision {
+    let subject = Subject {
+        account: view.account,
+        user_name: &view.facts.user_name,
+        path: &view.facts.path,
+        tags: &view.facts.tags,
+    };
+    let resolution = context.policy.resolve(context.now, &subject);
+    let finding = finding(context.now, &resolution, view.facts);
+    let mut unknown = resolution.as_ref().err().cloned().unwrap_or_default();
+    note_unknown(&mut unknown, "last use", &view.facts.last_use);
+    note_unknown(&mut unknown, "user ID", &view.facts.user_id);
+
+    let look = Look { context, view, by, resolution: &resolution, finding, unknown: &unknown };
+    let mut events = Vec::new();
+    let mut record = record.cloned();
+    let next = loop {
+        let event = match look.one(record.as_ref()) {
+            One::Next(next) => break next,
+            One::Event(event) => event,
+        };
+        let when = When { at: context.now, seq: 0 };
+        match next(view.account.id, &view.facts.key, record.as_ref(), when, &event) {
+            Ok(after) if events.len() < MAX_EVENTS => {
+                record = after;
+                events.push(event);
+            }
+            Ok(_) => {
+                break wait(
+                    Action::Deactivate,
+                    Reason::Unknown,
+                    "its events repeat: a bug in keysweep".into(),
+                    None,
+                );
+            }
+            Err(illegal) => {
+                break wait(
+                    Action::Deactivate,
+                    Reason::Unknown,
+                    format!("a bug in keysweep: {illegal}"),
+                    None,
+                );
+            }
+        }
+    };
+    let exempt =
+        resolution.as_ref().ok().and_then(|r| r.exempt.as_ref()).map(|e| format!("{}: {}", e.rule, e.reason));
+    Decision { events, record, finding, exempt, unknown, next }
+}
+
+/// Why the key is a finding under its policy; `None` also where that cannot be told.
+fn finding(
+    now: Timestamp,
+    resolution: &Result<Resolution, Vec<String>>,
+    facts: &KeyFacts,
+) -> Option<Finding> {
+    let terms = &resolution.as_ref().ok()?.terms;
+    let since = |then: Timestamp| now.duration_since(then);
+    let at_least = |then: Timestamp, period: Duration| {
+        SignedDuration::try_from(period).is_ok_and(|period| since(then) >= period)
+    };
+    match facts.last_use.known()? {
+        LastUse::At { at, .. } if at_least((*at).max(facts.created), terms.unused_after) => {
+            Some(Finding::Unused)
+        }
+        LastUse::Never if at_least(facts.created, terms.never_used_after) => Some(Finding::NeverUsed),
+        LastUse::At { .. } | LastUse::Never => {
+            let active = facts.status == KeyStatus::Active;
+            let old = terms.max_age.is_some_and(|age| at_least(facts.created, age));
+            (active && old).then_some(Finding::OverAge)
+        }
+    }
+}
+
+/// Either one more event, or what comes next.
+enum One {
+    Event(KeyEvent),
+    Next(Next),
+}
+
+fn wait(action: Action, reason: Reason, why: String, until: Option<Timestamp>) -> Next {
+    Next::Wait(Wait { action, reason, why, until })
+}
+
+fn later(action: Action, reason: Reason, why: impl Into<String>, until: Option<Timestamp>) -> One {
+    One::Next(wait(action, reason, why.into(), until))
+}
+
+/// Everything a decision looks at.
+struct Look<'a> {
+    context: &'a Context<'a>,
+    view: &'a View<'a>,
+    by: By,
+    resolution: &'a Result<Resolution, Vec<String>>,
+    finding: Option<Finding>,
+    unknown: &'a [String],
+}
+
+/// What notice and approval of one action look like in either base state.
+struct Consent<'a> {
+    action: Action,
+    notice: Option<&'a Notice>,
+    approval: Option<&'a Approval>,
+}
+
+impl Look<'_> {
+    fn one(&self, record: Option<&Record>) -> One {
+        let facts = self.view.facts;
+        let Some(record) = record else { return self.active(None) };
+        if let Some(event) = self.identity(record) {
+            return event;
+        }
+        match &record.state {
+            State::Gone(_) => return One::Event(KeyEvent::SeenAgain),
+            State::Deleted(data) => {
+                let late = self.view.sighting.at.duration_since(data.since) > LISTED_AGAIN_AFTER;
+                return if late && !data.listed_again {
+                    One::Event(KeyEvent::ListedAfterDeletion)
+                } else {
+                    One::Next(Next::Nothing)
+                };
+            }
+            State::Deactivating(_) => return in_flight(Action::Deactivate),
+            State::Deleting(_) => return in_flight(Action::Delete),
+            State::Deactivated(data) if data.undo.is_some() => return in_flight(Action::Reactivate),
+            State::Active | State::Flagged(_) | State::Deactivated(_) => {}
+        }
+        if facts.user_name != record.user_name && facts.user_id.known().is_some() {
+            return One::Event(KeyEvent::Renamed { user_name: facts.user_name.clone() });
+        }
+        if let Some(event) = self.reality(record) {
+            return event;
+        }
+        let over = |until: Timestamp| until <= self.context.now;
+        if record.hold.as_ref().and_then(|h| h.until).is_some_and(over) {
+            return One::Event(KeyEvent::HoldExpired);
+        }
+        if let Some(event) = self.exemption(record) {
+            return One::Event(event);
+        }
+        match &record.state {
+            State::Active => self.active(Some(record)),
+            State::Flagged(data) => self.flagged(record, data),
+            State::Deactivated(data) => self.deactivated(record, data),
+            State::Deactivating(_) | State::Deleting(_) | State::Deleted(_) | State::Gone(_) => {
+                One::Next(Next::Nothing)
+            }
+        }
+    }
+
+    /// Refuses a key that is not the one that was recorded.
+    fn identity(&self, record: &Record) -> Option<One> {
+        let facts = self.view.facts;
+        let other_user = facts.user_id.known().is_some_and(|id| *id != record.identity.user_id);
+        let other_key = facts.created != record.identity.created || facts.account != record.identity.account;
+        (other_user || other_key).then(|| {
+            let why = "account, user ID or creation date is not that of the recorded key";
+            later(next_action(&record.state), Reason::Unknown, why, None)
+        })
+    }
+
+    /// Brings the record in line with what is seen. These transitions need no policy, but for the length of a hold.
+    fn reality(&self, record: &Record) -> Option<One> {
+        let facts = self.view.facts;
+        match (&record.state, &facts.status) {
+            (State::Deactivated(data), KeyStatus::Active) => {
+                // What was read before the deactivation tells nothing of the time after it.
+                if self.view.sighting.at < data.since {
+                    return Some(One::Next(Next::Nothing));
+                }
+                let hold = self.terms_or_base().hold_after_reactivation;
+                let hold_until = self.context.now.checked_add(hold).unwrap_or(Timestamp::MAX);
+                Some(One::Event(KeyEvent::Reactivated { hold_until }))
+            }
+            (State::Deactivated(data), KeyStatus::Inactive) => {
+                let last_use = facts.last_use.known()?;
+                let moved = last_use.at() > data.last_use.at();
+                moved.then(|| One::Event(KeyEvent::LastUseMoved { last_use: last_use.clone() }))
+            }
+            (State::Flagged(data), KeyStatus::Active) => {
+                let last_use = facts.last_use.known()?;
+                if last_use.at() > data.last_use.at() {
+                    return Some(One::Event(KeyEvent::Cleared { why: ClearedWhy::UsedAgain }));
+                }
+                // Where the policy is unknown nothing is cleared.
+                self.resolution.as_ref().ok()?;
+                let stale = self.finding == Some(data.finding);
+                (!stale).then_some(One::Event(KeyEvent::Cleared { why: ClearedWhy::NoLongerStale }))
+            }
+            (State::Flagged(data), KeyStatus::Inactive) => {
+                if self.view.sighting.at < data.since {
+                    return Some(One::Next(Next::Nothing));
+                }
+                let terms = &self.resolution.as_ref().ok()?.terms;
+                let last_use = facts.last_use.known()?.clone();
+                let event = if terms.adopt_inactive && self.finding.is_some_and(Finding::is_stale) {
+                    KeyEvent::Adopted { last_use, sighting: self.view.sighting.clone() }
+                } else {
+                    KeyEvent::Cleared { why: ClearedWhy::InactiveElsewhere }
+                };
+                Some(One::Event(event))
+            }
+            (
+                State::Active
+                | State::Flagged(_)
+                | State::Deactivating(_)
+                | State::Deactivated(_)
+                | State::Deleting(_)
+                | State::Deleted(_)
+                | State::Gone(_),
+                KeyStatus::Active | KeyStatus::Inactive | KeyStatus::Other(_),
+            ) => None,
+        }
+    }
+
+    /// Keeps the overlay in line with the exemptions; where one cannot tell, the overlay stays.
+    fn exemption(&self, record: &Record) -> Option<KeyEvent> {
+        let resolution = self.resolution.as_ref().ok()?;
+        match (&resolution.exempt, &record.exempt) {
+            (Some(by), Some(mark)) if mark.rule == by.rule.to_string() && mark.until == by.until => None,
+            (Some(by), _) => Some(KeyEvent::ExemptBegan {
+                rule: by.rule.to_string(),
+                reason: by.reason.clone(),
+                until: by.until,
+            }),
+            (None, Some(_)) => Some(KeyEvent::ExemptEnded),
+            (None, None) => None,
+        }
+    }
+
+    /// What stops every step towards `action`, whatever else is true.
+    fn stopped(&self, record: Option<&Record>, action: Action) -> Option<One> {
+        let facts = self.view.facts;
+        if !self.unknown.is_empty() {
+            return Some(later(action, Reason::Unknown, join(self.unknown), None));
+        }
+        if let KeyStatus::Other(status) = &facts.status {
+            return Some(later(
+                action,
+                Reason::Unknown,
+                format!("status {status} is not known to keysweep"),
+                None,
+            ));
+        }
+        match &facts.quarantine_policies {
+            Some(Fact::Known(policies)) if !policies.is_empty() => {
+                let why = format!("{} is attached: an incident, not staleness", policies.join(", "));
+                return Some(later(action, Reason::Protected, why, None));
+            }
+            Some(Fact::Unknown(why)) => {
+                return Some(later(action, Reason::Unknown, format!("policies of the user: {why}"), None));
+            }
+            Some(Fact::Known(_)) | None => {}
+        }
+        if let Some(hold) = record.and_then(|r| r.hold.as_ref()) {
+            return Some(later(
+                action,
+                Reason::Hold,
+                format!("held by {}: {}", hold.by, hold.reason),
+                hold.until,
+            ));
+        }
+        let exempt = self.resolution.as_ref().ok().and_then(|r| r.exempt.as_ref());
+        exempt.map(|e| {
+            later(action, Reason::Exempt, format!("exempt by {}: {}", e.rule, e.reason), Some(e.until))
+        })
+    }
+
+    fn active(&self, record: Option<&Record>) -> One {
+        let facts = self.view.facts;
+        let adopts = self.resolution.as_ref().is_ok_and(|r| r.terms.adopt_inactive);
+        let in_question = match facts.status {
+            KeyStatus::Active => true,
+            KeyStatus::Inactive => adopts,
+            KeyStatus::Other(_) => false,
+        };
+        let stale = self.finding.filter(|f| f.is_stale());
+        if !in_question || (stale.is_none() && self.unknown.is_empty()) {
+            return One::Next(Next::Nothing);
+        }
+        if let Some(stop) = self.stopped(record, Action::Deactivate) {
+            return stop;
+        }
+        let (Some(finding), Some(user_id), Some(last_use)) =
+            (stale, facts.user_id.known(), facts.last_use.known())
+        else {
+            return One::Next(Next::Nothing);
+        };
+        One::Event(KeyEvent::Flagged {
+            finding,
+            named: Named {
+                user_id: user_id.clone(),
+                user_name: facts.user_name.clone(),
+                created: facts.created,
+            },
+            last_use: last_use.clone(),
+        })
+    }
+
+    fn flagged(&self, record: &Record, data: &Flagged) -> One {
+        let consent = Consent {
+            action: Action::Deactivate,
+            notice: data.notice.as_ref(),
+            approval: data.approval.as_ref(),
+        };
+        if let Some(one) =
+            self.stopped(Some(record), Action::Deactivate).or_else(|| self.consent(record, &consent))
+        {
+            return one;
+        }
+        self.due(record, Action::Deactivate, || format!("{} since {}", data.finding, data.since))
+    }
+
+    fn deactivated(&self, record: &Record, data: &Deactivated) -> One {
+        let consent = Consent {
+            action: Action::Delete,
+            notice: data.notice.as_ref(),
+            approval: data.approval.as_ref(),
+        };
+        if let Some(one) =
+            self.stopped(Some(record), Action::Delete).or_else(|| self.consent(record, &consent))
+        {
+            return one;
+        }
+        let grace = self.terms_or_base().grace;
+        if data.watch.total < grace {
+            let left = grace.saturating_sub(data.watch.total);
+            // Grace that is watched without a gap ends this long after the last look.
+            let from = data.watch.last.as_ref().map_or(data.since, |last| last.at);
+            let why = format!("seen Inactive for {:#} of {:#}", friendly(data.watch.total), friendly(grace));
+            return self
+                .not_due(record, later(Action::Delete, Reason::Grace, why, from.checked_add(left).ok()));
+        }
+        self.due(record, Action::Delete, || format!("seen Inactive for {:#}", friendly(data.watch.total)))
+    }
+
+    /// Mode, notice and approval: `None` when all of them are given.
+    fn consent(&self, record: &Record, consent: &Consent<'_>) -> Option<One> {
+        let action = consent.action;
+        let terms = self.terms_or_base();
+        let ordered = self.by == By::Operator(action);
+        if !ordered && !terms.mode.permits(action) {
+            // A notice of what the mode no longer permits is void: raising the mode again needs a new one.
+            if consent.notice.is_some_and(|n| announces(n, action)) {
+                let why = format!("mode {} does not permit it", terms.mode.as_str());
+                return Some(One::Event(KeyEvent::NoticeVoided { why }));
+            }
+            let why = format!("mode {}: would {action} it", terms.mode.as_str());
+            return Some(self.not_due(record, later(action, Reason::Observe, why, None)));
+        }
+        let noticed = match consent.notice.filter(|n| announces(n, action)) {
+            _ if ordered => None,
+            None if self.context.policy.notices_required => {
+                let why = "a notice is required and there is no channel for it";
+                return Some(self.not_due(record, later(action, Reason::Notice, why, None)));
+            }
+            None => {
+                let covers = if terms.mode == Mode::Delete { Action::Delete } else { Action::Deactivate };
+                let not_before = self.context.now.checked_add(terms.notice).unwrap_or(Timestamp::MAX);
+                return Some(One::Event(KeyEvent::Noticed { covers, not_before }));
+            }
+            Some(notice) => {
+                let period_over = notice.at.checked_add(terms.notice).unwrap_or(Timestamp::MAX);
+                Some(notice.not_before.max(period_over))
+            }
+        };
+        let approved = self.approval(consent, terms);
+        if let Some(One::Event(event)) = approved {
+            return Some(One::Event(event));
+        }
+        if let Some(until) = noticed.filter(|until| self.context.now < *until) {
+            let why = format!("noticed; the period ends {until}");
+            return Some(self.not_due(record, later(action, Reason::Notice, why, Some(until))));
+        }
+        approved.map(|one| self.not_due(record, one))
+    }
+
+    /// What approval still lacks; `None` when it is given or not wanted.
+    fn approval(&self, consent: &Consent<'_>, terms: &Terms) -> Option<One> {
+        let (action, now) = (consent.action, self.context.now);
+        let protection = self.protection();
+        let wanted = terms.approval.wants(action) || protection.is_some();
+        let last_use = self.view.facts.last_use.known()?;
+        let ask = |repeats| {
+            let expires = now.checked_add(terms.approval_expires).unwrap_or(Timestamp::MAX);
+            Some(One::Event(KeyEvent::ApprovalAsked { action, expires, repeats, last_use: last_use.clone() }))
+        };
+        let void = |why: &str| Some(One::Event(KeyEvent::ApprovalVoided { why: why.into() }));
+        match consent.approval {
+            None if wanted => ask(0),
+            None => None,
+            Some(_) if !wanted => void("approval is not wanted any more"),
+            Some(approval) if approval.last_use != *last_use => void("last use changed"),
+            Some(approval) if approval.granted.is_some() => None,
+            Some(approval) if now >= approval.expires && approval.repeats < terms.approval_repeats => {
+                ask(approval.repeats + 1)
+            }
+            Some(approval) if now >= approval.expires => {
+                Some(One::Event(KeyEvent::ApprovalUnanswered { action }))
+            }
+            Some(approval) => {
+                let why = match protection {
+                    Some(protection) => format!("{protection}: waits for approval"),
+                    None => "waits for approval".into(),
+                };
+                Some(later(action, Reason::Approval, why, Some(approval.expires)))
+            }
+        }
+    }
+
+    /// Why a person has to look at this key whatever the policy says.
+    fn protection(&self) -> Option<String> {
+        let facts = self.view.facts;
+        let service = match facts.last_use.known() {
+            Some(LastUse::At { service: Some(service), .. }) => service.as_str(),
+            Some(LastUse::At { service: None, .. } | LastUse::Never) | None => "",
+        };
+        // SES SMTP passwords are derived from access keys: mail stops with them.
+        if facts.user_name.as_str().to_ascii_lowercase().starts_with("ses-smtp-user.") {
+            Some("an SES SMTP user".into())
+        } else if service == "ses" || service == "ses-smtp" {
+            Some(format!("last used with {service}"))
+        } else if facts.keys_of_user > 2 {
+            Some(format!("the user has {} keys", facts.keys_of_user))
+        } else {
+            None
+        }
+    }
+
+    /// Everything is met but what restrains all keys together.
+    fn due(&self, record: &Record, action: Action, why: impl FnOnce() -> String) -> One {
+        let ordered = self.by == By::Operator(action);
+        if !ordered && record.due.as_ref().is_none_or(|due| due.action != action) {
+            return One::Event(KeyEvent::BecameDue { action });
+        }
+        let window = &self.terms_or_base().window;
+        if !ordered && !window.is_open(self.context.now) {
+            let opens = window.next_opening(self.context.now);
+            return later(action, Reason::Window, "the window is closed", opens);
+        }
+        One::Next(Next::Step { action, why: why() })
+    }
+
+    /// A record that is marked as due and is not takes the mark off first.
+    fn not_due(&self, record: &Record, otherwise: One) -> One {
+        let ordered = matches!(self.by, By::Operator(_));
+        if record.due.is_some() && !ordered { One::Event(KeyEvent::NotDue) } else { otherwise }
+    }
+
+    fn terms_or_base(&self) -> &Terms {
+        self.resolution.as_ref().map_or(&self.context.policy.base, |r| &r.terms)
+    }
+}
+
+/// Whether a notice announces a change at least as far-reaching as `action`.
+fn announces(notice: &Notice, action: Action) -> bool {
+    match action {
+        Action::Deactivate => true,
+        Action::Delete => notice.covers == Action::Delete,
+        Action::Reactivate => false,
+    }
+}
+
+fn in_flight(action: Action) -> One {
+    later(action, Reason::Unknown, "the outcome of the last call is not settled yet", None)
+}
+
+fn next_action(state: &State) -> Action {
+    match state {
+        State::Active | State::Flagged(_) | State::Deactivating(_) => Action::Deactivate,
+        State::Deactivated(_) | State::Deleting(_) | State::Deleted(_) | State::Gone(_) => Action::Delete,
+    }
+}
+
+fn friendly(duration: Duration) -> SignedDuration {
+    // Fractions of a second say nothing here.
+    SignedDuration::from_secs(i64::try_from(duration.as_secs()).unwrap_or(i64::MAX))
+}

@@ -1,0 +1,115 @@
+//! What restrains all keys together: pause, breaker, parked accounts, caps.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{By, Context, Reason, Wait};
+use crate::facts::Collection;
+use crate::ids::{AccessKeyId, AccountId};
+use crate::lifecycle::Record;
+use crate::state::{State, TripReason};
+use crate::ticket::Action;
+
+/// Whether anything of ours restrains this change now. An undo is restrained by nothing.
+///
+/// # Errors
+/// The first restraint that applies.
+pub fn gate(context: &Context<'_>, record: &Record, action: Action, by: By) -> Result<(), Wait> {
+    if action == Action::Reactivate {
+        return Ok(());
+    }
+    let control = context.state.control();
+    let stop = |reason, why: String| Err(Wait { action, reason, why, until: None });
+    if let Some(pause) = &control.paused {
+        return stop(Reason::Paused, format!("paused by {}: {}", pause.by, pause.reason));
+    }
+    if let Some(trip) = &control.breaker {
+        return stop(Reason::Breaker, format!("the breaker is open: {}", trip.reason));
+    }
+    let failed = control.failed_accounts(context.now);
+    if let Some(reason) = too_many_failures(context, &failed) {
+        return stop(Reason::Breaker, reason.to_string());
+    }
+    if failed.contains(&record.identity.account) {
+        return stop(Reason::Breaker, "the account is parked: a change failed there within 24 hours".into());
+    }
+    let accepted = record.due.as_ref().is_some_and(|due| due.action == action && due.accepted);
+    if by == By::Policy && !accepted {
+        return stop(Reason::Breaker, "newly due and not yet in the breaker's baseline".into());
+    }
+    Caps::new(context).take(record, action)
+}
+
+/// Why the breaker trips on this sweep, if it does.
+pub(super) fn trips(context: &Context<'_>, after: &State, collection: &Collection) -> Option<TripReason> {
+    let limits = &context.policy.limits;
+    let control = after.control();
+    if let Some(before) = control.accounts.filter(|_| collection.complete) {
+        let now = u64::try_from(collection.accounts.len()).unwrap_or(u64::MAX);
+        // Shares of counts this small are exact in f64.
+        if before.saturating_sub(now) as f64 > limits.shrink * before as f64 {
+            return Some(TripReason::Shrink { before, now });
+        }
+    }
+    if let Some(reason) = too_many_failures(context, &control.failed_accounts(context.now)) {
+        return Some(reason);
+    }
+    let newly_due = u64::try_from(newly_due(after).len()).unwrap_or(u64::MAX);
+    let active: u64 = after.accounts().map(|(_, account)| account.inventory.active_keys).sum();
+    let share = (limits.surge * active as f64).floor() as u64;
+    let limit = share.max(u64::from(limits.surge_keys));
+    (newly_due > limit).then_some(TripReason::Surge { newly_due, limit })
+}
+
+fn too_many_failures(context: &Context<'_>, failed: &BTreeSet<AccountId>) -> Option<TripReason> {
+    let limit = u64::from(context.policy.limits.failed_accounts);
+    let accounts = u64::try_from(failed.len()).unwrap_or(u64::MAX);
+    (accounts >= limit).then_some(TripReason::Failures { accounts, limit })
+}
+
+/// Keys that are due and not in the breaker's baseline: what a reset of the breaker would accept.
+#[must_use]
+pub fn newly_due(state: &State) -> BTreeSet<AccessKeyId> {
+    let due = state.records().filter(|r| r.due.as_ref().is_some_and(|due| !due.accepted));
+    due.map(|record| record.identity.key.clone()).collect()
+}
+
+/// What is left of the caps, over the rolling 24 hours.
+#[derive(Debug)]
+pub(super) struct Caps<'a> {
+    context: &'a Context<'a>,
+    taken: BTreeMap<(Action, Option<AccountId>), u32>,
+}
+
+impl<'a> Caps<'a> {
+    pub(super) fn new(context: &'a Context<'a>) -> Self {
+        Self { context, taken: BTreeMap::new() }
+    }
+
+    /// Takes one change of the caps, if they allow it.
+    pub(super) fn take(&mut self, record: &Record, action: Action) -> Result<(), Wait> {
+        let Context { now, policy, state } = *self.context;
+        let (limits, control, account) = (&policy.limits, state.control(), record.identity.account);
+        let everywhere = match action {
+            Action::Deactivate => limits.deactivations_per_day,
+            Action::Delete => limits.deletions_per_day,
+            Action::Reactivate => return Ok(()),
+        };
+        let spent =
+            |taken: u32, action, account| taken + control.changes_since_yesterday(now, action, account);
+        let of_action = self.taken.get(&(action, None)).copied().unwrap_or(0);
+        if spent(of_action, Some(action), None) >= everywhere {
+            let why = format!("{everywhere} within 24 hours is the limit");
+            return Err(Wait { action, reason: Reason::Cap, why, until: None });
+        }
+        let of_account: u32 =
+            self.taken.iter().filter(|((_, id), _)| *id == Some(account)).map(|(_, count)| count).sum();
+        if spent(of_account, None, Some(account)) >= limits.changes_per_account_per_day {
+            let why =
+                format!("{} in one account within 24 hours is the limit", limits.changes_per_account_per_day);
+            return Err(Wait { action, reason: Reason::Cap, why, until: None });
+        }
+        *self.taken.entry((action, None)).or_default() += 1;
+        *self.taken.entry((action, Some(account))).or_default() += 1;
+        Ok(())
+    }
+}

@@ -1,0 +1,132 @@
+//! The same decision again, with fresh facts, right before a change; and the undo, which nothing of ours blocks.
+
+use super::{By, Context, Decision, Next, Reason, View, Wait, decide, gate};
+use crate::facts::{Fact, KeyStatus, Source};
+use crate::lifecycle::{KeyEvent, Record, State};
+use crate::ticket::{Action, Origin, Ticket, Warrant};
+
+/// A ticket that the re-check did not agree to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// Why there is no change.
+    pub wait: Wait,
+    /// What the fresh facts say happened, to be recorded.
+    pub events: Vec<KeyEvent>,
+}
+
+/// Decides again with what was read right before the change.
+///
+/// # Errors
+/// The reason why the change is not made: an unknown fact, a changed answer, a restraint.
+pub fn recheck(context: &Context<'_>, ticket: Ticket, view: &View<'_>) -> Result<Warrant, Refusal> {
+    let action = ticket.action();
+    let record = context.state.record(&ticket.identity().key);
+    let refuse = |reason, why: String| {
+        Err(Refusal { wait: Wait { action, reason, why, until: None }, events: vec![] })
+    };
+    let Some(record) = record.filter(|r| r.identity == *ticket.identity()) else {
+        return refuse(Reason::Recheck, "the record is not there any more".into());
+    };
+    if let Err(why) = same_key(record, view) {
+        return refuse(Reason::Recheck, why);
+    }
+    if action == Action::Reactivate {
+        return match (&record.state, &view.facts.status) {
+            (State::Deactivated(_), KeyStatus::Inactive) => {
+                Ok(ticket.into_warrant(view.facts.user_name.clone(), Vec::new()))
+            }
+            (State::Deactivated(_), KeyStatus::Active) => {
+                let Decision { events, .. } = decide(context, Some(record), view, By::Policy);
+                let why = "it is Active already".into();
+                Err(Refusal { wait: Wait { action, reason: Reason::Recheck, why, until: None }, events })
+            }
+            (state, status) => {
+                refuse(Reason::Recheck, format!("it is {} here and {status:?} in AWS", state.as_str()))
+            }
+        };
+    }
+    if view.facts.source != Source::Live {
+        return refuse(Reason::Recheck, "last use was not read live".into());
+    }
+    if !matches!(view.facts.quarantine_policies, Some(Fact::Known(_))) {
+        return refuse(Reason::Unknown, "policies of the user were not read".into());
+    }
+    let by = match ticket.origin() {
+        Origin::Policy => By::Policy,
+        Origin::Operator { .. } => By::Operator(action),
+    };
+    let decision = decide(context, Some(record), view, by);
+    match decision.next {
+        _ if !decision.events.is_empty() => {
+            let names: Vec<_> = decision.events.iter().map(KeyEvent::name).collect();
+            let why = format!("fresh facts say {}", names.join(", "));
+            Err(Refusal {
+                wait: Wait { action, reason: Reason::Recheck, why, until: None },
+                events: decision.events,
+            })
+        }
+        Next::Step { action: agreed, .. } if agreed == action => {
+            gate(context, record, action, by).map_err(|wait| Refusal { wait, events: vec![] })?;
+            let tags = context.policy.exempt_tags(context.now, view.account, &view.facts.user_name);
+            Ok(ticket.into_warrant(view.facts.user_name.clone(), tags))
+        }
+        Next::Wait(wait) => Err(Refusal { wait, events: vec![] }),
+        Next::Nothing | Next::Step { .. } => {
+            refuse(Reason::Recheck, "fresh facts give another answer".into())
+        }
+    }
+}
+
+/// A ticket for the undo of a deactivation, by an operator.
+///
+/// # Errors
+/// What the key is, if it is not deactivated.
+pub fn undo(record: &Record, actor: &str, reason: &str) -> Result<Ticket, &'static str> {
+    match &record.state {
+        State::Deactivated(_) => Ok(order(record, Action::Reactivate, actor, reason)),
+        State::Active
+        | State::Flagged(_)
+        | State::Deactivating(_)
+        | State::Deleting(_)
+        | State::Deleted(_)
+        | State::Gone(_) => Err(record.state.as_str()),
+    }
+}
+
+/// A ticket for a change that an operator orders by name. Everything but mode, notice and window is asked again in
+/// the re-check.
+///
+/// # Errors
+/// What the key is, if that is not a state from which the change can be made.
+pub fn ordered(record: &Record, action: Action, actor: &str, reason: &str) -> Result<Ticket, &'static str> {
+    match (&record.state, action) {
+        (State::Flagged(_), Action::Deactivate) | (State::Deactivated(_), Action::Delete) => {
+            Ok(order(record, action, actor, reason))
+        }
+        (_, Action::Reactivate) => undo(record, actor, reason),
+        (state, Action::Deactivate | Action::Delete) => Err(state.as_str()),
+    }
+}
+
+fn order(record: &Record, action: Action, actor: &str, reason: &str) -> Ticket {
+    let origin = Origin::Operator { actor: actor.into(), reason: reason.into() };
+    Ticket::mint(record.identity.clone(), action, origin, format!("ordered by {actor}: {reason}"))
+}
+
+/// Whether the key that was just read is the recorded one, in all that makes it so.
+fn same_key(record: &Record, view: &View<'_>) -> Result<(), String> {
+    let facts = view.facts;
+    let Fact::Known(user_id) = &facts.user_id else {
+        return Err("the user ID could not be read".into());
+    };
+    let identity = &record.identity;
+    let same = *user_id == identity.user_id
+        && facts.key == identity.key
+        && facts.created == identity.created
+        && facts.account == identity.account;
+    if same {
+        Ok(())
+    } else {
+        Err("account, user ID, key ID or creation date differs from the recorded key".into())
+    }
+}

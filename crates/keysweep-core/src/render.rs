@@ -1,0 +1,392 @@
+//! The forms of findings and plans that people and programs read.
+//!
+//! JSON shapes are binding: fields are added, never renamed. Times are RFC 3339 in UTC, absent values null.
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::facts::{AccountFacts, Collection, Fact, KeyStatus, LastUse, Outcome, Source};
+use crate::lifecycle::{Finding, State as KeyState};
+use crate::plan::{Next, Plan, PlannedKey, Reason, Wait};
+use crate::state::State;
+use crate::ticket::Action;
+
+/// The output of `keysweep scan --format json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ScanDocument {
+    /// When the scan ended.
+    pub generated_at: Timestamp,
+    /// What was looked at, and what was not.
+    pub coverage: Coverage,
+    /// One row per finding.
+    pub findings: Vec<FindingRow>,
+}
+
+/// What was looked at, and what was not.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Coverage {
+    /// Accounts in the organization or the static list.
+    pub accounts: u64,
+    /// How many were scanned.
+    pub scanned: u64,
+    /// Candidate keys of which a fact could not be read, users that could not be read included.
+    pub unknown_keys: u64,
+    /// Accounts that could not be scanned.
+    pub failed: Vec<NotScanned>,
+    /// Accounts that were not to be scanned.
+    pub skipped: Vec<NotScanned>,
+    /// Users whose keys could not be listed.
+    pub unread_users: Vec<UnreadUser>,
+}
+
+/// An account that was not scanned.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct NotScanned {
+    /// Account.
+    pub account_id: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// A user whose keys could not be listed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct UnreadUser {
+    /// Account.
+    pub account_id: String,
+    /// User.
+    pub user_name: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// In use and old.
+    Low,
+    /// Unused.
+    Medium,
+    /// Unused, or never used, for a year.
+    High,
+    /// A key of the root user.
+    Critical,
+}
+
+/// What comes next for a key, in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum NextAction {
+    /// Nothing.
+    None,
+    /// A notice.
+    Notice,
+    /// A person's approval.
+    Approval,
+    /// Its deactivation.
+    Deactivate,
+    /// Its deletion.
+    Delete,
+    /// Waiting for something that keysweep does not bring about.
+    Wait,
+}
+
+impl NextAction {
+    /// Its name in JSON and tables.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Notice => "notice",
+            Self::Approval => "approval",
+            Self::Deactivate => "deactivate",
+            Self::Delete => "delete",
+            Self::Wait => "wait",
+        }
+    }
+}
+
+/// One finding, or one key in the lifecycle.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct FindingRow {
+    /// Account.
+    pub account_id: String,
+    /// Its name; null for a static list.
+    pub account_name: Option<String>,
+    /// User; `<root_account>` for the root user.
+    pub user_name: String,
+    /// The user's ID for life.
+    pub user_id: Option<String>,
+    /// Key; null for a key of the root user, whose ID only the root user can read.
+    pub access_key_id: Option<String>,
+    /// `Active`, `Inactive`, or what AWS said.
+    pub status: String,
+    /// Creation.
+    pub created_at: Option<Timestamp>,
+    /// Last use; null if never, or unknown.
+    pub last_used_at: Option<Timestamp>,
+    /// Service of the last use.
+    pub last_used_service: Option<String>,
+    /// Region of the last use.
+    pub last_used_region: Option<String>,
+    /// Full days since last use, or since creation where never used; null where last use is unknown.
+    pub idle_days: Option<i64>,
+    /// Full days since creation.
+    pub age_days: Option<i64>,
+    /// Why it is a finding; null for a key that is none, or of which that cannot be told.
+    pub finding: Option<Finding>,
+    /// How bad it is.
+    pub severity: Option<Severity>,
+    /// Controls that it fails, such as `CIS 1.12`.
+    pub compliance: Vec<String>,
+    /// AWS CLI commands that remedy it.
+    pub remediation: Vec<String>,
+    /// Base state.
+    pub state: String,
+    /// Overlays: `hold`, `exempt`, `out_of_reach`.
+    pub overlays: Vec<String>,
+    /// Facts that could not be read, with the reason. Nothing is done to such a key.
+    pub unknown: Vec<String>,
+    /// What comes next.
+    pub next_action: NextAction,
+    /// When, where that is known.
+    pub next_action_at: Option<Timestamp>,
+    /// Why that, or why nothing.
+    pub next_action_reason: String,
+    /// Owner; null until owners are configured.
+    pub owner: Option<String>,
+    /// Where last use comes from.
+    pub source: Source,
+    /// When the credential report was made; null in a live scan.
+    pub report_generated_at: Option<Timestamp>,
+    /// What a person should know before acting, such as marks of infrastructure as code.
+    pub warnings: Vec<String>,
+}
+
+/// What was looked at.
+#[must_use]
+pub fn coverage(collection: &Collection, keys: &[PlannedKey]) -> Coverage {
+    let mut coverage = Coverage::default();
+    for (account, outcome) in &collection.accounts {
+        coverage.accounts += 1;
+        let not_scanned =
+            |reason: &String| NotScanned { account_id: account.id.to_string(), reason: reason.clone() };
+        match outcome {
+            Outcome::Scanned(scan) => {
+                coverage.scanned += 1;
+                coverage.unread_users.extend(scan.unread_users.iter().map(|(user, reason)| UnreadUser {
+                    account_id: account.id.to_string(),
+                    user_name: user.to_string(),
+                    reason: reason.clone(),
+                }));
+            }
+            Outcome::Failed { reason } => coverage.failed.push(not_scanned(reason)),
+            Outcome::Skipped { reason } => coverage.skipped.push(not_scanned(reason)),
+        }
+    }
+    let unknown = keys.iter().filter(|key| !key.unknown.is_empty()).count() + coverage.unread_users.len();
+    coverage.unknown_keys = u64::try_from(unknown).unwrap_or(u64::MAX);
+    coverage
+}
+
+/// Rows of every key that the plan looked at, root keys included, in the order of the collection.
+#[must_use]
+pub fn rows(now: Timestamp, collection: &Collection, plan: &Plan, state: &State) -> Vec<FindingRow> {
+    let mut rows: Vec<(usize, FindingRow)> = Vec::with_capacity(plan.keys.len());
+    for key in &plan.keys {
+        if let Some((account, Outcome::Scanned(scan))) = collection.accounts.get(key.account) {
+            let out_of_reach = state.out_of_reach(account.id).is_some();
+            rows.push((key.account, row(now, account, key, scan.report_generated_at, out_of_reach)));
+        }
+    }
+    for (index, (account, outcome)) in collection.accounts.iter().enumerate() {
+        if let Outcome::Scanned(scan) = outcome {
+            let keys = scan.inventory.root_keys.unwrap_or(0);
+            rows.extend((0..keys).map(|_| (index, root_row(account, scan.report_generated_at))));
+        }
+    }
+    rows.sort_by_key(|(account, _)| *account);
+    rows.into_iter().map(|(_, row)| row).collect()
+}
+
+fn row(
+    now: Timestamp,
+    account: &AccountFacts,
+    key: &PlannedKey,
+    report_generated_at: Option<Timestamp>,
+    out_of_reach: bool,
+) -> FindingRow {
+    let facts = &key.facts;
+    let days = |since: Timestamp| now.duration_since(since).as_secs().div_euclid(86_400);
+    let age_days = days(facts.created);
+    let (last_used_at, service, region) = match facts.last_use.known() {
+        Some(LastUse::At { at, service, region }) => (Some(*at), service.clone(), region.clone()),
+        Some(LastUse::Never) | None => (None, None, None),
+    };
+    let idle_days = facts.last_use.known().map(|l| l.at().map_or(age_days, |at| days(at.max(facts.created))));
+    let (next_action, next_action_at, next_action_reason) = next_action(now, &key.next);
+    let hold = key.record.as_ref().is_some_and(|r| r.hold.is_some());
+    let overlays = [("hold", hold), ("exempt", key.exempt.is_some()), ("out_of_reach", out_of_reach)];
+    FindingRow {
+        account_id: account.id.to_string(),
+        account_name: (!account.name.is_empty()).then(|| account.name.clone()),
+        user_name: facts.user_name.to_string(),
+        user_id: facts.user_id.known().map(ToString::to_string),
+        access_key_id: Some(facts.key.to_string()),
+        status: match &facts.status {
+            KeyStatus::Active => "Active".into(),
+            KeyStatus::Inactive => "Inactive".into(),
+            KeyStatus::Other(status) => status.clone(),
+        },
+        created_at: Some(facts.created),
+        last_used_at,
+        last_used_service: service,
+        last_used_region: region,
+        idle_days,
+        age_days: Some(age_days),
+        finding: key.finding,
+        severity: key.finding.map(|finding| severity(finding, idle_days.unwrap_or(0))),
+        compliance: key
+            .finding
+            .map(|finding| compliance(finding, idle_days.unwrap_or(0), age_days))
+            .unwrap_or_default(),
+        remediation: key.finding.map(|_| remediation(key)).unwrap_or_default(),
+        state: key.record.as_ref().map_or(KeyState::Active.as_str(), |r| r.state.as_str()).into(),
+        overlays: overlays.into_iter().filter(|(_, on)| *on).map(|(name, _)| name.into()).collect(),
+        unknown: key.unknown.clone(),
+        next_action,
+        next_action_at,
+        next_action_reason,
+        owner: None,
+        source: facts.source,
+        report_generated_at,
+        warnings: warnings(key),
+    }
+}
+
+fn root_row(account: &AccountFacts, report_generated_at: Option<Timestamp>) -> FindingRow {
+    FindingRow {
+        account_id: account.id.to_string(),
+        account_name: (!account.name.is_empty()).then(|| account.name.clone()),
+        user_name: "<root_account>".into(),
+        user_id: None,
+        access_key_id: None,
+        status: "Active".into(),
+        created_at: None,
+        last_used_at: None,
+        last_used_service: None,
+        last_used_region: None,
+        idle_days: None,
+        age_days: None,
+        finding: Some(Finding::RootKey),
+        severity: Some(severity(Finding::RootKey, 0)),
+        compliance: compliance(Finding::RootKey, 0, 0),
+        remediation: vec![
+            "sign in as the root user and delete its access keys under Security credentials".into(),
+        ],
+        state: KeyState::Active.as_str().into(),
+        overlays: Vec::new(),
+        unknown: Vec::new(),
+        next_action: NextAction::None,
+        next_action_at: None,
+        next_action_reason: "keysweep never changes a key of the root user".into(),
+        owner: None,
+        source: Source::Report,
+        report_generated_at,
+        warnings: Vec::new(),
+    }
+}
+
+fn severity(finding: Finding, idle_days: i64) -> Severity {
+    match finding {
+        Finding::Unused | Finding::NeverUsed if idle_days >= 365 => Severity::High,
+        Finding::Unused | Finding::NeverUsed => Severity::Medium,
+        Finding::OverAge => Severity::Low,
+        Finding::RootKey => Severity::Critical,
+    }
+}
+
+/// Controls of the CIS AWS Foundations Benchmark and of Security Hub's IAM controls.
+fn compliance(finding: Finding, idle_days: i64, age_days: i64) -> Vec<String> {
+    let idle = match finding {
+        Finding::Unused | Finding::NeverUsed => idle_days,
+        Finding::OverAge | Finding::RootKey => 0,
+    };
+    let controls = [
+        ("CIS 1.4", finding == Finding::RootKey),
+        ("IAM.4", finding == Finding::RootKey),
+        ("CIS 1.12", idle >= 45),
+        ("IAM.22", idle >= 45),
+        ("IAM.8", idle >= 90),
+        ("CIS 1.14", age_days >= 90),
+        ("IAM.3", age_days >= 90),
+    ];
+    controls.into_iter().filter(|(_, fails)| *fails).map(|(name, _)| name.into()).collect()
+}
+
+fn remediation(key: &PlannedKey) -> Vec<String> {
+    let of_key =
+        format!("--user-name {} --access-key-id {}", quote(key.facts.user_name.as_str()), key.facts.key);
+    match key.facts.status {
+        KeyStatus::Active => vec![
+            format!("aws iam update-access-key {of_key} --status Inactive"),
+            format!("aws iam delete-access-key {of_key}"),
+        ],
+        KeyStatus::Inactive => vec![format!("aws iam delete-access-key {of_key}")],
+        KeyStatus::Other(_) => Vec::new(),
+    }
+}
+
+/// Quotes for a POSIX shell.
+fn quote(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "+=,.@_-".contains(c);
+    if text.chars().all(plain) { text.into() } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
+/// Marks of infrastructure as code: what it manages comes back at its next apply.
+fn warnings(key: &PlannedKey) -> Vec<String> {
+    let Fact::Known(tags) = &key.facts.tags else { return Vec::new() };
+    let managed = |tag: &str| {
+        let tag = tag.to_ascii_lowercase();
+        tag.starts_with("aws:cloudformation:")
+            || tag == "terraform"
+            || (tag == "managedby")
+            || (tag == "managed-by")
+    };
+    let marks = tags.iter().filter(|(tag, _)| managed(tag));
+    marks
+        .map(|(tag, value)| format!("tag {tag}={value}: managed as code, may come back at the next apply"))
+        .collect()
+}
+
+/// What comes next, in one word, with time and reason.
+#[must_use]
+pub fn next_action(now: Timestamp, next: &Next) -> (NextAction, Option<Timestamp>, String) {
+    let of = |action| match action {
+        Action::Deactivate => NextAction::Deactivate,
+        Action::Delete => NextAction::Delete,
+        Action::Reactivate => NextAction::None,
+    };
+    match next {
+        Next::Nothing => (NextAction::None, None, String::new()),
+        Next::Step { action, why } => (of(*action), Some(now), why.clone()),
+        Next::Wait(Wait { action, reason, why, until }) => {
+            let word = match reason {
+                Reason::Observe => NextAction::None,
+                Reason::Notice if until.is_none() => NextAction::Notice,
+                Reason::Notice | Reason::Grace | Reason::Window => of(*action),
+                Reason::Approval => NextAction::Approval,
+                Reason::Cap
+                | Reason::Breaker
+                | Reason::Paused
+                | Reason::Hold
+                | Reason::Exempt
+                | Reason::Unknown
+                | Reason::Recheck
+                | Reason::Protected => NextAction::Wait,
+            };
+            (word, *until, why.clone())
+        }
+    }
+}
