@@ -65,8 +65,7 @@ impl Aws {
     /// If the settings cannot work or the environment redirects calls.
     pub async fn connect(settings: Settings) -> Result<Self, ConnectError> {
         let sdk = connect::load(&settings).await?;
-        let date =
-            || ReadDate { wall: Arc::clone(&settings.wall), observer: Arc::clone(&settings.observer) };
+        let date = || ReadDate { wall: Arc::clone(&settings.wall), observer: Arc::clone(&settings.observer) };
         let partition = |name: &'static str| retry_partition(name, settings.retry_budget);
         let sts = aws_sdk_sts::config::Builder::from(&sdk)
             .interceptor(date())
@@ -135,7 +134,12 @@ impl Aws {
     /// # Errors
     /// If the role cannot be assumed, or what was opened is another account, or the exemption tags of the warrant
     /// do not fit into a session policy.
-    pub async fn prepare(&self, warrant: &Warrant, user_path: &str, access: Access) -> Result<Prepared, Fault> {
+    pub async fn prepare(
+        &self,
+        warrant: &Warrant,
+        user_path: &str,
+        access: Access,
+    ) -> Result<Prepared, Fault> {
         let hub = Arc::clone(&self.hub);
         let account = hub.accounts.get(warrant.identity().account, &hub.settings);
         let client = match access {
@@ -208,7 +212,12 @@ impl Hub {
     }
 
     /// A client for one account: cheap, as everything heavy is shared with the base.
-    fn iam_client(&self, account: &Account, session: Option<&Session>, attempts: Attempts) -> aws_sdk_iam::Client {
+    fn iam_client(
+        &self,
+        account: &Account,
+        session: Option<&Session>,
+        attempts: Attempts,
+    ) -> aws_sdk_iam::Client {
         let mut config = self.iam.to_builder().retry_partition(account.retries.clone());
         if let Some(session) = session {
             // The SDK's cache holds 64 identities for the whole process and would thrash; there is nothing to
@@ -225,6 +234,9 @@ impl Hub {
 }
 
 /// Retries with a budget of their own. Named partitions of the SDK are shared by the process and never freed.
-pub(crate) fn retry_partition(name: impl Into<std::borrow::Cow<'static, str>>, budget: usize) -> RetryPartition {
+pub(crate) fn retry_partition(
+    name: impl Into<std::borrow::Cow<'static, str>>,
+    budget: usize,
+) -> RetryPartition {
     RetryPartition::custom(name).token_bucket(TokenBucket::builder().capacity(budget).build()).build()
 }

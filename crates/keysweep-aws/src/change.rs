@@ -11,8 +11,8 @@ use keysweep_core::ticket::{Action, Order, Warrant};
 use tokio::time::Instant;
 
 use crate::aws::Hub;
-use crate::change_policy::api_of;
 use crate::fault::{Cause, FaultKind, classify};
+use crate::session_policy::api_of;
 
 /// What is known of a change after its call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,7 +93,9 @@ impl Prepared {
     }
 
     async fn update(&self, user: &str, key: &str, status: StatusType) -> CallOutcome {
-        outcome_of(self.client.update_access_key().user_name(user).access_key_id(key).status(status).send().await)
+        outcome_of(
+            self.client.update_access_key().user_name(user).access_key_id(key).status(status).send().await,
+        )
     }
 }
 

@@ -29,8 +29,11 @@ pub enum ConnectError {
 }
 
 /// Variables by which the SDK lets the environment redirect the services we call.
-const ENDPOINT_VARIABLES: [(&str, &str); 3] =
-    [("IAM", "AWS_ENDPOINT_URL_IAM"), ("Organizations", "AWS_ENDPOINT_URL_ORGANIZATIONS"), ("STS", "AWS_ENDPOINT_URL_STS")];
+const ENDPOINT_VARIABLES: [(&str, &str); 3] = [
+    ("IAM", "AWS_ENDPOINT_URL_IAM"),
+    ("Organizations", "AWS_ENDPOINT_URL_ORGANIZATIONS"),
+    ("STS", "AWS_ENDPOINT_URL_STS"),
+];
 const ENDPOINT_VARIABLE: &str = "AWS_ENDPOINT_URL";
 
 /// Attempts of a read, the first included. Pinned, because the SDK would take it from `AWS_MAX_ATTEMPTS`.
@@ -107,8 +110,11 @@ fn refuse_endpoint_override(sdk: &SdkConfig) -> Result<(), ConnectError> {
         return Err(ConnectError::EndpointOverride("endpoint_url of the AWS profile".to_owned()));
     }
     for (service, _) in ENDPOINT_VARIABLES {
-        let key =
-            ServiceConfigKey::builder().service_id(service).env(ENDPOINT_VARIABLE).profile("endpoint_url").build();
+        let key = ServiceConfigKey::builder()
+            .service_id(service)
+            .env(ENDPOINT_VARIABLE)
+            .profile("endpoint_url")
+            .build();
         let found = key.ok().and_then(|key| sdk.service_config()?.load_config(key));
         if found.is_some() {
             let what = format!("endpoint_url of {service} in the AWS profile");

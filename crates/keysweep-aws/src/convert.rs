@@ -31,7 +31,11 @@ pub(crate) fn timestamp(what: &str, date: Option<&DateTime>) -> Result<Timestamp
 }
 
 /// A date of an answer that must not lie in the future, `now` being policy time.
-pub(crate) fn past_timestamp(what: &str, date: Option<&DateTime>, now: Timestamp) -> Result<Timestamp, String> {
+pub(crate) fn past_timestamp(
+    what: &str,
+    date: Option<&DateTime>,
+    now: Timestamp,
+) -> Result<Timestamp, String> {
     let at = timestamp(what, date)?;
     if in_future(at, now) { Err(format!("answer's {what} {at} lies in the future")) } else { Ok(at) }
 }

@@ -1,6 +1,5 @@
 //! How a call failed: one [`Fault`] per failed operation, with its kind, what was asked for, and the cause.
 
-use std::error::Error as _;
 use std::fmt;
 
 use aws_credential_types::provider::error::CredentialsError;
@@ -295,7 +294,8 @@ mod tests {
 
     #[test]
     fn what_was_signed_is_never_repeated() {
-        let told = "The request signature we calculated does not match.\n\nx-amz-security-token:IQoJb3JpZ2luX2Vj";
+        let told =
+            "The request signature we calculated does not match.\n\nx-amz-security-token:IQoJb3JpZ2luX2Vj";
         assert!(!message_of("SignatureDoesNotMatch", told).contains("IQoJ"));
         assert!(!message_of("SomethingElse", told).contains("IQoJ"));
     }

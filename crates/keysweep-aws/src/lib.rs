@@ -11,7 +11,6 @@
 
 mod aws;
 mod change;
-mod change_policy;
 mod connect;
 mod convert;
 mod fault;
@@ -21,8 +20,8 @@ mod pages;
 mod reader;
 pub mod report;
 mod role;
-mod scan;
 mod session;
+mod session_policy;
 mod settings;
 mod skew;
 
@@ -34,9 +33,8 @@ pub use crate::connect::ConnectError;
 pub use crate::fault::{Cause, Fault, FaultKind};
 pub use crate::limits::Rates;
 pub use crate::org::{AccountState, ListedAccount};
-pub use crate::reader::Reader;
-pub use crate::report::{Report, ReportError};
+pub use crate::reader::{ListedKey, Reader, UserListed};
+pub use crate::report::{Report, ReportError, ReportFault, ReportState};
 pub use crate::role::{ParseRoleError, Partition, RoleName};
-pub use crate::scan::{ListedKey, ReportFault, ReportState, UserListed};
 pub use crate::settings::{Observer, Settings, StaticCredentials, Wall};
 pub use crate::skew::MAX_SKEW;

@@ -14,7 +14,11 @@ impl Pages {
     /// # Errors
     /// A page that claims to be truncated and carries no marker would cut the listing short; a marker that comes
     /// again would never end it. Both are errors, since a listing that is not complete proves nothing.
-    pub(crate) fn next(&mut self, truncated: bool, marker: Option<&str>) -> Result<Option<String>, &'static str> {
+    pub(crate) fn next(
+        &mut self,
+        truncated: bool,
+        marker: Option<&str>,
+    ) -> Result<Option<String>, &'static str> {
         if !truncated {
             return Ok(None);
         }

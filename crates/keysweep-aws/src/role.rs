@@ -113,7 +113,9 @@ impl FromStr for RoleName {
         }
         let name = text.strip_prefix('/').unwrap_or(text);
         if !valid_name(name) {
-            return Err(refused("a role name of at most 64 letters, digits or +=,.@_-, with an optional path"));
+            return Err(refused(
+                "a role name of at most 64 letters, digits or +=,.@_-, with an optional path",
+            ));
         }
         Ok(Self(Form::Name(name.to_owned())))
     }

@@ -14,11 +14,11 @@ use leaky_bucket::RateLimiter;
 use secrecy::ExposeSecret;
 
 use crate::aws::{Hub, retry_partition};
-use crate::change_policy;
 use crate::convert::timestamp;
 use crate::fault::Fault;
 use crate::limits::limiter;
 use crate::role::RoleName;
+use crate::session_policy::{self, Scope};
 use crate::settings::Settings;
 
 /// A session is not used any more this long before it expires: longer than any one call with its retries.
@@ -109,7 +109,7 @@ impl Hub {
         if let Some(session) = kept.as_ref().filter(|session| session.usable((self.settings.wall)())) {
             return Ok(session.clone());
         }
-        let policy = change_policy::read_only();
+        let policy = session_policy::read_only();
         let session =
             self.assume(&self.settings.scan_role, account.id, policy, self.settings.session_duration).await?;
         *kept = Some(session.clone());
@@ -123,7 +123,15 @@ impl Hub {
         warrant: &Warrant,
         user_path: &str,
     ) -> Result<Session, Fault> {
-        let policy = change_policy::for_change(self.partition, warrant, user_path).map_err(|what| {
+        let scope = Scope {
+            partition: self.partition,
+            account: account.id,
+            action: warrant.action(),
+            user_path,
+            user_name: warrant.user_name(),
+            exempt_tags: warrant.exempt_tags(),
+        };
+        let policy = session_policy::for_change(scope).map_err(|what| {
             let (action, user) = (warrant.action(), warrant.user_name());
             Fault::bug(format!("prepare to {action} a key of user {user} in {}", account.id), what)
         })?;
