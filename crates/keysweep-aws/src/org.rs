@@ -1,0 +1,261 @@
+//! The organization: its accounts, and what stands above them.
+
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+
+use aws_sdk_organizations::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_organizations::types::Account as SdkAccount;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use keysweep_core::facts::Ou;
+use keysweep_core::ids::{AccountId, OuId};
+
+use crate::aws::Aws;
+use crate::convert::parsed;
+use crate::fault::Fault;
+use crate::pages::Pages;
+
+/// Where an account is in its life: `State`, or `Status` where there is no `State`.
+///
+/// AWS retired `Status` on 2026-09-09 and had shown both for a year before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AccountState {
+    /// Created, and not yet usable.
+    PendingActivation,
+    /// The only state in which an account is scanned.
+    Active,
+    /// Access is restricted by AWS.
+    Suspended,
+    /// Being closed.
+    PendingClosure,
+    /// Closed.
+    Closed,
+    /// A state that this version does not know.
+    Other(String),
+    /// AWS told neither.
+    Missing,
+}
+
+impl AccountState {
+    fn of(account: &SdkAccount) -> Self {
+        let told = match (account.state(), account.status()) {
+            (Some(state), _) => state.as_str(),
+            (None, Some(status)) => status.as_str(),
+            (None, None) => return Self::Missing,
+        };
+        match told {
+            "PENDING_ACTIVATION" => Self::PendingActivation,
+            "ACTIVE" => Self::Active,
+            "SUSPENDED" => Self::Suspended,
+            "PENDING_CLOSURE" => Self::PendingClosure,
+            "CLOSED" => Self::Closed,
+            other => Self::Other(other.to_owned()),
+        }
+    }
+
+    /// As AWS writes it; `unknown` where AWS told nothing.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::PendingActivation => "PENDING_ACTIVATION",
+            Self::Active => "ACTIVE",
+            Self::Suspended => "SUSPENDED",
+            Self::PendingClosure => "PENDING_CLOSURE",
+            Self::Closed => "CLOSED",
+            Self::Other(text) => text,
+            Self::Missing => "unknown",
+        }
+    }
+}
+
+/// An account, as `ListAccounts` shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedAccount {
+    /// The account.
+    pub id: AccountId,
+    /// Its name; may be empty.
+    pub name: String,
+    /// Its root e-mail; may be empty.
+    pub email: String,
+    /// Where it is in its life.
+    pub state: AccountState,
+}
+
+impl Aws {
+    /// Every account of the organization, in the order of IDs; `organizations:ListAccounts`, every page, empty
+    /// ones too.
+    ///
+    /// # Errors
+    /// If any page cannot be read or an account has no valid ID: a list that is not complete is no list.
+    pub async fn list_accounts(&self) -> Result<Vec<ListedAccount>, Fault> {
+        let operation = || "list accounts of the organization".to_owned();
+        let mut accounts = BTreeMap::new();
+        let (mut pages, mut token) = (Pages::default(), None);
+        loop {
+            let call = self.hub.organizations.list_accounts().set_next_token(token).send();
+            let page = self.organizations("organizations:ListAccounts", operation, call).await?;
+            for account in page.accounts() {
+                let id =
+                    parsed("Id of an account", account.id()).map_err(|what| Fault::bug(operation(), what))?;
+                let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
+                let (name, email) = (text(account.name()), text(account.email()));
+                accounts.insert(id, ListedAccount { id, name, email, state: AccountState::of(account) });
+            }
+            token = pages.next_token(page.next_token()).map_err(|what| Fault::bug(operation(), what))?;
+            if token.is_none() {
+                return Ok(accounts.into_values().collect());
+            }
+        }
+    }
+
+    /// The management account; `organizations:DescribeOrganization`.
+    ///
+    /// # Errors
+    /// If the call fails, or there is no organization.
+    pub async fn management_account(&self) -> Result<AccountId, Fault> {
+        let operation = || "describe the organization".to_owned();
+        let call = self.hub.organizations.describe_organization().send();
+        let answer = self.organizations("organizations:DescribeOrganization", operation, call).await?;
+        let id = answer.organization().and_then(|organization| organization.master_account_id());
+        parsed("MasterAccountId", id).map_err(|what| Fault::bug(operation(), what))
+    }
+
+    /// Root and OUs above every account, from the root down.
+    ///
+    /// Walked top-down (`ListRoots`, `ListOrganizationalUnitsForParent`, `ListAccountsForParent`): that costs two
+    /// calls or more per OU, where asking for the parents of each account costs one or more per account.
+    ///
+    /// # Errors
+    /// If any part of the tree cannot be read.
+    pub async fn tree(&self) -> Result<HashMap<AccountId, Vec<Ou>>, Fault> {
+        let mut above = HashMap::new();
+        let mut seen = HashSet::new();
+        let mut open = self.roots().await?.into_iter().map(|root| vec![root]).collect::<VecDeque<_>>();
+        while let Some(path) = open.pop_front() {
+            // A tree has no circles; an answer that makes one must not keep us busy for ever.
+            let Some(parent) = path.last().map(|ou| ou.id.clone()).filter(|id| seen.insert(id.clone()))
+            else {
+                continue;
+            };
+            for account in self.accounts_under(&parent).await? {
+                above.insert(account, path.clone());
+            }
+            for child in self.ous_under(&parent).await? {
+                let mut longer = path.clone();
+                longer.push(child);
+                open.push_back(longer);
+            }
+        }
+        Ok(above)
+    }
+
+    /// Tags of an account; `organizations:ListTagsForResource`.
+    ///
+    /// # Errors
+    /// If any page cannot be read.
+    pub async fn account_tags(&self, account: AccountId) -> Result<BTreeMap<String, String>, Fault> {
+        let operation = || format!("list tags of account {account}");
+        let mut tags = BTreeMap::new();
+        let (mut pages, mut token) = (Pages::default(), None);
+        loop {
+            let call = self
+                .hub
+                .organizations
+                .list_tags_for_resource()
+                .resource_id(account.to_string())
+                .set_next_token(token)
+                .send();
+            let page = self.organizations("organizations:ListTagsForResource", operation, call).await?;
+            tags.extend(page.tags().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())));
+            token = pages.next_token(page.next_token()).map_err(|what| Fault::bug(operation(), what))?;
+            if token.is_none() {
+                return Ok(tags);
+            }
+        }
+    }
+
+    async fn roots(&self) -> Result<Vec<Ou>, Fault> {
+        let operation = || "list roots of the organization".to_owned();
+        let mut roots = Vec::new();
+        let (mut pages, mut token) = (Pages::default(), None);
+        loop {
+            let call = self.hub.organizations.list_roots().set_next_token(token).send();
+            let page = self.organizations("organizations:ListRoots", operation, call).await?;
+            for root in page.roots() {
+                roots.push(mk_ou(root.id(), root.name()).map_err(|what| Fault::bug(operation(), what))?);
+            }
+            token = pages.next_token(page.next_token()).map_err(|what| Fault::bug(operation(), what))?;
+            if token.is_none() {
+                return Ok(roots);
+            }
+        }
+    }
+
+    async fn ous_under(&self, parent: &OuId) -> Result<Vec<Ou>, Fault> {
+        let operation = || format!("list organizational units under {parent}");
+        let mut ous = Vec::new();
+        let (mut pages, mut token) = (Pages::default(), None);
+        loop {
+            let call = self
+                .hub
+                .organizations
+                .list_organizational_units_for_parent()
+                .parent_id(parent.as_str())
+                .set_next_token(token)
+                .send();
+            let page =
+                self.organizations("organizations:ListOrganizationalUnitsForParent", operation, call).await?;
+            for ou in page.organizational_units() {
+                ous.push(mk_ou(ou.id(), ou.name()).map_err(|what| Fault::bug(operation(), what))?);
+            }
+            token = pages.next_token(page.next_token()).map_err(|what| Fault::bug(operation(), what))?;
+            if token.is_none() {
+                return Ok(ous);
+            }
+        }
+    }
+
+    async fn accounts_under(&self, parent: &OuId) -> Result<Vec<AccountId>, Fault> {
+        let operation = || format!("list accounts under {parent}");
+        let mut accounts = Vec::new();
+        let (mut pages, mut token) = (Pages::default(), None);
+        loop {
+            let call = self
+                .hub
+                .organizations
+                .list_accounts_for_parent()
+                .parent_id(parent.as_str())
+                .set_next_token(token)
+                .send();
+            let page = self.organizations("organizations:ListAccountsForParent", operation, call).await?;
+            for account in page.accounts() {
+                let id =
+                    parsed("Id of an account", account.id()).map_err(|what| Fault::bug(operation(), what))?;
+                accounts.push(id);
+            }
+            token = pages.next_token(page.next_token()).map_err(|what| Fault::bug(operation(), what))?;
+            if token.is_none() {
+                return Ok(accounts);
+            }
+        }
+    }
+
+    /// One Organizations call, in its turn.
+    async fn organizations<T, E>(
+        &self,
+        api: &'static str,
+        operation: impl FnOnce() -> String,
+        call: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    ) -> Result<T, Fault>
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        let _in_flight = self.hub.limits.organizations().await;
+        self.hub.observed(api, operation, call).await
+    }
+}
+
+fn mk_ou(id: Option<&str>, name: Option<&str>) -> Result<Ou, String> {
+    Ok(Ou {
+        id: parsed("Id of a root or organizational unit", id)?,
+        name: name.unwrap_or_default().to_owned(),
+    })
+}

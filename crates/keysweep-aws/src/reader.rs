@@ -1,0 +1,269 @@
+//! What is read of the IAM of one account.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_iam::types::{AccessKeyMetadata, User};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use jiff::Timestamp;
+use keysweep_core::facts::{KeyStatus, LastUse, UserFacts};
+use keysweep_core::ids::{AccessKeyId, AccountId, UserId, UserName};
+
+use crate::aws::Hub;
+use crate::convert::{key_status, parsed, past_timestamp, timestamp, unless_not_applicable};
+use crate::fault::Fault;
+use crate::pages::Pages;
+use crate::session::Account;
+
+/// The most that AWS gives in a page (IAM API reference, `maxItemsType`).
+const PAGE: i32 = 1000;
+
+/// Managed policies that AWS attaches to the user of a key it saw exposed: `AWSCompromisedKeyQuarantine`, `...V2`,
+/// `...V3`.
+const QUARANTINE: &str = "AWSCompromisedKeyQuarantine";
+
+/// A user, as `ListUsers` shows it: without tags.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserListed {
+    /// The name.
+    pub name: UserName,
+    /// The ID for life.
+    pub user_id: UserId,
+    /// Path, such as `/ci/`.
+    pub path: String,
+    /// `CreateDate`.
+    pub created: Timestamp,
+    /// Last use of the password; absent if never, or if there is none.
+    pub password_last_used: Option<Timestamp>,
+}
+
+/// A key, as `ListAccessKeys` shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedKey {
+    /// The key.
+    pub key: AccessKeyId,
+    /// `Status`.
+    pub status: KeyStatus,
+    /// `CreateDate`.
+    pub created: Timestamp,
+}
+
+/// One account, open for reading. Calls take their turn in the account's limiter; retries come from its budget.
+///
+/// Dates are held against `now`, which is policy time: a date further ahead than [`MAX_SKEW`](crate::MAX_SKEW) is
+/// a fault.
+pub struct Reader {
+    hub: Arc<Hub>,
+    account: Arc<Account>,
+    client: aws_sdk_iam::Client,
+}
+
+impl Reader {
+    pub(crate) fn new(hub: Arc<Hub>, account: Arc<Account>, client: aws_sdk_iam::Client) -> Self {
+        Self { hub, account, client }
+    }
+
+    /// The account.
+    #[must_use]
+    pub fn account(&self) -> AccountId {
+        self.account.id
+    }
+
+    /// Every user; `iam:ListUsers`, every page.
+    ///
+    /// # Errors
+    /// If any page cannot be read, or shows a user that cannot be.
+    pub async fn list_users(&self, now: Timestamp) -> Result<Vec<UserListed>, Fault> {
+        let operation = || format!("list users of {}", self.account.id);
+        let mut users = Vec::new();
+        let (mut pages, mut marker) = (Pages::default(), None);
+        loop {
+            let call = self.client.list_users().max_items(PAGE).set_marker(marker).send();
+            let page = self.call("iam:ListUsers", operation, call).await?;
+            for user in page.users() {
+                users.push(listed_user(user, now).map_err(|what| Fault::bug(operation(), what))?);
+            }
+            marker = pages
+                .next(page.is_truncated(), page.marker())
+                .map_err(|what| Fault::bug(operation(), what))?;
+            if marker.is_none() {
+                return Ok(users);
+            }
+        }
+    }
+
+    /// Every key of a user, of any status; `iam:ListAccessKeys`, every page. A fault of kind `Gone` says that
+    /// there is no such user.
+    ///
+    /// # Errors
+    /// If any page cannot be read, or shows a key of someone else or one that cannot be.
+    pub async fn list_access_keys(&self, user: &UserName, now: Timestamp) -> Result<Vec<ListedKey>, Fault> {
+        let operation = || format!("list access keys of user {user} in {}", self.account.id);
+        let mut keys = Vec::new();
+        let mut seen = HashSet::new();
+        let (mut pages, mut marker) = (Pages::default(), None);
+        loop {
+            let call = self
+                .client
+                .list_access_keys()
+                .user_name(user.as_str())
+                .max_items(PAGE)
+                .set_marker(marker)
+                .send();
+            let page = self.call("iam:ListAccessKeys", operation, call).await?;
+            for key in page.access_key_metadata() {
+                let key = listed_key(key, user, now).map_err(|what| Fault::bug(operation(), what))?;
+                if !seen.insert(key.key.clone()) {
+                    return Err(Fault::bug(operation(), format!("key {} is listed twice", key.key)));
+                }
+                keys.push(key);
+            }
+            marker = pages
+                .next(page.is_truncated(), page.marker())
+                .map_err(|what| Fault::bug(operation(), what))?;
+            if marker.is_none() {
+                return Ok(keys);
+            }
+        }
+    }
+
+    /// Who a user is; `iam:GetUser`, which brings the tags along.
+    ///
+    /// # Errors
+    /// If the call fails, or the answer is about someone else.
+    pub async fn user(&self, name: &UserName) -> Result<UserFacts, Fault> {
+        let operation = || format!("get user {name} in {}", self.account.id);
+        let answer = self
+            .call("iam:GetUser", operation, self.client.get_user().user_name(name.as_str()).send())
+            .await?;
+        user_facts(answer.user(), name).map_err(|what| Fault::bug(operation(), what))
+    }
+
+    /// When a key was last used; `iam:GetAccessKeyLastUsed`.
+    ///
+    /// A fault of kind `Denied` is also AWS's answer for a key that does not exist: it means "unknown", never
+    /// "never used" and never "gone".
+    ///
+    /// # Errors
+    /// If the call fails, or the answer is about a key of someone else or lies in the future.
+    pub async fn last_use(
+        &self,
+        key: &AccessKeyId,
+        user: &UserName,
+        now: Timestamp,
+    ) -> Result<LastUse, Fault> {
+        let operation = || format!("get last use of key {key} of user {user} in {}", self.account.id);
+        let call = self.client.get_access_key_last_used().access_key_id(key.as_str()).send();
+        let answer = self.call("iam:GetAccessKeyLastUsed", operation, call).await?;
+        if answer.user_name() != Some(user.as_str()) {
+            let other = crate::fault::short(answer.user_name().unwrap_or_default());
+            return Err(Fault::bug(operation(), format!("answer is about a key of user {other:?}")));
+        }
+        last_use(answer.access_key_last_used(), now).map_err(|what| Fault::bug(operation(), what))
+    }
+
+    /// Names of the attached managed policies that mark a compromise; `iam:ListAttachedUserPolicies`.
+    ///
+    /// # Errors
+    /// If any page cannot be read.
+    pub async fn quarantine_policies(&self, user: &UserName) -> Result<Vec<String>, Fault> {
+        let operation = || format!("list attached policies of user {user} in {}", self.account.id);
+        let mut found = Vec::new();
+        let (mut pages, mut marker) = (Pages::default(), None);
+        loop {
+            let call =
+                self.client.list_attached_user_policies().user_name(user.as_str()).set_marker(marker).send();
+            let page = self.call("iam:ListAttachedUserPolicies", operation, call).await?;
+            for policy in page.attached_policies() {
+                let name =
+                    policy.policy_name().ok_or_else(|| Fault::bug(operation(), "answer lacks PolicyName"))?;
+                if name.starts_with(QUARANTINE) {
+                    found.push(name.to_owned());
+                }
+            }
+            marker = pages
+                .next(page.is_truncated(), page.marker())
+                .map_err(|what| Fault::bug(operation(), what))?;
+            if marker.is_none() {
+                return Ok(found);
+            }
+        }
+    }
+
+    pub(crate) fn client(&self) -> &aws_sdk_iam::Client {
+        &self.client
+    }
+
+    /// One IAM call, in the account's turn.
+    pub(crate) async fn call<T, E>(
+        &self,
+        api: &'static str,
+        operation: impl FnOnce() -> String,
+        call: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    ) -> Result<T, Fault>
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        self.account.turn().await;
+        self.hub.observed(api, operation, call).await
+    }
+}
+
+fn listed_user(user: &User, now: Timestamp) -> Result<UserListed, String> {
+    let of = |what: String| format!("user {:?}: {what}", crate::fault::short(user.user_name()));
+    let password = user.password_last_used();
+    Ok(UserListed {
+        name: parsed("UserName", Some(user.user_name()))?,
+        user_id: parsed("UserId", Some(user.user_id())).map_err(of)?,
+        path: user.path().to_owned(),
+        created: past_timestamp("CreateDate", Some(user.create_date()), now).map_err(of)?,
+        password_last_used: password
+            .map(|date| timestamp("PasswordLastUsed", Some(date)))
+            .transpose()
+            .map_err(of)?,
+    })
+}
+
+fn listed_key(key: &AccessKeyMetadata, user: &UserName, now: Timestamp) -> Result<ListedKey, String> {
+    if key.user_name() != Some(user.as_str()) {
+        let other = crate::fault::short(key.user_name().unwrap_or_default());
+        return Err(format!("answer shows a key of user {other:?}"));
+    }
+    let id: AccessKeyId = parsed("AccessKeyId", key.access_key_id())?;
+    let of = |what: String| format!("key {id}: {what}");
+    let status = key.status().map(key_status).ok_or_else(|| of("answer lacks Status".to_owned()))?;
+    let created = past_timestamp("CreateDate", key.create_date(), now).map_err(of)?;
+    Ok(ListedKey { key: id, status, created })
+}
+
+fn user_facts(user: Option<&User>, name: &UserName) -> Result<UserFacts, String> {
+    let user = user.ok_or("answer lacks User")?;
+    if user.user_name() != name.as_str() {
+        return Err(format!("answer is about user {:?}", crate::fault::short(user.user_name())));
+    }
+    let tags = user.tags().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned()));
+    Ok(UserFacts {
+        user_id: parsed("UserId", Some(user.user_id()))?,
+        path: user.path().to_owned(),
+        tags: tags.collect::<BTreeMap<_, _>>(),
+    })
+}
+
+fn last_use(
+    answer: Option<&aws_sdk_iam::types::AccessKeyLastUsed>,
+    now: Timestamp,
+) -> Result<LastUse, String> {
+    let answer = answer.ok_or("answer lacks AccessKeyLastUsed")?;
+    let (service, region) = (answer.service_name(), answer.region());
+    match answer.last_used_date() {
+        Some(date) => Ok(LastUse::At {
+            at: past_timestamp("LastUsedDate", Some(date), now)?,
+            service: unless_not_applicable(service),
+            region: unless_not_applicable(region),
+        }),
+        // Never used is told by all three at once. A date that is merely missing is no proof.
+        None if service == "N/A" && region == "N/A" => Ok(LastUse::Never),
+        None => Err("answer lacks LastUsedDate and yet names a service or Region".to_owned()),
+    }
+}

@@ -1,0 +1,181 @@
+//! Session policies: what a session may do at most, whatever its role allows.
+
+use std::collections::BTreeMap;
+
+use keysweep_core::ids::{AccountId, UserName};
+use keysweep_core::ticket::{Action, ExemptTag};
+use serde_json::json;
+
+use crate::role::Partition;
+
+/// STS API reference: a session policy has at most 2,048 characters.
+const MAX_POLICY: usize = 2048;
+
+/// What a scan calls, and nothing that changes anything.
+const READ_ACTIONS: [&str; 7] = [
+    "iam:GenerateCredentialReport",
+    "iam:GetAccessKeyLastUsed",
+    "iam:GetCredentialReport",
+    "iam:GetUser",
+    "iam:ListAccessKeys",
+    "iam:ListAttachedUserPolicies",
+    "iam:ListUsers",
+];
+
+/// The session policy of a scan.
+pub(crate) fn read_only() -> String {
+    json!({
+        "Version": "2012-10-17",
+        "Statement": [{ "Effect": "Allow", "Action": READ_ACTIONS, "Resource": "*" }],
+    })
+    .to_string()
+}
+
+/// One change, as far as IAM can tell it from another: it knows no condition for one key of a user.
+#[derive(Clone, Copy)]
+pub(crate) struct Scope<'a> {
+    pub(crate) partition: Partition,
+    pub(crate) account: AccountId,
+    pub(crate) action: Action,
+    /// Path of the user, such as `/ci/`: the ARN carries it.
+    pub(crate) user_path: &'a str,
+    pub(crate) user_name: &'a UserName,
+    pub(crate) exempt_tags: &'a [ExemptTag],
+}
+
+/// The session policy of one change: that action on that user, and where tags exempt, only while the user has none
+/// of them.
+///
+/// # Errors
+/// If the path is none, or the tags do not fit.
+pub(crate) fn for_change(scope: Scope<'_>) -> Result<String, String> {
+    let Scope { partition, account, user_path, .. } = scope;
+    if !user_path.starts_with('/') || !user_path.ends_with('/') {
+        return Err(format!("user path {user_path:?} does not begin and end with a slash"));
+    }
+    let (path, name) = (literal(user_path), literal(scope.user_name.as_str()));
+    let mut statement = json!({
+        "Effect": "Allow",
+        "Action": api_of(scope.action),
+        "Resource": format!("arn:{partition}:iam::{account}:user{path}{name}"),
+    });
+    let exempt = unless_exempt(scope);
+    if !exempt.is_empty()
+        && let Some(members) = statement.as_object_mut()
+    {
+        members.insert("Condition".to_owned(), json!({ "StringNotLike": exempt }));
+    }
+    let policy = json!({ "Version": "2012-10-17", "Statement": [statement] }).to_string();
+    let length = policy.chars().count();
+    if length > MAX_POLICY {
+        return Err(format!(
+            "session policy with the exempt tags has {length} characters, STS takes {MAX_POLICY}"
+        ));
+    }
+    Ok(policy)
+}
+
+/// The IAM action that a change needs.
+pub(crate) fn api_of(action: Action) -> &'static str {
+    match action {
+        Action::Deactivate | Action::Reactivate => "iam:UpdateAccessKey",
+        Action::Delete => "iam:DeleteAccessKey",
+    }
+}
+
+/// Condition keys and the globs that their values must not match. `StringNotLike` is also true where the user has
+/// no such tag, and false as soon as one of several globs matches: exactly "not exempt".
+fn unless_exempt(scope: Scope<'_>) -> BTreeMap<String, Vec<String>> {
+    let tags = match scope.action {
+        Action::Deactivate | Action::Delete => scope.exempt_tags,
+        // Nothing of ours stands in the way of an undo.
+        Action::Reactivate => &[],
+    };
+    let mut by_key = BTreeMap::<String, Vec<String>>::new();
+    for tag in tags {
+        let value = tag.value.replace('$', "${$}");
+        by_key.entry(format!("aws:ResourceTag/{}", tag.key)).or_default().push(value);
+    }
+    by_key
+}
+
+/// A text that IAM takes as it stands: the path of a user may hold `*`, `?` and `$`, which would otherwise widen
+/// the resource (IAM user guide, "Policy variables": special characters).
+fn literal(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '*' | '?' | '$' => {
+                escaped.push_str("${");
+                escaped.push(c);
+                escaped.push('}');
+            }
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mk_policy(action: Action, user_path: &str, tags: &[(&str, &str)]) -> Result<String, String> {
+        let tag =
+            |(key, value): &(&str, &str)| ExemptTag { key: (*key).to_owned(), value: (*value).to_owned() };
+        for_change(Scope {
+            partition: Partition::Aws,
+            account: "111122223333".parse().unwrap(),
+            action,
+            user_path,
+            user_name: &"ci-deploy".parse().unwrap(),
+            exempt_tags: &tags.iter().map(tag).collect::<Vec<_>>(),
+        })
+    }
+
+    #[test]
+    fn a_scan_may_change_nothing() {
+        let policy = read_only();
+        assert!(policy.len() <= MAX_POLICY);
+        for action in READ_ACTIONS {
+            let verb = action.trim_start_matches("iam:");
+            let reads = ["Get", "List", "GenerateCredentialReport"].iter().any(|read| verb.starts_with(read));
+            assert!(reads, "{action}");
+        }
+    }
+
+    #[test]
+    fn a_change_may_do_one_thing_to_one_user_while_it_is_not_exempt() {
+        let tags = [("keysweep:exempt", "*"), ("team", "pay-*"), ("team", "core$")];
+        assert_eq!(
+            mk_policy(Action::Deactivate, "/ci/", &tags).unwrap(),
+            r#"{"Statement":[{"Action":"iam:UpdateAccessKey","Condition":{"StringNotLike":{"#.to_owned()
+                + r#""aws:ResourceTag/keysweep:exempt":["*"],"aws:ResourceTag/team":["pay-*","core${$}"]}},"#
+                + r#""Effect":"Allow","Resource":"arn:aws:iam::111122223333:user/ci/ci-deploy"}],"#
+                + r#""Version":"2012-10-17"}"#
+        );
+        let delete = mk_policy(Action::Delete, "/", &tags).unwrap();
+        assert!(delete.contains(r#""iam:DeleteAccessKey","Condition""#), "{delete}");
+    }
+
+    #[test]
+    fn an_undo_carries_no_condition() {
+        let policy = mk_policy(Action::Reactivate, "/", &[("keysweep:exempt", "*")]).unwrap();
+        assert!(!policy.contains("Condition"), "{policy}");
+    }
+
+    #[test]
+    fn exempt_tags_that_do_not_fit_are_an_error_and_never_left_out() {
+        let value = "x".repeat(MAX_POLICY);
+        assert!(mk_policy(Action::Delete, "/", &[("keysweep:exempt", &value)]).unwrap_err().contains("2048"));
+    }
+
+    #[test]
+    fn a_path_names_itself_only() {
+        assert_eq!(literal("/a*b?${x}/"), "/a${*}b${?}${$}{x}/");
+        assert_eq!(literal("/ci/"), "/ci/");
+        for path in ["", "ci", "/ci", "ci/", "*"] {
+            assert!(mk_policy(Action::Deactivate, path, &[]).is_err(), "{path:?}");
+        }
+    }
+}
