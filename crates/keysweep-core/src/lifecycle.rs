@@ -162,8 +162,10 @@ pub struct Deactivated {
     pub since: Timestamp,
     /// Why it was stale.
     pub finding: Finding,
-    /// Last use when it was deactivated.
+    /// Last use as it was last seen.
     pub last_use: LastUse,
+    /// Whether last use moved after the deactivation.
+    pub last_use_moved: bool,
     /// Grace watched so far.
     pub watch: Watch,
     /// The notice that announces the deletion.
@@ -346,9 +348,14 @@ impl Watch {
         Self { total: Duration::ZERO, last: Some(sighting) }
     }
 
-    /// Counts the span since the last sighting, if it counts, and remembers this one.
+    /// Counts the span since the last sighting, if it counts, and remembers this one. A sighting that is older than
+    /// the last one, such as that of a scan which began before an operator's deactivation, tells nothing new.
     #[must_use]
     pub fn see(&self, sighting: &Sighting) -> Self {
+        let older = |last: &Sighting| last.run == sighting.run && last.monotonic > sighting.monotonic;
+        if self.last.as_ref().is_some_and(older) {
+            return self.clone();
+        }
         let span = self.last.as_ref().map_or(Duration::ZERO, |last| last.span_to(sighting));
         Self { total: self.total.saturating_add(span), last: Some(sighting.clone()) }
     }

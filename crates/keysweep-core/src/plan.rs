@@ -19,7 +19,7 @@ use crate::facts::{AccountFacts, AccountScan, Collection, Fact, KeyFacts, KeySta
 use crate::ids::{AccessKeyId, AccountId};
 use crate::lifecycle::{Due, Finding, KeyEvent, Record, State as KeyState};
 use crate::policy::Policy;
-use crate::state::{Body, Entry, State};
+use crate::state::{Body, Entry, FindingCounts, State};
 use crate::ticket::{Action, Origin, Ticket};
 
 /// What a decision rests on beside the facts of the key.
@@ -178,6 +178,7 @@ pub fn plan(now: Timestamp, policy: &Policy, state: &State, collection: &Collect
 
 impl Plan {
     fn account(&mut self, context: &Context<'_>, index: usize, account: &AccountFacts, scan: &AccountScan) {
+        let mut findings = FindingCounts::default();
         for facts in &scan.keys {
             let record = context.state.record(&facts.key);
             let decision =
@@ -185,6 +186,9 @@ impl Plan {
             let unrecorded = record.is_none() && decision.record.is_none();
             if unrecorded && facts.status == KeyStatus::Inactive {
                 self.inactive_of_unknown_origin.push((account.id, facts.key.clone()));
+            }
+            if facts.status == KeyStatus::Active {
+                count(&mut findings, decision.finding, decision.exempt.is_some());
             }
             let key = |event| Body::Key { account: account.id, key: facts.key.clone(), event };
             self.entries.extend(decision.events.into_iter().map(key));
@@ -201,6 +205,9 @@ impl Plan {
                     next: decision.next,
                 });
             }
+        }
+        if context.state.account(account.id).is_some_and(|record| record.findings != findings) {
+            self.entries.push(Body::AccountFindings { account: account.id, findings });
         }
         for key in &scan.absent {
             let Some(record) = context.state.record(key) else { continue };
@@ -285,6 +292,18 @@ impl Plan {
             }
         }
     }
+}
+
+fn count(findings: &mut FindingCounts, finding: Option<Finding>, exempt: bool) {
+    let Some(finding) = finding else { return };
+    match finding {
+        Finding::Unused => findings.unused += 1,
+        Finding::NeverUsed => findings.never_used += 1,
+        Finding::OverAge => findings.over_age += 1,
+        // Counted from the inventory: keys of the root user are never planned for.
+        Finding::RootKey => {}
+    }
+    findings.exempt += u64::from(exempt && finding.is_stale());
 }
 
 /// What it means that a complete listing lacks a key.

@@ -32,8 +32,23 @@ pub struct AccountRecord {
     pub last_success: Option<Timestamp>,
     /// Counts of the last successful scan.
     pub inventory: Inventory,
-    /// Stale keys, findings and other counts of the last successful scan, by name.
+    /// Candidate keys of which the last successful scan could not read a fact.
     pub unknown_keys: u64,
+    /// Findings among what the last successful scan saw.
+    pub findings: FindingCounts,
+}
+
+/// Findings of one account, by kind.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FindingCounts {
+    /// Active keys that were used and are idle past their threshold.
+    pub unused: u64,
+    /// Active keys never used past their threshold.
+    pub never_used: u64,
+    /// Active keys in use and over age.
+    pub over_age: u64,
+    /// Stale keys that an exemption holds back.
+    pub exempt: u64,
 }
 
 /// Whether an account can be read.
@@ -259,8 +274,16 @@ impl<'a> Draft<'a> {
                     last_success: Some(sighting.at),
                     inventory: inventory.clone(),
                     unknown_keys: *unknown_keys,
+                    // Told by the entry that follows, and the same as before until then.
+                    findings: self.account(*account).map(|a| a.findings).unwrap_or_default(),
                 };
                 self.delta.accounts.insert(*account, Some(scanned));
+            }
+            Body::AccountFindings { account, findings } => {
+                if let Some(mut record) = self.account(*account).cloned() {
+                    record.findings = *findings;
+                    self.delta.accounts.insert(*account, Some(record));
+                }
             }
             Body::AccountFailed { account, name, reason } => {
                 let mut record = self.account_or_new(*account, name);
@@ -342,6 +365,7 @@ impl<'a> Draft<'a> {
             last_success: None,
             inventory: Inventory::default(),
             unknown_keys: 0,
+            findings: FindingCounts::default(),
         })
     }
 

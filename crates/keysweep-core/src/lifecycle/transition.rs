@@ -244,6 +244,7 @@ fn flagged(mut data: Flagged, when: When, event: &KeyEvent) -> Step {
                 since: when.at,
                 finding: data.finding,
                 last_use: last_use.clone(),
+                last_use_moved: false,
                 watch: Watch::begin(sighting.clone()),
                 // What was announced was a deactivation at some time to come, not this.
                 notice: None,
@@ -322,6 +323,7 @@ fn deactivating(data: Deactivating, when: When, event: &KeyEvent) -> Step {
                 since: when.at,
                 finding,
                 last_use: last_use.clone(),
+                last_use_moved: false,
                 watch: Watch::begin(sighting.clone()),
                 notice,
                 approval: None,
@@ -421,6 +423,7 @@ fn deactivated(mut data: Deactivated, when: When, event: &KeyEvent) -> Step {
         }
         KeyEvent::LastUseMoved { last_use } => {
             data.last_use = last_use.clone();
+            data.last_use_moved = true;
             data.approval = None;
             return Some((
                 State::Deactivated(data),

@@ -188,6 +188,7 @@ impl Control {
             Body::Started { .. }
             | Body::Key { .. }
             | Body::AccountScanned { .. }
+            | Body::AccountFindings { .. }
             | Body::AccountFailed { .. }
             | Body::AccountSkipped { .. }
             | Body::AccountLeft { .. }

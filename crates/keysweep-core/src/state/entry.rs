@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::FindingCounts;
 use super::control::TripReason;
 use crate::facts::Inventory;
 use crate::ids::{AccessKeyId, AccountId};
@@ -67,6 +68,14 @@ pub enum Body {
         unknown_keys: u64,
         /// When the credential report was made; absent in a live scan.
         report_generated_at: Option<Timestamp>,
+    },
+    /// The findings of an account changed.
+    AccountFindings {
+        /// Account.
+        #[serde(rename = "account_id")]
+        account: AccountId,
+        /// How many of each.
+        findings: FindingCounts,
     },
     /// An account could not be scanned.
     AccountFailed {
@@ -146,6 +155,7 @@ impl Body {
             Self::Started { .. } => "started",
             Self::Key { event, .. } => event.name(),
             Self::AccountScanned { .. } => "account_scanned",
+            Self::AccountFindings { .. } => "account_findings",
             Self::AccountFailed { .. } => "account_failed",
             Self::AccountSkipped { .. } => "account_skipped",
             Self::AccountLeft { .. } => "account_left",
