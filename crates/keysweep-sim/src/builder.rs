@@ -36,6 +36,7 @@ pub struct AccountBuilder {
     tags: BTreeMap<String, String>,
     roles: Vec<RoleSpec>,
     root_keys: u32,
+    joined: Option<Timestamp>,
 }
 
 /// A user under construction.
@@ -153,6 +154,7 @@ impl AccountBuilder {
             tags: BTreeMap::new(),
             roles: Vec::new(),
             root_keys: 0,
+            joined: None,
         }
     }
 
@@ -198,6 +200,12 @@ impl AccountBuilder {
         self
     }
 
+    /// When it joined the organization; otherwise now.
+    pub fn joined(mut self, at: Timestamp) -> Self {
+        self.joined = Some(whole_second(at));
+        self
+    }
+
     /// Access keys of the root user.
     pub fn root_keys(mut self, keys: u32) -> Self {
         self.root_keys = keys;
@@ -226,6 +234,7 @@ impl AccountBuilder {
         }
         account.tags.extend(self.tags);
         account.roles.extend(roles);
+        account.joined = self.joined.unwrap_or(account.joined);
         account.root_keys = account.root_keys.max(self.root_keys);
         self.id
     }
