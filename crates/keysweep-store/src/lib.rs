@@ -1,1 +1,28 @@
-//! .
+//! The only crate that knows bytes on disk.
+//!
+//! ```text
+//! append ──queue──> group: validate, one write, one fdatasync ──> visible in memory, receipts ──later──> projection
+//!                          (journal, the truth)                   (keysweep_core::state::State)         (sled)
+//! ```
+//!
+//! * the **journal** (`<data_dir>/journal/`) is the truth: JSON lines, each with the hash of the line before it, on
+//!   disk before anybody hears of them. A segment after the first begins with a snapshot of the whole state, so that
+//!   segments before it may be archived;
+//! * the **projection** (`<data_dir>/records/`) makes opening quick and answers for the history of one key. It can be
+//!   thrown away at any time and is rebuilt from the journal;
+//! * the **state** that is read lives in memory, and an entry is part of it only once the journal has it on disk.
+//!
+//! No sled type is public here.
+
+mod error;
+mod files;
+mod hash;
+mod journal;
+mod lock;
+mod projection;
+mod store;
+
+pub use self::error::{AppendError, CloseError, JournalError, OpenError, Problem, ReadError};
+pub use self::files::{Disk, Files, JournalFile};
+pub use self::journal::{Verified, export, verify};
+pub use self::store::{ErrorCounts, OpenOptions, Opened, Rebuilt, Store, rebuild};

@@ -1,0 +1,294 @@
+//! Writing: groups of requests with one fdatasync, and new segments.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use keysweep_core::state::{Entry, State};
+
+use super::line::{FORMAT, Own, VERSION, write_line};
+use super::scan::Scanned;
+use super::segment::Segment;
+use crate::error::AppendError;
+use crate::files::{Files, JournalFile};
+use crate::hash::Hash;
+
+/// The open end of the journal.
+pub(crate) struct Journal {
+    files: Arc<dyn Files>,
+    dir: PathBuf,
+    path: PathBuf,
+    file: Box<dyn JournalFile>,
+    /// Length of what is good; a failed write is cut back to it.
+    good: u64,
+    /// Where in the segment the entries begin.
+    entries_from: u64,
+    head: Hash,
+    next_seq: u64,
+    segment_bytes: u64,
+    /// After a rotation that failed: from which length on it is tried again.
+    rotate_from: u64,
+    poisoned: Option<String>,
+}
+
+/// Lines that are to be written together.
+#[derive(Debug)]
+pub(crate) struct Group {
+    bytes: Vec<u8>,
+    head: Hash,
+    next_seq: u64,
+}
+
+impl Group {
+    /// Number of the next entry.
+    pub(crate) fn next_seq(&self) -> u64 {
+        self.next_seq
+    }
+
+    /// Hash of the last entry.
+    pub(crate) fn head(&self) -> Hash {
+        self.head
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Adds the entries of one request, all or none.
+    pub(crate) fn push(&mut self, entries: &[Entry]) -> Result<(), serde_json::Error> {
+        let (length, mut head) = (self.bytes.len(), self.head);
+        for (index, entry) in entries.iter().enumerate() {
+            let more = u32::try_from(entries.len() - index - 1).unwrap_or(u32::MAX);
+            match write_line(&mut self.bytes, entry, more, head) {
+                Ok(hash) => head = hash,
+                Err(error) => {
+                    self.bytes.truncate(length);
+                    return Err(error);
+                }
+            }
+        }
+        self.head = head;
+        self.next_seq += entries.len() as u64;
+        Ok(())
+    }
+}
+
+impl Journal {
+    /// Opens the last segment at the end that a scan found. What was torn must be cut off already.
+    pub(crate) fn open(
+        files: Arc<dyn Files>,
+        dir: &Path,
+        segment: &Segment,
+        scanned: &Scanned,
+        segment_bytes: u64,
+    ) -> io::Result<Self> {
+        Ok(Self {
+            file: files.append(&segment.path)?,
+            files,
+            dir: dir.into(),
+            path: segment.path.clone(),
+            good: scanned.good,
+            entries_from: scanned.entries_from,
+            head: scanned.head,
+            next_seq: scanned.last_seq + 1,
+            segment_bytes,
+            rotate_from: 0,
+            poisoned: None,
+        })
+    }
+
+    /// Makes the first segment of a new journal.
+    pub(crate) fn create(files: &dyn Files, dir: &Path) -> io::Result<()> {
+        make_segment(files, dir, 1, Hash::ZERO, None)?;
+        Ok(())
+    }
+
+    /// An empty group that follows the last entry.
+    ///
+    /// # Errors
+    /// If the journal is poisoned.
+    pub(crate) fn group(&self) -> Result<Group, AppendError> {
+        match &self.poisoned {
+            Some(reason) => Err(AppendError::Poisoned { reason: reason.clone() }),
+            None => Ok(Group { bytes: Vec::new(), head: self.head, next_seq: self.next_seq }),
+        }
+    }
+
+    /// Writes a group and waits until it is on disk, then lets `publish` make it visible.
+    ///
+    /// # Errors
+    /// Nothing of the group is in the journal then, or the journal is poisoned.
+    pub(crate) fn write(&mut self, group: &Group, publish: impl FnOnce()) -> Result<(), AppendError> {
+        if let Err(source) = self.file.write_all(&group.bytes) {
+            self.cut_back();
+            return Err(self.failed(source));
+        }
+        if let Err(source) = self.file.sync_data() {
+            self.cut_back();
+            // The kernel may have dropped the pages and forgotten about it: no later sync can be believed.
+            self.poisoned = Some(format!("a sync of {} failed", self.path.display()));
+            return Err(self.failed(source));
+        }
+        // Should `publish` panic, memory would lag behind the disk; nothing more is written then.
+        self.poisoned = Some("making entries visible was cut off".into());
+        self.good += group.bytes.len() as u64;
+        (self.head, self.next_seq) = (group.head, group.next_seq);
+        publish();
+        self.poisoned = None;
+        Ok(())
+    }
+
+    /// Begins a new segment if the present one is long enough. Failing to is no failure of an append: the present
+    /// one just grows.
+    pub(crate) fn rotate_if_full(&mut self, state: &State) {
+        let entries = self.good - self.entries_from;
+        // Not before there is as much news as there was snapshot, or a large state would be copied all the time.
+        let full = entries >= self.segment_bytes.max(self.entries_from) && entries > 0;
+        if !full || self.good < self.rotate_from || self.poisoned.is_some() {
+            return;
+        }
+        match make_segment(&*self.files, &self.dir, self.next_seq, self.head, Some(state)) {
+            Ok(made) => {
+                tracing::info!(path = %made.segment.path.display(), "began a new journal segment");
+                (self.file, self.path, self.head) = (made.file, made.segment.path, made.head);
+                (self.good, self.entries_from, self.rotate_from) = (made.length, made.length, 0);
+            }
+            Err(RotateError::Before(error)) => {
+                tracing::warn!(%error, "new journal segment not made; the present one grows");
+                self.rotate_from = self.good.saturating_add(self.segment_bytes / 4);
+            }
+            Err(RotateError::Named(error)) => {
+                tracing::error!(%error, "the name of a new journal segment may not be on disk");
+                self.poisoned = Some("a new segment was begun and its directory could not be synced".into());
+            }
+        }
+    }
+
+    fn failed(&self, source: io::Error) -> AppendError {
+        AppendError::Io { path: self.path.clone(), source: Arc::new(source) }
+    }
+
+    fn cut_back(&mut self) {
+        if let Err(error) = self.file.truncate(self.good) {
+            tracing::error!(%error, path = %self.path.display(), "a failed write could not be cut off");
+            self.poisoned = Some(format!("a failed write could not be cut off {}", self.path.display()));
+        }
+    }
+}
+
+/// Cuts off what a scan found torn, and keeps it beside the segment.
+pub(crate) fn cut_tail(files: &dyn Files, segment: &Segment, scanned: &Scanned) -> io::Result<()> {
+    let bytes = std::fs::read(&segment.path)?;
+    let torn = usize::try_from(scanned.good).ok().and_then(|good| bytes.get(good..)).unwrap_or_default();
+    // Nobody was told that these bytes are there: not being able to keep them stops nothing.
+    let kept = match files.append(&segment.torn()) {
+        Ok(file) => Ok(file),
+        Err(_) => files.create(&segment.torn()),
+    };
+    if let Err(error) = kept.and_then(|mut file| file.write_all(torn).and_then(|()| file.sync_data())) {
+        tracing::warn!(%error, path = %segment.torn().display(), "torn bytes not kept");
+    }
+    let mut file = files.append(&segment.path)?;
+    file.truncate(scanned.good)?;
+    file.sync_data()?;
+    tracing::warn!(path = %segment.path.display(), bytes = scanned.torn, "cut off the torn end of the journal");
+    Ok(())
+}
+
+struct Made {
+    segment: Segment,
+    file: Box<dyn JournalFile>,
+    length: u64,
+    head: Hash,
+}
+
+/// How far a new segment came.
+enum RotateError {
+    /// It does not exist.
+    Before(io::Error),
+    /// It has its name, which may not be durable.
+    Named(io::Error),
+}
+
+impl From<io::Error> for RotateError {
+    fn from(error: io::Error) -> Self {
+        Self::Before(error)
+    }
+}
+
+impl From<RotateError> for io::Error {
+    fn from(error: RotateError) -> Self {
+        match error {
+            RotateError::Before(error) | RotateError::Named(error) => error,
+        }
+    }
+}
+
+/// Makes a segment with header and snapshot. It gets its name when all of it is on disk.
+fn make_segment(
+    files: &dyn Files,
+    dir: &Path,
+    first_seq: u64,
+    prev: Hash,
+    state: Option<&State>,
+) -> Result<Made, RotateError> {
+    let segment = Segment::new(dir, first_seq);
+    let unfinished = segment.unfinished();
+    // Left over by a rotation that failed in this process.
+    if unfinished.try_exists()? {
+        std::fs::remove_file(&unfinished)?;
+    }
+    let mut file = files.create(&unfinished)?;
+    let mut out = Out { file: &mut *file, buffer: Vec::new(), length: 0, head: prev };
+    out.line(&Own::Segment { format: FORMAT.into(), v: VERSION, first_seq })?;
+    if let Some(state) = state {
+        out.snapshot(state)?;
+    }
+    out.flush()?;
+    let (length, head) = (out.length, out.head);
+    file.sync_data()?;
+    files.rename(&unfinished, &segment.path)?;
+    files.sync_dir(dir).map_err(RotateError::Named)?;
+    Ok(Made { segment, file, length, head })
+}
+
+/// Lines on their way to a file, a megabyte at a time.
+struct Out<'a> {
+    file: &'a mut dyn JournalFile,
+    buffer: Vec<u8>,
+    length: u64,
+    head: Hash,
+}
+
+impl Out<'_> {
+    fn snapshot(&mut self, state: &State) -> io::Result<()> {
+        use std::borrow::Cow::Borrowed;
+        let (mut records, mut accounts) = (0, 0);
+        for record in state.records() {
+            self.line(&Own::SnapshotRecord { record: Borrowed(record) })?;
+            records += 1;
+        }
+        for (account_id, account) in state.accounts() {
+            self.line(&Own::SnapshotAccount { account_id, account: Borrowed(account) })?;
+            accounts += 1;
+        }
+        self.line(&Own::SnapshotControl { control: Borrowed(state.control()) })?;
+        self.line(&Own::SnapshotEnd { records, accounts })
+    }
+
+    fn line(&mut self, own: &Own<'_>) -> io::Result<()> {
+        self.head = write_line(&mut self.buffer, own, 0, self.head)?;
+        if self.buffer.len() >= 1 << 20 { self.flush() } else { Ok(()) }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.write_all(&self.buffer)?;
+        self.length += self.buffer.len() as u64;
+        self.buffer.clear();
+        Ok(())
+    }
+}

@@ -1,0 +1,100 @@
+//! Reading the projection.
+
+use std::collections::BTreeMap;
+
+use keysweep_core::ids::{AccessKeyId, AccountId};
+use keysweep_core::state::{Control, Entry, State};
+use sled::Tree;
+
+use super::pieces::Join;
+use super::schema::{self, Applied, SCHEMA};
+use super::{APPLIED_KEY, Damage, Projection, SCHEMA_KEY, guarded};
+
+/// What it holds.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub(crate) state: State,
+    pub(crate) applied: Applied,
+}
+
+impl Projection {
+    /// Reads the state and the entry as of which it stands.
+    pub(crate) fn load(&self) -> Result<Loaded, Damage> {
+        guarded(|| {
+            let version = self.meta.get(SCHEMA_KEY)?.ok_or(Damage::Incomplete)?;
+            let version = schema::decode_version(&version)?;
+            if version > SCHEMA {
+                return Err(Damage::Newer(version));
+            }
+            let mut applied = None;
+            each(&self.meta, "meta", APPLIED_KEY, |_, value| {
+                applied = Some(schema::decode_applied(value)?);
+                Ok(())
+            })?;
+            let applied = applied.ok_or(Damage::Incomplete)?;
+            let mut records = BTreeMap::new();
+            each(&self.records, "records", b"", |name, value| {
+                records.insert(parse_name::<AccessKeyId>(name, "records")?, schema::decode_record(value)?);
+                Ok(())
+            })?;
+            let mut accounts = BTreeMap::new();
+            each(&self.accounts, "accounts", b"", |name, value| {
+                accounts.insert(parse_name::<AccountId>(name, "accounts")?, schema::decode_account(value)?);
+                Ok(())
+            })?;
+            let mut control = Control::default();
+            each(&self.control, "control", b"", |_, value| {
+                control = schema::decode_control(value)?;
+                Ok(())
+            })?;
+            Ok(Loaded { state: State::from_parts(records, accounts, control), applied })
+        })
+    }
+
+    /// The entries about one key, oldest first.
+    pub(crate) fn history(&self, key: &AccessKeyId) -> Result<Vec<Entry>, Damage> {
+        guarded(|| {
+            let mut prefix = key.as_str().as_bytes().to_vec();
+            prefix.push(0);
+            let mut entries = Vec::new();
+            each(&self.history, "history", &prefix, |_, value| {
+                let json = schema::decode_entry(value)?;
+                let unknown =
+                    Damage::Value { tree: "history", problem: "is an entry this version does not know" };
+                entries.push(serde_json::from_str(&json).map_err(|_| unknown)?);
+                Ok(())
+            })?;
+            Ok(entries)
+        })
+    }
+}
+
+/// Under which name an entry stands in the history of a key.
+pub(super) fn history_name(key: &AccessKeyId, seq: u64) -> Vec<u8> {
+    let mut name = key.as_str().as_bytes().to_vec();
+    name.push(0);
+    name.extend_from_slice(&seq.to_be_bytes());
+    name
+}
+
+/// Hands on names and values below a prefix, in order.
+fn each(
+    tree: &Tree,
+    name: &'static str,
+    prefix: &[u8],
+    mut take: impl FnMut(&[u8], &[u8]) -> Result<(), Damage>,
+) -> Result<(), Damage> {
+    let mut join = Join::new(name);
+    for pair in tree.scan_prefix(prefix) {
+        let (key, piece) = pair?;
+        if let Some((name, value)) = join.push(&key, &piece)? {
+            take(&name, &value)?;
+        }
+    }
+    join.finish()
+}
+
+fn parse_name<T: std::str::FromStr>(name: &[u8], tree: &'static str) -> Result<T, Damage> {
+    let parsed = std::str::from_utf8(name).ok().and_then(|text| text.parse().ok());
+    parsed.ok_or(Damage::Value { tree, problem: "its key is no key of ours" })
+}

@@ -1,0 +1,219 @@
+//! The store: one journal, one projection, one state in memory.
+
+mod append;
+mod open;
+mod project;
+mod replay;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use jiff::Timestamp;
+use keysweep_core::ids::AccessKeyId;
+use keysweep_core::state::{Body, Entry, Receipt, State};
+use tokio::sync::oneshot;
+use tokio_util::task::TaskTracker;
+
+use self::append::{Queue, Request};
+use self::open::Parts;
+pub use self::open::{Opened, Rebuilt, rebuild};
+use self::project::Projecting;
+use crate::error::{AppendError, CloseError, OpenError, ReadError};
+use crate::files::{Disk, Files, size_below};
+use crate::journal::{self, Journal, backwards};
+use crate::lock::Lock;
+use crate::projection::by_key;
+
+/// How a store is opened.
+#[derive(Debug, Clone)]
+pub struct OpenOptions {
+    /// Bytes of entries after which a new segment begins; more where the state itself is larger. Default 64 MiB.
+    pub segment_bytes: u64,
+    /// Whether opening reads every segment and checks every hash, as `keysweep journal verify` does; otherwise only
+    /// the segments that are needed. Default true.
+    pub verify_all: bool,
+    /// How journal files are written. Default: by the operating system.
+    pub files: Arc<dyn Files>,
+}
+
+impl Default for OpenOptions {
+    fn default() -> Self {
+        Self { segment_bytes: 64 * 1024 * 1024, verify_all: true, files: Arc::new(Disk) }
+    }
+}
+
+/// How often the projection failed since the store was opened. The journal is whole all the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ErrorCounts {
+    /// Updates that were not stored.
+    pub write: u64,
+    /// Reads that failed, those at opening included.
+    pub read: u64,
+}
+
+/// Journal, projection and state of one data_dir. A handle: clones share them.
+///
+/// Methods that are not async and touch files ([`Store::history`], [`Store::tail`], [`Store::size_on_disk`]) belong
+/// into `spawn_blocking`.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    data_dir: PathBuf,
+    state: RwLock<State>,
+    /// Last visible entry.
+    head: AtomicU64,
+    journal: Mutex<Journal>,
+    queue: Mutex<Queue>,
+    projecting: Projecting,
+    /// Every blocking job belongs to it and is awaited by `close`.
+    jobs: TaskTracker,
+    /// Last, so that it is released last.
+    lock: Mutex<Option<Lock>>,
+}
+
+impl Store {
+    /// Opens the data_dir, which is made if it is missing, and takes its lock.
+    ///
+    /// A torn end of the journal is cut off. A projection that is missing, damaged or behind is rebuilt or caught up.
+    ///
+    /// # Errors
+    /// [`OpenError`]: in use, not writable, a broken journal, or a projection that knows more than the journal.
+    pub async fn open(dir: &Path, options: OpenOptions) -> Result<(Self, Opened), OpenError> {
+        let dir = dir.to_path_buf();
+        let opening = tokio::task::spawn_blocking(move || open::open(&dir, &options));
+        let (Parts { data_dir, lock, journal, state, head, projecting }, opened) =
+            opening.await.map_err(|_| OpenError::Interrupted)??;
+        let inner = Inner {
+            data_dir,
+            state: RwLock::new(state),
+            head: AtomicU64::new(head),
+            journal: Mutex::new(journal),
+            queue: Mutex::new(Queue::default()),
+            projecting,
+            jobs: TaskTracker::new(),
+            lock: Mutex::new(Some(lock)),
+        };
+        Ok((Self { inner: Arc::new(inner) }, opened))
+    }
+
+    /// Reads the state. Everything in it is in the journal and on disk.
+    ///
+    /// `f` holds up commits while it runs.
+    pub fn read<R>(&self, f: impl FnOnce(&State) -> R) -> R {
+        f(&self.inner.state.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Number of the last entry; 0 where there is none.
+    #[must_use]
+    pub fn last_seq(&self) -> u64 {
+        self.inner.head.load(Ordering::Acquire)
+    }
+
+    /// Appends entries, all or none, and waits until they are on disk and visible.
+    ///
+    /// Requests that come meanwhile share the next write and sync. Dropping the future does not take the request
+    /// back: it is written all the same.
+    ///
+    /// # Errors
+    /// [`AppendError`]: then none of them is visible, or will be, except after [`AppendError::Interrupted`].
+    pub async fn append(
+        &self,
+        at: Timestamp,
+        actor: &str,
+        bodies: Vec<Body>,
+    ) -> Result<Vec<Receipt>, AppendError> {
+        if bodies.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (reply, answer) = oneshot::channel();
+        append::enqueue(&self.inner, Request { at, actor: actor.into(), bodies, reply })?;
+        answer.await.unwrap_or(Err(AppendError::Interrupted))
+    }
+
+    /// The entries about one key, oldest first. An entry about many keys (`due_accepted`) is narrowed to this one;
+    /// scans of whole accounts are left out.
+    ///
+    /// # Errors
+    /// If journal or projection cannot be read.
+    pub fn history(&self, key: &AccessKeyId) -> Result<Vec<Entry>, ReadError> {
+        let head = self.last_seq();
+        let (applied, stored) = self.inner.projecting.history(key)?;
+        let mut entries: BTreeMap<u64, Entry> = stored.into_iter().map(|entry| (entry.seq, entry)).collect();
+        // What the projection does not have yet, or will not get before the next start.
+        if applied < head {
+            let journal = self.inner.data_dir.join(journal::DIR);
+            backwards(&journal, head, &mut |entry| {
+                let newer = entry.seq > applied;
+                if newer {
+                    let about = by_key(&entry).into_iter().filter(|(about, _)| about == key);
+                    entries.extend(about.map(|(_, entry)| (entry.seq, entry.into_owned())));
+                }
+                newer
+            })?;
+        }
+        Ok(entries.into_values().collect())
+    }
+
+    /// The last `n` entries, oldest first.
+    ///
+    /// # Errors
+    /// If the journal cannot be read.
+    pub fn tail(&self, n: usize) -> Result<Vec<Entry>, ReadError> {
+        let mut entries = Vec::new();
+        if n > 0 {
+            let journal = self.inner.data_dir.join(journal::DIR);
+            backwards(&journal, self.last_seq(), &mut |entry| {
+                entries.push(entry);
+                entries.len() < n
+            })?;
+        }
+        entries.reverse();
+        Ok(entries)
+    }
+
+    /// Bytes of all files in the data_dir.
+    #[must_use]
+    pub fn size_on_disk(&self) -> u64 {
+        size_below(&self.inner.data_dir)
+    }
+
+    /// How often the projection failed.
+    #[must_use]
+    pub fn errors(&self) -> ErrorCounts {
+        self.inner.projecting.errors()
+    }
+
+    /// Takes no more entries, waits for those that were asked for, brings the projection up to date and releases the
+    /// lock. Clones of this handle can still read the state.
+    ///
+    /// # Errors
+    /// If the projection could not be brought up to date; the next start does that.
+    pub async fn close(self) -> Result<(), CloseError> {
+        lock(&self.inner.queue).close();
+        self.inner.jobs.close();
+        self.inner.jobs.wait().await;
+        let closing = tokio::task::spawn_blocking(move || {
+            let drained = self.inner.projecting.close();
+            drop(lock(&self.inner.lock).take());
+            drained
+        });
+        closing.await.map_err(|_| CloseError::Interrupted)?
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").field("data_dir", &self.inner.data_dir).finish_non_exhaustive()
+    }
+}
+
+/// Locks; a panic elsewhere while it was held is dealt with where it matters, by the journal.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,187 @@
+//! Group commit: requests queue up, one job at a time writes all that have come.
+//!
+//! The job runs in `spawn_blocking` and owns what it works on, so that a caller that goes away changes nothing.
+
+use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+
+use jiff::Timestamp;
+use keysweep_core::state::{Body, Draft, Entry, Receipt};
+use tokio::sync::oneshot;
+
+use super::{Inner, lock, project};
+use crate::error::AppendError;
+use crate::journal::{Group, Journal};
+use crate::projection::{Applied, Update};
+
+/// A group is closed at this size, so that memory stays bounded whatever comes in.
+const GROUP_BYTES: usize = 4 * 1024 * 1024;
+
+/// Entries that somebody waits for.
+pub(super) struct Request {
+    pub(super) at: Timestamp,
+    pub(super) actor: String,
+    pub(super) bodies: Vec<Body>,
+    pub(super) reply: oneshot::Sender<Result<Vec<Receipt>, AppendError>>,
+}
+
+/// Requests that no group took yet.
+#[derive(Default)]
+pub(super) struct Queue {
+    requests: VecDeque<Request>,
+    /// Whether a job runs that will look here before it ends.
+    running: bool,
+    closed: bool,
+}
+
+impl Queue {
+    /// No request is taken from now on.
+    pub(super) fn close(&mut self) {
+        self.closed = true;
+    }
+
+    /// The next request; where there is none, the job that asks is over.
+    fn next(&mut self) -> Option<Request> {
+        let next = self.requests.pop_front();
+        self.running = next.is_some();
+        next
+    }
+}
+
+/// Puts a request in the queue and sees to it that a job takes it.
+pub(super) fn enqueue(inner: &Arc<Inner>, request: Request) -> Result<(), AppendError> {
+    let mut queue = lock(&inner.queue);
+    if queue.closed {
+        return Err(AppendError::Closed);
+    }
+    queue.requests.push_back(request);
+    if !queue.running {
+        queue.running = true;
+        let job = Job { inner: Arc::clone(inner), done: false };
+        // Under the queue's lock, so that `close` cannot miss it.
+        inner.jobs.spawn_blocking(move || job.run());
+    }
+    Ok(())
+}
+
+/// The right to write. If it is lost, by a panic or because the runtime ends before it runs, the next request makes
+/// another one.
+struct Job {
+    inner: Arc<Inner>,
+    done: bool,
+}
+
+impl Job {
+    fn run(mut self) {
+        loop {
+            // The journal is held from before a request is taken, so that requests are written in their order.
+            let mut journal = lock(&self.inner.journal);
+            let Some(first) = lock(&self.inner.queue).next() else { break };
+            write_group(&self.inner, &mut journal, first);
+            drop(journal);
+            project::make_room(&self.inner);
+        }
+        self.done = true;
+    }
+}
+
+impl Drop for Job {
+    fn drop(&mut self) {
+        if !self.done {
+            tracing::error!("appending to the journal was cut off");
+            let mut queue = lock(&self.inner.queue);
+            queue.running = false;
+            // Nobody would come for them.
+            queue.requests.clear();
+        }
+    }
+}
+
+/// A request that is written with its group.
+struct Accepted {
+    receipts: Vec<Receipt>,
+    reply: oneshot::Sender<Result<Vec<Receipt>, AppendError>>,
+}
+
+fn write_group(inner: &Arc<Inner>, journal: &mut Journal, first: Request) {
+    journal.rotate_if_full(&inner.state.read().unwrap_or_else(PoisonError::into_inner));
+    let mut group = match journal.group() {
+        Ok(group) => group,
+        Err(error) => return answer(first.reply, Err(error)),
+    };
+    let mut update = Update::default();
+    let mut accepted = Vec::new();
+    let mut next = Some(first);
+    while let Some(Request { at, actor, bodies, reply }) = next {
+        match prepare(inner, &mut group, &mut update, at, &actor, bodies) {
+            Ok(receipts) => accepted.push(Accepted { receipts, reply }),
+            Err(error) => answer(reply, Err(error)),
+        }
+        next = if group.len() < GROUP_BYTES { lock(&inner.queue).requests.pop_front() } else { None };
+    }
+    if group.is_empty() {
+        return;
+    }
+    let last = group.next_seq() - 1;
+    update.applied = Some(Applied { seq: last, hash: group.head() });
+    let delta = update.delta.clone();
+    let written = journal.write(&group, || {
+        inner.state.write().unwrap_or_else(PoisonError::into_inner).commit(delta);
+        inner.head.store(last, Ordering::Release);
+    });
+    match written {
+        Ok(()) => {
+            project::enqueue(inner, update);
+            for Accepted { receipts, reply } in accepted {
+                answer(reply, Ok(receipts));
+            }
+        }
+        Err(error) => {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                entries = accepted.len(),
+                "append failed"
+            );
+            for Accepted { reply, .. } in accepted {
+                answer(reply, Err(error.clone()));
+            }
+        }
+    }
+}
+
+/// Tries the entries of one request on top of the state and of the group so far, and adds them, all or none.
+fn prepare(
+    inner: &Inner,
+    group: &mut Group,
+    update: &mut Update,
+    at: Timestamp,
+    actor: &str,
+    bodies: Vec<Body>,
+) -> Result<Vec<Receipt>, AppendError> {
+    let encode = |source| AppendError::Encode { source: Arc::new(source) };
+    let numbered = (group.next_seq()..).zip(bodies);
+    let entries: Vec<Entry> =
+        numbered.map(|(seq, body)| Entry { seq, at, actor: actor.into(), body }).collect();
+    let (receipts, delta) = {
+        let state = inner.state.read().unwrap_or_else(PoisonError::into_inner);
+        let mut draft = Draft::new(&state, &update.delta);
+        let receipts = entries.iter().map(|entry| draft.apply(entry)).collect::<Result<Vec<_>, _>>()?;
+        (receipts, draft.into_delta())
+    };
+    let mut request = Update { delta, ..Update::default() };
+    for entry in &entries {
+        request.remember(entry).map_err(encode)?;
+    }
+    group.push(&entries).map_err(encode)?;
+    update.extend(request);
+    Ok(receipts)
+}
+
+/// Answers; a caller that went away does not want to know.
+fn answer(
+    reply: oneshot::Sender<Result<Vec<Receipt>, AppendError>>,
+    result: Result<Vec<Receipt>, AppendError>,
+) {
+    drop(reply.send(result));
+}

@@ -1,0 +1,190 @@
+//! Opening a data_dir, and rebuilding its projection.
+
+use std::path::{Path, PathBuf};
+
+use keysweep_core::state::State;
+
+use super::OpenOptions;
+use super::project::{self, Projecting};
+use super::replay::Replay;
+use crate::error::OpenError;
+use crate::files::{create_private_dir, set_aside};
+use crate::journal::{self, Journal, Scanned, Segment, Snapshots, cut_tail, list, remove_unfinished, scan};
+use crate::lock::Lock;
+use crate::projection::{Applied, Damage, Loaded, Projection, SCHEMA};
+
+/// What opening found and did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Opened {
+    /// The journal has no entry: the data_dir is new, or empty.
+    pub new: bool,
+    /// Bytes that were cut off the end of the journal: entries that nobody was told of.
+    pub torn_tail: Option<u64>,
+    /// Why the projection was rebuilt, if it was.
+    pub rebuilt: Option<String>,
+    /// Entries that were replayed on top of the projection or, in a rebuild, of the last snapshot.
+    pub caught_up: u64,
+}
+
+/// What [`rebuild`] did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rebuilt {
+    /// Entries in the journal.
+    pub entries: u64,
+    /// Records that follow from them.
+    pub records: u64,
+}
+
+/// What an open store is made of.
+pub(super) struct Parts {
+    pub(super) data_dir: PathBuf,
+    pub(super) lock: Lock,
+    pub(super) journal: Journal,
+    pub(super) state: State,
+    pub(super) head: u64,
+    pub(super) projecting: Projecting,
+}
+
+/// Sets the projection aside and builds a new one from the journal, which is trusted as it is.
+///
+/// # Errors
+/// As [`super::Store::open`], and if the new projection does not reach the disk.
+pub fn rebuild(data_dir: &Path) -> Result<Rebuilt, OpenError> {
+    let options = OpenOptions::default();
+    let lock = Lock::take(data_dir)?;
+    let segments = prepare_journal(data_dir, &options)?;
+    let dir = project::dir(data_dir);
+    if dir.exists() {
+        set_aside(&dir, "replaced").map_err(|source| OpenError::SetAside { path: dir.clone(), source })?;
+    }
+    let projection =
+        Projection::open(&dir).map_err(|damage| OpenError::Projection { detail: damage.to_string() })?;
+    let found = Found::Lost { projection: Ok(projection), reason: None };
+    let (replay, scanned) = replay(&segments, found, &options)?;
+    let (state, projection) = replay.finish(Applied { seq: scanned.last_seq, hash: scanned.last_entry });
+    projection.map_err(|detail| OpenError::Projection { detail })?;
+    drop(lock);
+    Ok(Rebuilt { entries: scanned.entries, records: state.records().count() as u64 })
+}
+
+pub(super) fn open(data_dir: &Path, options: &OpenOptions) -> Result<(Parts, Opened), OpenError> {
+    let create = |path: &Path, source| OpenError::Create { path: path.into(), source };
+    create_private_dir(data_dir).map_err(|source| create(data_dir, source))?;
+    let lock = Lock::take(data_dir)?;
+    let segments = prepare_journal(data_dir, options)?;
+    let oldest = segments.first().map_or(1, |segment| segment.first_seq);
+    let found = find_projection(&project::dir(data_dir), oldest)?;
+    let (rebuilt, read_errors) = match &found {
+        Found::Sound(..) => (None, 0),
+        Found::Lost { reason, .. } => (reason.clone(), u64::from(reason.is_some())),
+    };
+    let (replay, scanned) = replay(&segments, found, options)?;
+    let last = Applied { seq: scanned.last_seq, hash: scanned.last_entry };
+    let caught_up = replay.replayed;
+    let last_segment = segments.last().ok_or(OpenError::Interrupted)?;
+    if scanned.torn > 0 {
+        cut_tail(&*options.files, last_segment, &scanned)
+            .map_err(|source| OpenError::Repair { path: last_segment.path.clone(), source })?;
+    }
+    let (state, projection) = replay.finish(last);
+    let dir = data_dir.join(journal::DIR);
+    let journal = Journal::open(options.files.clone(), &dir, last_segment, &scanned, options.segment_bytes)
+        .map_err(|source| create(&last_segment.path, source))?;
+    let new = last.seq == 0;
+    let opened = Opened {
+        new,
+        torn_tail: (scanned.torn > 0).then_some(scanned.torn),
+        rebuilt: rebuilt.filter(|_| !new),
+        caught_up,
+    };
+    let applied = if projection.is_ok() { last.seq } else { 0 };
+    let projecting = Projecting::new(projection, applied, read_errors);
+    Ok((Parts { data_dir: data_dir.into(), lock, journal, state, head: last.seq, projecting }, opened))
+}
+
+/// The segments; a first one is made where there is none.
+fn prepare_journal(data_dir: &Path, options: &OpenOptions) -> Result<Vec<Segment>, OpenError> {
+    let dir = data_dir.join(journal::DIR);
+    let create = |source| OpenError::Create { path: dir.clone(), source };
+    create_private_dir(&dir).map_err(create)?;
+    remove_unfinished(&dir).map_err(create)?;
+    let segments = list(&dir)?;
+    if !segments.is_empty() {
+        return Ok(segments);
+    }
+    Journal::create(&*options.files, &dir).map_err(create)?;
+    options.files.sync_dir(data_dir).map_err(create)?;
+    Ok(list(&dir)?)
+}
+
+/// What became of the projection.
+enum Found {
+    Sound(Box<Loaded>, Projection),
+    /// A new one is to be filled; without one, for the reason given, memory has to do.
+    Lost {
+        projection: Result<Projection, String>,
+        reason: Option<String>,
+    },
+}
+
+fn find_projection(dir: &Path, oldest: u64) -> Result<Found, OpenError> {
+    if !dir.exists() {
+        let projection = Projection::open(dir).map_err(|damage| damage.to_string());
+        return Ok(Found::Lost { projection, reason: Some("there was none".into()) });
+    }
+    let loaded = Projection::open(dir).and_then(|projection| Ok((projection.load()?, projection)));
+    let reason = match loaded {
+        Ok((loaded, projection)) if loaded.applied.seq.saturating_add(1) >= oldest => {
+            return Ok(Found::Sound(Box::new(loaded), projection));
+        }
+        Ok((loaded, _)) => {
+            format!("it ends at entry {}, and the journal begins only at {oldest}", loaded.applied.seq)
+        }
+        Err(Damage::Newer(found)) => {
+            return Err(OpenError::NewerSchema { path: dir.into(), found, known: SCHEMA });
+        }
+        Err(damage) if damage.is_of_the_disk() => {
+            tracing::error!(error = %damage, "records not readable: going on from memory");
+            let reason = damage.to_string();
+            return Ok(Found::Lost { projection: Err(reason.clone()), reason: Some(reason) });
+        }
+        Err(damage) => damage.to_string(),
+    };
+    let aside =
+        set_aside(dir, "damaged").map_err(|source| OpenError::SetAside { path: dir.into(), source })?;
+    tracing::warn!(%reason, aside = %aside.display(), "records set aside and rebuilt from the journal");
+    let projection = Projection::open(dir).map_err(|damage| damage.to_string());
+    Ok(Found::Lost { projection, reason: Some(reason) })
+}
+
+/// Reads the journal. Nothing on disk has changed yet if this fails, but for histories of a projection in the making.
+fn replay(segments: &[Segment], found: Found, options: &OpenOptions) -> Result<(Replay, Scanned), OpenError> {
+    let newest = segments.last().map_or(1, |segment| segment.first_seq);
+    let (mut replay, snapshots, known, needed) = match found {
+        Found::Sound(loaded, projection) => {
+            let Loaded { state, applied } = *loaded;
+            // From the segment on that holds the entry as of which the projection stands.
+            let needed =
+                segments.iter().rposition(|segment| segment.first_seq <= applied.seq.saturating_add(1));
+            let replay = Replay::catch_up(state, applied, projection);
+            (replay, Snapshots::Skip, Some(applied), needed.unwrap_or(0))
+        }
+        Found::Lost { projection: Ok(projection), .. } => {
+            (Replay::rebuild(State::default(), newest, Some(projection)), Snapshots::Last, None, 0)
+        }
+        Found::Lost { projection: Err(reason), .. } => {
+            let mut replay = Replay::rebuild(State::default(), newest, None);
+            replay.failed = Some(reason);
+            (replay, Snapshots::Last, None, segments.len().saturating_sub(1))
+        }
+    };
+    let from = if options.verify_all { 0 } else { needed };
+    let segments = segments.get(from..).unwrap_or_default();
+    let scanned = scan::<OpenError>(segments, snapshots, &mut |visit| replay.visit(visit))?;
+    match known {
+        Some(known) if known.seq > scanned.last_seq => {
+            Err(OpenError::Ahead { applied: known.seq, journal: scanned.last_seq })
+        }
+        Some(_) | None => Ok((replay, scanned)),
+    }
+}
