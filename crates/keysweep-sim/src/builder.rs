@@ -62,7 +62,7 @@ pub struct KeySpec {
     id: Option<String>,
     created: Option<Timestamp>,
     status: Option<String>,
-    used: Option<LastUse>,
+    used: Option<(Timestamp, String, String)>,
 }
 
 /// A user that was added.
@@ -263,7 +263,7 @@ impl KeySpec {
     /// Its last use.
     #[must_use]
     pub fn used(mut self, at: Timestamp, service: &str, region: &str) -> Self {
-        self.used = Some(LastUse { at: whole_second(at), service: service.into(), region: region.into() });
+        self.used = Some((whole_second(at), service.to_owned(), region.to_owned()));
         self
     }
 
@@ -282,11 +282,11 @@ impl KeySpec {
 
     fn build(self, world: &mut World, user_created: Timestamp) -> Key {
         let id = self.id.unwrap_or_else(|| mint_key_id(world.next_number()));
-        let mut key = Key::new(id.into(), self.created.map_or(user_created, whole_second));
-        if let Some(status) = self.status {
-            key.status = status.into();
+        let status = world.word(self.status.as_deref().unwrap_or("Active"));
+        let mut key = Key::new(id.into(), self.created.map_or(user_created, whole_second), status);
+        if let Some((at, service, region)) = self.used {
+            key.uses = vec![LastUse { at, service: world.word(&service), region: world.word(&region) }];
         }
-        key.uses.extend(self.used);
         key
     }
 }
@@ -365,14 +365,15 @@ impl UserBuilder {
         let ids = keys.iter().map(|key| key.id.to_string()).collect();
         world.account_or_new(&self.account);
         let name: Arc<str> = self.name.as_str().into();
+        let path = world.word(&self.path);
         let Some(account) = world.account_to_alter(&self.account) else {
             return UserRef { account: self.account, name: self.name, user_id, keys: ids };
         };
-        let (account_id, name) = (account.id.clone(), name);
+        let account_id = account.id.clone();
         let user = account.users.entry(name.clone()).or_insert_with(|| {
             let mut user = User::new(name.clone(), user_id.into(), created);
-            user.path = self.path.into();
-            user
+            user.path = path;
+            Box::new(user)
         });
         user.tags.extend(self.tags);
         user.mfa |= self.mfa;
@@ -381,6 +382,7 @@ impl UserBuilder {
             user.password = Some(Password { created, used });
         }
         let homes: Vec<Arc<str>> = keys.iter().map(|key| key.id.clone()).collect();
+        user.keys.reserve_exact(keys.len());
         user.keys.extend(keys);
         let user_id = user.id.to_string();
         for id in homes {

@@ -138,7 +138,9 @@ impl World {
         let now = self.now();
         while self.scheduled.peek().is_some_and(|Reverse(next)| next.at <= now) {
             let Some(Reverse(due)) = self.scheduled.pop() else { return };
+            self.moment = Some(due.at);
             self.happen(due.at, &due.who, &due.what);
+            self.moment = None;
             let Some(again) = due.again.filter(|again| again.every > SignedDuration::ZERO) else { continue };
             if let Ok(at) = due.at.checked_add(again.every)
                 && again.until.is_none_or(|until| at <= until)
@@ -222,12 +224,7 @@ impl World {
             }
             Happening::MoveAccount { account, ou } => self.move_account(account, ou, &actor),
             Happening::SetAccountState { account, state } => self.set_account_state(account, state, &actor),
-            Happening::RemoveRole { account, role } => {
-                if let Some(account) = self.accounts.get_mut(account.as_str()) {
-                    account.roles.remove(role);
-                }
-                Ok(())
-            }
+            Happening::RemoveRole { account, role } => self.remove_role(account, role, &actor),
         };
     }
 

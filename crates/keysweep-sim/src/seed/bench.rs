@@ -9,7 +9,7 @@ use crate::clock::Clock;
 use crate::sim::Sim;
 
 /// `accounts` member accounts of `users` users with one key each, of which `stale_percent` (rounded to whole users) were
-/// last used 200 days ago and the rest two hours ago. Every report is ready. Half a kilobyte of memory per user.
+/// last used 200 days ago and the rest two hours ago. Every report is ready. About a kilobyte of memory per user.
 pub fn bench(clock: Clock, accounts: usize, users: usize, stale_percent: u32) -> Sim {
     let sim = Sim::new(clock);
     let now = sim.now();

@@ -323,7 +323,8 @@ impl World {
     fn install_hub(&mut self) {
         self.sessions.remove(hub_key_id(false));
         self.sessions.remove(hub_key_id(true));
-        let account: Arc<str> = self.settings.hub_account.as_str().into();
+        let account = self.settings.hub_account.clone();
+        let account = self.account_or_new(&account).id.clone();
         let partition = &self.settings.partition;
         let (arn, user_id, role, token) = match &self.settings.hub {
             Hub::User(name) => {

@@ -106,10 +106,9 @@ impl Sim {
     pub fn report(&self, account: &str) -> Option<String> {
         let mut world = self.locked();
         world.settle();
-        let bytes = world
-            .accounts
-            .get(account)?
-            .report_bytes(&world.settings.partition, world.settings.last_used_lag);
+        let (settings, now) = (&world.settings, world.now());
+        let bytes =
+            world.accounts.get(account)?.report_bytes(&settings.partition, settings.last_used_lag, now);
         Some(String::from_utf8_lossy(&bytes).into_owned())
     }
 

@@ -41,7 +41,7 @@ pub(crate) fn authenticate(world: &mut World, incoming: &Incoming) -> Result<Arc
                 false => Refusal::new(403, "ExpiredToken", text),
             });
         }
-        let open = world.accounts.get(&session.principal.account).is_none_or(|account| account.is_open());
+        let open = world.accounts.get(&session.principal.account).is_some_and(|account| account.is_open());
         return if open { Ok(session.principal.clone()) } else { Err(invalid()) };
     }
     let partition = &world.settings.partition;

@@ -130,7 +130,7 @@ fn get_report(world: &World, call: &Call<'_>) -> Result<String, Refusal> {
             "Report has expired. Call GenerateCredentialReport again",
         ));
     }
-    let bytes = account.report_bytes(&world.settings.partition, world.settings.last_used_lag);
+    let bytes = account.report_bytes(&world.settings.partition, world.settings.last_used_lag, made);
     let mut xml = Xml::with_capacity(bytes.len() * 4 / 3 + 256);
     xml.plain("Content", BASE64_STANDARD.encode(&bytes));
     xml.text("ReportFormat", "text/csv");

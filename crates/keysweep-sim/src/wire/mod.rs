@@ -84,7 +84,7 @@ pub(crate) fn carry_out(
         status,
         content_type: service.content_type(),
         request_id: request_id.to_owned(),
-        date: world.wall().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string(),
+        date: world.http_date(),
         body: body.into(),
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{Report, User};
+use super::{Actor, Refusal, Report, User, World};
 use crate::policy::Policy;
 
 /// An account's state in the organization (Organizations API reference, Account.State).
@@ -33,7 +33,7 @@ pub(crate) struct Account {
     pub(crate) parent: String,
     /// By name with path, without leading slash: `keysweep/KeysweepScan`.
     pub(crate) roles: BTreeMap<String, Role>,
-    pub(crate) users: BTreeMap<Arc<str>, User>,
+    pub(crate) users: BTreeMap<Arc<str>, Box<User>>,
     pub(crate) report: Report,
     pub(crate) root_keys: u32,
     pub(crate) root_password_used: Option<Timestamp>,
@@ -121,5 +121,17 @@ impl Account {
             return Some(name.clone());
         }
         self.users.values().find(|user| &*user.id == name_or_id).map(|user| user.name.clone())
+    }
+}
+
+impl World {
+    /// Removes a role, given by name with path. Sessions it issued live on, as at AWS.
+    pub(crate) fn remove_role(&mut self, account: &str, role: &str, actor: &Actor) -> Result<(), Refusal> {
+        let mut change = self.blank_change(account, "iam:DeleteRole", actor);
+        change.old = Some(role.to_owned());
+        let removed = self.accounts.get_mut(account).and_then(|account| account.roles.remove(role));
+        let missing =
+            || Refusal::new(404, "NoSuchEntity", format!("The role with name {role} cannot be found."));
+        self.finish(change, removed.map(|_| ()).ok_or_else(missing))
     }
 }

@@ -41,8 +41,8 @@ pub(crate) struct Key {
 }
 
 impl Key {
-    pub(crate) fn new(id: Arc<str>, created: Timestamp) -> Self {
-        Self { id, created, status: "Active".into(), past: Vec::new(), uses: Vec::new(), deleted: None }
+    pub(crate) fn new(id: Arc<str>, created: Timestamp, status: Arc<str>) -> Self {
+        Self { id, created, status, past: Vec::new(), uses: Vec::new(), deleted: None }
     }
 
     pub(crate) fn record_use(&mut self, used: LastUse) {
@@ -65,8 +65,8 @@ impl Key {
         self.uses.iter().rev().find(|use_| use_.at <= seen_until)
     }
 
-    pub(crate) fn set_status(&mut self, status: &str, now: Timestamp) {
-        let old = std::mem::replace(&mut self.status, status.into());
+    pub(crate) fn set_status(&mut self, status: Arc<str>, now: Timestamp) {
+        let old = std::mem::replace(&mut self.status, status);
         self.past.push((now, old));
     }
 
@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn a_use_is_stored_once_per_quarter_of_an_hour() {
-        let mut key = Key::new("AKIA".into(), mk_time("2026-01-01T00:00:00Z"));
+        let mut key = Key::new("AKIA".into(), mk_time("2026-01-01T00:00:00Z"), "Active".into());
         key.record_use(mk_use("2026-01-02T10:01:00Z"));
         key.record_use(mk_use("2026-01-02T10:14:59Z"));
         assert_eq!(key.uses, [mk_use("2026-01-02T10:01:00Z")]);
@@ -107,7 +107,7 @@ mod tests {
 
     #[test]
     fn old_uses_are_forgotten_but_for_the_newest_of_them() {
-        let mut key = Key::new("AKIA".into(), mk_time("2026-01-01T00:00:00Z"));
+        let mut key = Key::new("AKIA".into(), mk_time("2026-01-01T00:00:00Z"), "Active".into());
         for day in 2..10 {
             key.record_use(mk_use(&format!("2026-01-0{day}T00:00:00Z")));
         }
@@ -117,9 +117,9 @@ mod tests {
 
     #[test]
     fn a_past_status_can_still_be_read() {
-        let mut key = Key::new("AKIA".into(), mk_time("2026-01-01T00:00:00Z"));
-        key.set_status("Inactive", mk_time("2026-01-03T00:00:00Z"));
-        key.set_status("Active", mk_time("2026-01-05T00:00:00Z"));
+        let mut key = Key::new("AKIA".into(), mk_time("2026-01-01T00:00:00Z"), "Active".into());
+        key.set_status("Inactive".into(), mk_time("2026-01-03T00:00:00Z"));
+        key.set_status("Active".into(), mk_time("2026-01-05T00:00:00Z"));
         let at = |text| key.status_at(mk_time(text)).map(|status| status.to_string());
         assert_eq!(at("2025-12-31T00:00:00Z"), None);
         assert_eq!(at("2026-01-02T00:00:00Z").as_deref(), Some("Active"));

@@ -9,7 +9,7 @@ mod report;
 mod users;
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -47,6 +47,12 @@ pub(crate) struct World {
     pub(crate) watches: Vec<Watch>,
     pub(crate) counter: u64,
     pub(crate) requests: u64,
+    /// The moment a happening is due, while it happens: a script that is caught up with acts in its own time.
+    pub(crate) moment: Option<Timestamp>,
+    /// Words that repeat a million times: statuses, services, Regions, paths.
+    words: HashSet<Arc<str>>,
+    /// The `Date` header of the second it was last worded for.
+    date: (i64, String),
 }
 
 /// An explicit deny from above, as by a service control policy. None: every account.
@@ -109,6 +115,9 @@ impl World {
             watches: Vec::new(),
             counter: 0,
             requests: 0,
+            moment: None,
+            words: HashSet::new(),
+            date: (i64::MIN, String::new()),
             settings,
             clock,
             wall,
@@ -122,12 +131,31 @@ impl World {
 
     /// World time, to the second as IAM knows it.
     pub(crate) fn now(&self) -> Timestamp {
-        whole_second((self.clock)())
+        whole_second(self.moment.unwrap_or_else(|| (self.clock)()))
     }
 
     /// Operational time: the `Date` header and session expiry.
     pub(crate) fn wall(&self) -> Timestamp {
         (self.wall)()
+    }
+
+    /// The `Date` header.
+    pub(crate) fn http_date(&mut self) -> String {
+        let wall = self.wall();
+        if self.date.0 != wall.as_second() {
+            self.date = (wall.as_second(), wall.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string());
+        }
+        self.date.1.clone()
+    }
+
+    /// The one shared copy of a word.
+    pub(crate) fn word(&mut self, text: &str) -> Arc<str> {
+        if let Some(word) = self.words.get(text) {
+            return word.clone();
+        }
+        let word: Arc<str> = text.into();
+        self.words.insert(word.clone());
+        word
     }
 
     pub(crate) fn set_wall(&mut self, wall: Clock) {

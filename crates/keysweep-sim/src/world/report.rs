@@ -39,17 +39,19 @@ impl Report {
 impl Account {
     /// Keeps the bytes of the report as they are, before something changes.
     pub(crate) fn freeze_report(&mut self, partition: &str, lag: SignedDuration) {
-        if self.report.made.is_some() && self.report.frozen.is_none() {
-            self.report.frozen = Some(self.report_bytes(partition, lag));
+        if let (Some(made), None) = (self.report.made, &self.report.frozen) {
+            self.report.frozen = Some(self.report_bytes(partition, lag, made));
         }
     }
 
     /// What GetCredentialReport answers, before base64.
-    pub(crate) fn report_bytes(&self, partition: &str, lag: SignedDuration) -> Bytes {
+    ///
+    /// `now` stands in where there is no report yet.
+    pub(crate) fn report_bytes(&self, partition: &str, lag: SignedDuration, now: Timestamp) -> Bytes {
         if let Some(bytes) = self.report.override_bytes.as_ref().or(self.report.frozen.as_ref()) {
             return bytes.clone();
         }
-        let made = self.report.made.unwrap_or(Timestamp::MIN);
+        let made = self.report.made.unwrap_or(now);
         let seen_until = made.checked_sub(lag).unwrap_or(Timestamp::MIN);
         self.render(partition, seen_until).into()
     }

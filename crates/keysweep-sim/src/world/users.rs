@@ -64,7 +64,7 @@ impl World {
     pub(crate) fn find_user(&self, account: &str, name: &str) -> Result<&User, Refusal> {
         self.accounts
             .get(account)
-            .and_then(|account| account.users.get(name))
+            .and_then(|account| account.users.get(name).map(Box::as_ref))
             .ok_or_else(|| Refusal::no_such_user(name))
     }
 
@@ -85,13 +85,13 @@ impl World {
         let mut change = self.user_change(account, user, "iam:UpdateAccessKey", actor);
         change.key_id = Some(key.to_owned());
         change.new = Some(status.to_owned());
-        let now = self.now();
+        let (now, word) = (self.now(), self.word(status));
         let outcome = self.user_to_alter(account, user).and_then(|user| {
             let found =
                 user.keys.iter_mut().find(|own| &*own.id == key).ok_or_else(|| Refusal::no_such_key(key))?;
             change.old = Some(found.status.to_string());
             if &*found.status != status {
-                found.set_status(status, now);
+                found.set_status(word, now);
             }
             Ok(())
         });
@@ -139,13 +139,13 @@ impl World {
         let mut change = self.user_change(account, user, "iam:CreateAccessKey", actor);
         change.key_id = Some(id.to_string());
         change.new = Some("Active".to_owned());
-        let now = self.now();
+        let (now, active) = (self.now(), self.word("Active"));
         let outcome = self.user_to_alter(account, user).and_then(|user| {
             if quota && user.keys.len() >= KEYS_PER_USER {
                 let text = format!("Cannot exceed quota for AccessKeysPerUser: {KEYS_PER_USER}");
                 return Err(Refusal::new(409, "LimitExceeded", text));
             }
-            user.keys.push(Key::new(id.clone(), now));
+            user.keys.push(Key::new(id.clone(), now, active));
             Ok(id.clone())
         });
         if outcome.is_ok() {
@@ -177,7 +177,7 @@ impl World {
                 let mut user = User::new(name.clone(), id.clone(), now);
                 user.path = path.into();
                 user.tags = tags;
-                account.users.insert(name, user);
+                account.users.insert(name, Box::new(user));
                 change.user_id = Some(id.to_string());
                 Ok(())
             }
@@ -267,6 +267,7 @@ impl World {
     /// Somebody uses the key. A use of a key that is not Active fails, and is written down as missed.
     pub(crate) fn use_key(&mut self, key_id: &str, at: Timestamp, service: &str, region: &str) -> bool {
         let counts_inactive = self.settings.inactive_use_counts;
+        let used = LastUse { at: whole_second(at), service: self.word(service), region: self.word(region) };
         let missed = |account: Option<String>, status: Option<String>| MissedUse {
             at,
             account,
@@ -285,7 +286,7 @@ impl World {
         let Some(key) = key else { return false };
         let (works, status) = (key.is_active(), key.status.to_string());
         if works || counts_inactive {
-            key.record_use(LastUse { at: whole_second(at), service: service.into(), region: region.into() });
+            key.record_use(used);
         }
         if !works {
             self.ledger.miss(missed(Some(home.account.to_string()), Some(status)));
@@ -295,7 +296,7 @@ impl World {
 
     pub(crate) fn user_to_alter(&mut self, account: &str, name: &str) -> Result<&mut User, Refusal> {
         self.account_to_alter(account)
-            .and_then(|account| account.users.get_mut(name))
+            .and_then(|account| account.users.get_mut(name).map(Box::as_mut))
             .ok_or_else(|| Refusal::no_such_user(name))
     }
 

@@ -1,5 +1,11 @@
 //! The simulator judged from outside: by requests made by hand, and by AWS's own clients.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "the shared makers of tests may fail like tests"
+)]
+
 mod faults;
 mod organization;
 mod people;

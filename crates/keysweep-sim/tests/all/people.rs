@@ -64,6 +64,28 @@ async fn an_owner_answers_a_deactivation_hours_later_and_once() {
 }
 
 #[test]
+fn a_script_that_is_caught_up_with_acts_in_its_own_time() {
+    let clock = mk_clock();
+    let (sim, _) = mk_sim(&clock);
+    let set = |status: &str| Happening::SetKeyStatus { key_id: KEY.to_owned(), status: status.to_owned() };
+    sim.at(mk_time("2026-06-02T00:00:00Z"), "owner", set("Inactive"));
+    let trigger = Trigger::KeyStatus { key_id: KEY.to_owned(), status: "Inactive".to_owned() };
+    sim.after(trigger, SignedDuration::from_hours(2), "owner", set("Active"));
+    clock.advance(days(30));
+    assert_eq!(sim.key_status(KEY).as_deref(), Some("Active"));
+    let times: Vec<String> = sim.changes().into_iter().map(|change| change.at.to_string()).collect();
+    assert_eq!(times, ["2026-06-02T00:00:00Z", "2026-06-02T02:00:00Z"]);
+}
+
+#[tokio::test]
+async fn credentials_of_an_account_that_left_are_invalid() {
+    let (sim, _) = mk_sim(&mk_clock());
+    let caller = session(&sim).await;
+    sim.remove_account(PROD);
+    assert_eq!(iam(&sim, &caller, "ListUsers").await.refusal(), (403, "InvalidClientTokenId"));
+}
+
+#[test]
 fn what_cannot_be_done_any_more_is_in_the_ledger() {
     let clock = mk_clock();
     let (sim, _) = mk_sim(&clock);
