@@ -6,7 +6,10 @@ use std::str::FromStr;
 
 use jiff::civil::{Time, Weekday};
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, ToSpan, Zoned};
+use jiff::{SignedDuration, Timestamp, ToSpan, Zoned};
+
+/// How far ahead changes of the clocks are looked for.
+const SEARCHED: SignedDuration = SignedDuration::from_hours(15 * 24);
 
 /// From one time of day to another; the end is not included. May cross midnight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,6 +84,9 @@ impl Window {
     }
 
     /// The next instant after `now` at which the window opens; `None` if it is always open.
+    ///
+    /// It is the first instant at which [`is_open`](Self::is_open) turns true, whatever the clocks of the zone do that
+    /// day: hours that a change of the clocks skips open when it is over, hours that it repeats open twice.
     #[must_use]
     pub fn next_opening(&self, now: Timestamp) -> Option<Timestamp> {
         if self.days.is_empty() && self.hours.is_none() {
@@ -88,12 +94,21 @@ impl Window {
         }
         let from = self.hours.map_or(Time::midnight(), |hours| hours.from);
         let today = now.to_zoned(self.time_zone.clone()).date();
-        // Eight days reach the same weekday of next week, also where today's opening is past already.
-        (0..=8).find_map(|ahead| {
-            let day = today.checked_add(i64::from(ahead).days()).ok()?;
-            let opening = day.to_datetime(from).to_zoned(self.time_zone.clone()).ok()?;
-            (self.opens_on(&opening) && opening.timestamp() > now).then(|| opening.timestamp())
-        })
+        // Two weeks reach the same weekday again even where a change of the clocks skips one opening.
+        let days = (0..=15).filter_map(|ahead: i64| today.checked_add(ahead.days()).ok());
+        let regular = days.flat_map(|day| {
+            let opening = || self.time_zone.to_ambiguous_timestamp(day.to_datetime(from));
+            [opening().earlier(), opening().later()].into_iter().flatten()
+        });
+        let horizon = now.checked_add(SEARCHED).unwrap_or(Timestamp::MAX);
+        let shifts = self.time_zone.following(now).map(|shift| shift.timestamp());
+        let shifts = shifts.take_while(|at| *at <= horizon);
+        regular.chain(shifts).filter(|at| *at > now && self.opens_at(*at)).min()
+    }
+
+    fn opens_at(&self, at: Timestamp) -> bool {
+        let before = at.checked_sub(SignedDuration::from_nanos(1));
+        self.is_open(at) && before.is_ok_and(|before| !self.is_open(before))
     }
 
     fn opens_on(&self, day: &Zoned) -> bool {
