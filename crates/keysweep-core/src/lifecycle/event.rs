@@ -127,7 +127,8 @@ pub enum KeyEvent {
     Refused {
         /// What.
         action: Action,
-        /// How it counts in metrics.
+        /// How it counts in metrics. Not `kind` in the journal: that names the entry.
+        #[serde(rename = "refused")]
         kind: RefusedKind,
         /// What AWS said.
         detail: String,
