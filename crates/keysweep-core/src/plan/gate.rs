@@ -6,7 +6,7 @@ use super::{By, Context, Reason, Wait};
 use crate::facts::Collection;
 use crate::ids::{AccessKeyId, AccountId};
 use crate::lifecycle::Record;
-use crate::state::{State, TripReason};
+use crate::state::{Reach, State, TripReason};
 use crate::ticket::Action;
 
 /// Whether anything of ours restrains this change now. An undo is restrained by nothing.
@@ -54,7 +54,11 @@ pub(super) fn trips(context: &Context<'_>, after: &State, collection: &Collectio
         return Some(reason);
     }
     let newly_due = u64::try_from(newly_due(after).len()).unwrap_or(u64::MAX);
-    let active: u64 = after.accounts().map(|(_, account)| account.inventory.active_keys).sum();
+    let in_reach = after.accounts().filter(|(_, account)| match account.reach {
+        Reach::Scanned | Reach::Failed { .. } => true,
+        Reach::Skipped { .. } | Reach::Left { .. } => false,
+    });
+    let active: u64 = in_reach.map(|(_, account)| account.inventory.active_keys).sum();
     let share = (limits.surge * active as f64).floor() as u64;
     let limit = share.max(u64::from(limits.surge_keys));
     (newly_due > limit).then_some(TripReason::Surge { newly_due, limit })
