@@ -262,7 +262,8 @@ impl<'a> Draft<'a> {
                 ..
             } => {
                 for key in inactive {
-                    if let Some(mut record) = self.record(key).cloned() {
+                    let here = |record: &&Record| record.identity.account == *account;
+                    if let Some(mut record) = self.record(key).filter(here).cloned() {
                         watched(&mut record.state, sighting);
                         self.delta.records.insert(key.clone(), Some(record));
                     }

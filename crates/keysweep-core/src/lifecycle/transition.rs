@@ -55,6 +55,9 @@ pub fn next(
         return first(account, key, when, event).map(Some);
     };
     let illegal = || Illegal { key: key.clone(), state: before.state.as_str(), event: event.name() };
+    if before.identity.account != account || before.identity.key != *key {
+        return Err(illegal());
+    }
     let mut after = before.clone();
     let kept = apply(&mut after, when, event).ok_or_else(illegal)?;
     let remembers = !matches!(after.state, State::Active) || after.hold.is_some() || after.exempt.is_some();
@@ -86,7 +89,8 @@ fn first(account: AccountId, key: &AccessKeyId, when: When, event: &KeyEvent) ->
 /// Applies a legal event; `None` if it is not. `Some(false)` drops the record.
 fn apply(record: &mut Record, when: When, event: &KeyEvent) -> Option<bool> {
     match event {
-        KeyEvent::Forgotten { .. } => return Some(false),
+        // What is in flight has an outcome to come, which needs the record.
+        KeyEvent::Forgotten { .. } => return (!record.state.in_flight()).then_some(false),
         KeyEvent::Renamed { user_name } => record.user_name = user_name.clone(),
         KeyEvent::HoldPlaced { by, reason, until } => {
             if !record.state.is_tracked() {
@@ -103,6 +107,9 @@ fn apply(record: &mut Record, when: When, event: &KeyEvent) -> Option<bool> {
             record.due = None;
         }
         KeyEvent::ExemptBegan { rule, reason, until } => {
+            if !record.state.is_tracked() {
+                return None;
+            }
             record.exempt = Some(ExemptMark { rule: rule.clone(), reason: reason.clone(), until: *until });
             record.due = None;
         }
@@ -403,6 +410,10 @@ fn deactivated(mut data: Deactivated, when: When, event: &KeyEvent) -> Step {
             data.approval.take()?;
         }
         KeyEvent::Intent { action: Action::Delete, .. } => {
+            // An undo that is under way goes before a deletion.
+            if data.undo.is_some() {
+                return None;
+            }
             let intent = OpenIntent { seq: when.seq, at: when.at };
             return stay(State::Deleting(Deleting { deactivated: data, intent }));
         }
@@ -571,6 +582,15 @@ fn gone(_: &Gone, event: &KeyEvent) -> Step {
 }
 
 impl State {
+    /// Whether an intent is on disk whose outcome is not.
+    fn in_flight(&self) -> bool {
+        match self {
+            Self::Deactivating(_) | Self::Deleting(_) => true,
+            Self::Deactivated(data) => data.undo.is_some(),
+            Self::Active | Self::Flagged(_) | Self::Deleted(_) | Self::Gone(_) => false,
+        }
+    }
+
     /// Drops notice and approval, so that both are needed again.
     fn forget_notice(&mut self) {
         match self {
@@ -598,8 +618,8 @@ fn asked(
 
 fn grant(approval: Option<&mut Approval>, when: When, by: &str, reason: &str) -> Option<()> {
     let approval = approval?;
-    // The first decision wins.
-    if approval.granted.is_some() {
+    // The first decision wins, and none counts after the request expired.
+    if approval.granted.is_some() || when.at >= approval.expires {
         return None;
     }
     approval.granted = Some(Granted { by: by.into(), reason: reason.into(), at: when.at });
