@@ -210,7 +210,8 @@ impl Plan {
             self.entries.push(Body::AccountFindings { account: account.id, findings });
         }
         for key in &scan.absent {
-            let Some(record) = context.state.record(key) else { continue };
+            let record = context.state.record(key).filter(|r| r.identity.account == account.id);
+            let Some(record) = record else { continue };
             if let Some(event) = absent(record, scan) {
                 self.entries.push(Body::Key { account: account.id, key: key.clone(), event });
             }

@@ -171,7 +171,8 @@ impl Look<'_> {
             return event;
         }
         match &record.state {
-            State::Gone(_) => return One::Event(KeyEvent::SeenAgain),
+            State::Gone(_) if self.unknown.is_empty() => return One::Event(KeyEvent::SeenAgain),
+            State::Gone(_) => return later(Action::Deactivate, Reason::Unknown, join(self.unknown), None),
             State::Deleted(data) => {
                 let late = self.view.sighting.at.duration_since(data.since) > LISTED_AGAIN_AFTER;
                 return if late && !data.listed_again {
@@ -191,12 +192,15 @@ impl Look<'_> {
         if let Some(event) = self.reality(record) {
             return event;
         }
-        let over = |until: Timestamp| until <= self.context.now;
-        if record.hold.as_ref().and_then(|h| h.until).is_some_and(over) {
-            return One::Event(KeyEvent::HoldExpired);
-        }
-        if let Some(event) = self.exemption(record) {
-            return One::Event(event);
+        // The end of an overlay resets clocks, so it waits for the facts as everything else does.
+        if self.unknown.is_empty() {
+            let over = |until: Timestamp| until <= self.context.now;
+            if record.hold.as_ref().and_then(|h| h.until).is_some_and(over) {
+                return One::Event(KeyEvent::HoldExpired);
+            }
+            if let Some(event) = self.exemption(record) {
+                return One::Event(event);
+            }
         }
         match &record.state {
             State::Active => self.active(Some(record)),
@@ -212,14 +216,17 @@ impl Look<'_> {
     fn identity(&self, record: &Record) -> Option<One> {
         let facts = self.view.facts;
         let other_user = facts.user_id.known().is_some_and(|id| *id != record.identity.user_id);
-        let other_key = facts.created != record.identity.created || facts.account != record.identity.account;
-        (other_user || other_key).then(|| {
+        let other_key = facts.created != record.identity.created || facts.key != record.identity.key;
+        let here = record.identity.account;
+        let other_account = facts.account != here || self.view.account.id != here;
+        (other_user || other_key || other_account).then(|| {
             let why = "account, user ID or creation date is not that of the recorded key";
             later(next_action(&record.state), Reason::Unknown, why, None)
         })
     }
 
-    /// Brings the record in line with what is seen. These transitions need no policy, but for the length of a hold.
+    /// Brings the record in line with what is seen. What makes a deactivated key a case for a person needs no policy,
+    /// but for the length of a hold; a flagged key with an unknown fact stays flagged.
     fn reality(&self, record: &Record) -> Option<One> {
         let facts = self.view.facts;
         match (&record.state, &facts.status) {
@@ -237,13 +244,12 @@ impl Look<'_> {
                 let moved = last_use.at() > data.last_use.at();
                 moved.then(|| One::Event(KeyEvent::LastUseMoved { last_use: last_use.clone() }))
             }
+            (State::Flagged(_), KeyStatus::Active | KeyStatus::Inactive) if !self.unknown.is_empty() => None,
             (State::Flagged(data), KeyStatus::Active) => {
                 let last_use = facts.last_use.known()?;
                 if last_use.at() > data.last_use.at() {
                     return Some(One::Event(KeyEvent::Cleared { why: ClearedWhy::UsedAgain }));
                 }
-                // Where the policy is unknown nothing is cleared.
-                self.resolution.as_ref().ok()?;
                 let stale = self.finding == Some(data.finding);
                 (!stale).then_some(One::Event(KeyEvent::Cleared { why: ClearedWhy::NoLongerStale }))
             }

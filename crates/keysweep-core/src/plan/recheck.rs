@@ -123,7 +123,8 @@ fn same_key(record: &Record, view: &View<'_>) -> Result<(), String> {
     let same = *user_id == identity.user_id
         && facts.key == identity.key
         && facts.created == identity.created
-        && facts.account == identity.account;
+        && facts.account == identity.account
+        && view.account.id == identity.account;
     if same {
         Ok(())
     } else {
