@@ -4,6 +4,7 @@
 //! change. [`next`] is the one transition function: live events and replay of the journal go through it alike.
 
 mod event;
+mod matrix;
 mod transition;
 
 use std::fmt;
@@ -13,6 +14,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use self::event::{ClearedWhy, KeyEvent, Named, RefusedKind};
+pub use self::matrix::matrix;
 pub use self::transition::{Illegal, When, next};
 use crate::facts::LastUse;
 use crate::ids::{KeyIdentity, UserName};
