@@ -21,6 +21,7 @@ use crate::role::Partition;
 use crate::session::{Account, Accounts, Session};
 use crate::settings::{Observer, Settings};
 use crate::skew::ReadDate;
+use crate::whole::WholeAnswer;
 
 /// How an account is entered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -69,13 +70,15 @@ impl Aws {
         let partition = |name: &'static str| retry_partition(name, settings.retry_budget);
         let sts = aws_sdk_sts::config::Builder::from(&sdk)
             .interceptor(date())
+            .interceptor(WholeAnswer)
             .retry_partition(partition("sts"))
             .build();
         let organizations = aws_sdk_organizations::config::Builder::from(&sdk)
             .interceptor(date())
             .retry_partition(partition("organizations"))
             .build();
-        let iam = aws_sdk_iam::config::Builder::from(&sdk).interceptor(date()).build();
+        let iam =
+            aws_sdk_iam::config::Builder::from(&sdk).interceptor(date()).interceptor(WholeAnswer).build();
         let hub = Hub {
             partition: Partition::of_region(&settings.region),
             limits: Limits::new(&settings.rates),

@@ -114,13 +114,10 @@ where
                 Cause::Answer { status, request_id, .. } if (400..500).contains(&status) && status != 408 => {
                     CallOutcome::Refused { kind, detail, request_id }
                 }
-                Cause::NotSent(_) if matches!(error, SdkError::ConstructionFailure(_)) => {
-                    CallOutcome::Refused { kind, detail, request_id: None }
-                }
+                Cause::NotSent(_) => CallOutcome::Refused { kind, detail, request_id: None },
                 Cause::Answer { .. }
                 | Cause::Timeout
                 | Cause::Connection(_)
-                | Cause::NotSent(_)
                 | Cause::Unreadable { .. }
                 | Cause::Contract(_) => CallOutcome::Unclear { detail },
             }

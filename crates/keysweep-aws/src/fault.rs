@@ -85,6 +85,12 @@ impl Fault {
     pub fn cause(&self) -> &Cause {
         &self.cause
     }
+
+    /// Operation, kind and cause in one line, for a fact that stays unknown.
+    #[must_use]
+    pub fn explain(&self) -> String {
+        format!("{self} ({})", self.cause)
+    }
 }
 
 /// What happened, in AWS's words where it answered.
@@ -108,7 +114,7 @@ pub enum Cause {
     /// The connection could not be made, or broke.
     #[error("connection failed: {0}")]
     Connection(String),
-    /// The request was never sent.
+    /// The request was certainly never sent: it could not be built, or there were no credentials.
     #[error("not sent: {0}")]
     NotSent(String),
     /// There was an answer, and it is not one of AWS.
@@ -146,7 +152,10 @@ where
         }
         SdkError::TimeoutError(_) => (FaultKind::Transient, Cause::Timeout),
         SdkError::DispatchFailure(failure) => {
-            if failure.is_timeout() {
+            // Credentials are looked for right before sending, and the SDK files that under dispatch.
+            if let Some(kind) = without_credentials(error) {
+                (kind, Cause::NotSent(short(&innermost(error))))
+            } else if failure.is_timeout() {
                 (FaultKind::Transient, Cause::Timeout)
             } else {
                 (FaultKind::Transient, Cause::Connection(short(&innermost(error))))
@@ -156,10 +165,12 @@ where
             (FaultKind::Transient, Cause::Unreadable { status: context.raw().status().as_u16() })
         }
         SdkError::ConstructionFailure(_) => {
-            (kind_of_construction(error), Cause::NotSent(short(&innermost(error))))
+            // A request that could not be built is our bug, unless it was the credentials that were missing.
+            let kind = without_credentials(error).unwrap_or(FaultKind::Bug);
+            (kind, Cause::NotSent(short(&innermost(error))))
         }
-        // The SDK's enum is open; whatever it may add later is not known to be final.
-        _ => (FaultKind::Transient, Cause::NotSent("unknown failure of the SDK".to_owned())),
+        // The SDK's enum is open; of what it may add later nobody knows whether it was sent.
+        _ => (FaultKind::Transient, Cause::Connection("unknown failure of the SDK".to_owned())),
     }
 }
 
@@ -231,21 +242,22 @@ fn kind_of_status(status: u16) -> FaultKind {
     }
 }
 
-/// A request that could not be built is our bug, unless it was the credentials that were missing.
-fn kind_of_construction(error: &(dyn std::error::Error + 'static)) -> FaultKind {
+/// What it means that there were no credentials, if that is what happened.
+fn without_credentials(error: &(dyn std::error::Error + 'static)) -> Option<FaultKind> {
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(credentials) = error.downcast_ref::<CredentialsError>() {
-            return match credentials {
+            return Some(match credentials {
                 CredentialsError::CredentialsNotLoaded(_) | CredentialsError::InvalidConfiguration(_) => {
                     FaultKind::Denied
                 }
+                // The enum is open; a provider that failed or took too long may work another time.
                 _ => FaultKind::Transient,
-            };
+            });
         }
         next = error.source();
     }
-    FaultKind::Bug
+    None
 }
 
 /// The message of an error answer, fit for a log.
@@ -289,6 +301,7 @@ mod tests {
         let operation = "list access keys of user ci-deploy in 111122223333".to_owned();
         let fault = Fault::new(operation, (FaultKind::Throttled, cause));
         assert_eq!(fault.to_string(), "list access keys of user ci-deploy in 111122223333: throttled");
+        assert_eq!(fault.explain(), format!("{fault} (Throttling: Rate exceeded)"));
         assert_eq!(std::error::Error::source(&fault).unwrap().to_string(), "Throttling: Rate exceeded");
     }
 

@@ -24,6 +24,7 @@ mod session;
 mod session_policy;
 mod settings;
 mod skew;
+mod whole;
 
 pub use aws_smithy_runtime_api::client::http::SharedHttpClient;
 

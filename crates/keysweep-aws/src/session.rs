@@ -180,3 +180,22 @@ fn session_of(answer: &AssumeRoleOutput, account: AccountId) -> Result<Session, 
         Credentials::new(key, secret, Some(token.to_owned()), Some(expires.into()), "keysweep-assume-role");
     Ok(Session { credentials, expires })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accounts_that_nobody_uses_are_not_kept_for_ever() {
+        let now: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
+        let settings = Settings::new(Arc::new(move || now));
+        let accounts = Accounts::default();
+        let used = accounts.get("000000000001".parse().unwrap(), &settings);
+        for n in 2..5000 {
+            accounts.get(format!("{n:012}").parse().unwrap(), &settings);
+        }
+        let kept = accounts.map.lock().unwrap().accounts.len();
+        assert!(kept <= 2 * ACCOUNTS_BEFORE_PURGE, "{kept}");
+        assert!(Arc::ptr_eq(&used, &accounts.get(used.id, &settings)));
+    }
+}

@@ -7,6 +7,8 @@ mod fetch;
 mod join;
 mod row;
 mod table;
+#[cfg(test)]
+mod tests;
 
 pub use self::fetch::{ReportFault, ReportState};
 pub use self::join::join;
