@@ -27,6 +27,19 @@ async fn lists_page_by_marker_until_nothing_is_truncated() {
 }
 
 #[tokio::test]
+async fn an_empty_page_with_a_marker_loses_nothing() {
+    let (sim, user) = mk_sim(&mk_clock());
+    sim.fault(keysweep_sim::Rule::new(keysweep_sim::Fault::EmptyPage).action("iam:List*").first(1));
+    let caller = session(&sim).await;
+    let empty = iam(&sim, &caller, "ListAccessKeys&UserName=svc-a").await;
+    assert_eq!((empty.fields("AccessKeyId").len(), empty.field("IsTruncated")), (0, Some("true")));
+    let marker = empty.field("Marker").expect("a marker");
+    let rest = iam(&sim, &caller, &format!("ListAccessKeys&UserName=svc-a&Marker={marker}")).await;
+    assert_eq!(rest.fields("AccessKeyId"), [user.keys[0].as_str()]);
+    assert_eq!(rest.field("IsTruncated"), Some("false"));
+}
+
+#[tokio::test]
 async fn a_service_may_answer_shorter_pages_than_asked_for() {
     let (sim, _) = mk_sim(&mk_clock());
     sim.user(PROD, "svc-b").add();
