@@ -1,1 +1,146 @@
-//! Configuration.
+//! What the operator wants, read from file, environment and flags, and validated as a whole.
+//!
+//! [`load`] goes in one visible order: defaults, file, environment, flags, derived values, validation. Every mistake
+//! that can be found is reported at once, each with where it stands, what was found and what was expected. A
+//! [`Config`] that exists is valid; nothing of it is global, so loading again is simply another value.
+
+mod file;
+mod layers;
+mod load;
+mod mistake;
+pub mod model;
+mod path;
+pub mod period;
+mod reference;
+mod schema;
+mod show;
+mod sources;
+mod validate;
+
+#[cfg(test)]
+mod tests;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use keysweep_aws::RoleName;
+use keysweep_core::ids::{AccountId, OuId};
+use keysweep_core::policy::Policy;
+use secrecy::SecretString;
+
+pub use self::load::load;
+pub use self::mistake::{ConfigError, Mistake, Origin};
+pub use self::model::{LogFormat, ManagementAccount, ScanSource};
+pub use self::reference::reference_toml;
+pub use self::schema::schema;
+pub use self::show::{Effective, Setting};
+pub use self::sources::{DEFAULT_FILE, FILE_VARIABLE, Flag, Sources, VARIABLE_PREFIX};
+
+/// A valid configuration.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where journal, records and socket are kept.
+    pub data_dir: PathBuf,
+    /// `[aws]`.
+    pub aws: Aws,
+    /// `[organization]`.
+    pub organization: Organization,
+    /// `[role]`.
+    pub role: Role,
+    /// `[scan]`.
+    pub scan: Scan,
+    /// `[policy]`, `[limits]` and `[notices]`.
+    pub policy: Policy,
+    /// `[http]`.
+    pub http: Http,
+    /// `[log]`.
+    pub log: Log,
+    /// `[dev]`.
+    pub dev: Dev,
+    /// What is valid and still questionable.
+    pub warnings: Vec<Mistake>,
+    /// Every value with where it comes from, for `keysweep config show`.
+    pub effective: Effective,
+}
+
+/// How AWS is called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Aws {
+    /// Region of STS; it decides the partition too.
+    pub region: String,
+    /// Whether `AWS_ENDPOINT_URL*` may redirect calls.
+    pub allow_endpoint_override: bool,
+    /// Limit of a call with its retries.
+    pub operation_timeout: Duration,
+    /// Limit of one attempt; at most that of the call.
+    pub attempt_timeout: Duration,
+}
+
+/// Which accounts are looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Organization {
+    /// Accounts to scan instead of asking Organizations; empty for the whole organization.
+    pub accounts: Vec<AccountId>,
+    /// OUs or roots to which the scan is limited; empty for all.
+    pub include_ous: Vec<OuId>,
+    /// OUs that are left out.
+    pub exclude_ous: Vec<OuId>,
+    /// Accounts that are left out.
+    pub exclude_accounts: Vec<AccountId>,
+    /// What is done with the management account.
+    pub management_account: ManagementAccount,
+    /// How long OUs and account tags, once read, are believed.
+    pub refresh: Duration,
+}
+
+/// The roles of the accounts.
+#[derive(Debug, Clone)]
+pub struct Role {
+    /// Role that scans assume.
+    pub scan: RoleName,
+    /// Role that changes assume.
+    pub enforce: RoleName,
+    /// What the trust policies expect as `sts:ExternalId`: the content of `role.external_id_file`.
+    pub external_id: Option<SecretString>,
+    /// Session name and source identity.
+    pub session_name: String,
+    /// Life of a session: 15 minutes to an hour.
+    pub duration: Duration,
+}
+
+/// How often and how accounts are scanned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scan {
+    /// Time from one sweep to the next.
+    pub interval: Duration,
+    /// Accounts scanned at the same time: 1 to 1024.
+    pub concurrency: usize,
+    /// Where facts are read.
+    pub source: ScanSource,
+    /// Age above which a credential report is not used.
+    pub report_max_age: Duration,
+}
+
+/// Metrics, health and the API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Http {
+    /// Address and port. On other than a loopback address only metrics and health are served.
+    pub listen: SocketAddr,
+}
+
+/// Log messages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    /// Their form.
+    pub format: LogFormat,
+    /// What is logged, as `tracing_subscriber::EnvFilter` reads it.
+    pub level: String,
+}
+
+/// For trying things out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Dev {
+    /// Whether periods may be shorter than is safe.
+    pub allow_short_periods: bool,
+}

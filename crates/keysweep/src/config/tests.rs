@@ -1,0 +1,48 @@
+//! The configuration as operators meet it.
+
+mod arbitrary;
+mod mistakes;
+mod origins;
+mod shipped;
+
+use std::io::Write as _;
+use std::path::Path;
+
+use jiff::Timestamp;
+use tempfile::NamedTempFile;
+
+use super::{Config, ConfigError, Mistake, Sources, load};
+
+/// A day in the life of the tests.
+fn mk_now() -> Timestamp {
+    "2026-07-15T12:00:00Z".parse().unwrap()
+}
+
+fn mk_file(content: impl AsRef<[u8]>) -> NamedTempFile {
+    let mut file = NamedTempFile::new().unwrap();
+    file.write_all(content.as_ref()).unwrap();
+    file
+}
+
+fn mk_sources(file: &Path, env: &[(&str, &str)]) -> Sources {
+    let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    Sources { file: Some(file.to_owned()), env, flags: Vec::new() }
+}
+
+fn load_text(toml: &str) -> Result<Config, ConfigError> {
+    load(&mk_sources(mk_file(toml).path(), &[]), mk_now())
+}
+
+fn mistakes_of(result: Result<Config, ConfigError>) -> Vec<Mistake> {
+    match result {
+        Ok(_) => Vec::new(),
+        Err(ConfigError::Invalid(mistakes)) => mistakes,
+        Err(other) => panic!("{other}"),
+    }
+}
+
+/// Key and problem of every mistake in a TOML text.
+fn problems(toml: &str) -> Vec<String> {
+    let mistakes = mistakes_of(load_text(toml));
+    mistakes.into_iter().map(|mistake| format!("{}: {}", mistake.key, mistake.problem)).collect()
+}

@@ -1,0 +1,227 @@
+//! What is wrong is said at once, in words, and without secrets.
+
+use super::*;
+
+/// The message with the path of the temporary file replaced.
+fn message(file: &NamedTempFile, error: &ConfigError) -> String {
+    error.to_string().replace(&file.path().display().to_string(), "keysweep.toml")
+}
+
+#[test]
+fn five_mistakes_at_once_are_five_messages() {
+    let file = mk_file(
+        r#"[policy]
+grase = "14d"
+unused_after = "fortnight"
+mode = "delete"
+
+[[policy.exempt]]
+match = { users = ["break-glass"] }
+until = 2027-06-30
+"#,
+    );
+    let sources = mk_sources(file.path(), &[("KEYSWEEP__SCAN__CONCURRENCY", "many")]);
+    let error = load(&sources, mk_now()).unwrap_err();
+    insta::assert_snapshot!(message(&file, &error), @"");
+}
+
+#[test]
+fn every_bad_value_says_what_was_found_and_what_was_expected() {
+    let file = mk_file(
+        r#"[aws]
+region = "Frankfurt"
+attempt_timeout = "1m"
+
+[organization]
+accounts = ["42", "111122223333", "111122223333"]
+exclude_accounts = ["111122223333"]
+include_ous = ["ou-abcd-11111111"]
+management_account = "root"
+
+[role]
+scan = "arn:aws:iam::111122223333:role/Fixed"
+enforce = "arn:aws-cn:iam::{account}:role/Enforce"
+session_name = "x"
+duration = "12h"
+external_id_file = "/nonexistent/external-id"
+
+[scan]
+interval = "10s"
+concurrency = 0
+report_max_age = "-1h"
+
+[policy]
+unused_after = "12h"
+max_age = "0s"
+notice = "0s"
+grace = "1mo"
+hold_after_denial = "0s"
+days = ["monday"]
+hours = "09:00-09:00"
+time_zone = "Mars/Olympus"
+approval_repeats = -1
+adopt_inactive = "yes"
+
+[[policy.override]]
+mode = "observe"
+
+[[policy.override]]
+match = { paths = ["ci/"], users = [""] }
+
+[[policy.exempt]]
+match = { user_tagz = { a = "*" } }
+until = "someday"
+
+[limits]
+surge = 1.5
+shrink = "a lot"
+failed_accounts = 0
+
+[http]
+listen = "localhost"
+
+[log]
+level = "inof"
+format = 3
+"#,
+    );
+    let error = load(&mk_sources(file.path(), &[]), mk_now()).unwrap_err();
+    insta::assert_snapshot!(message(&file, &error), @"");
+}
+
+#[test]
+fn an_unknown_key_is_a_mistake_in_every_section() {
+    let sections =
+        ["", "aws", "organization", "role", "scan", "policy", "notices", "limits", "http", "log", "dev"];
+    let mut text = String::new();
+    for section in sections {
+        if !section.is_empty() {
+            text.push_str(&format!("[{section}]\n"));
+        }
+        text.push_str("zzz = 1\n");
+    }
+    text.push_str("[[policy.override]]\nzzz = 1\nmatch.zzz = 1\n[[policy.exempt]]\nzzz = 1\nmatch.zzz = 1\n");
+    let found = problems(&text).iter().filter(|problem| problem.contains("zzz: no such key")).count();
+    assert_eq!(found, sections.len() + 4);
+}
+
+#[test]
+fn an_unknown_key_is_answered_with_the_nearest_one() {
+    assert_eq!(problems("grace = \"14d\""), ["grace: no such key; did you mean policy.grace?"]);
+    assert_eq!(problems("[polcy]\n"), ["polcy: no such key; did you mean policy?"]);
+    let external_id = problems("[role]\nexternal_id = \"hunter2\"");
+    assert_eq!(external_id, ["role.external_id: no such key; did you mean role.external_id_file?"]);
+    assert_eq!(problems("[scan]\nqqqq = 1"), ["scan.qqqq: no such key"]);
+}
+
+#[test]
+fn a_number_is_never_taken_for_a_mode() {
+    assert_eq!(problems("[policy]\nmode = 2"), ["policy.mode: found 2, expected a text in quotes"]);
+    assert_eq!(
+        problems("[policy]\nmode = { delete = 1 }\n[notices]\nrequired = false"),
+        ["policy.mode: found a table, expected a text in quotes"]
+    );
+}
+
+#[test]
+fn a_mode_that_changes_keys_contradicts_required_notices_wherever_it_stands() {
+    let rule = "[[policy.override]]\nmatch.users = [\"x\"]\nmode = \"delete\"\n";
+    let found = problems(&format!("policy.mode = \"deactivate\"\n{rule}"));
+    assert_eq!(found.len(), 2, "{found:#?}");
+    assert!(found.iter().all(|problem| problem.contains("set notices.required = false")), "{found:#?}");
+    assert!(problems(&format!("policy.mode = \"deactivate\"\nnotices.required = false\n{rule}")).is_empty());
+}
+
+#[test]
+fn short_periods_are_refused_everywhere_unless_allowed() {
+    let short = |key: &str| {
+        format!("policy.{key} = \"23h\"\n[[policy.override]]\nmatch.users = [\"x\"]\n{key} = \"23h\"\n")
+    };
+    for key in ["unused_after", "never_used_after", "max_age", "notice", "grace"] {
+        let found = problems(&short(key));
+        assert_eq!(found.len(), 2, "{key}: {found:#?}");
+        assert!(problems(&format!("dev.allow_short_periods = true\n{}", short(key))).is_empty(), "{key}");
+    }
+}
+
+#[test]
+fn what_does_not_stand_is_not_blamed_twice() {
+    // The misspelled value is replaced by a default, which contradicts nothing.
+    assert_eq!(problems("policy.mode = \"delete\"\nnotices.required = \"no\"").len(), 1);
+    assert_eq!(problems("aws.operation_timeout = \"soon\"\naws.attempt_timeout = \"1m\"").len(), 1);
+}
+
+#[test]
+fn a_file_that_is_no_toml_names_the_line_and_quotes_nothing() {
+    let file = mk_file("data_dir = \"/tmp\"\n[role]\nexternal_id_file = hunter2\n");
+    let error = load(&mk_sources(file.path(), &[]), mk_now()).unwrap_err();
+    let message = message(&file, &error);
+    assert!(message.contains("keysweep.toml:3: not TOML: "), "{message}");
+    assert!(!message.contains("hunter2"), "{message}");
+    let file = mk_file(b"data_dir = \"/tmp\"\n# \xff\xfe\n");
+    let error = load(&mk_sources(file.path(), &[]), mk_now()).unwrap_err();
+    assert!(error.to_string().ends_with(":2: not UTF-8 text"), "{error}");
+}
+
+#[test]
+fn a_missing_file_says_what_to_do() {
+    let error = load(&mk_sources(Path::new("/nonexistent/keysweep.toml"), &[]), mk_now()).unwrap_err();
+    assert!(matches!(error, ConfigError::Missing { .. }));
+    assert!(error.to_string().contains("--config"), "{error}");
+}
+
+#[test]
+fn what_could_be_a_secret_is_never_echoed() {
+    let file = mk_file("[role]\nsecret = \"hunter2\"\ntoken_value = 5\n[http]\npassword = [\"hunter2\"]\n");
+    let env = [("KEYSWEEP__ROLE__EXTERNAL_ID", "hunter2"), ("KEYSWEEP__HTTP__PASSWORD", "hunter2")];
+    let error = load(&mk_sources(file.path(), &env), mk_now()).unwrap_err();
+    assert_eq!(mistakes_of(Err(error)).len(), 5);
+    let error = load(&mk_sources(file.path(), &env), mk_now()).unwrap_err();
+    assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
+}
+
+#[test]
+fn the_external_id_is_read_from_its_file_and_shown_nowhere() {
+    use secrecy::ExposeSecret as _;
+    let external_id = mk_file("open-sesame_4711\n");
+    let toml = format!("role.external_id_file = {:?}\n", external_id.path().display().to_string());
+    let config = load_text(&toml).unwrap();
+    assert_eq!(config.role.external_id.as_ref().unwrap().expose_secret(), "open-sesame_4711");
+    assert!(!format!("{config:?}").contains("sesame"));
+    assert!(!config.effective.to_toml().contains("sesame"));
+
+    let too_short = mk_file("x\n");
+    let toml = format!("role.external_id_file = {:?}\n", too_short.path().display().to_string());
+    let found = problems(&toml);
+    assert!(found[0].contains("holds no external ID: expected 2 to 1224"), "{found:?}");
+}
+
+#[test]
+fn a_lapsed_exemption_is_a_warning_from_the_day_after_on() {
+    let exempt = |until: &str| {
+        format!("[[policy.exempt]]\nmatch.users = [\"x\"]\nreason = \"r\"\nuntil = \"{until}\"\n")
+    };
+    let config = load_text(&exempt("2026-07-14")).unwrap();
+    assert_eq!(config.policy.exemptions.len(), 1);
+    let warning = config.warnings.first().unwrap();
+    assert_eq!(warning.key, "policy.exempt[1].until");
+    assert_eq!(warning.problem, "2026-07-14 is past: policy.exempt[1] no longer holds");
+    assert!(load_text(&exempt("2026-07-15")).unwrap().warnings.is_empty());
+    assert!(!problems(&exempt("2026-07-15T10:00:00Z")).is_empty());
+}
+
+#[test]
+fn a_log_level_that_names_nothing_is_refused() {
+    for level in ["inof", "", "info,keysweep", "3", "info,,warn", "keysweep=loud"] {
+        assert_eq!(problems(&format!("log.level = {level:?}")).len(), 1, "{level}");
+    }
+    for level in ["info", "off", "warn,keysweep_aws=debug", "keysweep::sweep=trace"] {
+        assert!(problems(&format!("log.level = {level:?}")).is_empty(), "{level}");
+    }
+}
+
+#[test]
+fn a_hundred_thousand_mistakes_are_answered_quickly_and_briefly() {
+    let text: String = (0..100_000).map(|n| format!("k{n} = 1\n")).collect();
+    assert!(problems(&text).len() <= 100);
+}

@@ -1,0 +1,99 @@
+//! Every configuration that is shipped is one that works.
+
+use std::path::PathBuf;
+
+use keysweep_core::policy::{DAY, Mode, Policy};
+
+use super::*;
+use crate::config::reference::{EXEMPT_EXAMPLE, OVERRIDE_EXAMPLE};
+use crate::config::{reference_toml, schema};
+
+fn shipped(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config").join(name)
+}
+
+fn load_shipped(name: &str) -> Config {
+    load(&mk_sources(&shipped(name), &[]), mk_now()).unwrap_or_else(|error| panic!("{error}"))
+}
+
+#[test]
+fn the_reference_is_what_the_model_says() {
+    let file = std::fs::read_to_string(shipped("keysweep.toml")).unwrap_or_default();
+    assert!(file == reference_toml(), "config/keysweep.toml is out of date: run cargo xtask gen-config");
+}
+
+#[test]
+fn the_reference_gives_the_defaults() {
+    let written = load_text(&reference_toml()).unwrap();
+    let defaults = load(&Sources::default(), mk_now()).unwrap();
+    assert_eq!(written.policy, Policy::default());
+    let values = |config: &Config| {
+        config.effective.settings.iter().map(|s| (s.key.clone(), s.value.clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(values(&written), values(&defaults));
+    assert!(written.warnings.is_empty());
+}
+
+#[test]
+fn every_key_of_the_reference_has_a_comment() {
+    let text = reference_toml();
+    let mut before = "";
+    for line in text.lines() {
+        if line.contains(" = ") && !line.starts_with('#') {
+            assert!(before.starts_with('#'), "{line}");
+        }
+        before = line;
+    }
+}
+
+#[test]
+fn the_rules_of_the_reference_are_examples_that_work() {
+    let config = load_text(&format!("{OVERRIDE_EXAMPLE}\n{EXEMPT_EXAMPLE}")).unwrap();
+    assert_eq!(config.policy.overrides.len(), 1);
+    assert_eq!(config.policy.exemptions.len(), 1);
+    for line in OVERRIDE_EXAMPLE.lines().chain(EXEMPT_EXAMPLE.lines()) {
+        assert!(reference_toml().contains(&format!("#{line}")), "{line}");
+    }
+}
+
+#[test]
+fn every_example_loads_without_a_word_and_changes_nothing() {
+    let mut names: Vec<_> = std::fs::read_dir(shipped("examples"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["aws-config-90d.toml", "cautious-start.toml", "cis-45d.toml", "sentasity-90d.toml"]);
+    for name in names {
+        let config = load_shipped(&format!("examples/{name}"));
+        assert!(config.warnings.is_empty(), "{name}: {:?}", config.warnings);
+        assert!(!config.policy.changes_anything(), "{name}");
+    }
+}
+
+#[test]
+fn the_examples_say_what_their_names_say() {
+    assert_eq!(load_shipped("examples/cis-45d.toml").policy.base.unused_after, 45 * DAY);
+    assert_eq!(load_shipped("examples/aws-config-90d.toml").policy.base.never_used_after, 90 * DAY);
+    let sentasity = load_shipped("examples/sentasity-90d.toml").policy.base;
+    assert_eq!((sentasity.grace, sentasity.max_age), (7 * DAY, Some(90 * DAY)));
+    let cautious = load_shipped("examples/cautious-start.toml").policy.base;
+    assert!(cautious.window.hours.is_some() && cautious.mode == Mode::Observe);
+}
+
+#[test]
+fn the_next_steps_of_the_cautious_start_work_when_uncommented() {
+    let text = std::fs::read_to_string(shipped("examples/cautious-start.toml")).unwrap();
+    let text: String =
+        text.lines().map(|line| format!("{}\n", line.strip_prefix("#>").unwrap_or(line))).collect();
+    let config = load_text(&text).unwrap();
+    assert!(config.policy.changes_anything());
+}
+
+#[test]
+fn the_schema_describes_every_key_and_knows_no_null() {
+    let text = serde_json::to_string_pretty(&schema()).unwrap();
+    assert!(!text.contains("null"), "{text}");
+    assert!(text.contains("How long a request for approval stands."));
+    assert!(text.contains("\"additionalProperties\": false"));
+}

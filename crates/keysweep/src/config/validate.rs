@@ -1,0 +1,234 @@
+//! From what was written to what is valid: bad values and contradictions, all at once.
+
+mod policy;
+mod review;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use keysweep_aws::{Partition, RoleName};
+use keysweep_core::ids::AccountId;
+use secrecy::SecretString;
+use tracing_subscriber::filter::LevelFilter;
+
+pub(super) use self::review::Review;
+use super::model::{Model, RoleSection};
+use super::path::KeyPath;
+use super::show::Effective;
+use super::{Aws, Config, Dev, Http, Log, Organization, Role, Scan};
+
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3_600);
+
+/// AWS makes a credential report at most every four hours (IAM user guide, "Getting credential reports").
+const REPORT_PERIOD: Duration = Duration::from_secs(4 * 3_600);
+
+/// Builds the configuration. Where the review found mistakes the result is not to be used.
+pub(super) fn build(model: &Model, effective: Effective, now: Timestamp, review: &mut Review) -> Config {
+    if model.data_dir.as_os_str().is_empty() {
+        review.wrong(&KeyPath::of("data_dir"), "found \"\", expected a directory".to_owned());
+    }
+    Config {
+        data_dir: model.data_dir.clone(),
+        aws: aws(model, review),
+        organization: organization(model, review),
+        role: role(model, review),
+        scan: scan(model, review),
+        policy: policy::build(model, now, review),
+        http: http(model, review),
+        log: log(model, review),
+        dev: Dev { allow_short_periods: model.dev.allow_short_periods },
+        warnings: Vec::new(),
+        effective,
+    }
+}
+
+fn aws(model: &Model, review: &mut Review) -> Aws {
+    let section = &model.aws;
+    let at = KeyPath::of("aws");
+    if !looks_like_a_region(&section.region) {
+        review.unexpected(&at.key("region"), &section.region, "a Region such as \"eu-central-1\"");
+    }
+    review.positive(&at.key("operation_timeout"), section.operation_timeout);
+    review.positive(&at.key("attempt_timeout"), section.attempt_timeout);
+    if section.attempt_timeout > section.operation_timeout {
+        let problem = format!(
+            "found \"{}\", expected at most aws.operation_timeout, which is \"{}\"",
+            section.attempt_timeout, section.operation_timeout
+        );
+        review.contradiction(&at.key("attempt_timeout"), &at.key("operation_timeout"), problem);
+    }
+    Aws {
+        region: section.region.clone(),
+        allow_endpoint_override: section.allow_endpoint_override,
+        operation_timeout: section.operation_timeout.get(),
+        attempt_timeout: section.attempt_timeout.get(),
+    }
+}
+
+/// `eu-central-1`, `us-gov-west-1`, `eusc-de-east-1`: words of small letters, and a number at the end.
+fn looks_like_a_region(text: &str) -> bool {
+    let Some((words, number)) = text.rsplit_once('-') else { return false };
+    let is_word = |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase());
+    let is_number = (1..=2).contains(&number.len()) && number.bytes().all(|b| b.is_ascii_digit());
+    is_number && words.contains('-') && words.split('-').all(is_word) && text.len() <= 32
+}
+
+fn organization(model: &Model, review: &mut Review) -> Organization {
+    let section = &model.organization;
+    let at = KeyPath::of("organization");
+    let accounts = review.account_ids(&at.key("accounts"), &section.accounts);
+    let exclude_accounts = review.account_ids(&at.key("exclude_accounts"), &section.exclude_accounts);
+    let include_ous = review.ou_ids(&at.key("include_ous"), &section.include_ous);
+    let exclude_ous = review.ou_ids(&at.key("exclude_ous"), &section.exclude_ous);
+    review.positive(&at.key("refresh"), section.refresh);
+    for ou in include_ous.iter().filter(|ou| exclude_ous.contains(ou)) {
+        review.wrong(&at.key("exclude_ous"), format!("{ou} is also in organization.include_ous"));
+    }
+    for account in accounts.iter().filter(|account| exclude_accounts.contains(account)) {
+        review.wrong(&at.key("exclude_accounts"), format!("{account} is also in organization.accounts"));
+    }
+    for (key, ous) in [("include_ous", &include_ous), ("exclude_ous", &exclude_ous)] {
+        if !accounts.is_empty() && !ous.is_empty() {
+            let problem =
+                "selects nothing where organization.accounts lists the accounts: set one of the two";
+            review.wrong(&at.key(key), problem.to_owned());
+        }
+    }
+    Organization {
+        accounts,
+        include_ous,
+        exclude_ous,
+        exclude_accounts,
+        management_account: section.management_account,
+        refresh: section.refresh.get(),
+    }
+}
+
+fn role(model: &Model, review: &mut Review) -> Role {
+    let section = &model.role;
+    let at = KeyPath::of("role");
+    let partition = Partition::of_region(&model.aws.region);
+    let expected = "a role name, with its path if it has one, or \"arn:PARTITION:iam::{account}:role/NAME\"";
+    for (key, text) in [("scan", &section.scan), ("enforce", &section.enforce)] {
+        let theirs = text.strip_prefix("arn:").and_then(|rest| rest.split(':').next());
+        if theirs.is_some_and(|name| name != partition.as_str()) {
+            let problem = format!(
+                "found {text:?}, expected the partition {partition}, which is that of aws.region = {:?}",
+                model.aws.region
+            );
+            review.contradiction(&at.key(key), &KeyPath::of("aws.region"), problem);
+        }
+    }
+    let scan = review.parse(&at.key("scan"), &section.scan, expected).unwrap_or_else(RoleName::scan);
+    let enforce =
+        review.parse(&at.key("enforce"), &section.enforce, expected).unwrap_or_else(RoleName::enforce);
+    // STS API reference, AssumeRole, RoleSessionName.
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c);
+    if !(2..=64).contains(&section.session_name.len()) || !section.session_name.chars().all(allowed) {
+        let expected = "2 to 64 letters, digits or _+=,.@-";
+        review.unexpected(&at.key("session_name"), &section.session_name, expected);
+    }
+    if !(15 * MINUTE..=HOUR).contains(&section.duration.get()) {
+        let expected = "15m to 1h: AWS grants no more to a role that is assumed from a role";
+        review.unexpected(&at.key("duration"), &section.duration, expected);
+    }
+    Role {
+        scan,
+        enforce,
+        external_id: external_id(section, &at.key("external_id_file"), review),
+        session_name: section.session_name.clone(),
+        duration: section.duration.get(),
+    }
+}
+
+/// The content of the file, without the line break at its end. Never part of a message.
+fn external_id(section: &RoleSection, at: &KeyPath, review: &mut Review) -> Option<SecretString> {
+    if section.external_id_file.is_empty() {
+        return None;
+    }
+    let file = &section.external_id_file;
+    let bytes = match review::read_small_file(file.as_ref()) {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            review.wrong(at, format!("read {file}: {error}"));
+            return None;
+        }
+    };
+    // STS API reference, AssumeRole, ExternalId.
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "_+=,.@:/-".contains(c);
+    let text = String::from_utf8_lossy(&bytes);
+    let text = text.strip_suffix('\n').unwrap_or(&text);
+    let text = text.strip_suffix('\r').unwrap_or(text);
+    if !(2..=1224).contains(&text.len()) || !text.chars().all(allowed) {
+        review.wrong(
+            at,
+            format!("{file} holds no external ID: expected 2 to 1224 letters, digits or _+=,.@:/-"),
+        );
+        return None;
+    }
+    Some(SecretString::from(text))
+}
+
+fn scan(model: &Model, review: &mut Review) -> Scan {
+    let section = &model.scan;
+    let at = KeyPath::of("scan");
+    review.positive(&at.key("interval"), section.interval);
+    review.positive(&at.key("report_max_age"), section.report_max_age);
+    if section.interval.get() < MINUTE && !model.dev.allow_short_periods {
+        let expected = "at least 1m unless dev.allow_short_periods is true";
+        review.unexpected(&at.key("interval"), &section.interval, expected);
+    }
+    if section.report_max_age.get() < REPORT_PERIOD {
+        let problem = format!(
+            "{} is less than the 4h for which AWS keeps giving the same report: sweeps in between read live",
+            section.report_max_age
+        );
+        review.questionable(&at.key("report_max_age"), problem);
+    }
+    if !(1..=1024).contains(&section.concurrency) {
+        let problem = format!("found {}, expected a whole number from 1 to 1024", section.concurrency);
+        review.wrong(&at.key("concurrency"), problem);
+    }
+    Scan {
+        interval: section.interval.get(),
+        concurrency: usize::try_from(section.concurrency).unwrap_or(1),
+        source: section.source,
+        report_max_age: section.report_max_age.get(),
+    }
+}
+
+fn http(model: &Model, review: &mut Review) -> Http {
+    let expected = "an IP address and a port, such as \"127.0.0.1:9853\" or \"[::1]:9853\"";
+    let listen = review.parse(&KeyPath::of("http.listen"), &model.http.listen, expected);
+    Http { listen: listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0))) }
+}
+
+fn log(model: &Model, review: &mut Review) -> Log {
+    let level = &model.log.level;
+    // A directive without a level would be taken for the name of a module, and a typing error for silence.
+    let has_level = |directive: &str| {
+        let (_, level) = directive.rsplit_once('=').unwrap_or(("", directive));
+        // tracing also reads numbers, and nothing at all as "error".
+        let is_word = level.bytes().all(|b| b.is_ascii_alphabetic()) && !level.is_empty();
+        is_word && level.parse::<LevelFilter>().is_ok()
+    };
+    let filter_reads_it = tracing_subscriber::EnvFilter::builder().parse(level).is_ok();
+    if !filter_reads_it || !level.split(',').all(has_level) {
+        let expected =
+            "off, error, warn, info, debug or trace, or a list such as \"info,keysweep_aws=debug\"";
+        review.unexpected(&KeyPath::of("log.level"), level, expected);
+    }
+    Log { format: model.log.format, level: level.clone() }
+}
+
+impl Review {
+    fn account_ids(&mut self, at: &KeyPath, texts: &[String]) -> Vec<AccountId> {
+        self.ids(at, texts, "an account ID of 12 digits")
+    }
+
+    fn ou_ids(&mut self, at: &KeyPath, texts: &[String]) -> Vec<keysweep_core::ids::OuId> {
+        self.ids(at, texts, "the ID of an OU or root, ou-... or r-...")
+    }
+}

@@ -1,0 +1,300 @@
+//! `[policy]`, `[notices]` and `[limits]`, with the rules for some keys.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::civil::{Date, Weekday};
+use jiff::tz::TimeZone;
+use keysweep_core::policy::{
+    DAY, Exemption, Hours, Limits, Match, Mode, Override, Policy, Rule, Terms, TermsPatch, Window,
+};
+
+use super::Review;
+use crate::config::model::{
+    Day, ExemptSection, LimitsSection, MatchSection, Model, OverrideSection, PolicySection,
+};
+use crate::config::path::KeyPath;
+use crate::config::period::Period;
+
+pub(super) fn build(model: &Model, now: Timestamp, review: &mut Review) -> Policy {
+    let section = &model.policy;
+    let at = KeyPath::of("policy");
+    let check = Check { short: model.dev.allow_short_periods, notices_required: model.notices.required };
+    let base = check.base(section, &at, review);
+    let overrides = section.overrides.iter().enumerate().map(|(index, rule)| {
+        let at = at.key("override").index(index);
+        check.rule(rule, section, &at, review)
+    });
+    let overrides = overrides.collect();
+    let exemptions = section.exempt.iter().enumerate().filter_map(|(index, rule)| {
+        let at = at.key("exempt").index(index);
+        exemption(rule, &at, review)
+    });
+    let exemptions = exemptions.collect();
+    let time_zone = base.window.time_zone.clone();
+    let policy = Policy {
+        base,
+        overrides,
+        exemptions,
+        limits: limits(&model.limits, review),
+        notices_required: model.notices.required,
+        time_zone,
+    };
+    warn(&policy, model, now, review);
+    policy
+}
+
+/// What the rest of the configuration says about terms.
+struct Check {
+    short: bool,
+    notices_required: bool,
+}
+
+impl Check {
+    fn base(&self, section: &PolicySection, at: &KeyPath, review: &mut Review) -> Terms {
+        self.mode(Some(section.mode), at, review);
+        for (key, period) in [
+            ("unused_after", Some(section.unused_after.get())),
+            ("never_used_after", Some(section.never_used_after.get())),
+            ("max_age", section.max_age.get()),
+            ("notice", Some(section.notice.get())),
+            ("grace", Some(section.grace.get())),
+        ] {
+            self.not_short(&at.key(key), period, review);
+        }
+        for (key, period) in [
+            ("approval_expires", section.approval_expires),
+            ("hold_after_reactivation", section.hold_after_reactivation),
+            ("hold_after_denial", section.hold_after_denial),
+        ] {
+            review.positive(&at.key(key), period);
+        }
+        Terms {
+            mode: section.mode,
+            unused_after: section.unused_after.get(),
+            never_used_after: section.never_used_after.get(),
+            max_age: section.max_age.get(),
+            notice: section.notice.get(),
+            grace: section.grace.get(),
+            approval: section.approval,
+            approval_expires: section.approval_expires.get(),
+            approval_repeats: section.approval_repeats,
+            hold_after_reactivation: section.hold_after_reactivation.get(),
+            hold_after_denial: section.hold_after_denial.get(),
+            adopt_inactive: section.adopt_inactive,
+            window: window(&section.days, &section.hours, &section.time_zone, at, review),
+        }
+    }
+
+    fn rule(
+        &self,
+        rule: &OverrideSection,
+        base: &PolicySection,
+        at: &KeyPath,
+        review: &mut Review,
+    ) -> Override {
+        self.mode(rule.mode, at, review);
+        for (key, period) in [
+            ("unused_after", rule.unused_after.map(Period::get)),
+            ("never_used_after", rule.never_used_after.map(Period::get)),
+            ("max_age", rule.max_age.and_then(|age| age.get())),
+            ("notice", rule.notice.map(Period::get)),
+            ("grace", rule.grace.map(Period::get)),
+        ] {
+            self.not_short(&at.key(key), period, review);
+        }
+        for (key, period) in [
+            ("approval_expires", rule.approval_expires),
+            ("hold_after_reactivation", rule.hold_after_reactivation),
+            ("hold_after_denial", rule.hold_after_denial),
+        ] {
+            if let Some(period) = period {
+                review.positive(&at.key(key), period);
+            }
+        }
+        let sets_window = rule.days.is_some() || rule.hours.is_some() || rule.time_zone.is_some();
+        let window = sets_window.then(|| {
+            let days = rule.days.as_ref().unwrap_or(&base.days);
+            let hours = rule.hours.as_ref().unwrap_or(&base.hours);
+            let time_zone = rule.time_zone.as_ref().unwrap_or(&base.time_zone);
+            window(days, hours, time_zone, at, review)
+        });
+        let terms = TermsPatch {
+            mode: rule.mode,
+            unused_after: rule.unused_after.map(Period::get),
+            never_used_after: rule.never_used_after.map(Period::get),
+            max_age: rule.max_age.map(|age| age.get()),
+            notice: rule.notice.map(Period::get),
+            grace: rule.grace.map(Period::get),
+            approval: rule.approval,
+            approval_expires: rule.approval_expires.map(Period::get),
+            approval_repeats: rule.approval_repeats,
+            hold_after_reactivation: rule.hold_after_reactivation.map(Period::get),
+            hold_after_denial: rule.hold_after_denial.map(Period::get),
+            adopt_inactive: rule.adopt_inactive,
+            window,
+        };
+        // Something below that is already known to be wrong was meant to be set.
+        if terms == TermsPatch::default() && !review.has_mistakes_below(at) {
+            review.wrong(at, "sets nothing: expected a match and at least one key of [policy]".to_owned());
+        }
+        Override { matches: matches(&rule.matches, &at.key("match"), review), terms }
+    }
+
+    fn mode(&self, mode: Option<Mode>, at: &KeyPath, review: &mut Review) {
+        let Some(mode) = mode.filter(|mode| *mode != Mode::Observe) else { return };
+        if self.notices_required {
+            let problem = format!(
+                "found {:?}, but no notice channel is configured: set notices.required = false to record notices in \
+                 the journal only",
+                mode.as_str()
+            );
+            review.contradiction(&at.key("mode"), &KeyPath::of("notices.required"), problem);
+        }
+    }
+
+    fn not_short(&self, path: &KeyPath, period: Option<Duration>, review: &mut Review) {
+        let Some(period) = period else { return };
+        let shown = Period::from(period);
+        review.positive(path, shown);
+        if period < DAY && !self.short {
+            review.unexpected(path, &shown, "at least 24 hours unless dev.allow_short_periods is true");
+        }
+    }
+}
+
+fn window(days: &[Day], hours: &str, time_zone: &str, at: &KeyPath, review: &mut Review) -> Window {
+    let hours: Option<Hours> = if hours.is_empty() {
+        None
+    } else {
+        review.parse(&at.key("hours"), hours, "two different times such as \"09:00-16:00\"")
+    };
+    let zone = TimeZone::get(time_zone).unwrap_or_else(|_| {
+        let expected = "a name of the IANA time zone database, such as \"Europe/Berlin\"";
+        review.unexpected(&at.key("time_zone"), time_zone, expected);
+        TimeZone::UTC
+    });
+    Window { days: days.iter().map(|day| Weekday::from(*day).into()).collect(), hours, time_zone: zone }
+}
+
+fn matches(section: &MatchSection, at: &KeyPath, review: &mut Review) -> Match {
+    let matches = Match {
+        ous: review.ou_ids(&at.key("ous"), &section.ous),
+        accounts: review.account_ids(&at.key("accounts"), &section.accounts),
+        account_tags: section.account_tags.clone(),
+        users: section.users.clone(),
+        paths: section.paths.clone(),
+        user_tags: section.user_tags.clone(),
+    };
+    if *section == MatchSection::default() && !review.has_mistakes_below(at) {
+        let expected = "at least one of ous, accounts, account_tags, users, paths and user_tags";
+        review.wrong(at, format!("matches nothing in particular: expected {expected}"));
+    }
+    for (index, glob) in section.users.iter().enumerate().filter(|(_, glob)| glob.trim().is_empty()) {
+        review.unexpected(
+            &at.key("users").index(index),
+            glob,
+            "the name of a user, or a glob such as \"svc-*\"",
+        );
+    }
+    for (index, path) in section.paths.iter().enumerate().filter(|(_, path)| !path.starts_with('/')) {
+        // IAM API reference, `pathType`.
+        review.unexpected(
+            &at.key("paths").index(index),
+            path,
+            "a path that begins with a slash, such as \"/ci/\"",
+        );
+    }
+    for (key, tags) in [("account_tags", &section.account_tags), ("user_tags", &section.user_tags)] {
+        tag_keys(&at.key(key), tags, review);
+    }
+    matches
+}
+
+fn tag_keys(at: &KeyPath, tags: &BTreeMap<String, String>, review: &mut Review) {
+    for key in tags.keys().filter(|key| !(1..=128).contains(&key.chars().count())) {
+        review.unexpected(&at.key(key), key, "the key of a tag, which has 1 to 128 characters");
+    }
+}
+
+fn exemption(rule: &ExemptSection, at: &KeyPath, review: &mut Review) -> Option<Exemption> {
+    let matches = matches(&rule.matches, &at.key("match"), review);
+    let reason = rule.reason.as_deref().map(str::trim).unwrap_or_default();
+    if reason.is_empty() {
+        review.wrong(&at.key("reason"), "missing: expected why these keys are exempt".to_owned());
+    }
+    let expected = "the last day on which it holds, such as \"2027-06-30\"";
+    let until = at.key("until");
+    let day = match &rule.until {
+        Some(text) => day(text).or_else(|| {
+            review.unexpected(&until, text, expected);
+            None
+        }),
+        None => {
+            review.wrong(&until, format!("missing: expected {expected}"));
+            None
+        }
+    };
+    Some(Exemption { matches, reason: reason.to_owned(), until: day? })
+}
+
+/// A date and nothing else: jiff would drop the time from a timestamp, and with it what somebody meant.
+fn day(text: &str) -> Option<Date> {
+    Date::strptime("%Y-%m-%d", text).ok()
+}
+
+fn limits(section: &LimitsSection, review: &mut Review) -> Limits {
+    let at = KeyPath::of("limits");
+    review.ratio(&at.key("surge"), section.surge);
+    review.ratio(&at.key("shrink"), section.shrink);
+    if section.failed_accounts == 0 {
+        let problem = "found 0, expected at least 1: the breaker would never close".to_owned();
+        review.wrong(&at.key("failed_accounts"), problem);
+    }
+    Limits {
+        deactivations_per_day: section.deactivations_per_day,
+        deletions_per_day: section.deletions_per_day,
+        changes_per_account_per_day: section.changes_per_account_per_day,
+        surge: section.surge,
+        surge_keys: section.surge_keys,
+        shrink: section.shrink,
+        failed_accounts: section.failed_accounts,
+    }
+}
+
+/// What is valid, but perhaps not meant.
+fn warn(policy: &Policy, model: &Model, now: Timestamp, review: &mut Review) {
+    for (index, rule) in model.policy.exempt.iter().enumerate() {
+        let Some(until) = rule.until.as_deref().and_then(day) else { continue };
+        let alone = Policy {
+            exemptions: vec![Exemption { matches: Match::default(), reason: String::new(), until }],
+            ..policy.clone()
+        };
+        if alone.lapsed_exemptions(now).next().is_some() {
+            let path = KeyPath::of("policy.exempt").index(index).key("until");
+            let name = Rule::Exempt(index + 1);
+            review.questionable(&path, format!("{until} is past: {name} no longer holds"));
+        }
+    }
+    let limits = KeyPath::of("limits");
+    if policy.changes_anything() {
+        for (key, value) in [
+            ("deactivations_per_day", policy.limits.deactivations_per_day),
+            ("changes_per_account_per_day", policy.limits.changes_per_account_per_day),
+        ] {
+            if value == 0 {
+                review.questionable(&limits.key(key), "0 lets no key ever be deactivated".to_owned());
+            }
+        }
+        for (key, value) in [("surge", policy.limits.surge), ("shrink", policy.limits.shrink)] {
+            if value >= 1.0 {
+                review.questionable(&limits.key(key), "1.0 keeps the breaker from ever tripping".to_owned());
+            }
+        }
+    }
+    if model.dev.allow_short_periods && policy.changes_anything() {
+        let problem = "keys may be changed sooner than anybody can object".to_owned();
+        review.questionable(&KeyPath::of("dev.allow_short_periods"), problem);
+    }
+}

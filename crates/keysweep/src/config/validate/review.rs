@@ -1,0 +1,117 @@
+//! Gathers mistakes and warnings while a configuration is looked through.
+
+use std::fmt::Display;
+use std::io::Read;
+use std::path::Path;
+use std::str::FromStr;
+
+use crate::config::layers::Layers;
+use crate::config::mistake::{Mistake, quoted};
+use crate::config::path::KeyPath;
+use crate::config::period::Period;
+
+/// What was found so far. Something already known to be wrong is not reported twice: a default stands in for it, and
+/// what would be said of that is nobody's mistake.
+pub(in crate::config) struct Review {
+    pub(in crate::config) layers: Layers,
+    mistakes: Vec<Mistake>,
+    warnings: Vec<Mistake>,
+    wrong: Vec<KeyPath>,
+}
+
+impl Review {
+    pub(in crate::config) fn new(layers: Layers, mistakes: Vec<Mistake>) -> Self {
+        Self { layers, mistakes, warnings: Vec::new(), wrong: Vec::new() }
+    }
+
+    /// Mistakes and warnings.
+    pub(in crate::config) fn into_parts(self) -> (Vec<Mistake>, Vec<Mistake>) {
+        (self.mistakes, self.warnings)
+    }
+
+    pub(in crate::config) fn wrong(&mut self, path: &KeyPath, problem: String) {
+        if self.is_wrong(path) {
+            return;
+        }
+        self.mistakes.push(self.mistake(path, problem));
+        self.wrong.push(path.clone());
+    }
+
+    /// A value that is not what was expected.
+    pub(super) fn unexpected(&mut self, path: &KeyPath, found: &(impl Display + ?Sized), expected: &str) {
+        self.wrong(path, format!("found {}, expected {expected}", quoted(&found.to_string())));
+    }
+
+    /// A value that is wrong because of another; nothing if that other is wrong by itself.
+    pub(super) fn contradiction(&mut self, path: &KeyPath, other: &KeyPath, problem: String) {
+        if !self.is_wrong(other) {
+            self.wrong(path, problem);
+        }
+    }
+
+    pub(super) fn questionable(&mut self, path: &KeyPath, problem: String) {
+        if !self.is_wrong(path) {
+            self.warnings.push(self.mistake(path, problem));
+        }
+    }
+
+    pub(super) fn is_wrong(&self, path: &KeyPath) -> bool {
+        self.wrong.iter().any(|wrong| wrong.covers(path))
+    }
+
+    /// Whether something at or below a path is known to be wrong.
+    pub(super) fn has_mistakes_below(&self, path: &KeyPath) -> bool {
+        self.is_wrong(path) || self.wrong.iter().any(|wrong| path.covers(wrong))
+    }
+
+    pub(super) fn parse<T: FromStr>(&mut self, path: &KeyPath, text: &str, expected: &str) -> Option<T> {
+        let parsed = text.parse().ok();
+        if parsed.is_none() {
+            self.unexpected(path, text, expected);
+        }
+        parsed
+    }
+
+    /// A list of names, none of which may stand in it twice: an account listed twice would be scanned twice.
+    pub(super) fn ids<T: FromStr + PartialEq>(
+        &mut self,
+        at: &KeyPath,
+        texts: &[String],
+        expected: &str,
+    ) -> Vec<T> {
+        let mut ids = Vec::with_capacity(texts.len());
+        for (index, text) in texts.iter().enumerate() {
+            let path = at.index(index);
+            match self.parse(&path, text, expected) {
+                Some(id) if ids.contains(&id) => self.wrong(&path, format!("{text} is listed twice")),
+                Some(id) => ids.push(id),
+                None => {}
+            }
+        }
+        ids
+    }
+
+    pub(super) fn positive(&mut self, path: &KeyPath, period: Period) {
+        if period.get().is_zero() {
+            self.unexpected(path, &period, "more than zero");
+        }
+    }
+
+    pub(super) fn ratio(&mut self, path: &KeyPath, value: f64) {
+        if !(0.0..=1.0).contains(&value) {
+            self.wrong(path, format!("found {value}, expected a share from 0.0 to 1.0"));
+        }
+    }
+
+    fn mistake(&self, path: &KeyPath, problem: String) -> Mistake {
+        Mistake { origin: self.layers.origin(path), key: path.to_string(), problem }
+    }
+}
+
+/// Reads a file that holds one secret. More than a few kilobytes are not one, and are not read to the end.
+pub(super) fn read_small_file(path: &Path) -> std::io::Result<Vec<u8>> {
+    const MAX_BYTES: u64 = 8 << 10;
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(MAX_BYTES).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
