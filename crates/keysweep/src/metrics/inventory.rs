@@ -1,0 +1,124 @@
+//! Gauges over the records, computed fresh at each scrape: what vanished from the organization vanishes from here.
+//!
+//! What is known of an account stays when its scan fails, beside `keysweep_account_scan_success 0`, and over a
+//! restart. What is not known has no series: an account that was never scanned has no stale keys at all rather than
+//! none.
+
+mod accounts;
+mod tally;
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use keysweep_core::facts::Collection;
+use keysweep_core::policy::Policy;
+use keysweep_core::state::State;
+use keysweep_core::ticket::Action;
+use prometheus::proto::MetricFamily;
+
+pub use self::tally::{AccountTally, Reaches, Tally};
+use super::family::Family;
+
+/// What the gauges are computed from.
+#[derive(Debug, Clone, Copy)]
+pub struct Observed<'a> {
+    /// Policy time.
+    pub now: Timestamp,
+    /// Records and restraints.
+    pub state: &'a State,
+    /// What the operator wants.
+    pub policy: &'a Policy,
+    /// Configured time between sweeps.
+    pub scan_interval: Duration,
+    /// What the last sweep of this process saw. Without it, rules that read OUs or tags of an account are taken to
+    /// match there.
+    pub seen: Option<&'a Collection>,
+    /// Size of the store on disk, where it could be read.
+    pub store_bytes: Option<u64>,
+}
+
+/// Every gauge family that has a series.
+#[must_use]
+pub fn families(observed: &Observed<'_>) -> Vec<MetricFamily> {
+    let tally = Tally::of(observed.state, observed.now);
+    let mut families = process(observed);
+    families.extend(lifecycle(&tally));
+    families.extend(accounts::families(observed, &tally));
+    families.into_iter().filter_map(Family::finish).collect()
+}
+
+fn process(observed: &Observed<'_>) -> Vec<Family> {
+    let control = observed.state.control();
+    let mut build =
+        Family::new("keysweep_build_info", "Build information about the running binary; always 1.");
+    let labels = [
+        ("version", env!("CARGO_PKG_VERSION")),
+        ("revision", env!("KEYSWEEP_REVISION")),
+        ("rust_version", env!("KEYSWEEP_RUST_VERSION")),
+    ];
+    build.push(&labels, true);
+    let mut last_success = Family::new(
+        "keysweep_scan_last_success_timestamp_seconds",
+        "Unix time at which an organization scan last completed.",
+    );
+    let mut last_duration = Family::new(
+        "keysweep_scan_last_duration_seconds",
+        "Duration of the last completed organization scan.",
+    );
+    if let Some(sweep) = &control.last_sweep {
+        last_success.push(&[], sweep.at);
+        last_duration.push(&[], sweep.took.as_secs_f64());
+    }
+    let mut store = Family::new("keysweep_state_store_size_bytes", "Size of the state store on disk.");
+    if let Some(bytes) = observed.store_bytes {
+        store.push(&[], bytes);
+    }
+    vec![
+        build,
+        Family::single(
+            "keysweep_paused",
+            "Whether all enforcement is paused by an operator.",
+            control.paused.is_some(),
+        ),
+        Family::single(
+            "keysweep_circuit_breaker_open",
+            "Whether the blast-radius breaker stopped destructive actions.",
+            control.breaker.is_some(),
+        ),
+        Family::single(
+            "keysweep_scan_interval_seconds",
+            "Configured time between scans.",
+            observed.scan_interval.as_secs_f64(),
+        ),
+        last_success,
+        last_duration,
+        store,
+    ]
+}
+
+fn lifecycle(tally: &Tally) -> Vec<Family> {
+    let mut overdue =
+        Family::new("keysweep_overdue_keys", "Access keys whose next lifecycle action is past its due time.");
+    overdue.push(&[("action", Action::Deactivate.as_str())], tally.overdue_deactivations);
+    overdue.push(&[("action", Action::Delete.as_str())], tally.overdue_deletions);
+    let mut oldest = Family::new(
+        "keysweep_approval_oldest_pending_timestamp_seconds",
+        "Unix time of the oldest undecided approval request; absent when there is none.",
+    );
+    if let Some(at) = tally.oldest_approval {
+        oldest.push(&[], at);
+    }
+    let pending = Family::single(
+        "keysweep_approvals_pending",
+        "Approval requests waiting for a decision.",
+        tally.approvals_pending,
+    );
+    let mut idle = Family::new(
+        "keysweep_active_keys_by_idle",
+        "Active keys of the whole organization by time since last use (creation where never used).",
+    );
+    for (bucket, count) in tally.idle.buckets() {
+        idle.push(&[("bucket", bucket)], count);
+    }
+    vec![overdue, pending, oldest, idle]
+}

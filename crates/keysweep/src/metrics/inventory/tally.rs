@@ -1,0 +1,183 @@
+//! One pass over records and accounts, counted for gauges and page alike.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use keysweep_core::facts::IdleHistogram;
+use keysweep_core::ids::AccountId;
+use keysweep_core::lifecycle::{Approval, Deactivated, DeactivatedBy, Record, State as KeyState};
+use keysweep_core::state::{AccountRecord, FindingCounts, Reach, State};
+use keysweep_core::ticket::Action;
+
+/// The organization, counted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// By account; those that left appear only while records of theirs do.
+    pub accounts: BTreeMap<AccountId, AccountTally>,
+    /// Accounts of the organization by how they can be reached.
+    pub reaches: Reaches,
+    /// Keys whose deactivation is due.
+    pub overdue_deactivations: u64,
+    /// Keys whose deletion is due.
+    pub overdue_deletions: u64,
+    /// Requests for approval that wait for a decision.
+    pub approvals_pending: u64,
+    /// When the oldest of them was made.
+    pub oldest_approval: Option<Timestamp>,
+    /// Active keys of the organization by idle time.
+    pub idle: IdleHistogram,
+    /// Findings of the organization.
+    pub findings: FindingCounts,
+    /// Active keys of root users, where known.
+    pub root_keys: u64,
+}
+
+/// Accounts by how they can be reached.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Reaches {
+    /// The last scan reached them.
+    pub scanned: u64,
+    /// The last scan failed.
+    pub failed: u64,
+    /// They are not to be scanned.
+    pub skipped: u64,
+}
+
+/// The keys of one account, each counted in one state.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct AccountTally {
+    /// Active keys in no lifecycle.
+    pub active: u64,
+    /// Stale keys on their way to deactivation.
+    pub flagged: u64,
+    /// Keys whose deactivation is under way.
+    pub deactivating: u64,
+    /// Deactivated keys.
+    pub deactivated: u64,
+    /// Keys whose deletion is under way.
+    pub deleting: u64,
+    /// Keys under a hold.
+    pub on_hold: u64,
+    /// Tracked keys whose account cannot be read.
+    pub out_of_reach: u64,
+    /// Deactivated keys whose last use moved.
+    pub in_use: u64,
+    /// Keys that the inventory of the account counts as active and a record counts elsewhere.
+    elsewhere: u64,
+}
+
+impl AccountTally {
+    /// Name and count of each state.
+    #[must_use]
+    pub fn states(&self) -> [(&'static str, u64); 5] {
+        [
+            ("active", self.active),
+            ("flagged", self.flagged),
+            ("deactivating", self.deactivating),
+            ("deactivated", self.deactivated),
+            ("deleting", self.deleting),
+        ]
+    }
+
+    fn add(&mut self, record: &Record, account: Option<&AccountRecord>) {
+        if !record.state.is_tracked() {
+            return;
+        }
+        self.on_hold += u64::from(record.hold.is_some());
+        self.out_of_reach += u64::from(account.is_some_and(|a| a.reach.out_of_reach().is_some()));
+        let last_scan = account.and_then(|a| a.last_success);
+        match &record.state {
+            KeyState::Active | KeyState::Deleted(_) | KeyState::Gone(_) => {}
+            KeyState::Flagged(_) => {
+                self.flagged += 1;
+                self.elsewhere += 1;
+            }
+            KeyState::Deactivating(_) => {
+                self.deactivating += 1;
+                self.elsewhere += 1;
+            }
+            KeyState::Deactivated(data) => {
+                self.deactivated += 1;
+                self.deactivated(data, last_scan);
+            }
+            KeyState::Deleting(data) => {
+                self.deleting += 1;
+                self.deactivated(&data.deactivated, last_scan);
+            }
+        }
+    }
+
+    /// The last scan saw a key Active that we deactivated after it. One that somebody else had deactivated was
+    /// found Inactive by the scan itself.
+    fn deactivated(&mut self, data: &Deactivated, last_scan: Option<Timestamp>) {
+        self.in_use += u64::from(data.last_use_moved);
+        let since_scan = last_scan.is_some_and(|scan| data.since > scan);
+        self.elsewhere += u64::from(data.origin == DeactivatedBy::Keysweep && since_scan);
+    }
+}
+
+impl Tally {
+    /// Counts a state as it is now.
+    #[must_use]
+    pub fn of(state: &State, now: Timestamp) -> Self {
+        let mut tally = Self::default();
+        for record in state.records() {
+            let account = state.account(record.identity.account);
+            tally.accounts.entry(record.identity.account).or_default().add(record, account);
+            tally.due(record);
+            tally.approval(record, now);
+        }
+        for (id, account) in state.accounts() {
+            tally.account(id, account);
+        }
+        tally
+    }
+
+    fn account(&mut self, id: AccountId, account: &AccountRecord) {
+        match &account.reach {
+            Reach::Scanned => self.reaches.scanned += 1,
+            Reach::Failed { .. } => self.reaches.failed += 1,
+            Reach::Skipped { .. } => self.reaches.skipped += 1,
+            Reach::Left { .. } => return,
+        }
+        let keys = self.accounts.entry(id).or_default();
+        keys.active = account.inventory.active_keys.saturating_sub(keys.elsewhere);
+        self.idle.merge(&account.inventory.idle);
+        self.findings.unused += account.findings.unused;
+        self.findings.never_used += account.findings.never_used;
+        self.findings.over_age += account.findings.over_age;
+        self.findings.exempt += account.findings.exempt;
+        self.root_keys += account.inventory.root_keys.unwrap_or(0);
+    }
+
+    fn due(&mut self, record: &Record) {
+        match record.due.as_ref().map(|due| due.action) {
+            Some(Action::Deactivate) => self.overdue_deactivations += 1,
+            Some(Action::Delete) => self.overdue_deletions += 1,
+            // An undo is never due: an operator orders it.
+            Some(Action::Reactivate) | None => {}
+        }
+    }
+
+    fn approval(&mut self, record: &Record, now: Timestamp) {
+        let Some(approval) = approval(record).filter(|a| a.granted.is_none() && now < a.expires) else {
+            return;
+        };
+        self.approvals_pending += 1;
+        let asked = approval.asked_at;
+        self.oldest_approval = Some(self.oldest_approval.map_or(asked, |oldest| oldest.min(asked)));
+    }
+}
+
+/// The request for approval that stands, granted or not.
+fn approval(record: &Record) -> Option<&Approval> {
+    match &record.state {
+        KeyState::Flagged(data) => data.approval.as_ref(),
+        KeyState::Deactivated(data) => data.approval.as_ref(),
+        KeyState::Active
+        | KeyState::Deactivating(_)
+        | KeyState::Deleting(_)
+        | KeyState::Deleted(_)
+        | KeyState::Gone(_) => None,
+    }
+}
