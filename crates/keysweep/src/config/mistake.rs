@@ -9,6 +9,9 @@ use serde::{Serialize, Serializer};
 use super::path::KeyPath;
 use super::schema::Known;
 
+/// What a message says instead of a value that could be a secret.
+pub(super) const HIDDEN: &str = "a value that is not shown";
+
 /// Where a value of the configuration comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
@@ -129,7 +132,7 @@ pub(super) fn describe(kind: &Kind, path: &KeyPath, known: &Known) -> String {
         }
         Kind::UnknownVariant(found, expected) => {
             let expected: Vec<_> = expected.iter().map(|name| format!("{name:?}")).collect();
-            format!("found {found:?}, expected {}", one_of(&expected))
+            format!("found {}, expected {}", actual(&Actual::Str(found.clone()), path), one_of(&expected))
         }
         Kind::UnknownField(..) => unknown_key(path, known),
         Kind::MissingField(name) => format!("{name} is missing"),
@@ -161,7 +164,7 @@ fn one_of(names: &[String]) -> String {
 /// A value as people write it, unless it could be a secret.
 fn actual(found: &Actual, path: &KeyPath) -> String {
     if path.is_secret() {
-        return "a value that is not shown".to_owned();
+        return HIDDEN.to_owned();
     }
     match found {
         Actual::Str(text) => quoted(text),

@@ -18,7 +18,7 @@ macro_rules! terms {
         pub struct PolicySection {
             $($(#[$doc])* pub $field: $type,)*
             /// What differs for some keys, in order: a later rule that matches wins field by field. Any key of
-            /// [policy] may be given.
+            /// the policy may be given.
             #[serde(rename = "override", skip_serializing_if = "Vec::is_empty")]
             pub overrides: Vec<OverrideSection>,
             /// Keys that are left alone up to a day, that day included.
@@ -35,9 +35,10 @@ macro_rules! terms {
         /// `[[policy.override]]`.
         #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
         #[serde(default, deny_unknown_fields)]
+        #[schemars(extend("required" = ["match"]))]
         pub struct OverrideSection {
             /// For which keys.
-            #[serde(rename = "match")]
+                    #[serde(rename = "match")]
             pub matches: MatchSection,
             $($(#[$doc])* #[serde(skip_serializing_if = "Option::is_none")] pub $field: Option<$type>,)*
         }
@@ -71,7 +72,7 @@ terms! {
     /// Whether keys that are Inactive without keysweep's doing are taken over, to be deleted after the same grace.
     adopt_inactive: bool = false,
     /// Days on which changes may start, such as ["mon", "tue", "wed", "thu"]; empty for every day. An override that
-    /// gives days, hours or time_zone takes those of the three that it leaves out from [policy].
+    /// gives days, hours or time_zone takes those of the three that it leaves out from the policy.
     days: Vec<Day> = Vec::new(),
     /// Hours in which changes may start, such as "09:00-16:00"; may cross midnight; empty for the whole day.
     hours: String = String::new(),
@@ -116,6 +117,7 @@ impl From<Day> for Weekday {
 /// `[[policy.exempt]]`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["match", "reason", "until"]))]
 pub struct ExemptSection {
     /// For which keys.
     #[serde(rename = "match")]

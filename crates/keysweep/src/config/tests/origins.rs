@@ -97,6 +97,16 @@ fn the_file_is_that_of_the_flag_then_that_of_the_variable_then_the_default() {
     assert_eq!(Sources::of_process(None, Vec::new()).file.unwrap(), Path::new(DEFAULT_FILE));
 }
 
+#[cfg(unix)]
+#[test]
+fn a_variable_that_is_not_utf_8_is_refused() {
+    use std::os::unix::ffi::OsStringExt as _;
+    let env = vec![("KEYSWEEP__DATA_DIR".into(), OsString::from_vec(b"/d\xff".to_vec()))];
+    let sources = Sources { file: None, ..Sources::of_process(None, env) };
+    let found = mistakes_of(load(&sources, mk_now()));
+    assert_eq!(found[0].problem, "the value is not UTF-8 text");
+}
+
 #[test]
 fn loading_again_sees_the_new_file_and_leaves_the_old_value_alone() {
     let file = mk_file("scan.interval = \"1h\"\n");
@@ -148,7 +158,79 @@ unused_after = "180d"
     let sources = mk_sources(file.path(), &[("KEYSWEEP__LOG__LEVEL", "debug")]);
     let config = load(&sources, mk_now()).unwrap();
     let shown = config.effective.to_toml().replace(&file.path().display().to_string(), "keysweep.toml");
-    insta::assert_snapshot!(shown, @"");
+    insta::assert_snapshot!(shown, @r#"
+    data_dir = "/var/lib/keysweep"  # default
+
+    [aws]
+    region = "us-east-1"  # default
+    allow_endpoint_override = false  # default
+    operation_timeout = "30s"  # default
+    attempt_timeout = "10s"  # default
+
+    [organization]
+    accounts = []  # default
+    include_ous = []  # default
+    exclude_ous = []  # default
+    exclude_accounts = []  # default
+    management_account = "skip"  # default
+    refresh = "1h"  # default
+
+    [role]
+    scan = "keysweep/KeysweepScan"  # default
+    enforce = "keysweep/KeysweepEnforce"  # default
+    external_id_file = ""  # default
+    session_name = "keysweep"  # default
+    duration = "1h"  # default
+
+    [scan]
+    interval = "1h"  # keysweep.toml:2
+    concurrency = 64  # default
+    source = "auto"  # default
+    report_max_age = "6h"  # default
+
+    [policy]
+    mode = "observe"  # default
+    unused_after = "90d"  # default
+    never_used_after = "90d"  # default
+    max_age = "off"  # default
+    notice = "7d"  # default
+    grace = "14d"  # default
+    approval = "none"  # default
+    approval_expires = "14d"  # default
+    approval_repeats = 2  # default
+    hold_after_reactivation = "30d"  # default
+    hold_after_denial = "90d"  # default
+    adopt_inactive = false  # default
+    days = []  # default
+    hours = ""  # default
+    time_zone = "UTC"  # default
+
+    [[policy.override]]
+    match = { users = ["svc-*"], user_tags = { "a b" = "*" } }  # keysweep.toml:4
+    unused_after = "180d"  # keysweep.toml:5
+
+    [notices]
+    required = true  # default
+
+    [limits]
+    deactivations_per_day = 50  # default
+    deletions_per_day = 50  # default
+    changes_per_account_per_day = 5  # default
+    surge = 0.1  # default
+    surge_keys = 20  # default
+    shrink = 0.1  # default
+    failed_accounts = 3  # default
+
+    [http]
+    listen = "127.0.0.1:9853"  # default
+
+    [log]
+    format = "auto"  # default
+    level = "debug"  # environment variable KEYSWEEP__LOG__LEVEL
+
+    [dev]
+    allow_short_periods = false  # default
+    "#);
     let again = load_text(&shown).unwrap();
     assert_eq!(again.policy, config.policy);
     assert_eq!(again.scan, config.scan);

@@ -96,4 +96,6 @@ fn the_schema_describes_every_key_and_knows_no_null() {
     assert!(!text.contains("null"), "{text}");
     assert!(text.contains("How long a request for approval stands."));
     assert!(text.contains("\"additionalProperties\": false"));
+    let exempt = &serde_json::to_value(schema()).unwrap()["$defs"]["ExemptSection"];
+    assert_eq!(exempt["required"], serde_json::json!(["match", "reason", "until"]));
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::str::FromStr;
 
 use crate::config::layers::Layers;
-use crate::config::mistake::{Mistake, quoted};
+use crate::config::mistake::{HIDDEN, Mistake, quoted};
 use crate::config::path::KeyPath;
 use crate::config::period::Period;
 
@@ -39,7 +39,8 @@ impl Review {
 
     /// A value that is not what was expected.
     pub(super) fn unexpected(&mut self, path: &KeyPath, found: &(impl Display + ?Sized), expected: &str) {
-        self.wrong(path, format!("found {}, expected {expected}", quoted(&found.to_string())));
+        let found = if path.is_secret() { HIDDEN.to_owned() } else { quoted(&found.to_string()) };
+        self.wrong(path, format!("found {found}, expected {expected}"));
     }
 
     /// A value that is wrong because of another; nothing if that other is wrong by itself.
