@@ -130,7 +130,7 @@ impl Update {
 /// often as it names keys.
 pub(crate) fn by_key(entry: &Entry) -> Vec<(AccessKeyId, Cow<'_, Entry>)> {
     match &entry.body {
-        Body::Key { key, .. } => vec![(key.clone(), Cow::Borrowed(entry))],
+        Body::Key { key, .. } | Body::ChangeFailed { key, .. } => vec![(key.clone(), Cow::Borrowed(entry))],
         Body::DueAccepted { keys } => {
             let narrow = |key: &AccessKeyId| {
                 let body = Body::DueAccepted { keys: [key.clone()].into() };

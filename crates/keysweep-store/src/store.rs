@@ -71,7 +71,7 @@ struct Inner {
     journal: Mutex<Journal>,
     queue: Mutex<Queue>,
     projecting: Projecting,
-    /// Every blocking job belongs to it and is awaited by `close`.
+    /// Every blocking job holds a token of it and is awaited by `close`.
     jobs: TaskTracker,
     /// Last, so that it is released last.
     lock: Mutex<Option<Lock>>,

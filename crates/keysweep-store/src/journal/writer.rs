@@ -1,6 +1,6 @@
 //! Writing: groups of requests with one fdatasync, and new segments.
 
-use std::io;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -182,14 +182,16 @@ impl Journal {
 
 /// Cuts off what a scan found torn, and keeps it beside the segment.
 pub(crate) fn cut_tail(files: &dyn Files, segment: &Segment, scanned: &Scanned) -> io::Result<()> {
-    let bytes = std::fs::read(&segment.path)?;
-    let torn = usize::try_from(scanned.good).ok().and_then(|good| bytes.get(good..)).unwrap_or_default();
+    let mut torn = Vec::new();
+    let mut end = std::fs::File::open(&segment.path)?;
+    end.seek(SeekFrom::Start(scanned.good))?;
+    end.read_to_end(&mut torn)?;
     // Nobody was told that these bytes are there: not being able to keep them stops nothing.
     let kept = match files.append(&segment.torn()) {
         Ok(file) => Ok(file),
         Err(_) => files.create(&segment.torn()),
     };
-    if let Err(error) = kept.and_then(|mut file| file.write_all(torn).and_then(|()| file.sync_data())) {
+    if let Err(error) = kept.and_then(|mut file| file.write_all(&torn).and_then(|()| file.sync_data())) {
         tracing::warn!(%error, path = %segment.torn().display(), "torn bytes not kept");
     }
     let mut file = files.append(&segment.path)?;
@@ -238,11 +240,29 @@ fn make_segment(
 ) -> Result<Made, RotateError> {
     let segment = Segment::new(dir, first_seq);
     let unfinished = segment.unfinished();
-    // Left over by a rotation that failed in this process.
-    if unfinished.try_exists()? {
-        std::fs::remove_file(&unfinished)?;
-    }
-    let mut file = files.create(&unfinished)?;
+    let made = fill_segment(files, &unfinished, first_seq, prev, state).and_then(|made| {
+        files.rename(&unfinished, &segment.path)?;
+        Ok(made)
+    });
+    let (file, length, head) = made.inspect_err(|_| {
+        // On a full disk its bytes are wanted for entries. At the next start it would be removed, too.
+        if let Err(error) = std::fs::remove_file(&unfinished) {
+            tracing::debug!(%error, path = %unfinished.display(), "unfinished segment not removed");
+        }
+    })?;
+    files.sync_dir(dir).map_err(RotateError::Named)?;
+    Ok(Made { segment, file, length, head })
+}
+
+/// Writes header and snapshot, and waits until they are on disk.
+fn fill_segment(
+    files: &dyn Files,
+    path: &Path,
+    first_seq: u64,
+    prev: Hash,
+    state: Option<&State>,
+) -> io::Result<(Box<dyn JournalFile>, u64, Hash)> {
+    let mut file = files.create(path)?;
     let mut out = Out { file: &mut *file, buffer: Vec::new(), length: 0, head: prev };
     out.line(&Own::Segment { format: FORMAT.into(), v: VERSION, first_seq })?;
     if let Some(state) = state {
@@ -251,9 +271,7 @@ fn make_segment(
     out.flush()?;
     let (length, head) = (out.length, out.head);
     file.sync_data()?;
-    files.rename(&unfinished, &segment.path)?;
-    files.sync_dir(dir).map_err(RotateError::Named)?;
-    Ok(Made { segment, file, length, head })
+    Ok((file, length, head))
 }
 
 /// Lines on their way to a file, a megabyte at a time.

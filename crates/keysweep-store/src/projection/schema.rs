@@ -130,3 +130,145 @@ fn unencodable(tree: &'static str) -> Damage {
 fn undecodable(tree: &'static str) -> Damage {
     Damage::Value { tree, problem: "has a form that this version does not know" }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+    use std::time::Duration;
+
+    use jiff::Timestamp;
+    use keysweep_core::facts::{Inventory, LastUse};
+    use keysweep_core::lifecycle::{
+        Approval, Deactivated, DeactivatedBy, Deleting, Due, ExemptMark, Finding, Granted, Hold, Notice,
+        OpenIntent, Setback, Sighting, State, Watch,
+    };
+    use keysweep_core::state::{FindingCounts, Pause, Reach, Trip, TripReason};
+    use keysweep_core::ticket::Action;
+
+    use super::*;
+
+    fn mk_at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(1_700_000_000 + seconds).unwrap()
+    }
+
+    fn mk_last_use() -> LastUse {
+        LastUse::At { at: mk_at(-5), service: Some("s3".into()), region: None }
+    }
+
+    /// A record in which every field holds something.
+    fn mk_record() -> Record {
+        let deactivated = Deactivated {
+            origin: DeactivatedBy::Keysweep,
+            since: mk_at(10),
+            finding: Finding::NeverUsed,
+            last_use: mk_last_use(),
+            last_use_moved: true,
+            watch: Watch {
+                total: Duration::from_millis(86_400_500),
+                last: Some(Sighting {
+                    at: mk_at(11),
+                    run: 3,
+                    monotonic: Duration::from_secs(12),
+                    interval: Duration::from_secs(3600),
+                }),
+            },
+            notice: Some(Notice { at: mk_at(12), covers: Action::Delete, not_before: mk_at(13) }),
+            approval: Some(Approval {
+                action: Action::Delete,
+                asked_at: mk_at(14),
+                expires: mk_at(15),
+                repeats: 2,
+                last_use: LastUse::Never,
+                granted: Some(Granted { by: "ann".into(), reason: "unused".into(), at: mk_at(16) }),
+            }),
+            setback: Some(Setback { action: Action::Reactivate, at: mk_at(17), why: "throttled".into() }),
+            undo: Some(OpenIntent { seq: 18, at: mk_at(18) }),
+        };
+        let intent = OpenIntent { seq: 19, at: mk_at(19) };
+        Record {
+            identity: serde_json::from_str(
+                r#"{"account":"000000000042","user_id":"AIDAEXAMPLE000000001","key":"AKIAEXAMPLE000000001",
+                    "created":"2020-01-02T03:04:05Z"}"#,
+            )
+            .unwrap(),
+            user_name: "o'neil,sean+x@corp".parse().unwrap(),
+            state: State::Deleting(Deleting { deactivated, intent }),
+            hold: Some(Hold { by: "bob".into(), reason: "wait".into(), since: mk_at(20), until: None }),
+            exempt: Some(ExemptMark {
+                rule: "policy.exempt[1]".into(),
+                reason: "r".into(),
+                until: mk_at(21),
+            }),
+            due: Some(Due { action: Action::Delete, since: mk_at(22), accepted: true }),
+        }
+    }
+
+    fn mk_account() -> AccountRecord {
+        AccountRecord {
+            name: "team-a".into(),
+            ou_path: "Root/Teams".into(),
+            reach: Reach::Failed { since: mk_at(1), reason: "denied".into() },
+            last_success: Some(mk_at(0)),
+            inventory: Inventory { users: 7, root_keys: Some(1), ..Inventory::default() },
+            unknown_keys: 2,
+            findings: FindingCounts { unused: 1, never_used: 2, over_age: 3, exempt: 4 },
+        }
+    }
+
+    fn mk_control() -> Control {
+        Control {
+            paused: Some(Pause { by: "ann".into(), reason: "new data_dir".into(), since: mk_at(1) }),
+            breaker: Some(Trip { reason: TripReason::Surge { newly_due: 30, limit: 25 }, since: mk_at(2) }),
+            accounts: Some(12),
+            ..Control::default()
+        }
+    }
+
+    /// The bytes that version 1 wrote. `KEYSWEEP_WRITE_GOLDEN=1` writes those that are missing, never others.
+    fn golden(name: &str, now: &[u8]) -> Vec<u8> {
+        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("testdata/schema-v1").join(name);
+        if !path.exists() && std::env::var_os("KEYSWEEP_WRITE_GOLDEN").is_some() {
+            std::fs::write(&path, hex::encode(now) + "\n").unwrap();
+        }
+        hex::decode(std::fs::read_to_string(path).unwrap().trim()).unwrap()
+    }
+
+    #[test]
+    fn bytes_of_version_1_are_read_and_written() {
+        let (record, account, control) = (mk_record(), mk_account(), mk_control());
+        let bytes = encode_record(&record).unwrap();
+        assert_eq!(decode_record(&golden("record.hex", &bytes)).unwrap(), record);
+        assert_eq!(golden("record.hex", &bytes), bytes);
+        let bytes = encode_account(&account).unwrap();
+        assert_eq!(decode_account(&golden("account.hex", &bytes)).unwrap(), account);
+        assert_eq!(golden("account.hex", &bytes), bytes);
+        // JSON within: what is read counts, fields may have been added.
+        let bytes = encode_control(&control).unwrap();
+        assert_eq!(decode_control(&golden("control.hex", &bytes)).unwrap(), control);
+        let bytes = encode_entry(r#"{"seq":1}"#).unwrap();
+        assert_eq!(decode_entry(&golden("entry.hex", &bytes)).unwrap(), r#"{"seq":1}"#);
+        let applied = Applied { seq: 300, hash: Hash::of(b"line") };
+        let bytes = encode_applied(&applied).unwrap();
+        assert_eq!(decode_applied(&golden("applied.hex", &bytes)).unwrap(), applied);
+        let bytes = encode_version(1);
+        assert_eq!(decode_version(&golden("version.hex", &bytes)).unwrap(), 1);
+    }
+
+    #[test]
+    fn a_variant_of_a_later_version_is_an_error() {
+        let mut bytes = encode_record(&mk_record()).unwrap();
+        bytes[0] = 1;
+        assert!(decode_record(&bytes).is_err());
+        let mut bytes = encode_record(&mk_record()).unwrap();
+        bytes.push(0);
+        assert!(decode_record(&bytes).is_err(), "bytes left over");
+    }
+
+    #[test]
+    fn a_damaged_version_is_an_error() {
+        let mut bytes = encode_version(7);
+        assert_eq!(decode_version(&bytes).unwrap(), 7);
+        bytes[3] = 1;
+        assert!(decode_version(&bytes).is_err());
+    }
+}

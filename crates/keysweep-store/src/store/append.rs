@@ -9,6 +9,7 @@ use std::sync::{Arc, PoisonError};
 use jiff::Timestamp;
 use keysweep_core::state::{Body, Draft, Entry, Receipt};
 use tokio::sync::oneshot;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::{Inner, lock, project};
 use crate::error::AppendError;
@@ -51,16 +52,19 @@ impl Queue {
 
 /// Puts a request in the queue and sees to it that a job takes it.
 pub(super) fn enqueue(inner: &Arc<Inner>, request: Request) -> Result<(), AppendError> {
-    let mut queue = lock(&inner.queue);
-    if queue.closed {
-        return Err(AppendError::Closed);
-    }
-    queue.requests.push_back(request);
-    if !queue.running {
-        queue.running = true;
-        let job = Job { inner: Arc::clone(inner), done: false };
-        // Under the queue's lock, so that `close` cannot miss it.
-        inner.jobs.spawn_blocking(move || job.run());
+    let job = {
+        let mut queue = lock(&inner.queue);
+        if queue.closed {
+            return Err(AppendError::Closed);
+        }
+        queue.requests.push_back(request);
+        let idle = !std::mem::replace(&mut queue.running, true);
+        // The token under the queue's lock, so that `close` cannot miss it.
+        idle.then(|| Job { inner: Arc::clone(inner), done: false, _token: inner.jobs.token() })
+    };
+    // Not under the lock: where the runtime ends, the job is dropped here and now, and wants it.
+    if let Some(job) = job {
+        drop(tokio::task::spawn_blocking(move || job.run()));
     }
     Ok(())
 }
@@ -70,6 +74,8 @@ pub(super) fn enqueue(inner: &Arc<Inner>, request: Request) -> Result<(), Append
 struct Job {
     inner: Arc<Inner>,
     done: bool,
+    /// Keeps `close` waiting.
+    _token: TaskTrackerToken,
 }
 
 impl Job {

@@ -59,7 +59,7 @@ pub fn rebuild(data_dir: &Path) -> Result<Rebuilt, OpenError> {
     }
     let projection =
         Projection::open(&dir).map_err(|damage| OpenError::Projection { detail: damage.to_string() })?;
-    let found = Found::Lost { projection: Ok(projection), reason: None };
+    let found = Found::Lost { projection: Ok(projection), reason: "asked for".into(), damaged: false };
     let (replay, scanned) = replay(&segments, found, &options)?;
     let (state, projection) = replay.finish(Applied { seq: scanned.last_seq, hash: scanned.last_entry });
     projection.map_err(|detail| OpenError::Projection { detail })?;
@@ -76,7 +76,7 @@ pub(super) fn open(data_dir: &Path, options: &OpenOptions) -> Result<(Parts, Ope
     let found = find_projection(&project::dir(data_dir), oldest)?;
     let (rebuilt, read_errors) = match &found {
         Found::Sound(..) => (None, 0),
-        Found::Lost { reason, .. } => (reason.clone(), u64::from(reason.is_some())),
+        Found::Lost { reason, damaged, .. } => (Some(reason.clone()), u64::from(*damaged)),
     };
     let (replay, scanned) = replay(&segments, found, options)?;
     let last = Applied { seq: scanned.last_seq, hash: scanned.last_entry };
@@ -123,14 +123,16 @@ enum Found {
     /// A new one is to be filled; without one, for the reason given, memory has to do.
     Lost {
         projection: Result<Projection, String>,
-        reason: Option<String>,
+        reason: String,
+        /// Whether there was one.
+        damaged: bool,
     },
 }
 
 fn find_projection(dir: &Path, oldest: u64) -> Result<Found, OpenError> {
     if !dir.exists() {
         let projection = Projection::open(dir).map_err(|damage| damage.to_string());
-        return Ok(Found::Lost { projection, reason: Some("there was none".into()) });
+        return Ok(Found::Lost { projection, reason: "there was none".into(), damaged: false });
     }
     let loaded = Projection::open(dir).and_then(|projection| Ok((projection.load()?, projection)));
     let reason = match loaded {
@@ -146,7 +148,14 @@ fn find_projection(dir: &Path, oldest: u64) -> Result<Found, OpenError> {
         Err(damage) if damage.is_of_the_disk() => {
             tracing::error!(error = %damage, "records not readable: going on from memory");
             let reason = damage.to_string();
-            return Ok(Found::Lost { projection: Err(reason.clone()), reason: Some(reason) });
+            return Ok(Found::Lost { projection: Err(reason.clone()), reason, damaged: true });
+        }
+        Err(Damage::Incomplete) => {
+            // Begun and not finished: it never held anything that the journal does not.
+            let gone = std::fs::remove_dir_all(dir);
+            gone.map_err(|source| OpenError::SetAside { path: dir.into(), source })?;
+            let projection = Projection::open(dir).map_err(|damage| damage.to_string());
+            return Ok(Found::Lost { projection, reason: Damage::Incomplete.to_string(), damaged: true });
         }
         Err(damage) => damage.to_string(),
     };
@@ -154,7 +163,7 @@ fn find_projection(dir: &Path, oldest: u64) -> Result<Found, OpenError> {
         set_aside(dir, "damaged").map_err(|source| OpenError::SetAside { path: dir.into(), source })?;
     tracing::warn!(%reason, aside = %aside.display(), "records set aside and rebuilt from the journal");
     let projection = Projection::open(dir).map_err(|damage| damage.to_string());
-    Ok(Found::Lost { projection, reason: Some(reason) })
+    Ok(Found::Lost { projection, reason, damaged: true })
 }
 
 /// Reads the journal. Nothing on disk has changed yet if this fails, but for histories of a projection in the making.

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use keysweep_core::ids::AccessKeyId;
 use keysweep_core::state::Entry;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::{ErrorCounts, Inner, lock};
 use crate::error::{CloseError, ReadError};
@@ -133,13 +134,16 @@ impl Backlog {
 
 /// Queues an update and sees to it that a job takes it.
 pub(super) fn enqueue(inner: &Arc<Inner>, update: Update) {
-    let mut backlog = lock(&inner.projecting.backlog);
-    backlog.values += update.len();
-    backlog.updates.push_back(update);
-    if !backlog.running {
-        backlog.running = true;
-        let job = Job { inner: Arc::clone(inner), done: false };
-        inner.jobs.spawn_blocking(move || job.run());
+    let job = {
+        let mut backlog = lock(&inner.projecting.backlog);
+        backlog.values += update.len();
+        backlog.updates.push_back(update);
+        let idle = !std::mem::replace(&mut backlog.running, true);
+        idle.then(|| Job { inner: Arc::clone(inner), done: false, _token: inner.jobs.token() })
+    };
+    // Not under the lock: where the runtime ends, the job is dropped here and now, and wants it.
+    if let Some(job) = job {
+        drop(tokio::task::spawn_blocking(move || job.run()));
     }
 }
 
@@ -151,6 +155,8 @@ pub(super) fn make_room(inner: &Inner) {
 struct Job {
     inner: Arc<Inner>,
     done: bool,
+    /// Keeps `close` waiting.
+    _token: TaskTrackerToken,
 }
 
 impl Job {

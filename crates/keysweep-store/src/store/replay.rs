@@ -53,8 +53,8 @@ impl Replay {
             Visit::Entry { seq, kind, line, hash, place } => {
                 self.check(seq, hash)?;
                 let replayed = seq >= self.replay_from;
-                // Older ones are in the projection, or wanted for histories only.
-                if !replayed && (self.known.is_some() || !matches!(kind, "key" | "due_accepted")) {
+                // Older ones are in the projection, or wanted for histories only: the most common kind is in none.
+                if !replayed && (self.known.is_some() || kind == "account_scanned") {
                     return Ok(());
                 }
                 let entry = parse_entry(line)

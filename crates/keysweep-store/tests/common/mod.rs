@@ -1,0 +1,157 @@
+//! Builders and a disk that fails on demand.
+#![allow(dead_code, unused_imports, unreachable_pub, missing_docs, reason = "each test binary uses a part")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "test code outside of test functions")]
+
+pub mod disk;
+
+use std::path::Path;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use keysweep_core::facts::{Inventory, LastUse};
+use keysweep_core::ids::{AccessKeyId, AccountId};
+use keysweep_core::lifecycle::{Finding, KeyEvent, Named, Sighting};
+use keysweep_core::state::{Body, State};
+use keysweep_core::ticket::{Action, Origin};
+use keysweep_store::{OpenOptions, Opened, Store};
+
+pub fn mk_at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(1_700_000_000 + seconds).unwrap()
+}
+
+pub fn mk_account(number: u64) -> AccountId {
+    format!("{:012}", 111_122_223_000 + number).parse().unwrap()
+}
+
+pub fn mk_key_id(number: u64) -> AccessKeyId {
+    format!("AKIAEXAMPLE{number:09}").parse().unwrap()
+}
+
+pub fn mk_last_use() -> LastUse {
+    LastUse::At { at: mk_at(-9_000_000), service: Some("s3".into()), region: Some("eu-central-1".into()) }
+}
+
+pub fn mk_sighting(seconds: i64) -> Sighting {
+    Sighting {
+        at: mk_at(seconds),
+        run: 1,
+        monotonic: Duration::from_secs(seconds.unsigned_abs()),
+        interval: Duration::from_secs(3600),
+    }
+}
+
+pub fn mk_event(key: u64, event: KeyEvent) -> Body {
+    Body::Key { account: mk_account(key % 2), key: mk_key_id(key), event }
+}
+
+pub fn mk_flagged(key: u64) -> Body {
+    let named = Named {
+        user_id: format!("AIDAEXAMPLE{key:09}").parse().unwrap(),
+        user_name: format!("ci-{key}").parse().unwrap(),
+        created: mk_at(-20_000_000),
+    };
+    mk_event(key, KeyEvent::Flagged { finding: Finding::Unused, named, last_use: mk_last_use() })
+}
+
+pub fn mk_noticed(key: u64) -> Body {
+    mk_event(key, KeyEvent::Noticed { covers: Action::Delete, not_before: mk_at(1_000_000) })
+}
+
+pub fn mk_intent(key: u64, action: Action) -> Body {
+    mk_event(key, KeyEvent::Intent { action, origin: Origin::Policy, why: "unused for 104 days".into() })
+}
+
+pub fn mk_deactivated(key: u64, seconds: i64) -> Body {
+    let request_id = Some("a1b2".into());
+    let (last_use, sighting) = (mk_last_use(), mk_sighting(seconds));
+    mk_event(key, KeyEvent::Deactivated { request_id, last_use, sighting })
+}
+
+pub fn mk_held(key: u64, reason: &str) -> Body {
+    mk_event(key, KeyEvent::HoldPlaced { by: "ann".into(), reason: reason.into(), until: None })
+}
+
+pub fn mk_scanned(account: u64, seconds: i64, inactive: &[u64]) -> Body {
+    Body::AccountScanned {
+        account: mk_account(account),
+        name: format!("team-{account}"),
+        ou_path: "Root/Teams".into(),
+        sighting: mk_sighting(seconds),
+        inactive: inactive.iter().map(|key| mk_key_id(*key)).collect(),
+        inventory: Inventory { users: 7, active_keys: 3, ..Inventory::default() },
+        unknown_keys: 1,
+        report_generated_at: Some(mk_at(seconds)),
+    }
+}
+
+/// A life of two keys, one of them deleted, and what restrains changes.
+pub fn mk_story() -> Vec<Body> {
+    vec![
+        Body::Started { version: "0.1.0".into(), run: 1 },
+        Body::Paused { reason: "new data_dir".into() },
+        mk_flagged(1),
+        mk_flagged(2),
+        mk_noticed(1),
+        Body::DueAccepted { keys: [mk_key_id(1), mk_key_id(2)].into() },
+        Body::Resumed { reason: "looked through".into() },
+        mk_intent(1, Action::Deactivate),
+        mk_deactivated(1, 100),
+        mk_scanned(1, 200, &[1]),
+        mk_held(2, "still needed"),
+        mk_scanned(1, 3000, &[1]),
+        mk_intent(1, Action::Delete),
+    ]
+}
+
+pub async fn mk_store(dir: &Path) -> Store {
+    open(dir).await.0
+}
+
+pub async fn open(dir: &Path) -> (Store, Opened) {
+    Store::open(dir, OpenOptions::default()).await.unwrap()
+}
+
+pub async fn refused(dir: &Path) -> String {
+    let error = Store::open(dir, OpenOptions::default()).await.map(|_| ()).unwrap_err();
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(&error);
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+/// Appends each body on its own, a second apart.
+pub async fn tell(store: &Store, bodies: Vec<Body>) {
+    let from = i64::try_from(store.last_seq()).unwrap();
+    for (second, body) in (from..).zip(bodies) {
+        store.append(mk_at(second), "keysweep", vec![body]).await.unwrap();
+    }
+}
+
+pub fn state(store: &Store) -> State {
+    store.read(State::clone)
+}
+
+/// The segments of a data_dir, oldest first.
+pub fn segments(dir: &Path) -> Vec<std::path::PathBuf> {
+    let files = std::fs::read_dir(dir.join("journal")).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<_> = files.filter(|path| path.extension().is_some_and(|e| e == "jsonl")).collect();
+    files.sort();
+    files
+}
+
+/// Copies a data_dir, as a crash or a backup would leave it.
+pub fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! As large as it is designed for.
+#![allow(clippy::unwrap_used, reason = "test code outside of test functions")]
+
+mod common;
+
+use common::{mk_at, mk_flagged, mk_noticed, open, state};
+
+/// Fifty thousand tracked keys: not a benchmark, but it must not take minutes either.
+#[tokio::test]
+async fn fifty_thousand_keys_are_kept_reopened_and_rebuilt() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path()).await.0;
+    for first in (0..50_000).step_by(1_000) {
+        let bodies = (first..first + 1_000).flat_map(|key| [mk_flagged(key), mk_noticed(key)]).collect();
+        store.append(mk_at(1), "keysweep", bodies).await.unwrap();
+    }
+    let before = state(&store);
+    store.close().await.unwrap();
+    let (store, opened) = open(dir.path()).await;
+    assert_eq!((opened.rebuilt, opened.caught_up), (None, 0));
+    assert!(state(&store) == before);
+    store.close().await.unwrap();
+    let rebuilt = keysweep_store::rebuild(dir.path()).unwrap();
+    assert_eq!((rebuilt.entries, rebuilt.records), (100_000, 50_000));
+}
