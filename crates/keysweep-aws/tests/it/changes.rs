@@ -182,8 +182,10 @@ async fn an_order_for_another_change_is_never_sent() {
     let user = world.stale_user("ci-deploy");
     let other = world.stale_user("ci-other");
     let inactive = world.user_with("ci-inactive", KeySpec::inactive);
+    let sibling = UserRef { keys: world.stale_user("ci-deploy").keys, ..user.clone() };
     for (prepared_for, action, order) in [
         (&user, Action::Deactivate, world.order(&other, Action::Deactivate)),
+        (&user, Action::Deactivate, world.order(&sibling, Action::Deactivate)),
         (&inactive, Action::Reactivate, world.order(&inactive, Action::Delete)),
     ] {
         let prepared = mk_prepared(&world, prepared_for, action, &[]).await;
