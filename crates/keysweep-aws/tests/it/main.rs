@@ -14,4 +14,5 @@ mod reads;
 mod reports;
 mod rewriting;
 mod sessions;
+mod socket;
 mod support;
