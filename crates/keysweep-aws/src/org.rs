@@ -180,7 +180,7 @@ impl Aws {
             let call = self.hub.organizations.list_roots().set_next_token(token).send();
             let page = self.organizations("organizations:ListRoots", operation, call).await?;
             for root in page.roots() {
-                roots.push(mk_ou(root.id(), root.name()).map_err(|what| Fault::bug(operation(), what))?);
+                roots.push(ou_of(root.id(), root.name()).map_err(|what| Fault::bug(operation(), what))?);
             }
             token = pages.next_token(page.next_token()).map_err(|what| Fault::bug(operation(), what))?;
             if token.is_none() {
@@ -204,7 +204,7 @@ impl Aws {
             let page =
                 self.organizations("organizations:ListOrganizationalUnitsForParent", operation, call).await?;
             for ou in page.organizational_units() {
-                ous.push(mk_ou(ou.id(), ou.name()).map_err(|what| Fault::bug(operation(), what))?);
+                ous.push(ou_of(ou.id(), ou.name()).map_err(|what| Fault::bug(operation(), what))?);
             }
             token = pages.next_token(page.next_token()).map_err(|what| Fault::bug(operation(), what))?;
             if token.is_none() {
@@ -253,7 +253,7 @@ impl Aws {
     }
 }
 
-fn mk_ou(id: Option<&str>, name: Option<&str>) -> Result<Ou, String> {
+fn ou_of(id: Option<&str>, name: Option<&str>) -> Result<Ou, String> {
     Ok(Ou {
         id: parsed("Id of a root or organizational unit", id)?,
         name: name.unwrap_or_default().to_owned(),
