@@ -75,7 +75,6 @@ impl Stage {
             "hub": { "access_key_id": id, "secret_access_key": secret },
             "accounts": self.sim.account_ids(),
             "member": MEMBER,
-            "other_member": OTHER,
             "suspended": SUSPENDED,
             "ou": self.sim.ou_id("Workloads/Prod"),
             "user": { "name": self.user.name, "user_id": self.user.user_id, "keys": keys.collect::<Vec<_>>() },
@@ -225,7 +224,9 @@ async fn the_aws_cli_reads_the_organization_of_the_simulator() -> Result<(), Str
     assert_eq!(column(&units, "OrganizationalUnits", "Name"), ["Workloads"]);
     let parents = hub.done(&["organizations", "list-parents", "--child-id", MEMBER]).await?;
     assert_eq!(column(&parents, "Parents", "Id"), [stage.sim.ou_id("Workloads/Prod")]);
-    hub.refused("AccessDenied", &["iam", "list-users"]).await?;
+    let role = format!("arn:aws:iam::{MEMBER}:role/keysweep/KeysweepScan");
+    let without_external_id = ["sts", "assume-role", "--role-session-name", "check", "--role-arn", &role];
+    hub.refused("AccessDenied", &without_external_id).await?;
     server.shutdown().await;
     Ok(())
 }
@@ -255,11 +256,13 @@ async fn the_aws_cli_reads_and_changes_keys_of_the_simulator() -> Result<(), Str
     member.refused("AccessDenied", &unknown).await?;
 
     member.refused("ReportNotPresent", &["iam", "get-credential-report"]).await?;
-    let started = member.done(&["iam", "generate-credential-report"]).await?;
-    assert_eq!(started["State"], json!("STARTED"));
-    member.refused("ReportInProgress", &["iam", "get-credential-report"]).await?;
-    let complete = member.done(&["iam", "generate-credential-report"]).await?;
-    assert_eq!(complete["State"], json!("COMPLETE"));
+    for state in ["STARTED", "INPROGRESS", "COMPLETE"] {
+        let generated = member.done(&["iam", "generate-credential-report"]).await?;
+        assert_eq!(generated["State"], json!(state));
+        if state == "STARTED" {
+            member.refused("ReportInProgress", &["iam", "get-credential-report"]).await?;
+        }
+    }
     let report = member.done(&["iam", "get-credential-report"]).await?;
     assert!(report["Content"].as_str().is_some_and(|content| !content.is_empty()), "{report}");
 
