@@ -1,0 +1,235 @@
+//! What a daemon and an offline command work with: configuration, store, AWS, clock and metrics, and the rules by
+//! which they are used together.
+
+mod changes;
+
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use keysweep_aws::{Aws, ConnectError};
+use keysweep_core::facts::Collection;
+use keysweep_core::policy::Policy;
+use keysweep_core::state::{Body, Receipt, State};
+use keysweep_store::{AppendError, CloseError, OpenError, OpenOptions, Opened, Store};
+use tokio::sync::{Notify, OnceCell};
+use tokio_util::sync::CancellationToken;
+
+pub(crate) use self::changes::Changes;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::connect::{GivenAws, connect};
+use crate::metrics::Metrics;
+use crate::sweep::OrganizationCache;
+
+/// Who writes entries that no operator asked for.
+pub const OURSELVES: &str = "keysweep";
+
+/// What a daemon and an offline command work with.
+pub struct Engine {
+    config: RwLock<Arc<Config>>,
+    aws: RwLock<Arc<OnceCell<Aws>>>,
+    given: GivenAws,
+    clock: Clock,
+    store: Store,
+    metrics: Arc<Metrics>,
+    latest: RwLock<Option<Arc<Latest>>>,
+    sweep_wanted: Notify,
+    /// What was read of the organization and is believed for a while.
+    pub(crate) organization: Mutex<Arc<OrganizationCache>>,
+    /// Who may change what right now.
+    pub(crate) changes: Changes,
+    /// Whether this data_dir was new or empty and starts paused: Inactive keys of unknown origin are then listed.
+    new_and_paused: bool,
+    stopping: CancellationToken,
+}
+
+/// What the last sweep of this process saw.
+#[derive(Debug)]
+pub struct Latest {
+    /// Everything that was read.
+    pub collection: Collection,
+}
+
+/// Why an engine does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// data_dir could not be opened.
+    #[error("data_dir could not be opened")]
+    Open(#[from] OpenError),
+    /// The first entry could not be written.
+    #[error("the journal could not be written")]
+    Append(#[from] AppendError),
+}
+
+/// Why something could not be journaled or sent.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineFault {
+    /// There is no way to AWS.
+    #[error("no connection to aws")]
+    Connect(#[from] Arc<ConnectError>),
+}
+
+impl Engine {
+    /// Opens data_dir. Sends nothing to AWS.
+    ///
+    /// A data_dir that is new or empty starts paused where the configuration changes keys: what restrained keysweep
+    /// before, holds and denials among it, may have been lost.
+    ///
+    /// # Errors
+    /// If data_dir cannot be opened or written.
+    pub async fn open(
+        config: Arc<Config>,
+        clock: Clock,
+        metrics: Arc<Metrics>,
+        given: GivenAws,
+        options: OpenOptions,
+    ) -> Result<(Arc<Self>, Opened), EngineError> {
+        let (store, opened) = Store::open(&config.data_dir, options).await?;
+        let started = Body::Started { version: env!("CARGO_PKG_VERSION").into(), run: clock.run() };
+        let new_and_paused = opened.new && config.policy.changes_anything();
+        let paused = new_and_paused.then(|| Body::Paused {
+            reason: "data_dir is new or empty: what was held, denied or paused before is not known here".into(),
+        });
+        let bodies: Vec<Body> = [Some(started), paused].into_iter().flatten().collect();
+        let engine = Arc::new(Self {
+            config: RwLock::new(config),
+            aws: RwLock::default(),
+            given,
+            clock,
+            store,
+            metrics,
+            latest: RwLock::default(),
+            sweep_wanted: Notify::new(),
+            organization: Mutex::default(),
+            changes: Changes::default(),
+            new_and_paused,
+            stopping: CancellationToken::new(),
+        });
+        engine.append(OURSELVES, bodies).await?;
+        Ok((engine, opened))
+    }
+
+    /// The configuration in force.
+    pub fn config(&self) -> Arc<Config> {
+        Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Puts another configuration in force. What was read under the old one is read again.
+    pub fn replace_config(&self, config: Arc<Config>) {
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
+        *self.aws.write().unwrap_or_else(PoisonError::into_inner) = Arc::default();
+        *self.organization.lock().unwrap_or_else(PoisonError::into_inner) = Arc::default();
+        self.request_sweep();
+    }
+
+    /// The connection to AWS, made when it is first needed.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub async fn aws(&self) -> Result<Aws, EngineFault> {
+        let cell = Arc::clone(&self.aws.read().unwrap_or_else(PoisonError::into_inner));
+        let config = self.config();
+        let observer = Arc::clone(&self.metrics);
+        let connected = cell.get_or_try_init(|| connect(&config, &self.clock, observer, self.given.clone())).await;
+        Ok(connected.map_err(Arc::new)?.clone())
+    }
+
+    /// The clock.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// The store.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The metrics.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
+    /// What the last sweep of this process saw.
+    pub fn latest(&self) -> Option<Arc<Latest>> {
+        self.latest.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn set_latest(&self, latest: Latest) {
+        *self.latest.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(latest));
+    }
+
+    /// Asks for a sweep as soon as the present one is done.
+    pub fn request_sweep(&self) {
+        self.sweep_wanted.notify_one();
+    }
+
+    /// Waits until a sweep is asked for.
+    pub async fn sweep_requested(&self) {
+        self.sweep_wanted.notified().await;
+    }
+
+    /// Cancelled when the process is to stop: from then on no change starts.
+    #[must_use]
+    pub fn stopping(&self) -> CancellationToken {
+        self.stopping.clone()
+    }
+
+    /// Whether Inactive keys of unknown origin are to be listed: while the pause of a new data_dir lasts.
+    pub(crate) fn lists_inactive(&self) -> bool {
+        self.new_and_paused && self.store.read(|state| state.control().paused.is_some())
+    }
+
+    /// Decides something on the present state.
+    pub(crate) fn with_context<R>(
+        &self,
+        policy: &Policy,
+        decide: impl FnOnce(&keysweep_core::plan::Context<'_>) -> R,
+    ) -> R {
+        let now = self.clock.now();
+        self.store.read(|state: &State| decide(&keysweep_core::plan::Context { now, policy, state }))
+    }
+
+    /// Writes entries to the journal, and counts them.
+    ///
+    /// # Errors
+    /// If they are not on disk.
+    pub async fn append(&self, actor: &str, bodies: Vec<Body>) -> Result<Vec<Receipt>, AppendError> {
+        let count = u64::try_from(bodies.len()).unwrap_or(u64::MAX);
+        let signals: Vec<&'static str> = bodies.iter().filter_map(signal).collect();
+        match self.store.append(self.clock.now(), actor, bodies).await {
+            Ok(receipts) => {
+                self.metrics.audit_written(count);
+                for (from, to) in receipts.iter().filter_map(Receipt::transition) {
+                    self.metrics.transition(from, to);
+                }
+                signals.into_iter().for_each(|name| self.metrics.signal(name));
+                Ok(receipts)
+            }
+            Err(error) => {
+                self.metrics.audit_failed();
+                tracing::error!(error = %crate::sweep::in_words(&error), "entries were not journaled");
+                Err(error)
+            }
+        }
+    }
+
+    /// Waits for what is being written, and lets go of data_dir.
+    ///
+    /// # Errors
+    /// If the projection could not be written: the journal is whole all the same.
+    pub async fn close(&self) -> Result<(), CloseError> {
+        self.store.clone().close().await
+    }
+}
+
+/// The sign of life of a key that an entry tells of.
+fn signal(body: &Body) -> Option<&'static str> {
+    use keysweep_core::lifecycle::{ClearedWhy, KeyEvent};
+    let Body::Key { event, .. } = body else { return None };
+    match event {
+        KeyEvent::Cleared { why: ClearedWhy::UsedAgain } => Some("used_again"),
+        KeyEvent::Reactivated { .. } => Some("reactivated"),
+        KeyEvent::LastUseMoved { .. } => Some("last_use_moved"),
+        KeyEvent::ExemptBegan { .. } => Some("self_exempted"),
+        _ => None,
+    }
+}

@@ -1,0 +1,228 @@
+//! What operators ask for, and what they are told: the same whether a daemon answers or the command opens data_dir
+//! itself.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use keysweep_core::lifecycle::Finding;
+use keysweep_core::render::{Coverage, FindingRow, NextAction};
+use keysweep_core::state::Entry;
+use keysweep_core::ticket::Action;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+mod decide;
+mod show;
+
+/// What an operator asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "request", rename_all = "snake_case")]
+pub enum Request {
+    /// What would be done now and next, key by key.
+    Plan,
+    /// Every record.
+    KeysList,
+    /// One key.
+    KeysShow {
+        /// Key ID.
+        key: String,
+    },
+    /// A decision about one key.
+    Decide {
+        /// Key ID.
+        key: String,
+        /// Which.
+        decision: Decision,
+        /// Why.
+        reason: String,
+    },
+    /// Stop every automatic change; answered once no call can start any more.
+    Pause {
+        /// Why.
+        reason: String,
+    },
+    /// Let changes go on.
+    Resume {
+        /// Why.
+        reason: String,
+    },
+    /// What the breaker stopped for, and, with the right count, its reset.
+    BreakerReset {
+        /// Why.
+        reason: String,
+        /// The number of keys that the operator has seen and accepts; `None` only shows them.
+        confirm: Option<u64>,
+    },
+}
+
+/// A decision about one key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "decision", rename_all = "snake_case")]
+pub enum Decision {
+    /// Approve what was asked.
+    Approve,
+    /// Deny what was asked.
+    Deny,
+    /// Hold the key.
+    Hold {
+        /// For how long; `None` until released.
+        length: Option<Duration>,
+    },
+    /// End the hold.
+    Release,
+    /// The undo: set it Active, at once.
+    Reactivate,
+    /// Deactivate it, without waiting for mode, notice or window.
+    Deactivate,
+    /// Delete it, without waiting for mode, notice or window.
+    Delete,
+    /// Drop the record of a key that is gone, deleted or out of reach.
+    Forget,
+}
+
+/// What an operator is told.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "reply", rename_all = "snake_case")]
+pub enum Reply {
+    /// To [`Request::Plan`].
+    Plan(Box<PlanDocument>),
+    /// To [`Request::KeysList`].
+    Keys(KeysDocument),
+    /// To [`Request::KeysShow`].
+    Key(Box<KeyDocument>),
+    /// To a decision, pause, resume or reset: what was done, in words.
+    Done {
+        /// In words.
+        message: String,
+    },
+    /// To [`Request::BreakerReset`] without a count: the set that a reset would accept.
+    Breaker(BreakerDocument),
+    /// It was not done.
+    Refused {
+        /// Why, in words.
+        message: String,
+    },
+}
+
+/// The output of `keysweep plan --format json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PlanDocument {
+    /// When it was made.
+    pub generated_at: Timestamp,
+    /// When the facts were collected.
+    pub collected_at: Timestamp,
+    /// Why nothing automatic happens, if pause or breaker stop everything.
+    pub stopped: Option<String>,
+    /// What was looked at.
+    pub coverage: Coverage,
+    /// One row per finding or key in the lifecycle.
+    pub keys: Vec<FindingRow>,
+    /// Keys found Inactive of which nothing is recorded.
+    pub inactive_of_unknown_origin: Vec<UnknownOrigin>,
+}
+
+/// A key found Inactive of which nothing is recorded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct UnknownOrigin {
+    /// Account.
+    pub account_id: String,
+    /// Key.
+    pub access_key_id: String,
+}
+
+/// The output of `keysweep keys list --format json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct KeysDocument {
+    /// When it was made.
+    pub generated_at: Timestamp,
+    /// One row per record.
+    pub keys: Vec<KeyRow>,
+}
+
+/// One record.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct KeyRow {
+    /// Account.
+    pub account_id: String,
+    /// Its name, where known.
+    pub account_name: Option<String>,
+    /// User.
+    pub user_name: String,
+    /// The user's ID for life.
+    pub user_id: String,
+    /// Key.
+    pub access_key_id: String,
+    /// Creation.
+    pub created_at: Timestamp,
+    /// Base state.
+    pub state: String,
+    /// Since when it is in that state.
+    pub since: Option<Timestamp>,
+    /// Overlays: `hold`, `exempt`, `out_of_reach`.
+    pub overlays: Vec<String>,
+    /// Why it was flagged.
+    pub finding: Option<Finding>,
+    /// Who holds it, why and until when.
+    pub hold: Option<String>,
+    /// Watched grace so far, in seconds; for deactivated keys.
+    pub watched_seconds: Option<u64>,
+    /// The action whose approval is asked for and not given.
+    pub approval_pending: Option<Action>,
+    /// What comes next; `none` until the next sweep has looked.
+    pub next_action: NextAction,
+    /// When, where that is known.
+    pub next_action_at: Option<Timestamp>,
+    /// Why that, or why nothing.
+    pub next_action_reason: String,
+}
+
+/// The output of `keysweep keys show KEY --format json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct KeyDocument {
+    /// The record; null for a finding that has none.
+    pub record: Option<KeyRow>,
+    /// The facts of the last sweep; null if it did not see the key.
+    pub facts: Option<FindingRow>,
+    /// The policy that applies: each term with its value and the rule that set it; empty where it cannot be told.
+    pub policy: Vec<PolicyTerm>,
+    /// The exemption that matches.
+    pub exempt: Option<String>,
+    /// Every entry of the journal about it, oldest first.
+    #[schemars(with = "Vec<serde_json::Value>")]
+    pub history: Vec<Entry>,
+    /// What keysweep cannot see of this key.
+    pub caveats: Vec<String>,
+}
+
+/// One term of the policy as it applies to a key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PolicyTerm {
+    /// Its name in the configuration.
+    pub term: String,
+    /// Its value.
+    pub value: String,
+    /// The rule that set it, such as `policy` or `policy.override[2]`.
+    pub set_by: String,
+}
+
+/// What the breaker stopped for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct BreakerDocument {
+    /// Why it is open; null if it is closed.
+    pub open: Option<String>,
+    /// Newly due keys that a reset would accept.
+    pub keys: Vec<BreakerKey>,
+}
+
+/// A newly due key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct BreakerKey {
+    /// Account.
+    pub account_id: String,
+    /// User.
+    pub user_name: String,
+    /// Key.
+    pub access_key_id: String,
+    /// What is due.
+    pub action: Action,
+}

@@ -1,0 +1,254 @@
+//! Operators' decisions: each is journaled with who and why before it counts.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use keysweep_core::ids::AccessKeyId;
+use keysweep_core::lifecycle::{KeyEvent, Record, State};
+use keysweep_core::plan::{newly_due, ordered};
+use keysweep_core::policy::{Subject, Terms};
+use keysweep_core::state::Body;
+use keysweep_core::ticket::Action;
+use keysweep_store::AppendError;
+
+use super::{BreakerDocument, BreakerKey, Decision, Reply, Request};
+use crate::engine::Engine;
+use crate::sweep::{Acted, act, in_words};
+
+impl Engine {
+    /// Answers an operator. `actor` is who asks, as the journal will name him.
+    pub async fn answer(&self, actor: &str, request: Request) -> Reply {
+        match request {
+            Request::Plan => self.show_plan().await,
+            Request::KeysList => self.show_keys(),
+            Request::KeysShow { key } => match parse(&key) {
+                Ok(key) => self.show_key(&key).await,
+                Err(reply) => reply,
+            },
+            Request::Decide { key, decision, reason } => match parse(&key) {
+                Ok(key) => self.decide(actor, &key, decision, reason).await,
+                Err(reply) => reply,
+            },
+            Request::Pause { reason } => self.pause(actor, reason).await,
+            Request::Resume { reason } => self.resume(actor, reason).await,
+            Request::BreakerReset { reason, confirm } => self.reset_breaker(actor, reason, confirm).await,
+        }
+    }
+
+    async fn decide(&self, actor: &str, key: &AccessKeyId, decision: Decision, reason: String) -> Reply {
+        let Some(record) = self.store().read(|state| state.record(key).cloned()) else {
+            return refused(format!("no such key: {key} is in no record; `keysweep keys list` shows those that are"));
+        };
+        let (by, now) = (actor.to_owned(), self.clock().now());
+        match decision {
+            Decision::Reactivate => self.order(actor, &record, Action::Reactivate, &reason).await,
+            Decision::Deactivate => self.order(actor, &record, Action::Deactivate, &reason).await,
+            Decision::Delete => self.order(actor, &record, Action::Delete, &reason).await,
+            Decision::Approve => match asked(&record) {
+                Some((action, None)) => {
+                    let event = KeyEvent::Approved { action, by, reason };
+                    let reply = self.write(actor, &record, event, format!("approved: {action} of {key}")).await;
+                    self.decided(&reply, "approved");
+                    reply
+                }
+                Some((action, Some(who))) => refused(format!("{action} of {key} was approved by {who} already")),
+                None => refused(format!("nobody asked for approval of {key}, which is {}", record.state.as_str())),
+            },
+            Decision::Deny => match asked(&record) {
+                Some((action, _)) => {
+                    let hold_until = after(now, self.terms_of(&record).hold_after_denial);
+                    let event = KeyEvent::Denied { action, by, reason, hold_until };
+                    let done = format!("denied: {action} of {key}; held until {hold_until}");
+                    let reply = self.write(actor, &record, event, done).await;
+                    self.decided(&reply, "denied");
+                    reply
+                }
+                None => refused(format!("nobody asked for approval of {key}, which is {}", record.state.as_str())),
+            },
+            Decision::Hold { length } => {
+                let until = length.map(|length| after(now, length));
+                let done = match until {
+                    Some(until) => format!("{key} is on hold until {until}"),
+                    None => format!("{key} is on hold until it is released"),
+                };
+                self.write(actor, &record, KeyEvent::HoldPlaced { by, reason, until }, done).await
+            }
+            Decision::Release if record.hold.is_none() => refused(format!("{key} is not on hold")),
+            Decision::Release => {
+                let done = format!("{key} is released; what comes next is decided by the next sweep");
+                let reply = self.write(actor, &record, KeyEvent::HoldReleased { by, reason }, done).await;
+                self.request_sweep();
+                reply
+            }
+            Decision::Forget => self.forget(actor, &record, reason).await,
+        }
+    }
+
+    async fn forget(&self, actor: &str, record: &Record, reason: String) -> Reply {
+        let key = &record.identity.key;
+        let out_of_reach = self.store().read(|state| state.out_of_reach(record.identity.account).is_some());
+        if record.state.is_tracked() && !out_of_reach {
+            let state = record.state.as_str();
+            return refused(format!("{key} is {state}: only a key that is deleted, gone or out of reach can be forgotten"));
+        }
+        let event = KeyEvent::Forgotten { by: actor.to_owned(), reason };
+        self.write(actor, record, event, format!("{key} is forgotten")).await
+    }
+
+    /// A change by name: it takes the way of the automatic ones.
+    async fn order(&self, actor: &str, record: &Record, action: Action, reason: &str) -> Reply {
+        let key = &record.identity.key;
+        let ticket = match ordered(record, action, actor, reason) {
+            Ok(ticket) => ticket,
+            Err(state) => return refused(cannot(key, state, action)),
+        };
+        let aws = match self.aws().await {
+            Ok(aws) => aws,
+            Err(error) => return refused(in_words(&error)),
+        };
+        match act(self, &aws, ticket).await {
+            Acted::Done => {
+                self.request_sweep();
+                Reply::Done { message: done(key, action) }
+            }
+            Acted::NotSent(wait) => refused(format!("{key} was not changed: {}", wait.why)),
+            Acted::Failed(why) => refused(format!("{action} of {key} failed: {why}")),
+        }
+    }
+
+    async fn pause(&self, actor: &str, reason: String) -> Reply {
+        // Nobody who holds the door is writing an intent; whoever comes after us finds the pause.
+        let door = self.changes.door.lock().await;
+        let written = self.append(actor, vec![Body::Paused { reason }]).await;
+        drop(door);
+        if let Err(error) = written {
+            return refused(in_words(&error));
+        }
+        let message = match self.changes.drained().await {
+            0 => "paused: no change starts until `keysweep resume`; undo still works".to_owned(),
+            1 => "paused: no change starts until `keysweep resume`; one call was under way and has ended".to_owned(),
+            n => format!("paused: no change starts until `keysweep resume`; {n} calls were under way and have ended"),
+        };
+        Reply::Done { message }
+    }
+
+    async fn resume(&self, actor: &str, reason: String) -> Reply {
+        if self.store().read(|state| state.control().paused.is_none()) {
+            return refused("nothing is paused".into());
+        }
+        match self.append(actor, vec![Body::Resumed { reason }]).await {
+            Ok(_) => {
+                self.request_sweep();
+                Reply::Done { message: "resumed: changes may go on".into() }
+            }
+            Err(error) => refused(in_words(&error)),
+        }
+    }
+
+    async fn reset_breaker(&self, actor: &str, reason: String, confirm: Option<u64>) -> Reply {
+        let _door = self.changes.door.lock().await;
+        let document = self.store().read(|state| {
+            let open = state.control().breaker.as_ref().map(|trip| format!("{} (since {})", trip.reason, trip.since));
+            let due = newly_due(state);
+            let keys = due.iter().filter_map(|key| state.record(key)).filter_map(|record| {
+                Some(BreakerKey {
+                    account_id: record.identity.account.to_string(),
+                    user_name: record.user_name.to_string(),
+                    access_key_id: record.identity.key.to_string(),
+                    action: record.due.as_ref()?.action,
+                })
+            });
+            BreakerDocument { open, keys: keys.collect() }
+        });
+        let count = u64::try_from(document.keys.len()).unwrap_or(u64::MAX);
+        if document.open.is_none() {
+            return refused("the breaker is closed".into());
+        }
+        match confirm {
+            None => Reply::Breaker(document),
+            Some(confirmed) if confirmed != count => {
+                refused(format!("{count} keys would be accepted and not {confirmed}: look at them again, and confirm their count"))
+            }
+            Some(_) => {
+                let accounts = self.latest().map(|latest| latest.collection.accounts.len());
+                let accounts = accounts.and_then(|n| u64::try_from(n).ok());
+                let body = Body::BreakerReset { reason, keys: count, accounts };
+                match self.append(actor, vec![body]).await {
+                    Ok(_) => {
+                        self.request_sweep();
+                        Reply::Done { message: format!("the breaker is closed; {count} newly due keys are accepted") }
+                    }
+                    Err(error) => refused(in_words(&error)),
+                }
+            }
+        }
+    }
+
+    async fn write(&self, actor: &str, record: &Record, event: KeyEvent, message: String) -> Reply {
+        // Whoever is about to change this key looks again behind the same door.
+        let _door = self.changes.door.lock().await;
+        let body = Body::Key { account: record.identity.account, key: record.identity.key.clone(), event };
+        match self.append(actor, vec![body]).await {
+            Ok(_) => Reply::Done { message },
+            Err(AppendError::Illegal(illegal)) => refused(illegal.to_string()),
+            Err(error) => refused(in_words(&error)),
+        }
+    }
+
+    fn decided(&self, reply: &Reply, decision: &str) {
+        if matches!(reply, Reply::Done { .. }) {
+            self.metrics().approval(decision, "cli");
+        }
+    }
+
+    /// The terms for a key as far as they can be told from the last sweep; the base policy's otherwise.
+    fn terms_of(&self, record: &Record) -> Terms {
+        let config = self.config();
+        let latest = self.latest();
+        let found = latest.as_ref().and_then(|latest| super::show::find(&latest.collection, &record.identity.key));
+        let resolved = found.and_then(|(account, facts)| {
+            let subject =
+                Subject { account, user_name: &facts.user_name, path: &facts.path, tags: &facts.tags };
+            config.policy.resolve(self.clock().now(), &subject).ok()
+        });
+        resolved.map_or_else(|| config.policy.base.clone(), |resolution| resolution.terms)
+    }
+}
+
+fn parse(key: &str) -> Result<AccessKeyId, Reply> {
+    key.parse().map_err(|error: keysweep_core::ids::ParseIdError| refused(error.to_string()))
+}
+
+fn refused(message: String) -> Reply {
+    Reply::Refused { message }
+}
+
+fn after(now: Timestamp, length: Duration) -> Timestamp {
+    now.checked_add(length).unwrap_or(Timestamp::MAX)
+}
+
+/// The action whose approval was asked for, and who gave it already.
+fn asked(record: &Record) -> Option<(Action, Option<String>)> {
+    let approval = match &record.state {
+        State::Flagged(data) => data.approval.as_ref(),
+        State::Deactivated(data) => data.approval.as_ref(),
+        State::Active | State::Deactivating(_) | State::Deleting(_) | State::Deleted(_) | State::Gone(_) => None,
+    };
+    approval.map(|approval| (approval.action, approval.granted.as_ref().map(|granted| granted.by.clone())))
+}
+
+fn cannot(key: &AccessKeyId, state: &str, action: Action) -> String {
+    let wants = match action {
+        Action::Deactivate => "flagged",
+        Action::Reactivate | Action::Delete => "deactivated",
+    };
+    format!("{key} is {state}: only a key that is {wants} can be {}d", action.as_str())
+}
+
+fn done(key: &AccessKeyId, action: Action) -> String {
+    match action {
+        Action::Deactivate => format!("{key} is Inactive; `keysweep keys reactivate {key}` undoes it"),
+        Action::Reactivate => format!("{key} is Active again and on hold"),
+        Action::Delete => format!("{key} is deleted"),
+    }
+}

@@ -1,0 +1,255 @@
+//! What operators are shown: renderings of the state and of what the last sweep saw.
+
+use jiff::Timestamp;
+use keysweep_core::facts::{AccountFacts, Collection, KeyFacts, Outcome};
+use keysweep_core::ids::AccessKeyId;
+use keysweep_core::lifecycle::{Finding, Record, State as KeyState};
+use keysweep_core::plan::{Plan, plan};
+use keysweep_core::policy::{Policy, Rule, Subject, Terms};
+use keysweep_core::render::{NextAction, coverage, next_action, rows};
+use keysweep_core::state::State;
+use keysweep_core::ticket::Action;
+
+use super::{KeyDocument, KeyRow, KeysDocument, PlanDocument, PolicyTerm, Reply, UnknownOrigin};
+use crate::engine::{Engine, Latest};
+use crate::sweep::{Inputs, OrganizationCache, collect, in_words};
+
+/// What no log can show of a deactivated key (AWS: requests that fail authentication are not delivered to CloudTrail).
+const QUIET: &str = "calls with an inactive key are in no AWS log: a quiet grace period proves only that nobody objected";
+
+impl Engine {
+    /// What would be done now and next: planned again on what the last sweep saw, or, where there was none, on what
+    /// is seen now.
+    pub(super) async fn show_plan(&self) -> Reply {
+        let document = match self.latest() {
+            Some(latest) => self.planned(&latest.collection),
+            None => match self.look().await {
+                Ok(collection) => self.planned(&collection),
+                Err(message) => return Reply::Refused { message },
+            },
+        };
+        Reply::Plan(Box::new(document))
+    }
+
+    async fn look(&self) -> Result<Collection, String> {
+        let aws = self.aws().await.map_err(|error| in_words(&error))?;
+        let config = self.config();
+        let inputs = Inputs {
+            aws: &aws,
+            config: &config,
+            clock: self.clock(),
+            cache: &OrganizationCache::default(),
+            only: &[],
+            list_inactive: self.lists_inactive(),
+        };
+        let state = self.store().read(State::clone);
+        collect(inputs, &state, &()).await.map_err(|error| in_words(&error))
+    }
+
+    fn planned(&self, collection: &Collection) -> PlanDocument {
+        let (now, config) = (self.clock().now(), self.config());
+        self.store().read(|state| {
+            let plan = plan(now, &config.policy, state, collection);
+            let control = state.control();
+            let paused = control.paused.as_ref().map(|p| format!("paused by {}: {}", p.by, p.reason));
+            let open = control.breaker.as_ref().map(|trip| format!("the breaker is open: {}", trip.reason));
+            let unknown_origin = |(account, key): &(_, AccessKeyId)| UnknownOrigin {
+                account_id: keysweep_core::ids::AccountId::to_string(account),
+                access_key_id: key.to_string(),
+            };
+            PlanDocument {
+                generated_at: now,
+                collected_at: collection.at,
+                stopped: paused.or(open),
+                coverage: coverage(collection, &plan.keys),
+                keys: rows(now, collection, &plan, state),
+                inactive_of_unknown_origin: plan.inactive_of_unknown_origin.iter().map(unknown_origin).collect(),
+            }
+        })
+    }
+
+    pub(super) fn show_keys(&self) -> Reply {
+        let (now, config, latest) = (self.clock().now(), self.config(), self.latest());
+        let keys = self.store().read(|state| {
+            let planned = latest.as_ref().map(|latest| plan(now, &config.policy, state, &latest.collection));
+            state.records().map(|record| mk_row(now, state, record, planned.as_ref())).collect()
+        });
+        Reply::Keys(KeysDocument { generated_at: now, keys })
+    }
+
+    pub(super) async fn show_key(&self, key: &AccessKeyId) -> Reply {
+        let (now, config, latest) = (self.clock().now(), self.config(), self.latest());
+        let (row, facts, deactivated) = self.store().read(|state| {
+            let planned = latest.as_ref().map(|latest| plan(now, &config.policy, state, &latest.collection));
+            let record = state.record(key);
+            let row = record.map(|record| mk_row(now, state, record, planned.as_ref()));
+            let rows = latest.as_ref().zip(planned.as_ref()).map(|(l, p)| rows(now, &l.collection, p, state));
+            let of_key = |row: &keysweep_core::render::FindingRow| row.access_key_id.as_deref() == Some(key.as_str());
+            let facts = rows.into_iter().flatten().find(of_key);
+            let deactivated = record.is_some_and(|r| matches!(r.state, KeyState::Deactivated(_)));
+            (row, facts, deactivated)
+        });
+        if row.is_none() && facts.is_none() {
+            let message = format!("no such key: {key} is in no record and in no finding of the last sweep");
+            return Reply::Refused { message };
+        }
+        let store = self.store().clone();
+        let of_key = key.clone();
+        let history = match tokio::task::spawn_blocking(move || store.history(&of_key)).await {
+            Ok(Ok(history)) => history,
+            Ok(Err(error)) => return Reply::Refused { message: in_words(&error) },
+            Err(error) => return Reply::Refused { message: in_words(&error) },
+        };
+        let (policy, exempt) = policy_of(&config.policy, now, latest.as_deref(), key);
+        Reply::Key(Box::new(KeyDocument {
+            record: row,
+            facts,
+            policy,
+            exempt,
+            history,
+            caveats: if deactivated { vec![QUIET.into()] } else { Vec::new() },
+        }))
+    }
+}
+
+/// A key as a collection saw it.
+pub(super) fn find<'a>(
+    collection: &'a Collection,
+    key: &AccessKeyId,
+) -> Option<(&'a AccountFacts, &'a KeyFacts)> {
+    collection.accounts.iter().find_map(|(account, outcome)| match outcome {
+        Outcome::Scanned(scan) => scan.keys.iter().find(|facts| facts.key == *key).map(|facts| (account, facts)),
+        Outcome::Failed { .. } | Outcome::Skipped { .. } => None,
+    })
+}
+
+fn policy_of(
+    policy: &Policy,
+    now: Timestamp,
+    latest: Option<&Latest>,
+    key: &AccessKeyId,
+) -> (Vec<PolicyTerm>, Option<String>) {
+    let Some((account, facts)) = latest.and_then(|latest| find(&latest.collection, key)) else {
+        return (Vec::new(), None);
+    };
+    let subject = Subject { account, user_name: &facts.user_name, path: &facts.path, tags: &facts.tags };
+    match policy.resolve(now, &subject) {
+        Ok(resolution) => {
+            let terms = terms(&resolution.terms);
+            let set_by = |term: &str| resolution.origins.get(term).unwrap_or(&Rule::Base).to_string();
+            let mk_term = |(term, value): (&str, String)| PolicyTerm {
+                term: term.into(),
+                value,
+                set_by: set_by(term),
+            };
+            let exempt = resolution.exempt.map(|e| format!("{} until {}: {}", e.rule, e.until, e.reason));
+            (terms.into_iter().map(mk_term).collect(), exempt)
+        }
+        Err(_) => (Vec::new(), None),
+    }
+}
+
+/// Each term by its name in the configuration, with its value as it is written there.
+fn terms(terms: &Terms) -> Vec<(&'static str, String)> {
+    let period = |duration: std::time::Duration| crate::config::period::Period::from(duration).to_string();
+    let approval = serde_json::to_value(terms.approval).ok();
+    let approval = approval.and_then(|value| value.as_str().map(ToOwned::to_owned)).unwrap_or_default();
+    let window = match (&terms.window.hours, terms.window.days.len()) {
+        (None, 0) => "always".to_owned(),
+        (Some(hours), 0) => format!("{hours} every day"),
+        (Some(hours), days) => format!("{hours} on {days} days a week"),
+        (None, days) => format!("{days} days a week"),
+    };
+    vec![
+        ("mode", terms.mode.as_str().into()),
+        ("unused_after", period(terms.unused_after)),
+        ("never_used_after", period(terms.never_used_after)),
+        ("max_age", terms.max_age.map_or_else(|| "off".into(), period)),
+        ("notice", period(terms.notice)),
+        ("grace", period(terms.grace)),
+        ("approval", approval),
+        ("approval_expires", period(terms.approval_expires)),
+        ("approval_repeats", terms.approval_repeats.to_string()),
+        ("hold_after_reactivation", period(terms.hold_after_reactivation)),
+        ("hold_after_denial", period(terms.hold_after_denial)),
+        ("adopt_inactive", terms.adopt_inactive.to_string()),
+        ("window", window),
+    ]
+}
+
+fn mk_row(now: Timestamp, state: &State, record: &Record, planned: Option<&Plan>) -> KeyRow {
+    let identity = &record.identity;
+    let out_of_reach = state.out_of_reach(identity.account);
+    let overlays =
+        [("hold", record.hold.is_some()), ("exempt", record.exempt.is_some()), ("out_of_reach", out_of_reach.is_some())];
+    let planned = planned.and_then(|plan| plan.keys.iter().find(|key| key.facts.key == identity.key));
+    let (next, next_at, why) = match (&out_of_reach, planned) {
+        (Some(why), _) if record.state.is_tracked() => (NextAction::Wait, None, why.clone()),
+        (_, Some(key)) => next_action(now, &key.next),
+        (_, None) => (NextAction::None, None, String::new()),
+    };
+    let told = told(&record.state);
+    let name = state.account(identity.account).map(|account| account.name.clone());
+    KeyRow {
+        account_id: identity.account.to_string(),
+        account_name: name.filter(|name| !name.is_empty()),
+        user_name: record.user_name.to_string(),
+        user_id: identity.user_id.to_string(),
+        access_key_id: identity.key.to_string(),
+        created_at: identity.created,
+        state: record.state.as_str().into(),
+        since: told.since,
+        overlays: overlays.into_iter().filter(|(_, on)| *on).map(|(name, _)| name.into()).collect(),
+        finding: told.finding,
+        hold: record.hold.as_ref().map(|hold| match hold.until {
+            Some(until) => format!("by {} until {until}: {}", hold.by, hold.reason),
+            None => format!("by {} until released: {}", hold.by, hold.reason),
+        }),
+        watched_seconds: told.watched_seconds,
+        approval_pending: told.approval_pending,
+        next_action: next,
+        next_action_at: next_at,
+        next_action_reason: why,
+    }
+}
+
+/// What the data of a base state says of a key.
+#[derive(Default)]
+struct Told {
+    since: Option<Timestamp>,
+    finding: Option<Finding>,
+    watched_seconds: Option<u64>,
+    approval_pending: Option<Action>,
+}
+
+fn told(state: &KeyState) -> Told {
+    let pending = |approval: &Option<keysweep_core::lifecycle::Approval>| {
+        approval.as_ref().filter(|approval| approval.granted.is_none()).map(|approval| approval.action)
+    };
+    match state {
+        KeyState::Active => Told::default(),
+        KeyState::Flagged(data) => Told {
+            since: Some(data.since),
+            finding: Some(data.finding),
+            approval_pending: pending(&data.approval),
+            ..Told::default()
+        },
+        KeyState::Deactivating(data) => {
+            Told { since: Some(data.intent.at), finding: Some(data.flagged.finding), ..Told::default() }
+        }
+        KeyState::Deactivated(data) => Told {
+            since: Some(data.since),
+            finding: Some(data.finding),
+            watched_seconds: Some(data.watch.total.as_secs()),
+            approval_pending: pending(&data.approval),
+        },
+        KeyState::Deleting(data) => Told {
+            since: Some(data.intent.at),
+            finding: Some(data.deactivated.finding),
+            watched_seconds: Some(data.deactivated.watch.total.as_secs()),
+            ..Told::default()
+        },
+        KeyState::Deleted(data) => Told { since: Some(data.since), ..Told::default() },
+        KeyState::Gone(data) => Told { since: Some(data.since), ..Told::default() },
+    }
+}

@@ -1,0 +1,291 @@
+//! One sweep: settle, collect, plan, act. It takes no input: timer, signal, operator and restart run the same code.
+
+mod account;
+mod act;
+mod collect;
+mod lanes;
+mod organization;
+mod reread;
+mod settle;
+mod user;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use keysweep_core::facts::{AccountFacts, AccountScan, Collection, KeyStatus, Outcome};
+use keysweep_core::ids::AccessKeyId;
+use keysweep_core::plan::{Next, Plan, plan};
+use keysweep_core::state::{Body, Reach, State, TripReason};
+use keysweep_store::AppendError;
+
+pub(crate) use self::account::in_words;
+pub(crate) use self::act::{Acted, act};
+pub use self::collect::{Inputs, Progress, collect};
+pub use self::organization::{OrganizationCache, OrganizationError};
+use crate::engine::{Engine, EngineFault, Latest, OURSELVES};
+
+/// Beyond this, our clock or AWS's is wrong, and so is every period that is measured by it.
+const MAX_SKEW: SignedDuration = SignedDuration::from_mins(5);
+
+/// Why a sweep failed as a whole.
+#[derive(Debug, thiserror::Error)]
+pub enum SweepError {
+    /// There is no way to AWS.
+    #[error(transparent)]
+    Engine(#[from] EngineFault),
+    /// There is no list of accounts.
+    #[error(transparent)]
+    Organization(#[from] OrganizationError),
+    /// What was seen could not be journaled: nothing is done then.
+    #[error("what was seen could not be journaled")]
+    Append(#[from] AppendError),
+}
+
+/// What a sweep came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Accounts scanned.
+    pub scanned: usize,
+    /// Accounts that failed.
+    pub failed: usize,
+    /// Accounts skipped.
+    pub skipped: usize,
+    /// Changes that came to be.
+    pub changed: usize,
+    /// Changes that the re-check, AWS or a restraint stopped.
+    pub stopped: usize,
+}
+
+/// Runs one sweep.
+///
+/// # Errors
+/// If it failed as a whole; a failure in one account is part of what it came to.
+pub async fn sweep(engine: &Engine) -> Result<Swept, SweepError> {
+    let started = engine.clock().instant();
+    engine.metrics().scan_started();
+    let result = steps(engine, started).await;
+    if result.is_err() {
+        engine.metrics().scan_failed();
+    }
+    result
+}
+
+async fn steps(engine: &Engine, started: tokio::time::Instant) -> Result<Swept, SweepError> {
+    let config = engine.config();
+    let aws = engine.aws().await?;
+    settle::open_intents(engine, &aws).await?;
+
+    let organization = std::sync::Arc::clone(
+        &engine.organization.lock().unwrap_or_else(std::sync::PoisonError::into_inner),
+    );
+    let inputs = Inputs {
+        aws: &aws,
+        config: &config,
+        clock: engine.clock(),
+        cache: &organization,
+        only: &[],
+        list_inactive: engine.lists_inactive(),
+    };
+    let before = engine.store().read(State::clone);
+    let collection = collect(inputs, &before, &()).await?;
+    drop(before);
+    let mut swept = count(&collection);
+    let entries = engine.store().read(|state| observations(state, &collection));
+    engine.append(OURSELVES, entries).await?;
+    watch_skew(engine).await?;
+
+    let now = engine.clock().now();
+    for (rule, exemption) in config.policy.lapsed_exemptions(now) {
+        tracing::warn!(%rule, until = %exemption.until, reason = exemption.reason, "exemption has lapsed");
+    }
+    let mut plan = engine.store().read(|state| plan(now, &config.policy, state, &collection));
+    let steps = std::mem::take(&mut plan.steps);
+    record(engine, &plan).await?;
+    tell(engine, &plan);
+    let finished = Body::SweepFinished {
+        took: engine.clock().elapsed_since(started),
+        scanned: as_u64(swept.scanned),
+        failed: as_u64(swept.failed),
+        skipped: as_u64(swept.skipped),
+        complete: collection.complete,
+    };
+    engine.set_latest(Latest { collection });
+    // Scanning is over; what is acted on from here is read again key by key.
+    engine.append(OURSELVES, vec![finished]).await?;
+    let acted = act::all(engine, &aws, steps).await;
+    swept.changed = acted.changed;
+    swept.stopped = acted.stopped;
+    let took = engine.clock().elapsed_since(started);
+    tracing::info!(
+        scanned = swept.scanned,
+        failed = swept.failed,
+        skipped = swept.skipped,
+        keys = plan.keys.len(),
+        changed = swept.changed,
+        stopped = swept.stopped,
+        seconds = took.as_secs_f64(),
+        "sweep finished"
+    );
+    Ok(swept)
+}
+
+/// Writes what the plan says has happened. An operator may have decided about a key meanwhile: then its entries no
+/// longer apply, and it is left to the next sweep while the others go on.
+async fn record(engine: &Engine, plan: &Plan) -> Result<(), SweepError> {
+    match engine.append(OURSELVES, plan.entries.clone()).await {
+        Ok(_) => return Ok(()),
+        Err(AppendError::Illegal(_)) => {}
+        Err(error) => return Err(error.into()),
+    }
+    for body in &plan.entries {
+        match engine.append(OURSELVES, vec![body.clone()]).await {
+            Ok(_) => {}
+            Err(AppendError::Illegal(illegal)) => tracing::info!(%illegal, "left to the next sweep"),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+fn count(collection: &Collection) -> Swept {
+    let mut swept = Swept::default();
+    for (account, outcome) in &collection.accounts {
+        match outcome {
+            Outcome::Scanned(scan) => {
+                swept.scanned += 1;
+                if let Some(why) = &scan.fallback {
+                    tracing::warn!(account = %account.id, why, "scanned without its credential report");
+                }
+                for (user, why) in &scan.unread_users {
+                    tracing::warn!(account = %account.id, user = %user, why, "keys of a user are unknown");
+                }
+            }
+            Outcome::Failed { reason } => {
+                swept.failed += 1;
+                tracing::warn!(account = %account.id, reason, "account could not be scanned");
+            }
+            Outcome::Skipped { .. } => swept.skipped += 1,
+        }
+    }
+    swept
+}
+
+/// What the collection tells the journal: one entry per account, and only what is new of accounts that were not
+/// scanned.
+fn observations(state: &State, collection: &Collection) -> Vec<Body> {
+    collection.accounts.iter().filter_map(|(account, outcome)| observation(state, account, outcome)).collect()
+}
+
+fn observation(state: &State, account: &AccountFacts, outcome: &Outcome) -> Option<Body> {
+    let reach = state.account(account.id).map(|record| &record.reach);
+    match outcome {
+        Outcome::Scanned(scan) => Some(scanned(state, account, scan)),
+        Outcome::Failed { reason } => {
+            let known = matches!(reach, Some(Reach::Failed { reason: known, .. }) if known == reason);
+            (!known).then(|| Body::AccountFailed {
+                account: account.id,
+                name: account.name.clone(),
+                reason: reason.clone(),
+            })
+        }
+        Outcome::Skipped { reason } => {
+            let known = matches!(reach, Some(Reach::Skipped { reason: known, .. }) if known == reason);
+            (!known).then(|| Body::AccountSkipped {
+                account: account.id,
+                name: account.name.clone(),
+                reason: reason.clone(),
+            })
+        }
+    }
+}
+
+fn scanned(state: &State, account: &AccountFacts, scan: &AccountScan) -> Body {
+    let inactive = |key: &&keysweep_core::facts::KeyFacts| {
+        key.status == KeyStatus::Inactive && state.record(&key.key).is_some_and(|record| same(record, key))
+    };
+    let inactive: BTreeSet<AccessKeyId> = scan.keys.iter().filter(inactive).map(|key| key.key.clone()).collect();
+    let unknown = scan.keys.iter().filter(|key| key.last_use.known().is_none()).count() + scan.unread_users.len();
+    Body::AccountScanned {
+        account: account.id,
+        name: account.name.clone(),
+        ou_path: organization::ou_path(account),
+        sighting: scan.sighting.clone(),
+        inactive,
+        inventory: scan.inventory.clone(),
+        unknown_keys: as_u64(unknown),
+        report_generated_at: scan.report_generated_at,
+    }
+}
+
+/// Whether facts are about the recorded key and no other.
+fn same(record: &keysweep_core::lifecycle::Record, facts: &keysweep_core::facts::KeyFacts) -> bool {
+    let identity = &record.identity;
+    let same_user = facts.user_id.known().is_none_or(|id| *id == identity.user_id);
+    same_user && facts.created == identity.created && facts.account == identity.account
+}
+
+/// Trips the breaker where our clock and AWS's differ by too much.
+async fn watch_skew(engine: &Engine) -> Result<(), SweepError> {
+    let Some(skew) = engine.metrics().skew().filter(|skew| skew.abs() > MAX_SKEW) else { return Ok(()) };
+    let open = engine.store().read(|state| state.control().breaker.is_some());
+    if !open {
+        let reason = TripReason::ClockSkew { seconds: skew.as_secs() };
+        tracing::error!(%reason, "the breaker tripped");
+        engine.append(OURSELVES, vec![Body::BreakerTripped { reason }]).await?;
+    }
+    Ok(())
+}
+
+/// Logs and counts what the plan decided.
+fn tell(engine: &Engine, plan: &Plan) {
+    for body in &plan.entries {
+        match body {
+            Body::Key { account, key, event } => {
+                tracing::info!(%account, %key, event = event.name(), "key");
+            }
+            Body::BreakerTripped { reason } => tracing::error!(%reason, "the breaker tripped"),
+            Body::AccountLeft { account } => tracing::warn!(%account, "account left the organization"),
+            Body::Started { .. }
+            | Body::AccountScanned { .. }
+            | Body::AccountFindings { .. }
+            | Body::AccountFailed { .. }
+            | Body::AccountSkipped { .. }
+            | Body::ChangeFailed { .. }
+            | Body::DueAccepted { .. }
+            | Body::BreakerReset { .. }
+            | Body::Paused { .. }
+            | Body::Resumed { .. }
+            | Body::SweepFinished { .. } => {}
+        }
+    }
+    for key in &plan.keys {
+        if let Next::Wait(wait) = &key.next
+            && wait.reason.suppresses()
+        {
+            engine.metrics().suppressed(wait.action, wait.reason);
+        }
+    }
+    if engine.lists_inactive() {
+        for (account, key) in &plan.inactive_of_unknown_origin {
+            tracing::warn!(%account, %key, "inactive key of unknown origin");
+        }
+    }
+}
+
+fn as_u64(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}
+
+/// How long to wait until the next sweep: the interval, or until a window opens, if that is sooner.
+#[must_use]
+pub fn until_next(engine: &Engine) -> Duration {
+    let config = engine.config();
+    let now = engine.clock().now();
+    let terms = std::iter::once(&config.policy.base.window)
+        .chain(config.policy.overrides.iter().filter_map(|rule| rule.terms.window.as_ref()));
+    let opening = terms.filter_map(|window| window.next_opening(now)).min();
+    let opening = opening.and_then(|at| Duration::try_from(at.duration_since(now)).ok());
+    let span = opening.map_or(config.scan.interval, |opening| opening.min(config.scan.interval));
+    engine.clock().operational_span(span)
+}

@@ -1,0 +1,135 @@
+//! Collect: look at every account, and return what was seen with its own failures.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use keysweep_aws::{Access, Aws};
+use keysweep_core::facts::{AccountFacts, Collection, Outcome};
+use keysweep_core::ids::AccountId;
+use keysweep_core::lifecycle::Record;
+use keysweep_core::state::State;
+use tokio::task::JoinSet;
+
+use super::account::{AccountScanner, Progressed, Task};
+use super::lanes::{Lanes, Slot};
+use super::organization::{OrganizationCache, OrganizationError, targets};
+use crate::clock::Clock;
+use crate::config::Config;
+
+/// Is told how far a collection is.
+pub trait Progress: Send + Sync {
+    /// So many accounts will be looked at or skipped.
+    fn total(&self, accounts: usize);
+    /// One of them is done.
+    fn done(&self, account: &AccountFacts, outcome: &Outcome);
+}
+
+/// Nobody watches.
+impl Progress for () {
+    fn total(&self, _accounts: usize) {}
+
+    fn done(&self, _account: &AccountFacts, _outcome: &Outcome) {}
+}
+
+/// What a collection needs to know.
+#[derive(Clone, Copy)]
+pub struct Inputs<'a> {
+    /// The way to AWS.
+    pub aws: &'a Aws,
+    /// What the operator wants.
+    pub config: &'a Arc<Config>,
+    /// The clock.
+    pub clock: &'a Clock,
+    /// What was read of the organization before.
+    pub cache: &'a OrganizationCache,
+    /// Accounts to look at; empty for all.
+    pub only: &'a [AccountId],
+    /// Whether keys that are Inactive are looked at where nothing of ours asks for it: to list those of unknown
+    /// origin.
+    pub list_inactive: bool,
+}
+
+/// Looks at every account.
+///
+/// # Errors
+/// If there is no list of accounts. A failure in one account is part of the collection.
+pub async fn collect(
+    inputs: Inputs<'_>,
+    state: &State,
+    progress: &dyn Progress,
+) -> Result<Collection, OrganizationError> {
+    let Inputs { aws, config, clock, cache, only, list_inactive } = inputs;
+    let targets = targets(aws, config, clock, cache, only).await?;
+    progress.total(targets.len());
+
+    let mut tracked: BTreeMap<AccountId, Vec<Record>> = BTreeMap::new();
+    for record in state.records().filter(|record| record.state.is_tracked()) {
+        tracked.entry(record.identity.account).or_default().push(record.clone());
+    }
+    let lanes = Lanes::new(config.scan.concurrency);
+    let mut running = JoinSet::new();
+    let mut done = Vec::with_capacity(targets.len());
+    let finish = |done: &mut Vec<_>, account: AccountFacts, outcome: Outcome| {
+        progress.done(&account, &outcome);
+        done.push((account, outcome));
+    };
+    for target in targets {
+        let access = match target.visit {
+            Ok(access) => access,
+            Err(reason) => {
+                finish(&mut done, target.account, Outcome::Skipped { reason });
+                continue;
+            }
+        };
+        // A task is made when there is a slot for it, so that memory goes with concurrency and not with accounts.
+        let Some(slot) = lanes.slot().await else { break };
+        let task = Task {
+            aws: aws.clone(),
+            config: Arc::clone(config),
+            clock: clock.clone(),
+            tracked: tracked.remove(&target.account.id).unwrap_or_default(),
+            list_inactive,
+        };
+        running.spawn(scan(lanes.clone(), slot, target.account, access, task));
+        while let Some(ended) = running.try_join_next() {
+            let (account, outcome) = joined(ended);
+            finish(&mut done, account, outcome);
+        }
+    }
+    while let Some(ended) = running.join_next().await {
+        let (account, outcome) = joined(ended);
+        finish(&mut done, account, outcome);
+    }
+    done.sort_by_key(|(account, _)| account.id);
+    Ok(Collection { at: clock.now(), accounts: done, complete: only.is_empty() })
+}
+
+/// A task that panicked brings its panic here: a bug ends the sweep loudly, it is not an account that failed.
+fn joined(ended: Result<(AccountFacts, Outcome), tokio::task::JoinError>) -> (AccountFacts, Outcome) {
+    match ended {
+        Ok(done) => done,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
+/// Scans one account, giving up the slot while AWS makes a report.
+async fn scan(
+    lanes: Lanes,
+    slot: Slot,
+    account: AccountFacts,
+    access: Access,
+    task: Task,
+) -> (AccountFacts, Outcome) {
+    let mut scanner = AccountScanner::new(task, account.clone(), access);
+    let mut slot = Some(slot);
+    loop {
+        let Some(mine) = slot.take() else { break };
+        // Boxed, so that an account which waits for its report holds on to little.
+        match lanes.work(mine, Box::pin(scanner.go_on())).await {
+            Progressed::Done(outcome) => return (account, outcome),
+            Progressed::Wait(delay) => tokio::time::sleep(delay).await,
+        }
+        slot = lanes.slot().await;
+    }
+    (account, Outcome::Failed { reason: "the sweep ended first".into() })
+}

@@ -1,0 +1,73 @@
+//! Settles open intents: whatever was under way when a process ended is read from AWS before anything else is done.
+
+use jiff::Timestamp;
+use keysweep_aws::Aws;
+use keysweep_core::facts::LastUse;
+use keysweep_core::lifecycle::{Record, State};
+use keysweep_core::ticket::Action;
+use keysweep_store::AppendError;
+
+use super::account::in_words;
+use super::act::{Settled, account_facts, effect, mk_entry};
+use super::organization::access;
+use super::reread::until_it_shows;
+use crate::engine::{Engine, OURSELVES};
+
+/// Settles every open intent that AWS can be asked about; the others stay open.
+pub(super) async fn open_intents(engine: &Engine, aws: &Aws) -> Result<(), AppendError> {
+    let open: Vec<(Record, Action, LastUse)> =
+        engine.store().read(|state| state.records().filter_map(open_intent).collect());
+    for (record, action, last_use) in open {
+        let _only_one = engine.changes.key(&record.identity.key).await;
+        // The one who wrote it may have settled it meanwhile.
+        let still = engine.store().read(|state| state.record(&record.identity.key) == Some(&record));
+        if still {
+            one(engine, aws, &record, action, &last_use).await?;
+        }
+    }
+    Ok(())
+}
+
+fn open_intent(record: &Record) -> Option<(Record, Action, LastUse)> {
+    let (action, last_use) = match &record.state {
+        State::Deactivating(data) => (Action::Deactivate, data.flagged.last_use.clone()),
+        State::Deleting(data) => (Action::Delete, data.deactivated.last_use.clone()),
+        State::Deactivated(data) if data.undo.is_some() => (Action::Reactivate, data.last_use.clone()),
+        State::Active | State::Flagged(_) | State::Deactivated(_) | State::Deleted(_) | State::Gone(_) => return None,
+    };
+    Some((record.clone(), action, last_use))
+}
+
+async fn one(
+    engine: &Engine,
+    aws: &Aws,
+    record: &Record,
+    action: Action,
+    last_use: &LastUse,
+) -> Result<(), AppendError> {
+    let (config, identity) = (engine.config(), &record.identity);
+    let account = account_facts(engine, identity.account);
+    let (account_id, key) = (identity.account, &identity.key);
+    let reader = match aws.reader(identity.account, access(&config, &account)).await {
+        Ok(reader) => reader,
+        Err(fault) => {
+            let why = in_words(&fault);
+            tracing::warn!(account = %account_id, %key, %action, why, "open intent cannot be settled yet");
+            return Ok(());
+        }
+    };
+    let shown = until_it_shows(&reader, identity, &record.user_name, action, engine.clock()).await;
+    let now = engine.clock().now();
+    let hold_until = now.checked_add(config.policy.base.hold_after_reactivation).unwrap_or(Timestamp::MAX);
+    let said = "the process ended before its outcome was written".to_owned();
+    match effect(engine, &config, shown, action, said, None, last_use, hold_until) {
+        Settled::Event(event) => {
+            tracing::info!(account = %account_id, %key, %action, event = event.name(), "open intent settled");
+            engine.append(OURSELVES, vec![mk_entry(record, event)]).await.map(drop)
+        }
+        Settled::Open(why) => {
+            tracing::warn!(account = %account_id, %key, %action, why, "open intent cannot be settled yet");
+            Ok(())
+        }
+    }
+}
