@@ -82,6 +82,8 @@ pub struct Metrics {
     audit_events: IntCounter,
     audit_failures: IntCounter,
     store_errors: IntCounterVec,
+    /// What the store itself had counted when it was last asked: reads and writes.
+    store_counted: Mutex<(u64, u64)>,
     config_successful: Gauge,
     config_loaded: Gauge,
     log_messages: IntCounterVec,
@@ -141,6 +143,7 @@ impl Metrics {
                 "State store operations that failed.",
                 &["operation"],
             ),
+            store_counted: Mutex::default(),
             config_successful: gauge(
                 "keysweep_config_last_reload_successful",
                 "Whether the last configuration load succeeded.",
@@ -243,6 +246,14 @@ impl Metrics {
     /// The store failed to `read` or to `write`.
     pub fn store_error(&self, operation: &str) {
         self.store_errors.with_label_values(&[operation]).inc();
+    }
+
+    /// The store has counted so many failures itself since it was opened.
+    pub fn store_errors_so_far(&self, read: u64, write: u64) {
+        let mut counted = self.store_counted.lock().unwrap_or_else(PoisonError::into_inner);
+        self.store_errors.with_label_values(&["read"]).inc_by(read.saturating_sub(counted.0));
+        self.store_errors.with_label_values(&["write"]).inc_by(write.saturating_sub(counted.1));
+        *counted = (read, write);
     }
 
     /// The configuration was loaded at this time, or could not be.

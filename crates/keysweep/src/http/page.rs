@@ -1,0 +1,253 @@
+//! The page for people: what stands still and why, what was looked at, what is there, and what comes next.
+//!
+//! It holds no script and asks for nothing else: one style sheet stands in it, and the browser is told its hash.
+
+mod actions;
+mod words;
+
+use askama::Template;
+use axum::http::HeaderValue;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+use keysweep_core::facts::Collection;
+use keysweep_core::policy::{Mode, Policy};
+use keysweep_core::state::{Reach, State};
+use sha2::{Digest, Sha256};
+
+use self::actions::{Actions, actions};
+use self::words::{moment, number, span};
+use crate::engine::Engine;
+use crate::metrics::inventory::Tally;
+
+const STYLE: &str = include_str!("../../templates/page.css");
+
+/// Rows of accounts that failed: the rest are counted, and listed by `keysweep plan`.
+const FAILED_ACCOUNTS: usize = 20;
+
+/// What browsers are told to load: the style sheet of the page, known by its hash, and nothing else.
+pub(super) fn content_policy() -> HeaderValue {
+    let hash = STANDARD.encode(Sha256::digest(STYLE));
+    let policy = format!(
+        "default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    );
+    HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("default-src 'none'"))
+}
+
+/// The page as it is now.
+///
+/// # Errors
+/// If the template cannot be written out.
+pub(super) fn render(engine: &Engine, missing: &[String]) -> Result<String, askama::Error> {
+    let (config, latest, now) = (engine.config(), engine.latest(), engine.clock().now());
+    let seen = latest.as_ref().map(|latest| &latest.collection);
+    let page = engine.store().read(|state| Page::of(now, state, &config.policy, seen, missing));
+    page.render()
+}
+
+#[derive(Template)]
+#[template(path = "page.html")]
+struct Page {
+    style: &'static str,
+    version: &'static str,
+    now: String,
+    mode: &'static str,
+    mode_means: String,
+    alarms: Vec<Alarm>,
+    notes: Vec<String>,
+    coverage: Option<Coverage>,
+    failed: Vec<FailedAccount>,
+    more_failed: usize,
+    states: Vec<Bar>,
+    findings: Vec<Count>,
+    idle: Vec<Bar>,
+    actions: Option<Actions>,
+}
+
+/// Something that stops every automatic change.
+struct Alarm {
+    what: &'static str,
+    why: String,
+    since: String,
+    remedy: &'static str,
+}
+
+struct Coverage {
+    accounts: String,
+    scanned: String,
+    failed: u64,
+    skipped: String,
+    unknown: u64,
+    at: String,
+    took: String,
+}
+
+struct FailedAccount {
+    id: String,
+    name: String,
+    since: String,
+    reason: String,
+}
+
+/// A count with its share of the largest, in percent.
+struct Bar {
+    label: String,
+    count: String,
+    share: u64,
+}
+
+struct Count {
+    label: &'static str,
+    means: &'static str,
+    count: String,
+    /// Whether somebody should look at it now.
+    bad: bool,
+}
+
+impl Page {
+    fn of(
+        now: Timestamp,
+        state: &State,
+        policy: &Policy,
+        seen: Option<&Collection>,
+        missing: &[String],
+    ) -> Self {
+        let tally = Tally::of(state, now);
+        let (failed, more_failed) = failed_accounts(now, state);
+        Self {
+            style: STYLE,
+            version: env!("CARGO_PKG_VERSION"),
+            now: words::instant(now),
+            mode: policy.base.mode.as_str(),
+            mode_means: mode_means(policy),
+            alarms: alarms(now, state),
+            notes: missing.to_vec(),
+            coverage: coverage(now, state, &tally),
+            failed,
+            more_failed,
+            states: states(&tally),
+            findings: findings(&tally),
+            idle: bars(tally.idle.buckets().map(|(label, count)| (days(label), count)).collect()),
+            actions: seen.map(|collection| actions(now, state, policy, collection)),
+        }
+    }
+}
+
+fn mode_means(policy: &Policy) -> String {
+    let overrides = policy.overrides.iter().filter_map(|rule| rule.terms.mode);
+    let strongest = overrides.max().filter(|mode| *mode > policy.base.mode);
+    let means = match policy.base.mode {
+        Mode::Observe => "shows what it would do and changes nothing by itself",
+        Mode::Deactivate => "deactivates stale keys, and deletes none",
+        Mode::Delete => "deactivates stale keys, and deletes them after their grace period",
+    };
+    match strongest {
+        Some(mode) => format!("{means}; overrides go up to {}", mode.as_str()),
+        None => means.to_owned(),
+    }
+}
+
+fn alarms(now: Timestamp, state: &State) -> Vec<Alarm> {
+    let control = state.control();
+    let paused = control.paused.as_ref().map(|pause| Alarm {
+        what: "Paused",
+        why: format!("by {}: {}", pause.by, pause.reason),
+        since: moment(now, pause.since),
+        remedy: "keysweep resume --reason TEXT",
+    });
+    let open = control.breaker.as_ref().map(|trip| Alarm {
+        what: "Breaker open",
+        why: trip.reason.to_string(),
+        since: moment(now, trip.since),
+        remedy: "keysweep breaker reset --reason TEXT",
+    });
+    paused.into_iter().chain(open).collect()
+}
+
+fn coverage(now: Timestamp, state: &State, tally: &Tally) -> Option<Coverage> {
+    let sweep = state.control().last_sweep.as_ref()?;
+    let present = state.accounts().filter(|(_, account)| !matches!(account.reach, Reach::Left { .. }));
+    let reaches = &tally.reaches;
+    Some(Coverage {
+        accounts: number(reaches.scanned + reaches.failed + reaches.skipped),
+        scanned: number(reaches.scanned),
+        failed: reaches.failed,
+        skipped: number(reaches.skipped),
+        unknown: present.map(|(_, account)| account.unknown_keys).sum(),
+        at: moment(now, sweep.at),
+        took: span(sweep.took),
+    })
+}
+
+/// Those that failed the longest come first.
+fn failed_accounts(now: Timestamp, state: &State) -> (Vec<FailedAccount>, usize) {
+    let mut failed: Vec<_> = state
+        .accounts()
+        .filter_map(|(id, account)| match &account.reach {
+            Reach::Failed { since, reason } => Some((*since, id, account, reason)),
+            Reach::Scanned | Reach::Skipped { .. } | Reach::Left { .. } => None,
+        })
+        .collect();
+    failed.sort_by_key(|(since, id, ..)| (*since, *id));
+    let more = failed.len().saturating_sub(FAILED_ACCOUNTS);
+    let rows = failed.into_iter().take(FAILED_ACCOUNTS).map(|(since, id, account, reason)| FailedAccount {
+        id: id.to_string(),
+        name: account.name.clone(),
+        since: moment(now, since),
+        reason: reason.clone(),
+    });
+    (rows.collect(), more)
+}
+
+fn states(tally: &Tally) -> Vec<Bar> {
+    let mut counts: Vec<(String, u64)> = Vec::new();
+    for keys in tally.accounts.values() {
+        for (index, (state, count)) in keys.states().into_iter().enumerate() {
+            match counts.get_mut(index) {
+                Some((_, sum)) => *sum += count,
+                None => counts.push((state.to_owned(), count)),
+            }
+        }
+    }
+    bars(counts)
+}
+
+fn findings(tally: &Tally) -> Vec<Count> {
+    let sum = |count: fn(&crate::metrics::inventory::AccountTally) -> u64| {
+        tally.accounts.values().map(count).sum::<u64>()
+    };
+    let of = |label, means, count: u64| Count { label, means, count: number(count), bad: false };
+    let bad = |label, means, count: u64| Count { label, means, count: number(count), bad: count > 0 };
+    let found = &tally.findings;
+    vec![
+        of("unused", "was used, and is idle past the threshold", found.unused),
+        of("never used", "not used since creation, past the threshold", found.never_used),
+        of("over age", "in use, and older than the policy wants; never changed", found.over_age),
+        bad("root keys", "active keys of root users; never changed by keysweep", tally.root_keys),
+        of("exempt", "stale, and held back by an exemption", found.exempt),
+        of("on hold", "left alone until a person or a date ends it", sum(|keys| keys.on_hold)),
+        of("waiting for approval", "a person decides", tally.approvals_pending),
+        bad("out of reach", "in the lifecycle, and the account cannot be read", sum(|keys| keys.out_of_reach)),
+        bad("deactivated, in use", "last use moved afterwards: somebody needs it", sum(|keys| keys.in_use)),
+    ]
+}
+
+fn bars(counts: Vec<(String, u64)>) -> Vec<Bar> {
+    let largest = counts.iter().map(|(_, count)| *count).max().unwrap_or(0).max(1);
+    // What is there must be seen: a share is at least one percent.
+    let share = |count: u64| if count == 0 { 0 } else { (count * 100 / largest).max(1) };
+    let bar = |(label, count): (String, u64)| Bar { label, count: number(count), share: share(count) };
+    counts.into_iter().map(bar).collect()
+}
+
+/// A label of the histogram in words.
+fn days(label: &str) -> String {
+    let days = label.trim_end_matches('d');
+    match days.strip_suffix("d-") {
+        Some(from) => format!("{from} days and more"),
+        None => format!("{} days", days.replace('-', "\u{2013}")),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,67 @@
+//! Numbers and times as people read them.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+/// A number with its thousands apart: `12 345`.
+pub(super) fn number(count: u64) -> String {
+    let digits = count.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push('\u{202f}');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// An instant to the minute.
+pub(super) fn instant(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+/// An instant with its distance: `2026-11-22 02:30 UTC (3 days ago)`.
+pub(super) fn moment(now: Timestamp, at: Timestamp) -> String {
+    let distance = span(at.duration_since(now).unsigned_abs());
+    let relative = if at > now { format!("in {distance}") } else { format!("{distance} ago") };
+    format!("{} ({relative})", instant(at))
+}
+
+/// A span in its largest unit that fits twice, so that what is lost is less than a third: `36 hours`, `2 days`.
+pub(super) fn span(span: Duration) -> String {
+    let seconds = span.as_secs();
+    let (count, unit) = match seconds {
+        0..120 => (seconds, "second"),
+        120..7_200 => (seconds / 60, "minute"),
+        7_200..172_800 => (seconds / 3_600, "hour"),
+        _ => (seconds / 86_400, "day"),
+    };
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {unit}{plural}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_grouped_by_thousands() {
+        let texts = [0, 999, 1_000, 12_345, 1_000_000].map(number);
+        assert_eq!(
+            texts,
+            ["0", "999", "1\u{202f}000", "12\u{202f}345", "1\u{202f}000\u{202f}000"].map(ToOwned::to_owned)
+        );
+    }
+
+    #[test]
+    fn a_moment_says_how_far_away_it_is() {
+        let now: Timestamp = "2026-11-22T02:30:10Z".parse().unwrap();
+        let at = |text: &str| moment(now, text.parse().unwrap());
+        assert_eq!(at("2026-11-22T02:30:09Z"), "2026-11-22 02:30 UTC (1 second ago)");
+        assert_eq!(at("2026-11-22T01:00:10Z"), "2026-11-22 01:00 UTC (90 minutes ago)");
+        assert_eq!(at("2026-11-24T02:30:09Z"), "2026-11-24 02:30 UTC (in 47 hours)");
+        assert_eq!(at("2026-11-25T02:30:10Z"), "2026-11-25 02:30 UTC (in 3 days)");
+    }
+}
