@@ -1,6 +1,9 @@
 //! What is wrong is said at once, in words, and without secrets.
 
 use super::*;
+use crate::config::mistake::describe;
+use crate::config::path::KeyPath;
+use crate::config::schema::Known;
 
 /// The message with the path of the temporary file replaced.
 fn message(file: &NamedTempFile, error: &ConfigError) -> String {
@@ -222,6 +225,27 @@ fn what_could_be_a_secret_is_never_echoed() {
     assert_eq!(mistakes_of(Err(error)).len(), 5);
     let error = load(&mk_sources(file.path(), &env), mk_now()).unwrap_err();
     assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
+}
+
+#[test]
+fn the_value_of_a_key_that_names_a_secret_is_hidden_wherever_values_are_shown() {
+    use figment::error::{Actual, Kind};
+    let known = Known::new();
+    let found = || Actual::Str("hunter2".to_owned());
+    for key in ["http.token", "slack.bot_token", "mail.password", "webhook.secret", "x.SecretKey"] {
+        let path = KeyPath::of(key);
+        for kind in [
+            Kind::InvalidType(found(), "a sequence".to_owned()),
+            Kind::InvalidValue(found(), "something else".to_owned()),
+            Kind::UnknownVariant("hunter2".to_owned(), &["a", "b"]),
+            Kind::Unsupported(found()),
+        ] {
+            let text = describe(&kind, &path, &known);
+            assert!(text.contains("not shown") && !text.contains("hunter2"), "{key}: {text}");
+        }
+    }
+    // Where a secret is kept is no secret.
+    assert!(!KeyPath::of("slack.token_file").is_secret());
 }
 
 #[test]
