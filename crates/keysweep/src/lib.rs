@@ -4,12 +4,15 @@
 //! `config` says what the operator wants, `cli` what he types, `daemon` builds and runs the whole, `sweep` is one
 //! pass of collect, plan and act, `http` shows it.
 
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod connect;
 pub mod daemon;
 pub mod engine;
 pub mod http;
+pub mod logging;
 pub mod metrics;
 pub mod operator;
+pub mod socket;
 pub mod sweep;

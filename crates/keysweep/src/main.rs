@@ -1,2 +1,17 @@
 //! The keysweep program.
-fn main() {}
+
+use std::process::ExitCode;
+
+use keysweep::cli::{Cli, Exit};
+
+fn main() -> ExitCode {
+    let cli = match Cli::of_process() {
+        Ok(cli) => cli,
+        Err(exit) => return exit.into(),
+    };
+    let exit = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(cli.run()),
+        Err(error) => Exit::of_start(&error),
+    };
+    exit.into()
+}

@@ -1,0 +1,126 @@
+//! The command line: what may be typed, and what each command does with configuration, daemon and data_dir.
+//!
+//! Data goes to stdout, everything else to stderr. The exit codes are those of [`Exit`].
+
+mod args;
+mod config;
+mod console;
+mod error;
+mod export;
+mod generate;
+mod harden;
+mod journal;
+mod keys;
+mod operator;
+mod progress;
+mod run;
+mod scan;
+pub mod schemas;
+mod stop;
+mod table;
+mod text;
+pub mod view;
+
+use std::io;
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+pub use self::args::Cli;
+use self::args::{Command, JournalCommand, StateCommand};
+use self::console::Console;
+pub use self::error::CliError;
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// It did what it says.
+    Done,
+    /// It failed, or nothing such exists, or the state does not allow it.
+    Failed,
+    /// The command line or the configuration is wrong.
+    Usage,
+    /// Findings are present and were asked about.
+    Findings,
+    /// Not everything could be looked at.
+    Incomplete,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Done => 0,
+            Exit::Failed => 1,
+            Exit::Usage => 2,
+            Exit::Findings => 3,
+            Exit::Incomplete => 4,
+        })
+    }
+}
+
+impl Exit {
+    /// The exit of a process that could not even start, which is told on stderr.
+    #[must_use]
+    pub fn of_start(error: &io::Error) -> Self {
+        Console::of_process(0).error(error);
+        Self::Failed
+    }
+}
+
+impl Cli {
+    /// The command line of this process.
+    ///
+    /// # Errors
+    /// The exit, where there is nothing to run: help was asked for and is shown, or the command line is wrong.
+    pub fn of_process() -> Result<Self, Exit> {
+        Self::try_parse().map_err(|error| {
+            // A closed pipe is nobody's error.
+            let _ = error.print();
+            if error.use_stderr() { Exit::Usage } else { Exit::Done }
+        })
+    }
+
+    /// The definition of the command line, for help texts, completions and man pages.
+    #[must_use]
+    pub fn definition() -> clap::Command {
+        Self::command()
+    }
+
+    /// Runs the command and tells its errors.
+    pub async fn run(self) -> Exit {
+        let console = Console::of_process(self.global.verbose);
+        let done = match harden::no_core_dumps() {
+            Ok(()) => self.dispatch(&console).await,
+            Err(error) => Err(error),
+        };
+        done.unwrap_or_else(|error| {
+            if error.is_closed_pipe() {
+                return Exit::Done;
+            }
+            console.error(&error);
+            error.exit()
+        })
+    }
+
+    async fn dispatch(self, console: &Console) -> Result<Exit, CliError> {
+        let global = &self.global;
+        match self.command {
+            Command::Run => run::run(global, console).await,
+            Command::Scan(args) => scan::scan(global, &args, console).await,
+            Command::Plan(args) => operator::plan(global, args, console).await,
+            Command::Keys { command } => keys::keys(global, command, console).await,
+            Command::Pause(args) => stop::pause(global, args.reason, console).await,
+            Command::Resume(args) => stop::resume(global, args.reason, console).await,
+            Command::Breaker { command } => stop::breaker(global, command, console).await,
+            Command::Journal { command: JournalCommand::Export { from } } => journal::export(global, from, console),
+            Command::Journal { command: JournalCommand::Verify { format } } => journal::verify(global, format, console),
+            Command::Journal { command: JournalCommand::Tail { number, format } } => {
+                journal::tail(global, number, format, console)
+            }
+            Command::State { command: StateCommand::Rebuild } => journal::rebuild(global, console),
+            Command::Config { command } => config::config(global, &command, console),
+            Command::Completions { shell } => generate::completions(shell, console),
+            Command::Man { out } => generate::man(out.as_deref(), console),
+        }
+    }
+}

@@ -1,0 +1,423 @@
+//! What may be typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use keysweep_core::ids::{AccessKeyId, AccountId};
+use keysweep_core::lifecycle::Finding;
+
+use crate::config::period::Period;
+
+/// Finds IAM access keys that nobody needs across an AWS Organization, and takes each through a recorded lifecycle
+#[derive(Debug, Parser)]
+#[command(name = "keysweep", version, max_term_width = 100, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(flatten)]
+    pub(super) global: Global,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Clone, Default, Args)]
+pub(super) struct Global {
+    /// Configuration file [default: $KEYSWEEP_CONFIG, else /etc/keysweep/keysweep.toml]
+    #[arg(long, value_name = "FILE", global = true)]
+    pub(super) config: Option<PathBuf>,
+    /// Set a key of the configuration, such as policy.mode=observe
+    #[arg(long, value_name = "KEY=VALUE", global = true, value_parser = setting)]
+    pub(super) set: Vec<(String, String)>,
+    /// Say more on stderr; twice for debugging
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(super) verbose: u8,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Run the daemon
+    Run,
+    /// Look at the organization once and list findings; changes nothing
+    #[command(after_help = SCAN_EXAMPLES)]
+    Scan(ScanArgs),
+    /// Show what would be done now and next, key by key
+    Plan(FormatArgs),
+    /// Show and decide about keys in the lifecycle
+    #[command(after_help = KEYS_EXAMPLES)]
+    Keys {
+        #[command(subcommand)]
+        command: KeysCommand,
+    },
+    /// Stop every automatic change; undo still works
+    Pause(ReasonArgs),
+    /// Let changes go on after a pause
+    Resume(ReasonArgs),
+    /// The breaker, which stops changes when something is out of proportion
+    Breaker {
+        #[command(subcommand)]
+        command: BreakerCommand,
+    },
+    /// The audit trail
+    Journal {
+        #[command(subcommand)]
+        command: JournalCommand,
+    },
+    /// The records in data_dir
+    State {
+        #[command(subcommand)]
+        command: StateCommand,
+    },
+    /// The configuration
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+    /// Print completions for a shell
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the man page, or write all of them
+    Man {
+        /// Directory for one page per command
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
+}
+
+/// The form of data on stdout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// A table for people
+    Table,
+    /// One JSON document
+    Json,
+    /// One JSON object a line
+    Jsonl,
+    /// Comma-separated values
+    Csv,
+}
+
+#[derive(Debug, Clone, Copy, Args)]
+pub(super) struct FormatArgs {
+    /// Form of the output
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "table")]
+    pub(super) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ReasonArgs {
+    /// Why; it stands in the journal
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
+    pub(super) reason: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ScanArgs {
+    /// Look at this account alone; may be given more than once
+    #[arg(long, value_name = "ID")]
+    pub(super) account: Vec<AccountId>,
+    /// End with exit code 3 if there are such findings, exempt ones left out
+    #[arg(long, value_name = "LIST", value_enum, value_delimiter = ',')]
+    pub(super) fail_on: Vec<FailOn>,
+    #[command(flatten)]
+    pub(super) format: FormatArgs,
+}
+
+/// A finding that fails a scan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub(super) enum FailOn {
+    /// Used once, idle for longer than unused_after
+    Unused,
+    /// Never used, older than never_used_after
+    NeverUsed,
+    /// In use, older than max_age
+    OverAge,
+    /// A key of the root user
+    RootKey,
+    /// All of them
+    Any,
+}
+
+impl FailOn {
+    /// Whether this finding is meant.
+    pub(super) fn covers(self, finding: Finding) -> bool {
+        match self {
+            Self::Unused => finding == Finding::Unused,
+            Self::NeverUsed => finding == Finding::NeverUsed,
+            Self::OverAge => finding == Finding::OverAge,
+            Self::RootKey => finding == Finding::RootKey,
+            Self::Any => true,
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum KeysCommand {
+    /// List the records
+    List {
+        /// Only keys in this state; may be given more than once
+        #[arg(long, value_enum, value_name = "STATE")]
+        state: Vec<StateName>,
+        /// Only keys of this account; may be given more than once
+        #[arg(long, value_name = "ID")]
+        account: Vec<AccountId>,
+        #[command(flatten)]
+        format: FormatArgs,
+    },
+    /// Show one key: facts, the policy that applies, what comes next, history
+    Show {
+        /// Key ID
+        key: AccessKeyId,
+        #[command(flatten)]
+        format: FormatArgs,
+    },
+    /// Approve what was asked
+    Approve(DecisionArgs),
+    /// Deny what was asked; the key is held
+    Deny(DecisionArgs),
+    /// Hold a key: nothing automatic happens to it
+    Hold {
+        #[command(flatten)]
+        decision: DecisionArgs,
+        /// For how long, such as 30d [default: until released]
+        #[arg(long = "for", value_name = "LENGTH")]
+        length: Option<Period>,
+    },
+    /// End the hold of a key
+    Release(DecisionArgs),
+    /// The undo: set a key Active at once and hold it
+    Reactivate {
+        /// Key ID
+        key: AccessKeyId,
+        /// Why; it stands in the journal
+        #[arg(long, value_name = "TEXT", value_parser = reason, default_value = "undo")]
+        reason: String,
+    },
+    /// Deactivate a key now, without waiting for mode, notice or window
+    Deactivate(DecisionArgs),
+    /// Delete a key for good, after a full grace period only
+    Delete {
+        #[command(flatten)]
+        decision: DecisionArgs,
+        /// The key ID again, since this cannot be undone
+        #[arg(long, value_name = "KEY")]
+        confirm: Option<String>,
+    },
+    /// Drop the record of a key that is deleted, gone or out of reach
+    Forget(DecisionArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DecisionArgs {
+    /// Key ID
+    pub(super) key: AccessKeyId,
+    /// Why; it stands in the journal
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
+    pub(super) reason: String,
+}
+
+/// A base state, as `keys list --state` takes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum StateName {
+    /// Recorded for an overlay only
+    Active,
+    /// On its way to deactivation
+    Flagged,
+    /// Being deactivated
+    Deactivating,
+    /// Inactive, under watch
+    Deactivated,
+    /// Being deleted
+    Deleting,
+    /// Deleted by keysweep
+    Deleted,
+    /// Deleted by somebody else
+    Gone,
+}
+
+impl StateName {
+    /// Its name in records.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Flagged => "flagged",
+            Self::Deactivating => "deactivating",
+            Self::Deactivated => "deactivated",
+            Self::Deleting => "deleting",
+            Self::Deleted => "deleted",
+            Self::Gone => "gone",
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum BreakerCommand {
+    /// Show what the breaker stopped for and, with --confirm, accept it and close the breaker
+    #[command(after_help = BREAKER_EXAMPLES)]
+    Reset {
+        /// Why; it stands in the journal
+        #[arg(long, value_name = "TEXT", value_parser = reason)]
+        reason: Option<String>,
+        /// How many keys you have seen and accept
+        #[arg(long, value_name = "COUNT", requires = "reason")]
+        confirm: Option<u64>,
+        #[command(flatten)]
+        format: FormatArgs,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum JournalCommand {
+    /// Print entries as they are stored, one JSON object a line
+    Export {
+        /// Number of the first entry
+        #[arg(long, value_name = "SEQ", default_value_t = 1)]
+        from: u64,
+    },
+    /// Check every line, number and hash
+    Verify {
+        #[command(flatten)]
+        format: FormatArgs,
+    },
+    /// Show the last entries
+    Tail {
+        /// How many
+        #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 20)]
+        number: usize,
+        #[command(flatten)]
+        format: FormatArgs,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum StateCommand {
+    /// Make the records anew from the journal, which must be whole; not while a daemon runs
+    Rebuild,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ConfigCommand {
+    /// Check everything, and say all that is wrong at once
+    Check,
+    /// Print every value in force with where it comes from
+    Show {
+        #[command(flatten)]
+        format: ShowFormatArgs,
+    },
+    /// Print the JSON schema of the configuration file
+    Schema,
+}
+
+#[derive(Debug, Clone, Copy, Args)]
+pub(super) struct ShowFormatArgs {
+    /// Form of the output
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "toml")]
+    pub(super) format: ShowFormat,
+}
+
+/// The form of `config show`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ShowFormat {
+    /// TOML that can be loaded again, origins as comments
+    Toml,
+    /// A table for people
+    Table,
+    /// One JSON document
+    Json,
+    /// One JSON object a line
+    Jsonl,
+    /// Comma-separated values
+    Csv,
+}
+
+/// A reason is read by people in audits: some text, on one line, and not a novel.
+fn reason(text: &str) -> Result<String, String> {
+    /// Enough for a sentence and a ticket number; the journal keeps it for ever.
+    const MAX_CHARS: usize = 500;
+    let text = text.trim();
+    if text.is_empty() {
+        return Err("say why, in a few words".into());
+    }
+    if text.chars().count() > MAX_CHARS {
+        return Err(format!("at most {MAX_CHARS} characters"));
+    }
+    if text.chars().any(char::is_control) {
+        return Err("a text on one line, without control characters".into());
+    }
+    Ok(text.into())
+}
+
+fn setting(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.trim().is_empty() => Ok((key.trim().into(), value.into())),
+        Some(_) | None => Err("expected KEY=VALUE, such as scan.interval=12h".into()),
+    }
+}
+
+const SCAN_EXAMPLES: &str = "\
+Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 findings that --fail-on names, 4 incomplete coverage
+(accounts failed, or keys have unknown facts). 4 goes before 3.
+
+Examples:
+  keysweep scan                                    a table of every finding
+  keysweep scan --account 111122223333             one account
+  keysweep scan --format csv > findings.csv        for a spreadsheet
+  keysweep scan --fail-on unused,never_used        for a pipeline";
+
+const KEYS_EXAMPLES: &str = "\
+Examples:
+  keysweep keys list --state flagged
+  keysweep keys show AKIAIOSFODNN7EXAMPLE
+  keysweep keys hold AKIAIOSFODNN7EXAMPLE --for 30d --reason \"migration until May\"
+  keysweep keys reactivate AKIAIOSFODNN7EXAMPLE    the undo: works at once, whatever stops the rest
+  keysweep keys delete AKIAIOSFODNN7EXAMPLE --confirm AKIAIOSFODNN7EXAMPLE --reason \"owner left\"";
+
+const BREAKER_EXAMPLES: &str = "\
+Examples:
+  keysweep breaker reset                                          why it is open, and which keys a reset accepts
+  keysweep breaker reset --confirm 34 --reason \"yearly clean-up\"   accept those 34 keys and go on";
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_of_the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn config_may_stand_before_or_after_the_command() {
+        for line in [["keysweep", "--config", "a.toml", "plan"], ["keysweep", "plan", "--config", "a.toml"]] {
+            assert_eq!(Cli::try_parse_from(line).unwrap().global.config, Some("a.toml".into()));
+        }
+    }
+
+    #[test]
+    fn settings_may_be_given_more_than_once_and_hold_equals_signs() {
+        let line = ["keysweep", "--set", "log.level=keysweep=debug", "plan", "--set", "policy.mode=observe"];
+        let set = Cli::try_parse_from(line).unwrap().global.set;
+        assert!(set.contains(&("policy.mode".into(), "observe".into())), "{set:?}");
+    }
+
+    #[test]
+    fn a_reason_is_some_text_on_one_line() {
+        assert_eq!(reason("  left the company "), Ok("left the company".into()));
+        for text in ["", "   ", "a\nb", "\u{1b}[31m", &"x".repeat(501)] {
+            assert!(reason(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn fail_on_any_covers_every_finding() {
+        for finding in [Finding::Unused, Finding::NeverUsed, Finding::OverAge, Finding::RootKey] {
+            assert!(FailOn::Any.covers(finding));
+            let named = FailOn::from_str(finding.as_str(), false).unwrap();
+            assert!(named.covers(finding), "{finding}");
+        }
+        assert!(!FailOn::Unused.covers(Finding::NeverUsed));
+    }
+}

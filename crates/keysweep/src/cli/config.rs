@@ -1,0 +1,118 @@
+//! The configuration of this process, and the commands about it.
+
+use std::io;
+use std::sync::Arc;
+
+use super::Exit;
+use super::args::{ConfigCommand, Global, ShowFormat};
+use super::console::Console;
+use super::error::CliError;
+use super::export::{self, Column};
+use super::table::{Text, Tone, table};
+use super::text::count;
+use crate::clock::Clock;
+use crate::config::{self, Config, LogFormat, Setting, Sources};
+use crate::logging::{self, Form};
+use crate::metrics::Metrics;
+
+/// `config show` as a table or CSV.
+const SETTING: [Column<Setting>; 3] = [
+    ("key", |setting| setting.key.clone()),
+    ("value", |setting| setting.value.to_string()),
+    ("origin", |setting| setting.origin.to_string()),
+];
+
+/// Where the configuration of this process comes from.
+pub(super) fn sources(global: &Global) -> Sources {
+    let sources = Sources::of_process(global.config.clone(), std::env::vars_os());
+    global.set.iter().fold(sources, |sources, (key, value)| sources.with_flag("--set", key, value))
+}
+
+/// Reads the configuration, and sends log messages to stderr from now on: warnings and errors, or as many as
+/// `--verbose` asks for.
+pub(super) fn load(global: &Global, metrics: &Arc<Metrics>, console: &Console) -> Result<Config, CliError> {
+    let config = read(global)?;
+    log(&config, quiet_level(console), metrics, console, io::stderr)?;
+    Ok(config)
+}
+
+/// Reads the configuration.
+pub(super) fn read(global: &Global) -> Result<Config, CliError> {
+    Ok(config::load(&sources(global), Clock::system().now())?)
+}
+
+/// What a command that ends by itself logs.
+pub(super) fn quiet_level(console: &Console) -> &'static str {
+    match console.verbose {
+        0 => "warn",
+        1 => "info",
+        _ => "debug",
+    }
+}
+
+/// Sends log messages to `writer` from now on, in the form of the configuration.
+pub(super) fn log<W>(
+    config: &Config,
+    level: &str,
+    metrics: &Arc<Metrics>,
+    console: &Console,
+    writer: W,
+) -> Result<(), CliError>
+where
+    W: for<'w> tracing_subscriber::fmt::MakeWriter<'w> + Send + Sync + 'static,
+{
+    let form = match config.log.format {
+        LogFormat::Auto if console.stderr_terminal => Form::Text { colour: console.stderr_colour },
+        LogFormat::Text => Form::Text { colour: console.stderr_colour },
+        LogFormat::Auto | LogFormat::Json => Form::Json,
+    };
+    let metrics = Arc::clone(metrics);
+    logging::init(level, form, writer, Arc::new(move |level| metrics.log_message(level)))?;
+    Ok(())
+}
+
+/// `config ...`
+pub(super) fn config(global: &Global, command: &ConfigCommand, console: &Console) -> Result<Exit, CliError> {
+    match command {
+        ConfigCommand::Check => check(&read(global)?, &sources(global), console)?,
+        ConfigCommand::Show { format } => show(&read(global)?, format.format, console)?,
+        ConfigCommand::Schema => {
+            console.print_to_whoever_reads(|out| export::json(out, &config::schema()))?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn check(config: &Config, sources: &Sources, console: &Console) -> Result<(), CliError> {
+    for warning in &config.warnings {
+        console.warn(&warning.to_string());
+    }
+    let file = sources.file.as_ref().map_or_else(|| "the defaults".into(), |path| path.display().to_string());
+    let warnings = match u64::try_from(config.warnings.len()) {
+        Ok(0) | Err(_) => String::new(),
+        Ok(n) => format!(", with {}", count(n, "warning", "warnings")),
+    };
+    console.print_to_whoever_reads(|out| {
+        writeln!(out, "{file} is valid{warnings}").map_err(|source| CliError::Output { source })
+    })
+}
+
+fn show(config: &Config, format: ShowFormat, console: &Console) -> Result<(), CliError> {
+    let settings = &config.effective.settings;
+    console.print_to_whoever_reads(|out| {
+        let text = match format {
+            ShowFormat::Json => return export::json(out, &config.effective),
+            ShowFormat::Jsonl => return export::json_lines(out, settings),
+            ShowFormat::Csv => return export::csv(out, &SETTING, settings),
+            ShowFormat::Toml => config.effective.to_toml(),
+            ShowFormat::Table => {
+                let row = |setting: &Setting| {
+                    let origin = Text::new(setting.origin.to_string(), Tone::Faint);
+                    [(&setting.key).into(), setting.value.to_string().into(), origin]
+                };
+                table(console.screen, ["KEY", "VALUE", "FROM"], settings.iter().map(row).collect())
+            }
+        };
+        write!(out, "{text}").map_err(|source| CliError::Output { source })
+    })
+}

@@ -1,0 +1,159 @@
+//! Why a command failed.
+
+use std::io;
+use std::path::PathBuf;
+
+use keysweep_aws::ConnectError;
+use keysweep_store::{JournalError, OpenError};
+
+use super::Exit;
+use crate::config::ConfigError;
+use crate::daemon::DaemonError;
+use crate::engine::EngineError;
+use crate::logging::LoggingError;
+use crate::socket::SocketError;
+use crate::sweep::OrganizationError;
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// The configuration is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The command line is wrong in a way that only the command itself can tell.
+    #[error("{0}")]
+    Usage(String),
+    /// What was asked cannot be done.
+    #[error("{0}")]
+    Refused(String),
+    /// There is no log.
+    #[error(transparent)]
+    Logging(#[from] LoggingError),
+    /// Core dumps could not be switched off.
+    #[error("switch off core dumps")]
+    Harden {
+        /// Why not.
+        source: io::Error,
+    },
+    /// There is no way to AWS.
+    #[error("connect to aws")]
+    Connect(#[from] ConnectError),
+    /// There is no list of accounts.
+    #[error("scan the organization")]
+    Scan(#[from] OrganizationError),
+    /// There is a daemon, and it cannot be talked to.
+    #[error(transparent)]
+    Socket(#[from] SocketError),
+    /// There is neither a daemon nor a data_dir.
+    #[error(
+        "no daemon runs, and there is no data_dir {}: start the daemon, or see data_dir in the configuration",
+        path.display()
+    )]
+    NoDataDir {
+        /// data_dir of the configuration.
+        path: PathBuf,
+    },
+    /// data_dir is somebody else's: files made now would lock its owner out.
+    #[error("data_dir {} belongs to {owner}: run this command as that user", path.display())]
+    NotOurs {
+        /// data_dir of the configuration.
+        path: PathBuf,
+        /// Its owner.
+        owner: String,
+    },
+    /// data_dir cannot be looked at.
+    #[error("look at data_dir {}", path.display())]
+    DataDir {
+        /// data_dir of the configuration.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// data_dir cannot be opened.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The records cannot be made anew.
+    #[error("rebuild the records")]
+    Rebuild {
+        /// Why not.
+        source: OpenError,
+    },
+    /// The journal cannot be read.
+    #[error("read the journal")]
+    Journal(#[from] JournalError),
+    /// The daemon answered something else than what was asked.
+    #[error("the daemon answered another question")]
+    WrongReply,
+    /// The daemon failed.
+    #[error(transparent)]
+    Daemon(#[from] DaemonError),
+    /// The data has no JSON form.
+    #[error("write json")]
+    Json {
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// The data has no CSV form.
+    #[error("write csv")]
+    Csv {
+        /// Why.
+        source: csv::Error,
+    },
+    /// Stdout does not take the data.
+    #[error("write to stdout")]
+    Output {
+        /// Why.
+        source: io::Error,
+    },
+    /// A file cannot be written.
+    #[error("write {}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl CliError {
+    /// The exit code that it leads to.
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Config(_) | Self::Usage(_) => Exit::Usage,
+            Self::Refused(_)
+            | Self::Logging(_)
+            | Self::Harden { .. }
+            | Self::Connect(_)
+            | Self::Scan(_)
+            | Self::Socket(_)
+            | Self::NoDataDir { .. }
+            | Self::NotOurs { .. }
+            | Self::DataDir { .. }
+            | Self::Engine(_)
+            | Self::Rebuild { .. }
+            | Self::Journal(_)
+            | Self::WrongReply
+            | Self::Daemon(_)
+            | Self::Json { .. }
+            | Self::Csv { .. }
+            | Self::Output { .. }
+            | Self::File { .. } => Exit::Failed,
+        }
+    }
+
+    /// Whether all that happened is that the reader of stdout has seen enough.
+    #[must_use]
+    pub fn is_closed_pipe(&self) -> bool {
+        let kind = match self {
+            Self::Output { source } | Self::Journal(JournalError::Write { source }) => Some(source.kind()),
+            Self::Json { source } => source.io_error_kind(),
+            Self::Csv { source } => match source.kind() {
+                csv::ErrorKind::Io(source) => Some(source.kind()),
+                _ => None,
+            },
+            _ => None,
+        };
+        kind == Some(io::ErrorKind::BrokenPipe)
+    }
+}

@@ -1,0 +1,133 @@
+//! Data for programs: JSON, JSON lines and CSV.
+
+use std::borrow::Cow;
+use std::io::Write;
+
+use jiff::Timestamp;
+use keysweep_core::render::FindingRow;
+use serde::Serialize;
+
+use super::error::CliError;
+use crate::operator::KeyRow;
+
+/// A column of a CSV file: its name, and its value in a row.
+pub(super) type Column<T> = (&'static str, fn(&T) -> String);
+
+/// One JSON document, indented.
+pub(super) fn json(out: &mut dyn Write, document: &impl Serialize) -> Result<(), CliError> {
+    serde_json::to_writer_pretty(&mut *out, document).map_err(|source| CliError::Json { source })?;
+    writeln!(out).map_err(|source| CliError::Output { source })
+}
+
+/// One JSON object a line.
+pub(super) fn json_lines<T: Serialize>(
+    out: &mut dyn Write,
+    rows: impl IntoIterator<Item = T>,
+) -> Result<(), CliError> {
+    for row in rows {
+        serde_json::to_writer(&mut *out, &row).map_err(|source| CliError::Json { source })?;
+        writeln!(out).map_err(|source| CliError::Output { source })?;
+    }
+    Ok(())
+}
+
+/// Comma-separated values under a header.
+pub(super) fn csv<'a, T: 'a>(
+    out: &mut dyn Write,
+    columns: &[Column<T>],
+    rows: impl IntoIterator<Item = &'a T>,
+) -> Result<(), CliError> {
+    let failed = |source| CliError::Csv { source };
+    let mut writer = csv::Writer::from_writer(out);
+    writer.write_record(columns.iter().map(|(name, _)| name)).map_err(failed)?;
+    for row in rows {
+        let cells: Vec<String> = columns.iter().map(|(_, value)| value(row)).collect();
+        writer.write_record(cells.iter().map(|cell| harmless(cell).into_owned())).map_err(failed)?;
+    }
+    writer.flush().map_err(|source| CliError::Output { source })
+}
+
+/// A cell that no spreadsheet takes for a formula.
+///
+/// Anybody who may create a user chooses its name, and `=`, `+`, `-` and `@` begin a formula; tab and line breaks
+/// are skipped before one (OWASP, CSV injection).
+fn harmless(cell: &str) -> Cow<'_, str> {
+    if cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) {
+        format!("'{cell}").into()
+    } else {
+        cell.into()
+    }
+}
+
+/// A finding as the contract of `scan --format json` lists it; what was added later follows at the end.
+pub(super) const FINDING: [Column<FindingRow>; 26] = [
+    ("account_id", |row| row.account_id.clone()),
+    ("account_name", |row| optional(row.account_name.as_ref())),
+    ("user_name", |row| row.user_name.clone()),
+    ("user_id", |row| optional(row.user_id.as_ref())),
+    ("access_key_id", |row| optional(row.access_key_id.as_ref())),
+    ("status", |row| row.status.clone()),
+    ("created_at", |row| time(row.created_at)),
+    ("last_used_at", |row| time(row.last_used_at)),
+    ("last_used_service", |row| optional(row.last_used_service.as_ref())),
+    ("last_used_region", |row| optional(row.last_used_region.as_ref())),
+    ("idle_days", |row| optional(row.idle_days.as_ref())),
+    ("age_days", |row| optional(row.age_days.as_ref())),
+    ("finding", |row| optional(row.finding.as_ref())),
+    ("severity", |row| row.severity.map(super::view::severity).unwrap_or_default().into()),
+    ("compliance", |row| row.compliance.join("; ")),
+    ("remediation", |row| row.remediation.join("; ")),
+    ("state", |row| row.state.clone()),
+    ("overlays", |row| row.overlays.join("; ")),
+    ("unknown", |row| row.unknown.join("; ")),
+    ("next_action", |row| row.next_action.as_str().into()),
+    ("next_action_at", |row| time(row.next_action_at)),
+    ("owner", |row| optional(row.owner.as_ref())),
+    ("source", |row| super::view::source(row.source).into()),
+    ("report_generated_at", |row| time(row.report_generated_at)),
+    ("next_action_reason", |row| row.next_action_reason.clone()),
+    ("warnings", |row| row.warnings.join("; ")),
+];
+
+/// A record.
+pub(super) const RECORD: [Column<KeyRow>; 16] = [
+    ("account_id", |row| row.account_id.clone()),
+    ("account_name", |row| optional(row.account_name.as_ref())),
+    ("user_name", |row| row.user_name.clone()),
+    ("user_id", |row| row.user_id.clone()),
+    ("access_key_id", |row| row.access_key_id.clone()),
+    ("created_at", |row| row.created_at.to_string()),
+    ("state", |row| row.state.clone()),
+    ("since", |row| time(row.since)),
+    ("overlays", |row| row.overlays.join("; ")),
+    ("finding", |row| optional(row.finding.as_ref())),
+    ("hold", |row| optional(row.hold.as_ref())),
+    ("watched_seconds", |row| optional(row.watched_seconds.as_ref())),
+    ("approval_pending", |row| optional(row.approval_pending.as_ref())),
+    ("next_action", |row| row.next_action.as_str().into()),
+    ("next_action_at", |row| time(row.next_action_at)),
+    ("next_action_reason", |row| row.next_action_reason.clone()),
+];
+
+fn optional(value: Option<&impl ToString>) -> String {
+    value.map(ToString::to_string).unwrap_or_default()
+}
+
+fn time(at: Option<Timestamp>) -> String {
+    optional(at.as_ref())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cell_that_begins_like_a_formula_is_a_text() {
+        for cell in ["=1+1", "+1", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "\n=1"] {
+            assert_eq!(harmless(cell), format!("'{cell}"));
+        }
+        for cell in ["ci-deploy", "", "a=b", "user@example.com"] {
+            assert_eq!(harmless(cell), cell);
+        }
+    }
+}

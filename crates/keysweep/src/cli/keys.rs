@@ -1,0 +1,140 @@
+//! `keys`: show records, and decide.
+
+use keysweep_core::ids::{AccessKeyId, AccountId};
+
+use super::args::{DecisionArgs, Format, Global, KeysCommand, StateName};
+use super::console::Console;
+use super::error::CliError;
+use super::operator::ask;
+use super::{Exit, export, view};
+use crate::clock::Clock;
+use crate::operator::{Decision, KeyDocument, KeysDocument, Reply, Request};
+
+/// `keys ...`
+pub(super) async fn keys(global: &Global, command: KeysCommand, console: &Console) -> Result<Exit, CliError> {
+    let (DecisionArgs { key, reason }, decision) = match command {
+        KeysCommand::List { state, account, format } => {
+            return list(global, &state, &account, format.format, console).await;
+        }
+        KeysCommand::Show { key, format } => return show(global, &key, format.format, console).await,
+        KeysCommand::Approve(args) => (args, Decision::Approve),
+        KeysCommand::Deny(args) => (args, Decision::Deny),
+        KeysCommand::Hold { decision, length } => {
+            (decision, Decision::Hold { length: length.map(crate::config::period::Period::get) })
+        }
+        KeysCommand::Release(args) => (args, Decision::Release),
+        KeysCommand::Reactivate { key, reason } => (DecisionArgs { key, reason }, Decision::Reactivate),
+        KeysCommand::Deactivate(args) => (args, Decision::Deactivate),
+        KeysCommand::Delete { decision, confirm } => {
+            confirmed(&decision.key, confirm.as_deref())?;
+            (decision, Decision::Delete)
+        }
+        KeysCommand::Forget(args) => (args, Decision::Forget),
+    };
+    let request = Request::Decide { key: key.to_string(), decision, reason };
+    done(ask(global, request, console).await?, console)
+}
+
+/// Tells what was done.
+pub(super) fn done(reply: Reply, console: &Console) -> Result<Exit, CliError> {
+    match reply {
+        Reply::Done { message } => {
+            console.say(&message);
+            Ok(Exit::Done)
+        }
+        Reply::Plan(_) | Reply::Keys(_) | Reply::Key(_) | Reply::Breaker(_) | Reply::Refused { .. } => {
+            Err(CliError::WrongReply)
+        }
+    }
+}
+
+/// A deletion is final: the key is typed twice.
+fn confirmed(key: &AccessKeyId, confirm: Option<&str>) -> Result<(), CliError> {
+    let problem = match confirm {
+        Some(confirm) if confirm == key.as_str() => return Ok(()),
+        Some(confirm) => format!("--confirm names {confirm} and not {key}"),
+        None => "a deletion cannot be undone".into(),
+    };
+    Err(CliError::Usage(format!("{problem}: to delete this key, add --confirm {key}")))
+}
+
+async fn list(
+    global: &Global,
+    states: &[StateName],
+    accounts: &[AccountId],
+    format: Format,
+    console: &Console,
+) -> Result<Exit, CliError> {
+    let mut document = match ask(global, Request::KeysList, console).await? {
+        Reply::Keys(document) => document,
+        Reply::Plan(_) | Reply::Key(_) | Reply::Done { .. } | Reply::Breaker(_) | Reply::Refused { .. } => {
+            return Err(CliError::WrongReply);
+        }
+    };
+    select(&mut document, states, accounts);
+    console.print_to_whoever_reads(|out| match format {
+        Format::Table => {
+            let text = view::keys_table(&document, console.screen);
+            write!(out, "{text}").map_err(|source| CliError::Output { source })
+        }
+        Format::Json => export::json(out, &document),
+        Format::Jsonl => export::json_lines(out, &document.keys),
+        Format::Csv => export::csv(out, &export::RECORD, &document.keys),
+    })?;
+    if format == Format::Table && document.keys.is_empty() {
+        console.say("no records");
+    }
+    Ok(Exit::Done)
+}
+
+/// Keeps the rows of these states and accounts; an empty list means all.
+fn select(document: &mut KeysDocument, states: &[StateName], accounts: &[AccountId]) {
+    let states: Vec<&str> = states.iter().map(|state| state.as_str()).collect();
+    let accounts: Vec<String> = accounts.iter().map(ToString::to_string).collect();
+    document.keys.retain(|row| {
+        (states.is_empty() || states.contains(&row.state.as_str()))
+            && (accounts.is_empty() || accounts.contains(&row.account_id))
+    });
+}
+
+async fn show(
+    global: &Global,
+    key: &AccessKeyId,
+    format: Format,
+    console: &Console,
+) -> Result<Exit, CliError> {
+    let document: KeyDocument = match ask(global, Request::KeysShow { key: key.to_string() }, console).await?
+    {
+        Reply::Key(document) => *document,
+        Reply::Plan(_) | Reply::Keys(_) | Reply::Done { .. } | Reply::Breaker(_) | Reply::Refused { .. } => {
+            return Err(CliError::WrongReply);
+        }
+    };
+    console.print_to_whoever_reads(|out| match format {
+        Format::Table => {
+            let text = view::key_text(&document, Clock::system().now(), console.screen);
+            write!(out, "{text}").map_err(|source| CliError::Output { source })
+        }
+        Format::Json => export::json(out, &document),
+        Format::Jsonl => export::json_lines(out, [&document]),
+        // A key is a tree; its record is the row that a table of keys would show.
+        Format::Csv => export::csv(out, &export::RECORD, document.record.as_ref()),
+    })?;
+    Ok(Exit::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deletion_wants_the_key_typed_twice_and_says_how() {
+        let key: AccessKeyId = "AKIAIOSFODNN7EXAMPLE".parse().unwrap();
+        assert!(confirmed(&key, Some("AKIAIOSFODNN7EXAMPLE")).is_ok());
+        for wrong in [None, Some("AKIAI44QH8DHBEXAMPLE"), Some("")] {
+            let error = confirmed(&key, wrong).unwrap_err();
+            assert_eq!(error.exit(), Exit::Usage);
+            assert!(error.to_string().ends_with("add --confirm AKIAIOSFODNN7EXAMPLE"), "{error}");
+        }
+    }
+}

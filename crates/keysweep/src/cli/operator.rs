@@ -1,0 +1,145 @@
+//! Asking: a daemon where one runs, data_dir itself where none does.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use keysweep_store::OpenOptions;
+
+use super::Exit;
+use super::args::{Format, FormatArgs, Global};
+use super::config::load;
+use super::console::Console;
+use super::error::CliError;
+use super::{export, scan, view};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::connect::GivenAws;
+use crate::engine::Engine;
+use crate::metrics::Metrics;
+use crate::operator::{PlanDocument, Reply, Request};
+use crate::socket;
+
+/// Asks, and hands on every answer but a refusal.
+pub(super) async fn ask(global: &Global, request: Request, console: &Console) -> Result<Reply, CliError> {
+    let metrics = Metrics::new();
+    let config = load(global, &metrics, console)?;
+    if let Some(reply) = ask_daemon(&config, &request, console).await? {
+        return answered(reply);
+    }
+    if !is_ours(&config.data_dir)? {
+        return Err(CliError::NoDataDir { path: config.data_dir });
+    }
+    answered(ask_data_dir(config, metrics, request, console).await?)
+}
+
+/// `plan`: without a daemon and without a data_dir it is planned as if nothing had ever been done.
+pub(super) async fn plan(global: &Global, format: FormatArgs, console: &Console) -> Result<Exit, CliError> {
+    let metrics = Metrics::new();
+    let config = load(global, &metrics, console)?;
+    let document = match ask_daemon(&config, &Request::Plan, console).await? {
+        Some(reply) => planned(answered(reply)?)?,
+        None if is_ours(&config.data_dir)? => {
+            planned(answered(ask_data_dir(config, metrics, Request::Plan, console).await?)?)?
+        }
+        None => {
+            console
+                .explain(&format!("no daemon and no {}: planned without records", config.data_dir.display()));
+            scan::plan_without_records(config, metrics, console).await?
+        }
+    };
+    show_plan(&document, format.format, console)?;
+    Ok(Exit::Done)
+}
+
+fn planned(reply: Reply) -> Result<PlanDocument, CliError> {
+    match reply {
+        Reply::Plan(document) => Ok(*document),
+        Reply::Keys(_) | Reply::Key(_) | Reply::Done { .. } | Reply::Breaker(_) | Reply::Refused { .. } => {
+            Err(CliError::WrongReply)
+        }
+    }
+}
+
+fn show_plan(document: &PlanDocument, format: Format, console: &Console) -> Result<(), CliError> {
+    console.print_to_whoever_reads(|out| match format {
+        Format::Table => {
+            let text = view::plan_table(document, console.screen);
+            write!(out, "{text}").map_err(|source| CliError::Output { source })
+        }
+        Format::Json => export::json(out, document),
+        Format::Jsonl => export::json_lines(out, &document.keys),
+        Format::Csv => export::csv(out, &export::FINDING, &document.keys),
+    })?;
+    if let Some(stopped) = &document.stopped {
+        console.warn(&format!("nothing automatic happens: {stopped}"));
+    }
+    let origin = &document.inactive_of_unknown_origin;
+    if !origin.is_empty() {
+        console.say(&format!(
+            "found Inactive, and not by keysweep as far as is recorded: {} keys",
+            origin.len()
+        ));
+        for key in origin.iter().take(20) {
+            console.say(&format!("  {} in {}", key.access_key_id, key.account_id));
+        }
+    }
+    console.say(&view::plan_summary(document));
+    Ok(())
+}
+
+/// Turns a refusal into an error.
+fn answered(reply: Reply) -> Result<Reply, CliError> {
+    match reply {
+        Reply::Refused { message } => Err(CliError::Refused(message)),
+        reply
+        @ (Reply::Plan(_) | Reply::Keys(_) | Reply::Key(_) | Reply::Done { .. } | Reply::Breaker(_)) => {
+            Ok(reply)
+        }
+    }
+}
+
+async fn ask_daemon(
+    config: &Config,
+    request: &Request,
+    console: &Console,
+) -> Result<Option<Reply>, CliError> {
+    let path = socket::path(&config.data_dir);
+    let reply = socket::ask(&path, request).await?;
+    if reply.is_some() {
+        console.explain(&format!("answered by the daemon at {}", path.display()));
+    }
+    Ok(reply)
+}
+
+async fn ask_data_dir(
+    config: Config,
+    metrics: Arc<Metrics>,
+    request: Request,
+    console: &Console,
+) -> Result<Reply, CliError> {
+    console.explain(&format!("no daemon runs: opening {}", config.data_dir.display()));
+    let opening =
+        Engine::open(Arc::new(config), Clock::system(), metrics, GivenAws::default(), OpenOptions::default());
+    let (engine, _) = opening.await?;
+    let reply = engine.answer(&socket::own_name(), request).await;
+    if let Err(error) = engine.close().await {
+        console.warn(&format!("the records will be brought up to date at the next start: {error}"));
+    }
+    Ok(reply)
+}
+
+/// Whether there is a data_dir.
+///
+/// # Errors
+/// We are root and it belongs to somebody else: what root leaves in it the daemon's own user could not write.
+pub(super) fn is_ours(data_dir: &Path) -> Result<bool, CliError> {
+    match std::fs::metadata(data_dir) {
+        Ok(found) if rustix::process::geteuid().is_root() && found.uid() != 0 => {
+            Err(CliError::NotOurs { path: data_dir.into(), owner: socket::user_name(found.uid()) })
+        }
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(source) => Err(CliError::DataDir { path: data_dir.into(), source }),
+    }
+}

@@ -1,0 +1,33 @@
+//! `run`: the daemon.
+
+use std::io;
+
+use keysweep_store::OpenOptions;
+
+use super::Exit;
+use super::args::Global;
+use super::config::{log, quiet_level, read, sources};
+use super::console::Console;
+use super::error::CliError;
+use crate::clock::Clock;
+use crate::connect::GivenAws;
+use crate::daemon::{self, Parts};
+use crate::metrics::Metrics;
+
+/// `run`.
+pub(super) async fn run(global: &Global, console: &Console) -> Result<Exit, CliError> {
+    let metrics = Metrics::new();
+    let config = read(global)?;
+    let level = if console.verbose == 0 { config.log.level.clone() } else { quiet_level(console).into() };
+    log(&config, &level, &metrics, console, io::stderr)?;
+    let ended = daemon::run(Parts {
+        config,
+        sources: sources(global),
+        clock: Clock::system(),
+        metrics,
+        given: GivenAws::default(),
+        open: OpenOptions::default(),
+    });
+    ended.await?;
+    Ok(Exit::Done)
+}

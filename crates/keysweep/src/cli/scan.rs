@@ -1,0 +1,114 @@
+//! `scan`: one read-only pass, without data_dir and without a daemon.
+
+use std::sync::Arc;
+
+use keysweep_core::facts::Collection;
+use keysweep_core::ids::AccountId;
+use keysweep_core::plan::{Plan, plan};
+use keysweep_core::render::{ScanDocument, coverage, rows};
+use keysweep_core::state::State;
+
+use super::args::{FailOn, Format, Global, ScanArgs};
+use super::config::{log, quiet_level, read};
+use super::console::Console;
+use super::error::CliError;
+use super::progress::Bar;
+use super::{Exit, export, view};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::connect::{GivenAws, connect};
+use crate::logging::Beside;
+use crate::metrics::Metrics;
+use crate::operator::{PlanDocument, UnknownOrigin};
+use crate::sweep::{Inputs, OrganizationCache, collect};
+
+/// What one pass saw, and the plan that it leads to where nothing is recorded.
+struct Pass {
+    collection: Collection,
+    plan: Plan,
+}
+
+/// `scan`.
+pub(super) async fn scan(global: &Global, args: &ScanArgs, console: &Console) -> Result<Exit, CliError> {
+    let metrics = Metrics::new();
+    let config = read(global)?;
+    let bar = Bar::new(console.stderr_terminal, Arc::clone(&metrics));
+    log(&config, quiet_level(console), &metrics, console, Beside::new(bar.bar()))?;
+    for warning in &config.warnings {
+        console.warn(&warning.to_string());
+    }
+    let Pass { collection, plan } = pass(&Arc::new(config), &args.account, &bar).await?;
+    let document = ScanDocument {
+        generated_at: collection.at,
+        coverage: coverage(&collection, &plan.keys),
+        findings: rows(collection.at, &collection, &plan, &State::default()),
+    };
+    console.print_to_whoever_reads(|out| match args.format.format {
+        Format::Table => {
+            let text = view::scan_table(&document, console.screen);
+            write!(out, "{text}").map_err(|source| CliError::Output { source })
+        }
+        Format::Json => export::json(out, &document),
+        Format::Jsonl => export::json_lines(out, &document.findings),
+        Format::Csv => export::csv(out, &export::FINDING, &document.findings),
+    })?;
+    console.say(&view::scan_summary(&document));
+    Ok(exit(&document, &args.fail_on))
+}
+
+/// `plan` where there is neither a daemon nor a data_dir.
+pub(super) async fn plan_without_records(
+    config: Config,
+    metrics: Arc<Metrics>,
+    console: &Console,
+) -> Result<PlanDocument, CliError> {
+    let bar = Bar::new(console.stderr_terminal, metrics);
+    let Pass { collection, plan } = pass(&Arc::new(config), &[], &bar).await?;
+    let unknown_origin = plan.inactive_of_unknown_origin.iter().map(|(account, key)| UnknownOrigin {
+        account_id: account.to_string(),
+        access_key_id: key.to_string(),
+    });
+    Ok(PlanDocument {
+        generated_at: collection.at,
+        collected_at: collection.at,
+        stopped: None,
+        coverage: coverage(&collection, &plan.keys),
+        inactive_of_unknown_origin: unknown_origin.collect(),
+        keys: rows(collection.at, &collection, &plan, &State::default()),
+    })
+}
+
+async fn pass(config: &Arc<Config>, only: &[AccountId], bar: &Bar) -> Result<Pass, CliError> {
+    let clock = Clock::system();
+    let aws = connect(config, &clock, bar.observer(), GivenAws::default()).await?;
+    let cache = OrganizationCache::default();
+    let inputs = Inputs { aws: &aws, config, clock: &clock, cache: &cache, only, list_inactive: false };
+    let state = State::default();
+    let collected = collect(inputs, &state, bar).await;
+    bar.clear();
+    let collection = collected?;
+    let missing: Vec<String> = only
+        .iter()
+        .filter(|id| !collection.accounts.iter().any(|(account, _)| account.id == **id))
+        .map(ToString::to_string)
+        .collect();
+    if !missing.is_empty() {
+        let message = format!("no such account in the organization or list: {}", missing.join(", "));
+        return Err(CliError::Refused(message));
+    }
+    let plan = plan(collection.at, &config.policy, &state, &collection);
+    Ok(Pass { collection, plan })
+}
+
+/// Incomplete coverage goes first: what was not seen may be worse than what was.
+fn exit(document: &ScanDocument, fail_on: &[FailOn]) -> Exit {
+    let coverage = &document.coverage;
+    if !coverage.failed.is_empty() || coverage.unknown_keys > 0 || !coverage.unread_users.is_empty() {
+        return Exit::Incomplete;
+    }
+    let mut open = document.findings.iter().filter(|row| !view::is_exempt(row)).filter_map(|row| row.finding);
+    if open.any(|finding| fail_on.iter().any(|wanted| wanted.covers(finding))) {
+        return Exit::Findings;
+    }
+    Exit::Done
+}

@@ -1,0 +1,17 @@
+//! The JSON schemas of what commands print with `--format json`.
+
+use keysweep_core::render::ScanDocument;
+use schemars::{Schema, schema_for};
+
+use crate::operator::{KeyDocument, KeysDocument, PlanDocument};
+
+/// The name of each schema, and the schema.
+#[must_use]
+pub fn all() -> [(&'static str, Schema); 4] {
+    [
+        ("scan", schema_for!(ScanDocument)),
+        ("plan", schema_for!(PlanDocument)),
+        ("keys", schema_for!(KeysDocument)),
+        ("key", schema_for!(KeyDocument)),
+    ]
+}

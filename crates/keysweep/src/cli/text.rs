@@ -1,0 +1,90 @@
+//! Texts for people.
+
+use std::borrow::Cow;
+use std::fmt::Write;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+/// A text of somebody else's, such as a user name, made safe to show: what would move the cursor, or turn the order
+/// of what is read, is written out.
+pub(super) fn safe(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(is_unsafe) {
+        return text.into();
+    }
+    let mut out = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        if is_unsafe(c) {
+            // Writing into a String cannot fail.
+            let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
+        } else {
+            out.push(c);
+        }
+    }
+    out.into()
+}
+
+fn is_unsafe(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            // Marks, embeddings, overrides and isolates of the bidirectional algorithm (Unicode, UAX #9).
+            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+            // Nothing to see, so that two names look alike.
+            | '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{feff}' | '\u{ad}'
+            // Other line breaks.
+            | '\u{2028}' | '\u{2029}')
+}
+
+/// A time as people read it: `2026-03-01, 266 d ago`, or with the hour where it is within a day.
+pub(super) fn when(now: Timestamp, at: Timestamp) -> String {
+    let seconds = at.duration_since(now).as_secs();
+    let (span, ahead) = (seconds.unsigned_abs(), seconds > 0);
+    let date = if span < DAY { at.strftime("%Y-%m-%d %H:%M UTC") } else { at.strftime("%Y-%m-%d") };
+    let length = rough(Duration::from_secs(span));
+    if ahead { format!("{date}, in {length}") } else { format!("{date}, {length} ago") }
+}
+
+const DAY: u64 = 86_400;
+
+/// A length in its largest unit: `266 d`, `3 h`, `12 min`, `40 s`.
+pub(super) fn rough(length: Duration) -> String {
+    match length.as_secs() {
+        seconds @ DAY.. => format!("{} d", seconds / DAY),
+        seconds @ 3_600.. => format!("{} h", seconds / 3_600),
+        seconds @ 60.. => format!("{} min", seconds / 60),
+        seconds => format!("{seconds} s"),
+    }
+}
+
+/// `1 account`, `2 accounts`.
+pub(super) fn count(n: u64, one: &str, many: &str) -> String {
+    format!("{n} {}", if n == 1 { one } else { many })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mk_time(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn names_cannot_move_the_cursor_or_turn_the_reading_order() {
+        assert_eq!(safe("ci-deploy"), "ci-deploy");
+        assert_eq!(safe("a\u{1b}[2Jb"), "a\\u{1b}[2Jb");
+        assert_eq!(safe("a\nb\tc"), "a\\u{a}b\\u{9}c");
+        assert_eq!(safe("user\u{202e}gpj"), "user\\u{202e}gpj");
+        assert_eq!(safe("ad\u{200b}min"), "ad\\u{200b}min");
+        assert_eq!(safe("Jürgen 東京"), "Jürgen 東京");
+    }
+
+    #[test]
+    fn times_are_read_as_dates_and_distances() {
+        let now = mk_time("2026-11-22T12:00:00Z");
+        assert_eq!(when(now, mk_time("2026-03-01T11:00:00Z")), "2026-03-01, 266 d ago");
+        assert_eq!(when(now, mk_time("2026-12-01T12:00:00Z")), "2026-12-01, in 9 d");
+        assert_eq!(when(now, mk_time("2026-11-22T09:30:00Z")), "2026-11-22 09:30 UTC, 2 h ago");
+        assert_eq!(when(now, now), "2026-11-22 12:00 UTC, 0 s ago");
+    }
+}

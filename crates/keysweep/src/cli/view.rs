@@ -1,0 +1,46 @@
+//! Documents as tables, one form of text for terminal and tests.
+
+mod finding;
+mod journal;
+mod key;
+
+pub(super) use self::finding::is_exempt;
+pub use self::finding::{plan_summary, plan_table, scan_summary, scan_table};
+pub(super) use self::journal::details;
+pub use self::journal::entries_table;
+pub use self::key::{breaker_text, key_text, keys_table};
+pub use super::console::{Screen, Width};
+use super::table::Tone;
+use keysweep_core::facts::Source;
+use keysweep_core::render::Severity;
+
+/// The name of a severity in JSON.
+pub(super) fn severity(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Low => "low",
+        Severity::Medium => "medium",
+        Severity::High => "high",
+        Severity::Critical => "critical",
+    }
+}
+
+/// The name of a source in JSON.
+pub(super) fn source(source: Source) -> &'static str {
+    match source {
+        Source::Report => "report",
+        Source::Live => "live",
+    }
+}
+
+fn tone(severity: Option<Severity>) -> Tone {
+    match severity {
+        Some(Severity::Critical | Severity::High) => Tone::Bad,
+        Some(Severity::Medium) => Tone::Worth,
+        Some(Severity::Low) | None => Tone::Plain,
+    }
+}
+
+/// An account by ID, and name where there is one.
+fn account(id: &str, name: Option<&str>) -> String {
+    name.map_or_else(|| id.to_owned(), |name| format!("{id} {name}"))
+}

@@ -1,0 +1,71 @@
+//! Entries of the journal.
+
+use keysweep_core::state::{Body, Entry};
+use serde_json::Value;
+
+use crate::cli::console::Screen;
+use crate::cli::table::{Text, Tone, table};
+
+/// Fields that have a column of their own.
+const TOLD: [&str; 7] = ["seq", "at", "actor", "kind", "event", "account_id", "access_key_id"];
+
+/// The longest text of details: what is longer is in `--format json`.
+const MAX_DETAILS: usize = 200;
+
+/// Entries, oldest first.
+#[must_use]
+pub fn entries_table(entries: &[Entry], screen: Screen) -> String {
+    let rows = entries.iter().map(|entry| {
+        let (account, key) = whom(&entry.body);
+        [
+            entry.seq.to_string().into(),
+            entry.at.strftime("%Y-%m-%d %H:%M:%S").to_string().into(),
+            (&entry.actor).into(),
+            entry.body.name().into(),
+            account.into(),
+            key.into(),
+            Text::new(details(entry), Tone::Faint),
+        ]
+    });
+    table(screen, ["SEQ", "AT (UTC)", "WHO", "WHAT", "ACCOUNT", "KEY", "DETAILS"], rows.collect())
+}
+
+/// Account and key that an entry is about.
+fn whom(body: &Body) -> (String, String) {
+    match body {
+        Body::Key { account, key, .. } | Body::ChangeFailed { account, key, .. } => {
+            (account.to_string(), key.to_string())
+        }
+        Body::AccountScanned { account, .. }
+        | Body::AccountFindings { account, .. }
+        | Body::AccountFailed { account, .. }
+        | Body::AccountSkipped { account, .. }
+        | Body::AccountLeft { account } => (account.to_string(), String::new()),
+        Body::Started { .. }
+        | Body::DueAccepted { .. }
+        | Body::BreakerTripped { .. }
+        | Body::BreakerReset { .. }
+        | Body::Paused { .. }
+        | Body::Resumed { .. }
+        | Body::SweepFinished { .. } => (String::new(), String::new()),
+    }
+}
+
+/// What an entry says beyond who, when and what, as `name=value`.
+pub(in crate::cli) fn details(entry: &Entry) -> String {
+    let Ok(Value::Object(fields)) = serde_json::to_value(entry) else { return String::new() };
+    let told = fields.iter().filter(|(name, value)| !TOLD.contains(&name.as_str()) && !value.is_null());
+    let words: Vec<String> = told
+        .map(|(name, value)| match value {
+            Value::String(text) => format!("{name}={text:?}"),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+                format!("{name}={value}")
+            }
+        })
+        .collect();
+    let text = words.join(" ");
+    if text.chars().count() <= MAX_DETAILS {
+        return text;
+    }
+    text.chars().take(MAX_DETAILS).chain(['…']).collect()
+}

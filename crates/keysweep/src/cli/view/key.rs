@@ -1,0 +1,158 @@
+//! Records, one key, and what the breaker stopped for.
+
+use std::fmt::Write;
+
+use jiff::Timestamp;
+use keysweep_core::render::FindingRow;
+
+use super::finding::{next, state};
+use super::{account, details, severity, source};
+use crate::cli::console::Screen;
+use crate::cli::table::{Text, Tone, table};
+use crate::cli::text::{count, rough, safe, when};
+use crate::operator::{BreakerDocument, KeyDocument, KeyRow, KeysDocument};
+
+/// The records.
+#[must_use]
+pub fn keys_table(document: &KeysDocument, screen: Screen) -> String {
+    let now = document.generated_at;
+    let rows = document.keys.iter().map(|row| {
+        [
+            account(&row.account_id, row.account_name.as_deref()).into(),
+            (&row.user_name).into(),
+            (&row.access_key_id).into(),
+            state(&row.state, &row.overlays).into(),
+            row.since.map(|at| when(now, at)).unwrap_or_default().into(),
+            row.finding.map_or("", |finding| finding.as_str()).into(),
+            next(now, row.next_action, row.next_action_at),
+            row.next_action_reason.as_str().into(),
+        ]
+    });
+    let header = ["ACCOUNT", "USER", "KEY", "STATE", "SINCE", "FINDING", "NEXT", "WHY"];
+    table(screen, header, rows.collect())
+}
+
+/// Everything about one key, as of `now`.
+#[must_use]
+pub fn key_text(document: &KeyDocument, now: Timestamp, screen: Screen) -> String {
+    let KeyDocument { record, facts, policy, exempt, history, caveats } = document;
+    let mut lines: Vec<(&str, String)> = Vec::new();
+    if let Some(row) = record {
+        of_record(&mut lines, row, now);
+    }
+    if let Some(row) = facts {
+        of_facts(&mut lines, row, now, record.is_none());
+    }
+    if let Some(exempt) = exempt {
+        lines.push(("exempt", exempt.clone()));
+    }
+    lines.extend(caveats.iter().map(|caveat| ("mind", caveat.clone())));
+    let width = lines.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    let mut text = String::new();
+    for (name, value) in &lines {
+        // Writing into a String cannot fail.
+        let _ = writeln!(text, "{name:width$}  {}", safe(value));
+    }
+    if !policy.is_empty() {
+        let rows = policy
+            .iter()
+            .map(|term| [(&term.term).into(), (&term.value).into(), Text::new(&term.set_by, Tone::Faint)]);
+        text += &format!("\npolicy\n{}", table(screen, ["TERM", "VALUE", "SET BY"], rows.collect()));
+    }
+    if !history.is_empty() {
+        let rows = history.iter().map(|entry| {
+            [
+                entry.seq.to_string().into(),
+                entry.at.to_string().into(),
+                (&entry.actor).into(),
+                entry.body.name().into(),
+                details(entry).into(),
+            ]
+        });
+        text +=
+            &format!("\nhistory\n{}", table(screen, ["SEQ", "AT", "WHO", "WHAT", "DETAILS"], rows.collect()));
+    }
+    text
+}
+
+fn of_record(lines: &mut Vec<(&str, String)>, row: &KeyRow, now: Timestamp) {
+    lines.push(("key", row.access_key_id.clone()));
+    lines.push(("user", format!("{} ({})", row.user_name, row.user_id)));
+    lines.push(("account", account(&row.account_id, row.account_name.as_deref())));
+    lines.push(("created", when(now, row.created_at)));
+    let since = row.since.map(|at| format!(" since {}", when(now, at))).unwrap_or_default();
+    lines.push(("state", state(&row.state, &row.overlays) + &since));
+    if let Some(finding) = row.finding {
+        lines.push(("finding", finding.to_string()));
+    }
+    if let Some(hold) = &row.hold {
+        lines.push(("hold", hold.clone()));
+    }
+    if let Some(seconds) = row.watched_seconds {
+        lines.push(("watched", format!("{} inactive", rough(std::time::Duration::from_secs(seconds)))));
+    }
+    if let Some(action) = row.approval_pending {
+        lines.push(("approval", format!("asked for, to {action}")));
+    }
+    let at = row.next_action_at.map(|at| format!(" {}", when(now, at))).unwrap_or_default();
+    let why = if row.next_action_reason.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", row.next_action_reason)
+    };
+    lines.push(("next", format!("{}{at}{why}", row.next_action.as_str())));
+}
+
+/// What the last sweep saw; of a key with a record only what the record does not say.
+fn of_facts(lines: &mut Vec<(&str, String)>, row: &FindingRow, now: Timestamp, whole: bool) {
+    if whole {
+        lines.push(("key", row.access_key_id.clone().unwrap_or_default()));
+        let id = row.user_id.as_ref().map(|id| format!(" ({id})")).unwrap_or_default();
+        lines.push(("user", format!("{}{id}", row.user_name)));
+        lines.push(("account", account(&row.account_id, row.account_name.as_deref())));
+        lines.extend(row.created_at.map(|at| ("created", when(now, at))));
+        lines.extend(row.finding.map(|finding| ("finding", finding.to_string())));
+    }
+    lines.push(("status", row.status.clone()));
+    let used = match (row.last_used_at, row.idle_days) {
+        (Some(at), _) => {
+            let place = [row.last_used_service.as_deref(), row.last_used_region.as_deref()];
+            let place: Vec<&str> = place.into_iter().flatten().collect();
+            let place = if place.is_empty() { String::new() } else { format!(" ({})", place.join(", ")) };
+            format!("{}{place}", when(now, at))
+        }
+        (None, Some(_)) => "never".into(),
+        (None, None) => "unknown".into(),
+    };
+    lines.push(("last used", format!("{used}; read from {}", source(row.source))));
+    lines.extend(row.severity.map(|s| ("severity", severity(s).into())));
+    if !row.compliance.is_empty() {
+        lines.push(("fails", row.compliance.join(", ")));
+    }
+    lines.extend(row.unknown.iter().map(|why| ("unknown", why.clone())));
+    lines.extend(row.warnings.iter().map(|warning| ("warning", warning.clone())));
+    lines.extend(row.remediation.iter().map(|command| ("by hand", command.clone())));
+}
+
+/// What the breaker stopped for, and what to type to accept it.
+#[must_use]
+pub fn breaker_text(document: &BreakerDocument, screen: Screen) -> String {
+    let Some(open) = &document.open else { return "the breaker is closed\n".into() };
+    let n = u64::try_from(document.keys.len()).unwrap_or(u64::MAX);
+    let mut text = format!("the breaker is open: {}\n", safe(open));
+    if n > 0 {
+        let rows = document.keys.iter().map(|key| {
+            [
+                (&key.account_id).into(),
+                (&key.user_name).into(),
+                (&key.access_key_id).into(),
+                key.action.as_str().into(),
+            ]
+        });
+        text += &format!("\n{}", table(screen, ["ACCOUNT", "USER", "KEY", "DUE FOR"], rows.collect()));
+    }
+    text + &format!(
+        "\na reset accepts {}: keysweep breaker reset --confirm {n} --reason TEXT\n",
+        count(n, "newly due key", "newly due keys")
+    )
+}

@@ -1,0 +1,217 @@
+//! Log messages, on stderr.
+//!
+//! No secret reaches a log (promise P12): modules of others log at `info` and above only, because what HTTP clients
+//! say below that holds headers, and headers hold session tokens.
+
+use std::fmt;
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use tracing::level_filters::LevelFilter;
+use tracing::{Event, Level, Metadata, Subscriber};
+use tracing_subscriber::filter::{ParseError, filter_fn};
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::{Context, SubscriberExt};
+use tracing_subscriber::{EnvFilter, Layer, Registry};
+
+/// Text or JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// Text for people, with colours or without.
+    Text {
+        /// Whether there are colours.
+        colour: bool,
+    },
+    /// JSON, one object a line.
+    Json,
+}
+
+/// Why there is no log.
+#[derive(Debug, thiserror::Error)]
+pub enum LoggingError {
+    /// The level is none.
+    #[error("log level {level:?}")]
+    Level {
+        /// What it is.
+        level: String,
+        /// Why it is none.
+        source: ParseError,
+    },
+    /// There is a log already.
+    #[error("set up the log")]
+    Taken {
+        /// Why.
+        source: tracing::subscriber::SetGlobalDefaultError,
+    },
+}
+
+/// Is told of every message that is logged, by its level.
+pub type Count = Arc<dyn Fn(Level) + Send + Sync>;
+
+/// Sends the messages of this process to `writer` from now on.
+///
+/// `level` is a level, or a list of them by module as in `info,keysweep_aws=debug`.
+///
+/// # Errors
+/// The level is none, or this was called before.
+pub fn init<W>(level: &str, form: Form, writer: W, count: Count) -> Result<(), LoggingError>
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    let subscriber = subscriber(level, form, writer, count)?;
+    tracing::subscriber::set_global_default(subscriber).map_err(|source| LoggingError::Taken { source })
+}
+
+fn subscriber<W>(
+    level: &str,
+    form: Form,
+    writer: W,
+    count: Count,
+) -> Result<impl Subscriber + Send + Sync, LoggingError>
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    let wanted = EnvFilter::builder()
+        .with_default_directive(LevelFilter::INFO.into())
+        .parse(level)
+        .map_err(|source| LoggingError::Level { level: level.into(), source })?;
+    let layer = tracing_subscriber::fmt::layer().with_writer(writer);
+    let layer: Box<dyn Layer<Registry> + Send + Sync> = match form {
+        Form::Text { colour } => layer.with_ansi(colour).with_target(false).boxed(),
+        Form::Json => layer.json().flatten_event(true).with_current_span(false).boxed(),
+    };
+    let counted = layer.and_then(Counter(count)).with_filter(wanted).with_filter(filter_fn(may_be_shown));
+    Ok(Registry::default().with(counted))
+}
+
+/// Whether messages like this one can hold no secret.
+fn may_be_shown(metadata: &Metadata<'_>) -> bool {
+    let ours = metadata.target().split("::").next().is_some_and(|name| name.starts_with("keysweep"));
+    ours || *metadata.level() <= Level::INFO
+}
+
+struct Counter(Count);
+
+impl<S: Subscriber> Layer<S> for Counter {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        (self.0)(*event.metadata().level());
+    }
+}
+
+/// Stderr beside a progress bar: the bar steps aside for each message.
+#[derive(Clone)]
+pub struct Beside(indicatif::ProgressBar);
+
+impl Beside {
+    /// Stderr beside this bar.
+    #[must_use]
+    pub fn new(bar: indicatif::ProgressBar) -> Self {
+        Self(bar)
+    }
+}
+
+impl fmt::Debug for Beside {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Beside")
+    }
+}
+
+impl Write for Beside {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.suspend(|| io::stderr().write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
+
+impl MakeWriter<'_> for Beside {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Log {
+        fn text(&self) -> String {
+            String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+        }
+    }
+
+    /// What is logged by `work`, and how many messages were counted.
+    fn log(level: &str, form: Form, work: impl FnOnce()) -> (String, Vec<Level>) {
+        let (log, levels) = (Log::default(), Arc::new(Mutex::new(Vec::new())));
+        let (writer, counted) = (log.clone(), Arc::clone(&levels));
+        let count: Count = Arc::new(move |level| counted.lock().unwrap().push(level));
+        let subscriber = subscriber(level, form, move || writer.clone(), count).unwrap();
+        tracing::subscriber::with_default(subscriber, work);
+        let levels = levels.lock().unwrap().clone();
+        (log.text(), levels)
+    }
+
+    #[test]
+    fn each_message_that_is_shown_is_counted_by_its_level() {
+        let (text, levels) = log("info", Form::Text { colour: false }, || {
+            tracing::debug!("unseen");
+            tracing::info!("swept");
+            tracing::warn!("strange");
+        });
+        assert_eq!(levels, [Level::INFO, Level::WARN]);
+        assert!(text.contains("swept") && text.contains("strange") && !text.contains("unseen"), "{text}");
+    }
+
+    #[test]
+    fn json_has_one_object_a_line_with_the_fields_at_the_top() {
+        let (text, _) = log("info", Form::Json, || tracing::info!(account = "111122223333", "scanned"));
+        let value: serde_json::Value = serde_json::from_str(text.trim()).unwrap();
+        assert_eq!(value["message"], "scanned");
+        assert_eq!(value["account"], "111122223333");
+        assert_eq!(value["level"], "INFO");
+    }
+
+    #[test]
+    fn what_http_clients_say_at_debug_is_never_shown() {
+        let (text, levels) = log("trace", Form::Text { colour: false }, || {
+            tracing::debug!(target: "hyper_util::client", "x-amz-security-token: IQoJ");
+            tracing::trace!(target: "aws_smithy_runtime", "authorization: AWS4");
+            tracing::debug!("ours");
+        });
+        assert_eq!(levels, [Level::DEBUG]);
+        assert!(text.contains("ours") && !text.contains("IQoJ") && !text.contains("AWS4"), "{text}");
+    }
+
+    #[test]
+    fn a_level_can_be_set_by_module() {
+        let (text, _) = log("warn,keysweep_aws=debug", Form::Text { colour: false }, || {
+            tracing::info!("unseen");
+            tracing::debug!(target: "keysweep_aws::session", "seen");
+        });
+        assert!(text.contains("seen") && !text.contains("unseen"), "{text}");
+    }
+
+    #[test]
+    fn a_level_that_is_none_is_an_error() {
+        assert!(init("keysweep=loud", Form::Json, io::sink, Arc::new(|_| ())).is_err());
+    }
+}
