@@ -238,15 +238,9 @@ pub enum AppendError {
 /// Why entries could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// From the journal.
+    /// The journal is damaged or cannot be read.
     #[error("read entries")]
     Journal(#[from] JournalError),
-    /// From the projection.
-    #[error("read the history of a key: {detail}")]
-    Projection {
-        /// What failed.
-        detail: String,
-    },
 }
 
 /// Why a store did not close cleanly. The journal is whole all the same.

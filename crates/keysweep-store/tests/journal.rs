@@ -251,6 +251,37 @@ async fn an_intent_is_proof_for_its_own_key_only_after_reopening_too() {
     assert_eq!(state(&after), state(&store));
 }
 
+#[tokio::test]
+async fn a_data_dir_that_cannot_be_made_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("file"), b"in the way").unwrap();
+    let message = refused(&dir.path().join("file/data")).await;
+    assert!(message.contains("create ") && message.contains("file/data: Not a directory"), "{message}");
+}
+
+#[tokio::test]
+async fn opening_without_checking_everything_still_needs_what_it_reads_to_be_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open_small(dir.path()).await;
+    tell(&store, mk_story()).await;
+    let before = state(&store);
+    store.close().await.unwrap();
+    let (files, options) =
+        (segments(dir.path()), OpenOptions { verify_all: false, ..OpenOptions::default() });
+    let damage = |file: &std::path::Path| {
+        let text = std::fs::read_to_string(file).unwrap();
+        std::fs::write(file, text.replacen("\"actor\":\"keysweep\"", "\"actor\":\"somebody\"", 1)).unwrap();
+    };
+    damage(&files[0]);
+    let (store, _) = Store::open(dir.path(), options.clone()).await.unwrap();
+    assert_eq!(state(&store), before);
+    store.close().await.unwrap();
+    assert!(verify(dir.path()).is_err());
+    assert!(refused(dir.path()).await.contains("chain is broken"));
+    damage(&files[files.len() - 1]);
+    assert!(Store::open(dir.path(), options).await.is_err());
+}
+
 /// A store with a new segment every few entries.
 async fn open_small(dir: &std::path::Path) -> Store {
     let options = OpenOptions { segment_bytes: 600, ..OpenOptions::default() };

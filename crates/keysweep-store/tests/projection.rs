@@ -217,3 +217,33 @@ async fn values_of_any_size_survive_growing_and_shrinking() {
         assert!(largest.unwrap_or(0) <= 4096);
     }
 }
+
+#[tokio::test]
+async fn a_projection_that_fails_while_running_stops_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = mk_store(dir.path()).await;
+    std::fs::remove_file(dir.path().join("records/db")).unwrap();
+    tell(&store, mk_story()).await;
+    let (live, clone) = (state(&store), store.clone());
+    assert_eq!(store.history(&mk_key_id(1)).unwrap().len(), 6, "from the journal");
+    assert!(store.close().await.is_err());
+    assert_eq!(clone.errors().write, 1, "it is not tried again");
+    let (store, opened) = open(dir.path()).await;
+    assert_eq!((state(&store), opened.rebuilt.is_some()), (live, true));
+}
+
+#[tokio::test]
+async fn a_history_with_a_wrong_checksum_is_told_by_the_journal() {
+    let dir = tempfile::tempdir().unwrap();
+    mk_closed(dir.path()).await;
+    {
+        let db = sled::open(dir.path().join("records")).unwrap();
+        let history = db.open_tree("history").unwrap();
+        let (key, value) = history.first().unwrap().unwrap();
+        history.insert(key, &value[..value.len() - 1]).unwrap();
+        db.flush().unwrap();
+    }
+    let store = mk_store(dir.path()).await;
+    assert_eq!(store.history(&mk_key_id(1)).unwrap().len(), 6);
+    assert_eq!(store.errors().read, 1);
+}

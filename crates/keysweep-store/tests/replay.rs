@@ -1,5 +1,5 @@
 //! Whatever happens, in whatever order: the journal tells the state.
-#![allow(clippy::unwrap_used, reason = "test code outside of test functions")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "test code outside of test functions")]
 
 mod common;
 

@@ -10,7 +10,7 @@ use keysweep_core::state::Entry;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::{ErrorCounts, Inner, lock};
-use crate::error::{CloseError, ReadError};
+use crate::error::CloseError;
 use crate::projection::{BATCH, Projection, Update};
 
 /// Values waiting at which whoever appends lends a hand before the next group.
@@ -63,18 +63,23 @@ impl Projecting {
         ErrorCounts { write, read }
     }
 
-    /// The entries about a key up to the one named first.
-    pub(super) fn history(&self, key: &AccessKeyId) -> Result<(u64, Vec<Entry>), ReadError> {
+    /// The entries about a key, up to the entry named first. Where they cannot be read that is none, and the journal
+    /// tells.
+    pub(super) fn history(&self, key: &AccessKeyId) -> (u64, Vec<Entry>) {
         // Asked before reading: what is applied meanwhile is read twice and kept once.
         let applied = self.applied.load(Ordering::Acquire);
         let stored = match &*lock(&self.target) {
             Target::Live(projection) => projection.history(key),
-            Target::Stale(_) | Target::Closed => return Ok((0, Vec::new())),
+            Target::Stale(_) | Target::Closed => return (0, Vec::new()),
         };
-        stored.map(|entries| (applied, entries)).map_err(|damage| {
-            self.read_errors.fetch_add(1, Ordering::Relaxed);
-            ReadError::Projection { detail: damage.to_string() }
-        })
+        match stored {
+            Ok(entries) => (applied, entries),
+            Err(damage) => {
+                self.read_errors.fetch_add(1, Ordering::Relaxed);
+                tracing::warn!(error = %damage, %key, "history not readable from records: read from the journal");
+                (0, Vec::new())
+            }
+        }
     }
 
     /// Stores what waits, in order; false where nothing did.
