@@ -1,1 +1,89 @@
+//! What only this module can see. What is promised of plans is tested in `tests/promises`.
 
+use super::*;
+use crate::facts::{Inventory, LastUse};
+use crate::ids::KeyIdentity;
+use crate::lifecycle::Sighting;
+use crate::lifecycle::{Deactivating, Flagged, OpenIntent};
+
+fn mk_record(account: &str) -> Record {
+    let flagged = Flagged {
+        finding: Finding::Unused,
+        since: Timestamp::UNIX_EPOCH,
+        last_use: LastUse::Never,
+        notice: None,
+        approval: None,
+        setback: None,
+    };
+    Record {
+        identity: KeyIdentity {
+            account: account.parse().unwrap(),
+            user_id: "AIDACKCEVSQ6C2EXAMPLE".parse().unwrap(),
+            key: "AKIAIOSFODNN7EXAMPLE".parse().unwrap(),
+            created: Timestamp::UNIX_EPOCH,
+        },
+        user_name: "ci-deploy".parse().unwrap(),
+        state: KeyState::Flagged(flagged),
+        hold: None,
+        exempt: None,
+        due: None,
+    }
+}
+
+fn mk_scan() -> AccountScan {
+    let interval = std::time::Duration::from_secs(3600);
+    AccountScan {
+        sighting: Sighting { at: Timestamp::UNIX_EPOCH, run: 1, monotonic: interval, interval },
+        keys: Vec::new(),
+        absent: BTreeSet::new(),
+        unread_users: std::collections::BTreeMap::new(),
+        inventory: Inventory::default(),
+        report_generated_at: None,
+        fallback: None,
+    }
+}
+
+#[test]
+fn a_plan_takes_from_every_cap_that_a_change_counts_towards() {
+    let (policy, state) = (Policy::default(), State::default());
+    let context = Context { now: Timestamp::UNIX_EPOCH, policy: &policy, state: &state };
+    let mut caps = gate::Caps::new(&context);
+    let record = mk_record("111122223333");
+    for action in [Action::Deactivate, Action::Delete, Action::Deactivate, Action::Delete, Action::Delete] {
+        assert_eq!(caps.take(&record, action), Ok(()));
+    }
+    assert_eq!(caps.take(&record, Action::Deactivate).map_err(|wait| wait.reason), Err(Reason::Cap));
+    assert_eq!(caps.take(&record, Action::Reactivate), Ok(()), "an undo is under no cap");
+    for n in 0..9 {
+        let elsewhere = mk_record(&format!("44445555666{n}"));
+        for _ in 0..5 {
+            assert_eq!(caps.take(&elsewhere, Action::Deactivate), Ok(()));
+        }
+    }
+    let elsewhere = mk_record("777788889999");
+    let left = (0..9).filter(|_| caps.take(&elsewhere, Action::Deactivate).is_ok()).count();
+    assert_eq!(left, 3, "50 in all, 47 of them taken");
+}
+
+#[test]
+fn only_what_is_tracked_can_be_missed() {
+    let mut record = mk_record("111122223333");
+    assert_eq!(absent(&record, &mk_scan()), Some(KeyEvent::Absent));
+    let KeyState::Flagged(flagged) = record.state else { panic!() };
+    let intent = OpenIntent { seq: 1, at: Timestamp::UNIX_EPOCH };
+    record.state = KeyState::Deactivating(Deactivating { flagged, intent });
+    assert_eq!(absent(&record, &mk_scan()), Some(KeyEvent::Absent));
+    for state in [
+        KeyState::Gone(crate::lifecycle::Gone { since: Timestamp::UNIX_EPOCH }),
+        KeyState::Deleted(crate::lifecycle::Deleted { since: Timestamp::UNIX_EPOCH, listed_again: false }),
+    ] {
+        record.state = state;
+        assert_eq!(absent(&record, &mk_scan()), None);
+    }
+}
+
+#[test]
+fn a_grace_period_that_runs_suppresses_nothing() {
+    assert!(!Reason::Grace.suppresses());
+    assert!(Reason::Notice.suppresses() && Reason::Unknown.suppresses());
+}

@@ -1,1 +1,381 @@
+use jiff::SignedDuration;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, RngSeed};
 
+use super::*;
+use crate::facts::{Fact, Ou};
+use crate::ids::AccountId;
+
+fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+fn zone(name: &str) -> TimeZone {
+    TimeZone::get(name).unwrap()
+}
+
+fn mk_account() -> AccountFacts {
+    let ou = |id: &str| Ou { id: id.parse().unwrap(), name: String::new() };
+    AccountFacts {
+        id: "111122223333".parse().unwrap(),
+        name: "prod".into(),
+        email: String::new(),
+        management: false,
+        ous: Some(Fact::Known(vec![ou("r-root"), ou("ou-root-prod")])),
+        tags: Some(Fact::Known(BTreeMap::from([("stage".into(), "prod".into())]))),
+    }
+}
+
+/// What a subject borrows.
+struct User {
+    account: AccountFacts,
+    name: UserName,
+    path: Fact<String>,
+    tags: Fact<BTreeMap<String, String>>,
+}
+
+impl User {
+    fn subject(&self) -> Subject<'_> {
+        Subject { account: &self.account, user_name: &self.name, path: &self.path, tags: &self.tags }
+    }
+
+    fn matches(&self, rule: &Match) -> Result<bool, String> {
+        rule.verdict(&self.subject())
+    }
+}
+
+fn mk_user(name: &str) -> User {
+    User {
+        account: mk_account(),
+        name: name.parse().unwrap(),
+        path: Fact::Known("/ci/deploy/".into()),
+        tags: Fact::Known(BTreeMap::from([("Team".into(), "payments".into())])),
+    }
+}
+
+fn unknown<T>() -> Fact<T> {
+    Fact::Unknown("denied".into())
+}
+
+fn mk_match(fill: impl FnOnce(&mut Match)) -> Match {
+    let mut rule = Match::default();
+    fill(&mut rule);
+    rule
+}
+
+fn tagged(key: &str, value: &str) -> Match {
+    mk_match(|m| m.user_tags = BTreeMap::from([(key.into(), value.into())]))
+}
+
+fn named(glob: &str) -> Match {
+    mk_match(|m| m.users = vec![glob.into()])
+}
+
+fn exempting(matches: Match, until: &str) -> Exemption {
+    Exemption { matches, reason: "ours".into(), until: until.parse().unwrap() }
+}
+
+#[test]
+fn fields_are_anded_and_the_entries_of_a_list_ored() {
+    let user = mk_user("ci-deploy");
+    assert_eq!(user.matches(&mk_match(|m| m.users = vec!["x".into(), "ci-*".into()])), Ok(true));
+    assert_eq!(user.matches(&mk_match(|m| m.paths = vec!["/ops/".into(), "/ci/".into()])), Ok(true));
+    let both = mk_match(|m| (m.users, m.paths) = (vec!["ci-*".into()], vec!["/ops/".into()]));
+    assert_eq!(user.matches(&both), Ok(false));
+    let other: AccountId = "999999999999".parse().unwrap();
+    assert_eq!(user.matches(&mk_match(|m| m.accounts = vec![other])), Ok(false));
+    assert_eq!(user.matches(&mk_match(|m| m.accounts = vec![other, mk_account().id])), Ok(true));
+}
+
+#[test]
+fn an_ou_matches_the_accounts_below_it() {
+    let user = mk_user("ci-deploy");
+    let ou = |id: &str| mk_match(|m| m.ous = vec![id.parse().unwrap()]);
+    assert_eq!(user.matches(&ou("r-root")), Ok(true));
+    assert_eq!(user.matches(&ou("ou-root-prod")), Ok(true));
+    assert_eq!(user.matches(&ou("ou-root-test")), Ok(false));
+}
+
+#[test]
+fn user_names_and_tag_keys_match_without_regard_to_case_and_values_and_paths_with_it() {
+    let user = mk_user("CI-Deploy");
+    assert_eq!(user.matches(&named("ci-DEPLOY")), Ok(true));
+    assert_eq!(user.matches(&named("ci-deplo?")), Ok(true));
+    assert_eq!(user.matches(&named("ci-deplo")), Ok(false));
+    assert_eq!(user.matches(&tagged("tEAM", "pay*")), Ok(true));
+    assert_eq!(user.matches(&tagged("team", "PAY*")), Ok(false));
+    assert_eq!(user.matches(&mk_match(|m| m.paths = vec!["/CI/".into()])), Ok(false));
+}
+
+#[test]
+fn what_is_not_known_neither_matches_nor_fails_to() {
+    let user = User { tags: unknown(), ..mk_user("ci-deploy") };
+    assert_eq!(user.matches(&tagged("team", "*")), Err("tags of the user: denied".into()));
+    let user = User { path: unknown(), ..mk_user("ci-deploy") };
+    assert!(user.matches(&mk_match(|m| m.paths = vec!["/".into()])).is_err());
+    let mut user = mk_user("ci-deploy");
+    user.account.ous = None;
+    let rule = mk_match(|m| m.ous = vec!["r-root".parse().unwrap()]);
+    assert_eq!(user.matches(&rule), Err("OUs of the account: not read".into()));
+    user.account.tags = Some(unknown());
+    let rule = mk_match(|m| m.account_tags = BTreeMap::from([("stage".into(), "*".into())]));
+    assert!(user.matches(&rule).is_err());
+}
+
+#[test]
+fn a_sure_no_wins_over_the_unknown_in_any_order() {
+    let no_then_unknown = mk_match(|m| {
+        m.users = vec!["other".into()];
+        m.user_tags = BTreeMap::from([("team".into(), "*".into())]);
+    });
+    let user = User { tags: unknown(), ..mk_user("ci-deploy") };
+    assert_eq!(user.matches(&no_then_unknown), Ok(false));
+    let unknown_then_no = mk_match(|m| {
+        m.paths = vec!["/".into()];
+        m.user_tags = BTreeMap::from([("team".into(), "nobody".into())]);
+    });
+    let user = User { path: unknown(), ..mk_user("ci-deploy") };
+    assert_eq!(user.matches(&unknown_then_no), Ok(false));
+}
+
+#[test]
+fn every_rule_that_cannot_tell_is_named_and_leaves_the_key_without_a_policy() {
+    let mut policy = Policy::default();
+    policy.overrides.push(Override { matches: tagged("team", "*"), terms: TermsPatch::default() });
+    policy.exemptions.push(exempting(tagged("keep", "*"), "2027-01-01"));
+    let user = User { tags: unknown(), ..mk_user("ci-deploy") };
+    let why = policy.resolve(at("2026-01-01T00:00:00Z"), &user.subject()).unwrap_err();
+    assert_eq!(why.len(), 2, "{why:?}");
+    assert!(why[0].starts_with("policy.override[1] cannot tell") && why[1].starts_with("policy.exempt[1]"));
+}
+
+#[test]
+fn a_matching_exemption_does_not_hide_one_that_cannot_tell() {
+    let mut policy = Policy::default();
+    policy.exemptions.push(exempting(named("ci-*"), "2027-01-01"));
+    policy.exemptions.push(exempting(tagged("keep", "*"), "2028-01-01"));
+    let user = User { tags: unknown(), ..mk_user("ci-deploy") };
+    assert!(policy.resolve(at("2026-01-01T00:00:00Z"), &user.subject()).is_err());
+}
+
+#[test]
+fn a_later_override_wins_field_by_field_and_each_field_knows_its_rule() {
+    let mut policy = Policy::default();
+    let terms = |unused, grace: Option<u32>| TermsPatch {
+        unused_after: Some(unused * DAY),
+        grace: grace.map(|days| days * DAY),
+        ..TermsPatch::default()
+    };
+    policy.overrides.push(Override { matches: named("ci-*"), terms: terms(180, Some(30)) });
+    policy.overrides.push(Override { matches: named("other"), terms: terms(1, Some(1)) });
+    policy.overrides.push(Override { matches: named("*-deploy"), terms: terms(45, None) });
+    let user = mk_user("ci-deploy");
+    let resolution = policy.resolve(at("2026-01-01T00:00:00Z"), &user.subject()).unwrap();
+    assert_eq!((resolution.terms.unused_after, resolution.terms.grace), (45 * DAY, 30 * DAY));
+    assert_eq!(resolution.terms.notice, 7 * DAY);
+    let origins = BTreeMap::from([("unused_after", Rule::Override(3)), ("grace", Rule::Override(1))]);
+    assert_eq!(resolution.origins, origins);
+}
+
+#[test]
+fn an_override_can_switch_the_age_of_keys_off() {
+    let mut policy = Policy::default();
+    policy.base.max_age = Some(90 * DAY);
+    let terms = TermsPatch { max_age: Some(None), ..TermsPatch::default() };
+    policy.overrides.push(Override { matches: named("ci-*"), terms });
+    let user = mk_user("ci-deploy");
+    let resolution = policy.resolve(at("2026-01-01T00:00:00Z"), &user.subject()).unwrap();
+    assert_eq!(resolution.terms.max_age, None);
+}
+
+#[test]
+fn an_exemption_holds_through_its_last_day_in_the_time_zone_of_the_policy() {
+    let user = mk_user("ci-deploy");
+    for (name, end) in [
+        ("UTC", "2026-07-01T00:00:00Z"),
+        ("America/New_York", "2026-07-01T04:00:00Z"),
+        ("Asia/Tokyo", "2026-06-30T15:00:00Z"),
+    ] {
+        let mut policy = Policy { time_zone: zone(name), ..Policy::default() };
+        policy.exemptions.push(exempting(named("*"), "2026-06-30"));
+        let exempt = |now| policy.resolve(now, &user.subject()).unwrap().exempt;
+        let end = at(end);
+        let last = end - SignedDuration::from_nanos(1);
+        assert_eq!(exempt(last).unwrap().until, end, "{name}");
+        assert_eq!(exempt(end), None, "{name}");
+        assert_eq!((policy.lapsed_exemptions(last).count(), policy.lapsed_exemptions(end).count()), (0, 1));
+    }
+}
+
+#[test]
+fn a_lapsed_exemption_is_not_asked_even_where_it_could_not_tell() {
+    let mut policy = Policy::default();
+    policy.exemptions.push(exempting(tagged("keep", "*"), "2025-12-31"));
+    let user = User { tags: unknown(), ..mk_user("ci-deploy") };
+    assert!(policy.resolve(at("2026-01-01T00:00:00Z"), &user.subject()).is_ok());
+}
+
+#[test]
+fn the_exemption_that_lasts_longest_counts() {
+    let mut policy = Policy::default();
+    for until in ["2026-03-01", "2026-05-01", "2026-04-01"] {
+        policy.exemptions.push(exempting(named("*"), until));
+    }
+    let user = mk_user("ci-deploy");
+    let exempt = policy.resolve(at("2026-01-01T00:00:00Z"), &user.subject()).unwrap().exempt.unwrap();
+    assert_eq!(exempt.rule, Rule::Exempt(2));
+}
+
+#[test]
+fn the_lowest_threshold_covers_every_rule_that_could_match_in_the_account() {
+    let mut policy = Policy::default();
+    assert_eq!(policy.lowest_threshold(&mk_account()), 90 * DAY);
+    let lower = |matches, days| Override {
+        matches,
+        terms: TermsPatch { never_used_after: Some(days * DAY), ..TermsPatch::default() },
+    };
+    let elsewhere = mk_match(|m| m.accounts = vec!["999999999999".parse().unwrap()]);
+    policy.overrides.push(lower(elsewhere, 1));
+    assert_eq!(policy.lowest_threshold(&mk_account()), 90 * DAY);
+    policy.overrides.push(lower(named("ci-*"), 30));
+    assert_eq!(policy.lowest_threshold(&mk_account()), 30 * DAY);
+    policy.overrides.push(lower(mk_match(|m| m.ous = vec!["ou-root-test".parse().unwrap()]), 7));
+    assert_eq!(policy.lowest_threshold(&mk_account()), 30 * DAY);
+    let unread = AccountFacts { ous: Some(unknown()), ..mk_account() };
+    assert_eq!(policy.lowest_threshold(&unread), 7 * DAY, "unknown counts as possible");
+    policy.base.max_age = Some(2 * DAY);
+    assert_eq!(policy.lowest_threshold(&mk_account()), 2 * DAY);
+}
+
+#[test]
+fn tags_for_iam_are_those_that_exempt_by_themselves() {
+    let mut policy = Policy::default();
+    policy.exemptions.push(exempting(tagged("keep", "*"), "2027-01-01"));
+    policy.exemptions.push(exempting(tagged("old", "*"), "2025-01-01"));
+    let two = mk_match(|m| {
+        m.user_tags = BTreeMap::from([("a".into(), "*".into()), ("b".into(), "*".into())]);
+    });
+    policy.exemptions.push(exempting(two, "2027-01-01"));
+    let elsewhere = Match { accounts: vec!["999999999999".parse().unwrap()], ..tagged("there", "*") };
+    policy.exemptions.push(exempting(elsewhere, "2027-01-01"));
+    let others = Match { users: vec!["other".into()], ..tagged("theirs", "*") };
+    policy.exemptions.push(exempting(others, "2027-01-01"));
+    let below = Match { paths: vec!["/ops/".into()], ..tagged("below", "*") };
+    policy.exemptions.push(exempting(below, "2027-01-01"));
+    let tags = policy.exempt_tags(at("2026-01-01T00:00:00Z"), &mk_account(), &"ci".parse().unwrap());
+    assert_eq!(tags, [ExemptTag { key: "keep".into(), value: "*".into() }]);
+}
+
+#[test]
+fn modes_permit_what_they_say_and_none_an_undo() {
+    let permitted = |mode: Mode| Action::ALL.map(|action| mode.permits(action));
+    assert_eq!(permitted(Mode::Observe), [false, false, false]);
+    assert_eq!(permitted(Mode::Deactivate), [true, false, false]);
+    assert_eq!(permitted(Mode::Delete), [true, false, true]);
+}
+
+fn mk_window(days: &[jiff::civil::Weekday], hours: &str, name: &str) -> Window {
+    Window {
+        days: days.iter().map(|day| (*day).into()).collect(),
+        hours: (!hours.is_empty()).then(|| hours.parse().unwrap()),
+        time_zone: zone(name),
+    }
+}
+
+#[test]
+fn hours_include_their_start_and_not_their_end() {
+    let window = mk_window(&[], "09:00-16:00", "Europe/Berlin");
+    for (time, open) in [("07:59", false), ("08:00", true), ("14:59", true), ("15:00", false)] {
+        assert_eq!(window.is_open(at(&format!("2026-01-12T{time}:00Z"))), open, "{time}");
+    }
+}
+
+#[test]
+fn hours_that_cross_midnight_belong_to_the_day_on_which_they_begin() {
+    // 2026-01-12 is a Monday.
+    let window = mk_window(&[jiff::civil::Weekday::Monday], "22:00-06:00", "UTC");
+    let open = [
+        ("2026-01-12T05:00:00Z", false),
+        ("2026-01-12T21:59:59Z", false),
+        ("2026-01-12T22:00:00Z", true),
+        ("2026-01-13T05:59:59Z", true),
+        ("2026-01-13T06:00:00Z", false),
+        ("2026-01-13T22:00:00Z", false),
+    ];
+    for (time, expected) in open {
+        assert_eq!(window.is_open(at(time)), expected, "{time}");
+    }
+    assert_eq!(window.next_opening(at("2026-01-12T22:00:00Z")), Some(at("2026-01-19T22:00:00Z")));
+}
+
+#[test]
+fn an_opening_that_the_clocks_skip_comes_when_they_have_skipped() {
+    // On 2026-03-29 clocks in Berlin go from 02:00 to 03:00.
+    let window = mk_window(&[], "02:30-05:00", "Europe/Berlin");
+    let opening = at("2026-03-29T01:00:00Z");
+    assert_eq!(window.next_opening(at("2026-03-28T12:00:00Z")), Some(opening));
+    assert!(window.is_open(opening));
+    // Hours that fall into the gap whole do not open that day.
+    let window = mk_window(&[], "02:10-02:50", "Europe/Berlin");
+    assert_eq!(window.next_opening(at("2026-03-28T12:00:00Z")), Some(at("2026-03-30T00:10:00Z")));
+}
+
+#[test]
+fn an_opening_that_the_clocks_repeat_comes_twice() {
+    // On 2026-10-25 clocks in Berlin go from 03:00 back to 02:00.
+    let window = mk_window(&[], "02:30-05:00", "Europe/Berlin");
+    let (first, second) = (at("2026-10-25T00:30:00Z"), at("2026-10-25T01:30:00Z"));
+    assert_eq!(window.next_opening(at("2026-10-25T00:00:00Z")), Some(first));
+    assert_eq!(window.next_opening(first), Some(second));
+    assert!(!window.is_open(at("2026-10-25T01:10:00Z")));
+}
+
+#[test]
+fn a_window_of_every_day_is_always_open() {
+    assert_eq!(Window::always().next_opening(at("2026-01-12T05:00:00Z")), None);
+    let all: Vec<_> = jiff::civil::Weekday::Monday.cycle_forward().take(7).collect();
+    assert_eq!(mk_window(&all, "", "UTC").next_opening(at("2026-01-12T05:00:00Z")), None);
+}
+
+#[test]
+fn hours_are_two_different_times() {
+    for text in ["", "09:00", "09:00-09:00", "9-17", "25:00-26:00", "09:00-16:00-17:00"] {
+        assert!(text.parse::<Hours>().is_err(), "{text}");
+    }
+    assert_eq!("09:00 - 16:30".parse::<Hours>().unwrap().to_string(), "09:00-16:30");
+}
+
+proptest! {
+    #![proptest_config(Config {
+        rng_seed: RngSeed::Fixed(20_260_101), failure_persistence: None, ..Config::default()
+    })]
+
+    #[test]
+    fn the_next_opening_is_the_first_instant_at_which_a_closed_window_opens(
+        days in 0..128u32, from in 0..1440u32, to in 0..1440u32, all_day in any::<bool>(),
+        name in prop::sample::select(vec!["UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe"]),
+        start in 0..366 * 24 * 60i64,
+    ) {
+        prop_assume!(from != to);
+        let week: Vec<_> = jiff::civil::Weekday::Monday.cycle_forward().take(7).collect();
+        let days: Vec<_> = (0..7usize).filter(|n| days & (1 << n) != 0).map(|n| week[n]).collect();
+        let clock = |minutes: u32| format!("{:02}:{:02}", minutes / 60, minutes % 60);
+        let hours = if all_day { String::new() } else { format!("{}-{}", clock(from), clock(to)) };
+        let window = mk_window(&days, &hours, name);
+        let now = at("2026-01-01T00:00:00Z") + SignedDuration::from_mins(start);
+        let opening = window.next_opening(now);
+        if let Some(opening) = opening {
+            prop_assert!(opening > now && window.is_open(opening));
+            prop_assert!(!window.is_open(opening - SignedDuration::from_nanos(1)));
+        }
+        // Between now and then it only ever closes.
+        let end = opening.unwrap_or(now + SignedDuration::from_hours(8 * 24));
+        let (mut moment, mut open) = (now, window.is_open(now));
+        while moment < end {
+            let still = window.is_open(moment);
+            prop_assert!(open || !still, "open at {moment}, said to open at {opening:?}");
+            open = still;
+            moment += SignedDuration::from_mins(30);
+        }
+    }
+}

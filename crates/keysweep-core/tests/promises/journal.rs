@@ -1,0 +1,323 @@
+//! What the journal and the store keep can be read back, byte for byte the same.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use keysweep_core::facts::{IdleHistogram, Inventory, LastUse};
+use keysweep_core::lifecycle::{ClearedWhy, Finding, KeyEvent, Named, Record, RefusedKind};
+use keysweep_core::state::{Body, Entry, FindingCounts, State, TripReason};
+use keysweep_core::ticket::{Action, Origin};
+use proptest::prelude::*;
+
+use crate::mk::*;
+
+/// Values that events are filled with.
+#[derive(Debug, Clone)]
+pub(crate) struct Fill {
+    pub(crate) hour: i64,
+    pub(crate) action: Action,
+    pub(crate) text: String,
+    pub(crate) flag: bool,
+    pub(crate) number: u32,
+    pub(crate) last_use: LastUse,
+}
+
+pub(crate) fn fills() -> impl Strategy<Value = Fill> {
+    let action = prop::sample::select(Action::ALL.to_vec());
+    let last_use = prop_oneof![
+        Just(LastUse::Never),
+        (-200..40i64).prop_map(|at| used_at(day(at))),
+        (-200..40i64).prop_map(|at| LastUse::At {
+            at: day(at),
+            service: Some("ses".into()),
+            region: Some("eu-west-1".into())
+        }),
+    ];
+    let text = "[ -~äß\\u{1F511}\n\"]{0,12}";
+    (-100..1500i64, action, text, any::<bool>(), 0..5u32, last_use).prop_map(
+        |(hour, action, text, flag, number, last_use)| Fill { hour, action, text, flag, number, last_use },
+    )
+}
+
+pub(crate) fn mk_named(key: usize) -> Named {
+    let facts = mk_key(key);
+    Named {
+        user_id: facts.user_id.known().unwrap().clone(),
+        user_name: facts.user_name,
+        created: facts.created,
+    }
+}
+
+pub(crate) const EVENTS: usize = 30;
+
+/// The n-th kind of event of a key. [`index`] keeps the list complete.
+pub(crate) fn mk_event(n: usize, key: usize, fill: &Fill) -> KeyEvent {
+    let Fill { hour, action, text, flag, number, last_use } = fill.clone();
+    let at = hours(hour);
+    let by = "ada".to_owned();
+    let finding = if flag { Finding::Unused } else { Finding::NeverUsed };
+    let sighting = mk_sighting(at);
+    let request_id = flag.then(|| text.clone());
+    let kinds = [RefusedKind::Denied, RefusedKind::Throttled, RefusedKind::Gone, RefusedKind::Other];
+    let whys = [ClearedWhy::UsedAgain, ClearedWhy::NoLongerStale, ClearedWhy::InactiveElsewhere];
+    let origin =
+        if flag { Origin::Policy } else { Origin::Operator { actor: by.clone(), reason: text.clone() } };
+    match n {
+        0 => KeyEvent::Flagged { finding, named: mk_named(key), last_use },
+        1 => KeyEvent::Cleared { why: whys[number as usize % 3] },
+        2 => KeyEvent::Adopted { last_use, sighting },
+        3 => KeyEvent::Noticed { covers: action, not_before: at },
+        4 => KeyEvent::NoticeVoided { why: text },
+        5 => KeyEvent::ApprovalAsked { action, expires: at, repeats: number, last_use },
+        6 => KeyEvent::Approved { action, by, reason: text },
+        7 => KeyEvent::Denied { action, by, reason: text, hold_until: at },
+        8 => KeyEvent::ApprovalUnanswered { action },
+        9 => KeyEvent::ApprovalVoided { why: text },
+        10 => KeyEvent::BecameDue { action },
+        11 => KeyEvent::NotDue,
+        12 => KeyEvent::Intent { action, origin, why: text },
+        13 => KeyEvent::Deactivated { request_id, last_use, sighting },
+        14 => KeyEvent::Undone { request_id, hold_until: at },
+        15 => KeyEvent::Deleted { request_id },
+        16 => KeyEvent::Refused { action, kind: kinds[number as usize % 4], detail: text },
+        17 => KeyEvent::Unclear { action, detail: text },
+        18 => KeyEvent::Reactivated { hold_until: at },
+        19 => KeyEvent::LastUseMoved { last_use },
+        20 => KeyEvent::Absent,
+        21 => KeyEvent::SeenAgain,
+        22 => KeyEvent::ListedAfterDeletion,
+        23 => KeyEvent::Renamed { user_name: mk_key(key).user_name },
+        24 => KeyEvent::HoldPlaced { by, reason: text, until: flag.then_some(at) },
+        25 => KeyEvent::HoldReleased { by, reason: text },
+        26 => KeyEvent::HoldExpired,
+        27 => KeyEvent::ExemptBegan { rule: "policy.exempt[1]".into(), reason: text, until: at },
+        28 => KeyEvent::ExemptEnded,
+        29 => KeyEvent::Forgotten { by, reason: text },
+        _ => panic!("no such event"),
+    }
+}
+
+/// Where an event stands in [`mk_event`]: a new variant does not compile until it has its place in both.
+fn index(event: &KeyEvent) -> usize {
+    match event {
+        KeyEvent::Flagged { .. } => 0,
+        KeyEvent::Cleared { .. } => 1,
+        KeyEvent::Adopted { .. } => 2,
+        KeyEvent::Noticed { .. } => 3,
+        KeyEvent::NoticeVoided { .. } => 4,
+        KeyEvent::ApprovalAsked { .. } => 5,
+        KeyEvent::Approved { .. } => 6,
+        KeyEvent::Denied { .. } => 7,
+        KeyEvent::ApprovalUnanswered { .. } => 8,
+        KeyEvent::ApprovalVoided { .. } => 9,
+        KeyEvent::BecameDue { .. } => 10,
+        KeyEvent::NotDue => 11,
+        KeyEvent::Intent { .. } => 12,
+        KeyEvent::Deactivated { .. } => 13,
+        KeyEvent::Undone { .. } => 14,
+        KeyEvent::Deleted { .. } => 15,
+        KeyEvent::Refused { .. } => 16,
+        KeyEvent::Unclear { .. } => 17,
+        KeyEvent::Reactivated { .. } => 18,
+        KeyEvent::LastUseMoved { .. } => 19,
+        KeyEvent::Absent => 20,
+        KeyEvent::SeenAgain => 21,
+        KeyEvent::ListedAfterDeletion => 22,
+        KeyEvent::Renamed { .. } => 23,
+        KeyEvent::HoldPlaced { .. } => 24,
+        KeyEvent::HoldReleased { .. } => 25,
+        KeyEvent::HoldExpired => 26,
+        KeyEvent::ExemptBegan { .. } => 27,
+        KeyEvent::ExemptEnded => 28,
+        KeyEvent::Forgotten { .. } => 29,
+    }
+}
+
+const BODIES: usize = 17;
+
+fn mk_body(n: usize, event: usize, fill: &Fill) -> Body {
+    let Fill { hour, text, flag, number, .. } = fill.clone();
+    let (account, name, reason) = (mk_account_id(number as usize), text.clone(), text.clone());
+    let count = u64::from(number);
+    let mut idle = IdleHistogram::default();
+    idle.add(Duration::from_secs(count * 5_000_000), flag);
+    match n {
+        0 => Body::Started { version: text, run: u64::MAX },
+        1 => Body::Key {
+            account,
+            key: mk_key_id(number as usize),
+            event: mk_event(event, number as usize, fill),
+        },
+        2 => Body::AccountScanned {
+            account,
+            name,
+            ou_path: "root/prod".into(),
+            sighting: mk_sighting(hours(hour)),
+            inactive: (0..number as usize).map(mk_key_id).collect(),
+            inventory: Inventory {
+                root_keys: flag.then_some(count),
+                oldest_active_key: flag.then(|| hours(hour)),
+                idle,
+                ..Inventory::default()
+            },
+            unknown_keys: count,
+            report_generated_at: flag.then(|| hours(hour)),
+        },
+        3 => Body::AccountFindings {
+            account,
+            findings: FindingCounts { unused: count, ..FindingCounts::default() },
+        },
+        4 => Body::AccountFailed { account, name, reason },
+        5 => Body::AccountSkipped { account, name, reason },
+        6 => Body::AccountLeft { account },
+        7 => Body::DueAccepted { keys: BTreeSet::from([mk_key_id(1), mk_key_id(2)]) },
+        8 => Body::BreakerTripped { reason: TripReason::Surge { newly_due: count, limit: 1 } },
+        9 => Body::BreakerTripped { reason: TripReason::Shrink { before: count, now: 1 } },
+        10 => Body::BreakerTripped { reason: TripReason::Failures { accounts: count, limit: 3 } },
+        11 => Body::BreakerTripped { reason: TripReason::ClockSkew { seconds: -hour } },
+        12 => Body::BreakerReset { reason, keys: count, accounts: flag.then_some(count) },
+        13 => Body::Paused { reason },
+        14 => Body::Resumed { reason },
+        15 => Body::SweepFinished {
+            took: Duration::from_millis(1500),
+            scanned: count,
+            failed: 1,
+            skipped: 2,
+            complete: flag,
+        },
+        16 => Body::ChangeFailed { account, key: mk_key_id(number as usize), action: fill.action, why: text },
+        _ => panic!("no such body"),
+    }
+}
+
+/// Where an entry stands in [`mk_body`].
+fn body_index(body: &Body) -> usize {
+    match body {
+        Body::Started { .. } => 0,
+        Body::Key { .. } => 1,
+        Body::AccountScanned { .. } => 2,
+        Body::AccountFindings { .. } => 3,
+        Body::AccountFailed { .. } => 4,
+        Body::AccountSkipped { .. } => 5,
+        Body::AccountLeft { .. } => 6,
+        Body::DueAccepted { .. } => 7,
+        Body::BreakerTripped { reason: TripReason::Surge { .. } } => 8,
+        Body::BreakerTripped { reason: TripReason::Shrink { .. } } => 9,
+        Body::BreakerTripped { reason: TripReason::Failures { .. } } => 10,
+        Body::BreakerTripped { reason: TripReason::ClockSkew { .. } } => 11,
+        Body::BreakerReset { .. } => 12,
+        Body::Paused { .. } => 13,
+        Body::Resumed { .. } => 14,
+        Body::SweepFinished { .. } => 15,
+        Body::ChangeFailed { .. } => 16,
+    }
+}
+
+fn mk_fill() -> Fill {
+    Fill {
+        hour: 12,
+        action: Action::Deactivate,
+        text: "a reason".into(),
+        flag: true,
+        number: 1,
+        last_use: used_at(day(-100)),
+    }
+}
+
+/// Every kind of entry once, every kind of event once.
+fn mk_every_body(fill: &Fill) -> Vec<Body> {
+    let bodies = (0..BODIES).filter(|n| *n != 1).map(|n| mk_body(n, 0, fill));
+    bodies.chain((0..EVENTS).map(|event| mk_body(1, event, fill))).collect()
+}
+
+/// A history in which every event that can happen after the others is tried.
+pub(crate) fn mk_record(events: &[(usize, Fill)]) -> Option<Record> {
+    let mut record = None;
+    for (n, fill) in events {
+        let when = keysweep_core::lifecycle::When { at: hours(fill.hour), seq: 1 };
+        let event = mk_event(*n, 0, fill);
+        let after =
+            keysweep_core::lifecycle::next(mk_account_id(0), &mk_key_id(0), record.as_ref(), when, &event);
+        record = after.unwrap_or(record);
+    }
+    record
+}
+
+#[test]
+fn the_builders_of_this_test_know_every_event_and_every_entry() {
+    for n in 0..EVENTS {
+        assert_eq!(index(&mk_event(n, 0, &mk_fill())), n);
+    }
+    for n in 0..BODIES {
+        assert_eq!(body_index(&mk_body(n, 0, &mk_fill())), n);
+    }
+}
+
+#[test]
+fn journal_lines_keep_their_form() {
+    let lines = mk_every_body(&mk_fill()).into_iter().enumerate().map(|(n, body)| {
+        let entry = Entry { seq: n as u64 + 1, at: day(0), actor: "keysweep".into(), body };
+        serde_json::to_string(&entry).unwrap()
+    });
+    let lines: Vec<_> = lines.collect();
+    crate::scan_document::assert_golden("journal.jsonl", &(lines.join("\n") + "\n"));
+}
+
+#[test]
+fn every_entry_has_a_name_of_its_own_in_the_journal() {
+    let bodies = mk_every_body(&mk_fill());
+    let names: BTreeSet<_> = bodies.iter().map(Body::name).collect();
+    // Four reasons of the breaker share a name; no other entries do.
+    assert_eq!(names.len(), bodies.len() - 3);
+    for body in bodies {
+        let json: serde_json::Value = serde_json::to_value(&body).unwrap();
+        let named = if let Body::Key { .. } = body { &json["event"] } else { &json["kind"] };
+        assert_eq!(named, body.name());
+    }
+}
+
+proptest! {
+    #![proptest_config(crate::properties::config())]
+
+    #[test]
+    fn every_entry_survives_json(fill in fills(), seq in any::<u64>()) {
+        for body in mk_every_body(&fill) {
+            let entry = Entry { seq, at: hours(fill.hour), actor: fill.text.clone(), body };
+            let json = serde_json::to_string(&entry).unwrap();
+            prop_assert!(!json.contains('\n'));
+            let back: Entry = serde_json::from_str(&json).map_err(|e| TestCaseError::fail(format!("{e}: {json}")))?;
+            prop_assert_eq!(back, entry);
+        }
+    }
+
+    #[test]
+    fn every_record_survives_postcard_and_json(history in histories()) {
+        if let Some(record) = mk_record(&history) {
+            let bytes = postcard::to_stdvec(&record).unwrap();
+            prop_assert_eq!(&postcard::from_bytes::<Record>(&bytes).unwrap(), &record);
+            let json = serde_json::to_string(&record).unwrap();
+            prop_assert_eq!(&serde_json::from_str::<Record>(&json).unwrap(), &record);
+        }
+    }
+
+    #[test]
+    fn what_restrains_changes_survives_json(fill in fills()) {
+        let mut state = State::default();
+        for (n, body) in mk_every_body(&fill).into_iter().enumerate() {
+            let entry = Entry { seq: n as u64, at: hours(fill.hour), actor: "ada".into(), body };
+            let _ = state.replay(&entry);
+        }
+        let json = serde_json::to_string(state.control()).unwrap();
+        let back: keysweep_core::state::Control = serde_json::from_str(&json).unwrap();
+        prop_assert_eq!(&back, state.control());
+        let accounts: Vec<_> = state.accounts().map(|(_, account)| account.clone()).collect();
+        let bytes = postcard::to_stdvec(&accounts).unwrap();
+        prop_assert_eq!(postcard::from_bytes::<Vec<keysweep_core::state::AccountRecord>>(&bytes).unwrap(), accounts);
+    }
+}
+
+pub(crate) fn histories() -> impl Strategy<Value = Vec<(usize, Fill)>> {
+    let first = fills().prop_map(|fill| (0, fill));
+    let rest = prop::collection::vec((0..EVENTS, fills()), 0..40);
+    (first, rest).prop_map(|(first, rest)| std::iter::once(first).chain(rest).collect())
+}

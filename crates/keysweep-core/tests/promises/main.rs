@@ -1,0 +1,18 @@
+//! What keysweep promises, as far as it is decided without IO.
+
+// The exceptions that clippy.toml makes for tests reach `#[test]` functions, not their helpers.
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+
+mod approval;
+mod breaker;
+mod grace;
+mod interference;
+mod journal;
+mod lifecycle;
+mod mk;
+mod orders;
+mod planner;
+mod properties;
+mod recheck;
+mod scan_document;
+mod worlds;

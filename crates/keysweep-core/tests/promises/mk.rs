@@ -1,0 +1,262 @@
+//! Builders: one small organization, its keys, and the way from a plan to a state.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use keysweep_core::facts::{
+    AccountFacts, AccountScan, Collection, Fact, Inventory, KeyFacts, KeyStatus, LastUse, Outcome, Source,
+};
+use keysweep_core::ids::{AccessKeyId, AccountId};
+use keysweep_core::lifecycle::{KeyEvent, Record, Sighting};
+use keysweep_core::plan::{self, Context, Plan, Refusal, View};
+use keysweep_core::policy::{DAY, Mode, Policy};
+use keysweep_core::state::{Body, Entry, State};
+use keysweep_core::ticket::{Action, Ticket, Warrant};
+
+/// The scan interval of all tests.
+pub(crate) const INTERVAL: Duration = Duration::from_secs(6 * 3600);
+
+/// 2026-01-01, plus days.
+pub(crate) fn day(days: i64) -> Timestamp {
+    hours(days * 24)
+}
+
+/// 2026-01-01, plus hours.
+pub(crate) fn hours(hours: i64) -> Timestamp {
+    let start: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+    start + SignedDuration::from_hours(hours)
+}
+
+pub(crate) fn days(n: u32) -> Duration {
+    n * DAY
+}
+
+pub(crate) fn mk_account_id(n: usize) -> AccountId {
+    format!("{:012}", 111_111_111_111 + n).parse().unwrap()
+}
+
+pub(crate) fn mk_key_id(n: usize) -> AccessKeyId {
+    format!("AKIAEXAMPLE{n:09}").parse().unwrap()
+}
+
+pub(crate) fn mk_account(n: usize) -> AccountFacts {
+    AccountFacts {
+        id: mk_account_id(n),
+        name: format!("account-{n}"),
+        email: String::new(),
+        management: false,
+        ous: None,
+        tags: None,
+    }
+}
+
+pub(crate) fn used_at(at: Timestamp) -> LastUse {
+    LastUse::At { at, service: Some("s3".into()), region: None }
+}
+
+/// An active key of account 0, created long ago and last used 100 days before [`day`] 0.
+pub(crate) fn mk_key(n: usize) -> KeyFacts {
+    KeyFacts {
+        account: mk_account_id(0),
+        user_name: format!("user-{n}").parse().unwrap(),
+        user_id: Fact::Known(format!("AIDAEXAMPLE{n:09}").parse().unwrap()),
+        path: Fact::Known("/".into()),
+        tags: Fact::Known(BTreeMap::new()),
+        key: mk_key_id(n),
+        created: day(-1000),
+        status: KeyStatus::Active,
+        last_use: Fact::Known(used_at(day(-100))),
+        source: Source::Report,
+        keys_of_user: 1,
+        quarantine_policies: None,
+    }
+}
+
+/// The same key as the re-read right before a change sees it.
+pub(crate) fn fresh(facts: &KeyFacts) -> KeyFacts {
+    KeyFacts { source: Source::Live, quarantine_policies: Some(Fact::Known(vec![])), ..facts.clone() }
+}
+
+pub(crate) fn mk_sighting(at: Timestamp) -> Sighting {
+    let monotonic = at.duration_since(day(-5000)).unsigned_abs();
+    Sighting { at, run: 1, monotonic, interval: INTERVAL }
+}
+
+pub(crate) fn mk_scan(at: Timestamp, keys: Vec<KeyFacts>) -> AccountScan {
+    let active = keys.iter().filter(|key| key.status == KeyStatus::Active).count();
+    AccountScan {
+        sighting: mk_sighting(at),
+        keys,
+        absent: BTreeSet::new(),
+        unread_users: BTreeMap::new(),
+        inventory: Inventory { active_keys: active as u64, ..Inventory::default() },
+        report_generated_at: None,
+        fallback: None,
+    }
+}
+
+pub(crate) fn mk_collection(at: Timestamp, accounts: Vec<(AccountFacts, AccountScan)>) -> Collection {
+    let scanned = |(account, scan)| (account, Outcome::Scanned(Box::new(scan)));
+    Collection { at, accounts: accounts.into_iter().map(scanned).collect(), complete: true }
+}
+
+/// A policy that changes keys, with notices recorded only.
+pub(crate) fn mk_policy(mode: Mode) -> Policy {
+    let mut policy = Policy { notices_required: false, ..Policy::default() };
+    policy.base.mode = mode;
+    policy
+}
+
+/// A daemon without IO: records, and the keys as AWS has them.
+#[derive(Debug, Clone)]
+pub(crate) struct World {
+    pub(crate) policy: Policy,
+    pub(crate) state: State,
+    pub(crate) keys: Vec<KeyFacts>,
+    pub(crate) journal: Vec<Entry>,
+}
+
+impl World {
+    pub(crate) fn new(policy: Policy, keys: Vec<KeyFacts>) -> Self {
+        Self { policy, state: State::default(), keys, journal: Vec::new() }
+    }
+
+    pub(crate) fn write(&mut self, at: Timestamp, body: Body) -> keysweep_core::state::Delta {
+        let entry = Entry { seq: self.journal.len() as u64 + 1, at, actor: "keysweep".into(), body };
+        let delta = self.state.replay(&entry).unwrap_or_else(|e| panic!("{e} in {entry:?}"));
+        self.journal.push(entry);
+        delta
+    }
+
+    pub(crate) fn happen(&mut self, at: Timestamp, key: usize, event: KeyEvent) {
+        let facts = &self.keys[key];
+        let body = Body::Key { account: facts.account, key: facts.key.clone(), event };
+        self.write(at, body);
+    }
+
+    pub(crate) fn collection(&self, at: Timestamp) -> Collection {
+        let ids: BTreeSet<AccountId> = self.keys.iter().map(|key| key.account).collect();
+        let of = |id| self.keys.iter().filter(|key| key.account == id).cloned().collect();
+        let account = |id| AccountFacts { id, ..mk_account(0) };
+        mk_collection(at, ids.into_iter().map(|id| (account(id), mk_scan(at, of(id)))).collect())
+    }
+
+    /// What a scan writes of the keys that it saw Inactive.
+    pub(crate) fn observe(&mut self, collection: &Collection) {
+        for (account, outcome) in &collection.accounts {
+            let Outcome::Scanned(scan) = outcome else { continue };
+            let tracked = |key: &&KeyFacts| self.state.record(&key.key).is_some();
+            let inactive = scan.keys.iter().filter(|key| key.status == KeyStatus::Inactive).filter(tracked);
+            let body = Body::AccountScanned {
+                account: account.id,
+                name: account.name.clone(),
+                ou_path: String::new(),
+                sighting: scan.sighting.clone(),
+                inactive: inactive.map(|key| key.key.clone()).collect(),
+                inventory: scan.inventory.clone(),
+                unknown_keys: 0,
+                report_generated_at: None,
+            };
+            self.write(collection.at, body);
+        }
+    }
+
+    /// One sweep's plan, written down.
+    pub(crate) fn sweep(&mut self, at: Timestamp) -> Plan {
+        let collection = self.collection(at);
+        self.observe(&collection);
+        let plan = plan::plan(at, &self.policy, &self.state, &collection);
+        for body in &plan.entries {
+            self.write(at, body.clone());
+        }
+        plan
+    }
+
+    pub(crate) fn context(&self, now: Timestamp) -> Context<'_> {
+        Context { now, policy: &self.policy, state: &self.state }
+    }
+
+    pub(crate) fn recheck_with(
+        &self,
+        at: Timestamp,
+        ticket: Ticket,
+        facts: &KeyFacts,
+    ) -> Result<Warrant, Refusal> {
+        let account = AccountFacts { id: facts.account, ..mk_account(0) };
+        let view = View { account: &account, facts, sighting: &mk_sighting(at) };
+        plan::recheck(&self.context(at), ticket, &view)
+    }
+
+    /// The re-check with the key as AWS has it.
+    pub(crate) fn recheck(&self, at: Timestamp, ticket: Ticket) -> Result<Warrant, Refusal> {
+        let facts = self.facts_of(&ticket.identity().key).clone();
+        self.recheck_with(at, ticket, &fresh(&facts))
+    }
+
+    pub(crate) fn facts_of(&self, key: &AccessKeyId) -> &KeyFacts {
+        self.keys.iter().find(|facts| facts.key == *key).unwrap()
+    }
+
+    /// Does what a warrant permits, in AWS and in the journal.
+    pub(crate) fn carry_out(&mut self, at: Timestamp, warrant: &Warrant) {
+        let n = self.keys.iter().position(|facts| facts.key == warrant.identity().key).unwrap();
+        let action = warrant.action();
+        self.happen(
+            at,
+            n,
+            KeyEvent::Intent { action, origin: warrant.origin().clone(), why: warrant.why().into() },
+        );
+        let last_use = self.keys[n].last_use.known().unwrap().clone();
+        let hold_until = at + SignedDuration::try_from(self.policy.base.hold_after_reactivation).unwrap();
+        let outcome = match action {
+            Action::Deactivate => {
+                self.keys[n].status = KeyStatus::Inactive;
+                KeyEvent::Deactivated { request_id: None, last_use, sighting: mk_sighting(at) }
+            }
+            Action::Reactivate => {
+                self.keys[n].status = KeyStatus::Active;
+                KeyEvent::Undone { request_id: None, hold_until }
+            }
+            Action::Delete => KeyEvent::Deleted { request_id: None },
+        };
+        self.happen(at, n, outcome);
+        if action == Action::Delete {
+            self.keys.remove(n);
+        }
+    }
+
+    /// Plans, re-checks and carries out; gives the number of changes made.
+    pub(crate) fn sweep_and_act(&mut self, at: Timestamp) -> usize {
+        let plan = self.sweep(at);
+        let mut done = 0;
+        for ticket in plan.steps {
+            if let Ok(warrant) = self.recheck(at, ticket) {
+                self.carry_out(at, &warrant);
+                done += 1;
+            }
+        }
+        done
+    }
+
+    /// Sweeps every six hours from the first to the last of these days, at 00:00, 06:00, 12:00 and 18:00.
+    pub(crate) fn run(&mut self, from: i64, to: i64) -> usize {
+        (from * 4..to * 4 + 4).map(|quarter| self.sweep_and_act(hours(quarter * 6))).sum()
+    }
+
+    pub(crate) fn record(&self, key: usize) -> Option<&Record> {
+        self.state.record(&mk_key_id(key))
+    }
+
+    pub(crate) fn state_of(&self, key: usize) -> &'static str {
+        self.record(key).map_or("active", |record| record.state.as_str())
+    }
+
+    pub(crate) fn names_of(&self, key: usize) -> Vec<&'static str> {
+        let of_key = self.journal.iter().filter_map(|entry| match &entry.body {
+            Body::Key { key: id, event, .. } if *id == mk_key_id(key) => Some(event.name()),
+            _ => None,
+        });
+        of_key.collect()
+    }
+}

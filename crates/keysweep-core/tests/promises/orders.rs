@@ -1,0 +1,138 @@
+//! What an operator orders by name, and the undo.
+
+use keysweep_core::lifecycle::KeyEvent;
+use keysweep_core::plan::{self, Reason, Refusal};
+use keysweep_core::policy::{ApprovalFor, Mode, Window};
+use keysweep_core::state::Body;
+use keysweep_core::ticket::{Action, Warrant};
+
+use crate::mk::*;
+
+/// A flagged key in the default policy: observe, notices required, none sent.
+fn mk_world() -> World {
+    let mut world = World::new(mk_policy(Mode::Observe), vec![mk_key(0)]);
+    world.policy.notices_required = true;
+    world.sweep(day(0));
+    world
+}
+
+fn order(world: &World, at: i64, action: Action) -> Result<Warrant, Refusal> {
+    let ticket = plan::ordered(world.record(0).unwrap(), action, "ada", "left the company").unwrap();
+    world.recheck(day(at), ticket)
+}
+
+fn reason(result: Result<Warrant, Refusal>) -> Reason {
+    result.unwrap_err().wait.reason
+}
+
+#[test]
+fn an_order_needs_neither_mode_nor_notice_nor_window() {
+    let mut world = mk_world();
+    world.policy.base.window = Window { hours: Some("03:00-04:00".parse().unwrap()), ..Window::always() };
+    let warrant = order(&world, 1, Action::Deactivate).unwrap();
+    assert_eq!(warrant.identity().key, mk_key_id(0));
+    world.carry_out(day(1), &warrant);
+    assert_eq!(world.state_of(0), "deactivated");
+}
+
+#[test]
+fn an_order_is_stopped_by_pause_breaker_parking_and_caps() {
+    let mut world = mk_world();
+    world.write(day(0), Body::Paused { reason: "freeze".into() });
+    assert_eq!(reason(order(&world, 1, Action::Deactivate)), Reason::Paused);
+    world.write(day(0), Body::Resumed { reason: "thaw".into() });
+    let tripped = keysweep_core::state::TripReason::ClockSkew { seconds: 900 };
+    world.write(day(0), Body::BreakerTripped { reason: tripped });
+    assert_eq!(reason(order(&world, 1, Action::Deactivate)), Reason::Breaker);
+    world.write(day(0), Body::BreakerReset { reason: "ntp".into(), keys: 0, accounts: None });
+    world.policy.limits.changes_per_account_per_day = 0;
+    assert_eq!(reason(order(&world, 1, Action::Deactivate)), Reason::Cap);
+}
+
+#[test]
+fn an_order_needs_approval_where_the_policy_wants_it() {
+    let mut world = mk_world();
+    world.policy.base.approval = ApprovalFor::Deactivate;
+    let refusal = order(&world, 1, Action::Deactivate).unwrap_err();
+    let names: Vec<_> = refusal.events.iter().map(KeyEvent::name).collect();
+    assert_eq!(names, ["approval_asked"]);
+    for event in refusal.events {
+        world.happen(day(1), 0, event);
+    }
+    assert_eq!(reason(order(&world, 1, Action::Deactivate)), Reason::Approval);
+    let approved = KeyEvent::Approved { action: Action::Deactivate, by: "bob".into(), reason: "yes".into() };
+    world.happen(day(1), 0, approved);
+    assert!(order(&world, 1, Action::Deactivate).is_ok());
+}
+
+#[test]
+fn an_ordered_deletion_needs_the_whole_grace() {
+    let mut world = mk_world();
+    let warrant = order(&world, 1, Action::Deactivate).unwrap();
+    world.carry_out(day(1), &warrant);
+    world.run(1, 14);
+    assert_eq!(reason(order(&world, 14, Action::Delete)), Reason::Grace);
+    world.sweep(day(15));
+    let warrant = order(&world, 15, Action::Delete).unwrap();
+    assert_eq!(warrant.action(), Action::Delete);
+}
+
+#[test]
+fn an_order_does_not_override_a_hold_or_an_exemption() {
+    let mut world = mk_world();
+    let until = None;
+    world.happen(day(0), 0, KeyEvent::HoldPlaced { by: "bob".into(), reason: "mine".into(), until });
+    assert_eq!(reason(order(&world, 1, Action::Deactivate)), Reason::Hold);
+}
+
+#[test]
+fn only_a_flagged_key_can_be_ordered_deactivated_and_only_a_deactivated_one_deleted() {
+    let mut world = mk_world();
+    assert_eq!(plan::ordered(world.record(0).unwrap(), Action::Delete, "ada", ""), Err("flagged"));
+    assert_eq!(plan::undo(world.record(0).unwrap(), "ada", ""), Err("flagged"));
+    let warrant = order(&world, 1, Action::Deactivate).unwrap();
+    world.carry_out(day(1), &warrant);
+    let record = world.record(0).unwrap();
+    assert_eq!(plan::ordered(record, Action::Deactivate, "ada", ""), Err("deactivated"));
+    assert!(plan::ordered(record, Action::Reactivate, "ada", "").is_ok());
+}
+
+#[test]
+fn an_undo_of_a_key_that_is_active_already_is_told_as_a_reactivation() {
+    let mut world = mk_world();
+    let warrant = order(&world, 1, Action::Deactivate).unwrap();
+    world.carry_out(day(1), &warrant);
+    world.keys[0].status = keysweep_core::facts::KeyStatus::Active;
+    let refusal = order(&world, 2, Action::Reactivate).unwrap_err();
+    assert_eq!(refusal.events.iter().map(KeyEvent::name).collect::<Vec<_>>(), ["reactivated"]);
+}
+
+#[test]
+fn a_warrant_becomes_an_order_only_with_the_receipt_of_its_own_intent() {
+    let mut world = mk_world();
+    world.keys.push(mk_key(1));
+    world.sweep(day(0));
+    let warrant = order(&world, 1, Action::Deactivate).unwrap();
+    let intent_of = |key: usize, action| keysweep_core::state::Entry {
+        seq: 77,
+        at: day(1),
+        actor: "ada".into(),
+        body: Body::Key {
+            account: mk_account_id(0),
+            key: mk_key_id(key),
+            event: KeyEvent::Intent {
+                action,
+                origin: keysweep_core::ticket::Origin::Policy,
+                why: String::new(),
+            },
+        },
+    };
+    let receipt = |entry| {
+        let nothing = keysweep_core::state::Delta::default();
+        keysweep_core::state::Draft::new(&world.state, &nothing).apply(&entry).unwrap()
+    };
+    let sibling = receipt(intent_of(1, Action::Deactivate));
+    let warrant = *warrant.recorded(&sibling).unwrap_err();
+    let own = receipt(intent_of(0, Action::Deactivate));
+    assert_eq!(warrant.recorded(&own).unwrap().intent(), 77);
+}

@@ -1,0 +1,147 @@
+//! Right before a change: fresh facts, the same decision, or none.
+
+use keysweep_core::facts::{Fact, KeyFacts, KeyStatus, LastUse, Source};
+use keysweep_core::plan::Reason;
+use keysweep_core::policy::{Exemption, Match, Mode};
+use keysweep_core::ticket::Ticket;
+
+use crate::mk::*;
+
+/// Makes fresh facts something that a change must not rest on.
+type Spoiler = fn(&mut KeyFacts);
+
+/// A key whose deactivation is due on day 7, with its ticket.
+fn mk_due() -> (World, Ticket) {
+    let mut world = World::new(mk_policy(Mode::Delete), vec![mk_key(0)]);
+    world.run(0, 6);
+    let mut plan = world.sweep(day(7));
+    assert_eq!(plan.steps.len(), 1);
+    (world, plan.steps.remove(0))
+}
+
+/// A key whose deletion is due on day 21, with its ticket.
+fn mk_due_for_deletion() -> (World, Ticket) {
+    let mut world = World::new(mk_policy(Mode::Delete), vec![mk_key(0)]);
+    world.run(0, 20);
+    let mut plan = world.sweep(day(21));
+    assert_eq!(plan.steps.len(), 1);
+    (world, plan.steps.remove(0))
+}
+
+fn refusal(mk: fn() -> (World, Ticket), at: i64, what: &str, spoil: Spoiler) -> Reason {
+    let (world, ticket) = mk();
+    let mut facts = fresh(&world.keys[0]);
+    spoil(&mut facts);
+    world.recheck_with(day(at), ticket, &facts).expect_err(what).wait.reason
+}
+
+#[test]
+fn fresh_facts_that_say_the_same_give_a_warrant_for_that_key_and_action() {
+    for (mk, at) in [(mk_due as fn() -> (World, Ticket), 7), (mk_due_for_deletion, 21)] {
+        let (world, ticket) = mk();
+        let (identity, action) = (ticket.identity().clone(), ticket.action());
+        let warrant = world.recheck(day(at), ticket).unwrap();
+        assert_eq!((warrant.identity(), warrant.action()), (&identity, action));
+        assert_eq!(*warrant.user_name(), world.keys[0].user_name);
+    }
+}
+
+#[test]
+fn anything_but_fresh_known_and_unchanged_facts_is_refused() {
+    let spoilers: [(&str, Spoiler); 19] = [
+        ("last use from the report", |facts| facts.source = Source::Report),
+        ("unknown last use", |facts| facts.last_use = Fact::Unknown("denied".into())),
+        ("unknown user ID", |facts| facts.user_id = Fact::Unknown("denied".into())),
+        ("a use", |facts| facts.last_use = Fact::Known(used_at(day(6)))),
+        ("a use long ago that was not known", |facts| facts.last_use = Fact::Known(used_at(day(-99)))),
+        ("another user", |facts| {
+            facts.user_id = Fact::Known("AIDAEXAMPLE999999999".parse().unwrap());
+        }),
+        ("another account", |facts| facts.account = mk_account_id(1)),
+        ("another key", |facts| facts.key = mk_key_id(1)),
+        ("another creation date", |facts| facts.created = day(-999)),
+        ("a status unheard of", |facts| facts.status = KeyStatus::Other("Expired".into())),
+        ("the other status", |facts| {
+            facts.status = match facts.status {
+                KeyStatus::Active => KeyStatus::Inactive,
+                KeyStatus::Inactive | KeyStatus::Other(_) => KeyStatus::Active,
+            };
+        }),
+        ("policies not read", |facts| facts.quarantine_policies = None),
+        ("unknown policies", |facts| facts.quarantine_policies = Some(Fact::Unknown("denied".into()))),
+        ("a quarantine policy", |facts| {
+            facts.quarantine_policies = Some(Fact::Known(vec!["AWSCompromisedKeyQuarantineV3".into()]));
+        }),
+        ("a mail user", |facts| facts.user_name = "ses-smtp-user.1".parse().unwrap()),
+        ("a third key", |facts| facts.keys_of_user = 3),
+        ("a renamed user", |facts| facts.user_name = "renamed".parse().unwrap()),
+        ("never used after all", |facts| {
+            facts.last_use = Fact::Known(LastUse::Never);
+            facts.created = day(-10);
+        }),
+        ("mail", |facts| {
+            facts.last_use =
+                Fact::Known(LastUse::At { at: day(-100), service: Some("ses".into()), region: None });
+        }),
+    ];
+    for (what, spoil) in spoilers {
+        for (mk, at) in [(mk_due as fn() -> (World, Ticket), 7), (mk_due_for_deletion, 21)] {
+            let reason = refusal(mk, at, what, spoil);
+            assert!(reason.suppresses(), "{what}: {reason:?}");
+        }
+    }
+}
+
+#[test]
+fn a_deletion_is_refused_when_the_last_use_moved_since_the_deactivation() {
+    let spoil: Spoiler = |facts| facts.last_use = Fact::Known(used_at(day(-99)));
+    assert_eq!(refusal(mk_due_for_deletion, 21, "moved", spoil), Reason::Recheck);
+}
+
+#[test]
+fn a_view_of_another_account_is_refused() {
+    let (world, ticket) = mk_due();
+    let account = mk_account(3);
+    let facts = fresh(&world.keys[0]);
+    let sighting = mk_sighting(day(7));
+    let view = keysweep_core::plan::View { account: &account, facts: &facts, sighting: &sighting };
+    assert!(keysweep_core::plan::recheck(&world.context(day(7)), ticket, &view).is_err());
+}
+
+#[test]
+fn tags_that_cannot_be_read_are_refused_where_an_exemption_reads_them() {
+    let (mut world, ticket) = mk_due();
+    let matches = Match { user_tags: [("keep".into(), "*".into())].into(), ..Match::default() };
+    let until = "2030-01-01".parse().unwrap();
+    world.policy.exemptions.push(Exemption { matches, reason: "ours".into(), until });
+    let mut facts = fresh(&world.keys[0]);
+    facts.tags = Fact::Unknown("ListUserTags: denied".into());
+    let refusal = world.recheck_with(day(7), ticket, &facts).unwrap_err();
+    assert_eq!((refusal.wait.reason, refusal.events.len()), (Reason::Unknown, 0));
+}
+
+#[test]
+fn a_warrant_carries_the_tags_under_which_iam_itself_must_refuse() {
+    let (mut world, ticket) = mk_due();
+    let matches = Match { user_tags: [("keep".into(), "yes*".into())].into(), ..Match::default() };
+    let until = "2030-01-01".parse().unwrap();
+    world.policy.exemptions.push(Exemption { matches, reason: "ours".into(), until });
+    let warrant = world.recheck(day(7), ticket).unwrap();
+    let tags: Vec<_> = warrant.exempt_tags().iter().map(|t| (t.key.as_str(), t.value.as_str())).collect();
+    assert_eq!(tags, [("keep", "yes*")]);
+}
+
+#[test]
+fn a_ticket_of_a_record_that_changed_is_refused() {
+    let (mut world, ticket) = mk_due();
+    let forgotten = keysweep_core::lifecycle::KeyEvent::Forgotten { by: "ada".into(), reason: "".into() };
+    world.happen(day(7), 0, forgotten);
+    assert_eq!(world.recheck(day(7), ticket).unwrap_err().wait.reason, Reason::Recheck);
+}
+
+#[test]
+fn a_window_that_closed_meanwhile_is_refused() {
+    let (mut world, ticket) = mk_due();
+    world.policy.base.window.hours = Some("09:00-16:00".parse().unwrap());
+    assert_eq!(world.recheck(day(7), ticket).unwrap_err().wait.reason, Reason::Window);
+}

@@ -1,0 +1,214 @@
+//! Made-up organizations: any facts, any policy, and any past that the transition function allows.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use keysweep_core::facts::{AccountFacts, Fact, Inventory, KeyFacts, KeyStatus, LastUse};
+use keysweep_core::lifecycle::KeyEvent;
+use keysweep_core::plan::{self, Plan};
+use keysweep_core::policy::{
+    ApprovalFor, Exemption, Match, Mode, Override, Policy, Resolution, Subject, TermsPatch,
+};
+use keysweep_core::state::{Body, Entry, TripReason};
+use proptest::prelude::*;
+
+use crate::journal::{EVENTS, Fill, fills, mk_event};
+use crate::mk::*;
+
+fn or_unknown<T: std::fmt::Debug + Clone + 'static>(
+    known: impl Strategy<Value = T> + 'static,
+) -> impl Strategy<Value = Fact<T>> {
+    prop_oneof![9 => known.prop_map(Fact::Known), 1 => Just(Fact::Unknown("denied".into()))]
+}
+
+fn keys() -> impl Strategy<Value = Vec<KeyFacts>> {
+    let status = prop_oneof![
+        6 => Just(KeyStatus::Active),
+        3 => Just(KeyStatus::Inactive),
+        1 => Just(KeyStatus::Other("Expired".into()))
+    ];
+    let last_use = prop_oneof![
+        2 => Just(LastUse::Never),
+        8 => (-300..40i64).prop_map(|at| used_at(day(at))),
+        1 => Just(LastUse::At { at: day(-150), service: Some("ses".into()), region: None })
+    ];
+    let tags = prop_oneof![Just(BTreeMap::new()), Just(BTreeMap::from([("Keep".into(), "yes".into())]))];
+    let path = prop_oneof![Just("/".to_owned()), Just("/ci/".to_owned())];
+    let key = (
+        (0..3usize, any::<bool>(), 1..4usize),
+        status,
+        or_unknown(last_use),
+        or_unknown(tags),
+        or_unknown(path),
+    );
+    let key = key.prop_map(|((account, known, of_user), status, last_use, tags, path)| {
+        let template = mk_key(0);
+        KeyFacts {
+            account: mk_account_id(account),
+            user_id: if known || of_user > 1 {
+                template.user_id.clone()
+            } else {
+                Fact::Unknown("denied".into())
+            },
+            path,
+            tags,
+            status,
+            last_use,
+            keys_of_user: of_user,
+            ..template
+        }
+    });
+    prop::collection::vec(key, 1..9).prop_map(|keys| {
+        let numbered = keys.into_iter().enumerate().map(|(n, key)| {
+            let own = mk_key(n);
+            // Two neighbours share a user: siblings.
+            let user_id = key.user_id.known().and(mk_key(n / 2).user_id.known().cloned());
+            KeyFacts {
+                key: own.key,
+                user_name: mk_key(n / 2).user_name,
+                user_id: user_id.map_or(Fact::Unknown("denied".into()), Fact::Known),
+                ..key
+            }
+        });
+        numbered.collect()
+    })
+}
+
+fn policies() -> impl Strategy<Value = Policy> {
+    let modes = prop::sample::select(vec![Mode::Observe, Mode::Deactivate, Mode::Delete, Mode::Delete]);
+    let approval = prop::sample::select(vec![ApprovalFor::None, ApprovalFor::None, ApprovalFor::Both]);
+    let periods = (0..200u32, 0..200u32, 0..10u32, 0..20u32, 1..20u32, 0..3u32);
+    let rules = (any::<bool>(), any::<bool>(), any::<bool>(), prop::option::of(modes.clone()));
+    let limits = (0..6u32, 0..6u32, 0..4u32, 0..8u32, 1..4u32);
+    let flags = (any::<bool>(), any::<bool>(), any::<bool>(), 0..40u32);
+    (modes, approval, periods, rules, limits, flags).prop_map(
+        |(mode, approval, periods, rules, limits, (required, adopt, hours, hold))| {
+            let mut policy = Policy { notices_required: required && hold % 2 == 0, ..mk_policy(mode) };
+            let base = &mut policy.base;
+            base.approval = approval;
+            (base.unused_after, base.never_used_after) = (days(periods.0), days(periods.1));
+            (base.notice, base.grace) = (days(periods.2), days(periods.3));
+            (base.approval_expires, base.approval_repeats) = (days(periods.4), periods.5);
+            base.adopt_inactive = adopt;
+            base.hold_after_reactivation = days(hold);
+            if hours {
+                base.window.hours = Some("05:00-19:00".parse().unwrap());
+            }
+            let (by_path, by_tag, by_user, other_mode) = rules;
+            if by_path {
+                let matches = Match { paths: vec!["/ci/".into()], ..Match::default() };
+                let terms = TermsPatch { mode: other_mode, grace: Some(days(30)), ..TermsPatch::default() };
+                policy.overrides.push(Override { matches, terms });
+            }
+            let exempt =
+                |matches| Exemption { matches, reason: "ours".into(), until: "2026-02-20".parse().unwrap() };
+            if by_tag {
+                let user_tags = BTreeMap::from([("keep".into(), "y*".into())]);
+                policy.exemptions.push(exempt(Match { user_tags, ..Match::default() }));
+            }
+            if by_user {
+                policy.exemptions.push(exempt(Match { users: vec!["*-1".into()], ..Match::default() }));
+            }
+            let caps = &mut policy.limits;
+            (caps.deactivations_per_day, caps.deletions_per_day) = (limits.0, limits.1);
+            (caps.changes_per_account_per_day, caps.surge_keys) = (limits.2, limits.3);
+            caps.failed_accounts = limits.4;
+            caps.surge = 0.0;
+            policy
+        },
+    )
+}
+
+/// A past that the transition function allows, and then a present.
+pub(crate) fn worlds() -> impl Strategy<Value = World> {
+    let past = prop::collection::vec((0..9usize, 0..EVENTS + 6, fills()), 0..120);
+    (keys(), policies(), past).prop_map(|(keys, policy, past)| {
+        let mut world = World::new(policy, keys);
+        for n in 0..world.keys.len() {
+            let fill = past.get(n).map(|(_, _, fill)| fill.clone());
+            if let Some(fill) = fill.filter(|fill| fill.number > 0) {
+                try_event(&mut world, n, 0, &Fill { hour: -2400, ..fill });
+            }
+        }
+        for (key, event, fill) in past {
+            if event < EVENTS {
+                if key < world.keys.len() {
+                    try_event(&mut world, key, event, &fill);
+                }
+            } else if let Some(body) = restraint(&world, event - EVENTS, &fill) {
+                try_entry(&mut world, hours(fill.hour), body);
+            }
+        }
+        world
+    })
+}
+
+fn try_event(world: &mut World, key: usize, event: usize, fill: &Fill) {
+    let facts = world.keys[key].clone();
+    let event = match mk_event(event, key / 2, fill) {
+        KeyEvent::Flagged { finding, mut named, .. } => {
+            named.created = facts.created;
+            let last_use = facts.last_use.known().cloned().unwrap_or(LastUse::Never);
+            KeyEvent::Flagged { finding, named, last_use }
+        }
+        // Most records agree with the present, so that plans have something to go on with.
+        KeyEvent::Deactivated { request_id, sighting, .. } if fill.flag => KeyEvent::Deactivated {
+            request_id,
+            sighting,
+            last_use: facts.last_use.known().cloned().unwrap_or(LastUse::Never),
+        },
+        other => other,
+    };
+    try_entry(world, hours(fill.hour), Body::Key { account: facts.account, key: facts.key, event });
+}
+
+pub(crate) fn try_entry(world: &mut World, at: Timestamp, body: Body) {
+    let entry = Entry { seq: world.journal.len() as u64 + 1, at, actor: "ada".into(), body };
+    if world.state.replay(&entry).is_ok() {
+        world.journal.push(entry);
+    }
+}
+
+fn restraint(world: &World, n: usize, fill: &Fill) -> Option<Body> {
+    let reason = fill.text.clone();
+    let rare = fill.number == 0;
+    Some(match n {
+        0 if rare => Body::Paused { reason },
+        1 if rare => Body::BreakerTripped { reason: TripReason::ClockSkew { seconds: 400 } },
+        2 => Body::DueAccepted { keys: plan::newly_due(&world.state) },
+        3 => Body::BreakerReset { reason, keys: 0, accounts: Some(u64::from(fill.number)) },
+        4 => Body::Resumed { reason },
+        5 => Body::AccountScanned {
+            account: mk_account_id(fill.number as usize % 3),
+            name: String::new(),
+            ou_path: String::new(),
+            sighting: mk_sighting(hours(fill.hour)),
+            inactive: world.keys.iter().map(|key| key.key.clone()).collect(),
+            inventory: Inventory::default(),
+            unknown_keys: 0,
+            report_generated_at: None,
+        },
+        _ => return None,
+    })
+}
+
+/// The hour at which the tests plan.
+pub(crate) const NOW: i64 = 40 * 24;
+
+pub(crate) fn plan_now(world: &World) -> Plan {
+    plan::plan(hours(NOW), &world.policy, &world.state, &world.collection(hours(NOW)))
+}
+
+pub(crate) fn resolve(world: &World, facts: &KeyFacts) -> Result<Resolution, Vec<String>> {
+    let account = AccountFacts { id: facts.account, ..mk_account(0) };
+    let KeyFacts { user_name, path, tags, .. } = facts;
+    world.policy.resolve(hours(NOW), &Subject { account: &account, user_name, path, tags })
+}
+
+pub(crate) fn events_of(plan: &Plan, key: &KeyFacts) -> Vec<KeyEvent> {
+    let of_key = plan.entries.iter().filter_map(|body| match body {
+        Body::Key { key: id, event, .. } if *id == key.key => Some(event.clone()),
+        _ => None,
+    });
+    of_key.collect()
+}
