@@ -313,6 +313,7 @@ impl<'a> Draft<'a> {
                 self.control_mut().reset_breaker(accounts);
             }
             Body::Started { .. }
+            | Body::ChangeFailed { .. }
             | Body::Paused { .. }
             | Body::Resumed { .. }
             | Body::BreakerTripped { .. }

@@ -170,6 +170,9 @@ impl Control {
                     Some(Pause { by: entry.actor.clone(), reason: reason.clone(), since: entry.at });
             }
             Body::Resumed { .. } => self.paused = None,
+            Body::ChangeFailed { account, .. } => {
+                self.failures.push(Failure { at: entry.at, account: *account });
+            }
             Body::BreakerTripped { reason } => {
                 self.breaker = Some(Trip { reason: reason.clone(), since: entry.at });
             }

@@ -11,6 +11,7 @@ use super::control::TripReason;
 use crate::facts::Inventory;
 use crate::ids::{AccessKeyId, AccountId};
 use crate::lifecycle::{KeyEvent, Sighting};
+use crate::ticket::Action;
 
 /// One entry: what happened, when, and by whom. The store adds the hash of the previous line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,6 +104,19 @@ pub enum Body {
         #[serde(rename = "account_id")]
         account: AccountId,
     },
+    /// A change could not even be tried: its session was not to be had. No call was made.
+    ChangeFailed {
+        /// Account.
+        #[serde(rename = "account_id")]
+        account: AccountId,
+        /// Key.
+        #[serde(rename = "access_key_id")]
+        key: AccessKeyId,
+        /// Which change.
+        action: Action,
+        /// Why.
+        why: String,
+    },
     /// Newly due keys that are within the limits of the breaker.
     DueAccepted {
         /// Which.
@@ -159,6 +173,7 @@ impl Body {
             Self::AccountFailed { .. } => "account_failed",
             Self::AccountSkipped { .. } => "account_skipped",
             Self::AccountLeft { .. } => "account_left",
+            Self::ChangeFailed { .. } => "change_failed",
             Self::DueAccepted { .. } => "due_accepted",
             Self::BreakerTripped { .. } => "breaker_tripped",
             Self::BreakerReset { .. } => "breaker_reset",
