@@ -1,0 +1,233 @@
+//! A made-up company on a paused clock: the real engine (real SDK clients, real journal and records on disk) against
+//! the simulator, without a socket. Time moves only when a test moves it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use keysweep::clock::Clock;
+use keysweep::config::{self, Config, Sources};
+use keysweep::connect::GivenAws;
+use keysweep::engine::Engine;
+use keysweep::metrics::Metrics;
+use keysweep::operator::{Decision, Reply, Request};
+use keysweep::sweep::{Swept, sweep};
+use keysweep_aws::StaticCredentials;
+use keysweep_sim::{Change, KeySpec, Sim, UserRef, Who};
+use keysweep_store::OpenOptions;
+use tempfile::TempDir;
+
+/// When every story begins.
+pub const BEGIN: &str = "2026-01-01T00:00:00Z";
+
+/// External ID of every role.
+pub const EXTERNAL_ID: &str = "keysweep-tests";
+
+/// One day.
+pub const DAY: Duration = Duration::from_secs(86_400);
+
+/// A configuration that goes all the way, in days that add up quickly: sweeps once a day, notice 7 d, grace 14 d.
+pub const DELETE: &str = r#"
+[scan]
+interval = "24h"
+report_max_age = "24h"
+[policy]
+mode = "delete"
+[notices]
+required = false
+"#;
+
+/// The company and what it runs keysweep with.
+pub struct Company {
+    /// The organization.
+    pub sim: Sim,
+    /// Policy time.
+    pub clock: Clock,
+    /// Where journal and records are.
+    pub data_dir: TempDir,
+    files: TempDir,
+    toml: String,
+}
+
+impl Company {
+    /// An organization with a management account and nothing else. Call it in a test with paused time.
+    ///
+    /// # Panics
+    /// If a temporary directory cannot be made.
+    #[must_use]
+    pub fn new(toml: &str) -> Self {
+        let clock = Clock::scaled(BEGIN.parse().expect("a date"), 1.0);
+        let hand = clock.clone();
+        let sim = Sim::new(Arc::new(move || hand.now()));
+        Self {
+            sim,
+            clock,
+            data_dir: tempfile::tempdir().expect("a temporary directory"),
+            files: tempfile::tempdir().expect("a temporary directory"),
+            toml: toml.into(),
+        }
+    }
+
+    /// An account with both roles.
+    pub fn account(&self, id: &str) -> String {
+        let (scan, enforce) = ("keysweep/KeysweepScan", "keysweep/KeysweepEnforce");
+        self.sim.account(id).name(&format!("account-{id}")).role(scan, EXTERNAL_ID).role(enforce, EXTERNAL_ID).add()
+    }
+
+    /// A user of age 400 days with one key that was last used so many days before the story begins.
+    pub fn stale_user(&self, account: &str, name: &str, idle_days: i64) -> UserRef {
+        self.sim.user(account, name).key(self.used(idle_days)).add()
+    }
+
+    /// A key of age 400 days that was last used so many days before now.
+    #[must_use]
+    pub fn used(&self, idle_days: i64) -> KeySpec {
+        KeySpec::new().created(self.days_ago(400)).used(self.days_ago(idle_days), "s3", "us-east-1")
+    }
+
+    /// So many days before now.
+    #[must_use]
+    pub fn days_ago(&self, days: i64) -> Timestamp {
+        self.clock.now() - SignedDuration::from_hours(24 * days)
+    }
+
+    /// Replaces the configuration; takes effect with the next [`Company::open`] or [`Company::reload`].
+    pub fn configure(&mut self, toml: &str) {
+        self.toml = toml.into();
+    }
+
+    /// The configuration as keysweep reads it.
+    ///
+    /// # Panics
+    /// If it is not valid: the message names every mistake.
+    #[must_use]
+    pub fn config(&self) -> Config {
+        let file = self.files.path().join("keysweep.toml");
+        let external_id = self.files.path().join("external-id");
+        std::fs::write(&external_id, EXTERNAL_ID).expect("the external ID is written");
+        let data_dir = self.data_dir.path().display();
+        let text = format!("data_dir = \"{data_dir}\"\nrole.external_id_file = \"{}\"\n{}", external_id.display(), self.toml);
+        std::fs::write(&file, text).expect("the configuration is written");
+        let sources = Sources { file: Some(file), ..Sources::default() };
+        config::load(&sources, self.clock.now()).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Opens data_dir, and resumes where it is new.
+    ///
+    /// # Panics
+    /// If it does not open.
+    pub async fn open(&self) -> Arc<Engine> {
+        let engine = self.open_with(OpenOptions::default()).await;
+        if engine.store().read(|state| state.control().paused.is_some()) {
+            ask(&engine, Request::Resume { reason: "the story begins".into() }).await;
+        }
+        engine
+    }
+
+    /// Opens data_dir and looks for the first time: keys that are stale are flagged and noticed on day 0.
+    pub async fn begin(&self) -> Arc<Engine> {
+        let engine = self.open().await;
+        swept(&engine).await;
+        engine
+    }
+
+    /// Opens data_dir as it is.
+    ///
+    /// # Panics
+    /// If it does not open.
+    pub async fn open_with(&self, options: OpenOptions) -> Arc<Engine> {
+        let (config, clock) = (Arc::new(self.config()), self.clock.clone());
+        let opened = Engine::open(config, clock, Metrics::new(), self.given(), options).await;
+        opened.unwrap_or_else(|error| panic!("{error:?}")).0
+    }
+
+    /// The simulator instead of AWS.
+    #[must_use]
+    pub fn given(&self) -> GivenAws {
+        let (id, secret, token) = self.sim.hub_credentials();
+        GivenAws {
+            http: Some(self.sim.connector()),
+            credentials: Some(StaticCredentials {
+                access_key_id: id,
+                secret_access_key: secret.into(),
+                session_token: token.map(Into::into),
+            }),
+            endpoint: None,
+        }
+    }
+
+    /// Lets so many days pass, with a sweep at the end of each.
+    ///
+    /// # Panics
+    /// If a sweep fails as a whole.
+    pub async fn days(&self, engine: &Engine, days: usize) -> Swept {
+        let mut last = Swept::default();
+        for _ in 0..days {
+            tokio::time::advance(DAY).await;
+            last = swept(engine).await;
+        }
+        last
+    }
+
+    /// Changes of keys that keysweep made, as `action key`, in order. What people did is left out.
+    #[must_use]
+    pub fn changes(&self) -> Vec<String> {
+        self.by_keysweep().map(|change| words(&change)).collect()
+    }
+
+    /// Changes of keys that keysweep made.
+    pub fn by_keysweep(&self) -> impl Iterator<Item = Change> {
+        self.sim.changes().into_iter().filter(|change| change.applied && !matches!(change.who, Who::Script(_)))
+    }
+
+    /// Status of a key, or `deleted`.
+    #[must_use]
+    pub fn status(&self, key: &str) -> String {
+        self.sim.key_status(key).unwrap_or_else(|| "deleted".into())
+    }
+}
+
+fn words(change: &Change) -> String {
+    let key = change.key_id.as_deref().unwrap_or("-");
+    match &change.new {
+        Some(status) => format!("{status} {key}"),
+        None => format!("{} {key}", change.action),
+    }
+}
+
+/// One sweep.
+///
+/// # Panics
+/// If it fails as a whole.
+pub async fn swept(engine: &Engine) -> Swept {
+    sweep(engine).await.unwrap_or_else(|error| panic!("{error:?}"))
+}
+
+/// Asks as an operator.
+pub async fn ask(engine: &Engine, request: Request) -> Reply {
+    engine.answer("alice", request).await
+}
+
+/// Decides about a key as an operator; whether it was done, and the answer in words.
+pub async fn decide(engine: &Engine, key: &str, decision: Decision) -> (bool, String) {
+    let request = Request::Decide { key: key.into(), decision, reason: "the test says so".into() };
+    match ask(engine, request).await {
+        Reply::Done { message } => (true, message),
+        Reply::Refused { message } => (false, message),
+        other => (false, format!("{other:?}")),
+    }
+}
+
+/// Base state of a key as keysweep records it; `active` without a record.
+#[must_use]
+pub fn state_of(engine: &Engine, key: &str) -> String {
+    let key = key.parse().unwrap_or_else(|error| panic!("{error}"));
+    engine.store().read(|state| state.record(&key).map_or("active", |record| record.state.as_str()).to_owned())
+}
+
+/// Whether a key is on hold.
+#[must_use]
+pub fn held(engine: &Engine, key: &str) -> bool {
+    let key = key.parse().unwrap_or_else(|error| panic!("{error}"));
+    engine.store().read(|state| state.record(&key).is_some_and(|record| record.hold.is_some()))
+}
