@@ -227,7 +227,11 @@ fn findings(tally: &Tally) -> Vec<Count> {
         of("exempt", "stale, and held back by an exemption", found.exempt),
         of("on hold", "left alone until a person or a date ends it", sum(|keys| keys.on_hold)),
         of("waiting for approval", "a person decides", tally.approvals_pending),
-        bad("out of reach", "in the lifecycle, and the account cannot be read", sum(|keys| keys.out_of_reach)),
+        bad(
+            "out of reach",
+            "in the lifecycle, and the account cannot be read",
+            sum(|keys| keys.out_of_reach),
+        ),
         bad("deactivated, in use", "last use moved afterwards: somebody needs it", sum(|keys| keys.in_use)),
     ]
 }

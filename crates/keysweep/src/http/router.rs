@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
@@ -13,7 +14,6 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::{Next, from_fn, from_fn_with_state, map_response_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::Router;
 use tokio::sync::Semaphore;
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::timeout::TimeoutLayer;
@@ -94,7 +94,8 @@ async fn scrape(State(app): State<Arc<App>>) -> Response {
 
 async fn landing(State(app): State<Arc<App>>) -> Response {
     if !app.local {
-        let text = "The page is served on a loopback address only: here are /metrics, /-/healthy and /-/ready.\n";
+        let text =
+            "The page is served on a loopback address only: here are /metrics, /-/healthy and /-/ready.\n";
         return told(StatusCode::FORBIDDEN, text).into_response();
     }
     match app.work(|app| page::render(&app.engine, &app.missing())).await {
@@ -115,7 +116,9 @@ async fn not_found(uri: Uri) -> Told {
 async fn not_allowed(method: Method) -> Told {
     told(
         StatusCode::METHOD_NOT_ALLOWED,
-        format!("{method} is not possible here: everything is read-only. Decisions are made on the command line.\n"),
+        format!(
+            "{method} is not possible here: everything is read-only. Decisions are made on the command line.\n"
+        ),
     )
 }
 
@@ -146,7 +149,10 @@ impl App {
 
     /// Does work that walks all records, away from the tasks of the runtime. The place is given back when the work is
     /// done, even if nobody waits for it any more.
-    async fn work<T: Send + 'static>(self: Arc<Self>, work: impl FnOnce(&Self) -> T + Send + 'static) -> Option<T> {
+    async fn work<T: Send + 'static>(
+        self: Arc<Self>,
+        work: impl FnOnce(&Self) -> T + Send + 'static,
+    ) -> Option<T> {
         let place = Arc::clone(&self.at_once).acquire_owned().await.ok()?;
         let done = tokio::task::spawn_blocking(move || {
             let result = work(&self);

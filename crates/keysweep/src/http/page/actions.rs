@@ -46,7 +46,10 @@ pub(super) fn actions(now: Timestamp, state: &State, policy: &Policy, collection
         .collect();
     next.sort_by(|(a, ..), (b, ..)| a.cmp(b));
     let more = next.len().saturating_sub(ROWS);
-    let rows = next.into_iter().take(ROWS).map(|(_, key, action, at, why)| row(now, collection, key, action, at, why));
+    let rows = next
+        .into_iter()
+        .take(ROWS)
+        .map(|(_, key, action, at, why)| row(now, collection, key, action, at, why));
     Actions { rows: rows.collect(), more }
 }
 

@@ -24,12 +24,15 @@ pub(super) fn instant(at: Timestamp) -> String {
 
 /// An instant with its distance: `2026-11-22 02:30 UTC (3 days ago)`.
 pub(super) fn moment(now: Timestamp, at: Timestamp) -> String {
+    if at.as_second() == now.as_second() {
+        return format!("{} (just now)", instant(at));
+    }
     let distance = span(at.duration_since(now).unsigned_abs());
     let relative = if at > now { format!("in {distance}") } else { format!("{distance} ago") };
     format!("{} ({relative})", instant(at))
 }
 
-/// A span in its largest unit that fits twice, so that what is lost is less than a third: `36 hours`, `2 days`.
+/// A span in the largest unit that fits twice: `36 hours`, `2 days`.
 pub(super) fn span(span: Duration) -> String {
     let seconds = span.as_secs();
     let (count, unit) = match seconds {
@@ -60,6 +63,7 @@ mod tests {
         let now: Timestamp = "2026-11-22T02:30:10Z".parse().unwrap();
         let at = |text: &str| moment(now, text.parse().unwrap());
         assert_eq!(at("2026-11-22T02:30:09Z"), "2026-11-22 02:30 UTC (1 second ago)");
+        assert_eq!(at("2026-11-22T02:30:10Z"), "2026-11-22 02:30 UTC (just now)");
         assert_eq!(at("2026-11-22T01:00:10Z"), "2026-11-22 01:00 UTC (90 minutes ago)");
         assert_eq!(at("2026-11-24T02:30:09Z"), "2026-11-24 02:30 UTC (in 47 hours)");
         assert_eq!(at("2026-11-25T02:30:10Z"), "2026-11-25 02:30 UTC (in 3 days)");

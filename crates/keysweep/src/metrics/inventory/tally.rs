@@ -12,7 +12,7 @@ use keysweep_core::ticket::Action;
 /// The organization, counted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// By account; those that left appear only while records of theirs do.
+    /// By account. Of those that left only the keys that nobody can reach are counted.
     pub accounts: BTreeMap<AccountId, AccountTally>,
     /// Accounts of the organization by how they can be reached.
     pub reaches: Reaches,
@@ -138,7 +138,13 @@ impl Tally {
             Reach::Scanned => self.reaches.scanned += 1,
             Reach::Failed { .. } => self.reaches.failed += 1,
             Reach::Skipped { .. } => self.reaches.skipped += 1,
-            Reach::Left { .. } => return,
+            Reach::Left { .. } => {
+                // Its keys are not of this organization any more.
+                if let Some(keys) = self.accounts.get_mut(&id) {
+                    *keys = AccountTally { out_of_reach: keys.out_of_reach, ..AccountTally::default() };
+                }
+                return;
+            }
         }
         let keys = self.accounts.entry(id).or_default();
         keys.active = account.inventory.active_keys.saturating_sub(keys.elsewhere);

@@ -1,0 +1,227 @@
+//! A made-up organization with one of everything, told by the entries that would have led to it.
+#![allow(dead_code, reason = "no test that includes this file needs all of it")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use keysweep_core::facts::{
+    AccountFacts, AccountScan, Collection, Fact, IdleHistogram, Inventory, KeyFacts, KeyStatus, LastUse,
+    Outcome, Source,
+};
+use keysweep_core::ids::{AccessKeyId, AccountId};
+use keysweep_core::lifecycle::{Finding, KeyEvent, Named, Sighting};
+use keysweep_core::policy::{DAY, Mode, Policy};
+use keysweep_core::state::{Body, Entry, FindingCounts, State};
+use keysweep_core::ticket::{Action, Origin};
+
+/// What everything here is told as of.
+pub(crate) const NOW: &str = "2026-11-22T02:30:00Z";
+
+/// Scanned.
+pub(crate) const PROD: &str = "111122223333";
+/// Scanned once, and failing since. Its name wants escaping everywhere.
+pub(crate) const ACME: &str = "222233334444";
+/// Suspended.
+pub(crate) const OLD: &str = "333344445555";
+/// Left, with a key in the lifecycle.
+pub(crate) const SOLD: &str = "444455556666";
+/// Never scanned.
+pub(crate) const NEW: &str = "555566667777";
+
+/// The instant of [`NOW`].
+pub(crate) fn now() -> Timestamp {
+    NOW.parse().unwrap()
+}
+
+/// So many days before [`NOW`].
+pub(crate) fn days_ago(days: i64) -> Timestamp {
+    now() - SignedDuration::from_hours(24 * days)
+}
+
+/// A policy that deactivates without delivered notices.
+pub(crate) fn policy() -> Policy {
+    let mut policy = Policy { notices_required: false, ..Policy::default() };
+    policy.base.mode = Mode::Deactivate;
+    policy.base.unused_after = 90 * DAY;
+    policy
+}
+
+/// The entries of the journal, with their times, oldest first.
+pub(crate) fn entries() -> Vec<(Timestamp, Body)> {
+    let mut told: Vec<(Timestamp, Body)> = vec![
+        (days_ago(40), scanned(PROD, "prod", "Root/Workloads", days_ago(40), 40)),
+        (days_ago(40), scanned(ACME, "ac<me> & \"s\u{f6}hne\"", "Root", days_ago(40), 7)),
+        (days_ago(40), scanned(SOLD, "sold", "Root", days_ago(40), 3)),
+        (days_ago(40), failed(NEW, "new", "assume role keysweep/KeysweepScan in 555566667777: denied")),
+        (days_ago(40), skipped(OLD, "old", "the account is SUSPENDED")),
+    ];
+    // alice waits for approval, bob is deactivated and quiet, carol is deactivated and in use, dave is on hold.
+    for user in ["alice", "bob", "carol", "dave"] {
+        told.push((days_ago(40), flagged(PROD, user)));
+    }
+    told.push((days_ago(40), flagged(SOLD, "erin")));
+    told.push((days_ago(40), flagged(ACME, "<b>mallory</b>")));
+    for user in ["alice", "bob", "carol"] {
+        let noticed = KeyEvent::Noticed { covers: Action::Deactivate, not_before: days_ago(33) };
+        told.push((days_ago(40), key(PROD, user, noticed)));
+    }
+    let asked = KeyEvent::ApprovalAsked {
+        action: Action::Deactivate,
+        expires: days_ago(-10),
+        repeats: 0,
+        last_use: last_use(200),
+    };
+    told.push((days_ago(4), key(PROD, "alice", asked)));
+    let held = KeyEvent::HoldPlaced { by: "dana".into(), reason: "audit".into(), until: None };
+    told.push((days_ago(20), key(PROD, "dave", held)));
+    for user in ["bob", "carol"] {
+        let intent =
+            KeyEvent::Intent { action: Action::Deactivate, origin: Origin::Policy, why: "unused".into() };
+        told.push((days_ago(30), key(PROD, user, intent)));
+        let done = KeyEvent::Deactivated {
+            request_id: None,
+            last_use: last_use(200),
+            sighting: sighting(days_ago(30)),
+        };
+        told.push((days_ago(30), key(PROD, user, done)));
+    }
+    told.push((days_ago(10), key(PROD, "carol", KeyEvent::LastUseMoved { last_use: last_use(29) })));
+    told.push((days_ago(1), key(PROD, "alice", KeyEvent::BecameDue { action: Action::Deactivate })));
+    told.push((days_ago(2), failed(ACME, "ac<me> & \"s\u{f6}hne\"", "get the credential report: throttled")));
+    told.push((days_ago(2), Body::AccountLeft { account: SOLD.parse().unwrap() }));
+    told.push((days_ago(0), scanned(PROD, "prod", "Root/Workloads", days_ago(0), 38)));
+    let counts = FindingCounts { unused: 4, never_used: 1, over_age: 2, exempt: 1 };
+    told.push((days_ago(0), Body::AccountFindings { account: PROD.parse().unwrap(), findings: counts }));
+    told.push((
+        days_ago(0),
+        Body::SweepFinished {
+            took: Duration::from_millis(93_500),
+            scanned: 1,
+            failed: 2,
+            skipped: 1,
+            complete: true,
+        },
+    ));
+    told
+}
+
+/// The state that the entries lead to.
+pub(crate) fn state() -> State {
+    let mut state = State::default();
+    add(&mut state, entries());
+    state
+}
+
+/// Adds entries by `keysweep` to a state.
+pub(crate) fn add(state: &mut State, entries: Vec<(Timestamp, Body)>) {
+    for (index, (at, body)) in entries.into_iter().enumerate() {
+        let seq = u64::try_from(index).unwrap() + 1;
+        state.replay(&Entry { seq, at, actor: "keysweep".into(), body }).unwrap();
+    }
+}
+
+/// What a sweep at [`NOW`] sees of PROD.
+pub(crate) fn collection() -> Collection {
+    let scan = AccountScan {
+        sighting: sighting(now()),
+        keys: ["alice", "bob", "carol", "dave"].map(facts).to_vec(),
+        absent: BTreeSet::new(),
+        unread_users: BTreeMap::new(),
+        inventory: inventory(38),
+        report_generated_at: Some(now()),
+        fallback: None,
+    };
+    let account = AccountFacts {
+        id: PROD.parse().unwrap(),
+        name: "prod <1>".into(),
+        email: String::new(),
+        management: false,
+        ous: None,
+        tags: None,
+    };
+    Collection { at: now(), accounts: vec![(account, Outcome::Scanned(Box::new(scan)))], complete: false }
+}
+
+fn facts(user: &str) -> KeyFacts {
+    let inactive = ["bob", "carol"].contains(&user);
+    KeyFacts {
+        account: PROD.parse().unwrap(),
+        user_name: user.parse().unwrap(),
+        user_id: Fact::Known(format!("AIDA{:0>16}", user.to_uppercase()).parse().unwrap()),
+        path: Fact::Known("/".into()),
+        tags: Fact::Known(BTreeMap::new()),
+        key: key_id(user),
+        created: days_ago(400),
+        status: if inactive { KeyStatus::Inactive } else { KeyStatus::Active },
+        last_use: Fact::Known(last_use(if user == "carol" { 29 } else { 200 })),
+        source: Source::Live,
+        keys_of_user: 1,
+        quarantine_policies: None,
+    }
+}
+
+fn last_use(days: i64) -> LastUse {
+    LastUse::At { at: days_ago(days), service: Some("s3".into()), region: Some("eu-west-1".into()) }
+}
+
+/// The key of a user, by the letters of its name.
+pub(crate) fn key_id(user: &str) -> AccessKeyId {
+    let letters: String = user.chars().filter(char::is_ascii_alphanumeric).collect();
+    format!("AKIA{:0>16}", letters.to_uppercase()).parse().unwrap()
+}
+
+fn key(account: &str, user: &str, event: KeyEvent) -> Body {
+    Body::Key { account: account.parse().unwrap(), key: key_id(user), event }
+}
+
+fn flagged(account: &str, user: &str) -> Body {
+    let letters: String = user.chars().filter(char::is_ascii_alphanumeric).collect();
+    let named = Named {
+        user_id: format!("AIDA{:0>16}", letters.to_uppercase()).parse().unwrap(),
+        user_name: user.parse().unwrap(),
+        created: days_ago(400),
+    };
+    key(account, user, KeyEvent::Flagged { finding: Finding::Unused, named, last_use: last_use(200) })
+}
+
+fn scanned(account: &str, name: &str, ou_path: &str, at: Timestamp, active: u64) -> Body {
+    let account: AccountId = account.parse().unwrap();
+    Body::AccountScanned {
+        account,
+        name: name.into(),
+        ou_path: ou_path.into(),
+        sighting: sighting(at),
+        inactive: BTreeSet::new(),
+        inventory: inventory(active),
+        unknown_keys: u64::from(active == 38),
+        report_generated_at: Some(at),
+    }
+}
+
+fn inventory(active: u64) -> Inventory {
+    let mut idle = IdleHistogram::default();
+    for number in 0..active {
+        idle.add(Duration::from_secs(86_400 * 15 * number), number % 5 == 0);
+    }
+    Inventory {
+        users: active,
+        active_keys: active,
+        inactive_keys: 2,
+        root_keys: (active != 7).then_some(u64::from(active == 38)),
+        oldest_active_key: Some(days_ago(900)),
+        idle,
+    }
+}
+
+fn failed(account: &str, name: &str, reason: &str) -> Body {
+    Body::AccountFailed { account: account.parse().unwrap(), name: name.into(), reason: reason.into() }
+}
+
+fn skipped(account: &str, name: &str, reason: &str) -> Body {
+    Body::AccountSkipped { account: account.parse().unwrap(), name: name.into(), reason: reason.into() }
+}
+
+fn sighting(at: Timestamp) -> Sighting {
+    Sighting { at, run: 1, monotonic: Duration::ZERO, interval: Duration::from_secs(6 * 3600) }
+}

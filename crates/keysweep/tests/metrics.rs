@@ -1,0 +1,277 @@
+//! What Prometheus is told, against the catalogue.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use keysweep::metrics::inventory::{Observed, Tally, families};
+use keysweep::metrics::{Metrics, render};
+use keysweep_aws::{FaultKind, Observer};
+use keysweep_core::lifecycle::KeyEvent;
+use keysweep_core::plan::Reason;
+use keysweep_core::state::{Body, State, TripReason};
+use keysweep_core::ticket::{Action, Origin};
+
+#[path = "http_support/organization.rs"]
+mod organization;
+
+use organization::{ACME, NEW, OLD, PROD, SOLD, add, collection, days_ago, key_id, now, policy, state};
+
+const CATALOGUE: &str = include_str!("golden/metrics-catalogue.prom");
+
+/// The catalogue with the labels whose values it lists in full, for the families in which it does.
+const CLOSED: [(&str, &str); 14] = [
+    ("keysweep_stale_keys", "reason"),
+    ("keysweep_accounts", "outcome"),
+    ("keysweep_accounts_by_mode", "mode"),
+    ("keysweep_active_keys_by_idle", "bucket"),
+    ("keysweep_key_signals_total", "signal"),
+    ("keysweep_actions_total", "action"),
+    ("keysweep_action_failures_total", "reason"),
+    ("keysweep_actions_suppressed_total", "reason"),
+    ("keysweep_audit_events_total", "sink"),
+    ("keysweep_audit_failures_total", "sink"),
+    ("keysweep_build_info", "none"),
+    ("keysweep_paused", "none"),
+    ("keysweep_scans_total", "none"),
+    ("keysweep_approvals_pending", "none"),
+];
+
+fn gauges(state: &State) -> String {
+    let (policy, seen) = (policy(), collection());
+    let observed = Observed {
+        now: now(),
+        state,
+        policy: &policy,
+        scan_interval: Duration::from_secs(6 * 3600),
+        seen: Some(&seen),
+        store_bytes: Some(123_456),
+    };
+    render(families(&observed)).unwrap()
+}
+
+fn everything() -> String {
+    let metrics = Metrics::new();
+    metrics.call("iam:ListAccessKeys", Ok(()), Duration::from_millis(80));
+    metrics.call("iam:ListAccessKeys", Err(FaultKind::Throttled), Duration::from_secs(31));
+    metrics.config_loaded(days_ago(3), true);
+    let (policy, seen, state) = (policy(), collection(), state());
+    let observed = Observed {
+        now: now(),
+        state: &state,
+        policy: &policy,
+        scan_interval: Duration::from_secs(6 * 3600),
+        seen: Some(&seen),
+        store_bytes: Some(123_456),
+    };
+    let mut all = metrics.families();
+    all.extend(families(&observed));
+    render(all).unwrap()
+}
+
+/// Lines of a family, without comments.
+fn series<'a>(text: &'a str, family: &str) -> Vec<&'a str> {
+    let of_family = |line: &&str| line.strip_prefix(family).is_some_and(|rest| rest.starts_with([' ', '{']));
+    text.lines().filter(of_family).collect()
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Described {
+    help: String,
+    kind: String,
+    labels: BTreeMap<String, BTreeSet<String>>,
+}
+
+/// Families of a text in the exposition format, with the values of their labels.
+fn described(text: &str) -> BTreeMap<String, Described> {
+    let mut families: BTreeMap<String, Described> = BTreeMap::new();
+    let mut family = String::new();
+    for line in text.lines() {
+        if let Some(rest) = line.strip_prefix("# HELP ") {
+            let (name, help) = rest.split_once(' ').unwrap();
+            family = name.to_owned();
+            families.entry(family.clone()).or_default().help = help.to_owned();
+        } else if let Some(rest) = line.strip_prefix("# TYPE ") {
+            families.get_mut(&family).unwrap().kind = rest.split_once(' ').unwrap().1.to_owned();
+        } else if let Some((_, rest)) = line.split_once('{') {
+            let mut rest = rest;
+            while let Some((name, value)) = rest.trim_start_matches(',').split_once("=\"") {
+                let end = value.find("\",").or_else(|| value.find("\"}")).unwrap();
+                let values = families.get_mut(&family).unwrap().labels.entry(name.to_owned()).or_default();
+                values.insert(value[..end].to_owned());
+                rest = &value[end + 1..];
+            }
+        }
+    }
+    for described in families.values_mut() {
+        described.labels.remove("le");
+    }
+    families
+}
+
+#[test]
+fn every_family_is_that_of_the_catalogue_by_name_help_type_and_labels() {
+    let (ours, catalogue) = (described(&everything()), described(CATALOGUE));
+    let names = |families: &BTreeMap<String, Described>| families.keys().cloned().collect::<BTreeSet<_>>();
+    assert_eq!(names(&ours), names(&catalogue));
+    for (name, theirs) in &catalogue {
+        let our = &ours[name];
+        assert_eq!((&our.help, &our.kind), (&theirs.help, &theirs.kind), "{name}");
+        let labels = |family: &Described| family.labels.keys().cloned().collect::<Vec<_>>();
+        assert_eq!(labels(our), labels(theirs), "{name}");
+    }
+    for (family, label) in CLOSED {
+        assert_eq!(ours[family].labels.get(label), catalogue[family].labels.get(label), "{family} {label}");
+    }
+    assert!(ours["keysweep_keys"].labels["state"].is_subset(&catalogue["keysweep_keys"].labels["state"]));
+}
+
+#[test]
+fn what_is_rendered_for_a_known_organization_is_the_golden_file() {
+    // The build names itself: that line differs from build to build.
+    let text: String = everything()
+        .lines()
+        .filter(|line| !line.starts_with("keysweep_build_info{"))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let golden = include_str!("golden/metrics.prom");
+    if text != golden {
+        let place = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("metrics.prom");
+        std::fs::write(&place, &text).unwrap();
+        panic!("what is rendered is not tests/golden/metrics.prom; it is in {}", place.display());
+    }
+}
+
+#[test]
+fn counters_that_are_known_begin_at_zero() {
+    let text = render(Metrics::new().families()).unwrap();
+    for series in [
+        "keysweep_actions_total{action=\"reactivate\"} 0",
+        "keysweep_action_failures_total{action=\"delete\",reason=\"unclear\"} 0",
+        "keysweep_actions_suppressed_total{action=\"deactivate\",reason=\"recheck\"} 0",
+        "keysweep_transitions_total{from=\"active\",to=\"flagged\"} 0",
+        "keysweep_key_signals_total{signal=\"used_again\"} 0",
+        "keysweep_state_store_errors_total{operation=\"read\"} 0",
+        "keysweep_log_messages_total{level=\"error\"} 0",
+    ] {
+        assert!(text.lines().any(|line| line == series), "{series} is not in\n{text}");
+    }
+}
+
+#[test]
+fn a_grace_period_that_runs_is_no_suppressed_change() {
+    let metrics = Metrics::new();
+    metrics.suppressed(Action::Delete, Reason::Grace);
+    metrics.suppressed(Action::Delete, Reason::Cap);
+    let text = render(metrics.families()).unwrap();
+    assert!(!text.contains("grace"));
+    assert!(text.contains("keysweep_actions_suppressed_total{action=\"delete\",reason=\"cap\"} 1"));
+}
+
+#[test]
+fn errors_that_the_store_counted_are_taken_over_once() {
+    let metrics = Metrics::new();
+    for _ in 0..3 {
+        metrics.store_errors_so_far(2, 1);
+    }
+    metrics.store_error("write");
+    let text = render(metrics.families()).unwrap();
+    assert!(text.contains("keysweep_state_store_errors_total{operation=\"read\"} 2"));
+    assert!(text.contains("keysweep_state_store_errors_total{operation=\"write\"} 2"));
+}
+
+#[test]
+fn an_account_that_fails_keeps_its_last_result_beside_a_zero() {
+    let text = gauges(&state());
+    let of = |family: &str, account: &str| {
+        series(&text, family).into_iter().find(|line| line.contains(account)).map(ToOwned::to_owned)
+    };
+    assert!(of("keysweep_account_scan_success", ACME).unwrap().ends_with(" 0"));
+    assert!(of("keysweep_stale_keys", ACME).is_some());
+    assert!(of("keysweep_account_scan_last_success_timestamp_seconds", ACME).is_some());
+    // Its root keys could not be told: that is not none.
+    assert_eq!(of("keysweep_root_keys", ACME), None);
+}
+
+#[test]
+fn what_was_never_scanned_has_no_counts_rather_than_zeros() {
+    let text = gauges(&state());
+    for account in [NEW, OLD] {
+        for family in ["keysweep_stale_keys", "keysweep_root_keys", "keysweep_unknown_keys", "keysweep_keys"]
+        {
+            assert!(!series(&text, family).iter().any(|line| line.contains(account)), "{family} {account}");
+        }
+    }
+    assert!(!series(&text, "keysweep_account_scan_success").iter().any(|line| line.contains(OLD)));
+}
+
+#[test]
+fn an_account_that_left_vanishes_except_for_keys_that_nobody_can_reach() {
+    let mut state = state();
+    let text = gauges(&state);
+    let left: Vec<&str> = text.lines().filter(|line| line.contains(SOLD)).collect();
+    assert_eq!(left, [format!("keysweep_keys_out_of_reach{{account_id=\"{SOLD}\"}} 1")]);
+    let forgotten = KeyEvent::Forgotten { by: "dana".into(), reason: "sold".into() };
+    let body = Body::Key { account: SOLD.parse().unwrap(), key: key_id("erin"), event: forgotten };
+    add(&mut state, vec![(now(), body)]);
+    assert!(!gauges(&state).contains(SOLD));
+}
+
+#[test]
+fn each_key_is_counted_once_and_one_deactivated_after_the_scan_is_not_active_too() {
+    let mut state = state();
+    let sum = |state: &State| {
+        let tally = Tally::of(state, now());
+        let keys = tally.accounts[&PROD.parse().unwrap()];
+        keys.states().into_iter().map(|(_, count)| count).sum::<u64>()
+    };
+    // 38 active, alice and dave among them as flagged; bob and carol are deactivated.
+    assert_eq!(sum(&state), 40);
+    let later = now() + Duration::from_secs(60);
+    let account = PROD.parse().unwrap();
+    let told = |event| (later, Body::Key { account, key: key_id("alice"), event });
+    let intent = KeyEvent::Intent { action: Action::Deactivate, origin: Origin::Policy, why: String::new() };
+    add(&mut state, vec![told(intent)]);
+    assert_eq!(sum(&state), 40);
+    let sighting = keysweep_core::lifecycle::Sighting {
+        at: later,
+        run: 1,
+        monotonic: Duration::from_secs(60),
+        interval: Duration::from_secs(3600),
+    };
+    let last_use = keysweep_core::facts::LastUse::Never;
+    add(&mut state, vec![told(KeyEvent::Deactivated { request_id: None, last_use, sighting })]);
+    assert_eq!(sum(&state), 40);
+}
+
+#[test]
+fn the_oldest_request_for_approval_is_absent_where_nobody_was_asked() {
+    let text = gauges(&state());
+    assert_eq!(series(&text, "keysweep_approvals_pending"), ["keysweep_approvals_pending 1"]);
+    assert_eq!(series(&text, "keysweep_approval_oldest_pending_timestamp_seconds").len(), 1);
+    let text = gauges(&State::default());
+    assert_eq!(series(&text, "keysweep_approvals_pending"), ["keysweep_approvals_pending 0"]);
+    assert!(series(&text, "keysweep_approval_oldest_pending_timestamp_seconds").is_empty());
+}
+
+#[test]
+fn a_name_that_breaks_out_of_its_label_stays_in_it() {
+    let text = gauges(&state());
+    let line = series(&text, "keysweep_account_info").into_iter().find(|line| line.contains(ACME)).unwrap();
+    assert!(line.contains("account_name=\"ac<me> & \\\"s\u{f6}hne\\\"\""), "{line}");
+}
+
+#[test]
+fn pause_and_breaker_show_as_one() {
+    let mut state = state();
+    assert!(gauges(&state).contains("\nkeysweep_paused 0\n"));
+    let tripped = TripReason::Shrink { before: 40, now: 20 };
+    add(
+        &mut state,
+        vec![
+            (now(), Body::Paused { reason: "incident".into() }),
+            (now(), Body::BreakerTripped { reason: tripped }),
+        ],
+    );
+    let text = gauges(&state);
+    assert!(text.contains("\nkeysweep_paused 1\n") && text.contains("\nkeysweep_circuit_breaker_open 1\n"));
+}
