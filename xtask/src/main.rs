@@ -1,2 +1,71 @@
-//! .
-fn main() {}
+//! The project's own chores: the only entry points besides cargo itself.
+//!
+//! Run as `cargo xtask COMMAND` from anywhere in the repository.
+
+mod bench;
+mod command;
+mod deploy;
+mod generate;
+#[cfg(feature = "product")]
+mod product;
+mod test;
+mod tools;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", about = "The project's own chores")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Check that the tools of the tests are there, then run every test
+    Test,
+    /// Measure scans of large organizations against the simulator; fails if a gate of docs/PERFORMANCE.md does
+    Bench(bench::Options),
+    /// Write config/keysweep.toml and docs/schemas/ from the code
+    GenConfig,
+    /// Check the systemd unit, the Dockerfile, the scripts, and that packages hold no simulator
+    CheckDeploy,
+    /// What the others run once the product is built
+    #[cfg(feature = "product")]
+    #[command(subcommand, hide = true)]
+    Product(product::Command),
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().command) {
+        Ok(code) => code,
+        Err(error) => {
+            command::say(&format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Test => test::run_tests()?,
+        Command::Bench(options) => return bench::bench(&options),
+        Command::GenConfig => generate::generate()?,
+        Command::CheckDeploy => deploy::check()?,
+        #[cfg(feature = "product")]
+        Command::Product(command) => return product::run(&command),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_definition_of_the_command_line_is_sound() {
+        super::Cli::command().debug_assert();
+    }
+}

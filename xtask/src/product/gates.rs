@@ -1,0 +1,148 @@
+//! What a scan may cost.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::server::{STALE_PERCENT, USERS};
+
+/// Processor time of keysweep per AWS call. The bare SDK needs 120 to 196 microseconds.
+const CPU_PER_CALL: Duration = Duration::from_micros(250);
+/// Memory of keysweep, in MiB.
+const PEAK_MIB: f64 = 256.0;
+/// Accounts on a page of ListAccounts (Organizations API reference).
+const PAGE: u64 = 20;
+
+/// One scan, measured.
+#[derive(Debug)]
+pub(super) struct Run {
+    /// Member accounts; the management account comes on top and is skipped.
+    pub(super) accounts: u64,
+    /// Findings in keysweep's answer.
+    pub(super) findings: u64,
+    /// Accounts that keysweep says it scanned.
+    pub(super) scanned: u64,
+    /// Calls by action, counted by the simulator.
+    pub(super) calls: BTreeMap<String, u64>,
+    /// From start to end of the process.
+    pub(super) wall: Duration,
+    /// User and system time of the process.
+    pub(super) cpu: Duration,
+    /// Largest resident set.
+    pub(super) peak_bytes: u64,
+    /// Shortest time the scan could take: calls of one account after another, accounts side by side.
+    pub(super) least_wall: Duration,
+}
+
+impl Run {
+    pub(super) fn total_calls(&self) -> u64 {
+        self.calls.values().sum()
+    }
+
+    pub(super) fn cpu_per_call(&self) -> Duration {
+        Duration::from_secs_f64(self.cpu.as_secs_f64() / (self.total_calls().max(1) as f64))
+    }
+
+    pub(super) fn peak_mib(&self) -> f64 {
+        self.peak_bytes as f64 / f64::from(1 << 20)
+    }
+
+    pub(super) fn wall_ratio(&self) -> f64 {
+        self.wall.as_secs_f64() / self.least_wall.as_secs_f64().max(f64::EPSILON)
+    }
+
+    /// Every gate that it fails, in words.
+    pub(super) fn failures(&self) -> Vec<String> {
+        let mut failures = Vec::new();
+        let mut fail = |failed: bool, message: String| {
+            if failed {
+                failures.push(format!("{} accounts: {message}", self.accounts));
+            }
+        };
+        let expected = expected_calls(self.accounts);
+        let actions: std::collections::BTreeSet<&String> = expected.keys().chain(self.calls.keys()).collect();
+        for action in actions {
+            let [expected, counted] =
+                [&expected, &self.calls].map(|calls| calls.get(action).copied().unwrap_or_default());
+            fail(expected != counted, format!("{action} was called {counted} times instead of {expected}"));
+        }
+        let stale = self.accounts * stale_users();
+        fail(self.findings != stale, format!("{} findings instead of {stale}", self.findings));
+        fail(self.scanned != self.accounts, format!("{} accounts scanned", self.scanned));
+        let cpu = self.cpu_per_call();
+        fail(cpu > CPU_PER_CALL, format!("{cpu:.0?} of CPU per call, above {CPU_PER_CALL:?}"));
+        let peak = self.peak_mib();
+        fail(peak > PEAK_MIB, format!("{peak:.0} MiB, above {PEAK_MIB:.0}"));
+        failures
+    }
+}
+
+/// Users of an account that have a stale key.
+pub(super) fn stale_users() -> u64 {
+    (USERS * STALE_PERCENT + 50) / 100
+}
+
+/// Calls of one account with a ready report: three, and two for each candidate, whose UserId is not known yet.
+pub(super) fn calls_per_account() -> u64 {
+    3 + 2 * stale_users()
+}
+
+/// Every call of a scan.
+pub(super) fn expected_calls(accounts: u64) -> BTreeMap<String, u64> {
+    let candidates = accounts * stale_users();
+    [
+        // The management account is in the list too.
+        ("organizations:ListAccounts", (accounts + 1).div_ceil(PAGE)),
+        ("organizations:DescribeOrganization", 1),
+        ("sts:AssumeRole", accounts),
+        ("iam:GenerateCredentialReport", accounts),
+        ("iam:GetCredentialReport", accounts),
+        ("iam:ListAccessKeys", candidates),
+        ("iam:GetUser", candidates),
+    ]
+    .map(|(action, count)| (action.to_owned(), count))
+    .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mk_run() -> Run {
+        Run {
+            accounts: 100,
+            findings: 300,
+            scanned: 100,
+            calls: expected_calls(100),
+            wall: Duration::from_secs(1),
+            cpu: Duration::from_micros(907 * 200),
+            peak_bytes: 30 << 20,
+            least_wall: Duration::from_millis(703),
+        }
+    }
+
+    #[test]
+    fn a_hundred_accounts_cost_nine_calls_each_and_seven_for_the_organization() {
+        assert_eq!(calls_per_account(), 9);
+        assert_eq!(mk_run().total_calls(), 907);
+        assert_eq!(mk_run().failures(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn one_call_too_many_fails() {
+        let mut run = mk_run();
+        *run.calls.entry("iam:ListUsers".to_owned()).or_default() += 1;
+        assert_eq!(run.failures(), ["100 accounts: iam:ListUsers was called 1 times instead of 0"]);
+    }
+
+    #[test]
+    fn too_much_time_or_memory_or_too_few_findings_fail() {
+        let run = Run {
+            cpu: Duration::from_micros(907 * 251),
+            peak_bytes: 257 << 20,
+            findings: 299,
+            scanned: 99,
+            ..mk_run()
+        };
+        assert_eq!(run.failures().len(), 4, "{:?}", run.failures());
+    }
+}

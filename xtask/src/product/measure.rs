@@ -1,0 +1,172 @@
+//! Scans of organizations of several sizes, measured from outside.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+use serde_json::Value;
+use tempfile::TempDir;
+use wait4::Wait4 as _;
+
+use super::gates::{Run, calls_per_account};
+use super::table::table;
+use crate::bench::milliseconds;
+use crate::command::say;
+
+/// What is measured.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Sizes
+    #[arg(long, value_delimiter = ',')]
+    accounts: Vec<u64>,
+    /// Time before each answer
+    #[arg(long, value_parser = milliseconds)]
+    latency: Duration,
+    /// Accounts side by side
+    #[arg(long)]
+    concurrency: u64,
+    /// The keysweep that is measured
+    #[arg(long)]
+    program: PathBuf,
+}
+
+/// Measures every size, prints the table, and fails if a gate does.
+pub(super) fn measure(options: &Options) -> anyhow::Result<ExitCode> {
+    let mut runs = Vec::new();
+    for &accounts in &options.accounts {
+        say(&format!("scanning {accounts} accounts"));
+        runs.push(one(options, accounts).with_context(|| format!("measure {accounts} accounts"))?);
+    }
+    write!(io::stdout().lock(), "{}", table(&runs)).context("write to stdout")?;
+    let failures: Vec<String> = runs.iter().flat_map(Run::failures).collect();
+    for failure in &failures {
+        say(&format!("gate failed: {failure}"));
+    }
+    Ok(if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn one(options: &Options, accounts: u64) -> anyhow::Result<Run> {
+    let mut organization = Organization::start(accounts, options.latency)?;
+    let folder = TempDir::with_prefix("keysweep-bench-").context("make a folder")?;
+    let config = configuration(folder.path(), &organization.hub, options.concurrency)?;
+    let printed = folder.path().join("scan.json");
+    let messages = folder.path().join("messages");
+    let create = |path: &Path| File::create(path).with_context(|| format!("make {}", path.display()));
+
+    let mut command = Command::new(&options.program);
+    command
+        .arg("--config")
+        .arg(config)
+        .args(["scan", "--format", "json"])
+        .env_clear()
+        .env("HOME", folder.path())
+        .env("AWS_ENDPOINT_URL", text(&organization.hub, "endpoint")?)
+        .env("AWS_ACCESS_KEY_ID", text(&organization.hub, "access_key_id")?)
+        .env("AWS_SECRET_ACCESS_KEY", text(&organization.hub, "secret_access_key")?)
+        .stdin(Stdio::null())
+        .stdout(create(&printed)?)
+        .stderr(create(&messages)?);
+    if let Ok(token) = text(&organization.hub, "session_token") {
+        command.env("AWS_SESSION_TOKEN", token);
+    }
+    let started = now();
+    let child = command.spawn().with_context(|| format!("start {}", options.program.display()))?;
+    let used = child.wait4().context("wait for keysweep")?;
+    let wall = started.elapsed();
+    if !used.status.success() {
+        bail!("keysweep ended with {}: {}", used.status, fs::read_to_string(&messages).unwrap_or_default());
+    }
+
+    let calls = organization.calls()?;
+    organization.stop()?;
+    let document = fs::read(&printed).context("read what keysweep printed")?;
+    let document: Value = serde_json::from_slice(&document).context("parse what keysweep printed")?;
+    let findings = document.get("findings").and_then(Value::as_array).context("no findings in the answer")?;
+    let scanned = document.pointer("/coverage/scanned").and_then(Value::as_u64).context("no coverage")?;
+    let sequence = options.latency.as_secs_f64() * calls_per_account() as f64;
+    // An organization smaller than the concurrency still takes as long as its longest account.
+    let rounds = (accounts as f64 / options.concurrency.max(1) as f64).max(1.0);
+    Ok(Run {
+        accounts,
+        findings: findings.len() as u64,
+        scanned,
+        calls,
+        wall,
+        cpu: used.rusage.utime + used.rusage.stime,
+        peak_bytes: used.rusage.maxrss,
+        least_wall: Duration::from_secs_f64(sequence * rounds),
+    })
+}
+
+fn configuration(folder: &Path, hub: &Value, concurrency: u64) -> anyhow::Result<PathBuf> {
+    let secret = folder.join("external-id");
+    fs::write(&secret, text(hub, "external_id")?).context("write the external ID")?;
+    let config = folder.join("keysweep.toml");
+    let settings = format!(
+        "data_dir = {:?}\n[aws]\nallow_endpoint_override = true\n[role]\nexternal_id_file = {secret:?}\n\
+         [scan]\nconcurrency = {concurrency}\n",
+        folder.join("data"),
+    );
+    fs::write(&config, settings).context("write the configuration")?;
+    Ok(config)
+}
+
+/// The simulator's process.
+struct Organization {
+    process: Child,
+    stdin: ChildStdin,
+    stdout: BufReader<ChildStdout>,
+    /// How to reach it.
+    hub: Value,
+}
+
+impl Organization {
+    fn start(accounts: u64, latency: Duration) -> anyhow::Result<Self> {
+        let mut process = Command::new(std::env::current_exe().context("find the running program")?)
+            .args(["product", "serve", "--accounts", &accounts.to_string()])
+            .args(["--latency", &format!("{}ms", latency.as_millis())])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("start the simulator")?;
+        let stdin = process.stdin.take().context("no stdin of the simulator")?;
+        let mut stdout = BufReader::new(process.stdout.take().context("no stdout of the simulator")?);
+        let hub = read(&mut stdout)?;
+        Ok(Self { process, stdin, stdout, hub })
+    }
+
+    fn calls(&mut self) -> anyhow::Result<BTreeMap<String, u64>> {
+        self.stdin.write_all(b"calls\n").context("ask the simulator")?;
+        let answer = read(&mut self.stdout)?;
+        let calls = answer.get("calls").cloned().context("no calls in the simulator's answer")?;
+        serde_json::from_value(calls).context("parse the simulator's answer")
+    }
+
+    /// It ends with its stdin.
+    fn stop(self) -> anyhow::Result<()> {
+        let Self { mut process, stdin, .. } = self;
+        drop(stdin);
+        process.wait().context("wait for the simulator")?;
+        Ok(())
+    }
+}
+
+fn read(from: &mut BufReader<ChildStdout>) -> anyhow::Result<Value> {
+    let mut line = String::new();
+    from.read_line(&mut line).context("read from the simulator")?;
+    serde_json::from_str(&line).context("the simulator ended before it answered")
+}
+
+fn text<'a>(hub: &'a Value, name: &str) -> anyhow::Result<&'a str> {
+    hub.get(name).and_then(Value::as_str).with_context(|| format!("the simulator did not tell its {name}"))
+}
+
+#[allow(clippy::disallowed_methods, reason = "this clock measures and decides nothing")]
+fn now() -> Instant {
+    Instant::now()
+}

@@ -1,0 +1,75 @@
+//! The simulator in a process of its own, so that its processor time and memory are not keysweep's.
+//!
+//! It prints one line of JSON when it is ready, and after that one for each line on its stdin: the calls so far. It ends
+//! with its stdin.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write as _};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::Args;
+use keysweep::clock::Clock;
+use keysweep_sim::{Sim, seed};
+use serde_json::{Value, json};
+
+use crate::bench::milliseconds;
+
+/// Users of each account.
+pub(super) const USERS: u64 = 50;
+/// How many of a hundred users have a stale key.
+pub(super) const STALE_PERCENT: u64 = 6;
+
+/// What is served.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Member accounts
+    #[arg(long)]
+    accounts: u64,
+    /// Time before each answer
+    #[arg(long, value_parser = milliseconds)]
+    latency: Duration,
+}
+
+/// Serves until stdin ends.
+pub(super) fn serve(options: &Options) -> anyhow::Result<()> {
+    let clock = Clock::system();
+    let sim = seed::bench(
+        Arc::new(move || clock.now()),
+        usize::try_from(options.accounts).context("too many accounts")?,
+        usize::try_from(USERS).context("too many users")?,
+        u32::try_from(STALE_PERCENT).context("too many stale users")?,
+    );
+    sim.configure(|settings| settings.latency = options.latency);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start tokio")?;
+    let server = runtime.block_on(sim.serve()).context("serve the simulator")?;
+    let (id, secret, token) = sim.hub_credentials();
+    tell(&json!({
+        "endpoint": server.endpoint(),
+        "access_key_id": id,
+        "secret_access_key": secret,
+        "session_token": token,
+        "external_id": seed::EXTERNAL_ID,
+    }))?;
+    // The runtime's own threads answer meanwhile.
+    for line in io::stdin().lines() {
+        line.context("read stdin")?;
+        tell(&json!({ "calls": calls(&sim) }))?;
+    }
+    runtime.block_on(server.shutdown());
+    Ok(())
+}
+
+fn calls(sim: &Sim) -> BTreeMap<String, u64> {
+    let mut by_action = BTreeMap::new();
+    for ((_, action), count) in sim.calls() {
+        *by_action.entry(action).or_default() += count;
+    }
+    by_action
+}
+
+fn tell(line: &Value) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{line}").and_then(|()| out.flush()).context("write to stdout")
+}

