@@ -34,7 +34,7 @@ pub(crate) fn fills() -> impl Strategy<Value = Fill> {
         }),
     ];
     let text = "[ -~äß\\u{1F511}\n\"]{0,12}";
-    (-100..1500i64, action, text, any::<bool>(), 0..5u32, last_use).prop_map(
+    (-100..900i64, action, text, any::<bool>(), 0..5u32, last_use).prop_map(
         |(hour, action, text, flag, number, last_use)| Fill { hour, action, text, flag, number, last_use },
     )
 }
@@ -213,7 +213,7 @@ fn body_index(body: &Body) -> usize {
     }
 }
 
-fn mk_fill() -> Fill {
+pub(crate) fn mk_fill() -> Fill {
     Fill {
         hour: 12,
         action: Action::Deactivate,

@@ -98,6 +98,20 @@ fn only_a_flagged_key_can_be_ordered_deactivated_and_only_a_deactivated_one_dele
 }
 
 #[test]
+fn the_gate_lets_an_undo_through_whatever_is_shut() {
+    let mut world = mk_world();
+    world.write(day(0), Body::Paused { reason: "freeze".into() });
+    let tripped = keysweep_core::state::TripReason::ClockSkew { seconds: 900 };
+    world.write(day(0), Body::BreakerTripped { reason: tripped });
+    world.policy.limits.changes_per_account_per_day = 0;
+    let (context, record) = (world.context(day(1)), world.record(0).unwrap());
+    assert_eq!(plan::gate(&context, record, Action::Reactivate, plan::By::Policy), Ok(()));
+    assert!(
+        plan::gate(&context, record, Action::Deactivate, plan::By::Operator(Action::Deactivate)).is_err()
+    );
+}
+
+#[test]
 fn an_undo_of_a_key_that_is_active_already_is_told_as_a_reactivation() {
     let mut world = mk_world();
     let warrant = order(&world, 1, Action::Deactivate).unwrap();

@@ -58,6 +58,17 @@ fn a_key_deactivated_under_mode_deactivate_needs_a_notice_of_its_deletion_when_t
 }
 
 #[test]
+fn a_notice_of_a_deactivation_does_not_announce_the_deletion() {
+    let mut world = mk_world(Mode::Deactivate);
+    world.policy.base.grace = days(1);
+    world.run(0, 6);
+    assert_eq!(world.sweep_and_act(day(7)), 1);
+    world.policy.base.mode = Mode::Delete;
+    assert_eq!(world.run(7, 13), 0);
+    assert_eq!(world.run(14, 14), 1);
+}
+
+#[test]
 fn where_a_notice_is_required_the_planner_does_not_pretend_one() {
     let mut world = mk_world(Mode::Delete);
     world.policy.notices_required = true;

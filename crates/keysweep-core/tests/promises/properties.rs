@@ -10,11 +10,25 @@ use keysweep_core::policy::Mode;
 use keysweep_core::state::{Body, Delta, Draft, State, TripReason};
 use keysweep_core::ticket::Action;
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngSeed};
 
 use crate::journal::{histories, mk_event};
 use crate::mk::*;
 use crate::worlds::{NOW, events_of, plan_now, resolve, try_entry, worlds};
+
+#[test]
+fn the_made_up_worlds_are_full_of_steps() {
+    let mut runner = proptest::test_runner::TestRunner::new(config());
+    let mut stepping = 0;
+    for _ in 0..256 {
+        let mut world = worlds().new_tree(&mut runner).unwrap().current();
+        let steps = world.sweep(hours(NOW)).steps;
+        stepping += usize::from(steps.iter().any(|ticket| ticket.action() == Action::Deactivate));
+        stepping += usize::from(steps.iter().any(|ticket| ticket.action() == Action::Delete));
+    }
+    assert!(stepping > 40, "{stepping} kinds of steps in 256 worlds: too few to learn from");
+}
 
 /// The same 256 cases in every run.
 pub(crate) fn config() -> Config {

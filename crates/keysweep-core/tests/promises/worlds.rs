@@ -4,21 +4,22 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use keysweep_core::facts::{AccountFacts, Fact, Inventory, KeyFacts, KeyStatus, LastUse};
-use keysweep_core::lifecycle::KeyEvent;
+use keysweep_core::lifecycle::{Finding, KeyEvent};
 use keysweep_core::plan::{self, Plan};
 use keysweep_core::policy::{
     ApprovalFor, Exemption, Match, Mode, Override, Policy, Resolution, Subject, TermsPatch,
 };
 use keysweep_core::state::{Body, Entry, TripReason};
+use keysweep_core::ticket::Action;
 use proptest::prelude::*;
 
-use crate::journal::{EVENTS, Fill, fills, mk_event};
+use crate::journal::{EVENTS, Fill, fills, mk_event, mk_fill};
 use crate::mk::*;
 
 fn or_unknown<T: std::fmt::Debug + Clone + 'static>(
     known: impl Strategy<Value = T> + 'static,
 ) -> impl Strategy<Value = Fact<T>> {
-    prop_oneof![9 => known.prop_map(Fact::Known), 1 => Just(Fact::Unknown("denied".into()))]
+    prop_oneof![19 => known.prop_map(Fact::Known), 1 => Just(Fact::Unknown("denied".into()))]
 }
 
 fn keys() -> impl Strategy<Value = Vec<KeyFacts>> {
@@ -77,9 +78,9 @@ fn keys() -> impl Strategy<Value = Vec<KeyFacts>> {
 fn policies() -> impl Strategy<Value = Policy> {
     let modes = prop::sample::select(vec![Mode::Observe, Mode::Deactivate, Mode::Delete, Mode::Delete]);
     let approval = prop::sample::select(vec![ApprovalFor::None, ApprovalFor::None, ApprovalFor::Both]);
-    let periods = (0..200u32, 0..200u32, 0..10u32, 0..20u32, 1..20u32, 0..3u32);
+    let periods = (0..100u32, 0..100u32, 0..10u32, 0..20u32, 1..20u32, 0..3u32);
     let rules = (any::<bool>(), any::<bool>(), any::<bool>(), prop::option::of(modes.clone()));
-    let limits = (0..6u32, 0..6u32, 0..4u32, 0..8u32, 1..4u32);
+    let limits = (1..6u32, 1..6u32, 1..4u32, 4..12u32, 1..4u32);
     let flags = (any::<bool>(), any::<bool>(), any::<bool>(), 0..40u32);
     (modes, approval, periods, rules, limits, flags).prop_map(
         |(mode, approval, periods, rules, limits, (required, adopt, hours, hold))| {
@@ -121,13 +122,24 @@ fn policies() -> impl Strategy<Value = Policy> {
 
 /// A past that the transition function allows, and then a present.
 pub(crate) fn worlds() -> impl Strategy<Value = World> {
-    let past = prop::collection::vec((0..9usize, 0..EVENTS + 6, fills()), 0..120);
-    (keys(), policies(), past).prop_map(|(keys, policy, past)| {
+    let past = prop::collection::vec((0..9usize, 0..EVENTS + 6, fills()), 0..16);
+    let scripts = prop::collection::vec(0..5usize, 9);
+    (keys(), policies(), past, scripts).prop_map(|(keys, policy, past, scripts)| {
         let mut world = World::new(policy, keys);
-        for n in 0..world.keys.len() {
-            let fill = past.get(n).map(|(_, _, fill)| fill.clone());
-            if let Some(fill) = fill.filter(|fill| fill.number > 0) {
-                try_event(&mut world, n, 0, &Fill { hour: -2400, ..fill });
+        for (n, script) in (0..world.keys.len()).zip(scripts) {
+            follow(&mut world, n, script);
+        }
+        for at in [10, 20, 30, 38] {
+            for account in 0..3 {
+                // Few looks at long intervals: a whole grace period in four entries.
+                if let Some(mut body) =
+                    restraint(&world, 5, &Fill { hour: at * 24, number: account, ..mk_fill() })
+                {
+                    if let Body::AccountScanned { sighting, .. } = &mut body {
+                        sighting.interval = days(10);
+                    }
+                    try_entry(&mut world, day(at), body);
+                }
             }
         }
         for (key, event, fill) in past {
@@ -143,12 +155,32 @@ pub(crate) fn worlds() -> impl Strategy<Value = World> {
     })
 }
 
+/// The beginning of a key's history: none, flagged and noticed, or deactivated and watched ever since.
+fn follow(world: &mut World, key: usize, script: usize) {
+    let fill = Fill { hour: -240, action: Action::Delete, flag: true, ..mk_fill() };
+    let deactivate = Fill { hour: 0, action: Action::Deactivate, ..fill.clone() };
+    if script > 0 {
+        try_event(world, key, 0, &fill);
+        try_event(world, key, 3, &fill);
+        world.keys[key].status = KeyStatus::Active;
+    }
+    if script > 2 {
+        try_event(world, key, 12, &deactivate);
+        try_event(world, key, 13, &deactivate);
+        world.keys[key].status = KeyStatus::Inactive;
+    }
+}
+
 fn try_event(world: &mut World, key: usize, event: usize, fill: &Fill) {
     let facts = world.keys[key].clone();
     let event = match mk_event(event, key / 2, fill) {
-        KeyEvent::Flagged { finding, mut named, .. } => {
+        KeyEvent::Flagged { mut named, .. } => {
             named.created = facts.created;
             let last_use = facts.last_use.known().cloned().unwrap_or(LastUse::Never);
+            let finding = match last_use {
+                LastUse::Never => Finding::NeverUsed,
+                LastUse::At { .. } => Finding::Unused,
+            };
             KeyEvent::Flagged { finding, named, last_use }
         }
         // Most records agree with the present, so that plans have something to go on with.
@@ -176,7 +208,7 @@ fn restraint(world: &World, n: usize, fill: &Fill) -> Option<Body> {
         0 if rare => Body::Paused { reason },
         1 if rare => Body::BreakerTripped { reason: TripReason::ClockSkew { seconds: 400 } },
         2 => Body::DueAccepted { keys: plan::newly_due(&world.state) },
-        3 => Body::BreakerReset { reason, keys: 0, accounts: Some(u64::from(fill.number)) },
+        3 => Body::BreakerReset { reason, keys: 0, accounts: None },
         4 => Body::Resumed { reason },
         5 => Body::AccountScanned {
             account: mk_account_id(fill.number as usize % 3),
@@ -193,7 +225,7 @@ fn restraint(world: &World, n: usize, fill: &Fill) -> Option<Body> {
 }
 
 /// The hour at which the tests plan.
-pub(crate) const NOW: i64 = 40 * 24;
+pub(crate) const NOW: i64 = 40 * 24 + 12;
 
 pub(crate) fn plan_now(world: &World) -> Plan {
     plan::plan(hours(NOW), &world.policy, &world.state, &world.collection(hours(NOW)))
