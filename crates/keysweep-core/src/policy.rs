@@ -365,6 +365,12 @@ impl Policy {
         self.base.adopt_inactive || self.terms_possible_in(account).any(|p| p.adopt_inactive == Some(true))
     }
 
+    /// Whether any rule could make the age of a key in use a finding in this account.
+    #[must_use]
+    pub fn may_find_over_age(&self, account: &AccountFacts) -> bool {
+        self.base.max_age.is_some() || self.terms_possible_in(account).any(|p| p.max_age.flatten().is_some())
+    }
+
     /// Whether any mode that changes keys is set anywhere.
     #[must_use]
     pub fn changes_anything(&self) -> bool {

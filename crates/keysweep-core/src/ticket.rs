@@ -14,7 +14,9 @@ use crate::ids::{KeyIdentity, UserName};
 use crate::state::Receipt;
 
 /// A change of one access key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
     /// `UpdateAccessKey` to Inactive.
