@@ -1,4 +1,11 @@
 //! What Prometheus's own tool says of our metrics.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test code outside of test functions"
+)]
 
 use std::io::Write;
 use std::process::{Command, Stdio};

@@ -1,4 +1,11 @@
 //! The HTTP server over a real engine, asked over real sockets.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test code outside of test functions"
+)]
 
 use std::net::SocketAddr;
 use std::sync::Arc;

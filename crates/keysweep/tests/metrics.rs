@@ -1,4 +1,11 @@
 //! What Prometheus is told, against the catalogue.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test code outside of test functions"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

@@ -1,4 +1,11 @@
 //! A made-up organization with one of everything, told by the entries that would have led to it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "test code outside of test functions"
+)]
 #![allow(dead_code, reason = "no test that includes this file needs all of it")]
 
 use std::collections::{BTreeMap, BTreeSet};

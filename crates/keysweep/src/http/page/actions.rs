@@ -44,7 +44,7 @@ pub(super) fn actions(now: Timestamp, state: &State, policy: &Policy, collection
             Some(((rank, at.is_none(), at, &key.facts.key), key, action, at, why))
         })
         .collect();
-    next.sort_by(|(a, ..), (b, ..)| a.cmp(b));
+    next.sort_by_key(|(order, ..)| *order);
     let more = next.len().saturating_sub(ROWS);
     let rows = next
         .into_iter()
