@@ -21,6 +21,7 @@ mod table;
 mod text;
 pub mod view;
 
+use std::ffi::OsString;
 use std::io;
 use std::process::ExitCode;
 
@@ -73,11 +74,16 @@ impl Cli {
     /// # Errors
     /// The exit, where there is nothing to run: help was asked for and is shown, or the command line is wrong.
     pub fn of_process() -> Result<Self, Exit> {
-        Self::try_parse().map_err(|error| {
+        Self::parse_line(std::env::args_os()).map_err(|error| {
             // A closed pipe is nobody's error.
             let _ = error.print();
             if error.use_stderr() { Exit::Usage } else { Exit::Done }
         })
+    }
+
+    /// Reads a command line, which begins with the name of the program.
+    fn parse_line(line: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        Self::try_parse_from(settings_first(line))
     }
 
     /// The definition of the command line, for help texts, completions and man pages.
@@ -112,15 +118,71 @@ impl Cli {
             Command::Pause(args) => stop::pause(global, args.reason, console).await,
             Command::Resume(args) => stop::resume(global, args.reason, console).await,
             Command::Breaker { command } => stop::breaker(global, command, console).await,
-            Command::Journal { command: JournalCommand::Export { from } } => journal::export(global, from, console),
-            Command::Journal { command: JournalCommand::Verify { format } } => journal::verify(global, format, console),
+            Command::Journal { command: JournalCommand::Export { from } } => {
+                journal::export(global, from, console)
+            }
+            Command::Journal { command: JournalCommand::Verify { format } } => {
+                journal::verify(global, format, console)
+            }
             Command::Journal { command: JournalCommand::Tail { number, format } } => {
                 journal::tail(global, number, format, console)
             }
             Command::State { command: StateCommand::Rebuild } => journal::rebuild(global, console),
             Command::Config { command } => config::config(global, &command, console),
+            #[cfg(feature = "demo")]
+            Command::Demo(options) => run::demo(options).await,
             Command::Completions { shell } => generate::completions(shell, console),
             Command::Man { out } => generate::man(out.as_deref(), console),
         }
+    }
+}
+
+/// Moves every `--set` to the front: of a flag that is given both before and after the command, clap keeps only the
+/// latter.
+fn settings_first(line: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    const FLAG: &str = "--set";
+    let mut line = line.into_iter();
+    let (mut front, mut rest) = (Vec::from_iter(line.next()), Vec::new());
+    while let Some(word) = line.next() {
+        if word == "--" {
+            rest.push(word);
+            rest.extend(line.by_ref());
+        } else if word == FLAG {
+            front.push(word);
+            front.extend(line.next());
+        } else if word.to_string_lossy().strip_prefix(FLAG).is_some_and(|tail| tail.starts_with('=')) {
+            front.push(word);
+        } else {
+            rest.push(word);
+        }
+    }
+    front.append(&mut rest);
+    front
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_before_and_after_the_command_all_count() {
+        let line = [
+            "keysweep",
+            "--set",
+            "log.level=keysweep=debug",
+            "plan",
+            "--set",
+            "policy.mode=observe",
+            "--set=a=b",
+        ];
+        let set = Cli::parse_line(line.map(OsString::from)).unwrap().global.set;
+        let expected = [("log.level", "keysweep=debug"), ("policy.mode", "observe"), ("a", "b")];
+        assert_eq!(set, expected.map(|(key, value)| (key.into(), value.into())));
+    }
+
+    #[test]
+    fn a_setting_without_a_value_is_still_a_mistake() {
+        let error = Cli::parse_line(["keysweep", "plan", "--set"].map(OsString::from)).unwrap_err();
+        assert!(error.use_stderr(), "{error}");
     }
 }

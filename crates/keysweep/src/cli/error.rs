@@ -87,6 +87,10 @@ pub enum CliError {
     /// The daemon failed.
     #[error(transparent)]
     Daemon(#[from] DaemonError),
+    /// The demo failed.
+    #[cfg(feature = "demo")]
+    #[error(transparent)]
+    Demo(#[from] crate::demo::DemoError),
     /// The data has no JSON form.
     #[error("write json")]
     Json {
@@ -139,6 +143,8 @@ impl CliError {
             | Self::Csv { .. }
             | Self::Output { .. }
             | Self::File { .. } => Exit::Failed,
+            #[cfg(feature = "demo")]
+            Self::Demo(_) => Exit::Failed,
         }
     }
 

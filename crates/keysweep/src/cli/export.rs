@@ -130,4 +130,38 @@ mod tests {
             assert_eq!(harmless(cell), cell);
         }
     }
+
+    #[test]
+    fn a_csv_has_a_header_and_its_cells_are_harmless() {
+        let row = serde_json::json!({
+            "account_id": "000000000042", "user_name": "=HYPERLINK(\"x\")", "status": "Active",
+            "compliance": ["CIS 1.12", "IAM.22"], "remediation": [], "state": "active", "overlays": [],
+            "unknown": [], "next_action": "none", "next_action_reason": "a, b", "source": "live", "warnings": [],
+        });
+        let row: FindingRow = serde_json::from_value(row).unwrap();
+        let mut out = Vec::new();
+        csv(&mut out, &FINDING, [&row]).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        let (header, line) = text.trim_end().split_once('\n').unwrap();
+        assert!(
+            header.starts_with("account_id,account_name,user_name,user_id,access_key_id,status,"),
+            "{header}"
+        );
+        let expected = "000000000042,,\"'=HYPERLINK(\"\"x\"\")\",,,Active,,,,,,,,,CIS 1.12; IAM.22,,active,,,none,,,live,,\"a, b\",";
+        assert_eq!(line, expected);
+    }
+
+    #[test]
+    fn a_csv_has_every_field_of_the_contract_under_its_name() {
+        let row = serde_json::json!({
+            "account_id": "1", "user_name": "", "status": "", "compliance": [], "remediation": [], "state": "",
+            "overlays": [], "unknown": [], "next_action": "none", "next_action_reason": "", "source": "live",
+            "warnings": [],
+        });
+        let row: FindingRow = serde_json::from_value(row).unwrap();
+        let json = serde_json::to_value(&row).unwrap();
+        let fields: std::collections::BTreeSet<&str> =
+            json.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(FINDING.iter().map(|(name, _)| *name).collect::<std::collections::BTreeSet<_>>(), fields);
+    }
 }

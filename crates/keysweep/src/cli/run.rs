@@ -1,4 +1,4 @@
-//! `run`: the daemon.
+//! `run`: the daemon, and `demo`: the daemon on an organization in a box.
 
 use std::io;
 
@@ -29,5 +29,12 @@ pub(super) async fn run(global: &Global, console: &Console) -> Result<Exit, CliE
         open: OpenOptions::default(),
     });
     ended.await?;
+    Ok(Exit::Done)
+}
+
+/// `demo`.
+#[cfg(feature = "demo")]
+pub(super) async fn demo(options: crate::demo::DemoOptions) -> Result<Exit, CliError> {
+    crate::demo::run(options).await?;
     Ok(Exit::Done)
 }

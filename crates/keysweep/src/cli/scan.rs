@@ -87,15 +87,6 @@ async fn pass(config: &Arc<Config>, only: &[AccountId], bar: &Bar) -> Result<Pas
     let collected = collect(inputs, &state, bar).await;
     bar.clear();
     let collection = collected?;
-    let missing: Vec<String> = only
-        .iter()
-        .filter(|id| !collection.accounts.iter().any(|(account, _)| account.id == **id))
-        .map(ToString::to_string)
-        .collect();
-    if !missing.is_empty() {
-        let message = format!("no such account in the organization or list: {}", missing.join(", "));
-        return Err(CliError::Refused(message));
-    }
     let plan = plan(collection.at, &config.policy, &state, &collection);
     Ok(Pass { collection, plan })
 }
@@ -111,4 +102,56 @@ fn exit(document: &ScanDocument, fail_on: &[FailOn]) -> Exit {
         return Exit::Findings;
     }
     Exit::Done
+}
+
+#[cfg(test)]
+mod tests {
+    use keysweep_core::lifecycle::Finding;
+    use keysweep_core::render::{Coverage, FindingRow, NotScanned};
+
+    use super::*;
+
+    fn mk_row(finding: Finding, overlays: &[&str]) -> FindingRow {
+        let row = serde_json::json!({
+            "account_id": "111122223333", "user_name": "ci", "status": "Active", "finding": finding,
+            "compliance": [], "remediation": [], "state": "active", "overlays": overlays, "unknown": [],
+            "next_action": "none", "next_action_reason": "", "source": "report", "warnings": [],
+        });
+        serde_json::from_value(row).unwrap()
+    }
+
+    fn mk_document(findings: Vec<FindingRow>) -> ScanDocument {
+        ScanDocument { generated_at: jiff::Timestamp::UNIX_EPOCH, coverage: Coverage::default(), findings }
+    }
+
+    #[test]
+    fn findings_fail_a_scan_only_where_they_are_asked_about() {
+        let document = mk_document(vec![mk_row(Finding::NeverUsed, &[])]);
+        assert_eq!(exit(&document, &[]), Exit::Done);
+        assert_eq!(exit(&document, &[FailOn::Unused, FailOn::RootKey]), Exit::Done);
+        assert_eq!(exit(&document, &[FailOn::NeverUsed]), Exit::Findings);
+        assert_eq!(exit(&document, &[FailOn::Any]), Exit::Findings);
+    }
+
+    #[test]
+    fn an_exempt_finding_fails_no_scan() {
+        let document = mk_document(vec![mk_row(Finding::Unused, &["exempt"])]);
+        assert_eq!(exit(&document, &[FailOn::Any]), Exit::Done);
+    }
+
+    #[test]
+    fn incomplete_coverage_goes_before_findings() {
+        let failed = NotScanned { account_id: "111122223333".into(), reason: "denied".into() };
+        let incomplete = [
+            Coverage { failed: vec![failed.clone()], ..Coverage::default() },
+            Coverage { unknown_keys: 1, ..Coverage::default() },
+        ];
+        for coverage in incomplete {
+            let findings = vec![mk_row(Finding::Unused, &[])];
+            let document = ScanDocument { coverage, ..mk_document(findings) };
+            assert_eq!(exit(&document, &[FailOn::Any]), Exit::Incomplete);
+        }
+        let skipped = Coverage { skipped: vec![failed], ..Coverage::default() };
+        assert_eq!(exit(&ScanDocument { coverage: skipped, ..mk_document(Vec::new()) }, &[]), Exit::Done);
+    }
 }

@@ -1,9 +1,12 @@
 //! Tables for people.
 
-use comfy_table::{Attribute, Cell, Color, ContentArrangement, Table};
+use comfy_table::{Attribute, Cell, Color, ColumnConstraint, ContentArrangement, Table};
 
 use super::console::{Screen, Width};
 use super::text::safe;
+
+/// No column gets narrower than a short word and its padding.
+const MIN_WIDTH: u16 = 6;
 
 /// How a cell is coloured, by what it means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +57,13 @@ pub(super) fn table<const N: usize>(screen: Screen, header: [&str; N], rows: Vec
     };
     let head =
         |column: &usize| header.get(*column).map(|name| Cell::new(name).add_attribute(Attribute::Bold));
+    // What is copied and pasted stays in one piece.
+    let whole = |column: &usize| match header.get(*column) {
+        Some(&"KEY") => ColumnConstraint::ContentWidth,
+        Some(_) | None => ColumnConstraint::LowerBoundary(comfy_table::Width::Fixed(MIN_WIDTH)),
+    };
     table.set_header(shown.iter().filter_map(head));
+    table.set_constraints(shown.iter().map(whole));
     for row in &rows {
         table.add_row(shown.iter().filter_map(|column| row.get(*column)).map(cell));
     }

@@ -54,18 +54,33 @@ fn whom(body: &Body) -> (String, String) {
 /// What an entry says beyond who, when and what, as `name=value`.
 pub(in crate::cli) fn details(entry: &Entry) -> String {
     let Ok(Value::Object(fields)) = serde_json::to_value(entry) else { return String::new() };
-    let told = fields.iter().filter(|(name, value)| !TOLD.contains(&name.as_str()) && !value.is_null());
-    let words: Vec<String> = told
-        .map(|(name, value)| match value {
-            Value::String(text) => format!("{name}={text:?}"),
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
-                format!("{name}={value}")
-            }
-        })
-        .collect();
+    let mut words = Vec::new();
+    for (name, value) in fields.iter().filter(|(name, _)| !TOLD.contains(&name.as_str())) {
+        // Who decided is who wrote the entry.
+        let again = name == "by" && value.as_str() == Some(&entry.actor);
+        if !again {
+            flatten(&mut words, name, value);
+        }
+    }
     let text = words.join(" ");
     if text.chars().count() <= MAX_DETAILS {
         return text;
     }
     text.chars().take(MAX_DETAILS).chain(['…']).collect()
+}
+
+/// Tables within tables become names with dots; lengths of time are seconds.
+fn flatten(words: &mut Vec<String>, name: &str, value: &Value) {
+    match value {
+        Value::Null => {}
+        Value::String(text) if text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.:".contains(c)) => {
+            words.push(format!("{name}={text}"));
+        }
+        Value::String(text) => words.push(format!("{name}={text:?}")),
+        Value::Bool(_) | Value::Number(_) | Value::Array(_) => words.push(format!("{name}={value}")),
+        Value::Object(fields) => match (fields.get("secs"), fields.get("nanos")) {
+            (Some(seconds), Some(_)) if fields.len() == 2 => words.push(format!("{name}={seconds}s")),
+            _ => fields.iter().for_each(|(inner, value)| flatten(words, &format!("{name}.{inner}"), value)),
+        },
+    }
 }

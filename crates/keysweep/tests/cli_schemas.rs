@@ -1,0 +1,14 @@
+//! The JSON schemas in `docs/schemas` are those of what commands print.
+
+mod cli_support;
+
+use std::path::Path;
+
+#[test]
+fn the_schemas_in_the_repository_are_those_of_the_program() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/schemas");
+    for (name, schema) in keysweep::cli::schemas::all() {
+        let json = serde_json::to_string_pretty(&schema).unwrap() + "\n";
+        cli_support::assert_file(&dir.join(format!("{name}.json")), &json);
+    }
+}
