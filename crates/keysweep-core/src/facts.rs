@@ -14,6 +14,7 @@ use crate::lifecycle::Sighting;
 
 /// A value that was read, or the reason why it was not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Fact<T> {
     /// It was read.
     Known(T),
@@ -41,6 +42,7 @@ impl<T> Fact<T> {
 
 /// `Status` of an access key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum KeyStatus {
     /// It works.
     Active,
@@ -52,6 +54,7 @@ pub enum KeyStatus {
 
 /// When an access key was last used, as IAM tells it: at 15-minute granularity and hours late at times.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum LastUse {
     /// No use since tracking began on 2015-04-22.
     Never,

@@ -83,6 +83,7 @@ pub struct Record {
 
 /// The base state with exactly the data valid in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum State {
     /// In no lifecycle; recorded only while an overlay needs remembering.
     Active,

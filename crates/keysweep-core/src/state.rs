@@ -53,6 +53,7 @@ pub struct FindingCounts {
 
 /// Whether an account can be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Reach {
     /// The last scan reached it.
     Scanned,

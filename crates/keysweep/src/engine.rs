@@ -225,11 +225,11 @@ impl Engine {
 fn signal(body: &Body) -> Option<&'static str> {
     use keysweep_core::lifecycle::{ClearedWhy, KeyEvent};
     let Body::Key { event, .. } = body else { return None };
-    match event {
-        KeyEvent::Cleared { why: ClearedWhy::UsedAgain } => Some("used_again"),
-        KeyEvent::Reactivated { .. } => Some("reactivated"),
-        KeyEvent::LastUseMoved { .. } => Some("last_use_moved"),
-        KeyEvent::ExemptBegan { .. } => Some("self_exempted"),
-        _ => None,
-    }
+    let signals = [
+        ("used_again", matches!(event, KeyEvent::Cleared { why: ClearedWhy::UsedAgain })),
+        ("reactivated", matches!(event, KeyEvent::Reactivated { .. })),
+        ("last_use_moved", matches!(event, KeyEvent::LastUseMoved { .. })),
+        ("self_exempted", matches!(event, KeyEvent::ExemptBegan { .. })),
+    ];
+    signals.into_iter().find(|(_, seen)| *seen).map(|(name, _)| name)
 }

@@ -405,12 +405,12 @@ impl Look<'_> {
         let action = consent.action;
         let terms = self.terms_or_base();
         let ordered = self.by == By::Operator(action);
+        // A notice of what the mode no longer permits is void: raising the mode again needs a new one.
+        if !ordered && consent.notice.is_some_and(|notice| !terms.mode.permits(notice.covers)) {
+            let why = format!("mode {} does not permit what it announces", terms.mode.as_str());
+            return Some(One::Event(KeyEvent::NoticeVoided { why }));
+        }
         if !ordered && !terms.mode.permits(action) {
-            // A notice of what the mode no longer permits is void: raising the mode again needs a new one.
-            if consent.notice.is_some_and(|n| announces(n, action)) {
-                let why = format!("mode {} does not permit it", terms.mode.as_str());
-                return Some(One::Event(KeyEvent::NoticeVoided { why }));
-            }
             let why = format!("mode {}: would {action} it", terms.mode.as_str());
             return Some(self.not_due(record, later(action, Reason::Observe, why, None)));
         }

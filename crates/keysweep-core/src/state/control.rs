@@ -171,6 +171,7 @@ impl Control {
             }
             Body::Resumed { .. } => self.paused = None,
             Body::ChangeFailed { account, .. } => {
+                self.forget_old(entry.at);
                 self.failures.push(Failure { at: entry.at, account: *account });
             }
             Body::BreakerTripped { reason } => {
@@ -212,9 +213,7 @@ impl Control {
     }
 
     pub(super) fn count(&mut self, at: Timestamp, account: AccountId, event: &KeyEvent) {
-        let old = |then: &Timestamp| at.duration_since(*then).unsigned_abs() > REMEMBERED && *then < at;
-        self.changes.retain(|change| !old(&change.at));
-        self.failures.retain(|failure| !old(&failure.at));
+        self.forget_old(at);
         match event {
             KeyEvent::Intent { action: action @ (Action::Deactivate | Action::Delete), .. } => {
                 self.changes.push(Change { at, account, action: *action });
@@ -225,6 +224,12 @@ impl Control {
             // An undo is under no cap.
             _ => {}
         }
+    }
+
+    fn forget_old(&mut self, at: Timestamp) {
+        let old = |then: &Timestamp| at.duration_since(*then).unsigned_abs() > REMEMBERED && *then < at;
+        self.changes.retain(|change| !old(&change.at));
+        self.failures.retain(|failure| !old(&failure.at));
     }
 }
 
