@@ -118,7 +118,7 @@ async fn empty_pages_end_nothing() {
     for n in 1..=50_u64 {
         company.account(&format!("{:012}", 100_000_000_000 + n));
     }
-    company.sim.fault(Rule::new(Fault::EmptyPage).action("organizations:ListAccounts").first(3));
+    company.sim.configure(|settings| settings.empty_pages = true);
     let engine = company.open().await;
     let swept = swept(&engine).await;
     assert_eq!(swept.scanned, 50);

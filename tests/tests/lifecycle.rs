@@ -164,3 +164,23 @@ async fn a_key_that_somebody_else_deletes_is_gone() {
     company.days(&engine, 1).await;
     assert_eq!(state_of(&engine, &key), "gone");
 }
+
+#[tokio::test(start_paused = true)]
+async fn raising_the_mode_needs_a_fresh_notice_for_what_it_makes_due() {
+    let mut company = Company::new(DELETE);
+    let prod = company.account(PROD);
+    let key = company.stale_user(&prod, "svc-old", 200).keys[0].clone();
+    let engine = company.begin().await;
+    company.days(&engine, 8).await;
+    assert_eq!(company.status(&key), "Inactive");
+    company.configure(&DELETE.replace("\"delete\"", "\"deactivate\""));
+    engine.replace_config(company.config().into());
+    company.days(&engine, 20).await;
+    assert_eq!(company.status(&key), "Inactive", "deactivate deletes nothing");
+    company.configure(DELETE);
+    engine.replace_config(company.config().into());
+    company.days(&engine, 7).await;
+    assert_eq!(company.status(&key), "Inactive", "grace is long over, and the new notice runs");
+    company.days(&engine, 1).await;
+    assert_eq!(company.status(&key), "deleted");
+}
