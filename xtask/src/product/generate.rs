@@ -1,4 +1,4 @@
-//! Files that are generated from the code. Tests of keysweep compare them with it.
+//! Files that are generated from the code.
 
 use std::fs;
 use std::path::Path;
@@ -11,25 +11,40 @@ use crate::command::{root, say};
 
 /// Writes `config/keysweep.toml`, the schema of the configuration and those of what commands print.
 pub(super) fn generate() -> anyhow::Result<()> {
-    write("config/keysweep.toml", &reference_toml())?;
-    let documents = schemas::all().map(|(name, schema)| (name, serde_json::to_value(schema)));
-    let config = [("config", serde_json::to_value(schema()))];
-    for (name, schema) in config.into_iter().chain(documents) {
-        let schema = schema.with_context(|| format!("write the schema {name} as JSON"))?;
-        write(&format!("docs/schemas/{name}.schema.json"), &format!("{schema:#}\n"))?;
+    for (path, text) in files()? {
+        let file = root().join(&path);
+        if fs::read_to_string(&file).is_ok_and(|found| found == text) {
+            say(&format!("unchanged  {path}"));
+            continue;
+        }
+        let folder = file.parent().unwrap_or(Path::new("."));
+        fs::create_dir_all(folder).with_context(|| format!("make the folder of {path}"))?;
+        fs::write(&file, text).with_context(|| format!("write {path}"))?;
+        say(&format!("written    {path}"));
     }
     Ok(())
 }
 
-fn write(path: &str, text: &str) -> anyhow::Result<()> {
-    let file = root().join(path);
-    if fs::read_to_string(&file).is_ok_and(|found| found == text) {
-        say(&format!("unchanged  {path}"));
-        return Ok(());
+/// Path and text of each.
+fn files() -> anyhow::Result<Vec<(String, String)>> {
+    let mut files = vec![("config/keysweep.toml".to_owned(), reference_toml())];
+    for (name, schema) in [("config", schema())].into_iter().chain(schemas::all()) {
+        let text = serde_json::to_string_pretty(&schema)
+            .with_context(|| format!("write the schema {name} as JSON"))?;
+        files.push((format!("docs/schemas/{name}.json"), text + "\n"));
     }
-    let folder = file.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder).with_context(|| format!("make the folder of {path}"))?;
-    fs::write(&file, text).with_context(|| format!("write {path}"))?;
-    say(&format!("written    {path}"));
-    Ok(())
+    Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn generated_files_are_as_the_code_would_write_them() {
+        for (path, text) in files().unwrap() {
+            let found = fs::read_to_string(root().join(&path)).unwrap_or_default();
+            assert!(found == text, "{path} is out of date: run `cargo xtask gen-config`");
+        }
+    }
 }
