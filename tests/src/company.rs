@@ -1,5 +1,6 @@
 //! A made-up company on a paused clock: the real engine (real SDK clients, real journal and records on disk) against
 //! the simulator, without a socket. Time moves only when a test moves it.
+#![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot be set up fails")]
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -71,7 +72,12 @@ impl Company {
     /// An account with both roles.
     pub fn account(&self, id: &str) -> String {
         let (scan, enforce) = ("keysweep/KeysweepScan", "keysweep/KeysweepEnforce");
-        self.sim.account(id).name(&format!("account-{id}")).role(scan, EXTERNAL_ID).role(enforce, EXTERNAL_ID).add()
+        self.sim
+            .account(id)
+            .name(format!("account-{id}"))
+            .role(scan, EXTERNAL_ID)
+            .role(enforce, EXTERNAL_ID)
+            .add()
     }
 
     /// A user of age 400 days with one key that was last used so many days before the story begins.
@@ -106,7 +112,11 @@ impl Company {
         let external_id = self.files.path().join("external-id");
         std::fs::write(&external_id, EXTERNAL_ID).expect("the external ID is written");
         let data_dir = self.data_dir.path().display();
-        let text = format!("data_dir = \"{data_dir}\"\nrole.external_id_file = \"{}\"\n{}", external_id.display(), self.toml);
+        let text = format!(
+            "data_dir = \"{data_dir}\"\nrole.external_id_file = \"{}\"\n{}",
+            external_id.display(),
+            self.toml
+        );
         std::fs::write(&file, text).expect("the configuration is written");
         let sources = Sources { file: Some(file), ..Sources::default() };
         config::load(&sources, self.clock.now()).unwrap_or_else(|error| panic!("{error}"))
@@ -177,7 +187,10 @@ impl Company {
 
     /// Changes of keys that keysweep made.
     pub fn by_keysweep(&self) -> impl Iterator<Item = Change> {
-        self.sim.changes().into_iter().filter(|change| change.applied && !matches!(change.who, Who::Script(_)))
+        self.sim
+            .changes()
+            .into_iter()
+            .filter(|change| change.applied && !matches!(change.who, Who::Script(_)))
     }
 
     /// Status of a key, or `deleted`.
@@ -222,7 +235,9 @@ pub async fn decide(engine: &Engine, key: &str, decision: Decision) -> (bool, St
 #[must_use]
 pub fn state_of(engine: &Engine, key: &str) -> String {
     let key = key.parse().unwrap_or_else(|error| panic!("{error}"));
-    engine.store().read(|state| state.record(&key).map_or("active", |record| record.state.as_str()).to_owned())
+    engine
+        .store()
+        .read(|state| state.record(&key).map_or("active", |record| record.state.as_str()).to_owned())
 }
 
 /// Whether a key is on hold.

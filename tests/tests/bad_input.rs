@@ -73,7 +73,10 @@ async fn a_last_use_that_is_denied_is_unknown_and_not_never() {
     let Reply::Plan(plan) = ask(&engine, Request::Plan).await else { panic!("a plan") };
     assert_eq!(plan.coverage.unknown_keys, 2);
     for key in &plan.keys {
-        assert!(key.unknown.iter().any(|why| why.contains("get last use of key") && why.contains("denied")), "{key:?}");
+        assert!(
+            key.unknown.iter().any(|why| why.contains("get last use of key") && why.contains("denied")),
+            "{key:?}"
+        );
         assert!(twins.keys.contains(key.access_key_id.as_ref().expect("an ID")));
     }
 }
@@ -86,7 +89,10 @@ async fn a_role_that_cannot_be_assumed_fails_its_account_alone_and_says_so() {
     company.days(&engine, 8).await;
     let Reach::Failed { reason, .. } = reach(&engine, BAD) else { panic!("it failed") };
     assert!(reason.contains("assume role") && reason.contains("denied"), "{reason}");
-    assert_eq!((company.status(&bad_key).as_str(), company.status(&good_key).as_str()), ("Active", "Inactive"));
+    assert_eq!(
+        (company.status(&bad_key).as_str(), company.status(&good_key).as_str()),
+        ("Active", "Inactive")
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -131,7 +137,8 @@ fn report(rows: &str) -> Vec<u8> {
 
 #[tokio::test(start_paused = true)]
 async fn reports_of_every_bad_kind_fail_one_account_or_are_read_live() {
-    let missing_column = String::from_utf8(report("")).expect("text").replace("access_key_1_active,", "").into_bytes();
+    let missing_column =
+        String::from_utf8(report("")).expect("text").replace("access_key_1_active,", "").into_bytes();
     let non_utf8 = [report(""), vec![b's', 0xff, 0xfe, b',']].concat();
     let cases = [
         ("a missing column", missing_column, true),
@@ -145,7 +152,12 @@ async fn reports_of_every_bad_kind_fail_one_account_or_are_read_live() {
         let engine = company.begin().await;
         company.days(&engine, 8).await;
         assert_eq!(company.status(&good_key), "Inactive", "{what}");
-        assert_eq!(matches!(reach(&engine, BAD), Reach::Failed { .. }), fails, "{what}: {:?}", reach(&engine, BAD));
+        assert_eq!(
+            matches!(reach(&engine, BAD), Reach::Failed { .. }),
+            fails,
+            "{what}: {:?}",
+            reach(&engine, BAD)
+        );
         if fails {
             assert_eq!(company.status(&bad_key), "Active", "{what}");
         }
@@ -163,14 +175,16 @@ async fn a_clock_that_is_off_by_more_than_five_minutes_opens_the_breaker() {
     let engine = company.begin().await;
     company.days(&engine, 10).await;
     assert_eq!(company.status(&key), "Active");
-    let why = engine.store().read(|state| state.control().breaker.as_ref().map(|trip| trip.reason.to_string()));
+    let why =
+        engine.store().read(|state| state.control().breaker.as_ref().map(|trip| trip.reason.to_string()));
     assert_eq!(why.as_deref(), Some("our clock differs from that of AWS by 360 s"));
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_organization_that_shrinks_opens_the_breaker() {
     let company = Company::new(DELETE);
-    let accounts: Vec<String> = (1..=10_u64).map(|n| company.account(&format!("{:012}", 100_000_000_000 + n))).collect();
+    let accounts: Vec<String> =
+        (1..=10_u64).map(|n| company.account(&format!("{:012}", 100_000_000_000 + n))).collect();
     let key = company.stale_user(&accounts[0], "svc-old", 200).keys[0].clone();
     let engine = company.begin().await;
     for account in &accounts[6..] {

@@ -91,7 +91,14 @@ async fn an_exempt_user_is_never_touched_and_an_exemption_that_ends_gives_a_fres
     );
     let company = Company::new(&exempt);
     let prod = company.account(PROD);
-    let key = company.sim.user(&prod, "break-glass").tag("keysweep:exempt", "yes").key(company.used(300)).add().keys[0].clone();
+    let key = company
+        .sim
+        .user(&prod, "break-glass")
+        .tag("keysweep:exempt", "yes")
+        .key(company.used(300))
+        .add()
+        .keys[0]
+        .clone();
     let engine = company.open().await;
     company.days(&engine, 19).await;
     assert_eq!(state_of(&engine, &key), "active");

@@ -151,7 +151,9 @@ async fn p4_an_intent_that_meets_a_full_disk_makes_no_call() {
 
 #[tokio::test(start_paused = true)]
 async fn p8_caps_hold_over_rolling_days_and_restarts() {
-    let company = Company::new(&with_limits("deactivations_per_day = 2\nchanges_per_account_per_day = 2\nsurge_keys = 100"));
+    let company = Company::new(&with_limits(
+        "deactivations_per_day = 2\nchanges_per_account_per_day = 2\nsurge_keys = 100",
+    ));
     let prod = company.account(PROD);
     for n in 0..6 {
         company.stale_user(&prod, &format!("svc-{n}"), 200);
@@ -194,7 +196,8 @@ async fn p8_a_surge_trips_the_breaker_and_a_reset_wants_the_count() {
 #[tokio::test(start_paused = true)]
 async fn p8_changes_that_fail_in_three_accounts_trip_the_breaker_and_one_account_is_parked_alone() {
     let company = Company::new(&with_limits("failed_accounts = 3"));
-    let accounts: Vec<String> = ["100000000001", "100000000002", "100000000003", "100000000004"].map(|id| company.account(id)).into();
+    let accounts: Vec<String> =
+        ["100000000001", "100000000002", "100000000003", "100000000004"].map(|id| company.account(id)).into();
     for account in &accounts {
         company.stale_user(account, "svc-old", 200);
         company.stale_user(account, "svc-older", 300);
@@ -202,12 +205,17 @@ async fn p8_changes_that_fail_in_three_accounts_trip_the_breaker_and_one_account
     company.sim.deny(Some(&accounts[0]), "iam:UpdateAccessKey");
     let engine = company.begin().await;
     company.days(&engine, 7).await;
-    assert_eq!(company.sim.call_count(&accounts[0], "iam:UpdateAccessKey"), 1, "parked after the first failure");
+    assert_eq!(
+        company.sim.call_count(&accounts[0], "iam:UpdateAccessKey"),
+        1,
+        "parked after the first failure"
+    );
     assert_eq!(company.changes().len(), 6, "the others go on");
     assert!(engine.store().read(|state| state.control().breaker.is_none()));
 
     let company = Company::new(&with_limits("failed_accounts = 3"));
-    let accounts: Vec<String> = ["100000000001", "100000000002", "100000000003", "100000000004"].map(|id| company.account(id)).into();
+    let accounts: Vec<String> =
+        ["100000000001", "100000000002", "100000000003", "100000000004"].map(|id| company.account(id)).into();
     for account in &accounts {
         company.stale_user(account, "svc-old", 200);
     }
@@ -275,7 +283,9 @@ async fn p2_a_key_used_between_scan_and_change_is_not_changed() {
     company.days(&engine, 6).await;
     // The report of the day says stale; the key is used while the sweep that reads it is under way.
     tokio::time::advance(DAY).await;
-    company.sim.fault(Rule::new(Fault::Delay(std::time::Duration::from_secs(2))).action("iam:GetUser").first(1));
+    company
+        .sim
+        .fault(Rule::new(Fault::Delay(std::time::Duration::from_secs(2))).action("iam:GetUser").first(1));
     let mut sweep = Box::pin(swept(&engine));
     while company.sim.call_count(&prod, "iam:GetUser") < 2 {
         tokio::select! {
@@ -350,7 +360,8 @@ async fn a_second_daemon_on_one_data_dir_is_refused() {
 
 #[tokio::test(start_paused = true)]
 async fn an_operator_deactivates_and_deletes_by_name_with_a_full_grace() {
-    let company = Company::new("scan.interval = \"24h\"\nscan.report_max_age = \"24h\"\n[notices]\nrequired = false\n");
+    let company =
+        Company::new("scan.interval = \"24h\"\nscan.report_max_age = \"24h\"\n[notices]\nrequired = false\n");
     let prod = company.account(PROD);
     let key = company.stale_user(&prod, "svc-old", 200).keys[0].clone();
     let engine = company.begin().await;

@@ -110,7 +110,10 @@ impl Daemon {
         let http = listener.local_addr().map_err(|source| DaemonError::Listen { address, source })?;
         let (engine, opened) = Engine::open(Arc::clone(&config), clock, metrics, given, open).await?;
         if let Some(torn) = &opened.torn_tail {
-            tracing::warn!(?torn, "the journal ended in the middle of an entry, which was never acknowledged and is cut off");
+            tracing::warn!(
+                ?torn,
+                "the journal ended in the middle of an entry, which was never acknowledged and is cut off"
+            );
         }
         if let Some(why) = &opened.rebuilt {
             tracing::warn!(why = %why, "records were rebuilt from the journal");
@@ -122,7 +125,8 @@ impl Daemon {
         let stop = engine.stopping();
         let socket_path = socket_path(&config);
         let served = (Arc::clone(&engine), health.clone(), stop.clone());
-        tasks.spawn(async move { ("http server", http::serve(listener, served.0, served.1, served.2).await) });
+        tasks
+            .spawn(async move { ("http server", http::serve(listener, served.0, served.1, served.2).await) });
         let served = (Arc::clone(&engine), stop.clone());
         tasks.spawn(async move { ("socket", socket::serve(&socket_path, served.0, served.1).await) });
         let worked = (Arc::clone(&engine), health.clone());
@@ -222,7 +226,8 @@ pub async fn run(parts: Parts) -> Result<(), DaemonError> {
 async fn work(engine: &Engine, health: &Health) {
     let stop = engine.stopping();
     loop {
-        let Some(failed) = stop.run_until_cancelled(beating(engine, health, one_sweep(engine, health))).await else {
+        let Some(failed) = stop.run_until_cancelled(beating(engine, health, one_sweep(engine, health))).await
+        else {
             return;
         };
         // A sweep that failed as a whole is tried again sooner than the interval says.
@@ -277,7 +282,8 @@ async fn beating<T>(engine: &Engine, health: &Health, work: impl Future<Output =
 fn introduce(engine: &Engine, http: SocketAddr) {
     let config = engine.config();
     let policy = &config.policy;
-    let strongest = policy.overrides.iter().filter_map(|rule| rule.terms.mode).chain([policy.base.mode]).max();
+    let strongest =
+        policy.overrides.iter().filter_map(|rule| rule.terms.mode).chain([policy.base.mode]).max();
     let accounts = match config.organization.accounts.len() {
         0 => "every account of the organization".to_owned(),
         n => format!("{n} accounts"),
@@ -302,13 +308,19 @@ fn introduce(engine: &Engine, http: SocketAddr) {
     );
     let (paused, breaker) = engine.store().read(|state| {
         let control = state.control();
-        (control.paused.as_ref().map(|p| p.reason.clone()), control.breaker.as_ref().map(|t| t.reason.to_string()))
+        (
+            control.paused.as_ref().map(|p| p.reason.clone()),
+            control.breaker.as_ref().map(|t| t.reason.to_string()),
+        )
     });
     if let Some(reason) = paused {
         tracing::warn!(reason, "paused: no change starts until `keysweep resume --reason ...`");
     }
     if let Some(reason) = breaker {
-        tracing::warn!(reason, "the breaker is open: no automatic change starts until `keysweep breaker reset`");
+        tracing::warn!(
+            reason,
+            "the breaker is open: no automatic change starts until `keysweep breaker reset`"
+        );
     }
 }
 

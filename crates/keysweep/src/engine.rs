@@ -87,7 +87,8 @@ impl Engine {
         let started = Body::Started { version: env!("CARGO_PKG_VERSION").into(), run: clock.run() };
         let new_and_paused = opened.new && config.policy.changes_anything();
         let paused = new_and_paused.then(|| Body::Paused {
-            reason: "data_dir is new or empty: what was held, denied or paused before is not known here".into(),
+            reason: "data_dir is new or empty: what was held, denied or paused before is not known here"
+                .into(),
         });
         let bodies: Vec<Body> = [Some(started), paused].into_iter().flatten().collect();
         let engine = Arc::new(Self {
@@ -129,7 +130,8 @@ impl Engine {
         let cell = Arc::clone(&self.aws.read().unwrap_or_else(PoisonError::into_inner));
         let config = self.config();
         let observer = Arc::clone(&self.metrics);
-        let connected = cell.get_or_try_init(|| connect(&config, &self.clock, observer, self.given.clone())).await;
+        let connected =
+            cell.get_or_try_init(|| connect(&config, &self.clock, observer, self.given.clone())).await;
         Ok(connected.map_err(Arc::new)?.clone())
     }
 

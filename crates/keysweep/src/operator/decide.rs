@@ -37,7 +37,9 @@ impl Engine {
 
     async fn decide(&self, actor: &str, key: &AccessKeyId, decision: Decision, reason: String) -> Reply {
         let Some(record) = self.store().read(|state| state.record(key).cloned()) else {
-            return refused(format!("no such key: {key} is in no record; `keysweep keys list` shows those that are"));
+            return refused(format!(
+                "no such key: {key} is in no record; `keysweep keys list` shows those that are"
+            ));
         };
         let (by, now) = (actor.to_owned(), self.clock().now());
         match decision {
@@ -47,12 +49,17 @@ impl Engine {
             Decision::Approve => match asked(&record) {
                 Some((action, None)) => {
                     let event = KeyEvent::Approved { action, by, reason };
-                    let reply = self.write(actor, &record, event, format!("approved: {action} of {key}")).await;
+                    let reply =
+                        self.write(actor, &record, event, format!("approved: {action} of {key}")).await;
                     self.decided(&reply, "approved");
                     reply
                 }
-                Some((action, Some(who))) => refused(format!("{action} of {key} was approved by {who} already")),
-                None => refused(format!("nobody asked for approval of {key}, which is {}", record.state.as_str())),
+                Some((action, Some(who))) => {
+                    refused(format!("{action} of {key} was approved by {who} already"))
+                }
+                None => {
+                    refused(format!("nobody asked for approval of {key}, which is {}", record.state.as_str()))
+                }
             },
             Decision::Deny => match asked(&record) {
                 Some((action, _)) => {
@@ -63,7 +70,9 @@ impl Engine {
                     self.decided(&reply, "denied");
                     reply
                 }
-                None => refused(format!("nobody asked for approval of {key}, which is {}", record.state.as_str())),
+                None => {
+                    refused(format!("nobody asked for approval of {key}, which is {}", record.state.as_str()))
+                }
             },
             Decision::Hold { length } => {
                 let until = length.map(|length| after(now, length));
@@ -89,7 +98,9 @@ impl Engine {
         let out_of_reach = self.store().read(|state| state.out_of_reach(record.identity.account).is_some());
         if record.state.is_tracked() && !out_of_reach {
             let state = record.state.as_str();
-            return refused(format!("{key} is {state}: only a key that is deleted, gone or out of reach can be forgotten"));
+            return refused(format!(
+                "{key} is {state}: only a key that is deleted, gone or out of reach can be forgotten"
+            ));
         }
         let event = KeyEvent::Forgotten { by: actor.to_owned(), reason };
         self.write(actor, record, event, format!("{key} is forgotten")).await
@@ -126,8 +137,11 @@ impl Engine {
         }
         let message = match self.changes.drained().await {
             0 => "paused: no change starts until `keysweep resume`; undo still works".to_owned(),
-            1 => "paused: no change starts until `keysweep resume`; one call was under way and has ended".to_owned(),
-            n => format!("paused: no change starts until `keysweep resume`; {n} calls were under way and have ended"),
+            1 => "paused: no change starts until `keysweep resume`; one call was under way and has ended"
+                .to_owned(),
+            n => format!(
+                "paused: no change starts until `keysweep resume`; {n} calls were under way and have ended"
+            ),
         };
         Reply::Done { message }
     }
@@ -148,7 +162,11 @@ impl Engine {
     async fn reset_breaker(&self, actor: &str, reason: String, confirm: Option<u64>) -> Reply {
         let _door = self.changes.door.lock().await;
         let document = self.store().read(|state| {
-            let open = state.control().breaker.as_ref().map(|trip| format!("{} (since {})", trip.reason, trip.since));
+            let open = state
+                .control()
+                .breaker
+                .as_ref()
+                .map(|trip| format!("{} (since {})", trip.reason, trip.since));
             let due = newly_due(state);
             let keys = due.iter().filter_map(|key| state.record(key)).filter_map(|record| {
                 Some(BreakerKey {
@@ -166,9 +184,9 @@ impl Engine {
         }
         match confirm {
             None => Reply::Breaker(document),
-            Some(confirmed) if confirmed != count => {
-                refused(format!("{count} keys would be accepted and not {confirmed}: look at them again, and confirm their count"))
-            }
+            Some(confirmed) if confirmed != count => refused(format!(
+                "{count} keys would be accepted and not {confirmed}: look at them again, and confirm their count"
+            )),
             Some(_) => {
                 let accounts = self.latest().map(|latest| latest.collection.accounts.len());
                 let accounts = accounts.and_then(|n| u64::try_from(n).ok());
@@ -176,7 +194,9 @@ impl Engine {
                 match self.append(actor, vec![body]).await {
                     Ok(_) => {
                         self.request_sweep();
-                        Reply::Done { message: format!("the breaker is closed; {count} newly due keys are accepted") }
+                        Reply::Done {
+                            message: format!("the breaker is closed; {count} newly due keys are accepted"),
+                        }
                     }
                     Err(error) => refused(in_words(&error)),
                 }
@@ -205,7 +225,8 @@ impl Engine {
     fn terms_of(&self, record: &Record) -> Terms {
         let config = self.config();
         let latest = self.latest();
-        let found = latest.as_ref().and_then(|latest| super::show::find(&latest.collection, &record.identity.key));
+        let found =
+            latest.as_ref().and_then(|latest| super::show::find(&latest.collection, &record.identity.key));
         let resolved = found.and_then(|(account, facts)| {
             let subject =
                 Subject { account, user_name: &facts.user_name, path: &facts.path, tags: &facts.tags };
@@ -232,7 +253,9 @@ fn asked(record: &Record) -> Option<(Action, Option<String>)> {
     let approval = match &record.state {
         State::Flagged(data) => data.approval.as_ref(),
         State::Deactivated(data) => data.approval.as_ref(),
-        State::Active | State::Deactivating(_) | State::Deleting(_) | State::Deleted(_) | State::Gone(_) => None,
+        State::Active | State::Deactivating(_) | State::Deleting(_) | State::Deleted(_) | State::Gone(_) => {
+            None
+        }
     };
     approval.map(|approval| (approval.action, approval.granted.as_ref().map(|granted| granted.by.clone())))
 }

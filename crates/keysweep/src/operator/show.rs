@@ -15,7 +15,8 @@ use crate::engine::{Engine, Latest};
 use crate::sweep::{Inputs, OrganizationCache, collect, in_words};
 
 /// What no log can show of a deactivated key (AWS: requests that fail authentication are not delivered to CloudTrail).
-const QUIET: &str = "calls with an inactive key are in no AWS log: a quiet grace period proves only that nobody objected";
+const QUIET: &str =
+    "calls with an inactive key are in no AWS log: a quiet grace period proves only that nobody objected";
 
 impl Engine {
     /// What would be done now and next: planned again on what the last sweep saw, or, where there was none, on what
@@ -63,7 +64,11 @@ impl Engine {
                 stopped: paused.or(open),
                 coverage: coverage(collection, &plan.keys),
                 keys: rows(now, collection, &plan, state),
-                inactive_of_unknown_origin: plan.inactive_of_unknown_origin.iter().map(unknown_origin).collect(),
+                inactive_of_unknown_origin: plan
+                    .inactive_of_unknown_origin
+                    .iter()
+                    .map(unknown_origin)
+                    .collect(),
             }
         })
     }
@@ -84,7 +89,8 @@ impl Engine {
             let record = state.record(key);
             let row = record.map(|record| mk_row(now, state, record, planned.as_ref()));
             let rows = latest.as_ref().zip(planned.as_ref()).map(|(l, p)| rows(now, &l.collection, p, state));
-            let of_key = |row: &keysweep_core::render::FindingRow| row.access_key_id.as_deref() == Some(key.as_str());
+            let of_key =
+                |row: &keysweep_core::render::FindingRow| row.access_key_id.as_deref() == Some(key.as_str());
             let facts = rows.into_iter().flatten().find(of_key);
             let deactivated = record.is_some_and(|r| matches!(r.state, KeyState::Deactivated(_)));
             (row, facts, deactivated)
@@ -118,7 +124,9 @@ pub(super) fn find<'a>(
     key: &AccessKeyId,
 ) -> Option<(&'a AccountFacts, &'a KeyFacts)> {
     collection.accounts.iter().find_map(|(account, outcome)| match outcome {
-        Outcome::Scanned(scan) => scan.keys.iter().find(|facts| facts.key == *key).map(|facts| (account, facts)),
+        Outcome::Scanned(scan) => {
+            scan.keys.iter().find(|facts| facts.key == *key).map(|facts| (account, facts))
+        }
         Outcome::Failed { .. } | Outcome::Skipped { .. } => None,
     })
 }
@@ -137,11 +145,8 @@ fn policy_of(
         Ok(resolution) => {
             let terms = terms(&resolution.terms);
             let set_by = |term: &str| resolution.origins.get(term).unwrap_or(&Rule::Base).to_string();
-            let mk_term = |(term, value): (&str, String)| PolicyTerm {
-                term: term.into(),
-                value,
-                set_by: set_by(term),
-            };
+            let mk_term =
+                |(term, value): (&str, String)| PolicyTerm { term: term.into(), value, set_by: set_by(term) };
             let exempt = resolution.exempt.map(|e| format!("{} until {}: {}", e.rule, e.until, e.reason));
             (terms.into_iter().map(mk_term).collect(), exempt)
         }
@@ -180,8 +185,11 @@ fn terms(terms: &Terms) -> Vec<(&'static str, String)> {
 fn mk_row(now: Timestamp, state: &State, record: &Record, planned: Option<&Plan>) -> KeyRow {
     let identity = &record.identity;
     let out_of_reach = state.out_of_reach(identity.account);
-    let overlays =
-        [("hold", record.hold.is_some()), ("exempt", record.exempt.is_some()), ("out_of_reach", out_of_reach.is_some())];
+    let overlays = [
+        ("hold", record.hold.is_some()),
+        ("exempt", record.exempt.is_some()),
+        ("out_of_reach", out_of_reach.is_some()),
+    ];
     let planned = planned.and_then(|plan| plan.keys.iter().find(|key| key.facts.key == identity.key));
     let (next, next_at, why) = match (&out_of_reach, planned) {
         (Some(why), _) if record.state.is_tracked() => (NextAction::Wait, None, why.clone()),

@@ -46,7 +46,7 @@ pub(super) enum Progressed {
 
 /// What a scan rests on.
 enum Basis {
-    Report(Report),
+    Report(Box<Report>),
     Live { fallback: Option<String> },
 }
 
@@ -79,7 +79,8 @@ impl AccountScanner {
         }
         let report = match reader.request_report().await {
             Ok(ReportState::Ready) => {
-                let max_age = SignedDuration::try_from(settings.report_max_age).unwrap_or(SignedDuration::MAX);
+                let max_age =
+                    SignedDuration::try_from(settings.report_max_age).unwrap_or(SignedDuration::MAX);
                 reader.fetch_report(self.task.clock.now(), max_age).await
             }
             Ok(ReportState::Pending) => match REPORT_POLL.get(self.polls) {
@@ -92,7 +93,11 @@ impl AccountScanner {
                         reason: "its credential report was not made in time".into(),
                     }));
                 }
-                None => return Ok(Basis::Live { fallback: Some("the credential report was not made in time".into()) }),
+                None => {
+                    return Ok(Basis::Live {
+                        fallback: Some("the credential report was not made in time".into()),
+                    });
+                }
             },
             Err(fault) => Err(fault),
         };
@@ -105,9 +110,11 @@ impl AccountScanner {
                 }
                 Ok(Basis::Live { fallback: Some(why) })
             }
-            Ok(report) => Ok(Basis::Report(report)),
+            Ok(report) => Ok(Basis::Report(Box::new(report))),
             // A report with a broken header says that its format changed: nothing is guessed from what is left of it.
-            Err(fault) if settings.source == ScanSource::Report || matches!(fault, ReportFault::Unreadable(_)) => {
+            Err(fault)
+                if settings.source == ScanSource::Report || matches!(fault, ReportFault::Unreadable(_)) =>
+            {
                 Err(Progressed::Done(Outcome::Failed { reason: in_words(&fault) }))
             }
             Err(fault) => Ok(Basis::Live { fallback: Some(in_words(&fault)) }),
@@ -128,7 +135,8 @@ impl AccountScanner {
             }
             Basis::Live { fallback } => {
                 scan.found.fallback = fallback;
-                let names: BTreeSet<UserName> = users.all().await?.iter().map(|user| user.name.clone()).collect();
+                let names: BTreeSet<UserName> =
+                    users.all().await?.iter().map(|user| user.name.clone()).collect();
                 scan.found.inventory.users = u64::try_from(names.len()).unwrap_or(u64::MAX);
                 scan.live = true;
                 let tracked = scan.tracked.keys().cloned();
@@ -251,13 +259,10 @@ impl<'a> Scan<'a> {
                 Fact::Known(used) => used.at().map_or(created, |at| at.max(created)),
                 Fact::Unknown(_) => created,
             };
-            self.past_threshold(idle_since)
-                || (self.may_be_over_age() && self.past_threshold(created))
+            self.past_threshold(idle_since) || (self.may_be_over_age() && self.past_threshold(created))
         };
         row.more_than_two
-            || row.keys().any(|slot| {
-                if slot.active { may_be_stale(slot) } else { self.looks_at_inactive }
-            })
+            || row.keys().any(|slot| if slot.active { may_be_stale(slot) } else { self.looks_at_inactive })
     }
 
     fn may_be_over_age(&self) -> bool {
@@ -281,7 +286,9 @@ impl<'a> Scan<'a> {
                 if self.live {
                     self.count_live(&seen.keys);
                 }
-                self.found.keys.extend(seen.keys.into_iter().filter(|key| key.worth_deciding).map(|key| key.facts));
+                self.found
+                    .keys
+                    .extend(seen.keys.into_iter().filter(|key| key.worth_deciding).map(|key| key.facts));
                 self.found.absent.extend(seen.absent);
             }
             Err(fault) => {
@@ -317,5 +324,6 @@ fn count_active(
     let idle_since = last_use.map_or(created, |at| at.max(created));
     let idle = Duration::try_from(now.duration_since(idle_since)).unwrap_or(Duration::ZERO);
     inventory.idle.add(idle, last_use.is_none());
-    inventory.oldest_active_key = Some(inventory.oldest_active_key.map_or(created, |oldest| oldest.min(created)));
+    inventory.oldest_active_key =
+        Some(inventory.oldest_active_key.map_or(created, |oldest| oldest.min(created)));
 }

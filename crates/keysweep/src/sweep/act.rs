@@ -156,16 +156,21 @@ async fn change(engine: &Engine, aws: &Aws, ticket: Ticket) -> Acted {
         Origin::Policy => OURSELVES.to_owned(),
         Origin::Operator { actor, .. } => actor.clone(),
     };
-    let intent =
-        KeyEvent::Intent { action, origin: warrant.origin().clone(), why: warrant.why().to_owned() };
+    let intent = KeyEvent::Intent { action, origin: warrant.origin().clone(), why: warrant.why().to_owned() };
     let receipts = match engine.append(&actor, vec![mk_entry(&record, intent)]).await {
         Ok(receipts) => receipts,
         // Without an intent on disk there is no call.
-        Err(error) => return not_sent(action, Reason::Unknown, format!("intent not written: {}", in_words(&error))),
+        Err(error) => {
+            return not_sent(action, Reason::Unknown, format!("intent not written: {}", in_words(&error)));
+        }
     };
     let order = receipts.first().and_then(|receipt| warrant.recorded(receipt).ok());
     let Some(order) = order else {
-        return not_sent(action, Reason::Unknown, "the journal's receipt is not that of the intent: a bug in keysweep");
+        return not_sent(
+            action,
+            Reason::Unknown,
+            "the journal's receipt is not that of the intent: a bug in keysweep",
+        );
     };
     let in_flight = engine.changes.send();
     drop(door);
@@ -174,15 +179,33 @@ async fn change(engine: &Engine, aws: &Aws, ticket: Ticket) -> Acted {
     engine.metrics().action(action);
     let outcome = prepared.send(order).await;
     drop(in_flight);
-    let changed = Change { engine, reader: &reader, record: &record, fresh: &fresh, config: &config, account: &account };
+    let changed = Change {
+        engine,
+        reader: &reader,
+        record: &record,
+        fresh: &fresh,
+        config: &config,
+        account: &account,
+    };
     changed.settle(action, &user_name, outcome).await
 }
 
 /// The session for a change could not be had: no intent, no call; and still a change that failed there.
-async fn failed_before(engine: &Engine, record: &Record, warrant: &Warrant, kind: RefusedKind, why: String) -> Acted {
+async fn failed_before(
+    engine: &Engine,
+    record: &Record,
+    warrant: &Warrant,
+    kind: RefusedKind,
+    why: String,
+) -> Acted {
     let action = warrant.action();
     engine.metrics().action_failed(action, kind.as_str());
-    let body = Body::ChangeFailed { account: record.identity.account, key: record.identity.key.clone(), action, why: why.clone() };
+    let body = Body::ChangeFailed {
+        account: record.identity.account,
+        key: record.identity.key.clone(),
+        action,
+        why: why.clone(),
+    };
     if let Err(error) = engine.append(OURSELVES, vec![body]).await {
         return Acted::Failed(format!("{why}; and {}", in_words(&error)));
     }
@@ -202,10 +225,20 @@ struct Change<'a> {
 
 impl Change<'_> {
     /// Reads back, and writes what became of it.
-    async fn settle(&self, action: Action, user_name: &keysweep_core::ids::UserName, outcome: CallOutcome) -> Acted {
+    async fn settle(
+        &self,
+        action: Action,
+        user_name: &keysweep_core::ids::UserName,
+        outcome: CallOutcome,
+    ) -> Acted {
         let identity = &self.record.identity;
         let (request_id, said) = match outcome {
-            CallOutcome::Refused { kind: kind @ (FaultKind::Throttled | FaultKind::Denied | FaultKind::Bug | FaultKind::Transient), detail, .. } => {
+            CallOutcome::Refused {
+                kind:
+                    kind @ (FaultKind::Throttled | FaultKind::Denied | FaultKind::Bug | FaultKind::Transient),
+                detail,
+                ..
+            } => {
                 let kind = refused_kind(kind);
                 return self.failed(action, kind.as_str(), KeyEvent::Refused { action, kind, detail }).await;
             }
@@ -215,7 +248,16 @@ impl Change<'_> {
             CallOutcome::Unclear { detail } => (None, detail),
         };
         let shown = until_it_shows(self.reader, identity, user_name, action, self.engine.clock()).await;
-        match effect(self.engine, self.config, shown, action, said, request_id, &self.last_use(), self.hold_until()) {
+        match effect(
+            self.engine,
+            self.config,
+            shown,
+            action,
+            said,
+            request_id,
+            &self.last_use(),
+            self.hold_until(),
+        ) {
             Settled::Event(event) if is_failure(&event) => {
                 let label = if matches!(event, KeyEvent::Refused { .. }) { "gone" } else { "unclear" };
                 self.failed(action, label, event).await
@@ -283,7 +325,10 @@ pub(super) enum Settled {
 }
 
 /// From what AWS shows to what is written.
-#[allow(clippy::too_many_arguments, reason = "each is one fact of the change, and two callers have them apart")]
+#[allow(
+    clippy::too_many_arguments,
+    reason = "each is one fact of the change, and two callers have them apart"
+)]
 pub(super) fn effect(
     engine: &Engine,
     config: &Config,
@@ -316,7 +361,10 @@ pub(super) fn effect(
 }
 
 fn is_failure(event: &KeyEvent) -> bool {
-    matches!(event, KeyEvent::Refused { .. } | KeyEvent::Unclear { .. } | KeyEvent::Absent | KeyEvent::Reactivated { .. })
+    matches!(
+        event,
+        KeyEvent::Refused { .. } | KeyEvent::Unclear { .. } | KeyEvent::Absent | KeyEvent::Reactivated { .. }
+    )
 }
 
 fn refused_kind(kind: FaultKind) -> RefusedKind {
@@ -352,7 +400,8 @@ pub(super) fn mk_entry(record: &Record, event: KeyEvent) -> Body {
 /// The account as the last sweep saw it. Without one, nothing is known but its ID, and rules that read more wait.
 pub(super) fn account_facts(engine: &Engine, id: AccountId) -> AccountFacts {
     let latest = engine.latest();
-    let seen = latest.as_ref().and_then(|l| l.collection.accounts.iter().find(|(account, _)| account.id == id));
+    let seen =
+        latest.as_ref().and_then(|l| l.collection.accounts.iter().find(|(account, _)| account.id == id));
     seen.map(|(account, _)| account.clone()).unwrap_or_else(|| AccountFacts {
         id,
         name: String::new(),

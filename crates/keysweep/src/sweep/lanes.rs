@@ -23,7 +23,9 @@ pub(super) struct Lanes {
 
 /// The right to work on one account.
 #[derive(Debug)]
-pub(super) struct Slot(#[expect(dead_code, reason = "held, and given back when dropped")] OwnedSemaphorePermit);
+pub(super) struct Slot(
+    #[expect(dead_code, reason = "held, and given back when dropped")] OwnedSemaphorePermit,
+);
 
 impl Lanes {
     pub(super) fn new(concurrency: usize) -> Self {

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use keysweep_aws::{AccountState, Access, Aws, Fault, ListedAccount};
+use keysweep_aws::{Access, AccountState, Aws, Fault, ListedAccount};
 use keysweep_core::facts::{AccountFacts, Fact, Ou};
 use keysweep_core::ids::{AccountId, OuId};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
+use super::account::in_words;
 use crate::clock::Clock;
 use crate::config::{Config, ManagementAccount};
 
@@ -29,7 +30,9 @@ pub enum OrganizationError {
     #[error("the organization lists no account at all: this is a fault, not a clean organization")]
     Empty,
     /// What the configuration includes or excludes by OU cannot be told.
-    #[error("the tree of organizational units could not be read, and the configuration includes or excludes by it")]
+    #[error(
+        "the tree of organizational units could not be read, and the configuration includes or excludes by it"
+    )]
     Tree(#[source] Fault),
     /// An account named on the command line is not there.
     #[error("account {0} is not in the organization")]
@@ -39,8 +42,27 @@ pub enum OrganizationError {
 /// What was read of the organization and is believed for a while.
 #[derive(Debug, Default)]
 pub struct OrganizationCache {
-    tree: Mutex<Option<(Instant, HashMap<AccountId, Vec<Ou>>)>>,
-    tags: Mutex<HashMap<AccountId, (Instant, BTreeMap<String, String>)>>,
+    tree: Mutex<Option<Read<Tree>>>,
+    tags: Mutex<HashMap<AccountId, Read<Tags>>>,
+}
+
+/// Root and OUs above each account.
+type Tree = HashMap<AccountId, Vec<Ou>>;
+
+/// Tags of one account.
+type Tags = BTreeMap<String, String>;
+
+/// Something that was read, and when.
+#[derive(Debug)]
+struct Read<T> {
+    at: Instant,
+    what: T,
+}
+
+impl<T> Read<T> {
+    fn is_fresh(&self, clock: &Clock, refresh: Duration) -> bool {
+        clock.elapsed_since(self.at) < refresh
+    }
 }
 
 /// Lists accounts by the configuration: a static list, or the organization.
@@ -68,7 +90,8 @@ pub(super) async fn targets(
     }
     if config.policy.reads_account_tags() {
         for target in targets.iter_mut().filter(|t| t.visit.is_ok()) {
-            target.account.tags = Some(cache.account_tags(aws, clock, settings.refresh, target.account.id).await);
+            target.account.tags =
+                Some(cache.account_tags(aws, clock, settings.refresh, target.account.id).await);
         }
     }
     Ok(targets)
@@ -117,7 +140,7 @@ async fn listed(
     };
     let above = |id: AccountId| match &tree {
         None => None,
-        Some(Err(fault)) => Some(Fact::Unknown(fault.to_string())),
+        Some(Err(fault)) => Some(Fact::Unknown(in_words(fault))),
         Some(Ok(tree)) => Some(match tree.get(&id) {
             Some(ous) => Fact::Known(ous.clone()),
             None => Fact::Unknown("the account is in the list and not in the tree".into()),
@@ -157,7 +180,9 @@ fn visit(account: &AccountFacts, state: &AccountState, config: &Config) -> Resul
         return Err("in organization.exclude_ous".into());
     }
     match settings.management_account {
-        ManagementAccount::Skip if account.management => Err("the management account; organization.management_account is skip".into()),
+        ManagementAccount::Skip if account.management => {
+            Err("the management account; organization.management_account is skip".into())
+        }
         ManagementAccount::Direct if account.management => Ok(Access::Direct),
         ManagementAccount::Skip | ManagementAccount::Direct | ManagementAccount::Assume => Ok(Access::Assume),
     }
@@ -178,18 +203,13 @@ pub(super) fn ou_path(account: &AccountFacts) -> String {
 }
 
 impl OrganizationCache {
-    async fn tree(
-        &self,
-        aws: &Aws,
-        clock: &Clock,
-        refresh: Duration,
-    ) -> Result<HashMap<AccountId, Vec<Ou>>, Fault> {
+    async fn tree(&self, aws: &Aws, clock: &Clock, refresh: Duration) -> Result<Tree, Fault> {
         let mut kept = self.tree.lock().await;
-        if let Some((_, tree)) = kept.as_ref().filter(|(since, _)| clock.elapsed_since(*since) < refresh) {
-            return Ok(tree.clone());
+        if let Some(read) = kept.as_ref().filter(|read| read.is_fresh(clock, refresh)) {
+            return Ok(read.what.clone());
         }
         let tree = aws.tree().await?;
-        *kept = Some((clock.instant(), tree.clone()));
+        *kept = Some(Read { at: clock.instant(), what: tree.clone() });
         Ok(tree)
     }
 
@@ -199,17 +219,17 @@ impl OrganizationCache {
         clock: &Clock,
         refresh: Duration,
         account: AccountId,
-    ) -> Fact<BTreeMap<String, String>> {
+    ) -> Fact<Tags> {
         let mut kept = self.tags.lock().await;
-        if let Some((_, tags)) = kept.get(&account).filter(|(since, _)| clock.elapsed_since(*since) < refresh) {
-            return Fact::Known(tags.clone());
+        if let Some(read) = kept.get(&account).filter(|read| read.is_fresh(clock, refresh)) {
+            return Fact::Known(read.what.clone());
         }
         match aws.account_tags(account).await {
             Ok(tags) => {
-                kept.insert(account, (clock.instant(), tags.clone()));
+                kept.insert(account, Read { at: clock.instant(), what: tags.clone() });
                 Fact::Known(tags)
             }
-            Err(fault) => Fact::Unknown(fault.to_string()),
+            Err(fault) => Fact::Unknown(in_words(&fault)),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use keysweep_aws::{FaultKind, Fault, ListedKey, Reader};
+use keysweep_aws::{Fault, FaultKind, ListedKey, Reader};
 use keysweep_core::facts::{Fact, KeyFacts, KeyStatus, Source};
 use keysweep_core::ids::{AccessKeyId, KeyIdentity, UserId, UserName};
 use keysweep_core::lifecycle::{Record, Sighting};
@@ -47,7 +47,8 @@ pub(super) async fn reread(
 ) -> Result<Fresh, RereadError> {
     let identity = &record.identity;
     let not_listed = || RereadError::NotListed(identity.key.clone());
-    let name = current_name(reader, &identity.user_id, &record.user_name, clock).await?.ok_or_else(not_listed)?;
+    let name =
+        current_name(reader, &identity.user_id, &record.user_name, clock).await?.ok_or_else(not_listed)?;
     let user = reader.user(&name).await?;
     let sighting = clock.sighting(interval);
     let keys = reader.list_access_keys(&name, clock.now()).await?;
@@ -149,7 +150,9 @@ async fn look(
         | (Some(KeyStatus::Inactive), Action::Deactivate)
         | (Some(KeyStatus::Active), Action::Reactivate) => Shown::Effect,
         (None, Action::Deactivate | Action::Reactivate) => Shown::Absent,
-        (Some(status), Action::Deactivate | Action::Reactivate | Action::Delete) => Shown::Status(status.clone()),
+        (Some(status), Action::Deactivate | Action::Reactivate | Action::Delete) => {
+            Shown::Status(status.clone())
+        }
     }
 }
 

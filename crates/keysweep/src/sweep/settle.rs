@@ -33,7 +33,9 @@ fn open_intent(record: &Record) -> Option<(Record, Action, LastUse)> {
         State::Deactivating(data) => (Action::Deactivate, data.flagged.last_use.clone()),
         State::Deleting(data) => (Action::Delete, data.deactivated.last_use.clone()),
         State::Deactivated(data) if data.undo.is_some() => (Action::Reactivate, data.last_use.clone()),
-        State::Active | State::Flagged(_) | State::Deactivated(_) | State::Deleted(_) | State::Gone(_) => return None,
+        State::Active | State::Flagged(_) | State::Deactivated(_) | State::Deleted(_) | State::Gone(_) => {
+            return None;
+        }
     };
     Some((record.clone(), action, last_use))
 }

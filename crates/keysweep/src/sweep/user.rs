@@ -83,7 +83,8 @@ impl<'a> Users<'a> {
             seen.keys.extend(facts);
         }
         if !missing.is_empty() {
-            let user_id = if keys.is_some() { Some(self.reader.user(look.name).await?.user_id) } else { None };
+            let user_id =
+                if keys.is_some() { Some(self.reader.user(look.name).await?.user_id) } else { None };
             self.look_for(look, &missing, user_id.as_ref(), &mut seen).await?;
         }
         Ok(seen)
@@ -108,7 +109,8 @@ impl<'a> Users<'a> {
                 seen.absent.extend(ids());
                 continue;
             }
-            let renamed = self.all().await?.iter().find(|user| user.user_id == *user_id).map(|user| user.name.clone());
+            let renamed =
+                self.all().await?.iter().find(|user| user.user_id == *user_id).map(|user| user.name.clone());
             let Some(name) = renamed else {
                 seen.absent.extend(ids());
                 continue;
@@ -156,7 +158,9 @@ impl<'a> Users<'a> {
             let (last_use, source) = match told {
                 Some(last_use) => (Fact::Known(last_use), Source::Report),
                 None if worth_deciding || look.all_keys => (self.last_use(key, name).await, Source::Live),
-                None => (Fact::Unknown("not read: the key is too young to be a finding".into()), Source::Report),
+                None => {
+                    (Fact::Unknown("not read: the key is too young to be a finding".into()), Source::Report)
+                }
             };
             let (user_id, path, tags) = identity(user.as_ref(), record_of(key), row);
             seen.push(SeenKey {
@@ -191,11 +195,17 @@ impl<'a> Users<'a> {
 type Identity = (Fact<UserId>, Fact<String>, Fact<BTreeMap<String, String>>);
 
 /// Who the user of a key is, from `GetUser` if it was asked, else from the record and the report.
-fn identity(user: Option<&Result<UserFacts, String>>, record: Option<&Record>, row: Option<&Row>) -> Identity {
+fn identity(
+    user: Option<&Result<UserFacts, String>>,
+    record: Option<&Record>,
+    row: Option<&Row>,
+) -> Identity {
     match user {
-        Some(Ok(user)) => {
-            (Fact::Known(user.user_id.clone()), Fact::Known(user.path.clone()), Fact::Known(user.tags.clone()))
-        }
+        Some(Ok(user)) => (
+            Fact::Known(user.user_id.clone()),
+            Fact::Known(user.path.clone()),
+            Fact::Known(user.tags.clone()),
+        ),
         Some(Err(why)) => {
             (Fact::Unknown(why.clone()), Fact::Unknown(why.clone()), Fact::Unknown(why.clone()))
         }
