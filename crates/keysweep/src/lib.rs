@@ -9,6 +9,8 @@ pub mod clock;
 pub mod config;
 pub mod connect;
 pub mod daemon;
+#[cfg(feature = "demo")]
+pub mod demo;
 pub mod engine;
 pub mod http;
 pub mod logging;

@@ -5,7 +5,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use super::organization::{account_id, add_account, add_user, days_before, use_steadily};
-use super::{ENFORCE_ROLE, EXTERNAL_ID, SCAN_ROLE, Shape};
+use super::{ENFORCE_ROLE, EXTERNAL_ID, SCAN_ROLE, Shape, names};
 use crate::builder::KeySpec;
 use crate::clock::Clock;
 use crate::script::{Happening, Trigger};
@@ -13,8 +13,10 @@ use crate::sim::Sim;
 
 /// Ordinary accounts; three more have a story of their own.
 const ACCOUNTS: usize = 27;
-/// Users in each of them, which makes about four hundred.
+/// Users in each of them, beside the one whose key fades; with those that have a story, about four hundred.
 const USERS: usize = 14;
+/// Idle days of the first key that fades: a day short of stale at the usual threshold of ninety.
+const FADING: i64 = 89;
 
 /// The demo's organization, and the keys whose stories it tells.
 #[derive(Debug, Clone)]
@@ -42,8 +44,8 @@ pub fn demo(seed: u64, clock: Clock) -> Demo {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     // Few enough stale ones that a sweep of the whole looks like an organization and not like an accident.
     let shape = Shape {
-        stale_percent: 4,
-        never_used_percent: 3,
+        stale_percent: 3,
+        never_used_percent: 2,
         inactive_percent: 5,
         keyless_percent: 12,
         ..Shape::default()
@@ -53,6 +55,10 @@ pub fn demo(seed: u64, clock: Clock) -> Demo {
         for number in 0..USERS {
             add_user(&sim, &mut rng, account, number, &shape);
         }
+    }
+    // One key turns stale every day, so that every day has something to show.
+    for (account, days) in accounts.iter().zip((0..=FADING).rev()) {
+        add_fading(&sim, &mut rng, account, days);
     }
     let account = |number: usize| accounts.get(number).cloned().unwrap_or_else(|| account_id(0));
     add_oddities(&sim, &mut rng, &account(1), &account(2));
@@ -100,6 +106,16 @@ pub fn demo(seed: u64, clock: Clock) -> Demo {
     Demo { sim, rescued_key, missed_key, forgotten_key, exempt_key, account_without_role, suspended_account }
 }
 
+/// A user whose only key was last used so many days ago.
+fn add_fading(sim: &Sim, rng: &mut ChaCha8Rng, account: &str, days: i64) {
+    let now = sim.now();
+    let (name, path) = names::user(rng, USERS);
+    let (service, region) = names::service(rng);
+    let created = days_before(now, 500);
+    let key = KeySpec::new().created(created).used(days_before(now, days), service, region);
+    sim.user(account, name).path(path).created(created).key(key).add();
+}
+
 /// What a tool has to be careful with.
 fn add_oddities(sim: &Sim, rng: &mut ChaCha8Rng, first: &str, second: &str) {
     let now = sim.now();
@@ -134,10 +150,6 @@ fn add_oddities(sim: &Sim, rng: &mut ChaCha8Rng, first: &str, second: &str) {
         .add();
     if let Some(key) = rotated.keys.get(1) {
         use_steadily(sim, rng, key);
-    }
-    // Not stale yet, but about to be: they turn up while the demo runs.
-    for (name, days) in [("svc-fading-feed", 88), ("ci-fading-job", 86), ("svc-fading-mail", 83)] {
-        sim.user(first, name).path("/service/").created(old).key(key(days, "sqs")).add();
     }
     sim.set_root_keys(second, 1);
 }

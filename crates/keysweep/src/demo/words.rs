@@ -1,0 +1,193 @@
+//! Entries of the journal in plain words.
+
+use jiff::Timestamp;
+use keysweep_core::lifecycle::{ClearedWhy, Finding, KeyEvent, State as KeyState};
+use keysweep_core::state::{Body, Entry, State};
+
+use super::calendar::{Calendar, days};
+
+/// Something that happened, in plain words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Event {
+    /// When, in policy time.
+    pub(super) at: Timestamp,
+    /// What.
+    pub(super) text: String,
+    /// How it is to be taken.
+    pub(super) tone: Tone,
+}
+
+/// How an event is to be taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tone {
+    /// The usual course.
+    Usual,
+    /// A key was changed.
+    Change,
+    /// A key turned out to be wanted.
+    Wanted,
+    /// Something is in the way.
+    Trouble,
+}
+
+/// What an entry tells, if a newcomer wants to know it. `who` is the user in his account.
+pub(super) fn event(entry: &Entry, who: &str, state: &State, calendar: Calendar) -> Option<Event> {
+    let (tone, text) = match &entry.body {
+        Body::Key { key, event, .. } => {
+            let record = state.record(key);
+            let since = record.map(|record| record.identity.created);
+            let (tone, what) = of_key(event, entry.at, since.unwrap_or(entry.at), calendar)?;
+            (tone, format!("{who} {what}"))
+        }
+        Body::AccountFailed { name, reason, .. } => {
+            (Tone::Trouble, format!("account {name} could not be scanned: {reason}"))
+        }
+        Body::AccountSkipped { name, reason, .. } => {
+            (Tone::Usual, format!("account {name} is skipped: {reason}"))
+        }
+        Body::AccountLeft { account } => (Tone::Trouble, format!("account {account} left the organization")),
+        Body::ChangeFailed { action, why, .. } => {
+            (Tone::Trouble, format!("{who} could not be changed ({action}): {why}"))
+        }
+        Body::BreakerTripped { reason } => (Tone::Trouble, format!("the breaker tripped: {reason}")),
+        Body::BreakerReset { reason, .. } => {
+            (Tone::Usual, format!("{} reset the breaker: {reason}", entry.actor))
+        }
+        Body::Paused { reason } => (Tone::Trouble, format!("paused: {reason}")),
+        Body::Resumed { reason } => (Tone::Usual, format!("resumed by {}: {reason}", entry.actor)),
+        Body::Started { .. }
+        | Body::AccountScanned { .. }
+        | Body::AccountFindings { .. }
+        | Body::DueAccepted { .. }
+        | Body::SweepFinished { .. } => return None,
+    };
+    Some(Event { at: entry.at, text, tone })
+}
+
+fn of_key(event: &KeyEvent, at: Timestamp, created: Timestamp, calendar: Calendar) -> Option<(Tone, String)> {
+    let idle = |last: Option<Timestamp>, since: Timestamp| match last {
+        Some(last) => format!("unused for {} days", days(at.duration_since(last))),
+        None => format!("never used in {} days", days(at.duration_since(since))),
+    };
+    Some(match event {
+        KeyEvent::Flagged { finding, named, last_use } => {
+            let why = match finding {
+                Finding::Unused | Finding::NeverUsed => idle(last_use.at(), named.created),
+                Finding::OverAge | Finding::RootKey => finding.to_string(),
+            };
+            (Tone::Usual, format!("flagged: {why}"))
+        }
+        KeyEvent::Cleared { why } => match why {
+            ClearedWhy::UsedAgain => (Tone::Wanted, "used again in time: left alone".into()),
+            ClearedWhy::NoLongerStale => (Tone::Usual, "no longer stale: left alone".into()),
+            ClearedWhy::InactiveElsewhere => (Tone::Usual, "deactivated by somebody else: left alone".into()),
+        },
+        KeyEvent::Adopted { .. } => (Tone::Usual, "found Inactive and taken over".into()),
+        KeyEvent::Deactivated { last_use, .. } => {
+            (Tone::Change, format!("deactivated ({})", idle(last_use.at(), created)))
+        }
+        KeyEvent::Deleted { .. } => (Tone::Change, "deleted after a watched grace period".into()),
+        KeyEvent::Undone { hold_until, .. } => (
+            Tone::Wanted,
+            format!("reactivated by an operator: on hold until day {}", calendar.day(*hold_until)),
+        ),
+        KeyEvent::Reactivated { hold_until } => (
+            Tone::Wanted,
+            format!("reactivated by its owner: on hold until day {}", calendar.day(*hold_until)),
+        ),
+        KeyEvent::LastUseMoved { .. } => (Tone::Wanted, "used while Inactive: on hold".into()),
+        KeyEvent::ApprovalAsked { action, .. } => (Tone::Usual, format!("waits for approval to {action} it")),
+        KeyEvent::Approved { action, by, .. } => (Tone::Usual, format!("approved by {by}: {action}")),
+        KeyEvent::Denied { by, .. } => (Tone::Wanted, format!("denied by {by}: on hold")),
+        KeyEvent::ApprovalUnanswered { .. } => (Tone::Usual, "nobody approved: on hold".into()),
+        KeyEvent::NoticeVoided { why } => (Tone::Usual, format!("needs a new notice: {why}")),
+        KeyEvent::ApprovalVoided { why } => (Tone::Usual, format!("needs a new approval: {why}")),
+        KeyEvent::Refused { action, detail, .. } => {
+            (Tone::Trouble, format!("refused by AWS ({action}): {detail}"))
+        }
+        KeyEvent::Unclear { action, detail } => {
+            (Tone::Trouble, format!("unclear whether done ({action}): {detail}"))
+        }
+        KeyEvent::Absent => (Tone::Usual, "deleted by somebody else".into()),
+        KeyEvent::SeenAgain => (Tone::Usual, "there again: judged afresh".into()),
+        KeyEvent::ListedAfterDeletion => (Tone::Trouble, "listed although it was deleted".into()),
+        KeyEvent::Renamed { user_name } => (Tone::Usual, format!("renamed to {user_name}")),
+        KeyEvent::HoldPlaced { by, reason, .. } => (Tone::Wanted, format!("put on hold by {by}: {reason}")),
+        KeyEvent::HoldReleased { by, reason } => (Tone::Usual, format!("released by {by}: {reason}")),
+        KeyEvent::HoldExpired => (Tone::Usual, "no longer on hold".into()),
+        KeyEvent::ExemptBegan { reason, .. } => (Tone::Usual, format!("exempt: {reason}")),
+        KeyEvent::ExemptEnded => (Tone::Usual, "no longer exempt".into()),
+        KeyEvent::Forgotten { by, .. } => (Tone::Usual, format!("forgotten by {by}")),
+        // Steps between two of the above.
+        KeyEvent::Noticed { .. }
+        | KeyEvent::BecameDue { .. }
+        | KeyEvent::NotDue
+        | KeyEvent::Intent { .. } => {
+            return None;
+        }
+    })
+}
+
+/// Where a recorded key stands, in a few words.
+pub(super) fn standing(state: &KeyState, calendar: Calendar) -> String {
+    let day = |at: Timestamp| calendar.day(at);
+    match state {
+        KeyState::Active => "active".into(),
+        KeyState::Flagged(flagged) => match &flagged.notice {
+            Some(notice) => {
+                format!("flagged, to be deactivated on day {}", day(notice.not_before))
+            }
+            None => "flagged".into(),
+        },
+        KeyState::Deactivating(_) => "being deactivated".into(),
+        KeyState::Deactivated(data) => {
+            let watched = data.watch.total.as_secs() / 86_400;
+            format!("deactivated on day {}, watched for {watched} days", day(data.since))
+        }
+        KeyState::Deleting(_) => "being deleted".into(),
+        KeyState::Deleted(data) => format!("deleted on day {}", day(data.since)),
+        KeyState::Gone(_) => "deleted by somebody else".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use keysweep_core::facts::LastUse;
+    use keysweep_core::lifecycle::Sighting;
+
+    use super::*;
+
+    fn mk_words(event: KeyEvent) -> Option<(Tone, String)> {
+        let began: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+        let created = "2025-01-01T00:00:00Z".parse().unwrap();
+        let at = "2026-01-11T00:00:00Z".parse().unwrap();
+        of_key(&event, at, created, Calendar::new(began, 30))
+    }
+
+    fn mk_deactivated(last_use: LastUse) -> KeyEvent {
+        let at = "2026-01-11T00:00:00Z".parse().unwrap();
+        let sighting = Sighting { at, run: 1, monotonic: Default::default(), interval: Default::default() };
+        KeyEvent::Deactivated { request_id: None, last_use, sighting }
+    }
+
+    #[test]
+    fn a_deactivation_says_for_how_long_nobody_used_the_key() {
+        let at = "2025-10-03T00:00:00Z".parse().unwrap();
+        let used = mk_deactivated(LastUse::At { at, service: None, region: None });
+        assert_eq!(mk_words(used), Some((Tone::Change, "deactivated (unused for 100 days)".to_owned())));
+        let never = mk_deactivated(LastUse::Never);
+        assert_eq!(mk_words(never), Some((Tone::Change, "deactivated (never used in 375 days)".to_owned())));
+    }
+
+    #[test]
+    fn a_reactivation_says_until_which_day_the_key_is_on_hold() {
+        let hold_until = "2026-02-10T00:00:00Z".parse().unwrap();
+        let words = mk_words(KeyEvent::Reactivated { hold_until });
+        assert_eq!(words, Some((Tone::Wanted, "reactivated by its owner: on hold until day 40".to_owned())));
+    }
+
+    #[test]
+    fn steps_between_two_that_are_told_are_not() {
+        assert_eq!(mk_words(KeyEvent::NotDue), None);
+    }
+}

@@ -1,0 +1,132 @@
+//! `keysweep demo` as a newcomer meets it: the program, a minute, and nothing left afterwards.
+
+use std::path::Path;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use keysweep_tests::conformance::keysweep_binary;
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+use tokio::time::timeout;
+
+/// Time for the whole on a machine that does other things too.
+const LIMIT: Duration = Duration::from_secs(150);
+
+/// A demo that runs, with a directory for temporary files of its own.
+struct Demo {
+    process: Child,
+    output: Lines<BufReader<ChildStdout>>,
+    seen: Vec<String>,
+    folder: TempDir,
+}
+
+async fn mk_demo(arguments: &[&str]) -> Demo {
+    let folder = TempDir::with_prefix("demo-test-").unwrap();
+    let mut process = Command::new(keysweep_binary().await.unwrap())
+        .arg("demo")
+        .args(arguments)
+        .env("TMPDIR", folder.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let output = BufReader::new(process.stdout.take().unwrap()).lines();
+    Demo { process, output, seen: Vec::new(), folder }
+}
+
+impl Demo {
+    /// Reads on until a line holds this text.
+    async fn says(&mut self, text: &str) -> String {
+        let reading = async {
+            while let Some(line) = self.output.next_line().await.unwrap() {
+                self.seen.push(line.clone());
+                if line.contains(text) {
+                    return Some(line);
+                }
+            }
+            None
+        };
+        let found = timeout(LIMIT, reading).await.unwrap_or_default();
+        found.unwrap_or_else(|| panic!("the demo never said {text:?}:\n{}", self.seen.join("\n")))
+    }
+
+    async fn ends(&mut self) -> ExitStatus {
+        let rest = async {
+            while let Some(line) = self.output.next_line().await.unwrap() {
+                self.seen.push(line);
+            }
+            self.process.wait().await.unwrap()
+        };
+        timeout(LIMIT, rest).await.expect("the demo ends")
+    }
+
+    /// The number before a line of the closing words.
+    fn number(&self, what: &str) -> u64 {
+        let line = self.seen.iter().find(|line| line.trim_start().contains(&format!("  {what}")));
+        let number = line.and_then(|line| line.split_whitespace().next()).and_then(|word| word.parse().ok());
+        number.unwrap_or_else(|| panic!("no number of {what:?}:\n{}", self.seen.join("\n")))
+    }
+
+    /// The line of the closing words about a story.
+    fn story(&self, title: &str) -> &str {
+        let line = self.seen.iter().find(|line| line.starts_with(&format!("  {title} ")));
+        line.unwrap_or_else(|| panic!("no story {title:?}:\n{}", self.seen.join("\n")))
+    }
+}
+
+fn left_in(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap();
+    entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect()
+}
+
+fn interrupt(process: &Child) {
+    let id = process.id().and_then(|id| Pid::from_raw(id.try_into().ok()?)).unwrap();
+    kill_process(id, Signal::INT).unwrap();
+}
+
+#[tokio::test]
+async fn within_a_minute_keys_are_flagged_deactivated_and_deleted_and_those_that_are_missed_are_left_alone() {
+    let mut demo = mk_demo(&["--for", "60s", "--seed", "1"]).await;
+    assert!(demo.ends().await.success());
+    assert!(demo.number("flagged") >= 1);
+    assert!(demo.number("deactivated") >= 1);
+    assert!(demo.number("deleted") >= 1);
+    assert_eq!(demo.number("used again in time"), 1);
+    assert_eq!(demo.number("reactivated"), 1);
+    assert!(demo.story("rescued").ends_with(": active"), "{}", demo.story("rescued"));
+    assert!(demo.story("missed").contains("active, on hold until"), "{}", demo.story("missed"));
+    assert!(demo.story("forgotten").contains("on day"), "{}", demo.story("forgotten"));
+    assert!(demo.story("exempt").contains("left alone"), "{}", demo.story("exempt"));
+    assert!(demo.story("no role").contains("failed"), "{}", demo.story("no role"));
+    assert!(demo.story("suspended").contains("SUSPENDED"), "{}", demo.story("suspended"));
+    assert!(!demo.seen.iter().any(|line| line.contains("the breaker tripped")));
+    assert!(demo.seen.iter().any(|line| line.contains("Nothing is left behind")));
+    assert_eq!(left_in(demo.folder.path()), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn an_interrupt_ends_the_demo_cleanly_and_it_leaves_nothing_behind() {
+    let mut demo = mk_demo(&[]).await;
+    let metrics = demo.says("metrics: http://127.0.0.1:").await;
+    assert!(metrics.ends_with("/metrics"), "{metrics}");
+    demo.says("flagged: unused for").await;
+    assert_eq!(left_in(demo.folder.path()).len(), 1, "its directory");
+    interrupt(&demo.process);
+    assert!(demo.ends().await.success());
+    assert!(demo.seen.iter().any(|line| line.contains("Nothing is left behind")));
+    assert_eq!(left_in(demo.folder.path()), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_demo_whose_reader_has_gone_ends_by_itself_and_leaves_nothing_behind() {
+    let mut demo = mk_demo(&[]).await;
+    demo.says("metrics:").await;
+    let Demo { mut process, output, folder, .. } = demo;
+    drop(output);
+    let status = timeout(LIMIT, process.wait()).await.expect("the demo ends").unwrap();
+    assert!(status.success());
+    assert_eq!(left_in(folder.path()), Vec::<String>::new());
+}
