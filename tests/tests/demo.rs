@@ -1,4 +1,5 @@
 //! `keysweep demo` as a newcomer meets it: the program, a minute, and nothing left afterwards.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
