@@ -76,9 +76,8 @@ async fn steps(engine: &Engine, started: tokio::time::Instant) -> Result<Swept, 
     let aws = engine.aws().await?;
     settle::open_intents(engine, &aws).await?;
 
-    let organization = std::sync::Arc::clone(
-        &engine.organization.lock().unwrap_or_else(std::sync::PoisonError::into_inner),
-    );
+    let organization =
+        std::sync::Arc::clone(&engine.organization.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
     let inputs = Inputs {
         aws: &aws,
         config: &config,
@@ -204,8 +203,10 @@ fn scanned(state: &State, account: &AccountFacts, scan: &AccountScan) -> Body {
     let inactive = |key: &&keysweep_core::facts::KeyFacts| {
         key.status == KeyStatus::Inactive && state.record(&key.key).is_some_and(|record| same(record, key))
     };
-    let inactive: BTreeSet<AccessKeyId> = scan.keys.iter().filter(inactive).map(|key| key.key.clone()).collect();
-    let unknown = scan.keys.iter().filter(|key| key.last_use.known().is_none()).count() + scan.unread_users.len();
+    let inactive: BTreeSet<AccessKeyId> =
+        scan.keys.iter().filter(inactive).map(|key| key.key.clone()).collect();
+    let unknown =
+        scan.keys.iter().filter(|key| key.last_use.known().is_none()).count() + scan.unread_users.len();
     Body::AccountScanned {
         account: account.id,
         name: account.name.clone(),

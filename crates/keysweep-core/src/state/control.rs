@@ -214,15 +214,14 @@ impl Control {
 
     pub(super) fn count(&mut self, at: Timestamp, account: AccountId, event: &KeyEvent) {
         self.forget_old(at);
-        match event {
-            KeyEvent::Intent { action: action @ (Action::Deactivate | Action::Delete), .. } => {
-                self.changes.push(Change { at, account, action: *action });
-            }
-            KeyEvent::Refused { .. } | KeyEvent::Unclear { .. } => {
-                self.failures.push(Failure { at, account })
-            }
+        if let KeyEvent::Intent { action, .. } = event
+            && *action != Action::Reactivate
+        {
             // An undo is under no cap.
-            _ => {}
+            self.changes.push(Change { at, account, action: *action });
+        }
+        if matches!(event, KeyEvent::Refused { .. } | KeyEvent::Unclear { .. }) {
+            self.failures.push(Failure { at, account });
         }
     }
 

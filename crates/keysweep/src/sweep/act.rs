@@ -82,7 +82,11 @@ pub(crate) async fn act(engine: &Engine, aws: &Aws, ticket: Ticket) -> Acted {
         Acted::NotSent(wait) => {
             engine.metrics().suppressed(action, wait.reason);
             let (reason, why) = (wait.reason.as_str(), &wait.why);
-            tracing::info!(account = %identity.account, key = %identity.key, %action, reason, why, "not changed");
+            if wait.reason == Reason::Protected {
+                tracing::error!(account = %identity.account, key = %identity.key, %action, why, "protected");
+            } else {
+                tracing::info!(account = %identity.account, key = %identity.key, %action, reason, why, "not changed");
+            }
         }
         Acted::Failed(why) => {
             tracing::error!(account = %identity.account, key = %identity.key, %action, why, "change failed");
