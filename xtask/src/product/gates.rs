@@ -46,8 +46,10 @@ impl Run {
         self.peak_bytes as f64 / f64::from(1 << 20)
     }
 
-    pub(super) fn wall_ratio(&self) -> f64 {
-        self.wall.as_secs_f64() / self.least_wall.as_secs_f64().max(f64::EPSILON)
+    /// None without latency, where there is no least time.
+    pub(super) fn wall_ratio(&self) -> Option<f64> {
+        let least = self.least_wall.as_secs_f64();
+        (least > 0.0).then(|| self.wall.as_secs_f64() / least)
     }
 
     /// Every gate that it fails, in words.

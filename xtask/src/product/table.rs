@@ -20,7 +20,7 @@ pub(super) fn table(runs: &[Run]) -> String {
         }),
         ("wall, s", |run| format!("{:.2}", run.wall.as_secs_f64())),
         ("least wall, s", |run| format!("{:.2}", run.least_wall.as_secs_f64())),
-        ("wall / least wall", |run| format!("{:.2}", run.wall_ratio())),
+        ("wall / least wall", |run| run.wall_ratio().map_or("-".into(), |ratio| format!("{ratio:.2}"))),
         ("CPU per call, µs", |run| run.cpu_per_call().as_micros().to_string()),
         ("peak memory, MiB", |run| format!("{:.1}", run.peak_mib())),
     ];
