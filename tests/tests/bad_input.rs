@@ -1,4 +1,5 @@
 //! Whatever AWS answers: an error that names operation and thing, the rest goes on, nothing is lost and nothing done.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use keysweep::operator::{Reply, Request};
 use keysweep::sweep::{SweepError, sweep};

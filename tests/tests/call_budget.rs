@@ -1,4 +1,5 @@
 //! What a scan costs, counted exactly.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
 //! The whole way of a key, by the real engine against the simulator.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use keysweep::operator::Decision;
 use keysweep_tests::company::{Company, DAY, DELETE, decide, held, state_of, swept};
