@@ -206,7 +206,7 @@ async fn a_daemon_that_is_killed_begins_again_where_it_was() {
     let mut daemon = site.daemon().await;
     daemon.says("sweep finished").await;
     daemon.signal(Signal::KILL);
-    drop(daemon.process.wait().await.unwrap());
+    daemon.process.wait().await.unwrap();
     let mut daemon = site.daemon().await;
     daemon.says("sweep finished").await;
     let (code, data, _) = site.run(&["keys", "list", "--format", "csv"]).await;
