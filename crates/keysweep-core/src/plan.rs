@@ -278,8 +278,8 @@ impl Plan {
             let (Next::Step { action, why }, Some(record)) = (&planned.next, &planned.record) else {
                 continue;
             };
-            let verdict =
-                gate(&context, record, *action, By::Policy).and_then(|()| caps.take(record, *action));
+            let verdict = gate::restrained(&context, record, *action, By::Policy)
+                .and_then(|()| caps.take(record, *action));
             match verdict {
                 Ok(()) => {
                     self.steps.push(Ticket::mint(

@@ -226,10 +226,11 @@ pub async fn run(parts: Parts) -> Result<(), DaemonError> {
 async fn work(engine: &Engine, health: &Health) {
     let stop = engine.stopping();
     loop {
-        let Some(failed) = stop.run_until_cancelled(beating(engine, health, one_sweep(engine, health))).await
-        else {
+        // Not dropped when keysweep stops: a sweep breaks off by itself, and not between a call and its outcome.
+        let failed = beating(engine, health, one_sweep(engine, health)).await;
+        if stop.is_cancelled() {
             return;
-        };
+        }
         // A sweep that failed as a whole is tried again sooner than the interval says.
         let pause = until_next(engine);
         let pause = if failed { pause.min(engine.clock().operational_span(RETRY_WITHIN)) } else { pause };
@@ -252,6 +253,7 @@ async fn one_sweep(engine: &Engine, health: &Health) -> bool {
             health.sweep_succeeded();
             false
         }
+        Err(SweepError::Stopped) => false,
         Err(error) => {
             let why = in_words(&error);
             tracing::error!(why, "sweep failed");

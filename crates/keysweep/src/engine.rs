@@ -34,11 +34,9 @@ pub struct Engine {
     latest: RwLock<Option<Arc<Latest>>>,
     sweep_wanted: Notify,
     /// What was read of the organization and is believed for a while.
-    pub(crate) organization: Mutex<Arc<OrganizationCache>>,
+    organization: Mutex<Arc<OrganizationCache>>,
     /// Who may change what right now.
     pub(crate) changes: Changes,
-    /// Whether this data_dir was new or empty and starts paused: Inactive keys of unknown origin are then listed.
-    new_and_paused: bool,
     stopping: CancellationToken,
 }
 
@@ -102,7 +100,6 @@ impl Engine {
             sweep_wanted: Notify::new(),
             organization: Mutex::default(),
             changes: Changes::default(),
-            new_and_paused,
             stopping: CancellationToken::new(),
         });
         engine.append(OURSELVES, bodies).await?;
@@ -175,9 +172,15 @@ impl Engine {
         self.stopping.clone()
     }
 
-    /// Whether Inactive keys of unknown origin are to be listed: while the pause of a new data_dir lasts.
+    /// Whether Inactive keys of unknown origin are to be listed: while the pause of a new data_dir lasts, the only
+    /// one that nobody asked for.
     pub(crate) fn lists_inactive(&self) -> bool {
-        self.new_and_paused && self.store.read(|state| state.control().paused.is_some())
+        self.store.read(|state| state.control().paused.as_ref().is_some_and(|pause| pause.by == OURSELVES))
+    }
+
+    /// What was read of the organization under the present configuration.
+    pub(crate) fn organization(&self) -> Arc<OrganizationCache> {
+        Arc::clone(&self.organization.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Decides something on the present state.
@@ -206,6 +209,8 @@ impl Engine {
                 signals.into_iter().for_each(|name| self.metrics.signal(name));
                 Ok(receipts)
             }
+            // The journal is well: what was to be written cannot happen in the present state of its key.
+            Err(error @ AppendError::Illegal(_)) => Err(error),
             Err(error) => {
                 self.metrics.audit_failed();
                 tracing::error!(error = %crate::sweep::in_words(&error), "entries were not journaled");

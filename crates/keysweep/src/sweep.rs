@@ -10,19 +10,24 @@ mod settle;
 mod user;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::SignedDuration;
+use keysweep_aws::Aws;
 use keysweep_core::facts::{AccountFacts, AccountScan, Collection, KeyStatus, Outcome};
 use keysweep_core::ids::AccessKeyId;
 use keysweep_core::plan::{Next, Plan, plan};
 use keysweep_core::state::{Body, Reach, State, TripReason};
+use keysweep_core::ticket::Ticket;
 use keysweep_store::AppendError;
 
 pub(crate) use self::account::in_words;
 pub(crate) use self::act::{Acted, act};
 pub use self::collect::{Inputs, Progress, collect};
 pub use self::organization::{OrganizationCache, OrganizationError};
+pub(crate) use self::settle::of_key as settle_key;
+use crate::config::Config;
 use crate::engine::{Engine, EngineFault, Latest, OURSELVES};
 
 /// Beyond this, our clock or AWS's is wrong, and so is every period that is measured by it.
@@ -40,6 +45,9 @@ pub enum SweepError {
     /// What was seen could not be journaled: nothing is done then.
     #[error("what was seen could not be journaled")]
     Append(#[from] AppendError),
+    /// Nothing was wrong: keysweep is to end.
+    #[error("keysweep is stopping")]
+    Stopped,
 }
 
 /// What a sweep came to.
@@ -65,19 +73,49 @@ pub async fn sweep(engine: &Engine) -> Result<Swept, SweepError> {
     let started = engine.clock().instant();
     engine.metrics().scan_started();
     let result = steps(engine, started).await;
-    if result.is_err() {
+    if result.as_ref().is_err_and(|error| !matches!(error, SweepError::Stopped)) {
         engine.metrics().scan_failed();
     }
     result
 }
 
+/// What a sweep acts on.
+struct Looked {
+    aws: Aws,
+    config: Arc<Config>,
+    swept: Swept,
+    keys: usize,
+    tickets: Vec<Ticket>,
+}
+
 async fn steps(engine: &Engine, started: tokio::time::Instant) -> Result<Swept, SweepError> {
+    // Looking can be broken off anywhere. A change whose intent is on disk is brought to its end.
+    let looked = engine.stopping().run_until_cancelled(Box::pin(look(engine, started))).await;
+    let Looked { aws, config, mut swept, keys, tickets } = looked.ok_or(SweepError::Stopped)??;
+    let acted = Box::pin(act::all(engine, &aws, &config, tickets)).await;
+    swept.changed = acted.changed;
+    swept.stopped = acted.stopped;
+    let took = engine.clock().elapsed_since(started);
+    tracing::info!(
+        scanned = swept.scanned,
+        failed = swept.failed,
+        skipped = swept.skipped,
+        keys,
+        changed = swept.changed,
+        stopped = swept.stopped,
+        seconds = took.as_secs_f64(),
+        "sweep finished"
+    );
+    Ok(swept)
+}
+
+/// Settles, collects, plans, and writes what the plan says.
+async fn look(engine: &Engine, started: tokio::time::Instant) -> Result<Looked, SweepError> {
     let config = engine.config();
     let aws = engine.aws().await?;
     settle::open_intents(engine, &aws).await?;
 
-    let organization =
-        std::sync::Arc::clone(&engine.organization.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+    let organization = engine.organization();
     let inputs = Inputs {
         aws: &aws,
         config: &config,
@@ -89,19 +127,26 @@ async fn steps(engine: &Engine, started: tokio::time::Instant) -> Result<Swept, 
     let before = engine.store().read(State::clone);
     let collection = collect(inputs, &before, &()).await?;
     drop(before);
-    let mut swept = count(&collection);
+    let swept = count(&collection);
     let entries = engine.store().read(|state| observations(state, &collection));
     engine.append(OURSELVES, entries).await?;
-    watch_skew(engine).await?;
+    let skewed = watch_skew(engine).await?;
 
+    // An operator decides before or after this, and not in between: what is planned is written on the state that it
+    // was planned on.
+    let door = engine.changes.door.lock().await;
     let now = engine.clock().now();
     for (rule, exemption) in config.policy.lapsed_exemptions(now) {
         tracing::warn!(%rule, until = %exemption.until, reason = exemption.reason, "exemption has lapsed");
     }
     let mut plan = engine.store().read(|state| plan(now, &config.policy, state, &collection));
-    let steps = std::mem::take(&mut plan.steps);
-    record(engine, &plan).await?;
-    tell(engine, &plan);
+    let tickets = std::mem::take(&mut plan.steps);
+    // By a clock that is wrong nothing has become stale, and a notice would be dated into the past or the future.
+    if !skewed {
+        record(engine, &plan).await?;
+        tell(engine, &plan);
+    }
+    drop(door);
     let finished = Body::SweepFinished {
         took: engine.clock().elapsed_since(started),
         scanned: as_u64(swept.scanned),
@@ -112,25 +157,11 @@ async fn steps(engine: &Engine, started: tokio::time::Instant) -> Result<Swept, 
     engine.set_latest(Latest { collection });
     // Scanning is over; what is acted on from here is read again key by key.
     engine.append(OURSELVES, vec![finished]).await?;
-    let acted = act::all(engine, &aws, steps).await;
-    swept.changed = acted.changed;
-    swept.stopped = acted.stopped;
-    let took = engine.clock().elapsed_since(started);
-    tracing::info!(
-        scanned = swept.scanned,
-        failed = swept.failed,
-        skipped = swept.skipped,
-        keys = plan.keys.len(),
-        changed = swept.changed,
-        stopped = swept.stopped,
-        seconds = took.as_secs_f64(),
-        "sweep finished"
-    );
-    Ok(swept)
+    Ok(Looked { aws, config, swept, keys: plan.keys.len(), tickets })
 }
 
-/// Writes what the plan says has happened. An operator may have decided about a key meanwhile: then its entries no
-/// longer apply, and it is left to the next sweep while the others go on.
+/// Writes what the plan says has happened. A change under way may have come to its end meanwhile: then the entries of
+/// its key no longer apply, and it is left to the next sweep while the others go on.
 async fn record(engine: &Engine, plan: &Plan) -> Result<(), SweepError> {
     match engine.append(OURSELVES, plan.entries.clone()).await {
         Ok(_) => return Ok(()),
@@ -226,16 +257,16 @@ fn same(record: &keysweep_core::lifecycle::Record, facts: &keysweep_core::facts:
     same_user && facts.created == identity.created && facts.account == identity.account
 }
 
-/// Trips the breaker where our clock and AWS's differ by too much.
-async fn watch_skew(engine: &Engine) -> Result<(), SweepError> {
-    let Some(skew) = engine.metrics().skew().filter(|skew| skew.abs() > MAX_SKEW) else { return Ok(()) };
+/// Trips the breaker where our clock and AWS's differ by too much; whether they do.
+async fn watch_skew(engine: &Engine) -> Result<bool, SweepError> {
+    let Some(skew) = engine.metrics().skew().filter(|skew| skew.abs() > MAX_SKEW) else { return Ok(false) };
     let open = engine.store().read(|state| state.control().breaker.is_some());
     if !open {
         let reason = TripReason::ClockSkew { seconds: skew.as_secs() };
         tracing::error!(%reason, "the breaker tripped");
         engine.append(OURSELVES, vec![Body::BreakerTripped { reason }]).await?;
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Logs and counts what the plan decided.

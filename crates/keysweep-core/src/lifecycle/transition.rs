@@ -14,6 +14,9 @@ use crate::ticket::Action;
 /// How long a key is held whose deactivation was sent and did not show.
 const UNCLEAR_HOLD: Duration = Duration::from_secs(24 * 3600);
 
+/// Why it is held.
+const SENT_AND_NOT_SHOWN: &str = "a deactivation was sent and does not show";
+
 /// Who places keysweep's own holds.
 const OURSELVES: &str = "keysweep";
 
@@ -342,11 +345,7 @@ fn deactivating(data: Deactivating, when: When, event: &KeyEvent) -> Step {
             stay(State::Flagged(set_back(data.flagged, when, detail)))
         }
         KeyEvent::Unclear { action: Action::Deactivate, detail } => {
-            let hold = our_hold(
-                when,
-                "a deactivation was sent and does not show",
-                when.at.checked_add(UNCLEAR_HOLD).ok(),
-            );
+            let hold = our_hold(when, SENT_AND_NOT_SHOWN, when.at.checked_add(UNCLEAR_HOLD).ok());
             Some((State::Flagged(set_back(data.flagged, when, detail)), hold))
         }
         KeyEvent::Absent => stay(State::Gone(Gone { since: when.at })),
@@ -581,9 +580,18 @@ fn gone(_: &Gone, event: &KeyEvent) -> Step {
     }
 }
 
+impl Record {
+    /// Whether a deactivation of ours may still show: the fate of its call was never told.
+    pub(crate) fn deactivation_may_show(&self) -> bool {
+        let unclear = |hold: &Hold| hold.by == OURSELVES && hold.reason == SENT_AND_NOT_SHOWN;
+        matches!(self.state, State::Flagged(_)) && self.hold.as_ref().is_some_and(unclear)
+    }
+}
+
 impl State {
     /// Whether an intent is on disk whose outcome is not.
-    fn in_flight(&self) -> bool {
+    #[must_use]
+    pub fn in_flight(&self) -> bool {
         match self {
             Self::Deactivating(_) | Self::Deleting(_) => true,
             Self::Deactivated(data) => data.undo.is_some(),

@@ -259,7 +259,9 @@ impl Look<'_> {
                 }
                 let terms = &self.resolution.as_ref().ok()?.terms;
                 let last_use = facts.last_use.known()?.clone();
-                let event = if terms.adopt_inactive && self.finding.is_some_and(Finding::is_stale) {
+                let adopts = terms.adopt_inactive && self.finding.is_some_and(Finding::is_stale);
+                // What keysweep may have deactivated itself is never disowned: an operator could not undo it.
+                let event = if adopts || record.deactivation_may_show() {
                     KeyEvent::Adopted { last_use, sighting: self.view.sighting.clone() }
                 } else {
                     KeyEvent::Cleared { why: ClearedWhy::InactiveElsewhere }

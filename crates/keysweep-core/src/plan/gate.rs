@@ -6,6 +6,7 @@ use super::{By, Context, Reason, Wait};
 use crate::facts::Collection;
 use crate::ids::{AccessKeyId, AccountId};
 use crate::lifecycle::Record;
+use crate::policy::Limits;
 use crate::state::{Reach, State, TripReason};
 use crate::ticket::Action;
 
@@ -14,6 +15,12 @@ use crate::ticket::Action;
 /// # Errors
 /// The first restraint that applies.
 pub fn gate(context: &Context<'_>, record: &Record, action: Action, by: By) -> Result<(), Wait> {
+    restrained(context, record, action, by)?;
+    Caps::new(context).take(record, action)
+}
+
+/// As [`gate`], without the caps.
+pub(super) fn restrained(context: &Context<'_>, record: &Record, action: Action, by: By) -> Result<(), Wait> {
     if action == Action::Reactivate {
         return Ok(());
     }
@@ -36,7 +43,7 @@ pub fn gate(context: &Context<'_>, record: &Record, action: Action, by: By) -> R
     if by == By::Policy && !accepted {
         return stop(Reason::Breaker, "newly due and not yet in the breaker's baseline".into());
     }
-    Caps::new(context).take(record, action)
+    Ok(())
 }
 
 /// Why the breaker trips on this sweep, if it does.
@@ -77,43 +84,48 @@ pub fn newly_due(state: &State) -> BTreeSet<AccessKeyId> {
     due.map(|record| record.identity.key.clone()).collect()
 }
 
-/// What is left of the caps, over the rolling 24 hours.
+/// What is left of the caps, over the rolling 24 hours. Counted once: tens of thousands of keys may ask.
 #[derive(Debug)]
 pub(super) struct Caps<'a> {
-    context: &'a Context<'a>,
-    taken: BTreeMap<(Action, Option<AccountId>), u32>,
+    limits: &'a Limits,
+    of_action: BTreeMap<Action, u32>,
+    of_account: BTreeMap<AccountId, u32>,
 }
 
 impl<'a> Caps<'a> {
-    pub(super) fn new(context: &'a Context<'a>) -> Self {
-        Self { context, taken: BTreeMap::new() }
+    pub(super) fn new(context: &Context<'a>) -> Self {
+        let limits = &context.policy.limits;
+        let mut caps = Self { limits, of_action: BTreeMap::new(), of_account: BTreeMap::new() };
+        for change in context.state.control().changes_of_a_day(context.now) {
+            caps.count(change.action, change.account);
+        }
+        caps
+    }
+
+    fn count(&mut self, action: Action, account: AccountId) {
+        *self.of_action.entry(action).or_default() += 1;
+        *self.of_account.entry(account).or_default() += 1;
     }
 
     /// Takes one change of the caps, if they allow it.
     pub(super) fn take(&mut self, record: &Record, action: Action) -> Result<(), Wait> {
-        let Context { now, policy, state } = *self.context;
-        let (limits, control, account) = (&policy.limits, state.control(), record.identity.account);
+        let (limits, account) = (self.limits, record.identity.account);
         let everywhere = match action {
             Action::Deactivate => limits.deactivations_per_day,
             Action::Delete => limits.deletions_per_day,
             Action::Reactivate => return Ok(()),
         };
-        let spent =
-            |taken: u32, action, account| taken + control.changes_since_yesterday(now, action, account);
-        let of_action = self.taken.get(&(action, None)).copied().unwrap_or(0);
-        if spent(of_action, Some(action), None) >= everywhere {
+        if self.of_action.get(&action).copied().unwrap_or(0) >= everywhere {
             let why = format!("{everywhere} within 24 hours is the limit");
             return Err(Wait { action, reason: Reason::Cap, why, until: None });
         }
-        let of_account: u32 =
-            self.taken.iter().filter(|((_, id), _)| *id == Some(account)).map(|(_, count)| count).sum();
-        if spent(of_account, None, Some(account)) >= limits.changes_per_account_per_day {
+        let in_account = self.of_account.get(&account).copied().unwrap_or(0);
+        if in_account >= limits.changes_per_account_per_day {
             let why =
                 format!("{} in one account within 24 hours is the limit", limits.changes_per_account_per_day);
             return Err(Wait { action, reason: Reason::Cap, why, until: None });
         }
-        *self.taken.entry((action, None)).or_default() += 1;
-        *self.taken.entry((action, Some(account))).or_default() += 1;
+        self.count(action, account);
         Ok(())
     }
 }

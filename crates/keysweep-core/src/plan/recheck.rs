@@ -58,8 +58,8 @@ pub fn recheck(context: &Context<'_>, ticket: Ticket, view: &View<'_>) -> Result
     let decision = decide(context, Some(record), view, by);
     match decision.next {
         _ if !decision.events.is_empty() => {
-            let names: Vec<_> = decision.events.iter().map(KeyEvent::name).collect();
-            let why = format!("fresh facts say {}", names.join(", "));
+            let names: Vec<_> = decision.events.iter().map(|event| event.name().replace('_', " ")).collect();
+            let why = format!("fresh facts say: {}; this is recorded now", names.join(", "));
             Err(Refusal {
                 wait: Wait { action, reason: Reason::Recheck, why, until: None },
                 events: decision.events,

@@ -141,6 +141,11 @@ pub struct SweepSummary {
 }
 
 impl Control {
+    /// Deactivations and deletions within the rolling day.
+    pub fn changes_of_a_day(&self, now: Timestamp) -> impl Iterator<Item = &Change> {
+        self.changes.iter().filter(move |change| within_a_day(change.at, now))
+    }
+
     /// Deactivations or deletions within the rolling day, in one account or everywhere.
     #[must_use]
     pub fn changes_since_yesterday(
@@ -149,10 +154,8 @@ impl Control {
         action: Option<Action>,
         account: Option<AccountId>,
     ) -> u32 {
-        let counted = self.changes.iter().filter(|change| {
-            within_a_day(change.at, now)
-                && action.is_none_or(|a| a == change.action)
-                && account.is_none_or(|id| id == change.account)
+        let counted = self.changes_of_a_day(now).filter(|change| {
+            action.is_none_or(|a| a == change.action) && account.is_none_or(|id| id == change.account)
         });
         u32::try_from(counted.count()).unwrap_or(u32::MAX)
     }

@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use keysweep_core::ids::AccessKeyId;
-use keysweep_core::lifecycle::{KeyEvent, Record, State};
+use keysweep_core::lifecycle::{Approval, KeyEvent, Record, State};
 use keysweep_core::plan::{newly_due, ordered};
 use keysweep_core::policy::{Subject, Terms};
-use keysweep_core::state::Body;
+use keysweep_core::state::{Body, TripReason};
 use keysweep_core::ticket::Action;
 use keysweep_store::AppendError;
 
 use super::{BreakerDocument, BreakerKey, Decision, Reply, Request};
 use crate::engine::Engine;
-use crate::sweep::{Acted, act, in_words};
+use crate::sweep::{Acted, act, in_words, settle_key};
 
 impl Engine {
     /// Answers an operator. `actor` is who asks, as the journal will name him.
@@ -47,22 +47,27 @@ impl Engine {
             Decision::Deactivate => self.order(actor, &record, Action::Deactivate, &reason).await,
             Decision::Delete => self.order(actor, &record, Action::Delete, &reason).await,
             Decision::Approve => match asked(&record) {
-                Some((action, None)) => {
+                Some(Approval { action, granted: None, expires, .. }) if now >= *expires => refused(format!(
+                    "the request to {action} {key} expired at {expires}; the next sweep asks again, or holds it"
+                )),
+                Some(Approval { action, granted: None, .. }) => {
+                    let action = *action;
                     let event = KeyEvent::Approved { action, by, reason };
                     let reply =
                         self.write(actor, &record, event, format!("approved: {action} of {key}")).await;
                     self.decided(&reply, "approved");
                     reply
                 }
-                Some((action, Some(who))) => {
-                    refused(format!("{action} of {key} was approved by {who} already"))
+                Some(Approval { action, granted: Some(granted), .. }) => {
+                    refused(format!("{action} of {key} was approved by {} already", granted.by))
                 }
                 None => {
                     refused(format!("nobody asked for approval of {key}, which is {}", record.state.as_str()))
                 }
             },
             Decision::Deny => match asked(&record) {
-                Some((action, _)) => {
+                Some(Approval { action, .. }) => {
+                    let action = *action;
                     let hold_until = after(now, self.terms_of(&record).hold_after_denial);
                     let event = KeyEvent::Denied { action, by, reason, hold_until };
                     let done = format!("denied: {action} of {key}; held until {hold_until}");
@@ -108,16 +113,25 @@ impl Engine {
 
     /// A change by name: it takes the way of the automatic ones.
     async fn order(&self, actor: &str, record: &Record, action: Action, reason: &str) -> Reply {
-        let key = &record.identity.key;
-        let ticket = match ordered(record, action, actor, reason) {
-            Ok(ticket) => ticket,
-            Err(state) => return refused(cannot(key, state, action)),
-        };
+        let (key, config) = (&record.identity.key, self.config());
         let aws = match self.aws().await {
             Ok(aws) => aws,
             Err(error) => return refused(in_words(&error)),
         };
-        match act(self, &aws, ticket).await {
+        let mut ticket = ordered(record, action, actor, reason);
+        if ticket.is_err() && record.state.in_flight() {
+            // A change is under way, or was when a process ended: what became of it is told first.
+            if let Err(error) = settle_key(self, &aws, key).await {
+                return refused(in_words(&error));
+            }
+            let settled = self.store().read(|state| state.record(key).cloned());
+            ticket = settled.as_ref().map_or(ticket, |record| ordered(record, action, actor, reason));
+        }
+        let ticket = match ticket {
+            Ok(ticket) => ticket,
+            Err(state) => return refused(cannot(key, state, action)),
+        };
+        match act(self, &aws, &config, ticket).await {
             Acted::Done => {
                 self.request_sweep();
                 Reply::Done { message: done(key, action) }
@@ -161,6 +175,11 @@ impl Engine {
 
     async fn reset_breaker(&self, actor: &str, reason: String, confirm: Option<u64>) -> Reply {
         let _door = self.changes.door.lock().await;
+        // What a process without a sweep of its own accepts is what tripped it.
+        let shrunk_to = self.store().read(|state| match state.control().breaker.as_ref()?.reason {
+            TripReason::Shrink { now, .. } => Some(now),
+            TripReason::Surge { .. } | TripReason::Failures { .. } | TripReason::ClockSkew { .. } => None,
+        });
         let document = self.store().read(|state| {
             let open = state
                 .control()
@@ -188,8 +207,8 @@ impl Engine {
                 "{count} keys would be accepted and not {confirmed}: look at them again, and confirm their count"
             )),
             Some(_) => {
-                let accounts = self.latest().map(|latest| latest.collection.accounts.len());
-                let accounts = accounts.and_then(|n| u64::try_from(n).ok());
+                let seen = self.latest().map(|latest| latest.collection.accounts.len());
+                let accounts = seen.and_then(|n| u64::try_from(n).ok()).or(shrunk_to);
                 let body = Body::BreakerReset { reason, keys: count, accounts };
                 match self.append(actor, vec![body]).await {
                     Ok(_) => {
@@ -248,16 +267,15 @@ fn after(now: Timestamp, length: Duration) -> Timestamp {
     now.checked_add(length).unwrap_or(Timestamp::MAX)
 }
 
-/// The action whose approval was asked for, and who gave it already.
-fn asked(record: &Record) -> Option<(Action, Option<String>)> {
-    let approval = match &record.state {
+/// The approval that was asked for.
+fn asked(record: &Record) -> Option<&Approval> {
+    match &record.state {
         State::Flagged(data) => data.approval.as_ref(),
         State::Deactivated(data) => data.approval.as_ref(),
         State::Active | State::Deactivating(_) | State::Deleting(_) | State::Deleted(_) | State::Gone(_) => {
             None
         }
-    };
-    approval.map(|approval| (approval.action, approval.granted.as_ref().map(|granted| granted.by.clone())))
+    }
 }
 
 fn cannot(key: &AccessKeyId, state: &str, action: Action) -> String {

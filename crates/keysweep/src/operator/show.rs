@@ -1,10 +1,12 @@
 //! What operators are shown: renderings of the state and of what the last sweep saw.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 use keysweep_core::facts::{AccountFacts, Collection, KeyFacts, Outcome};
 use keysweep_core::ids::AccessKeyId;
 use keysweep_core::lifecycle::{Finding, Record, State as KeyState};
-use keysweep_core::plan::{Plan, plan};
+use keysweep_core::plan::{PlannedKey, plan};
 use keysweep_core::policy::{Policy, Rule, Subject, Terms};
 use keysweep_core::render::{NextAction, coverage, next_action, rows};
 use keysweep_core::state::State;
@@ -77,7 +79,10 @@ impl Engine {
         let (now, config, latest) = (self.clock().now(), self.config(), self.latest());
         let keys = self.store().read(|state| {
             let planned = latest.as_ref().map(|latest| plan(now, &config.policy, state, &latest.collection));
-            state.records().map(|record| mk_row(now, state, record, planned.as_ref())).collect()
+            let planned: HashMap<&AccessKeyId, &PlannedKey> =
+                planned.iter().flat_map(|plan| &plan.keys).map(|key| (&key.facts.key, key)).collect();
+            let planned_of = |record: &Record| planned.get(&record.identity.key).copied();
+            state.records().map(|record| mk_row(now, state, record, planned_of(record))).collect()
         });
         Reply::Keys(KeysDocument { generated_at: now, keys })
     }
@@ -87,7 +92,9 @@ impl Engine {
         let (row, facts, deactivated) = self.store().read(|state| {
             let planned = latest.as_ref().map(|latest| plan(now, &config.policy, state, &latest.collection));
             let record = state.record(key);
-            let row = record.map(|record| mk_row(now, state, record, planned.as_ref()));
+            let planned_key =
+                planned.iter().flat_map(|plan| &plan.keys).find(|found| found.facts.key == *key);
+            let row = record.map(|record| mk_row(now, state, record, planned_key));
             let rows = latest.as_ref().zip(planned.as_ref()).map(|(l, p)| rows(now, &l.collection, p, state));
             let of_key =
                 |row: &keysweep_core::render::FindingRow| row.access_key_id.as_deref() == Some(key.as_str());
@@ -182,7 +189,7 @@ fn terms(terms: &Terms) -> Vec<(&'static str, String)> {
     ]
 }
 
-fn mk_row(now: Timestamp, state: &State, record: &Record, planned: Option<&Plan>) -> KeyRow {
+fn mk_row(now: Timestamp, state: &State, record: &Record, planned: Option<&PlannedKey>) -> KeyRow {
     let identity = &record.identity;
     let out_of_reach = state.out_of_reach(identity.account);
     let overlays = [
@@ -190,7 +197,6 @@ fn mk_row(now: Timestamp, state: &State, record: &Record, planned: Option<&Plan>
         ("exempt", record.exempt.is_some()),
         ("out_of_reach", out_of_reach.is_some()),
     ];
-    let planned = planned.and_then(|plan| plan.keys.iter().find(|key| key.facts.key == identity.key));
     let (next, next_at, why) = match (&out_of_reach, planned) {
         (Some(why), _) if record.state.is_tracked() => (NextAction::Wait, None, why.clone()),
         (_, Some(key)) => next_action(now, &key.next),

@@ -8,10 +8,10 @@ use jiff::{SignedDuration, Timestamp};
 use keysweep_aws::report::Row;
 use keysweep_aws::{Access, Aws, Fault, Reader, Report, ReportFault, ReportState};
 use keysweep_core::facts::{AccountFacts, AccountScan, Fact, Inventory, KeyFacts, Outcome};
-use keysweep_core::ids::UserName;
+use keysweep_core::ids::{AccessKeyId, UserName};
 use keysweep_core::lifecycle::{Record, Sighting};
 
-use super::user::{UserLook, Users};
+use super::user::{SeenKey, UserLook, Users};
 use crate::clock::Clock;
 use crate::config::{Config, ScanSource};
 
@@ -172,6 +172,9 @@ struct Scan<'a> {
     looks_at_inactive: bool,
     tracked: BTreeMap<UserName, Vec<&'a Record>>,
     live: bool,
+    /// Keys that were counted, and keys that were taken: a user that was renamed is met under either name.
+    counted: BTreeSet<AccessKeyId>,
+    taken: BTreeSet<AccessKeyId>,
     found: AccountScan,
 }
 
@@ -189,6 +192,8 @@ impl<'a> Scan<'a> {
             looks_at_inactive: scanner.task.list_inactive || policy.may_adopt_inactive(&scanner.account),
             tracked,
             live: false,
+            counted: BTreeSet::new(),
+            taken: BTreeSet::new(),
             found: AccountScan {
                 sighting,
                 keys: Vec::new(),
@@ -286,9 +291,11 @@ impl<'a> Scan<'a> {
                 if self.live {
                     self.count_live(&seen.keys);
                 }
-                self.found
-                    .keys
-                    .extend(seen.keys.into_iter().filter(|key| key.worth_deciding).map(|key| key.facts));
+                for SeenKey { facts, worth_deciding } in seen.keys {
+                    if worth_deciding && self.taken.insert(facts.key.clone()) {
+                        self.found.keys.push(facts);
+                    }
+                }
                 self.found.absent.extend(seen.absent);
             }
             Err(fault) => {
@@ -297,10 +304,13 @@ impl<'a> Scan<'a> {
         }
     }
 
-    fn count_live(&mut self, keys: &[super::user::SeenKey]) {
+    fn count_live(&mut self, keys: &[SeenKey]) {
         let now = self.now();
         let inventory = &mut self.found.inventory;
-        for KeyFacts { status, created, last_use, .. } in keys.iter().map(|key| &key.facts) {
+        for KeyFacts { key, status, created, last_use, .. } in keys.iter().map(|key| &key.facts) {
+            if !self.counted.insert(key.clone()) {
+                continue;
+            }
             match status {
                 keysweep_core::facts::KeyStatus::Active => {
                     let used = last_use.known().and_then(|used| used.at());

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
-use keysweep_aws::{Aws, CallOutcome, FaultKind, Reader};
+use keysweep_aws::{Aws, CallOutcome, FaultKind, Prepared, Reader};
 use keysweep_core::facts::{AccountFacts, Fact, KeyStatus, LastUse};
 use keysweep_core::ids::AccountId;
 use keysweep_core::lifecycle::{KeyEvent, Record, RefusedKind};
@@ -20,7 +20,7 @@ use keysweep_core::state::{Body, TripReason};
 use keysweep_core::ticket::{Action, Origin, Ticket, Warrant};
 
 use super::account::in_words;
-use super::organization::access;
+use super::organization::{access, look_up};
 use super::reread::{Fresh, Shown, reread, until_it_shows};
 use crate::config::Config;
 use crate::engine::{Engine, OURSELVES};
@@ -28,6 +28,12 @@ use crate::engine::{Engine, OURSELVES};
 /// Accounts in which changes are made at the same time. A change takes a handful of calls, and the caps leave few
 /// changes a day: more would only make a mistake faster.
 const ACCOUNTS_AT_ONCE: usize = 4;
+
+/// Why nothing is begun any more.
+const STOPPING: &str = "keysweep is stopping";
+
+/// Why a change that was decided is not made.
+const OTHER_CONFIG: &str = "another configuration came first";
 
 /// What became of one ticket.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,7 +54,7 @@ pub(super) struct Counts {
 }
 
 /// Carries out tickets: those of one account one after the other, a few accounts at a time.
-pub(super) async fn all(engine: &Engine, aws: &Aws, tickets: Vec<Ticket>) -> Counts {
+pub(super) async fn all(engine: &Engine, aws: &Aws, config: &Arc<Config>, tickets: Vec<Ticket>) -> Counts {
     let mut by_account: BTreeMap<AccountId, Vec<Ticket>> = BTreeMap::new();
     for ticket in tickets {
         by_account.entry(ticket.identity().account).or_default().push(ticket);
@@ -56,7 +62,10 @@ pub(super) async fn all(engine: &Engine, aws: &Aws, tickets: Vec<Ticket>) -> Cou
     let accounts = by_account.into_values().map(|tickets| async move {
         let mut counts = Counts::default();
         for ticket in tickets {
-            match act(engine, aws, ticket).await {
+            if engine.stopping().is_cancelled() {
+                break;
+            }
+            match act(engine, aws, config, ticket).await {
                 Acted::Done => counts.changed += 1,
                 Acted::NotSent(_) | Acted::Failed(_) => counts.stopped += 1,
             }
@@ -70,11 +79,21 @@ pub(super) async fn all(engine: &Engine, aws: &Aws, tickets: Vec<Ticket>) -> Cou
     .await
 }
 
-/// Carries out one ticket.
-pub(crate) async fn act(engine: &Engine, aws: &Aws, ticket: Ticket) -> Acted {
+/// Carries out one ticket that was made under `config`.
+///
+/// When keysweep stops, a change is given up until its intent is about to be written, and from then on brought to its
+/// end.
+pub(crate) async fn act(engine: &Engine, aws: &Aws, config: &Arc<Config>, ticket: Ticket) -> Acted {
     let (action, identity) = (ticket.action(), ticket.identity().clone());
-    let _only_one = engine.changes.key(&identity.key).await;
-    let acted = change(engine, aws, ticket).await;
+    let stop = engine.stopping();
+    let Some(_only_one) = stop.run_until_cancelled(engine.changes.key(&identity.key)).await else {
+        return not_sent(action, Reason::Paused, STOPPING);
+    };
+    let acted = match stop.run_until_cancelled(make_ready(engine, aws, config, ticket)).await {
+        Some(Ok(ready)) => carry_out(engine, *ready).await,
+        Some(Err(acted)) => acted,
+        None => not_sent(action, Reason::Paused, STOPPING),
+    };
     match &acted {
         Acted::Done => {
             tracing::info!(account = %identity.account, key = %identity.key, %action, "changed");
@@ -99,58 +118,94 @@ fn not_sent(action: Action, reason: Reason, why: impl Into<String>) -> Acted {
     Acted::NotSent(Wait { action, reason, why: why.into(), until: None })
 }
 
-async fn change(engine: &Engine, aws: &Aws, ticket: Ticket) -> Acted {
-    let (action, config) = (ticket.action(), engine.config());
+/// A change that lacks nothing but its intent.
+struct Ready {
+    config: Arc<Config>,
+    account: AccountFacts,
+    record: Record,
+    reader: Reader,
+    fresh: Fresh,
+    warrant: Warrant,
+    prepared: Prepared,
+}
+
+/// Reads again, decides again, and gets the session for this one change.
+async fn make_ready(
+    engine: &Engine,
+    aws: &Aws,
+    config: &Arc<Config>,
+    ticket: Ticket,
+) -> Result<Box<Ready>, Acted> {
+    let (action, config) = (ticket.action(), Arc::clone(config));
+    if !in_force(engine, &config, action) {
+        return Err(not_sent(action, Reason::Recheck, OTHER_CONFIG));
+    }
     let identity = ticket.identity().clone();
     let Some(record) = engine.store().read(|state| state.record(&identity.key).cloned()) else {
-        return not_sent(action, Reason::Recheck, "the record is not there any more");
+        return Err(not_sent(action, Reason::Recheck, "the record is not there any more"));
     };
-    let account = account_facts(engine, identity.account);
+    let account = account_facts(engine, aws, &config, identity.account, action).await;
     let reader = match aws.reader(identity.account, access(&config, &account)).await {
         Ok(reader) => reader,
-        Err(fault) => return not_sent(action, Reason::Unknown, in_words(&fault)),
+        Err(fault) => return Err(not_sent(action, Reason::Unknown, in_words(&fault))),
     };
     let fresh = match reread(&reader, &record, engine.clock(), config.scan.interval).await {
         Ok(fresh) => fresh,
-        Err(error) => return not_sent(action, Reason::Recheck, in_words(&error)),
+        Err(error) => return Err(not_sent(action, Reason::Recheck, in_words(&error))),
     };
     let view = View { account: &account, facts: &fresh.facts, sighting: &fresh.sighting };
+    // Behind the door, so that no operator decides between what is decided here and its entries.
+    let door = engine.changes.door.lock().await;
     let warrant = match engine.with_context(&config.policy, |context| recheck(context, ticket, &view)) {
         Ok(warrant) => warrant,
         Err(Refusal { wait, events }) => {
             // What the fresh facts say has happened, whether or not anything is done.
             let bodies = events.into_iter().map(|event| mk_entry(&record, event)).collect();
             if let Err(error) = engine.append(OURSELVES, bodies).await {
-                return not_sent(action, Reason::Unknown, in_words(&error));
+                return Err(not_sent(action, Reason::Unknown, in_words(&error)));
             }
-            return Acted::NotSent(wait);
+            return Err(Acted::NotSent(wait));
         }
     };
+    drop(door);
     let prepared = match aws.prepare(&warrant, &fresh.path, access(&config, &account)).await {
         Ok(prepared) => prepared,
         Err(fault) => {
             let kind = refused_kind(fault.kind());
-            return failed_before(engine, &record, &warrant, kind, in_words(&fault)).await;
+            return Err(failed_before(engine, &record, &warrant, kind, in_words(&fault)).await);
         }
     };
+    Ok(Box::new(Ready { config, account, record, reader, fresh, warrant, prepared }))
+}
 
+/// Whether a change may still be made that was decided under this configuration. An undo is blocked by none.
+fn in_force(engine: &Engine, config: &Arc<Config>, action: Action) -> bool {
+    action == Action::Reactivate || Arc::ptr_eq(config, &engine.config())
+}
+
+/// Writes the intent, makes the call, and writes what became of it.
+async fn carry_out(engine: &Engine, ready: Ready) -> Acted {
+    let Ready { config, account, record, reader, fresh, warrant, prepared } = ready;
+    let (action, identity) = (warrant.action(), warrant.identity().clone());
     // From here to the intent nobody else decides anything.
     let door = engine.changes.door.lock().await;
     if engine.stopping().is_cancelled() {
-        return not_sent(action, Reason::Paused, "keysweep is stopping");
+        return not_sent(action, Reason::Paused, STOPPING);
     }
     let by = match warrant.origin() {
         Origin::Policy => By::Policy,
         Origin::Operator { .. } => By::Operator(action),
     };
-    let same_config = Arc::ptr_eq(&config, &engine.config());
+    let in_force = in_force(engine, &config, action);
     let gate = engine.with_context(&config.policy, |context| {
-        let unchanged = context.state.record(&identity.key) == Some(&record) && same_config;
-        if unchanged || action == Action::Reactivate {
+        let unchanged = context.state.record(&identity.key) == Some(&record);
+        let superseded = |why: &str| Wait { action, reason: Reason::Recheck, why: why.into(), until: None };
+        if !in_force {
+            Err(superseded(OTHER_CONFIG))
+        } else if unchanged || action == Action::Reactivate {
             gate(context, &record, action, by)
         } else {
-            let why = "a decision or another configuration came first".into();
-            Err(Wait { action, reason: Reason::Recheck, why, until: None })
+            Err(superseded("another decision about it came first"))
         }
     });
     if let Err(wait) = gate {
@@ -282,6 +337,10 @@ impl Change<'_> {
         self.engine.metrics().action_failed(action, label);
         let why = match &event {
             KeyEvent::Refused { detail, .. } | KeyEvent::Unclear { detail, .. } => detail.clone(),
+            KeyEvent::Absent => {
+                "the key is not there any more, and it was not keysweep that deleted it".into()
+            }
+            KeyEvent::Reactivated { .. } => "somebody had set it Active".into(),
             event => event.name().to_owned(),
         };
         if let Err(error) = self.write(event).await {
@@ -401,17 +460,23 @@ pub(super) fn mk_entry(record: &Record, event: KeyEvent) -> Body {
     Body::Key { account: record.identity.account, key: record.identity.key.clone(), event }
 }
 
-/// The account as the last sweep saw it. Without one, nothing is known but its ID, and rules that read more wait.
-pub(super) fn account_facts(engine: &Engine, id: AccountId) -> AccountFacts {
+/// The account as the last sweep saw it; where this process has made none, as it is looked up alone.
+pub(super) async fn account_facts(
+    engine: &Engine,
+    aws: &Aws,
+    config: &Config,
+    id: AccountId,
+    action: Action,
+) -> AccountFacts {
     let latest = engine.latest();
     let seen =
         latest.as_ref().and_then(|l| l.collection.accounts.iter().find(|(account, _)| account.id == id));
-    seen.map(|(account, _)| account.clone()).unwrap_or_else(|| AccountFacts {
-        id,
-        name: String::new(),
-        email: String::new(),
-        management: false,
-        ous: None,
-        tags: None,
-    })
+    match seen {
+        Some((account, _)) => account.clone(),
+        // No rule stands before an undo.
+        None => {
+            let for_rules = action != Action::Reactivate;
+            look_up(aws, config, engine.clock(), &engine.organization(), id, for_rules).await
+        }
+    }
 }

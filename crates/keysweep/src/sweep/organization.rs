@@ -138,21 +138,50 @@ async fn listed(
         Some(Err(fault)) if chooses_by_ou => return Err(OrganizationError::Tree(fault)),
         tree => tree,
     };
-    let above = |id: AccountId| match &tree {
-        None => None,
-        Some(Err(fault)) => Some(Fact::Unknown(in_words(fault))),
-        Some(Ok(tree)) => Some(match tree.get(&id) {
-            Some(ous) => Fact::Known(ous.clone()),
-            None => Fact::Unknown("the account is in the list and not in the tree".into()),
-        }),
-    };
     let mk_target = |listed: ListedAccount| {
         let mut account = mk_account(listed.id, listed.name, listed.email, listed.id == management);
-        account.ous = above(listed.id);
+        account.ous = tree.as_ref().map(|tree| above(tree, listed.id));
         let visit = visit(&account, &listed.state, config);
         Target { account, visit }
     };
     Ok(accounts.into_iter().map(mk_target).collect())
+}
+
+/// The OUs above an account.
+fn above(tree: &Result<Tree, Fault>, id: AccountId) -> Fact<Vec<Ou>> {
+    match tree {
+        Err(fault) => Fact::Unknown(in_words(fault)),
+        Ok(tree) => match tree.get(&id) {
+            Some(ous) => Fact::Known(ous.clone()),
+            None => Fact::Unknown("the account is in the list and not in the tree".into()),
+        },
+    }
+}
+
+/// One account, looked up without listing all: for a change before the first sweep of this process. Where it cannot
+/// be told who the management account is, it is taken for another; what `for_rules` cannot be read is unknown.
+pub(super) async fn look_up(
+    aws: &Aws,
+    config: &Config,
+    clock: &Clock,
+    cache: &OrganizationCache,
+    id: AccountId,
+    for_rules: bool,
+) -> AccountFacts {
+    let settings = &config.organization;
+    let management = match settings.management_account {
+        ManagementAccount::Skip | ManagementAccount::Assume => None,
+        ManagementAccount::Direct if settings.accounts.is_empty() => aws.management_account().await.ok(),
+        ManagementAccount::Direct => aws.caller().await.ok().map(|caller| caller.account),
+    };
+    let mut account = mk_account(id, String::new(), String::new(), management == Some(id));
+    if for_rules && settings.accounts.is_empty() && config.policy.reads_ous() {
+        account.ous = Some(above(&cache.tree(aws, clock, settings.refresh).await, id));
+    }
+    if for_rules && config.policy.reads_account_tags() {
+        account.tags = Some(cache.account_tags(aws, clock, settings.refresh, id).await);
+    }
+    account
 }
 
 fn mk_account(id: AccountId, name: String, email: String, management: bool) -> AccountFacts {

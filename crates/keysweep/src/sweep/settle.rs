@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use keysweep_aws::Aws;
 use keysweep_core::facts::LastUse;
+use keysweep_core::ids::AccessKeyId;
 use keysweep_core::lifecycle::{Record, State};
 use keysweep_core::ticket::Action;
 use keysweep_store::AppendError;
@@ -28,6 +29,16 @@ pub(super) async fn open_intents(engine: &Engine, aws: &Aws) -> Result<(), Appen
     Ok(())
 }
 
+/// Settles the open intent of one key, if it has one, after whoever is changing it.
+pub(crate) async fn of_key(engine: &Engine, aws: &Aws, key: &AccessKeyId) -> Result<(), AppendError> {
+    let _only_one = engine.changes.key(key).await;
+    let open = engine.store().read(|state| state.record(key).and_then(open_intent));
+    match open {
+        Some((record, action, last_use)) => one(engine, aws, &record, action, &last_use).await,
+        None => Ok(()),
+    }
+}
+
 fn open_intent(record: &Record) -> Option<(Record, Action, LastUse)> {
     let (action, last_use) = match &record.state {
         State::Deactivating(data) => (Action::Deactivate, data.flagged.last_use.clone()),
@@ -48,7 +59,7 @@ async fn one(
     last_use: &LastUse,
 ) -> Result<(), AppendError> {
     let (config, identity) = (engine.config(), &record.identity);
-    let account = account_facts(engine, identity.account);
+    let account = account_facts(engine, aws, &config, identity.account, Action::Reactivate).await;
     let (account_id, key) = (identity.account, &identity.key);
     let reader = match aws.reader(identity.account, access(&config, &account)).await {
         Ok(reader) => reader,
