@@ -33,11 +33,11 @@ impl Default for Rates {
     fn default() -> Self {
         Self {
             // AWS publishes no number. `TooManyRequestsException` is common from 160 accounts on where callers ask
-            // as fast as they can, so: below what a single thread would reach, and 500 pages in about a minute.
-            organizations: Rate { per_second: 8, burst: 20 },
+            // as fast as they can, so: a burst for small organizations, then little more than a page at a time takes.
+            organizations: Rate { per_second: 10, burst: 40 },
             // The published quota is 600 a second per account and Region, shared with everything else in the
-            // hub account: a sixth of it starts 100 accounts a second.
-            sts: Rate { per_second: 100, burst: 200 },
+            // hub account: less than half of it starts 250 accounts a second, more than 64 at a time need.
+            sts: Rate { per_second: 250, burst: 500 },
             // AWS publishes no number. A scan by report stays within the burst; a live scan of a big account is
             // slowed down, because the account's own deployments live on the same quota.
             iam_per_account: Rate { per_second: 20, burst: 60 },
