@@ -4,6 +4,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::SignedDuration;
@@ -338,4 +339,66 @@ async fn approving_a_request_that_expired_says_so() {
     tokio::time::advance(DAY * 15).await;
     let (done, why) = decide(&engine, &key, Decision::Approve).await;
     assert!(!done && why.contains("expired at"), "{why}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_is_never_changed_does_not_use_up_the_cap_of_the_others() {
+    let company = Company::new(&format!("{DELETE}\n[limits]\nchanges_per_account_per_day = 1\n"));
+    company.account(PROD);
+    let mut users =
+        ["svc-a", "svc-b"].map(|name| (company.stale_user(PROD, name, 200).keys[0].clone(), name));
+    users.sort();
+    // Both are due since the same sweep, and the lower key ID comes first.
+    let [(incident, exposed), (stale, _)] = users;
+    company.sim.attach_policy(PROD, exposed, "arn:aws:iam::aws:policy/AWSCompromisedKeyQuarantineV3");
+    let engine = company.begin().await;
+    company.days(&engine, 7).await;
+    assert_eq!((company.status(&incident).as_str(), company.status(&stale).as_str()), ("Active", "Inactive"));
+    assert_eq!(company.changes().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_undo_that_is_settled_later_holds_the_key_as_long_as_its_override_says() {
+    let longer = format!(
+        "{DELETE}\n[[policy.override]]\nmatch = {{ users = [\"svc-*\"] }}\nhold_after_reactivation = \"90d\"\n"
+    );
+    let company = Company::new(&longer);
+    company.account(PROD);
+    let key = company.stale_user(PROD, "svc-old", 200).keys[0].clone();
+    let engine = company.begin().await;
+    company.days(&engine, 7).await;
+    company.sim.fault(answers_late());
+    let mut undo = Box::pin(decide(&engine, &key, Decision::Reactivate));
+    until_called(&company, PROD, UPDATE, 2, &mut undo).await;
+    company.sim.fault(Rule::new(Fault::AccessDenied).action("iam:ListAccessKeys"));
+    let (done, _) = undo.await;
+    assert!(!done, "its outcome could not be read");
+    company.sim.clear_faults();
+    company.days(&engine, 40).await;
+    assert!(held(&engine, &key), "it is held for 90 days and not for 30");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_was_woken_while_the_clock_was_wrong_starts_over() {
+    let mut company = Company::new(DELETE);
+    let (hand, wrong) = (company.clock.clone(), Arc::new(AtomicBool::new(false)));
+    let seen = Arc::clone(&wrong);
+    let aws = move || match seen.load(Ordering::Relaxed) {
+        true => hand.now() + SignedDuration::from_mins(10),
+        false => hand.now(),
+    };
+    company.sim = company.sim.clone().with_wall_clock(Arc::new(aws));
+    company.account(PROD);
+    let key = company.stale_user(PROD, "svc-old", 200).keys[0].clone();
+    let engine = company.begin().await;
+    company.days(&engine, 10).await;
+    assert_eq!(state_of(&engine, &key), "deactivated");
+    company.sim.set_key_status(&key, "Active");
+    wrong.store(true, Ordering::Relaxed);
+    company.days(&engine, 1).await;
+    wrong.store(false, Ordering::Relaxed);
+    company.sim.set_key_status(&key, "Inactive");
+    company.days(&engine, 1).await;
+    assert!(held(&engine, &key), "it was seen Active");
+    assert_eq!(state_of(&engine, &key), "active");
 }

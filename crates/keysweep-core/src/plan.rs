@@ -150,11 +150,17 @@ pub struct Plan {
     pub entries: Vec<Body>,
     /// Changes to make, in this order.
     pub steps: Vec<Ticket>,
+    /// Changes that only the caps keep back, in this order: some of the others may turn out not to be made. Whoever
+    /// carries them out asks [`gate()`] again, as for the others.
+    pub spare: Vec<Ticket>,
     /// Every key that is a finding or has a record, in the order of the collection.
     pub keys: Vec<PlannedKey>,
     /// Keys found Inactive of which nothing is recorded.
     pub inactive_of_unknown_origin: Vec<(AccountId, AccessKeyId)>,
 }
+
+/// More changes than this in reserve would only cost reads: the next sweep plans again.
+const MAX_SPARE: usize = 500;
 
 /// Plans over everything that was collected.
 #[must_use]
@@ -278,18 +284,20 @@ impl Plan {
             let (Next::Step { action, why }, Some(record)) = (&planned.next, &planned.record) else {
                 continue;
             };
+            let ticket = || {
+                let (identity, why) = (record.identity.clone(), why.clone());
+                Ticket::mint(identity, *action, Origin::Policy, why)
+            };
             let verdict = gate::restrained(&context, record, *action, By::Policy)
                 .and_then(|()| caps.take(record, *action));
             match verdict {
-                Ok(()) => {
-                    self.steps.push(Ticket::mint(
-                        record.identity.clone(),
-                        *action,
-                        Origin::Policy,
-                        why.clone(),
-                    ));
+                Ok(()) => self.steps.push(ticket()),
+                Err(wait) => {
+                    if wait.reason == Reason::Cap && self.spare.len() < MAX_SPARE {
+                        self.spare.push(ticket());
+                    }
+                    planned.next = Next::Wait(wait);
                 }
-                Err(wait) => planned.next = Next::Wait(wait),
             }
         }
     }

@@ -330,6 +330,19 @@ impl Policy {
         if unknown.is_empty() { Ok(resolution) } else { Err(unknown) }
     }
 
+    /// How long a key is held that was reactivated: the longest that could apply where the policy cannot be told.
+    #[must_use]
+    pub fn hold_after_reactivation(&self, now: Timestamp, subject: &Subject<'_>) -> Duration {
+        match self.resolve(now, subject) {
+            Ok(resolution) => resolution.terms.hold_after_reactivation,
+            Err(_) => {
+                let patched =
+                    self.terms_possible_in(subject.account).filter_map(|p| p.hold_after_reactivation);
+                patched.fold(self.base.hold_after_reactivation, Duration::max)
+            }
+        }
+    }
+
     /// Exemptions whose last day is past, with the day: the operator is warned of each.
     pub fn lapsed_exemptions(&self, now: Timestamp) -> impl Iterator<Item = (Rule, &Exemption)> {
         self.exemptions

@@ -13,10 +13,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use jiff::SignedDuration;
 use keysweep_aws::Aws;
 use keysweep_core::facts::{AccountFacts, AccountScan, Collection, KeyStatus, Outcome};
 use keysweep_core::ids::AccessKeyId;
+use keysweep_core::lifecycle::KeyEvent;
 use keysweep_core::plan::{Next, Plan, plan};
 use keysweep_core::state::{Body, Reach, State, TripReason};
 use keysweep_core::ticket::Ticket;
@@ -72,7 +74,8 @@ pub struct Swept {
 pub async fn sweep(engine: &Engine) -> Result<Swept, SweepError> {
     let started = engine.clock().instant();
     engine.metrics().scan_started();
-    let result = steps(engine, started).await;
+    // Boxed, and its type forgotten: it is the deepest of all futures here.
+    let result = steps(engine, started).boxed().await;
     if result.as_ref().is_err_and(|error| !matches!(error, SweepError::Stopped)) {
         engine.metrics().scan_failed();
     }
@@ -86,15 +89,19 @@ struct Looked {
     swept: Swept,
     keys: usize,
     tickets: Vec<Ticket>,
+    spare: Vec<Ticket>,
 }
 
 async fn steps(engine: &Engine, started: tokio::time::Instant) -> Result<Swept, SweepError> {
     // Looking can be broken off anywhere. A change whose intent is on disk is brought to its end.
-    let looked = engine.stopping().run_until_cancelled(Box::pin(look(engine, started))).await;
-    let Looked { aws, config, mut swept, keys, tickets } = looked.ok_or(SweepError::Stopped)??;
-    let acted = Box::pin(act::all(engine, &aws, &config, tickets)).await;
-    swept.changed = acted.changed;
-    swept.stopped = acted.stopped;
+    let looked = engine.stopping().run_until_cancelled(look(engine, started)).await;
+    let Looked { aws, config, mut swept, keys, tickets, spare } = looked.ok_or(SweepError::Stopped)??;
+    // Keys that are planned and never changed, an incident's for instance, must not use up the caps of the others.
+    for tickets in [tickets, spare] {
+        let acted = act::all(engine, &aws, &config, tickets).await;
+        swept.changed += acted.changed;
+        swept.stopped += acted.stopped;
+    }
     let took = engine.clock().elapsed_since(started);
     tracing::info!(
         scanned = swept.scanned,
@@ -124,9 +131,8 @@ async fn look(engine: &Engine, started: tokio::time::Instant) -> Result<Looked, 
         only: &[],
         list_inactive: engine.lists_inactive(),
     };
-    let before = engine.store().read(State::clone);
-    let collection = collect(inputs, &before, &()).await?;
-    drop(before);
+    let tracked = engine.store().read(collect::tracked);
+    let collection = collect::gather(inputs, tracked, &()).await?;
     let swept = count(&collection);
     let entries = engine.store().read(|state| observations(state, &collection));
     engine.append(OURSELVES, entries).await?;
@@ -140,13 +146,14 @@ async fn look(engine: &Engine, started: tokio::time::Instant) -> Result<Looked, 
         tracing::warn!(%rule, until = %exemption.until, reason = exemption.reason, "exemption has lapsed");
     }
     let mut plan = engine.store().read(|state| plan(now, &config.policy, state, &collection));
-    let tickets = std::mem::take(&mut plan.steps);
+    let (tickets, spare) = (std::mem::take(&mut plan.steps), std::mem::take(&mut plan.spare));
     // By a clock that is wrong nothing has become stale, and a notice would be dated into the past or the future.
-    if !skewed {
-        record(engine, &plan).await?;
-        tell(engine, &plan);
+    if skewed {
+        plan.entries.retain(is_sign_of_life);
     }
+    record(engine, &plan).await?;
     drop(door);
+    tell(engine, &plan);
     let finished = Body::SweepFinished {
         took: engine.clock().elapsed_since(started),
         scanned: as_u64(swept.scanned),
@@ -157,7 +164,12 @@ async fn look(engine: &Engine, started: tokio::time::Instant) -> Result<Looked, 
     engine.set_latest(Latest { collection });
     // Scanning is over; what is acted on from here is read again key by key.
     engine.append(OURSELVES, vec![finished]).await?;
-    Ok(Looked { aws, config, swept, keys: plan.keys.len(), tickets })
+    Ok(Looked { aws, config, swept, keys: plan.keys.len(), tickets, spare })
+}
+
+/// Whether it ends a watch, whatever the time: grace would go on over it otherwise.
+fn is_sign_of_life(body: &Body) -> bool {
+    matches!(body, Body::Key { event: KeyEvent::Reactivated { .. } | KeyEvent::LastUseMoved { .. }, .. })
 }
 
 /// Writes what the plan says has happened. A change under way may have come to its end meanwhile: then the entries of

@@ -59,13 +59,7 @@ const LISTED_AGAIN_AFTER: SignedDuration = SignedDuration::from_mins(10);
 /// Decides about one key: the events that bring its record up to date, and what comes next.
 #[must_use]
 pub fn decide(context: &Context<'_>, record: Option<&Record>, view: &View<'_>, by: By) -> Decision {
-    let subject = Subject {
-        account: view.account,
-        user_name: &view.facts.user_name,
-        path: &view.facts.path,
-        tags: &view.facts.tags,
-    };
-    let resolution = context.policy.resolve(context.now, &subject);
+    let resolution = context.policy.resolve(context.now, &subject(view));
     let finding = finding(context.now, &resolution, view.facts);
     let mut unknown = resolution.as_ref().err().cloned().unwrap_or_default();
     note_unknown(&mut unknown, "last use", &view.facts.last_use);
@@ -106,6 +100,11 @@ pub fn decide(context: &Context<'_>, record: Option<&Record>, view: &View<'_>, b
     let exempt =
         resolution.as_ref().ok().and_then(|r| r.exempt.as_ref()).map(|e| format!("{}: {}", e.rule, e.reason));
     Decision { events, record, finding, exempt, unknown, next }
+}
+
+fn subject<'a>(view: &View<'a>) -> Subject<'a> {
+    let View { account, facts, .. } = *view;
+    Subject { account, user_name: &facts.user_name, path: &facts.path, tags: &facts.tags }
 }
 
 /// Why the key is a finding under its policy; `None` also where that cannot be told.
@@ -235,7 +234,7 @@ impl Look<'_> {
                 if self.view.sighting.at < data.since {
                     return Some(One::Next(Next::Nothing));
                 }
-                let hold = self.terms_or_base().hold_after_reactivation;
+                let hold = self.context.policy.hold_after_reactivation(self.context.now, &subject(self.view));
                 let hold_until = self.context.now.checked_add(hold).unwrap_or(Timestamp::MAX);
                 Some(One::Event(KeyEvent::Reactivated { hold_until }))
             }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use jiff::Timestamp;
 use keysweep_core::ids::AccessKeyId;
 use keysweep_core::lifecycle::{Approval, KeyEvent, Record, State};
@@ -19,14 +20,14 @@ impl Engine {
     /// Answers an operator. `actor` is who asks, as the journal will name him.
     pub async fn answer(&self, actor: &str, request: Request) -> Reply {
         match request {
-            Request::Plan => self.show_plan().await,
+            Request::Plan => self.show_plan().boxed().await,
             Request::KeysList => self.show_keys(),
             Request::KeysShow { key } => match parse(&key) {
                 Ok(key) => self.show_key(&key).await,
                 Err(reply) => reply,
             },
             Request::Decide { key, decision, reason } => match parse(&key) {
-                Ok(key) => self.decide(actor, &key, decision, reason).await,
+                Ok(key) => self.decide(actor, &key, decision, reason).boxed().await,
                 Err(reply) => reply,
             },
             Request::Pause { reason } => self.pause(actor, reason).await,

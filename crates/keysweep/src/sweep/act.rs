@@ -65,6 +65,10 @@ pub(super) async fn all(engine: &Engine, aws: &Aws, config: &Arc<Config>, ticket
             if engine.stopping().is_cancelled() {
                 break;
             }
+            // Costs no call where a cap is used up, or the account is parked since the last change.
+            if stopped_already(engine, config, &ticket) {
+                continue;
+            }
             match act(engine, aws, config, ticket).await {
                 Acted::Done => counts.changed += 1,
                 Acted::NotSent(_) | Acted::Failed(_) => counts.stopped += 1,
@@ -79,6 +83,14 @@ pub(super) async fn all(engine: &Engine, aws: &Aws, config: &Arc<Config>, ticket
     .await
 }
 
+/// Whether what restrains all keys together stops this ticket before anything is read.
+fn stopped_already(engine: &Engine, config: &Config, ticket: &Ticket) -> bool {
+    engine.with_context(&config.policy, |context| {
+        let record = context.state.record(&ticket.identity().key);
+        record.is_some_and(|record| gate(context, record, ticket.action(), By::Policy).is_err())
+    })
+}
+
 /// Carries out one ticket that was made under `config`.
 ///
 /// When keysweep stops, a change is given up until its intent is about to be written, and from then on brought to its
@@ -89,8 +101,8 @@ pub(crate) async fn act(engine: &Engine, aws: &Aws, config: &Arc<Config>, ticket
     let Some(_only_one) = stop.run_until_cancelled(engine.changes.key(&identity.key)).await else {
         return not_sent(action, Reason::Paused, STOPPING);
     };
-    let acted = match stop.run_until_cancelled(make_ready(engine, aws, config, ticket)).await {
-        Some(Ok(ready)) => carry_out(engine, *ready).await,
+    let acted = match stop.run_until_cancelled(Box::pin(make_ready(engine, aws, config, ticket))).await {
+        Some(Ok(ready)) => Box::pin(carry_out(engine, *ready)).await,
         Some(Err(acted)) => acted,
         None => not_sent(action, Reason::Paused, STOPPING),
     };
@@ -370,11 +382,8 @@ impl Change<'_> {
             path: &facts.path,
             tags: &facts.tags,
         };
-        let policy = &self.config.policy;
         let now = self.engine.clock().now();
-        let hold = policy
-            .resolve(now, &subject)
-            .map_or(policy.base.hold_after_reactivation, |r| r.terms.hold_after_reactivation);
+        let hold = self.config.policy.hold_after_reactivation(now, &subject);
         now.checked_add(hold).unwrap_or(Timestamp::MAX)
     }
 }

@@ -58,14 +58,28 @@ pub async fn collect(
     state: &State,
     progress: &dyn Progress,
 ) -> Result<Collection, OrganizationError> {
-    let Inputs { aws, config, clock, cache, only, list_inactive } = inputs;
-    let targets = targets(aws, config, clock, cache, only).await?;
-    progress.total(targets.len());
+    gather(inputs, tracked(state), progress).await
+}
 
+/// Records of keys that exist as far as keysweep knows, by account.
+pub(super) fn tracked(state: &State) -> BTreeMap<AccountId, Vec<Record>> {
     let mut tracked: BTreeMap<AccountId, Vec<Record>> = BTreeMap::new();
     for record in state.records().filter(|record| record.state.is_tracked()) {
         tracked.entry(record.identity.account).or_default().push(record.clone());
     }
+    tracked
+}
+
+/// As [`collect`], with nothing of the state but what it needs: there may be tens of thousands of records.
+pub(super) async fn gather(
+    inputs: Inputs<'_>,
+    mut tracked: BTreeMap<AccountId, Vec<Record>>,
+    progress: &dyn Progress,
+) -> Result<Collection, OrganizationError> {
+    let Inputs { aws, config, clock, cache, only, list_inactive } = inputs;
+    let targets = targets(aws, config, clock, cache, only).await?;
+    progress.total(targets.len());
+
     let lanes = Lanes::new(config.scan.concurrency);
     let mut running = JoinSet::new();
     let mut done = Vec::with_capacity(targets.len());

@@ -2,9 +2,10 @@
 
 use jiff::Timestamp;
 use keysweep_aws::Aws;
-use keysweep_core::facts::LastUse;
+use keysweep_core::facts::{Fact, LastUse};
 use keysweep_core::ids::AccessKeyId;
 use keysweep_core::lifecycle::{Record, State};
+use keysweep_core::policy::Subject;
 use keysweep_core::ticket::Action;
 use keysweep_store::AppendError;
 
@@ -71,7 +72,10 @@ async fn one(
     };
     let shown = until_it_shows(&reader, identity, &record.user_name, action, engine.clock()).await;
     let now = engine.clock().now();
-    let hold_until = now.checked_add(config.policy.base.hold_after_reactivation).unwrap_or(Timestamp::MAX);
+    let (path, tags) = (Fact::Unknown("not read".into()), Fact::Unknown("not read".into()));
+    let subject = Subject { account: &account, user_name: &record.user_name, path: &path, tags: &tags };
+    let hold = config.policy.hold_after_reactivation(now, &subject);
+    let hold_until = now.checked_add(hold).unwrap_or(Timestamp::MAX);
     let said = "the process ended before its outcome was written".to_owned();
     match effect(engine, &config, shown, action, said, None, last_use, hold_until) {
         Settled::Event(event) => {
