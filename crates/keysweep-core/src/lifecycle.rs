@@ -5,6 +5,7 @@
 
 mod event;
 mod matrix;
+mod step;
 mod transition;
 
 use std::fmt;

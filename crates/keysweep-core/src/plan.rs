@@ -3,6 +3,7 @@
 //! [`plan`] looks at the whole organization; [`decide`] looks at one key and is the same function that the re-check
 //! right before a change asks again ([`recheck`]).
 
+mod consent;
 mod decide;
 mod gate;
 mod recheck;

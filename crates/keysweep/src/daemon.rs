@@ -227,13 +227,19 @@ async fn work(engine: &Engine, health: &Health) {
     let stop = engine.stopping();
     loop {
         // Not dropped when keysweep stops: a sweep breaks off by itself, and not between a call and its outcome.
+        let started = engine.clock().instant();
         let failed = beating(engine, health, one_sweep(engine, health)).await;
         if stop.is_cancelled() {
             return;
         }
-        // A sweep that failed as a whole is tried again sooner than the interval says.
-        let pause = until_next(engine);
-        let pause = if failed { pause.min(engine.clock().operational_span(RETRY_WITHIN)) } else { pause };
+        // A sweep that failed as a whole is tried again sooner than the interval says, and never at once.
+        let pause = if failed {
+            until_next(engine, Duration::ZERO).min(engine.clock().operational_span(RETRY_WITHIN))
+        } else {
+            let took = engine.clock().elapsed_since(started);
+            mind_the_interval(engine, took);
+            until_next(engine, took)
+        };
         let waiting = async {
             tokio::select! {
                 () = sleep(pause) => {}
@@ -243,6 +249,16 @@ async fn work(engine: &Engine, health: &Health) {
         if stop.run_until_cancelled(beating(engine, health, waiting)).await.is_none() {
             return;
         }
+    }
+}
+
+/// Warns of sweeps that take longer than their interval: then the interval says nothing any more, and grace may not
+/// be counted.
+fn mind_the_interval(engine: &Engine, took: Duration) {
+    let interval = engine.clock().operational_span(engine.config().scan.interval);
+    if took > interval {
+        let (seconds, interval) = (took.as_secs_f64(), interval.as_secs_f64());
+        tracing::warn!(seconds, interval, "a sweep took longer than scan.interval; make the interval longer");
     }
 }
 

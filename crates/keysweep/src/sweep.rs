@@ -321,15 +321,18 @@ fn as_u64(count: usize) -> u64 {
     u64::try_from(count).unwrap_or(u64::MAX)
 }
 
-/// How long to wait until the next sweep: the interval, or until a window opens, if that is sooner.
+/// How long to wait until the next sweep: what is left of the interval after a sweep that `took` so long, or until a
+/// window opens, if that is sooner. In operational time.
+///
+/// Sweeps begin an interval apart and not end: grace counts no span that is longer than two intervals.
 #[must_use]
-pub fn until_next(engine: &Engine) -> Duration {
-    let config = engine.config();
-    let now = engine.clock().now();
-    let terms = std::iter::once(&config.policy.base.window)
+pub fn until_next(engine: &Engine, took: Duration) -> Duration {
+    let (config, clock) = (engine.config(), engine.clock());
+    let now = clock.now();
+    let windows = std::iter::once(&config.policy.base.window)
         .chain(config.policy.overrides.iter().filter_map(|rule| rule.terms.window.as_ref()));
-    let opening = terms.filter_map(|window| window.next_opening(now)).min();
+    let opening = windows.filter_map(|window| window.next_opening(now)).min();
     let opening = opening.and_then(|at| Duration::try_from(at.duration_since(now)).ok());
-    let span = opening.map_or(config.scan.interval, |opening| opening.min(config.scan.interval));
-    engine.clock().operational_span(span)
+    let rest = clock.operational_span(config.scan.interval).saturating_sub(took);
+    opening.map_or(rest, |opening| rest.min(clock.operational_span(opening)))
 }

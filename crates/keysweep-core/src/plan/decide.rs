@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::consent::Consent;
 use super::{Context, Next, Reason, Wait, join, note_unknown};
 use crate::facts::{AccountFacts, Fact, KeyFacts, KeyStatus, LastUse};
 use crate::lifecycle::{
-    Approval, ClearedWhy, Deactivated, Finding, Flagged, KeyEvent, Named, Notice, Record, Sighting, State,
-    When, next,
+    ClearedWhy, Deactivated, Finding, Flagged, KeyEvent, Named, Record, Sighting, State, When, next,
 };
-use crate::policy::{Mode, Resolution, Subject, Terms};
+use crate::policy::{Resolution, Subject, Terms};
 use crate::ticket::Action;
 
 /// One key as somebody just saw it.
@@ -132,7 +132,7 @@ fn finding(
 }
 
 /// Either one more event, or what comes next.
-enum One {
+pub(super) enum One {
     Event(KeyEvent),
     Next(Next),
 }
@@ -141,25 +141,18 @@ fn wait(action: Action, reason: Reason, why: String, until: Option<Timestamp>) -
     Next::Wait(Wait { action, reason, why, until })
 }
 
-fn later(action: Action, reason: Reason, why: impl Into<String>, until: Option<Timestamp>) -> One {
+pub(super) fn later(action: Action, reason: Reason, why: impl Into<String>, until: Option<Timestamp>) -> One {
     One::Next(wait(action, reason, why.into(), until))
 }
 
 /// Everything a decision looks at.
-struct Look<'a> {
-    context: &'a Context<'a>,
-    view: &'a View<'a>,
-    by: By,
+pub(super) struct Look<'a> {
+    pub(super) context: &'a Context<'a>,
+    pub(super) view: &'a View<'a>,
+    pub(super) by: By,
     resolution: &'a Result<Resolution, Vec<String>>,
     finding: Option<Finding>,
     unknown: &'a [String],
-}
-
-/// What notice and approval of one action look like in either base state.
-struct Consent<'a> {
-    action: Action,
-    notice: Option<&'a Notice>,
-    approval: Option<&'a Approval>,
 }
 
 impl Look<'_> {
@@ -401,100 +394,6 @@ impl Look<'_> {
         self.due(record, Action::Delete, || format!("seen Inactive for {:#}", friendly(data.watch.total)))
     }
 
-    /// Mode, notice and approval: `None` when all of them are given.
-    fn consent(&self, record: &Record, consent: &Consent<'_>) -> Option<One> {
-        let action = consent.action;
-        let terms = self.terms_or_base();
-        let ordered = self.by == By::Operator(action);
-        // A notice of what the mode no longer permits is void: raising the mode again needs a new one.
-        if !ordered && consent.notice.is_some_and(|notice| !terms.mode.permits(notice.covers)) {
-            let why = format!("mode {} does not permit what it announces", terms.mode.as_str());
-            return Some(One::Event(KeyEvent::NoticeVoided { why }));
-        }
-        if !ordered && !terms.mode.permits(action) {
-            let why = format!("mode {}: would {action} it", terms.mode.as_str());
-            return Some(self.not_due(record, later(action, Reason::Observe, why, None)));
-        }
-        let noticed = match consent.notice.filter(|n| announces(n, action)) {
-            _ if ordered => None,
-            None if self.context.policy.notices_required => {
-                let why = "a notice is required and there is no channel for it";
-                return Some(self.not_due(record, later(action, Reason::Notice, why, None)));
-            }
-            None => {
-                let covers = if terms.mode == Mode::Delete { Action::Delete } else { Action::Deactivate };
-                let not_before = self.context.now.checked_add(terms.notice).unwrap_or(Timestamp::MAX);
-                return Some(One::Event(KeyEvent::Noticed { covers, not_before }));
-            }
-            Some(notice) => {
-                let period_over = notice.at.checked_add(terms.notice).unwrap_or(Timestamp::MAX);
-                Some(notice.not_before.max(period_over))
-            }
-        };
-        let approved = self.approval(consent, terms);
-        if let Some(One::Event(event)) = approved {
-            return Some(One::Event(event));
-        }
-        if let Some(until) = noticed.filter(|until| self.context.now < *until) {
-            let why = format!("noticed; the period ends {until}");
-            return Some(self.not_due(record, later(action, Reason::Notice, why, Some(until))));
-        }
-        approved.map(|one| self.not_due(record, one))
-    }
-
-    /// What approval still lacks; `None` when it is given or not wanted.
-    fn approval(&self, consent: &Consent<'_>, terms: &Terms) -> Option<One> {
-        let (action, now) = (consent.action, self.context.now);
-        let protection = self.protection();
-        let wanted = terms.approval.wants(action) || protection.is_some();
-        let last_use = self.view.facts.last_use.known()?;
-        let ask = |repeats| {
-            let expires = now.checked_add(terms.approval_expires).unwrap_or(Timestamp::MAX);
-            Some(One::Event(KeyEvent::ApprovalAsked { action, expires, repeats, last_use: last_use.clone() }))
-        };
-        let void = |why: &str| Some(One::Event(KeyEvent::ApprovalVoided { why: why.into() }));
-        match consent.approval {
-            None if wanted => ask(0),
-            None => None,
-            Some(_) if !wanted => void("approval is not wanted any more"),
-            // Only the time: report and live answer name service and Region differently (S3 has none in the report).
-            Some(approval) if approval.last_use.at() != last_use.at() => void("last use changed"),
-            Some(approval) if approval.granted.is_some() => None,
-            Some(approval) if now >= approval.expires && approval.repeats < terms.approval_repeats => {
-                ask(approval.repeats + 1)
-            }
-            Some(approval) if now >= approval.expires => {
-                Some(One::Event(KeyEvent::ApprovalUnanswered { action }))
-            }
-            Some(approval) => {
-                let why = match protection {
-                    Some(protection) => format!("{protection}: waits for approval"),
-                    None => "waits for approval".into(),
-                };
-                Some(later(action, Reason::Approval, why, Some(approval.expires)))
-            }
-        }
-    }
-
-    /// Why a person has to look at this key whatever the policy says.
-    fn protection(&self) -> Option<String> {
-        let facts = self.view.facts;
-        let service = match facts.last_use.known() {
-            Some(LastUse::At { service: Some(service), .. }) => service.as_str(),
-            Some(LastUse::At { service: None, .. } | LastUse::Never) | None => "",
-        };
-        // SES SMTP passwords are derived from access keys: mail stops with them.
-        if facts.user_name.as_str().to_ascii_lowercase().starts_with("ses-smtp-user.") {
-            Some("an SES SMTP user".into())
-        } else if service == "ses" || service == "ses-smtp" {
-            Some(format!("last used with {service}"))
-        } else if facts.keys_of_user > 2 {
-            Some(format!("the user has {} keys", facts.keys_of_user))
-        } else {
-            None
-        }
-    }
-
     /// Everything is met but what restrains all keys together.
     fn due(&self, record: &Record, action: Action, why: impl FnOnce() -> String) -> One {
         let ordered = self.by == By::Operator(action);
@@ -510,22 +409,13 @@ impl Look<'_> {
     }
 
     /// A record that is marked as due and is not takes the mark off first.
-    fn not_due(&self, record: &Record, otherwise: One) -> One {
+    pub(super) fn not_due(&self, record: &Record, otherwise: One) -> One {
         let ordered = matches!(self.by, By::Operator(_));
         if record.due.is_some() && !ordered { One::Event(KeyEvent::NotDue) } else { otherwise }
     }
 
-    fn terms_or_base(&self) -> &Terms {
+    pub(super) fn terms_or_base(&self) -> &Terms {
         self.resolution.as_ref().map_or(&self.context.policy.base, |r| &r.terms)
-    }
-}
-
-/// Whether a notice announces a change at least as far-reaching as `action`.
-fn announces(notice: &Notice, action: Action) -> bool {
-    match action {
-        Action::Deactivate => true,
-        Action::Delete => notice.covers == Action::Delete,
-        Action::Reactivate => false,
     }
 }
 

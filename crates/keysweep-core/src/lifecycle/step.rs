@@ -1,0 +1,466 @@
+//! The base state after an event that concerns it: one function per state, each naming every event.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{
+    Approval, ClearedWhy, Deactivated, DeactivatedBy, Deactivating, Deleted, Deleting, Flagged, Gone,
+    Granted, Hold, KeyEvent, Notice, OpenIntent, Record, Setback, State, Watch, When,
+};
+use crate::ticket::Action;
+
+/// How long a key is held whose deactivation was sent and did not show.
+const UNCLEAR_HOLD: Duration = Duration::from_secs(24 * 3600);
+
+/// Why it is held.
+const SENT_AND_NOT_SHOWN: &str = "a deactivation was sent and does not show";
+
+/// Who places keysweep's own holds.
+const OURSELVES: &str = "keysweep";
+
+impl Record {
+    /// Whether a deactivation of ours may still show: the fate of its call was never told.
+    pub(crate) fn deactivation_may_show(&self) -> bool {
+        let unclear = |hold: &Hold| hold.by == OURSELVES && hold.reason == SENT_AND_NOT_SHOWN;
+        matches!(self.state, State::Flagged(_)) && self.hold.as_ref().is_some_and(unclear)
+    }
+}
+
+/// The base state after an event that concerns it, with the hold that the event brings.
+pub(super) fn step(state: State, when: When, event: &KeyEvent) -> Option<(State, Option<Hold>)> {
+    match state {
+        State::Active => active(when, event),
+        State::Flagged(data) => flagged(data, when, event),
+        State::Deactivating(data) => deactivating(data, when, event),
+        State::Deactivated(data) => deactivated(data, when, event),
+        State::Deleting(data) => deleting(data, when, event),
+        State::Deleted(data) => deleted(data, event),
+        State::Gone(data) => gone(&data, event),
+    }
+}
+
+type Step = Option<(State, Option<Hold>)>;
+
+fn stay(state: State) -> Step {
+    Some((state, None))
+}
+
+fn our_hold(when: When, reason: &str, until: Option<Timestamp>) -> Option<Hold> {
+    Some(Hold { by: OURSELVES.into(), reason: reason.into(), since: when.at, until })
+}
+
+fn active(when: When, event: &KeyEvent) -> Step {
+    match event {
+        KeyEvent::Flagged { finding, last_use, .. } => stay(State::Flagged(Flagged {
+            finding: *finding,
+            since: when.at,
+            last_use: last_use.clone(),
+            notice: None,
+            approval: None,
+            setback: None,
+        })),
+        KeyEvent::Absent => stay(State::Gone(Gone { since: when.at })),
+        KeyEvent::Cleared { .. }
+        | KeyEvent::Adopted { .. }
+        | KeyEvent::Noticed { .. }
+        | KeyEvent::NoticeVoided { .. }
+        | KeyEvent::ApprovalAsked { .. }
+        | KeyEvent::Approved { .. }
+        | KeyEvent::Denied { .. }
+        | KeyEvent::ApprovalUnanswered { .. }
+        | KeyEvent::ApprovalVoided { .. }
+        | KeyEvent::BecameDue { .. }
+        | KeyEvent::NotDue
+        | KeyEvent::Intent { .. }
+        | KeyEvent::Deactivated { .. }
+        | KeyEvent::Undone { .. }
+        | KeyEvent::Deleted { .. }
+        | KeyEvent::Refused { .. }
+        | KeyEvent::Unclear { .. }
+        | KeyEvent::Reactivated { .. }
+        | KeyEvent::LastUseMoved { .. }
+        | KeyEvent::SeenAgain
+        | KeyEvent::ListedAfterDeletion
+        | KeyEvent::Renamed { .. }
+        | KeyEvent::HoldPlaced { .. }
+        | KeyEvent::HoldReleased { .. }
+        | KeyEvent::HoldExpired
+        | KeyEvent::ExemptBegan { .. }
+        | KeyEvent::ExemptEnded
+        | KeyEvent::Forgotten { .. } => None,
+    }
+}
+
+fn flagged(mut data: Flagged, when: When, event: &KeyEvent) -> Step {
+    match event {
+        KeyEvent::Cleared {
+            why: ClearedWhy::UsedAgain | ClearedWhy::NoLongerStale | ClearedWhy::InactiveElsewhere,
+        } => {
+            return stay(State::Active);
+        }
+        KeyEvent::Adopted { last_use, sighting } => {
+            return stay(State::Deactivated(Deactivated {
+                origin: DeactivatedBy::External,
+                since: when.at,
+                finding: data.finding,
+                last_use: last_use.clone(),
+                last_use_moved: false,
+                watch: Watch::begin(sighting.clone()),
+                // What was announced was a deactivation at some time to come, not this.
+                notice: None,
+                approval: None,
+                setback: None,
+                undo: None,
+            }));
+        }
+        KeyEvent::Noticed { covers, not_before } => {
+            data.notice = Some(Notice { at: when.at, covers: *covers, not_before: *not_before });
+        }
+        KeyEvent::NoticeVoided { .. } => {
+            data.notice.take()?;
+            data.approval = None;
+        }
+        KeyEvent::ApprovalAsked { action: Action::Deactivate, expires, repeats, last_use } => {
+            data.approval = Some(asked(Action::Deactivate, when, *expires, *repeats, last_use.clone()));
+        }
+        KeyEvent::Approved { action: Action::Deactivate, by, reason } => {
+            grant(data.approval.as_mut(), when, by, reason)?;
+        }
+        KeyEvent::Denied { action: Action::Deactivate, by, reason, hold_until } => {
+            data.approval.take()?;
+            let hold = denied(when, by, reason, *hold_until);
+            return Some((State::Flagged(data), hold));
+        }
+        KeyEvent::ApprovalUnanswered { action: Action::Deactivate } => {
+            data.approval.take()?;
+            return Some((
+                State::Flagged(data),
+                our_hold(when, "nobody answered the request for approval", None),
+            ));
+        }
+        KeyEvent::ApprovalVoided { .. } => {
+            data.approval.take()?;
+        }
+        KeyEvent::Intent { action: Action::Deactivate, .. } => {
+            let intent = OpenIntent { seq: when.seq, at: when.at };
+            return stay(State::Deactivating(Deactivating { flagged: data, intent }));
+        }
+        KeyEvent::Absent => return stay(State::Gone(Gone { since: when.at })),
+        KeyEvent::ApprovalAsked { action: Action::Delete | Action::Reactivate, .. }
+        | KeyEvent::Approved { action: Action::Delete | Action::Reactivate, .. }
+        | KeyEvent::Denied { action: Action::Delete | Action::Reactivate, .. }
+        | KeyEvent::ApprovalUnanswered { action: Action::Delete | Action::Reactivate }
+        | KeyEvent::Intent { action: Action::Delete | Action::Reactivate, .. }
+        | KeyEvent::Flagged { .. }
+        | KeyEvent::BecameDue { .. }
+        | KeyEvent::NotDue
+        | KeyEvent::Deactivated { .. }
+        | KeyEvent::Undone { .. }
+        | KeyEvent::Deleted { .. }
+        | KeyEvent::Refused { .. }
+        | KeyEvent::Unclear { .. }
+        | KeyEvent::Reactivated { .. }
+        | KeyEvent::LastUseMoved { .. }
+        | KeyEvent::SeenAgain
+        | KeyEvent::ListedAfterDeletion
+        | KeyEvent::Renamed { .. }
+        | KeyEvent::HoldPlaced { .. }
+        | KeyEvent::HoldReleased { .. }
+        | KeyEvent::HoldExpired
+        | KeyEvent::ExemptBegan { .. }
+        | KeyEvent::ExemptEnded
+        | KeyEvent::Forgotten { .. } => return None,
+    }
+    stay(State::Flagged(data))
+}
+
+fn deactivating(data: Deactivating, when: When, event: &KeyEvent) -> Step {
+    match event {
+        KeyEvent::Deactivated { last_use, sighting, .. } => {
+            let Flagged { finding, notice, .. } = data.flagged;
+            stay(State::Deactivated(Deactivated {
+                origin: DeactivatedBy::Keysweep,
+                since: when.at,
+                finding,
+                last_use: last_use.clone(),
+                last_use_moved: false,
+                watch: Watch::begin(sighting.clone()),
+                notice,
+                approval: None,
+                setback: None,
+                undo: None,
+            }))
+        }
+        KeyEvent::Refused { action: Action::Deactivate, detail, .. } => {
+            stay(State::Flagged(set_back(data.flagged, when, detail)))
+        }
+        KeyEvent::Unclear { action: Action::Deactivate, detail } => {
+            let hold = our_hold(when, SENT_AND_NOT_SHOWN, when.at.checked_add(UNCLEAR_HOLD).ok());
+            Some((State::Flagged(set_back(data.flagged, when, detail)), hold))
+        }
+        KeyEvent::Absent => stay(State::Gone(Gone { since: when.at })),
+        KeyEvent::Refused { action: Action::Delete | Action::Reactivate, .. }
+        | KeyEvent::Unclear { action: Action::Delete | Action::Reactivate, .. }
+        | KeyEvent::Flagged { .. }
+        | KeyEvent::Cleared { .. }
+        | KeyEvent::Adopted { .. }
+        | KeyEvent::Noticed { .. }
+        | KeyEvent::NoticeVoided { .. }
+        | KeyEvent::ApprovalAsked { .. }
+        | KeyEvent::Approved { .. }
+        | KeyEvent::Denied { .. }
+        | KeyEvent::ApprovalUnanswered { .. }
+        | KeyEvent::ApprovalVoided { .. }
+        | KeyEvent::BecameDue { .. }
+        | KeyEvent::NotDue
+        | KeyEvent::Intent { .. }
+        | KeyEvent::Undone { .. }
+        | KeyEvent::Deleted { .. }
+        | KeyEvent::Reactivated { .. }
+        | KeyEvent::LastUseMoved { .. }
+        | KeyEvent::SeenAgain
+        | KeyEvent::ListedAfterDeletion
+        | KeyEvent::Renamed { .. }
+        | KeyEvent::HoldPlaced { .. }
+        | KeyEvent::HoldReleased { .. }
+        | KeyEvent::HoldExpired
+        | KeyEvent::ExemptBegan { .. }
+        | KeyEvent::ExemptEnded
+        | KeyEvent::Forgotten { .. } => None,
+    }
+}
+
+fn deactivated(mut data: Deactivated, when: When, event: &KeyEvent) -> Step {
+    match event {
+        KeyEvent::Noticed { covers, not_before } => {
+            data.notice = Some(Notice { at: when.at, covers: *covers, not_before: *not_before });
+        }
+        KeyEvent::NoticeVoided { .. } => {
+            data.notice.take()?;
+            data.approval = None;
+        }
+        KeyEvent::ApprovalAsked { action: Action::Delete, expires, repeats, last_use } => {
+            data.approval = Some(asked(Action::Delete, when, *expires, *repeats, last_use.clone()));
+        }
+        KeyEvent::Approved { action: Action::Delete, by, reason } => {
+            grant(data.approval.as_mut(), when, by, reason)?;
+        }
+        KeyEvent::Denied { action: Action::Delete, by, reason, hold_until } => {
+            data.approval.take()?;
+            let hold = denied(when, by, reason, *hold_until);
+            return Some((State::Deactivated(data), hold));
+        }
+        KeyEvent::ApprovalUnanswered { action: Action::Delete } => {
+            data.approval.take()?;
+            let hold = our_hold(when, "nobody answered the request for approval", None);
+            return Some((State::Deactivated(data), hold));
+        }
+        KeyEvent::ApprovalVoided { .. } => {
+            data.approval.take()?;
+        }
+        KeyEvent::Intent { action: Action::Delete, .. } => {
+            // An undo that is under way goes before a deletion.
+            if data.undo.is_some() {
+                return None;
+            }
+            let intent = OpenIntent { seq: when.seq, at: when.at };
+            return stay(State::Deleting(Deleting { deactivated: data, intent }));
+        }
+        KeyEvent::Intent { action: Action::Reactivate, .. } => {
+            data.undo = Some(OpenIntent { seq: when.seq, at: when.at });
+        }
+        KeyEvent::Undone { hold_until, .. } => {
+            data.undo.take()?;
+            return Some((State::Active, our_hold(when, "reactivated by an operator", Some(*hold_until))));
+        }
+        KeyEvent::Refused { action: Action::Reactivate, detail, .. }
+        | KeyEvent::Unclear { action: Action::Reactivate, detail } => {
+            data.undo.take()?;
+            data.setback = Some(Setback { action: Action::Reactivate, at: when.at, why: detail.clone() });
+        }
+        KeyEvent::Reactivated { hold_until } => {
+            return Some((State::Active, our_hold(when, "reactivated by somebody else", Some(*hold_until))));
+        }
+        KeyEvent::LastUseMoved { last_use } => {
+            data.last_use = last_use.clone();
+            data.last_use_moved = true;
+            data.approval = None;
+            return Some((
+                State::Deactivated(data),
+                our_hold(when, "its last use moved after the deactivation", None),
+            ));
+        }
+        KeyEvent::Absent => return stay(State::Gone(Gone { since: when.at })),
+        KeyEvent::ApprovalAsked { action: Action::Deactivate | Action::Reactivate, .. }
+        | KeyEvent::Approved { action: Action::Deactivate | Action::Reactivate, .. }
+        | KeyEvent::Denied { action: Action::Deactivate | Action::Reactivate, .. }
+        | KeyEvent::ApprovalUnanswered { action: Action::Deactivate | Action::Reactivate }
+        | KeyEvent::Intent { action: Action::Deactivate, .. }
+        | KeyEvent::Refused { action: Action::Deactivate | Action::Delete, .. }
+        | KeyEvent::Unclear { action: Action::Deactivate | Action::Delete, .. }
+        | KeyEvent::Flagged { .. }
+        | KeyEvent::Cleared { .. }
+        | KeyEvent::Adopted { .. }
+        | KeyEvent::BecameDue { .. }
+        | KeyEvent::NotDue
+        | KeyEvent::Deactivated { .. }
+        | KeyEvent::Deleted { .. }
+        | KeyEvent::SeenAgain
+        | KeyEvent::ListedAfterDeletion
+        | KeyEvent::Renamed { .. }
+        | KeyEvent::HoldPlaced { .. }
+        | KeyEvent::HoldReleased { .. }
+        | KeyEvent::HoldExpired
+        | KeyEvent::ExemptBegan { .. }
+        | KeyEvent::ExemptEnded
+        | KeyEvent::Forgotten { .. } => return None,
+    }
+    stay(State::Deactivated(data))
+}
+
+fn deleting(data: Deleting, when: When, event: &KeyEvent) -> Step {
+    match event {
+        KeyEvent::Deleted { .. } => stay(State::Deleted(Deleted { since: when.at, listed_again: false })),
+        KeyEvent::Refused { action: Action::Delete, detail, .. }
+        | KeyEvent::Unclear { action: Action::Delete, detail } => {
+            let setback = Some(Setback { action: Action::Delete, at: when.at, why: detail.clone() });
+            stay(State::Deactivated(Deactivated { setback, ..data.deactivated }))
+        }
+        KeyEvent::Reactivated { hold_until } => {
+            Some((State::Active, our_hold(when, "reactivated by somebody else", Some(*hold_until))))
+        }
+        KeyEvent::Absent => stay(State::Gone(Gone { since: when.at })),
+        KeyEvent::Refused { action: Action::Deactivate | Action::Reactivate, .. }
+        | KeyEvent::Unclear { action: Action::Deactivate | Action::Reactivate, .. }
+        | KeyEvent::Flagged { .. }
+        | KeyEvent::Cleared { .. }
+        | KeyEvent::Adopted { .. }
+        | KeyEvent::Noticed { .. }
+        | KeyEvent::NoticeVoided { .. }
+        | KeyEvent::ApprovalAsked { .. }
+        | KeyEvent::Approved { .. }
+        | KeyEvent::Denied { .. }
+        | KeyEvent::ApprovalUnanswered { .. }
+        | KeyEvent::ApprovalVoided { .. }
+        | KeyEvent::BecameDue { .. }
+        | KeyEvent::NotDue
+        | KeyEvent::Intent { .. }
+        | KeyEvent::Deactivated { .. }
+        | KeyEvent::Undone { .. }
+        | KeyEvent::LastUseMoved { .. }
+        | KeyEvent::SeenAgain
+        | KeyEvent::ListedAfterDeletion
+        | KeyEvent::Renamed { .. }
+        | KeyEvent::HoldPlaced { .. }
+        | KeyEvent::HoldReleased { .. }
+        | KeyEvent::HoldExpired
+        | KeyEvent::ExemptBegan { .. }
+        | KeyEvent::ExemptEnded
+        | KeyEvent::Forgotten { .. } => None,
+    }
+}
+
+fn deleted(data: Deleted, event: &KeyEvent) -> Step {
+    match event {
+        KeyEvent::ListedAfterDeletion => stay(State::Deleted(Deleted { listed_again: true, ..data })),
+        KeyEvent::Flagged { .. }
+        | KeyEvent::Cleared { .. }
+        | KeyEvent::Adopted { .. }
+        | KeyEvent::Noticed { .. }
+        | KeyEvent::NoticeVoided { .. }
+        | KeyEvent::ApprovalAsked { .. }
+        | KeyEvent::Approved { .. }
+        | KeyEvent::Denied { .. }
+        | KeyEvent::ApprovalUnanswered { .. }
+        | KeyEvent::ApprovalVoided { .. }
+        | KeyEvent::BecameDue { .. }
+        | KeyEvent::NotDue
+        | KeyEvent::Intent { .. }
+        | KeyEvent::Deactivated { .. }
+        | KeyEvent::Undone { .. }
+        | KeyEvent::Deleted { .. }
+        | KeyEvent::Refused { .. }
+        | KeyEvent::Unclear { .. }
+        | KeyEvent::Reactivated { .. }
+        | KeyEvent::LastUseMoved { .. }
+        | KeyEvent::Absent
+        | KeyEvent::SeenAgain
+        | KeyEvent::Renamed { .. }
+        | KeyEvent::HoldPlaced { .. }
+        | KeyEvent::HoldReleased { .. }
+        | KeyEvent::HoldExpired
+        | KeyEvent::ExemptBegan { .. }
+        | KeyEvent::ExemptEnded
+        | KeyEvent::Forgotten { .. } => None,
+    }
+}
+
+fn gone(_: &Gone, event: &KeyEvent) -> Step {
+    match event {
+        KeyEvent::SeenAgain => stay(State::Active),
+        KeyEvent::Flagged { .. }
+        | KeyEvent::Cleared { .. }
+        | KeyEvent::Adopted { .. }
+        | KeyEvent::Noticed { .. }
+        | KeyEvent::NoticeVoided { .. }
+        | KeyEvent::ApprovalAsked { .. }
+        | KeyEvent::Approved { .. }
+        | KeyEvent::Denied { .. }
+        | KeyEvent::ApprovalUnanswered { .. }
+        | KeyEvent::ApprovalVoided { .. }
+        | KeyEvent::BecameDue { .. }
+        | KeyEvent::NotDue
+        | KeyEvent::Intent { .. }
+        | KeyEvent::Deactivated { .. }
+        | KeyEvent::Undone { .. }
+        | KeyEvent::Deleted { .. }
+        | KeyEvent::Refused { .. }
+        | KeyEvent::Unclear { .. }
+        | KeyEvent::Reactivated { .. }
+        | KeyEvent::LastUseMoved { .. }
+        | KeyEvent::Absent
+        | KeyEvent::ListedAfterDeletion
+        | KeyEvent::Renamed { .. }
+        | KeyEvent::HoldPlaced { .. }
+        | KeyEvent::HoldReleased { .. }
+        | KeyEvent::HoldExpired
+        | KeyEvent::ExemptBegan { .. }
+        | KeyEvent::ExemptEnded
+        | KeyEvent::Forgotten { .. } => None,
+    }
+}
+
+fn set_back(data: Flagged, when: When, why: &str) -> Flagged {
+    let setback = Some(Setback { action: Action::Deactivate, at: when.at, why: why.into() });
+    Flagged { setback, ..data }
+}
+
+fn asked(
+    action: Action,
+    when: When,
+    expires: Timestamp,
+    repeats: u32,
+    last_use: crate::facts::LastUse,
+) -> Approval {
+    Approval { action, asked_at: when.at, expires, repeats, last_use, granted: None }
+}
+
+fn grant(approval: Option<&mut Approval>, when: When, by: &str, reason: &str) -> Option<()> {
+    let approval = approval?;
+    // The first decision wins, and none counts after the request expired.
+    if approval.granted.is_some() || when.at >= approval.expires {
+        return None;
+    }
+    approval.granted = Some(Granted { by: by.into(), reason: reason.into(), at: when.at });
+    Some(())
+}
+
+fn denied(when: When, by: &str, reason: &str, until: Timestamp) -> Option<Hold> {
+    Some(Hold {
+        by: by.into(),
+        reason: format!("approval denied: {reason}"),
+        since: when.at,
+        until: Some(until),
+    })
+}
