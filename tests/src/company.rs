@@ -97,7 +97,7 @@ impl Company {
         self.clock.now() - SignedDuration::from_hours(24 * days)
     }
 
-    /// Replaces the configuration; takes effect with the next [`Company::open`] or [`Company::reload`].
+    /// Replaces the configuration; takes effect with the next [`Company::open`], or when the engine is given [`Company::config`].
     pub fn configure(&mut self, toml: &str) {
         self.toml = toml.into();
     }
