@@ -33,7 +33,7 @@ pub use crate::change::{CallOutcome, Prepared};
 pub use crate::connect::ConnectError;
 pub use crate::fault::{Cause, Fault, FaultKind};
 pub use crate::limits::{Rate, Rates};
-pub use crate::org::{AccountState, ListedAccount};
+pub use crate::org::{AccountPages, AccountState, ListedAccount};
 pub use crate::reader::{ListedKey, Reader, UserListed};
 pub use crate::report::{Report, ReportError, ReportFault, ReportState};
 pub use crate::role::{ParseRoleError, Partition, RoleName};

@@ -80,30 +80,10 @@ pub struct ListedAccount {
 }
 
 impl Aws {
-    /// Every account of the organization, in the order of IDs; `organizations:ListAccounts`, every page, empty
-    /// ones too.
-    ///
-    /// # Errors
-    /// If any page cannot be read or an account has no valid ID: a list that is not complete is no list.
-    pub async fn list_accounts(&self) -> Result<Vec<ListedAccount>, Fault> {
-        let operation = || "list accounts of the organization".to_owned();
-        let mut accounts = BTreeMap::new();
-        let (mut pages, mut token) = (Pages::default(), None);
-        loop {
-            let call = self.hub.organizations.list_accounts().set_next_token(token).send();
-            let page = self.organizations("organizations:ListAccounts", operation, call).await?;
-            for account in page.accounts() {
-                let id =
-                    parsed("Id of an account", account.id()).map_err(|what| Fault::bug(operation(), what))?;
-                let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
-                let (name, email) = (text(account.name()), text(account.email()));
-                accounts.insert(id, ListedAccount { id, name, email, state: AccountState::of(account) });
-            }
-            token = pages.next_token(page.next_token()).map_err(|what| Fault::bug(operation(), what))?;
-            if token.is_none() {
-                return Ok(accounts.into_values().collect());
-            }
-        }
+    /// Every account of the organization, page by page.
+    #[must_use]
+    pub fn accounts(&self) -> AccountPages {
+        AccountPages { aws: self.clone(), pages: Pages::default(), token: None, ended: false }
     }
 
     /// The management account; `organizations:DescribeOrganization`.
@@ -250,6 +230,43 @@ impl Aws {
     {
         let _in_flight = self.hub.limits.organizations().await;
         self.hub.observed(api, operation, call).await
+    }
+}
+
+/// The accounts of an organization, as `organizations:ListAccounts` pages through them. Whoever has not seen the end
+/// has seen no organization.
+pub struct AccountPages {
+    aws: Aws,
+    pages: Pages,
+    /// What the next page is asked for with; absent for the first.
+    token: Option<String>,
+    ended: bool,
+}
+
+impl AccountPages {
+    /// The next page, which may be empty; `None` after the last.
+    ///
+    /// # Errors
+    /// If the page cannot be read or an account has no valid ID: a list that is not complete is no list.
+    pub async fn next(&mut self) -> Result<Option<Vec<ListedAccount>>, Fault> {
+        let operation = || "list accounts of the organization".to_owned();
+        if self.ended {
+            return Ok(None);
+        }
+        let call = self.aws.hub.organizations.list_accounts().set_next_token(self.token.clone()).send();
+        let page = self.aws.organizations("organizations:ListAccounts", operation, call).await?;
+        let mut accounts = Vec::with_capacity(page.accounts().len());
+        for account in page.accounts() {
+            let id =
+                parsed("Id of an account", account.id()).map_err(|what| Fault::bug(operation(), what))?;
+            let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
+            let (name, email) = (text(account.name()), text(account.email()));
+            accounts.push(ListedAccount { id, name, email, state: AccountState::of(account) });
+        }
+        self.token =
+            self.pages.next_token(page.next_token()).map_err(|what| Fault::bug(operation(), what))?;
+        self.ended = self.token.is_none();
+        Ok(Some(accounts))
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod fetch;
 mod join;
+mod records;
 mod row;
 mod table;
 #[cfg(test)]

@@ -1,10 +1,10 @@
 //! One row of the report: one user, and its first two keys.
 
-use csv::ByteRecord;
 use jiff::Timestamp;
 use keysweep_core::facts::{Fact, LastUse};
 use keysweep_core::ids::{AccountId, UserName};
 
+use super::records::Record;
 use super::table::{Columns, SlotColumns};
 use crate::convert::in_future;
 
@@ -69,11 +69,14 @@ impl Slot {
 }
 
 impl RowError {
-    pub(super) fn new(record: &ByteRecord, user: usize, reason: impl Into<String>) -> Self {
-        let text = String::from_utf8_lossy(record.get(user).unwrap_or_default());
-        let readable = text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c });
-        let shown = readable.take(128).collect::<String>();
+    pub(super) fn new(record: &Record, user: usize, reason: impl Into<String>) -> Self {
+        let shown = shown(record, user);
         Self { user: shown.parse().ok(), shown, reason: reason.into() }
+    }
+
+    /// The user that an error of this row would name.
+    pub(super) fn user_of(record: &Record, user: usize) -> Option<UserName> {
+        shown(record, user).parse().ok()
     }
 
     /// The user, as well as the name could be read: bytes that are no text stand as U+FFFD. Absent where the row
@@ -90,19 +93,30 @@ impl RowError {
     }
 }
 
-/// What a row is read against.
-pub(super) struct Context<'a> {
-    pub(super) columns: &'a Columns,
-    pub(super) account: AccountId,
-    pub(super) now: Timestamp,
+/// The name in a row as far as it can be shown.
+fn shown(record: &Record, user: usize) -> String {
+    let text = String::from_utf8_lossy(record.get(user).unwrap_or_default());
+    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).take(128).collect()
 }
 
-impl Context<'_> {
-    pub(super) fn row(&self, record: &ByteRecord) -> Result<Row, RowError> {
+/// What a row is read against.
+pub(super) struct Context<'a> {
+    columns: &'a Columns,
+    /// The account, as ARNs show it.
+    account: String,
+    now: Timestamp,
+}
+
+impl<'a> Context<'a> {
+    pub(super) fn new(columns: &'a Columns, account: AccountId, now: Timestamp) -> Self {
+        Self { columns, account: account.to_string(), now }
+    }
+
+    pub(super) fn row(&self, record: &Record) -> Result<Row, RowError> {
         self.read(record).map_err(|reason| RowError::new(record, self.columns.user, reason))
     }
 
-    fn read(&self, record: &ByteRecord) -> Result<Row, String> {
+    fn read(&self, record: &Record) -> Result<Row, String> {
         let columns = self.columns;
         if record.len() != columns.count {
             return Err(format!("has {} columns where the header has {}", record.len(), columns.count));
@@ -136,7 +150,7 @@ impl Context<'_> {
         })
     }
 
-    fn slot(&self, record: &ByteRecord, columns: &SlotColumns) -> Result<Slot, String> {
+    fn slot(&self, record: &Record, columns: &SlotColumns) -> Result<Slot, String> {
         let active = boolean(field(record, columns.active, "access_key_active")?, "access_key_active")?;
         let last_rotated = self.optional_date(record, columns.last_rotated, "access_key_last_rotated")?;
         let last_used = match value(field(record, columns.last_used, "access_key_last_used_date")?) {
@@ -151,12 +165,7 @@ impl Context<'_> {
         Ok(Slot { active, last_rotated, last_used })
     }
 
-    fn optional_date(
-        &self,
-        record: &ByteRecord,
-        column: usize,
-        name: &str,
-    ) -> Result<Option<Timestamp>, String> {
+    fn optional_date(&self, record: &Record, column: usize, name: &str) -> Result<Option<Timestamp>, String> {
         match value(field(record, column, name)?) {
             Value::Told(text) => self.date(text, name).map(Some),
             Value::None | Value::Untold(_) => Ok(None),
@@ -174,7 +183,7 @@ impl Context<'_> {
         let mut parts = arn.splitn(6, ':');
         let account = parts.nth(4);
         let resource = parts.next().unwrap_or_default();
-        if account != Some(self.account.to_string().as_str()) {
+        if account != Some(self.account.as_str()) {
             return Err("has the ARN of another account".to_owned());
         }
         if root {
@@ -231,7 +240,7 @@ fn boolean(text: &str, name: &str) -> Result<bool, String> {
     }
 }
 
-fn field<'a>(record: &'a ByteRecord, column: usize, name: &str) -> Result<&'a str, String> {
+fn field<'a>(record: &'a Record, column: usize, name: &str) -> Result<&'a str, String> {
     let bytes = record.get(column).ok_or_else(|| format!("lacks {name}"))?;
     std::str::from_utf8(bytes).map_err(|_| format!("is not UTF-8 in {name}"))
 }

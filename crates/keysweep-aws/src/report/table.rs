@@ -1,12 +1,13 @@
 //! The report as a table: header, columns by name, rows one at a time.
 
-use std::collections::HashSet;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 
-use csv::{ByteRecord, Reader, ReaderBuilder};
 use jiff::Timestamp;
 use keysweep_core::ids::AccountId;
 
+use super::records::{Record, Records};
 use super::row::{Context, Row, RowError};
 
 /// A report that cannot be used at all; the account falls back to live reads.
@@ -56,12 +57,20 @@ pub struct Report {
     account: AccountId,
     generated_at: Timestamp,
     now: Timestamp,
+    names: Names,
+}
+
+/// What the names in the rows tell.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Names {
     /// Rows, by position, whose user has another row.
     repeated: HashSet<usize>,
+    /// Whether some row has none.
+    missing: bool,
 }
 
 impl Report {
-    /// Takes the bytes of a report of `account`; reads the header, and the names in the rows to find repeated ones.
+    /// Takes the bytes of a report of `account`; reads the header and the names in the rows.
     ///
     /// # Errors
     /// If the header is missing or lacks a column that is needed. Unknown columns are left alone.
@@ -74,14 +83,10 @@ impl Report {
         if crate::convert::in_future(generated_at, now) {
             return Err(ReportError::Future(generated_at));
         }
-        let mut reader = reader(&content);
-        let header = reader.byte_headers().map_err(|_| ReportError::Empty)?;
-        if header.is_empty() {
-            return Err(ReportError::Empty);
-        }
-        let columns = Columns::find(header)?;
-        let repeated = repeated(&mut reader, columns.user);
-        Ok(Self { content, columns, account, generated_at, now, repeated })
+        let mut records = Records::of(&content);
+        let columns = Columns::find(records.next().ok_or(ReportError::Empty)?)?;
+        let names = Names::read(&mut records, columns.user);
+        Ok(Self { content, columns, account, generated_at, now, names })
     }
 
     /// When AWS made it.
@@ -90,22 +95,31 @@ impl Report {
         self.generated_at
     }
 
+    /// Whether every row has a name. Nobody knows whose keys are missing otherwise.
+    #[must_use]
+    pub fn names_every_user(&self) -> bool {
+        !self.names.missing
+    }
+
     /// Every row, in the report's order, root first. A row that cannot be read is an error that names the user;
     /// the others go on.
     pub fn rows(&self) -> impl Iterator<Item = Result<Row, RowError>> {
-        let context = Context { columns: &self.columns, account: self.account, now: self.now };
-        records(reader(&self.content)).enumerate().map(move |(position, record)| {
-            if self.repeated.contains(&position) {
-                Err(RowError::new(&record, self.columns.user, "has more than one row"))
+        let context = Context::new(&self.columns, self.account, self.now);
+        let mut records = Records::of(&self.content);
+        let _header = records.next();
+        (0..).map_while(move |position| {
+            let record = records.next()?;
+            Some(if self.names.repeated.contains(&position) {
+                Err(RowError::new(record, self.columns.user, "has more than one row"))
             } else {
-                context.row(&record)
-            }
+                context.row(record)
+            })
         })
     }
 }
 
 impl Columns {
-    fn find(header: &ByteRecord) -> Result<Self, ReportError> {
+    fn find(header: &Record) -> Result<Self, ReportError> {
         let at = |name: &'static str| {
             let mut found = header.iter().enumerate().filter(|(_, text)| *text == name.as_bytes());
             let (position, _) = found.next().ok_or(ReportError::MissingColumn(name))?;
@@ -144,37 +158,24 @@ impl Columns {
     }
 }
 
-fn reader(content: &[u8]) -> Reader<&[u8]> {
-    // Flexible: a row of the wrong length is an error of that row and not of the file.
-    ReaderBuilder::new().flexible(true).from_reader(content)
-}
-
-/// The rows. Reading bytes in memory cannot fail: of the reader's errors only lengths (flexible) and UTF-8 (bytes)
-/// are not about IO.
-fn records(reader: Reader<&[u8]>) -> impl Iterator<Item = ByteRecord> {
-    reader.into_byte_records().map_while(Result::ok)
-}
-
-/// Positions of rows whose user name occurs more than once. Names are kept as hashes, eight bytes a user; that two
-/// names share one is next to impossible, and makes both unreadable, not both readable.
-fn repeated(reader: &mut Reader<&[u8]>, user: usize) -> HashSet<usize> {
-    let hasher = RandomState::new();
-    let mut first = std::collections::HashMap::new();
-    let mut repeated = HashSet::new();
-    let mut record = ByteRecord::new();
-    let mut position = 0;
-    while matches!(reader.read_byte_record(&mut record), Ok(true)) {
-        let name = record.get(user).unwrap_or_default();
-        match first.entry(hasher.hash_one(name)) {
-            std::collections::hash_map::Entry::Occupied(entry) => {
-                repeated.insert(*entry.get());
-                repeated.insert(position);
+impl Names {
+    /// Names are kept as hashes, eight bytes a user; that two names share one is next to impossible, and makes both
+    /// unreadable, not both readable.
+    fn read(records: &mut Records<'_>, user: usize) -> Self {
+        let hasher = RandomState::new();
+        let mut first = HashMap::new();
+        let mut names = Self::default();
+        let mut position = 0;
+        while let Some(record) = records.next() {
+            names.missing |= RowError::user_of(record, user).is_none();
+            match first.entry(hasher.hash_one(record.get(user).unwrap_or_default())) {
+                Entry::Occupied(entry) => names.repeated.extend([*entry.get(), position]),
+                Entry::Vacant(entry) => {
+                    entry.insert(position);
+                }
             }
-            std::collections::hash_map::Entry::Vacant(entry) => {
-                entry.insert(position);
-            }
+            position += 1;
         }
-        position += 1;
+        names
     }
-    repeated
 }

@@ -4,7 +4,7 @@ use keysweep_aws::{AccountState, FaultKind, Rate};
 use keysweep_sim::{AccountFields, Fault, Rule};
 use tokio::time::Instant;
 
-use crate::support::{DEV, PROD, id, mk_account, mk_world};
+use crate::support::{DEV, PROD, id, list_accounts, mk_account, mk_world};
 
 #[tokio::test(start_paused = true)]
 async fn every_page_is_read_and_an_empty_one_is_not_the_end() {
@@ -13,7 +13,7 @@ async fn every_page_is_read_and_an_empty_one_is_not_the_end() {
         mk_account(&world.sim, &format!("2{n:011}"), "more");
     }
     world.sim.configure(|settings| settings.empty_pages = true);
-    let accounts = world.aws().await.list_accounts().await.unwrap();
+    let accounts = list_accounts(&world.aws().await).await.unwrap();
     let listed = accounts.iter().map(|account| account.id.to_string()).collect::<Vec<_>>();
     assert_eq!(listed, world.sim.account_ids());
     assert!(world.sim.call_count("100000000000", "organizations:ListAccounts") >= 6);
@@ -29,7 +29,7 @@ async fn state_is_read_and_status_only_where_there_is_no_state() {
         (AccountFields::Both, AccountState::Suspended),
     ] {
         world.sim.configure(|settings| settings.account_fields = fields);
-        let accounts = world.aws().await.list_accounts().await.unwrap();
+        let accounts = list_accounts(&world.aws().await).await.unwrap();
         let state =
             |wanted: &str| accounts.iter().find(|account| account.id == id(wanted)).unwrap().state.clone();
         assert_eq!(state(PROD), expected, "{fields:?}");
@@ -41,7 +41,7 @@ async fn state_is_read_and_status_only_where_there_is_no_state() {
 async fn a_state_of_tomorrow_is_kept_and_is_not_active() {
     let world = mk_world();
     world.sim.set_account_state(PROD, "HIBERNATING");
-    let accounts = world.aws().await.list_accounts().await.unwrap();
+    let accounts = list_accounts(&world.aws().await).await.unwrap();
     let prod = accounts.iter().find(|account| account.id == id(PROD)).unwrap();
     assert_eq!(prod.state, AccountState::Other("HIBERNATING".to_owned()));
     assert_eq!((prod.name.as_str(), prod.state.as_str()), ("prod", "HIBERNATING"));
@@ -77,7 +77,7 @@ async fn calls_to_organizations_are_spread_over_time() {
     let mut settings = world.settings();
     settings.rates.organizations = Rate { per_second: 2, burst: 1 };
     let start = Instant::now();
-    keysweep_aws::Aws::connect(settings).await.unwrap().list_accounts().await.unwrap();
+    list_accounts(&keysweep_aws::Aws::connect(settings).await.unwrap()).await.unwrap();
     // 203 accounts are eleven pages: ten waits of half a second.
     let waited = start.elapsed();
     assert!((Duration::from_millis(4900)..=Duration::from_millis(5600)).contains(&waited), "{waited:?}");
@@ -87,7 +87,7 @@ async fn calls_to_organizations_are_spread_over_time() {
 async fn throttling_beyond_the_retries_is_a_fault_that_says_so() {
     let world = mk_world();
     world.sim.fault(Rule::new(Fault::Throttle).action("organizations:*"));
-    let fault = world.aws().await.list_accounts().await.unwrap_err();
+    let fault = list_accounts(&world.aws().await).await.unwrap_err();
     assert_eq!(fault.kind(), FaultKind::Throttled);
     assert_eq!(fault.to_string(), "list accounts of the organization: throttled");
     assert_eq!(world.sim.call_count("100000000000", "organizations:ListAccounts"), 3);
@@ -100,5 +100,5 @@ async fn a_list_of_which_a_page_is_missing_is_no_list() {
         mk_account(&world.sim, &format!("2{n:011}"), "more");
     }
     world.sim.fault(Rule::new(Fault::AccessDenied).action("organizations:ListAccounts").after(1));
-    assert_eq!(world.aws().await.list_accounts().await.unwrap_err().kind(), FaultKind::Denied);
+    assert_eq!(list_accounts(&world.aws().await).await.unwrap_err().kind(), FaultKind::Denied);
 }

@@ -1,7 +1,7 @@
 use keysweep_aws::{Access, Aws, CallOutcome, FaultKind};
 use keysweep_core::ticket::Action;
 
-use crate::support::{PROD, id, mk_world};
+use crate::support::{PROD, id, list_accounts, mk_world};
 
 #[tokio::test]
 async fn our_own_http_client_talks_to_an_endpoint_of_the_settings() {
@@ -12,7 +12,7 @@ async fn our_own_http_client_talks_to_an_endpoint_of_the_settings() {
     settings.http = None;
     settings.endpoint = Some(server.endpoint());
     let aws = Aws::connect(settings).await.unwrap();
-    assert_eq!(aws.list_accounts().await.unwrap().len(), 3);
+    assert_eq!(list_accounts(&aws).await.unwrap().len(), 3);
     let reader = aws.reader(id(PROD), Access::Assume).await.unwrap();
     assert_eq!(reader.list_users(world.clock.now()).await.unwrap().len(), 1);
     let prepared =

@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use keysweep_aws::{Access, Aws, FaultKind, Observer, Reader, Settings, StaticCredentials};
+use keysweep_aws::{
+    Access, Aws, Fault, FaultKind, ListedAccount, Observer, Reader, Settings, StaticCredentials,
+};
 use keysweep_core::facts::{AccountFacts, Fact, KeyFacts, KeyStatus, LastUse, Source};
 use keysweep_core::ids::{AccountId, KeyIdentity, UserName};
 use keysweep_core::lifecycle::{
@@ -60,6 +62,15 @@ pub(crate) fn mk_world() -> World {
 pub(crate) fn mk_account(sim: &Sim, id: &str, name: &str) {
     let account = sim.account(id).name(name).ou("Workloads");
     account.role("keysweep/KeysweepScan", EXTERNAL_ID).role("keysweep/KeysweepEnforce", EXTERNAL_ID).add();
+}
+
+/// Every account, all pages together.
+pub(crate) async fn list_accounts(aws: &Aws) -> Result<Vec<ListedAccount>, Fault> {
+    let (mut pages, mut accounts) = (aws.accounts(), Vec::new());
+    while let Some(page) = pages.next().await? {
+        accounts.extend(page);
+    }
+    Ok(accounts)
 }
 
 impl World {

@@ -103,7 +103,7 @@ impl AccountScanner {
         };
         match report {
             // Nobody knows whose keys a row without a name stands for.
-            Ok(report) if report.rows().any(|row| row.is_err_and(|error| error.user().is_none())) => {
+            Ok(report) if !report.names_every_user() => {
                 let why = "the credential report has a row without a user".to_owned();
                 if settings.source == ScanSource::Report {
                     return Err(Progressed::Done(Outcome::Failed { reason: why }));

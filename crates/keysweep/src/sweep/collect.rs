@@ -8,17 +8,18 @@ use keysweep_core::facts::{AccountFacts, Collection, Outcome};
 use keysweep_core::ids::AccountId;
 use keysweep_core::lifecycle::Record;
 use keysweep_core::state::State;
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::account::{AccountScanner, Progressed, Task};
 use super::lanes::{Lanes, Slot};
-use super::organization::{OrganizationCache, OrganizationError, targets};
+use super::organization::{Listing, OrganizationCache, OrganizationError};
 use crate::clock::Clock;
 use crate::config::Config;
 
 /// Is told how far a collection is.
 pub trait Progress: Send + Sync {
-    /// So many accounts will be looked at or skipped.
+    /// So many accounts will be looked at or skipped, as far as they are listed.
     fn total(&self, accounts: usize);
     /// One of them is done.
     fn done(&self, account: &AccountFacts, outcome: &Outcome);
@@ -76,46 +77,50 @@ pub(super) async fn gather(
     mut tracked: BTreeMap<AccountId, Vec<Record>>,
     progress: &dyn Progress,
 ) -> Result<Collection, OrganizationError> {
-    let Inputs { aws, config, clock, cache, only, list_inactive } = inputs;
-    let targets = targets(aws, config, clock, cache, only).await?;
-    progress.total(targets.len());
-
-    let lanes = Lanes::new(config.scan.concurrency);
-    let mut running = JoinSet::new();
-    let mut done = Vec::with_capacity(targets.len());
-    let finish = |done: &mut Vec<_>, account: AccountFacts, outcome: Outcome| {
-        progress.done(&account, &outcome);
-        done.push((account, outcome));
-    };
-    for target in targets {
-        let access = match target.visit {
-            Ok(access) => access,
-            Err(reason) => {
-                finish(&mut done, target.account, Outcome::Skipped { reason });
-                continue;
+    let (to, mut targets) = mpsc::unbounded_channel();
+    let listing = Listing { inputs, progress, to }.run();
+    let Inputs { aws, config, clock, only, list_inactive, .. } = inputs;
+    let scanning = async {
+        let lanes = Lanes::new(config.scan.concurrency);
+        let mut running = JoinSet::new();
+        let mut done = Vec::new();
+        let finish = |done: &mut Vec<_>, account: AccountFacts, outcome: Outcome| {
+            progress.done(&account, &outcome);
+            done.push((account, outcome));
+        };
+        while let Some(target) = targets.recv().await {
+            let access = match target.visit {
+                Ok(access) => access,
+                Err(reason) => {
+                    finish(&mut done, target.account, Outcome::Skipped { reason });
+                    continue;
+                }
+            };
+            // A task is made when there is a slot for it, so that memory goes with concurrency and not with accounts.
+            let Some(slot) = lanes.slot().await else { break };
+            let task = Task {
+                aws: aws.clone(),
+                config: Arc::clone(config),
+                clock: clock.clone(),
+                tracked: tracked.remove(&target.account.id).unwrap_or_default(),
+                list_inactive,
+            };
+            running.spawn(scan(lanes.clone(), slot, target.account, access, task));
+            while let Some(ended) = running.try_join_next() {
+                let (account, outcome) = joined(ended);
+                finish(&mut done, account, outcome);
             }
-        };
-        // A task is made when there is a slot for it, so that memory goes with concurrency and not with accounts.
-        let Some(slot) = lanes.slot().await else { break };
-        let task = Task {
-            aws: aws.clone(),
-            config: Arc::clone(config),
-            clock: clock.clone(),
-            tracked: tracked.remove(&target.account.id).unwrap_or_default(),
-            list_inactive,
-        };
-        running.spawn(scan(lanes.clone(), slot, target.account, access, task));
-        while let Some(ended) = running.try_join_next() {
+        }
+        while let Some(ended) = running.join_next().await {
             let (account, outcome) = joined(ended);
             finish(&mut done, account, outcome);
         }
-    }
-    while let Some(ended) = running.join_next().await {
-        let (account, outcome) = joined(ended);
-        finish(&mut done, account, outcome);
-    }
-    done.sort_by_key(|(account, _)| account.id);
-    Ok(Collection { at: clock.now(), accounts: done, complete: only.is_empty() })
+        Ok(done)
+    };
+    // A list that breaks off ends the scans that it has started: part of an organization is none.
+    let ((), mut accounts) = tokio::try_join!(listing, scanning)?;
+    accounts.sort_by_key(|(account, _)| account.id);
+    Ok(Collection { at: clock.now(), accounts, complete: only.is_empty() })
 }
 
 /// A task that panicked brings its panic here: a bug ends the sweep loudly, it is not an account that failed.

@@ -1,15 +1,17 @@
 //! Which accounts there are, which of them are scanned, and how they are entered.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
-use keysweep_aws::{Access, AccountState, Aws, Fault, ListedAccount};
+use keysweep_aws::{Access, AccountState, Aws, Fault};
 use keysweep_core::facts::{AccountFacts, Fact, Ou};
 use keysweep_core::ids::{AccountId, OuId};
 use tokio::sync::Mutex;
+use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::Instant;
 
 use super::account::in_words;
+use super::collect::{Inputs, Progress};
 use crate::clock::Clock;
 use crate::config::{Config, ManagementAccount};
 
@@ -65,86 +67,93 @@ impl<T> Read<T> {
     }
 }
 
-/// Lists accounts by the configuration: a static list, or the organization.
-pub(super) async fn targets(
-    aws: &Aws,
-    config: &Config,
-    clock: &Clock,
-    cache: &OrganizationCache,
-    only: &[AccountId],
-) -> Result<Vec<Target>, OrganizationError> {
-    let settings = &config.organization;
-    let mut targets = if settings.accounts.is_empty() {
-        listed(aws, config, clock, cache).await?
-    } else {
-        static_list(aws, config).await
-    };
-    if targets.is_empty() {
-        return Err(OrganizationError::Empty);
-    }
-    if !only.is_empty() {
-        if let Some(missing) = only.iter().find(|id| !targets.iter().any(|t| t.account.id == **id)) {
-            return Err(OrganizationError::NotThere(*missing));
-        }
-        targets.retain(|target| only.contains(&target.account.id));
-    }
-    if config.policy.reads_account_tags() {
-        for target in targets.iter_mut().filter(|t| t.visit.is_ok()) {
-            target.account.tags =
-                Some(cache.account_tags(aws, clock, settings.refresh, target.account.id).await);
-        }
-    }
-    Ok(targets)
+/// Gives every account to whoever scans, as soon as it is known: by a static list of the configuration, or by the
+/// organization. A large organization is listed for as long as it is scanned.
+pub(super) struct Listing<'a> {
+    pub(super) inputs: Inputs<'a>,
+    pub(super) progress: &'a dyn Progress,
+    /// Unbounded, so that the pages follow each other at their own pace: an account is small.
+    pub(super) to: UnboundedSender<Target>,
 }
 
-async fn static_list(aws: &Aws, config: &Config) -> Vec<Target> {
-    let settings = &config.organization;
-    // Only where an account may be entered directly does it matter who we are.
-    let own = match settings.management_account {
-        ManagementAccount::Direct => aws.caller().await.ok().map(|caller| caller.account),
-        ManagementAccount::Skip | ManagementAccount::Assume => None,
-    };
-    let mk_target = |id: &AccountId| {
-        let direct = own == Some(*id);
-        let account = mk_account(*id, String::new(), String::new(), direct);
-        let excluded = settings.exclude_accounts.contains(id);
-        let visit = if excluded {
-            Err("excluded by organization.exclude_accounts".into())
-        } else {
-            Ok(if direct { Access::Direct } else { Access::Assume })
+impl Listing<'_> {
+    /// Lists to the end.
+    pub(super) async fn run(self) -> Result<(), OrganizationError> {
+        let settings = &self.inputs.config.organization;
+        let given =
+            if settings.accounts.is_empty() { self.organization().await? } else { self.static_list().await };
+        if given.is_empty() {
+            return Err(OrganizationError::Empty);
+        }
+        match self.inputs.only.iter().find(|id| !given.contains(id)) {
+            Some(missing) => Err(OrganizationError::NotThere(*missing)),
+            None => Ok(()),
+        }
+    }
+
+    /// Notes an account as there, and gives it away if it is asked for.
+    async fn give(&self, there: &mut HashSet<AccountId>, mut target: Target) {
+        let Inputs { aws, config, clock, cache, only, .. } = self.inputs;
+        let id = target.account.id;
+        if !there.insert(id) || !(only.is_empty() || only.contains(&id)) {
+            return;
+        }
+        self.progress.total(if only.is_empty() { there.len() } else { only.len() });
+        if target.visit.is_ok() && config.policy.reads_account_tags() {
+            let tags = cache.account_tags(aws, clock, config.organization.refresh, id).await;
+            target.account.tags = Some(tags);
+        }
+        // Nobody listens any more once the scan was given up.
+        let _ = self.to.send(target);
+    }
+
+    async fn static_list(&self) -> HashSet<AccountId> {
+        let settings = &self.inputs.config.organization;
+        // Only where an account may be entered directly does it matter who we are.
+        let own = match settings.management_account {
+            ManagementAccount::Direct => self.inputs.aws.caller().await.ok().map(|caller| caller.account),
+            ManagementAccount::Skip | ManagementAccount::Assume => None,
         };
-        Target { account, visit }
-    };
-    settings.accounts.iter().map(mk_target).collect()
-}
+        let mut there = HashSet::new();
+        for id in &settings.accounts {
+            let direct = own == Some(*id);
+            let account = mk_account(*id, String::new(), String::new(), direct);
+            let visit = if settings.exclude_accounts.contains(id) {
+                Err("excluded by organization.exclude_accounts".into())
+            } else {
+                Ok(if direct { Access::Direct } else { Access::Assume })
+            };
+            self.give(&mut there, Target { account, visit }).await;
+        }
+        there
+    }
 
-async fn listed(
-    aws: &Aws,
-    config: &Config,
-    clock: &Clock,
-    cache: &OrganizationCache,
-) -> Result<Vec<Target>, OrganizationError> {
-    let settings = &config.organization;
-    let accounts = aws.list_accounts().await.map_err(OrganizationError::List)?;
-    let management = aws.management_account().await.map_err(OrganizationError::List)?;
-    let chooses_by_ou = !settings.include_ous.is_empty() || !settings.exclude_ous.is_empty();
-    let tree = if chooses_by_ou || config.policy.reads_ous() {
-        Some(cache.tree(aws, clock, settings.refresh).await)
-    } else {
-        None
-    };
-    let tree = match tree {
-        // Whom to scan is not guessed.
-        Some(Err(fault)) if chooses_by_ou => return Err(OrganizationError::Tree(fault)),
-        tree => tree,
-    };
-    let mk_target = |listed: ListedAccount| {
-        let mut account = mk_account(listed.id, listed.name, listed.email, listed.id == management);
-        account.ous = tree.as_ref().map(|tree| above(tree, listed.id));
-        let visit = visit(&account, &listed.state, config);
-        Target { account, visit }
-    };
-    Ok(accounts.into_iter().map(mk_target).collect())
+    async fn organization(&self) -> Result<HashSet<AccountId>, OrganizationError> {
+        let Inputs { aws, config, clock, cache, .. } = self.inputs;
+        let settings = &config.organization;
+        let management = aws.management_account().await.map_err(OrganizationError::List)?;
+        let chooses_by_ou = !settings.include_ous.is_empty() || !settings.exclude_ous.is_empty();
+        let tree = if chooses_by_ou || config.policy.reads_ous() {
+            Some(cache.tree(aws, clock, settings.refresh).await)
+        } else {
+            None
+        };
+        let tree = match tree {
+            // Whom to scan is not guessed.
+            Some(Err(fault)) if chooses_by_ou => return Err(OrganizationError::Tree(fault)),
+            tree => tree,
+        };
+        let (mut pages, mut there) = (aws.accounts(), HashSet::new());
+        while let Some(page) = pages.next().await.map_err(OrganizationError::List)? {
+            for listed in page {
+                let mut account = mk_account(listed.id, listed.name, listed.email, listed.id == management);
+                account.ous = tree.as_ref().map(|tree| above(tree, listed.id));
+                let visit = visit(&account, &listed.state, config);
+                self.give(&mut there, Target { account, visit }).await;
+            }
+        }
+        Ok(there)
+    }
 }
 
 /// The OUs above an account.
