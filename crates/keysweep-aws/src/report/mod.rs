@@ -5,7 +5,6 @@
 
 mod fetch;
 mod join;
-mod records;
 mod row;
 mod table;
 #[cfg(test)]

@@ -1,10 +1,10 @@
 //! One row of the report: one user, and its first two keys.
 
+use csv::ByteRecord;
 use jiff::Timestamp;
 use keysweep_core::facts::{Fact, LastUse};
 use keysweep_core::ids::{AccountId, UserName};
 
-use super::records::Record;
 use super::table::{Columns, SlotColumns};
 use crate::convert::in_future;
 
@@ -69,13 +69,13 @@ impl Slot {
 }
 
 impl RowError {
-    pub(super) fn new(record: &Record, user: usize, reason: impl Into<String>) -> Self {
+    pub(super) fn new(record: &ByteRecord, user: usize, reason: impl Into<String>) -> Self {
         let shown = shown(record, user);
         Self { user: shown.parse().ok(), shown, reason: reason.into() }
     }
 
     /// The user that an error of this row would name.
-    pub(super) fn user_of(record: &Record, user: usize) -> Option<UserName> {
+    pub(super) fn user_of(record: &ByteRecord, user: usize) -> Option<UserName> {
         shown(record, user).parse().ok()
     }
 
@@ -94,7 +94,7 @@ impl RowError {
 }
 
 /// The name in a row as far as it can be shown.
-fn shown(record: &Record, user: usize) -> String {
+fn shown(record: &ByteRecord, user: usize) -> String {
     let text = String::from_utf8_lossy(record.get(user).unwrap_or_default());
     text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).take(128).collect()
 }
@@ -112,11 +112,11 @@ impl<'a> Context<'a> {
         Self { columns, account: account.to_string(), now }
     }
 
-    pub(super) fn row(&self, record: &Record) -> Result<Row, RowError> {
+    pub(super) fn row(&self, record: &ByteRecord) -> Result<Row, RowError> {
         self.read(record).map_err(|reason| RowError::new(record, self.columns.user, reason))
     }
 
-    fn read(&self, record: &Record) -> Result<Row, String> {
+    fn read(&self, record: &ByteRecord) -> Result<Row, String> {
         let columns = self.columns;
         if record.len() != columns.count {
             return Err(format!("has {} columns where the header has {}", record.len(), columns.count));
@@ -150,7 +150,7 @@ impl<'a> Context<'a> {
         })
     }
 
-    fn slot(&self, record: &Record, columns: &SlotColumns) -> Result<Slot, String> {
+    fn slot(&self, record: &ByteRecord, columns: &SlotColumns) -> Result<Slot, String> {
         let active = boolean(field(record, columns.active, "access_key_active")?, "access_key_active")?;
         let last_rotated = self.optional_date(record, columns.last_rotated, "access_key_last_rotated")?;
         let last_used = match value(field(record, columns.last_used, "access_key_last_used_date")?) {
@@ -165,7 +165,12 @@ impl<'a> Context<'a> {
         Ok(Slot { active, last_rotated, last_used })
     }
 
-    fn optional_date(&self, record: &Record, column: usize, name: &str) -> Result<Option<Timestamp>, String> {
+    fn optional_date(
+        &self,
+        record: &ByteRecord,
+        column: usize,
+        name: &str,
+    ) -> Result<Option<Timestamp>, String> {
         match value(field(record, column, name)?) {
             Value::Told(text) => self.date(text, name).map(Some),
             Value::None | Value::Untold(_) => Ok(None),
@@ -240,7 +245,7 @@ fn boolean(text: &str, name: &str) -> Result<bool, String> {
     }
 }
 
-fn field<'a>(record: &'a Record, column: usize, name: &str) -> Result<&'a str, String> {
+fn field<'a>(record: &'a ByteRecord, column: usize, name: &str) -> Result<&'a str, String> {
     let bytes = record.get(column).ok_or_else(|| format!("lacks {name}"))?;
     std::str::from_utf8(bytes).map_err(|_| format!("is not UTF-8 in {name}"))
 }

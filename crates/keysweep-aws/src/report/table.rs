@@ -4,10 +4,10 @@ use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 
+use csv::{ByteRecord, Reader, ReaderBuilder};
 use jiff::Timestamp;
 use keysweep_core::ids::AccountId;
 
-use super::records::{Record, Records};
 use super::row::{Context, Row, RowError};
 
 /// A report that cannot be used at all; the account falls back to live reads.
@@ -83,9 +83,13 @@ impl Report {
         if crate::convert::in_future(generated_at, now) {
             return Err(ReportError::Future(generated_at));
         }
-        let mut records = Records::of(&content);
-        let columns = Columns::find(records.next().ok_or(ReportError::Empty)?)?;
-        let names = Names::read(&mut records, columns.user);
+        let mut reader = reader(&content);
+        let header = reader.byte_headers().map_err(|_| ReportError::Empty)?;
+        if header.is_empty() {
+            return Err(ReportError::Empty);
+        }
+        let columns = Columns::find(header)?;
+        let names = Names::read(&mut reader, columns.user);
         Ok(Self { content, columns, account, generated_at, now, names })
     }
 
@@ -105,21 +109,18 @@ impl Report {
     /// the others go on.
     pub fn rows(&self) -> impl Iterator<Item = Result<Row, RowError>> {
         let context = Context::new(&self.columns, self.account, self.now);
-        let mut records = Records::of(&self.content);
-        let _header = records.next();
-        (0..).map_while(move |position| {
-            let record = records.next()?;
-            Some(if self.names.repeated.contains(&position) {
-                Err(RowError::new(record, self.columns.user, "has more than one row"))
+        records(reader(&self.content)).enumerate().map(move |(position, record)| {
+            if self.names.repeated.contains(&position) {
+                Err(RowError::new(&record, self.columns.user, "has more than one row"))
             } else {
-                context.row(record)
-            })
+                context.row(&record)
+            }
         })
     }
 }
 
 impl Columns {
-    fn find(header: &Record) -> Result<Self, ReportError> {
+    fn find(header: &ByteRecord) -> Result<Self, ReportError> {
         let at = |name: &'static str| {
             let mut found = header.iter().enumerate().filter(|(_, text)| *text == name.as_bytes());
             let (position, _) = found.next().ok_or(ReportError::MissingColumn(name))?;
@@ -158,16 +159,28 @@ impl Columns {
     }
 }
 
+fn reader(content: &[u8]) -> Reader<&[u8]> {
+    // Flexible: a row of the wrong length is an error of that row and not of the file.
+    ReaderBuilder::new().flexible(true).from_reader(content)
+}
+
+/// The rows. Reading bytes in memory cannot fail: of the reader's errors only lengths (flexible) and UTF-8 (bytes)
+/// are not about IO.
+fn records(reader: Reader<&[u8]>) -> impl Iterator<Item = ByteRecord> {
+    reader.into_byte_records().map_while(Result::ok)
+}
+
 impl Names {
     /// Names are kept as hashes, eight bytes a user; that two names share one is next to impossible, and makes both
     /// unreadable, not both readable.
-    fn read(records: &mut Records<'_>, user: usize) -> Self {
+    fn read(reader: &mut Reader<&[u8]>, user: usize) -> Self {
         let hasher = RandomState::new();
         let mut first = HashMap::new();
         let mut names = Self::default();
+        let mut record = ByteRecord::new();
         let mut position = 0;
-        while let Some(record) = records.next() {
-            names.missing |= RowError::user_of(record, user).is_none();
+        while matches!(reader.read_byte_record(&mut record), Ok(true)) {
+            names.missing |= RowError::user_of(&record, user).is_none();
             match first.entry(hasher.hash_one(record.get(user).unwrap_or_default())) {
                 Entry::Occupied(entry) => names.repeated.extend([*entry.get(), position]),
                 Entry::Vacant(entry) => {
