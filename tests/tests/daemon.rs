@@ -140,7 +140,7 @@ async fn a_scan_says_by_its_exit_code_what_it_found() {
     site.sim.deny(None, "organizations:*");
     let (code, _, messages) = site.run(&["scan"]).await;
     assert_eq!(code, 1);
-    assert!(messages.contains("list accounts of the organization: denied"), "{messages}");
+    assert!(messages.contains("describe the organization: denied"), "{messages}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

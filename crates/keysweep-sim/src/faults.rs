@@ -1,11 +1,10 @@
 //! Faults on demand: which calls go wrong, how, and how often.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
 use wildmatch::WildMatch;
 
 /// What goes wrong with a call.
@@ -82,6 +81,8 @@ pub struct Rule {
     first: u64,
     seen: u64,
     struck: u64,
+    /// Calls that matched, by account and action.
+    asked: HashMap<(String, String), u64>,
 }
 
 /// Names a rule, to take it away again.
@@ -103,7 +104,7 @@ pub(crate) struct Faults {
     rules: Vec<(RuleId, Rule)>,
     counts: BTreeMap<FaultKind, u64>,
     next: u64,
-    rng: ChaCha8Rng,
+    seed: u64,
 }
 
 impl Fault {
@@ -149,6 +150,7 @@ impl Rule {
             first: u64::MAX,
             seen: 0,
             struck: 0,
+            asked: HashMap::new(),
         }
     }
 
@@ -166,7 +168,7 @@ impl Rule {
         self
     }
 
-    /// Strikes a matching call with this probability (0 to 1), by the seeded generator of the simulator.
+    /// Strikes a matching call with this probability (0 to 1), by the simulator's seed.
     #[must_use]
     pub fn probability(mut self, probability: f64) -> Self {
         self.probability = probability;
@@ -187,7 +189,7 @@ impl Rule {
         self
     }
 
-    fn strikes(&mut self, account: &str, action: &str, rng: &mut ChaCha8Rng) -> bool {
+    fn strikes(&mut self, account: &str, action: &str, dice: (u64, u64)) -> bool {
         if self.account.as_deref().is_some_and(|own| own != account) || !self.action.matches(action) {
             return false;
         }
@@ -195,19 +197,31 @@ impl Rule {
         if self.seen <= self.after || self.struck >= self.first {
             return false;
         }
-        let strikes = self.probability >= 1.0 || rng.random::<f64>() < self.probability;
+        let asked = self.asked.entry((account.to_owned(), action.to_owned())).or_default();
+        *asked += 1;
+        let strikes = self.probability >= 1.0 || chance((dice, account, action, *asked)) < self.probability;
         self.struck += u64::from(strikes);
         strikes
     }
 }
 
+/// A number in `0.0..1.0` that follows from what is rolled for alone: which call is struck does not depend on the
+/// order in which calls of other accounts come.
+fn chance(rolled_for: impl Hash) -> f64 {
+    const BITS: u32 = 32;
+    let mut hasher = DefaultHasher::new();
+    rolled_for.hash(&mut hasher);
+    let high = u32::try_from(hasher.finish() >> BITS).unwrap_or(u32::MAX);
+    f64::from(high) / (f64::from(u32::MAX) + 1.0)
+}
+
 impl Faults {
     pub(crate) fn new(seed: u64) -> Self {
-        Self { rules: Vec::new(), counts: BTreeMap::new(), next: 0, rng: ChaCha8Rng::seed_from_u64(seed) }
+        Self { rules: Vec::new(), counts: BTreeMap::new(), next: 0, seed }
     }
 
     pub(crate) fn reseed(&mut self, seed: u64) {
-        self.rng = ChaCha8Rng::seed_from_u64(seed);
+        self.seed = seed;
     }
 
     pub(crate) fn add(&mut self, rule: Rule) -> RuleId {
@@ -235,12 +249,12 @@ impl Faults {
 
     pub(crate) fn judge(&mut self, account: &str, action: &str) -> Verdict {
         let mut verdict = Verdict::default();
-        for (_, rule) in &mut self.rules {
+        for (id, rule) in &mut self.rules {
             let combines = matches!(rule.fault, Fault::Delay(_) | Fault::LateAnswer(_) | Fault::Stale(_));
             if !combines && verdict.fault.is_some() {
                 continue;
             }
-            if !rule.strikes(account, action, &mut self.rng) {
+            if !rule.strikes(account, action, (self.seed, id.0)) {
                 continue;
             }
             *self.counts.entry(rule.fault.kind()).or_default() += 1;

@@ -29,6 +29,7 @@ pub mod seed;
 mod server;
 mod settings;
 mod sim;
+pub mod watch;
 mod wire;
 mod world;
 
@@ -41,4 +42,5 @@ pub use script::{Happening, Trigger};
 pub use server::Server;
 pub use settings::{AccountFields, Hub, Settings};
 pub use sim::{ConnectionLost, KeyTruth, Sim};
+pub use watch::Watcher;
 pub use world::LastUse;

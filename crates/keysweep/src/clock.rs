@@ -5,6 +5,7 @@
 //! *Operational time* is what timeouts, sessions and AWS's own clock are measured in; it is never scaled.
 #![allow(clippy::disallowed_methods)]
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,6 +31,18 @@ enum Policy {
     Wall,
     /// Begins at an instant and runs as many times as fast as tokio's clock, which tests pause.
     Scaled { from: Timestamp, factor: f64 },
+    /// What somebody else says it is.
+    Told(Wall),
+}
+
+/// Says what time it is.
+#[derive(Clone)]
+struct Wall(Arc<dyn Fn() -> Timestamp + Send + Sync>);
+
+impl fmt::Debug for Wall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Wall")
+    }
 }
 
 impl Clock {
@@ -45,6 +58,13 @@ impl Clock {
         Self::new(Policy::Scaled { from, factor })
     }
 
+    /// A wall clock that `wall` tells, and that may jump, beside a monotonic clock that does not. `run` names this
+    /// process among all that ever look.
+    #[must_use]
+    pub fn told(run: u64, wall: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        Self(Arc::new(Hands { run, started: Instant::now(), policy: Policy::Told(Wall(Arc::new(wall))) }))
+    }
+
     fn new(policy: Policy) -> Self {
         // Nanoseconds since 1970 fit into 64 bits until 2554, and no two processes of one data_dir start in the same.
         let run = u64::try_from(Timestamp::now().as_nanosecond()).unwrap_or_default();
@@ -56,6 +76,7 @@ impl Clock {
     pub fn now(&self) -> Timestamp {
         match &self.0.policy {
             Policy::Wall => Timestamp::now(),
+            Policy::Told(wall) => wall.0(),
             Policy::Scaled { from, factor } => later(*from, self.0.started.elapsed().mul_f64(*factor)),
         }
     }
@@ -65,6 +86,7 @@ impl Clock {
     pub fn operational(&self) -> Timestamp {
         match &self.0.policy {
             Policy::Wall => Timestamp::now(),
+            Policy::Told(wall) => wall.0(),
             Policy::Scaled { from, .. } => later(*from, self.0.started.elapsed()),
         }
     }
@@ -73,7 +95,7 @@ impl Clock {
     #[must_use]
     pub fn monotonic(&self) -> Duration {
         match &self.0.policy {
-            Policy::Wall => self.0.started.elapsed(),
+            Policy::Wall | Policy::Told(_) => self.0.started.elapsed(),
             Policy::Scaled { factor, .. } => self.0.started.elapsed().mul_f64(*factor),
         }
     }
@@ -94,7 +116,7 @@ impl Clock {
     #[must_use]
     pub fn operational_span(&self, span: Duration) -> Duration {
         match &self.0.policy {
-            Policy::Wall => span,
+            Policy::Wall | Policy::Told(_) => span,
             Policy::Scaled { factor, .. } => span.div_f64(*factor),
         }
     }

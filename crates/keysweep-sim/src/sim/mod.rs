@@ -19,6 +19,7 @@ use crate::faults::{Fault, FaultKind, Rule, RuleId, Verdict};
 use crate::ledger::{Change, MissedUse};
 use crate::server::Server;
 use crate::settings::{Hub, Settings};
+use crate::watch::{Call, Outcome, Watcher};
 use crate::wire::{self, Answer, Head, Incoming};
 use crate::world::{Principal, Refusal, RoleSession, Session, World, account_of_arn};
 
@@ -41,10 +42,11 @@ pub struct Sim {
 /// A call that has been let in.
 struct Entered {
     caller: Result<Arc<Principal>, Refusal>,
+    number: u64,
     request_id: String,
     verdict: Verdict,
     latency: Duration,
-    _in_flight: InFlight,
+    in_flight: InFlight,
 }
 
 /// Counts a call as under way for as long as it lives, answered or abandoned.
@@ -168,16 +170,44 @@ impl Sim {
 
     pub(crate) async fn call(&self, incoming: Incoming) -> Result<Answer, ConnectionLost> {
         let entered = self.enter(&incoming);
+        let Some(watcher) = self.locked().watcher.clone() else {
+            return self.pass(&incoming, &entered).await;
+        };
+        let call = Call {
+            number: entered.number,
+            at: self.now(),
+            account: &entered.in_flight.account,
+            action: incoming.action,
+            role_arn: entered
+                .caller
+                .as_ref()
+                .ok()
+                .and_then(|caller| caller.role.as_ref())
+                .map(|role| role.role_arn.as_str()),
+            incoming: &incoming,
+        };
+        if !watcher.comes(&call) {
+            return Err(ConnectionLost);
+        }
+        let result = self.pass(&incoming, &entered).await;
+        let outcome = match &result {
+            Ok(answer) => Outcome::Answered { status: answer.status, body: &answer.body },
+            Err(ConnectionLost) => Outcome::Lost,
+        };
+        if watcher.ends(&call, &outcome) { result } else { Err(ConnectionLost) }
+    }
+
+    async fn pass(&self, incoming: &Incoming, entered: &Entered) -> Result<Answer, ConnectionLost> {
         pause(entered.latency + entered.verdict.delay).await;
         if matches!(entered.verdict.fault, Some(Fault::Hang)) {
-            self.abort(&incoming, &entered, "Hang");
+            self.abort(incoming, entered, "Hang");
             std::future::pending::<()>().await;
         }
         if matches!(entered.verdict.fault, Some(Fault::ResetBefore)) {
-            self.abort(&incoming, &entered, "ConnectionReset");
+            self.abort(incoming, entered, "ConnectionReset");
             return Err(ConnectionLost);
         }
-        let (answer, changes) = self.carry_out(&incoming, &entered);
+        let (answer, changes) = self.carry_out(incoming, entered);
         pause(entered.verdict.late).await;
         if matches!(entered.verdict.fault, Some(Fault::AnswerLost)) {
             return Err(ConnectionLost);
@@ -207,10 +237,11 @@ impl Sim {
         let verdict = world.faults.judge(&account, incoming.action);
         Entered {
             caller,
+            number,
             request_id: format!("{:08x}-0000-4000-8000-{number:012x}", number >> 16),
             verdict,
             latency: world.settings.latency,
-            _in_flight: InFlight { sim: self.clone(), account },
+            in_flight: InFlight { sim: self.clone(), account },
         }
     }
 
@@ -228,6 +259,11 @@ impl Sim {
         let refusal = Refusal::new(0, code, "");
         let mut world = self.locked();
         wire::record_refused(&mut world, incoming, entered.caller.as_ref(), &entered.request_id, &refusal);
+    }
+
+    /// Shows every call to a watcher from now on.
+    pub fn watch(&self, watcher: Arc<dyn Watcher>) {
+        self.locked().watcher = Some(watcher);
     }
 
     /// Adds a fault rule. Rules are asked in the order they were added; of faults that exclude each other the first

@@ -30,6 +30,7 @@ use crate::faults::Faults;
 use crate::ledger::{Change, Ledger, Who};
 use crate::script::{Scheduled, Watch};
 use crate::settings::Settings;
+use crate::watch::Watcher;
 
 /// Everything behind the handle.
 pub(crate) struct World {
@@ -45,6 +46,7 @@ pub(crate) struct World {
     pub(crate) ledger: Ledger,
     pub(crate) scheduled: BinaryHeap<Reverse<Scheduled>>,
     pub(crate) watches: Vec<Watch>,
+    pub(crate) watcher: Option<Arc<dyn Watcher>>,
     pub(crate) counter: u64,
     pub(crate) requests: u64,
     /// The moment a happening is due, while it happens: a script that is caught up with acts in its own time.
@@ -113,6 +115,7 @@ impl World {
             ledger: Ledger::default(),
             scheduled: BinaryHeap::new(),
             watches: Vec::new(),
+            watcher: None,
             counter: 0,
             requests: 0,
             moment: None,

@@ -1,0 +1,245 @@
+//! A disk that keeps account of what power loss would take, and that can die in the middle of a write.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use keysweep_store::{Disk, Files, JournalFile};
+
+use super::death::Death;
+
+/// Journal files on the real file system, with a memory of what was synced. Clones share everything.
+#[derive(Debug, Clone)]
+pub(super) struct PowerDisk {
+    death: Death,
+    kept: Arc<Mutex<Kept>>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    files: BTreeMap<PathBuf, Lengths>,
+    /// What happened to names since the directory was last synced.
+    names: VecDeque<NameChange>,
+    fuse: Option<Fuse>,
+    full: bool,
+    /// Lines that became durable and that nobody took yet.
+    durable: Vec<u8>,
+}
+
+#[derive(Debug, Default, Clone)]
+struct Lengths {
+    written: u64,
+    synced: u64,
+    unsynced: Vec<u8>,
+}
+
+#[derive(Debug, Clone)]
+enum NameChange {
+    Created(PathBuf),
+    Renamed(PathBuf, PathBuf),
+}
+
+/// When the process dies at the disk: at the operation after so many.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Fuse {
+    /// Operations before it burns.
+    pub(super) operations: u32,
+    /// Of a write, so much of 256 is still written.
+    pub(super) part: u8,
+}
+
+struct PowerFile {
+    path: PathBuf,
+    file: Box<dyn JournalFile>,
+    disk: PowerDisk,
+}
+
+impl PowerDisk {
+    pub(super) fn new(death: Death) -> Self {
+        Self { death, kept: Arc::default() }
+    }
+
+    /// Lights or puts out a fuse.
+    pub(super) fn fuse(&self, fuse: Option<Fuse>) {
+        self.kept().fuse = fuse;
+    }
+
+    /// Leaves no room for another byte, or makes room again.
+    pub(super) fn fill(&self, full: bool) {
+        self.kept().full = full;
+    }
+
+    /// Takes the whole lines that became durable since last asked.
+    pub(super) fn durable_lines(&self) -> Vec<u8> {
+        let mut kept = self.kept();
+        let end = kept.durable.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        kept.durable.drain(..end).collect()
+    }
+
+    /// The machine loses power: of what was not synced, `part` of 256 is left.
+    ///
+    /// # Errors
+    /// As the operating system says.
+    pub(super) fn lose_power(&self, part: u8) -> io::Result<()> {
+        let mut kept = self.kept();
+        let survive = kept.names.len() * usize::from(part) / 256;
+        while kept.names.len() > survive {
+            match kept.names.pop_back() {
+                Some(NameChange::Created(path)) if path.exists() => {
+                    fs::remove_file(&path)?;
+                    kept.files.remove(&path);
+                }
+                Some(NameChange::Renamed(from, to)) if to.exists() => {
+                    fs::rename(&to, &from)?;
+                    if let Some(lengths) = kept.files.remove(&to) {
+                        kept.files.insert(from, lengths);
+                    }
+                }
+                Some(NameChange::Created(_) | NameChange::Renamed(..)) | None => {}
+            }
+        }
+        for (path, lengths) in &kept.files {
+            if path.exists() && lengths.written > lengths.synced {
+                let left = lengths.synced + (lengths.written - lengths.synced) * u64::from(part) / 256;
+                fs::OpenOptions::new().write(true).open(path)?.set_len(left)?;
+            }
+        }
+        kept.forget();
+        Ok(())
+    }
+
+    /// A new process looks at the same files: what the last one wrote and did not sync is on its way to the disk.
+    pub(super) fn reborn(&self) {
+        self.kept().forget();
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether an operation may go on; how much of it happens where the process dies in it.
+    fn operation(&self) -> Result<(), u8> {
+        if self.death.is_dead() {
+            return Err(0);
+        }
+        let mut kept = self.kept();
+        match &mut kept.fuse {
+            Some(Fuse { operations: 0, part }) => {
+                let part = *part;
+                kept.fuse = None;
+                drop(kept);
+                self.death.die();
+                Err(part)
+            }
+            Some(fuse) => {
+                fuse.operations -= 1;
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+impl Kept {
+    fn forget(&mut self) {
+        self.files.clear();
+        self.names.clear();
+        self.fuse = None;
+        self.full = false;
+        self.durable.clear();
+    }
+}
+
+fn dead<T>(_part: u8) -> io::Result<T> {
+    Err(io::Error::other("the process is dead"))
+}
+
+impl Files for PowerDisk {
+    fn create(&self, path: &Path) -> io::Result<Box<dyn JournalFile>> {
+        self.operation().or_else(dead)?;
+        let file = Disk.create(path)?;
+        let mut kept = self.kept();
+        kept.files.insert(path.into(), Lengths::default());
+        kept.names.push_back(NameChange::Created(path.into()));
+        drop(kept);
+        Ok(Box::new(PowerFile { path: path.into(), file, disk: self.clone() }))
+    }
+
+    fn append(&self, path: &Path) -> io::Result<Box<dyn JournalFile>> {
+        self.operation().or_else(dead)?;
+        let file = Disk.append(path)?;
+        let length = fs::metadata(path)?.len();
+        let mut kept = self.kept();
+        kept.files.entry(path.into()).or_insert(Lengths { written: length, synced: length, unsynced: Vec::new() });
+        drop(kept);
+        Ok(Box::new(PowerFile { path: path.into(), file, disk: self.clone() }))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.operation().or_else(dead)?;
+        Disk.rename(from, to)?;
+        let mut kept = self.kept();
+        if let Some(lengths) = kept.files.remove(from) {
+            kept.files.insert(to.into(), lengths);
+        }
+        kept.names.push_back(NameChange::Renamed(from.into(), to.into()));
+        Ok(())
+    }
+
+    fn sync_dir(&self, _dir: &Path) -> io::Result<()> {
+        // Nothing here reaches a platter: what a sync would make durable is what is accounted for.
+        self.operation().or_else(dead)?;
+        self.kept().names.clear();
+        Ok(())
+    }
+}
+
+impl JournalFile for PowerFile {
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let full = self.disk.kept().full;
+        let (bytes, result) = match self.disk.operation() {
+            Ok(()) if full => {
+                let half = bytes.get(..bytes.len() / 2).unwrap_or_default();
+                (half, Err(io::Error::from(io::ErrorKind::StorageFull)))
+            }
+            Ok(()) => (bytes, Ok(())),
+            Err(part) => {
+                let left = bytes.len() * usize::from(part) / 256;
+                (bytes.get(..left).unwrap_or_default(), dead(part))
+            }
+        };
+        self.file.write_all(bytes)?;
+        let mut kept = self.disk.kept();
+        if let Some(lengths) = kept.files.get_mut(&self.path) {
+            lengths.written += u64::try_from(bytes.len()).unwrap_or_default();
+            lengths.unsynced.extend_from_slice(bytes);
+        }
+        result
+    }
+
+    fn sync_data(&mut self) -> io::Result<()> {
+        self.disk.operation().or_else(dead)?;
+        let mut kept = self.disk.kept();
+        if let Some(lengths) = kept.files.get_mut(&self.path) {
+            lengths.synced = lengths.written;
+            let lines = std::mem::take(&mut lengths.unsynced);
+            kept.durable.extend(lines);
+        }
+        Ok(())
+    }
+
+    fn truncate(&mut self, length: u64) -> io::Result<()> {
+        self.disk.operation().or_else(dead)?;
+        self.file.truncate(length)?;
+        if let Some(lengths) = self.disk.kept().files.get_mut(&self.path) {
+            let cut = lengths.written.saturating_sub(length);
+            let left = lengths.unsynced.len().saturating_sub(usize::try_from(cut).unwrap_or(usize::MAX));
+            lengths.unsynced.truncate(left);
+            lengths.written = length;
+            lengths.synced = lengths.synced.min(length);
+        }
+        Ok(())
+    }
+}
