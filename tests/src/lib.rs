@@ -2,3 +2,4 @@
 
 pub mod company;
 pub mod conformance;
+pub mod history;

@@ -8,6 +8,7 @@ mod deploy;
 mod generate;
 #[cfg(feature = "product")]
 mod product;
+mod soak;
 mod test;
 mod tools;
 
@@ -28,6 +29,8 @@ enum Command {
     Test,
     /// Measure scans of large organizations against the simulator; fails if a gate of docs/PERFORMANCE.md does
     Bench(bench::Options),
+    /// Live through months of simulated time, with faults and crashes, and hold keysweep to its promises
+    Soak(soak::Options),
     /// Write config/keysweep.toml and docs/schemas/ from the code
     GenConfig,
     /// Check the systemd unit, the Dockerfile, the scripts, and that packages hold no simulator
@@ -52,6 +55,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Test => test::run_tests()?,
         Command::Bench(options) => return bench::bench(&options),
+        Command::Soak(options) => soak::soak(&options)?,
         Command::GenConfig => generate::generate()?,
         Command::CheckDeploy => deploy::check()?,
         #[cfg(feature = "product")]

@@ -19,7 +19,8 @@ pub(super) struct PowerDisk {
 
 #[derive(Debug, Default)]
 struct Kept {
-    files: BTreeMap<PathBuf, Lengths>,
+    /// By the name they have now; open files keep theirs through a rename.
+    files: BTreeMap<PathBuf, Arc<Mutex<Lengths>>>,
     /// What happened to names since the directory was last synced.
     names: VecDeque<NameChange>,
     fuse: Option<Fuse>,
@@ -28,7 +29,7 @@ struct Kept {
     durable: Vec<u8>,
 }
 
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Default)]
 struct Lengths {
     written: u64,
     synced: u64,
@@ -51,7 +52,7 @@ pub(super) struct Fuse {
 }
 
 struct PowerFile {
-    path: PathBuf,
+    lengths: Arc<Mutex<Lengths>>,
     file: Box<dyn JournalFile>,
     disk: PowerDisk,
 }
@@ -101,6 +102,7 @@ impl PowerDisk {
             }
         }
         for (path, lengths) in &kept.files {
+            let lengths = lock(lengths);
             if path.exists() && lengths.written > lengths.synced {
                 let left = lengths.synced + (lengths.written - lengths.synced) * u64::from(part) / 256;
                 fs::OpenOptions::new().write(true).open(path)?.set_len(left)?;
@@ -160,21 +162,22 @@ impl Files for PowerDisk {
     fn create(&self, path: &Path) -> io::Result<Box<dyn JournalFile>> {
         self.operation().or_else(dead)?;
         let file = Disk.create(path)?;
+        let lengths = Arc::<Mutex<Lengths>>::default();
         let mut kept = self.kept();
-        kept.files.insert(path.into(), Lengths::default());
+        kept.files.insert(path.into(), Arc::clone(&lengths));
         kept.names.push_back(NameChange::Created(path.into()));
         drop(kept);
-        Ok(Box::new(PowerFile { path: path.into(), file, disk: self.clone() }))
+        Ok(Box::new(PowerFile { lengths, file, disk: self.clone() }))
     }
 
     fn append(&self, path: &Path) -> io::Result<Box<dyn JournalFile>> {
         self.operation().or_else(dead)?;
         let file = Disk.append(path)?;
         let length = fs::metadata(path)?.len();
-        let mut kept = self.kept();
-        kept.files.entry(path.into()).or_insert(Lengths { written: length, synced: length, unsynced: Vec::new() });
-        drop(kept);
-        Ok(Box::new(PowerFile { path: path.into(), file, disk: self.clone() }))
+        let found =
+            || Arc::new(Mutex::new(Lengths { written: length, synced: length, unsynced: Vec::new() }));
+        let lengths = Arc::clone(self.kept().files.entry(path.into()).or_insert_with(found));
+        Ok(Box::new(PowerFile { lengths, file, disk: self.clone() }))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -211,35 +214,35 @@ impl JournalFile for PowerFile {
             }
         };
         self.file.write_all(bytes)?;
-        let mut kept = self.disk.kept();
-        if let Some(lengths) = kept.files.get_mut(&self.path) {
-            lengths.written += u64::try_from(bytes.len()).unwrap_or_default();
-            lengths.unsynced.extend_from_slice(bytes);
-        }
+        let mut lengths = lock(&self.lengths);
+        lengths.written += u64::try_from(bytes.len()).unwrap_or_default();
+        lengths.unsynced.extend_from_slice(bytes);
         result
     }
 
     fn sync_data(&mut self) -> io::Result<()> {
         self.disk.operation().or_else(dead)?;
-        let mut kept = self.disk.kept();
-        if let Some(lengths) = kept.files.get_mut(&self.path) {
-            lengths.synced = lengths.written;
-            let lines = std::mem::take(&mut lengths.unsynced);
-            kept.durable.extend(lines);
-        }
+        let mut lengths = lock(&self.lengths);
+        lengths.synced = lengths.written;
+        let lines = std::mem::take(&mut lengths.unsynced);
+        drop(lengths);
+        self.disk.kept().durable.extend(lines);
         Ok(())
     }
 
     fn truncate(&mut self, length: u64) -> io::Result<()> {
         self.disk.operation().or_else(dead)?;
         self.file.truncate(length)?;
-        if let Some(lengths) = self.disk.kept().files.get_mut(&self.path) {
-            let cut = lengths.written.saturating_sub(length);
-            let left = lengths.unsynced.len().saturating_sub(usize::try_from(cut).unwrap_or(usize::MAX));
-            lengths.unsynced.truncate(left);
-            lengths.written = length;
-            lengths.synced = lengths.synced.min(length);
-        }
+        let mut lengths = lock(&self.lengths);
+        let cut = lengths.written.saturating_sub(length);
+        let left = lengths.unsynced.len().saturating_sub(usize::try_from(cut).unwrap_or(usize::MAX));
+        lengths.unsynced.truncate(left);
+        lengths.written = length;
+        lengths.synced = lengths.synced.min(length);
         Ok(())
     }
+}
+
+fn lock(lengths: &Mutex<Lengths>) -> MutexGuard<'_, Lengths> {
+    lengths.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,0 +1,374 @@
+//! The oracle: it sees the wire, the durable lines of the journal and what operators were told, and holds keysweep to
+//! its promises. It shares no code with keysweep: not its policy, not its planner, not its records.
+
+mod journal;
+mod judge;
+mod seen;
+mod watch;
+mod xml;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::{SignedDuration, Timestamp};
+use keysweep_sim::watch::{Call, Outcome};
+use keysweep_sim::{Sim, Watcher};
+
+use self::seen::{Seen, UserKey};
+use self::watch::Watched;
+use super::death::Death;
+use super::disk::PowerDisk;
+use super::rules::Rules;
+use super::tally::Tally;
+use super::time::TrueTime;
+
+/// A promise that was broken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Breach {
+    /// `P1` to `P12`.
+    pub promise: &'static str,
+    /// How.
+    pub what: String,
+}
+
+/// At which call the process dies.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct CallFuse {
+    /// Calls before it.
+    pub(super) calls: u32,
+    /// Whether the call is carried out and only its answer is lost.
+    pub(super) carried_out: bool,
+}
+
+/// The oracle. Clones share it.
+#[derive(Clone)]
+pub(super) struct Oracle {
+    sim: Sim,
+    time: TrueTime,
+    death: Death,
+    disk: PowerDisk,
+    inner: Arc<Mutex<Inner>>,
+}
+
+/// Something an operator was promised about a key.
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    until: Option<Timestamp>,
+    promise: &'static str,
+    why: &'static str,
+}
+
+struct Inner {
+    rules: Rules,
+    /// The rules before, and until when a call may still rest on them.
+    before: Option<(Rules, Timestamp)>,
+    life: u64,
+    fuse: Option<CallFuse>,
+    seen: Seen,
+    watched: BTreeMap<String, Watched>,
+    /// Keys that keysweep may not touch by itself.
+    held: BTreeMap<String, Vec<Held>>,
+    paused: bool,
+    /// The key and change that an operator orders right now.
+    ordered: Option<(String, &'static str)>,
+    approved: BTreeSet<(String, &'static str)>,
+    /// Calls that change keys, sent and not ended.
+    open: BTreeMap<u64, (String, &'static str)>,
+    intents: BTreeMap<(String, &'static str), u64>,
+    sent: BTreeMap<(String, &'static str), u64>,
+    applied: Vec<Applied>,
+    /// Notices on record.
+    noticed: BTreeMap<String, journal::Notice>,
+    /// Last use of keys when they were flagged.
+    flagged: BTreeMap<String, Option<Timestamp>>,
+    /// When the line of that number was first seen.
+    notice_times: BTreeMap<u64, Timestamp>,
+    memory_lost: bool,
+    deactivated_at: BTreeMap<String, Timestamp>,
+    tally: Tally,
+    breach: Option<Breach>,
+}
+
+#[derive(Debug, Clone)]
+struct Applied {
+    at: Timestamp,
+    account: String,
+    action: &'static str,
+}
+
+pub(super) const DEACTIVATE: &str = "deactivate";
+pub(super) const DELETE: &str = "delete";
+pub(super) const REACTIVATE: &str = "reactivate";
+
+impl Oracle {
+    pub(super) fn new(sim: Sim, time: TrueTime, death: Death, disk: PowerDisk, rules: Rules) -> Self {
+        let inner = Inner {
+            rules,
+            before: None,
+            life: 0,
+            fuse: None,
+            seen: Seen::default(),
+            watched: BTreeMap::new(),
+            held: BTreeMap::new(),
+            paused: false,
+            ordered: None,
+            approved: BTreeSet::new(),
+            open: BTreeMap::new(),
+            intents: BTreeMap::new(),
+            sent: BTreeMap::new(),
+            applied: Vec::new(),
+            noticed: BTreeMap::new(),
+            flagged: BTreeMap::new(),
+            notice_times: BTreeMap::new(),
+            memory_lost: false,
+            deactivated_at: BTreeMap::new(),
+            tally: Tally::default(),
+            breach: None,
+        };
+        Self { sim, time, death, disk, inner: Arc::new(Mutex::new(inner)) }
+    }
+
+    /// Looks at the wire from now on.
+    pub(super) fn look(&self) {
+        self.sim.watch(Arc::new(self.clone()));
+    }
+
+    /// The first promise that was broken.
+    pub(super) fn breach(&self) -> Option<Breach> {
+        self.locked().breach.clone()
+    }
+
+    pub(super) fn broken(&self, promise: &'static str, what: String) {
+        self.locked().broken(promise, what);
+    }
+
+    pub(super) fn tally(&self) -> Tally {
+        self.locked().tally.clone()
+    }
+
+    pub(super) fn count(&self, name: &str) {
+        self.locked().tally.add(name);
+    }
+
+    pub(super) fn rules(&self) -> Rules {
+        self.locked().rules.clone()
+    }
+
+    /// Other rules are in force; what is on its way may rest on the old ones for a moment.
+    pub(super) fn rules_changed(&self, rules: Rules) {
+        let until = self.time.now() + SignedDuration::from_secs(30);
+        let mut inner = self.locked();
+        let before = std::mem::replace(&mut inner.rules, rules);
+        inner.before = Some((before, until));
+    }
+
+    pub(super) fn life_began(&self) {
+        let mut inner = self.locked();
+        inner.life += 1;
+        inner.fuse = None;
+        inner.seen = Seen::default();
+    }
+
+    pub(super) fn fuse(&self, fuse: Option<CallFuse>) {
+        self.locked().fuse = fuse;
+    }
+
+    /// data_dir is lost, or an old copy of it was put back: what restrained keysweep may be forgotten, and so the oracle
+    /// asks for nothing of it but the pause.
+    pub(super) fn memory_lost(&self) {
+        let mut inner = self.locked();
+        inner.held.clear();
+        inner.approved.clear();
+        inner.notice_times.clear();
+        inner.applied.clear();
+        inner.open.clear();
+        inner.memory_lost = true;
+    }
+
+    pub(super) fn paused(&self, paused: bool) {
+        self.locked().paused = paused;
+    }
+
+    pub(super) fn is_paused(&self) -> bool {
+        self.locked().paused
+    }
+
+    pub(super) fn ordered(&self, order: Option<(String, &'static str)>) {
+        self.locked().ordered = order;
+    }
+
+    pub(super) fn approved(&self, key: &str, action: &'static str) {
+        self.locked().approved.insert((key.into(), action));
+    }
+
+    pub(super) fn held(&self, key: &str, until: Option<Timestamp>, promise: &'static str, why: &'static str) {
+        self.locked().held.entry(key.into()).or_default().push(Held { until, promise, why });
+    }
+
+    pub(super) fn released(&self, key: &str) {
+        let now = self.time.now();
+        let mut inner = self.locked();
+        inner.held.remove(key);
+        // Uses before it are forgiven.
+        if let Some(at) = inner.deactivated_at.get_mut(key) {
+            *at = now;
+        }
+    }
+
+    /// An owner set a key Active that keysweep had deactivated, or anyone did.
+    pub(super) fn woken(&self, key: &str) {
+        let mut inner = self.locked();
+        let until = self.time.now() + Rules::days(inner.rules.hold_after_reactivation);
+        let held = Held { until: Some(until), promise: "P7", why: "it was reactivated" };
+        inner.held.entry(key.into()).or_default().push(held);
+    }
+
+    /// Reads the journal that a new process has opened.
+    pub(super) fn read_whole_journal(&self, folder: &Path) {
+        let mut segments: Vec<_> =
+            fs::read_dir(folder).into_iter().flatten().flatten().map(|e| e.path()).collect();
+        segments.retain(|path| path.extension().is_some_and(|extension| extension == "jsonl"));
+        segments.sort();
+        let lines: Vec<u8> = segments.iter().filter_map(|path| fs::read(path).ok()).flatten().collect();
+        self.disk.durable_lines();
+        self.locked().whole_journal(&lines);
+    }
+
+    /// Reads what the journal has on disk by now.
+    pub(super) fn read_journal(&self) {
+        let lines = self.disk.durable_lines();
+        let now = self.time.now();
+        self.locked().journal(&self.sim, now, &lines);
+    }
+
+    /// Settles, by what is true, the calls whose end nobody saw.
+    pub(super) fn settle(&self) {
+        let now = self.time.now();
+        self.locked().settle(&self.sim, now);
+    }
+
+    fn locked(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn broken(&mut self, promise: &'static str, what: String) {
+        if self.breach.is_none() {
+            self.breach = Some(Breach { promise, what });
+        }
+    }
+
+    /// Whether the process dies at this call, and how.
+    fn burns(&mut self) -> Option<CallFuse> {
+        let fuse = self.fuse.as_mut()?;
+        if fuse.calls > 0 {
+            fuse.calls -= 1;
+            return None;
+        }
+        self.fuse.take()
+    }
+
+    /// The longest span between two looks that counts.
+    fn longest_span(&self) -> SignedDuration {
+        let now = self.rules.interval();
+        let before = self.before.as_ref().map_or(now, |(rules, _)| rules.interval());
+        // And a little, as a look takes time.
+        now.max(before) * 2 + SignedDuration::from_mins(20)
+    }
+}
+
+/// The change of a key that a call asks for.
+fn change_of(call: &Call<'_>) -> Option<&'static str> {
+    match (call.action, call.param("Status")) {
+        ("iam:UpdateAccessKey", Some("Inactive")) => Some(DEACTIVATE),
+        ("iam:UpdateAccessKey", Some("Active")) => Some(REACTIVATE),
+        ("iam:DeleteAccessKey", _) => Some(DELETE),
+        _ => None,
+    }
+}
+
+fn is_read(action: &str) -> bool {
+    let verb = action.split(':').nth(1).unwrap_or_default();
+    ["Get", "List", "Describe", "Generate", "AssumeRole"].iter().any(|read| verb.starts_with(read))
+}
+
+fn user_of(call: &Call<'_>) -> UserKey {
+    (call.account.to_owned(), call.param("UserName").unwrap_or_default().to_owned())
+}
+
+impl Watcher for Oracle {
+    fn comes(&self, call: &Call<'_>) -> bool {
+        if self.death.is_dead() {
+            return false;
+        }
+        let burns = self.locked().burns();
+        if let Some(fuse) = burns {
+            if !fuse.carried_out {
+                self.death.die();
+                return false;
+            }
+            self.locked().fuse = Some(CallFuse { calls: 0, carried_out: true });
+        }
+        let Some(action) = change_of(call) else {
+            if !is_read(call.action) {
+                self.broken("P1", format!("{} was called", call.action));
+            }
+            return true;
+        };
+        self.read_journal();
+        self.judge(call, action);
+        true
+    }
+
+    fn ends(&self, call: &Call<'_>, outcome: &Outcome<'_>) -> bool {
+        let mut inner = self.locked();
+        if self.death.is_dead() {
+            return false;
+        }
+        if inner.fuse.is_some_and(|fuse| fuse.carried_out && fuse.calls == 0) {
+            inner.fuse = None;
+            drop(inner);
+            self.death.die();
+            return false;
+        }
+        let now = self.time.now();
+        let answer = match outcome {
+            Outcome::Answered { status: 200, body } => std::str::from_utf8(body).ok(),
+            Outcome::Answered { .. } | Outcome::Lost => None,
+        };
+        // An answer that is cut off, or no XML at all, is none.
+        let answer = answer.filter(|text| text.trim_end().ends_with("Response>"));
+        match call.action {
+            "iam:ListAccessKeys" => {
+                let most = inner.longest_span();
+                let life = inner.life;
+                let first = call.param("Marker").is_none();
+                let keys = inner.seen.listed(user_of(call), now, first, answer);
+                for key in keys.into_iter().flatten() {
+                    let watched = inner.watched.entry(key.key).or_default();
+                    if key.status == "Inactive" {
+                        watched.inactive(now, life, most);
+                    } else {
+                        watched.over();
+                    }
+                }
+            }
+            "iam:GetUser" => inner.seen.got_user(user_of(call), now, answer),
+            "iam:GetAccessKeyLastUsed" => {
+                let key = call.param("AccessKeyId").unwrap_or_default().to_owned();
+                inner.seen.got_last_use(key, now, answer);
+            }
+            _ => {
+                if let (Some(action), Some(key)) = (change_of(call), call.param("AccessKeyId")) {
+                    let clear = matches!(outcome, Outcome::Answered { status, .. } if *status < 500);
+                    let done = matches!(outcome, Outcome::Answered { status: 200, .. });
+                    inner.ended(call, key, action, clear, done, now);
+                }
+            }
+        }
+        true
+    }
+}

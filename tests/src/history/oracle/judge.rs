@@ -1,0 +1,272 @@
+//! The judgement of one change, at the moment its call comes.
+
+use jiff::{SignedDuration, Timestamp};
+use keysweep_sim::Sim;
+use keysweep_sim::watch::Call;
+
+use super::seen::Read;
+use super::{Applied, DEACTIVATE, DELETE, Held, Inner, Oracle, REACTIVATE, user_of};
+use crate::history::rules::{Mode, Rules};
+
+/// A re-check comes right before its change; slow answers and limiters lie in between.
+const FRESH: SignedDuration = SignedDuration::from_mins(5);
+
+/// Clocks of this size apart are not told apart.
+const CLOSE: SignedDuration = SignedDuration::from_mins(10);
+
+/// AWS refuses signatures that are further off.
+const MAX_SKEW: SignedDuration = SignedDuration::from_mins(5);
+
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+
+/// A change, with what there is to know about it.
+struct Case<'a> {
+    account: &'a str,
+    user: &'a str,
+    key: &'a str,
+    action: &'static str,
+    now: Timestamp,
+    ordered: bool,
+}
+
+/// A promise, and how it was broken.
+type Verdict = Result<(), (&'static str, String)>;
+
+impl Oracle {
+    pub(super) fn judge(&self, call: &Call<'_>, action: &'static str) {
+        let (account, user) = user_of(call);
+        let key = call.param("AccessKeyId").unwrap_or_default();
+        let off = self.time.off();
+        let now = self.time.now();
+        let mut inner = self.locked();
+        let ordered = inner.ordered.as_ref().is_some_and(|(k, a)| k == key && *a == action);
+        let case = Case { account: &account, user: &user, key, action, now, ordered };
+        let verdict = inner.intended(&case).and_then(|()| match action {
+            REACTIVATE => inner.judge_undo(&case),
+            _ => inner.judge_change(&case, off, &self.sim),
+        });
+        if let Err((promise, what)) = verdict {
+            inner.broken(promise, format!("{action} of {key} of {user} in {account}: {what}"));
+        }
+        inner.open.insert(call.number, (key.to_owned(), action));
+        inner.tally.add(&format!("sent {action}"));
+    }
+}
+
+impl Inner {
+    /// P4 and P5: as many intents on disk as calls sent, this one included.
+    fn intended(&mut self, case: &Case<'_>) -> Verdict {
+        let what = (case.key.to_owned(), case.action);
+        let intents = self.intents.get(&what).copied().unwrap_or_default();
+        let sent = self.sent.entry(what).or_default();
+        *sent += 1;
+        match intents {
+            0 => Err(("P4", "no intent is on disk".into())),
+            n if n < *sent => Err(("P5", format!("call {sent} with {n} intents on disk"))),
+            _ => Ok(()),
+        }
+    }
+
+    fn judge_undo(&self, case: &Case<'_>) -> Verdict {
+        if !case.ordered {
+            return Err(("P6", "nobody ordered it".into()));
+        }
+        fresh(self.seen.keys.get(&case.of_user()), case.now, "its keys were not listed")?;
+        fresh(self.seen.users.get(&case.of_user()), case.now, "its user was not read")?;
+        Ok(())
+    }
+
+    fn judge_change(&self, case: &Case<'_>, off: SignedDuration, sim: &Sim) -> Verdict {
+        let by_rules = |rules: &Rules| self.permitted(case, rules);
+        let permitted = by_rules(&self.rules);
+        let old = self.before.as_ref().filter(|(_, until)| case.now <= *until).map(|(rules, _)| rules);
+        if let (Err(broken), true) = (&permitted, old.is_none_or(|old| by_rules(old).is_err())) {
+            return Err(broken.clone());
+        }
+        self.unrestrained(case, off)?;
+        self.capped(case)?;
+        self.evident(case, sim)
+    }
+
+    /// What mode, notice, approval and thresholds say.
+    fn permitted(&self, case: &Case<'_>, rules: &Rules) -> Verdict {
+        let needed = if case.action == DELETE { Mode::Delete } else { Mode::Deactivate };
+        if !case.ordered && rules.mode_of(case.account) < needed {
+            let mode = rules.mode_of(case.account);
+            return Err(("P1", format!("the mode is {mode:?}")));
+        }
+        let asks = if case.action == DELETE { rules.approve_delete } else { rules.approve_deactivate };
+        if asks && !self.approved.contains(&(case.key.to_owned(), case.action)) {
+            return Err(("P2", "nobody approved it".into()));
+        }
+        if case.action == DEACTIVATE && !case.ordered {
+            let notice = self.noticed.get(case.key).ok_or(("P2", "no notice is on record".to_owned()))?;
+            let since = case.now.duration_since(notice.at);
+            if since + CLOSE < Rules::days(rules.notice) {
+                return Err(("P2", format!("the notice is {since:#} old")));
+            }
+        }
+        if case.action == DELETE {
+            let watched = self.watched.get(case.key).map(|watched| watched.sum).unwrap_or_default();
+            if watched + SignedDuration::from_mins(30) < Rules::days(rules.grace) {
+                return Err(("P3", format!("it was watched for {watched:#} of {} days", rules.grace)));
+            }
+        }
+        if case.action == DEACTIVATE {
+            self.stale(case, rules)?;
+        }
+        Ok(())
+    }
+
+    /// By what keysweep was shown, the key is idle for as long as the rules ask.
+    fn stale(&self, case: &Case<'_>, rules: &Rules) -> Verdict {
+        let listed = fresh(self.seen.keys.get(&case.of_user()), case.now, "its keys were not listed")?;
+        let created = listed.iter().find(|key| key.key == case.key).and_then(|key| key.created);
+        let used = fresh(self.seen.last_uses.get(case.key), case.now, "its last use was not read")?;
+        let idle_since = created.max(*used).ok_or(("P2", "nothing says how old it is".to_owned()))?;
+        let idle = case.now.duration_since(idle_since);
+        if idle + CLOSE < rules.threshold(case.user, used.is_some()) {
+            return Err(("P2", format!("it is idle for {idle:#} only")));
+        }
+        Ok(())
+    }
+
+    /// P7, P8, P10: pause, holds, the clock.
+    fn unrestrained(&self, case: &Case<'_>, off: SignedDuration) -> Verdict {
+        if self.paused {
+            return Err(("P8", "keysweep is paused".into()));
+        }
+        if off.abs() > MAX_SKEW + SignedDuration::from_secs(30) {
+            return Err(("P8", format!("the clock is off by {off:#}")));
+        }
+        let now = case.now + SignedDuration::from_mins(1);
+        let holds = |held: &&Held| held.until.is_none_or(|until| now < until);
+        match self.held.get(case.key).and_then(|held| held.iter().find(holds)) {
+            Some(held) => Err((held.promise, held.why.into())),
+            None => Ok(()),
+        }
+    }
+
+    /// P8: caps over rolling 24 hours.
+    fn capped(&self, case: &Case<'_>) -> Verdict {
+        let since = case.now - (DAY - SignedDuration::from_mins(10));
+        let lately = || self.applied.iter().filter(move |change| change.at > since);
+        let same = lately().filter(|change| change.action == case.action).count();
+        let rules = &self.rules;
+        let cap = if case.action == DELETE { rules.deletions_per_day } else { rules.deactivations_per_day };
+        if same >= cap {
+            return Err(("P8", format!("it would be number {} of {cap} in 24 hours", same + 1)));
+        }
+        let here = lately().filter(|change| change.account == case.account).count();
+        if here >= rules.changes_per_account_per_day {
+            let cap = rules.changes_per_account_per_day;
+            return Err(("P8", format!("it would be number {} of {cap} in its account", here + 1)));
+        }
+        Ok(())
+    }
+
+    /// P2, P6, P9: everything was read again, right before, and allows it.
+    fn evident(&self, case: &Case<'_>, sim: &Sim) -> Verdict {
+        let user = fresh(self.seen.users.get(&case.of_user()), case.now, "its user was not read")?;
+        let listed = fresh(self.seen.keys.get(&case.of_user()), case.now, "its keys were not listed")?;
+        let used = fresh(self.seen.last_uses.get(case.key), case.now, "its last use was not read")?;
+        if user.exempt {
+            return Err(("P9", "its user bears the tag that exempts".into()));
+        }
+        let wanted = if case.action == DELETE { "Inactive" } else { "Active" };
+        match listed.iter().find(|key| key.key == case.key) {
+            None => return Err(("P6", "its user was not shown to have it".into())),
+            Some(key) if key.status != wanted => return Err(("P2", format!("it was shown {}", key.status))),
+            Some(_) => {}
+        }
+        if sim.key(case.key).is_some_and(|truth| truth.user_id != user.user_id) {
+            return Err(("P6", "it belongs to another user".into()));
+        }
+        if let (DELETE, Some(used), Some(at)) = (case.action, used, self.deactivated_at.get(case.key))
+            && *used > *at + CLOSE
+        {
+            return Err(("P3", format!("it was used at {used}, after its deactivation")));
+        }
+        Ok(())
+    }
+
+    /// A call came to its end.
+    pub(super) fn ended(
+        &mut self,
+        call: &Call<'_>,
+        key: &str,
+        action: &'static str,
+        clear: bool,
+        done: bool,
+        now: Timestamp,
+    ) {
+        if clear {
+            self.open.remove(&call.number);
+        }
+        if done {
+            self.done(call.account, key, action, now);
+        }
+    }
+
+    /// A change is in force at AWS.
+    pub(super) fn done(&mut self, account: &str, key: &str, action: &'static str, at: Timestamp) {
+        self.tally.add(&format!("change {action}"));
+        match action {
+            DEACTIVATE => {
+                self.deactivated_at.insert(key.into(), at);
+            }
+            REACTIVATE => {
+                let until = at + Rules::days(self.rules.hold_after_reactivation);
+                let held = Held { until: Some(until), promise: "P7", why: "it was reactivated" };
+                self.held.entry(key.into()).or_default().push(held);
+                self.noticed.remove(key);
+            }
+            _ => {}
+        }
+        if action != REACTIVATE {
+            self.applied.push(Applied { at, account: account.into(), action });
+        }
+    }
+
+    /// Settles calls whose end nobody saw, by the truth.
+    pub(super) fn settle(&mut self, sim: &Sim, now: Timestamp) {
+        for (_, (key, action)) in std::mem::take(&mut self.open) {
+            let Some(truth) = sim.key(&key) else {
+                if action == DELETE {
+                    self.tally.add("unclear and applied");
+                    self.done("", &key, action, now);
+                }
+                continue;
+            };
+            match (action, truth.status.as_str()) {
+                (DEACTIVATE, "Inactive") | (REACTIVATE, "Active") => {
+                    self.tally.add("unclear and applied");
+                    self.done(&truth.account, &key, action, now);
+                }
+                (DEACTIVATE, _) => {
+                    self.tally.add("unclear and not applied");
+                    let held =
+                        Held { until: Some(now + DAY - CLOSE), promise: "P5", why: "its fate was unclear" };
+                    self.held.entry(key).or_default().push(held);
+                }
+                _ => self.tally.add("unclear and not applied"),
+            }
+        }
+    }
+}
+
+impl Case<'_> {
+    fn of_user(&self) -> (String, String) {
+        (self.account.into(), self.user.into())
+    }
+}
+
+/// What the last attempt to read something showed, if it came right before.
+fn fresh<'a, T>(
+    read: Option<&'a Read<T>>,
+    now: Timestamp,
+    else_: &str,
+) -> Result<&'a T, (&'static str, String)> {
+    let recent = read.filter(|read| now.duration_since(read.at) <= FRESH);
+    recent.and_then(|read| read.shown.as_ref()).ok_or_else(|| ("P2", format!("{else_} right before")))
+}

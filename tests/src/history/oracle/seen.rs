@@ -1,0 +1,87 @@
+//! What keysweep was shown: the facts that a decision of its may rest on.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::xml::{members, text};
+use crate::history::rules::EXEMPT_TAG;
+
+/// The last attempt to read something, and what it showed.
+#[derive(Debug, Clone)]
+pub(super) struct Read<T> {
+    pub(super) at: Timestamp,
+    /// Absent where the attempt failed.
+    pub(super) shown: Option<T>,
+}
+
+/// A key as ListAccessKeys shows it.
+#[derive(Debug, Clone)]
+pub(super) struct ListedKey {
+    pub(super) key: String,
+    pub(super) status: String,
+    pub(super) created: Option<Timestamp>,
+}
+
+/// A user as GetUser shows it.
+#[derive(Debug, Clone)]
+pub(super) struct ShownUser {
+    pub(super) user_id: String,
+    pub(super) exempt: bool,
+}
+
+/// Account and user name.
+pub(super) type UserKey = (String, String);
+
+/// Everything that was read last.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    pub(super) users: BTreeMap<UserKey, Read<ShownUser>>,
+    pub(super) keys: BTreeMap<UserKey, Read<Vec<ListedKey>>>,
+    pub(super) last_uses: BTreeMap<String, Read<Option<Timestamp>>>,
+    /// Keys of a listing that goes over several pages, so far.
+    unfinished: BTreeMap<UserKey, Vec<ListedKey>>,
+}
+
+impl Seen {
+    /// A page of a listing of keys was answered, the first or a later one; the whole list once it is there.
+    pub(super) fn listed(
+        &mut self,
+        user: UserKey,
+        at: Timestamp,
+        first: bool,
+        answer: Option<&str>,
+    ) -> Option<Vec<ListedKey>> {
+        let Some(xml) = answer else {
+            // The page may be asked for again.
+            self.keys.insert(user, Read { at, shown: None });
+            return None;
+        };
+        let kept = self.unfinished.remove(&user).unwrap_or_default();
+        let mut keys = if first { Vec::new() } else { kept };
+        keys.extend(members(xml, "AccessKeyMetadata").into_iter().map(|member| ListedKey {
+            key: text(member, "AccessKeyId").unwrap_or_default().to_owned(),
+            status: text(member, "Status").unwrap_or_default().to_owned(),
+            created: text(member, "CreateDate").and_then(|date| date.parse().ok()),
+        }));
+        if text(xml, "IsTruncated") == Some("true") {
+            self.unfinished.insert(user, keys);
+            return None;
+        }
+        self.keys.insert(user, Read { at, shown: Some(keys.clone()) });
+        Some(keys)
+    }
+
+    pub(super) fn got_user(&mut self, user: UserKey, at: Timestamp, answer: Option<&str>) {
+        let shown = answer.map(|xml| ShownUser {
+            user_id: text(xml, "UserId").unwrap_or_default().to_owned(),
+            exempt: members(xml, "Tags").iter().any(|tag| text(tag, "Key") == Some(EXEMPT_TAG)),
+        });
+        self.users.insert(user, Read { at, shown });
+    }
+
+    pub(super) fn got_last_use(&mut self, key: String, at: Timestamp, answer: Option<&str>) {
+        let shown = answer.map(|xml| text(xml, "LastUsedDate").and_then(|date| date.parse().ok()));
+        self.last_uses.insert(key, Read { at, shown });
+    }
+}

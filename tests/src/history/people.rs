@@ -1,0 +1,277 @@
+//! What people do on a day: owners and administrators to AWS, operators to keysweep.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use keysweep::engine::Engine;
+use keysweep::operator::{Decision, Reply, Request};
+use keysweep_sim::{Happening, KeyTruth, RoleSpec, Sim, Who};
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+
+use super::Shared;
+use super::oracle::{DEACTIVATE, DELETE, REACTIVATE};
+use super::organization::{ENFORCE_ROLE, EXTERNAL_ID, OUS, SCAN_ROLE, add_user};
+use super::rules::{EXEMPT_TAG, Mode, Rules};
+
+/// Something at AWS.
+pub(super) fn owner(shared: &Shared, rng: &mut ChaCha8Rng) {
+    let (sim, oracle) = (&shared.sim, &shared.oracle);
+    let keys: Vec<KeyTruth> = sim.keys().into_iter().filter(|key| key.account != MANAGEMENT).collect();
+    let account = shared.accounts[rng.random_range(0..shared.accounts.len())].clone();
+    let Some(key) = pick(rng, &keys) else { return };
+    let happen = |what: Happening| sim.happen("owner", what);
+    let (user, key_id) = (key.user_id.clone(), key.key_id.clone());
+    let deed = match rng.random_range(0..16) {
+        0..3 => {
+            sim.use_key(&key_id, "s3", "us-east-1");
+            "uses a key"
+        }
+        3..6 => {
+            let by_us = deactivated_by_us(sim);
+            let Some(key) = pick(rng, &by_us) else { return };
+            sim.set_key_status(key, "Active");
+            oracle.woken(key);
+            "reactivates a key"
+        }
+        6 => {
+            sim.delete_key(&key_id);
+            "deletes a key"
+        }
+        7 => {
+            sim.tag_user(&key.account, &user, EXEMPT_TAG, "please");
+            "tags a user"
+        }
+        8 => {
+            sim.untag_user(&key.account, &user, EXEMPT_TAG);
+            "untags a user"
+        }
+        9 => {
+            let to = format!("{}-renamed", key.user_name.chars().take(40).collect::<String>());
+            sim.rename_user(&key.account, &user, &to);
+            "renames a user"
+        }
+        10 => {
+            happen(Happening::CreateKey { account: key.account.clone(), user, key_id: None });
+            "creates a second key"
+        }
+        11 => {
+            sim.move_account(&account, OUS[rng.random_range(0..OUS.len())]);
+            "moves an account"
+        }
+        12 => {
+            let state = ["SUSPENDED", "ACTIVE", "ACTIVE", "PENDING_CLOSURE"][rng.random_range(0..4)];
+            sim.set_account_state(&account, state);
+            "changes the state of an account"
+        }
+        13 => {
+            let role = if rng.random_bool(0.5) { SCAN_ROLE } else { ENFORCE_ROLE };
+            if rng.random_bool(0.4) {
+                sim.remove_role(&account, role);
+                "removes a role"
+            } else {
+                sim.set_role(&account, RoleSpec::new(role).external_id(EXTERNAL_ID));
+                "puts a role back"
+            }
+        }
+        14 => {
+            let name = format!("new-{}", rng.random_range(0..1000));
+            if sim.user_id(&account, &name).is_none() {
+                add_user(sim, rng, &account, &name);
+            }
+            "creates a user"
+        }
+        _ => {
+            // Two keys change their roles: the stale one's sibling is used.
+            sim.use_key(&key_id, "ec2", "eu-west-1");
+            "uses a key"
+        }
+    };
+    oracle.count(&format!("owner {deed}"));
+}
+
+const MANAGEMENT: &str = "100000000000";
+
+/// Keys that are Inactive because keysweep made them so.
+fn deactivated_by_us(sim: &Sim) -> Vec<String> {
+    let mut last = std::collections::BTreeMap::new();
+    for change in sim.changes().into_iter().filter(|change| change.applied) {
+        if let Some(key) = change.key_id {
+            last.insert(key, (change.who, change.new));
+        }
+    }
+    let ours = last
+        .into_iter()
+        .filter(|(_, (who, new))| !matches!(who, Who::Script(_)) && new.as_deref() == Some("Inactive"));
+    ours.map(|(key, _)| key).filter(|key| sim.key_exists(key)).collect()
+}
+
+fn pick<'a, T>(rng: &mut ChaCha8Rng, from: &'a [T]) -> Option<&'a T> {
+    if from.is_empty() { None } else { from.get(rng.random_range(0..from.len())) }
+}
+
+/// Something at keysweep.
+pub(super) async fn operator(shared: &mut Shared, engine: &Engine, rng: &mut ChaCha8Rng) {
+    let tracked = tracked(engine).await;
+    let key = pick(rng, &tracked).cloned();
+    let what = rng.random_range(0..20);
+    let deed = match (what, key) {
+        (0, _) => {
+            let done = ask(engine, Request::Pause { reason: "the operator says so".into() }).await;
+            if done {
+                shared.oracle.paused(true);
+            }
+            "pauses"
+        }
+        (1..5, _) => {
+            resume(shared, engine).await;
+            "resumes"
+        }
+        (5 | 6, _) => {
+            reset_breaker(engine).await;
+            "resets the breaker"
+        }
+        (7, _) => {
+            change_rules(shared, engine, rng);
+            "changes the configuration"
+        }
+        (8..13, _) => {
+            for (key, action) in tracked.iter().filter(|(_, action)| !action.is_empty()) {
+                // Before the answer, as from the entry on the change may start.
+                shared.oracle.approved(key, if action == "delete" { DELETE } else { DEACTIVATE });
+                decide(engine, key, Decision::Approve).await;
+            }
+            "approves"
+        }
+        (13, Some((key, _))) => {
+            if decide(engine, &key, Decision::Deny).await {
+                let until = shared.time.now() + Rules::days(shared.oracle.rules().hold_after_denial);
+                let until = until - SignedDuration::from_mins(10);
+                shared.oracle.held(&key, Some(until), "P10", "it was denied");
+            }
+            "denies"
+        }
+        (14, Some((key, _))) => {
+            let length = rng.random_bool(0.5).then(|| Duration::from_secs(86_400 * rng.random_range(1..10)));
+            if decide(engine, &key, Decision::Hold { length }).await {
+                let until = length.and_then(|length| SignedDuration::try_from(length).ok());
+                let until = until.map(|length| shared.time.now() + length - SignedDuration::from_mins(10));
+                shared.oracle.held(&key, until, "P10", "an operator holds it");
+            }
+            "holds"
+        }
+        (15, Some((key, _))) => {
+            if decide(engine, &key, Decision::Release).await {
+                shared.oracle.released(&key);
+            }
+            "releases"
+        }
+        (16 | 17, _) => {
+            undo(shared, engine, rng).await;
+            "undoes"
+        }
+        (18, Some((key, _))) => {
+            shared.oracle.ordered(Some((key.clone(), DEACTIVATE)));
+            decide(engine, &key, Decision::Deactivate).await;
+            shared.oracle.ordered(None);
+            "orders a deactivation"
+        }
+        (19, Some((key, _))) => {
+            shared.oracle.ordered(Some((key.clone(), DELETE)));
+            decide(engine, &key, Decision::Delete).await;
+            shared.oracle.ordered(None);
+            "orders a deletion"
+        }
+        _ => "looks",
+    };
+    shared.oracle.count(&format!("operator {deed}"));
+}
+
+pub(super) async fn resume(shared: &Shared, engine: &Engine) {
+    // Before the answer, as from the entry on changes may start.
+    let was = shared.oracle.is_paused();
+    shared.oracle.paused(false);
+    if !ask(engine, Request::Resume { reason: "the operator says so".into() }).await {
+        shared.oracle.paused(was && paused(engine).await);
+    }
+}
+
+async fn paused(engine: &Engine) -> bool {
+    matches!(engine.answer("alice", Request::Plan).await, Reply::Plan(plan) if plan.stopped.is_some())
+}
+
+async fn reset_breaker(engine: &Engine) {
+    let reason = "the operator says so".to_owned();
+    let shown = engine.answer("alice", Request::BreakerReset { reason: reason.clone(), confirm: None }).await;
+    if let Reply::Breaker(document) = shown {
+        let confirm = u64::try_from(document.keys.len()).ok();
+        ask(engine, Request::BreakerReset { reason, confirm }).await;
+    }
+}
+
+fn change_rules(shared: &mut Shared, engine: &Engine, rng: &mut ChaCha8Rng) {
+    let mut rules = shared.oracle.rules();
+    match rng.random_range(0..6) {
+        0 => rules.unused_after = rng.random_range(3..20),
+        1 => rules.never_used_after = rng.random_range(3..20),
+        2 => {
+            rules.mode = [Mode::Observe, Mode::Deactivate, Mode::Delete, Mode::Delete][rng.random_range(0..4)]
+        }
+        3 => rules.grace = rng.random_range(2..6),
+        4 => rules.interval_hours = if rules.interval_hours == 24 { 12 } else { 24 },
+        _ => rules.notice = rng.random_range(1..4),
+    }
+    let config = shared.configuration(&rules);
+    engine.replace_config(std::sync::Arc::new(config));
+    shared.oracle.rules_changed(rules);
+}
+
+/// P7: where AWS is well, one command reactivates, whatever else is the matter.
+async fn undo(shared: &Shared, engine: &Engine, rng: &mut ChaCha8Rng) {
+    let sim = &shared.sim;
+    let ours = deactivated_by_us(sim);
+    let Some(key) = pick(rng, &ours).cloned() else { return };
+    let Some(truth) = sim.key(&key) else { return };
+    let known = tracked(engine).await.iter().any(|(tracked, _)| *tracked == key);
+    let well = rng.random_bool(0.7);
+    if well {
+        sim.clear_faults();
+        sim.clear_denials();
+        sim.set_account_state(&truth.account, "ACTIVE");
+        sim.set_role(&truth.account, RoleSpec::new(ENFORCE_ROLE).external_id(EXTERNAL_ID));
+        sim.set_role(&truth.account, RoleSpec::new(SCAN_ROLE).external_id(EXTERNAL_ID));
+    }
+    shared.oracle.ordered(Some((key.clone(), REACTIVATE)));
+    let decision = Decision::Reactivate;
+    let request = Request::Decide { key: key.clone(), decision, reason: "it is needed".into() };
+    let reply = engine.answer("alice", request).await;
+    shared.oracle.ordered(None);
+    let active = sim.key_status(&key).as_deref() == Some("Active");
+    if well && known && !shared.death.is_dead() && !shared.disk_is_full && !active {
+        shared.oracle.broken("P7", format!("{key} was not reactivated: {reply:?}"));
+    }
+    if active {
+        shared.oracle.count("undone");
+    }
+}
+
+/// Keys in the lifecycle and not at its end, with the change whose approval is asked for.
+async fn tracked(engine: &Engine) -> Vec<(String, String)> {
+    let Reply::Keys(document) = engine.answer("alice", Request::KeysList).await else { return Vec::new() };
+    let rows = serde_json::to_value(&document.keys).unwrap_or_default();
+    let rows = rows.as_array().cloned().unwrap_or_default();
+    let text = |row: &serde_json::Value, name: &str| {
+        row.get(name).and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
+    };
+    let ended = |state: &str| matches!(state, "gone" | "deleted");
+    let alive = rows.iter().filter(|row| !ended(&text(row, "state")));
+    alive.map(|row| (text(row, "access_key_id"), text(row, "approval_pending"))).collect()
+}
+
+async fn decide(engine: &Engine, key: &str, decision: Decision) -> bool {
+    ask(engine, Request::Decide { key: key.into(), decision, reason: "the operator says so".into() }).await
+}
+
+async fn ask(engine: &Engine, request: Request) -> bool {
+    matches!(engine.answer("alice", request).await, Reply::Done { .. })
+}

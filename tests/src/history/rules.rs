@@ -1,0 +1,201 @@
+//! What operators configure, as the oracle understands it: it is written to keysweep as TOML and never read back.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use jiff::SignedDuration;
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+
+/// The tag that exempts a user.
+pub(super) const EXEMPT_TAG: &str = "keysweep:exempt";
+
+/// Users whose names begin so have an override of their own.
+pub(super) const SPECIAL_USERS: &str = "svc-";
+
+/// Observe, deactivate or delete, in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Mode {
+    Observe,
+    Deactivate,
+    Delete,
+}
+
+/// Days, as thresholds are written.
+pub(super) type Days = i64;
+
+/// The configuration in force.
+#[derive(Debug, Clone)]
+pub(super) struct Rules {
+    pub(super) mode: Mode,
+    /// Accounts with a mode of their own.
+    pub(super) account_modes: BTreeMap<String, Mode>,
+    pub(super) unused_after: Days,
+    pub(super) never_used_after: Days,
+    /// `unused_after` of users with special names.
+    pub(super) special_unused_after: Days,
+    pub(super) notice: Days,
+    pub(super) grace: Days,
+    pub(super) hold_after_reactivation: Days,
+    pub(super) hold_after_denial: Days,
+    pub(super) approve_deactivate: bool,
+    pub(super) approve_delete: bool,
+    pub(super) adopt_inactive: bool,
+    pub(super) interval_hours: i64,
+    pub(super) deactivations_per_day: usize,
+    pub(super) deletions_per_day: usize,
+    pub(super) changes_per_account_per_day: usize,
+    pub(super) shrink: f64,
+    pub(super) source: &'static str,
+    pub(super) concurrency: usize,
+    /// Whether a rule asks for the OUs above accounts.
+    pub(super) reads_ous: bool,
+}
+
+impl Rules {
+    pub(super) fn of_seed(rng: &mut ChaCha8Rng, accounts: &[String]) -> Self {
+        let mode = match rng.random_range(0..8) {
+            0 => Mode::Observe,
+            1 => Mode::Deactivate,
+            _ => Mode::Delete,
+        };
+        let mut account_modes = BTreeMap::new();
+        for account in accounts {
+            if rng.random_bool(0.1) {
+                let mode = [Mode::Observe, Mode::Deactivate, Mode::Delete][rng.random_range(0..3)];
+                account_modes.insert(account.clone(), mode);
+            }
+        }
+        let approval = rng.random_range(0..6);
+        Self {
+            mode,
+            account_modes,
+            unused_after: rng.random_range(6..15),
+            never_used_after: rng.random_range(6..15),
+            special_unused_after: rng.random_range(10..25),
+            notice: rng.random_range(1..4),
+            grace: rng.random_range(2..6),
+            hold_after_reactivation: rng.random_range(5..12),
+            hold_after_denial: rng.random_range(6..15),
+            approve_deactivate: approval == 1 || approval == 3,
+            approve_delete: approval == 2 || approval == 3,
+            adopt_inactive: rng.random_bool(0.2),
+            interval_hours: 24,
+            deactivations_per_day: rng.random_range(1..6),
+            deletions_per_day: rng.random_range(1..6),
+            changes_per_account_per_day: rng.random_range(1..4),
+            shrink: 0.3,
+            source: if rng.random_bool(0.15) { "live" } else { "auto" },
+            concurrency: if rng.random_bool(0.3) { 1 } else { 8 },
+            reads_ous: rng.random_bool(0.3),
+        }
+    }
+
+    pub(super) fn mode_of(&self, account: &str) -> Mode {
+        self.account_modes.get(account).copied().unwrap_or(self.mode)
+    }
+
+    /// How long a key must have been idle.
+    pub(super) fn threshold(&self, user: &str, used: bool) -> SignedDuration {
+        let days = match used {
+            // IAM's user names know no case, and neither do rules about them.
+            true if user.to_lowercase().starts_with(SPECIAL_USERS) => self.special_unused_after,
+            true => self.unused_after,
+            false => self.never_used_after,
+        };
+        SignedDuration::from_hours(24 * days)
+    }
+
+    pub(super) fn interval(&self) -> SignedDuration {
+        SignedDuration::from_hours(self.interval_hours)
+    }
+
+    pub(super) fn days(days: Days) -> SignedDuration {
+        SignedDuration::from_hours(24 * days)
+    }
+
+    pub(super) fn to_toml(&self) -> String {
+        let approval = match (self.approve_deactivate, self.approve_delete) {
+            (false, false) => "none",
+            (true, false) => "deactivate",
+            (false, true) => "delete",
+            (true, true) => "both",
+        };
+        let mut toml = format!(
+            r#"
+[organization]
+refresh = "1h"
+[scan]
+interval = "{}h"
+report_max_age = "{}h"
+source = "{}"
+concurrency = {}
+[policy]
+mode = "{}"
+unused_after = "{}d"
+never_used_after = "{}d"
+notice = "{}d"
+grace = "{}d"
+approval = "{approval}"
+approval_expires = "3d"
+approval_repeats = 2
+hold_after_reactivation = "{}d"
+hold_after_denial = "{}d"
+adopt_inactive = {}
+[notices]
+required = false
+[limits]
+deactivations_per_day = {}
+deletions_per_day = {}
+changes_per_account_per_day = {}
+surge = 0.9
+surge_keys = 40
+shrink = {}
+failed_accounts = 3
+[[policy.override]]
+match = {{ users = ["{SPECIAL_USERS}*"] }}
+unused_after = "{}d"
+[[policy.exempt]]
+match = {{ user_tags = {{ "{EXEMPT_TAG}" = "*" }} }}
+reason = "tagged"
+until = "2099-01-01"
+"#,
+            self.interval_hours,
+            self.interval_hours,
+            self.source,
+            self.concurrency,
+            word(self.mode),
+            self.unused_after,
+            self.never_used_after,
+            self.notice,
+            self.grace,
+            self.hold_after_reactivation,
+            self.hold_after_denial,
+            self.adopt_inactive,
+            self.deactivations_per_day,
+            self.deletions_per_day,
+            self.changes_per_account_per_day,
+            self.shrink,
+            self.special_unused_after,
+        );
+        for (account, mode) in &self.account_modes {
+            let mode = word(*mode);
+            let rule =
+                format!("[[policy.override]]\nmatch = {{ accounts = [\"{account}\"] }}\nmode = \"{mode}\"\n");
+            let _ = write!(toml, "{rule}");
+        }
+        if self.reads_ous {
+            let rule = "[[policy.exempt]]\nmatch = { ous = [\"ou-none-nothing0\"] }\nreason = \"an OU that is not there\"\nuntil = \"2099-01-01\"\n";
+            toml.push_str(rule);
+        }
+        toml
+    }
+}
+
+fn word(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Observe => "observe",
+        Mode::Deactivate => "deactivate",
+        Mode::Delete => "delete",
+    }
+}

@@ -1,0 +1,19 @@
+//! `cargo xtask soak`.
+
+use clap::Args;
+
+use crate::command::{cargo, run};
+
+/// What is lived through: see `--help` of the program itself.
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Passed on: `--seeds N --days M`, `--first-seed`, `--accounts`, `--tell`
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) arguments: Vec<String>,
+}
+
+/// Builds the histories in release mode and lives through them.
+pub(crate) fn soak(options: &Options) -> anyhow::Result<()> {
+    let build = ["run", "--release", "--locked", "--package", "keysweep-tests", "--bin", "soak", "--"];
+    run(cargo().args(build).args(&options.arguments))
+}
