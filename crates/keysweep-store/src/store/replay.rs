@@ -1,5 +1,6 @@
 //! From the journal to state and projection: catching up, or all of it.
 
+use keysweep_core::planted;
 use keysweep_core::state::State;
 
 use crate::error::{JournalError, OpenError, Problem};
@@ -52,7 +53,8 @@ impl Replay {
             }
             Visit::Entry { seq, kind, line, hash, place } => {
                 self.check(seq, hash)?;
-                let replayed = seq >= self.replay_from;
+                let lost = planted!(HoldLostInRebuild) && self.known.is_none() && kind == "hold_placed";
+                let replayed = seq >= self.replay_from && !lost;
                 // Older ones are in the projection, or wanted for histories only: the most common kind is in none.
                 if !replayed && (self.known.is_some() || kind == "account_scanned") {
                     return Ok(());
