@@ -32,7 +32,7 @@ pub(super) fn restrained(context: &Context<'_>, record: &Record, action: Action,
     }
     let stop = |reason, why: String| Err(Wait { action, reason, why, until: None });
     if let Some(pause) = &control.paused
-        && !(planted!(PauseSparesDue) && record.due.as_ref().is_some_and(|due| due.since < pause.since))
+        && !(planted!(PauseSparesDue) && record.due.as_ref().is_some_and(|due| due.since <= pause.since))
     {
         return stop(Reason::Paused, format!("paused by {}: {}", pause.by, pause.reason));
     }
