@@ -53,15 +53,16 @@ impl Replay {
             }
             Visit::Entry { seq, kind, line, hash, place } => {
                 self.check(seq, hash)?;
-                let lost = planted!(HoldLostInRebuild) && self.known.is_none() && kind == "hold_placed";
-                let replayed = seq >= self.replay_from && !lost;
+                let replayed = seq >= self.replay_from;
                 // Older ones are in the projection, or wanted for histories only: the most common kind is in none.
                 if !replayed && (self.known.is_some() || kind == "account_scanned") {
                     return Ok(());
                 }
                 let entry = parse_entry(line)
                     .map_err(|error| place.broken(Problem::Unreadable(error.to_string())))?;
-                if replayed {
+                let rebuilds = self.known.is_none();
+                let lost = planted!(HoldLostInRebuild) && rebuilds && entry.body.name() == "hold_placed";
+                if replayed && !lost {
                     let delta = self.state.replay(&entry).map_err(|source| {
                         let (path, line) = (place.path.into(), place.line);
                         JournalError::Replay { path, line, seq, source }
