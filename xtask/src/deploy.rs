@@ -22,12 +22,13 @@ type Check = fn() -> anyhow::Result<()>;
 /// Checks everything, and says at once all that is wrong.
 pub(crate) fn check() -> anyhow::Result<()> {
     require(&[&PYTHON, &SHELLCHECK, &SYSTEMD_ANALYZE])?;
-    let checks: [(&str, Check); 5] = [
+    let checks: [(&str, Check); 6] = [
         ("the unit is understood", unit_is_understood),
         ("the unit is locked down", unit_is_locked_down),
         ("the scripts pass shellcheck", scripts),
         ("the Dockerfile passes hadolint", dockerfile),
         ("packages hold no simulator", packages_hold_no_simulator),
+        ("packages hold no planted bug", packages_hold_no_planted_bug),
     ];
     let mut failed = 0;
     for (what, check) in checks {
@@ -109,6 +110,25 @@ fn packages_hold_no_simulator() -> anyhow::Result<()> {
     let recipe = fs::read_to_string(root().join(DOCKERFILE)).with_context(|| format!("read {DOCKERFILE}"))?;
     if !recipe.lines().any(|line| line.contains(PACKAGED)) {
         bail!("{DOCKERFILE} does not build by `{PACKAGED}`");
+    }
+    Ok(())
+}
+
+/// The tests ask for the feature `planted-bugs`, and nobody else does. That a release which has it all the same does not
+/// compile is written beside the bugs.
+fn packages_hold_no_planted_bug() -> anyhow::Result<()> {
+    let with_features = |package: &str, more: &[&str]| {
+        let tree = ["tree", "--locked", "--edges", "normal", "--prefix", "none", "--format", "{p} {f}"];
+        output(cargo().args(tree).args(["--package", package]).args(more)).map(|(tree, _)| tree)
+    };
+    let tests = with_features("keysweep-tests", &[])?;
+    ensure!(
+        tests.contains("planted-bugs"),
+        "the check is blind: the tests do not show the planted bugs either"
+    );
+    for more in [&[] as &[&str], &["--no-default-features"]] {
+        let tree = with_features("keysweep", more)?;
+        ensure!(!tree.contains("planted-bugs"), "keysweep holds planted bugs, built with {more:?}");
     }
     Ok(())
 }

@@ -33,7 +33,7 @@ enum Command {
     Soak(soak::Options),
     /// Write config/keysweep.toml and docs/schemas/ from the code
     GenConfig,
-    /// Check the systemd unit, the Dockerfile, the scripts, and that packages hold no simulator
+    /// Check the systemd unit, the Dockerfile, the scripts, and that packages hold no simulator and no planted bug
     CheckDeploy,
     /// What the others run once the product is built
     #[cfg(feature = "product")]

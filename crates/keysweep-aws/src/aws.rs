@@ -7,6 +7,7 @@ use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime::client::retries::{RetryPartition, TokenBucket};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use keysweep_core::ids::AccountId;
+use keysweep_core::planted;
 use keysweep_core::ticket::Warrant;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
@@ -229,7 +230,7 @@ impl Hub {
                 .credentials_provider(session.credentials.clone())
                 .identity_cache(IdentityCache::no_cache());
         }
-        if attempts == Attempts::Once {
+        if attempts == Attempts::Once && !planted!(SdkRetriesChanges) {
             config = config.retry_config(aws_smithy_types::retry::RetryConfig::disabled());
         }
         aws_sdk_iam::Client::from_conf(config.build())

@@ -7,6 +7,7 @@ use aws_sdk_iam::operation::RequestId;
 use aws_sdk_iam::types::StatusType;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use keysweep_core::ids::{KeyIdentity, UserName};
+use keysweep_core::planted;
 use keysweep_core::ticket::{Action, Order, Warrant};
 use tokio::time::Instant;
 
@@ -73,15 +74,10 @@ impl Prepared {
                 request_id: None,
             };
         }
-        let (user, key) = (self.user_name.as_str(), self.identity.key.as_str());
         let start = Instant::now();
-        let outcome = match self.action {
-            Action::Deactivate => self.update(user, key, StatusType::Inactive).await,
-            Action::Reactivate => self.update(user, key, StatusType::Active).await,
-            Action::Delete => {
-                let call = self.client.delete_access_key().user_name(user).access_key_id(key).send();
-                outcome_of(call.await)
-            }
+        let outcome = match self.call().await {
+            CallOutcome::Unclear { .. } if planted!(BlindRetry) => self.call().await,
+            outcome => outcome,
         };
         let told = match &outcome {
             CallOutcome::Accepted { .. } => Ok(()),
@@ -90,6 +86,18 @@ impl Prepared {
         };
         self.hub.observer().call(api_of(self.action), told, start.elapsed());
         outcome
+    }
+
+    async fn call(&self) -> CallOutcome {
+        let (user, key) = (self.user_name.as_str(), self.identity.key.as_str());
+        match self.action {
+            Action::Deactivate => self.update(user, key, StatusType::Inactive).await,
+            Action::Reactivate => self.update(user, key, StatusType::Active).await,
+            Action::Delete => {
+                let call = self.client.delete_access_key().user_name(user).access_key_id(key).send();
+                outcome_of(call.await)
+            }
+        }
     }
 
     async fn update(&self, user: &str, key: &str, status: StatusType) -> CallOutcome {
@@ -115,6 +123,7 @@ where
                     CallOutcome::Refused { kind, detail, request_id }
                 }
                 Cause::NotSent(_) => CallOutcome::Refused { kind, detail, request_id: None },
+                _ if planted!(UnclearIsRefused) => CallOutcome::Refused { kind, detail, request_id: None },
                 Cause::Answer { .. }
                 | Cause::Timeout
                 | Cause::Connection(_)

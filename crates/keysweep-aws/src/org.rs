@@ -7,6 +7,7 @@ use aws_sdk_organizations::types::Account as SdkAccount;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use keysweep_core::facts::Ou;
 use keysweep_core::ids::{AccountId, OuId};
+use keysweep_core::planted;
 
 use crate::aws::Aws;
 use crate::convert::parsed;
@@ -265,7 +266,7 @@ impl AccountPages {
         }
         self.token =
             self.pages.next_token(page.next_token()).map_err(|what| Fault::bug(operation(), what))?;
-        self.ended = self.token.is_none();
+        self.ended = self.token.is_none() || (planted!(EmptyPageEndsListing) && accounts.is_empty());
         Ok(Some(accounts))
     }
 }

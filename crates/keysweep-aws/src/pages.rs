@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use keysweep_core::planted;
+
 /// The markers that a listing has shown so far.
 #[derive(Default)]
 pub(crate) struct Pages {
@@ -19,7 +21,7 @@ impl Pages {
         truncated: bool,
         marker: Option<&str>,
     ) -> Result<Option<String>, &'static str> {
-        if !truncated {
+        if !truncated || planted!(FirstPageAlone) {
             return Ok(None);
         }
         let marker = marker.filter(|marker| !marker.is_empty()).ok_or("truncated page without a marker")?;

@@ -19,6 +19,7 @@ pub use self::matrix::matrix;
 pub use self::transition::{Illegal, When, next};
 use crate::facts::LastUse;
 use crate::ids::{KeyIdentity, UserName};
+use crate::planted;
 use crate::ticket::Action;
 
 /// Why a key is stale, or otherwise a finding.
@@ -370,13 +371,13 @@ impl Sighting {
     /// clock say; zero where that is negative, longer than two scan intervals, or where another process looked.
     #[must_use]
     pub fn span_to(&self, later: &Self) -> Duration {
-        if self.run != later.run {
-            return Duration::ZERO;
-        }
         let wall = Duration::try_from(later.at.duration_since(self.at)).unwrap_or(Duration::ZERO);
+        if self.run != later.run {
+            return if planted!(DowntimeCounts) { wall } else { Duration::ZERO };
+        }
         let monotonic = later.monotonic.saturating_sub(self.monotonic);
-        let span = wall.min(monotonic);
+        let span = if planted!(WallClockAlone) { wall } else { wall.min(monotonic) };
         let longest = self.interval.max(later.interval).saturating_mul(2);
-        if span <= longest { span } else { Duration::ZERO }
+        if span <= longest || planted!(LongSpansCount) { span } else { Duration::ZERO }
     }
 }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use keysweep_aws::{Aws, ConnectError};
 use keysweep_core::facts::Collection;
+use keysweep_core::planted;
 use keysweep_core::policy::Policy;
 use keysweep_core::state::{Body, Receipt, State};
 use keysweep_store::{AppendError, CloseError, OpenError, OpenOptions, Opened, Store};
@@ -83,7 +84,7 @@ impl Engine {
     ) -> Result<(Arc<Self>, Opened), EngineError> {
         let (store, opened) = Store::open(&config.data_dir, options).await?;
         let started = Body::Started { version: env!("CARGO_PKG_VERSION").into(), run: clock.run() };
-        let new_and_paused = opened.new && config.policy.changes_anything();
+        let new_and_paused = opened.new && config.policy.changes_anything() && !planted!(NewDataDirNotPaused);
         let paused = new_and_paused.then(|| Body::Paused {
             reason: "data_dir is new or empty: what was held, denied or paused before is not known here"
                 .into(),

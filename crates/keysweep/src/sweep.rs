@@ -20,6 +20,7 @@ use keysweep_core::facts::{AccountFacts, AccountScan, Collection, KeyStatus, Out
 use keysweep_core::ids::AccessKeyId;
 use keysweep_core::lifecycle::KeyEvent;
 use keysweep_core::plan::{Next, Plan, plan};
+use keysweep_core::planted;
 use keysweep_core::state::{Body, Reach, State, TripReason};
 use keysweep_core::ticket::Ticket;
 use keysweep_store::AppendError;
@@ -271,7 +272,10 @@ fn same(record: &keysweep_core::lifecycle::Record, facts: &keysweep_core::facts:
 
 /// Trips the breaker where our clock and AWS's differ by too much; whether they do.
 async fn watch_skew(engine: &Engine) -> Result<bool, SweepError> {
-    let Some(skew) = engine.metrics().skew().filter(|skew| skew.abs() > MAX_SKEW) else { return Ok(false) };
+    let Some(skew) = engine.metrics().skew().filter(|skew| skew.abs() > MAX_SKEW && !planted!(SkewIgnored))
+    else {
+        return Ok(false);
+    };
     let open = engine.store().read(|state| state.control().breaker.is_some());
     if !open {
         let reason = TripReason::ClockSkew { seconds: skew.as_secs() };

@@ -8,6 +8,7 @@ use super::{
     Approval, ClearedWhy, Deactivated, DeactivatedBy, Deactivating, Deleted, Deleting, Flagged, Gone,
     Granted, Hold, KeyEvent, Notice, OpenIntent, Record, Setback, State, Watch, When,
 };
+use crate::planted;
 use crate::ticket::Action;
 
 /// How long a key is held whose deactivation was sent and did not show.
@@ -197,6 +198,7 @@ fn deactivating(data: Deactivating, when: When, event: &KeyEvent) -> Step {
         }
         KeyEvent::Unclear { action: Action::Deactivate, detail } => {
             let hold = our_hold(when, SENT_AND_NOT_SHOWN, when.at.checked_add(UNCLEAR_HOLD).ok());
+            let hold = hold.filter(|_| !planted!(NoHoldAfterUnclear));
             Some((State::Flagged(set_back(data.flagged, when, detail)), hold))
         }
         KeyEvent::Absent => stay(State::Gone(Gone { since: when.at })),
@@ -272,7 +274,8 @@ fn deactivated(mut data: Deactivated, when: When, event: &KeyEvent) -> Step {
         }
         KeyEvent::Undone { hold_until, .. } => {
             data.undo.take()?;
-            return Some((State::Active, our_hold(when, "reactivated by an operator", Some(*hold_until))));
+            let hold = our_hold(when, "reactivated by an operator", Some(*hold_until));
+            return Some((State::Active, hold.filter(|_| !planted!(NoHoldAfterUndo))));
         }
         KeyEvent::Refused { action: Action::Reactivate, detail, .. }
         | KeyEvent::Unclear { action: Action::Reactivate, detail } => {
@@ -280,7 +283,8 @@ fn deactivated(mut data: Deactivated, when: When, event: &KeyEvent) -> Step {
             data.setback = Some(Setback { action: Action::Reactivate, at: when.at, why: detail.clone() });
         }
         KeyEvent::Reactivated { hold_until } => {
-            return Some((State::Active, our_hold(when, "reactivated by somebody else", Some(*hold_until))));
+            let hold = our_hold(when, "reactivated by somebody else", Some(*hold_until));
+            return Some((State::Active, hold.filter(|_| !planted!(NoHoldAfterReactivation))));
         }
         KeyEvent::LastUseMoved { last_use } => {
             data.last_use = last_use.clone();
@@ -457,7 +461,7 @@ fn grant(approval: Option<&mut Approval>, when: When, by: &str, reason: &str) ->
 }
 
 fn denied(when: When, by: &str, reason: &str, until: Timestamp) -> Option<Hold> {
-    Some(Hold {
+    (!planted!(DenialForgotten)).then(|| Hold {
         by: by.into(),
         reason: format!("approval denied: {reason}"),
         since: when.at,

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::step::step;
 use super::{Due, ExemptMark, Hold, KeyEvent, Record, State};
 use crate::ids::{AccessKeyId, AccountId, KeyIdentity};
+use crate::planted;
 use crate::ticket::Action;
 
 /// An event that cannot happen in this state.
@@ -93,7 +94,9 @@ fn apply(record: &mut Record, when: When, event: &KeyEvent) -> Option<bool> {
         KeyEvent::HoldReleased { .. } | KeyEvent::HoldExpired => {
             record.hold.take()?;
             // What was announced before the hold is stale news after it.
-            record.state.forget_notice();
+            if !planted!(NoticeOutlivesHold) {
+                record.state.forget_notice();
+            }
             record.due = None;
         }
         KeyEvent::ExemptBegan { rule, reason, until } => {

@@ -6,7 +6,8 @@ use super::Reason;
 use super::decide::{By, Look, One, later};
 use crate::facts::LastUse;
 use crate::lifecycle::{Approval, KeyEvent, Notice, Record};
-use crate::policy::{Mode, Terms};
+use crate::planted;
+use crate::policy::Terms;
 use crate::ticket::Action;
 
 /// What notice and approval of one action look like in either base state.
@@ -21,14 +22,15 @@ impl Look<'_> {
     pub(super) fn consent(&self, record: &Record, consent: &Consent<'_>) -> Option<One> {
         let action = consent.action;
         let terms = self.terms_or_base();
+        let mode = if planted!(ModeOfBase) { self.context.policy.base.mode } else { terms.mode };
         let ordered = self.by == By::Operator(action);
         // A notice of what the mode no longer permits is void: raising the mode again needs a new one.
-        if !ordered && consent.notice.is_some_and(|notice| !terms.mode.permits(notice.covers)) {
-            let why = format!("mode {} does not permit what it announces", terms.mode.as_str());
+        if !ordered && consent.notice.is_some_and(|notice| !mode.permits(notice.covers)) {
+            let why = format!("mode {} does not permit what it announces", mode.as_str());
             return Some(One::Event(KeyEvent::NoticeVoided { why }));
         }
-        if !ordered && !terms.mode.permits(action) {
-            let why = format!("mode {}: would {action} it", terms.mode.as_str());
+        if !ordered && !mode.permits(action) {
+            let why = format!("mode {}: would {action} it", mode.as_str());
             return Some(self.not_due(record, later(action, Reason::Observe, why, None)));
         }
         let noticed = match consent.notice.filter(|n| announces(n, action)) {
@@ -38,7 +40,7 @@ impl Look<'_> {
                 return Some(self.not_due(record, later(action, Reason::Notice, why, None)));
             }
             None => {
-                let covers = if terms.mode == Mode::Delete { Action::Delete } else { Action::Deactivate };
+                let covers = if mode.permits(Action::Delete) { Action::Delete } else { Action::Deactivate };
                 let not_before = self.context.now.checked_add(terms.notice).unwrap_or(Timestamp::MAX);
                 return Some(One::Event(KeyEvent::Noticed { covers, not_before }));
             }
@@ -51,7 +53,9 @@ impl Look<'_> {
         if let Some(One::Event(event)) = approved {
             return Some(One::Event(event));
         }
-        if let Some(until) = noticed.filter(|until| self.context.now < *until) {
+        if let Some(until) =
+            noticed.filter(|until| self.context.now < *until && !planted!(NoticePeriodSkipped))
+        {
             let why = format!("noticed; the period ends {until}");
             return Some(self.not_due(record, later(action, Reason::Notice, why, Some(until))));
         }
@@ -62,7 +66,7 @@ impl Look<'_> {
     fn approval(&self, consent: &Consent<'_>, terms: &Terms) -> Option<One> {
         let (action, now) = (consent.action, self.context.now);
         let protection = self.protection();
-        let wanted = terms.approval.wants(action) || protection.is_some();
+        let wanted = !planted!(ApprovalNotRequired) && (terms.approval.wants(action) || protection.is_some());
         let last_use = self.view.facts.last_use.known()?;
         let ask = |repeats| {
             let expires = now.checked_add(terms.approval_expires).unwrap_or(Timestamp::MAX);

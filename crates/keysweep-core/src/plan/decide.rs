@@ -10,6 +10,7 @@ use crate::facts::{AccountFacts, Fact, KeyFacts, KeyStatus, LastUse};
 use crate::lifecycle::{
     ClearedWhy, Deactivated, Finding, Flagged, KeyEvent, Named, Record, Sighting, State, When, next,
 };
+use crate::planted;
 use crate::policy::{Resolution, Subject, Terms};
 use crate::ticket::Action;
 
@@ -114,14 +115,16 @@ fn finding(
     facts: &KeyFacts,
 ) -> Option<Finding> {
     let terms = &resolution.as_ref().ok()?.terms;
-    let since = |then: Timestamp| now.duration_since(then);
+    let rounding =
+        if planted!(ThresholdADayShort) { SignedDuration::from_hours(24) } else { SignedDuration::ZERO };
+    let since = |then: Timestamp| now.duration_since(then) + rounding;
     let at_least = |then: Timestamp, period: Duration| {
         SignedDuration::try_from(period).is_ok_and(|period| since(then) >= period)
     };
+    let idle_since =
+        |used: Timestamp| if planted!(IdleSinceCreation) { facts.created } else { used.max(facts.created) };
     match facts.last_use.known()? {
-        LastUse::At { at, .. } if at_least((*at).max(facts.created), terms.unused_after) => {
-            Some(Finding::Unused)
-        }
+        LastUse::At { at, .. } if at_least(idle_since(*at), terms.unused_after) => Some(Finding::Unused),
         LastUse::Never if at_least(facts.created, terms.never_used_after) => Some(Finding::NeverUsed),
         LastUse::At { .. } | LastUse::Never => {
             let active = facts.status == KeyStatus::Active;
@@ -206,12 +209,7 @@ impl Look<'_> {
 
     /// Refuses a key that is not the one that was recorded.
     fn identity(&self, record: &Record) -> Option<One> {
-        let facts = self.view.facts;
-        let other_user = facts.user_id.known().is_some_and(|id| *id != record.identity.user_id);
-        let other_key = facts.created != record.identity.created || facts.key != record.identity.key;
-        let here = record.identity.account;
-        let other_account = facts.account != here || self.view.account.id != here;
-        (other_user || other_key || other_account).then(|| {
+        is_another(record, self.view).then(|| {
             let why = "account, user ID or creation date is not that of the recorded key";
             later(next_action(&record.state), Reason::Unknown, why, None)
         })
@@ -227,16 +225,22 @@ impl Look<'_> {
                 if self.view.sighting.at < data.since {
                     return Some(One::Next(Next::Nothing));
                 }
+                if planted!(ReactivationNotNoticed) {
+                    return None;
+                }
                 let hold = self.context.policy.hold_after_reactivation(self.context.now, &subject(self.view));
                 let hold_until = self.context.now.checked_add(hold).unwrap_or(Timestamp::MAX);
                 Some(One::Event(KeyEvent::Reactivated { hold_until }))
             }
             (State::Deactivated(data), KeyStatus::Inactive) => {
                 let last_use = facts.last_use.known()?;
-                let moved = last_use.at() > data.last_use.at();
+                let moved = last_use.at() > data.last_use.at() && !planted!(UseAfterDeactivationIgnored);
                 moved.then(|| One::Event(KeyEvent::LastUseMoved { last_use: last_use.clone() }))
             }
-            (State::Flagged(_), KeyStatus::Active | KeyStatus::Inactive) if !self.unknown.is_empty() => None,
+            (State::Flagged(_), KeyStatus::Active | KeyStatus::Inactive) if !self.unknown.is_empty() => {
+                let why = ClearedWhy::NoLongerStale;
+                planted!(UnknownClears).then_some(One::Event(KeyEvent::Cleared { why }))
+            }
             (State::Flagged(data), KeyStatus::Active) => {
                 let last_use = facts.last_use.known()?;
                 if last_use.at() > data.last_use.at() {
@@ -303,7 +307,7 @@ impl Look<'_> {
             ));
         }
         match &facts.quarantine_policies {
-            Some(Fact::Known(policies)) if !policies.is_empty() => {
+            Some(Fact::Known(policies)) if !policies.is_empty() && !planted!(IncidentIgnored) => {
                 let why = format!("{} is attached: an incident, not staleness", policies.join(", "));
                 return Some(later(action, Reason::Protected, why, None));
             }
@@ -383,8 +387,10 @@ impl Look<'_> {
             return one;
         }
         let grace = self.terms_or_base().grace;
-        if data.watch.total < grace {
-            let left = grace.saturating_sub(data.watch.total);
+        let elapsed = || Duration::try_from(self.context.now.duration_since(data.since)).unwrap_or_default();
+        let watched = if planted!(GraceByDate) { elapsed() } else { data.watch.total };
+        if watched < grace {
+            let left = grace.saturating_sub(watched);
             // Grace that is watched without a gap ends this long after the last look.
             let from = data.watch.last.as_ref().map_or(data.since, |last| last.at);
             let why = format!("seen Inactive for {:#} of {:#}", friendly(data.watch.total), friendly(grace));
@@ -401,7 +407,7 @@ impl Look<'_> {
             return One::Event(KeyEvent::BecameDue { action });
         }
         let window = &self.terms_or_base().window;
-        if !ordered && !window.is_open(self.context.now) {
+        if !ordered && !planted!(WindowIgnored) && !window.is_open(self.context.now) {
             let opens = window.next_opening(self.context.now);
             return later(action, Reason::Window, "the window is closed", opens);
         }
@@ -417,6 +423,17 @@ impl Look<'_> {
     pub(super) fn terms_or_base(&self) -> &Terms {
         self.resolution.as_ref().map_or(&self.context.policy.base, |r| &r.terms)
     }
+}
+
+/// Whether the key that was read is surely not the recorded one. An unknown user ID is no proof of that.
+pub(super) fn is_another(record: &Record, view: &View<'_>) -> bool {
+    let (facts, identity) = (view.facts, &record.identity);
+    let user_differs = facts.user_id.known().is_some_and(|id| *id != identity.user_id);
+    let other_user = user_differs && !planted!(UserIdNotCompared);
+    let other_key = facts.key != identity.key;
+    let other_age = facts.created != identity.created && !planted!(CreationDateNotCompared);
+    let other_account = facts.account != identity.account || view.account.id != identity.account;
+    other_user || other_key || other_age || other_account
 }
 
 fn in_flight(action: Action) -> One {

@@ -6,6 +6,7 @@ use super::{By, Context, Reason, Wait};
 use crate::facts::Collection;
 use crate::ids::{AccessKeyId, AccountId};
 use crate::lifecycle::Record;
+use crate::planted;
 use crate::policy::Limits;
 use crate::state::{Reach, State, TripReason};
 use crate::ticket::Action;
@@ -21,12 +22,18 @@ pub fn gate(context: &Context<'_>, record: &Record, action: Action, by: By) -> R
 
 /// As [`gate`], without the caps.
 pub(super) fn restrained(context: &Context<'_>, record: &Record, action: Action, by: By) -> Result<(), Wait> {
-    if action == Action::Reactivate {
+    let control = context.state.control();
+    let (paused, tripped) = (control.paused.is_some(), control.breaker.is_some());
+    if action == Action::Reactivate
+        && !(paused && planted!(PauseBlocksUndo))
+        && !(tripped && planted!(BreakerBlocksUndo))
+    {
         return Ok(());
     }
-    let control = context.state.control();
     let stop = |reason, why: String| Err(Wait { action, reason, why, until: None });
-    if let Some(pause) = &control.paused {
+    if let Some(pause) = &control.paused
+        && !(planted!(PauseSparesDue) && record.due.as_ref().is_some_and(|due| due.since <= pause.since))
+    {
         return stop(Reason::Paused, format!("paused by {}: {}", pause.by, pause.reason));
     }
     if let Some(trip) = &control.breaker {
@@ -68,7 +75,7 @@ pub(super) fn trips(context: &Context<'_>, after: &State, collection: &Collectio
     let active: u64 = in_reach.map(|(_, account)| account.inventory.active_keys).sum();
     let share = (limits.surge * active as f64).floor() as u64;
     let limit = share.max(u64::from(limits.surge_keys));
-    (newly_due > limit).then_some(TripReason::Surge { newly_due, limit })
+    (newly_due > limit && !planted!(SurgeIgnored)).then_some(TripReason::Surge { newly_due, limit })
 }
 
 fn too_many_failures(context: &Context<'_>, failed: &BTreeSet<AccountId>) -> Option<TripReason> {
@@ -113,14 +120,16 @@ impl<'a> Caps<'a> {
         let everywhere = match action {
             Action::Deactivate => limits.deactivations_per_day,
             Action::Delete => limits.deletions_per_day,
+            Action::Reactivate if planted!(CapBlocksUndo) => limits.deactivations_per_day,
             Action::Reactivate => return Ok(()),
         };
-        if self.of_action.get(&action).copied().unwrap_or(0) >= everywhere {
+        let most = everywhere.saturating_add(u32::from(planted!(CapOffByOne)));
+        if self.of_action.get(&action).copied().unwrap_or(0) >= most {
             let why = format!("{everywhere} within 24 hours is the limit");
             return Err(Wait { action, reason: Reason::Cap, why, until: None });
         }
         let in_account = self.of_account.get(&account).copied().unwrap_or(0);
-        if in_account >= limits.changes_per_account_per_day {
+        if in_account >= limits.changes_per_account_per_day && !planted!(AccountCapIgnored) {
             let why =
                 format!("{} in one account within 24 hours is the limit", limits.changes_per_account_per_day);
             return Err(Wait { action, reason: Reason::Cap, why, until: None });

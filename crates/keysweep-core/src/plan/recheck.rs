@@ -1,8 +1,10 @@
 //! The same decision again, with fresh facts, right before a change; and the undo, which nothing of ours blocks.
 
+use super::decide::is_another;
 use super::{By, Context, Decision, Next, Reason, View, Wait, decide, gate};
 use crate::facts::{Fact, KeyStatus, Source};
 use crate::lifecycle::{KeyEvent, Record, State};
+use crate::planted;
 use crate::ticket::{Action, Origin, Ticket, Warrant};
 
 /// A ticket that the re-check did not agree to.
@@ -32,7 +34,9 @@ pub fn recheck(context: &Context<'_>, ticket: Ticket, view: &View<'_>) -> Result
     }
     if action == Action::Reactivate {
         return match (&record.state, &view.facts.status) {
-            (State::Deactivated(_), KeyStatus::Inactive) => {
+            (State::Deactivated(_), KeyStatus::Inactive)
+                if !planted!(HoldBlocksUndo) || record.hold.is_none() =>
+            {
                 Ok(ticket.into_warrant(view.facts.user_name.clone(), Vec::new()))
             }
             (State::Deactivated(_), KeyStatus::Active) => {
@@ -44,6 +48,9 @@ pub fn recheck(context: &Context<'_>, ticket: Ticket, view: &View<'_>) -> Result
                 refuse(Reason::Recheck, format!("it is {} here and {status:?} in AWS", state.as_str()))
             }
         };
+    }
+    if planted!(SkipRecheck) {
+        return Ok(ticket.into_warrant(view.facts.user_name.clone(), Vec::new()));
     }
     if view.facts.source != Source::Live {
         return refuse(Reason::Recheck, "last use was not read live".into());
@@ -115,19 +122,12 @@ fn order(record: &Record, action: Action, actor: &str, reason: &str) -> Ticket {
 
 /// Whether the key that was just read is the recorded one, in all that makes it so.
 fn same_key(record: &Record, view: &View<'_>) -> Result<(), String> {
-    let facts = view.facts;
-    let Fact::Known(user_id) = &facts.user_id else {
+    if view.facts.user_id.known().is_none() {
         return Err("the user ID could not be read".into());
-    };
-    let identity = &record.identity;
-    let same = *user_id == identity.user_id
-        && facts.key == identity.key
-        && facts.created == identity.created
-        && facts.account == identity.account
-        && view.account.id == identity.account;
-    if same {
-        Ok(())
-    } else {
+    }
+    if is_another(record, view) {
         Err("account, user ID, key ID or creation date differs from the recorded key".into())
+    } else {
+        Ok(())
     }
 }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::entry::{Body, Entry};
 use crate::ids::AccountId;
 use crate::lifecycle::KeyEvent;
+use crate::planted;
 use crate::ticket::Action;
 
 /// The span over which caps and failures are counted.
@@ -192,6 +193,7 @@ impl Control {
                     self.accounts = Some(scanned + failed + skipped);
                 }
             }
+            Body::Started { .. } if planted!(CapsForgottenAtStart) => self.changes.clear(),
             Body::Started { .. }
             | Body::Key { .. }
             | Body::AccountScanned { .. }
@@ -223,7 +225,8 @@ impl Control {
             // An undo is under no cap.
             self.changes.push(Change { at, account, action: *action });
         }
-        if matches!(event, KeyEvent::Refused { .. } | KeyEvent::Unclear { .. }) {
+        let failed = matches!(event, KeyEvent::Refused { .. } | KeyEvent::Unclear { .. });
+        if failed && !planted!(FailuresNotCounted) {
             self.failures.push(Failure { at, account });
         }
     }

@@ -1,5 +1,6 @@
 //! From the journal to state and projection: catching up, or all of it.
 
+use keysweep_core::planted;
 use keysweep_core::state::State;
 
 use crate::error::{JournalError, OpenError, Problem};
@@ -59,7 +60,9 @@ impl Replay {
                 }
                 let entry = parse_entry(line)
                     .map_err(|error| place.broken(Problem::Unreadable(error.to_string())))?;
-                if replayed {
+                let rebuilds = self.known.is_none();
+                let lost = planted!(HoldLostInRebuild) && rebuilds && entry.body.name() == "hold_placed";
+                if replayed && !lost {
                     let delta = self.state.replay(&entry).map_err(|source| {
                         let (path, line) = (place.path.into(), place.line);
                         JournalError::Replay { path, line, seq, source }

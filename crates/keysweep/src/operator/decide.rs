@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use keysweep_core::ids::AccessKeyId;
 use keysweep_core::lifecycle::{Approval, KeyEvent, Record, State};
 use keysweep_core::plan::{newly_due, ordered};
+use keysweep_core::planted;
 use keysweep_core::policy::{Subject, Terms};
 use keysweep_core::state::{Body, TripReason};
 use keysweep_core::ticket::Action;
@@ -37,7 +38,13 @@ impl Engine {
     }
 
     async fn decide(&self, actor: &str, key: &AccessKeyId, decision: Decision, reason: String) -> Reply {
-        let Some(record) = self.store().read(|state| state.record(key).cloned()) else {
+        let found = self.store().read(|state| match state.record(key) {
+            Some(Record { identity, .. }) if planted!(SiblingKey) => {
+                state.records().find(|other| other.identity.user_id == identity.user_id).cloned()
+            }
+            record => record.cloned(),
+        });
+        let Some(record) = found else {
             return refused(format!(
                 "no such key: {key} is in no record; `keysweep keys list` shows those that are"
             ));
@@ -150,7 +157,8 @@ impl Engine {
         if let Err(error) = written {
             return refused(in_words(&error));
         }
-        let message = match self.changes.drained().await {
+        let sent = if planted!(PauseDoesNotWait) { 0 } else { self.changes.drained().await };
+        let message = match sent {
             0 => "paused: no change starts until `keysweep resume`; undo still works".to_owned(),
             1 => "paused: no change starts until `keysweep resume`; one call was under way and has ended"
                 .to_owned(),

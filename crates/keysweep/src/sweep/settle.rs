@@ -5,6 +5,7 @@ use keysweep_aws::Aws;
 use keysweep_core::facts::{Fact, LastUse};
 use keysweep_core::ids::AccessKeyId;
 use keysweep_core::lifecycle::{Record, State};
+use keysweep_core::planted;
 use keysweep_core::policy::Subject;
 use keysweep_core::ticket::Action;
 use keysweep_store::AppendError;
@@ -17,6 +18,9 @@ use crate::engine::{Engine, OURSELVES};
 
 /// Settles every open intent that AWS can be asked about; the others stay open.
 pub(super) async fn open_intents(engine: &Engine, aws: &Aws) -> Result<(), AppendError> {
+    if planted!(OpenIntentsForgotten) {
+        return Ok(());
+    }
     let open: Vec<(Record, Action, LastUse)> =
         engine.store().read(|state| state.records().filter_map(open_intent).collect());
     for (record, action, last_use) in open {

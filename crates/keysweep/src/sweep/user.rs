@@ -8,6 +8,7 @@ use keysweep_aws::{Fault, FaultKind, ListedKey, Reader, UserListed};
 use keysweep_core::facts::{AccountFacts, Fact, KeyFacts, KeyStatus, LastUse, Source, UserFacts};
 use keysweep_core::ids::{AccessKeyId, UserId, UserName};
 use keysweep_core::lifecycle::Record;
+use keysweep_core::planted;
 
 use super::account::in_words;
 use crate::clock::Clock;
@@ -111,7 +112,7 @@ impl<'a> Users<'a> {
             }
             let renamed =
                 self.all().await?.iter().find(|user| user.user_id == *user_id).map(|user| user.name.clone());
-            let Some(name) = renamed else {
+            let Some(name) = renamed.filter(|_| !planted!(RenamedIsGone)) else {
                 seen.absent.extend(ids());
                 continue;
             };
