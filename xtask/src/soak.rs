@@ -12,8 +12,9 @@ pub(crate) struct Options {
     pub(crate) arguments: Vec<String>,
 }
 
-/// Builds the histories in release mode and lives through them.
+/// Builds the histories with optimizations and lives through them.
 pub(crate) fn soak(options: &Options) -> anyhow::Result<()> {
-    let build = ["run", "--release", "--locked", "--package", "keysweep-tests", "--bin", "soak", "--"];
+    let build =
+        ["run", "--profile", "soak", "--locked", "--package", "keysweep-tests", "--bin", "soak", "--"];
     run(cargo().args(build).args(&options.arguments))
 }

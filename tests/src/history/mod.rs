@@ -10,6 +10,7 @@
     reason = "a history that cannot be set up fails"
 )]
 
+mod damage;
 mod death;
 mod disk;
 mod life;
@@ -254,6 +255,7 @@ impl Shared {
                 self.tell("the process is dead");
             }
             Ended::Stopped => {
+                self.damage(rng);
                 let what = rng.random_range(0..10);
                 if what == 0 {
                     self.oracle.count("data_dir lost");
@@ -270,7 +272,7 @@ impl Shared {
         }
         // The records alone may be lost at any time: they are made again from the journal.
         if rng.random_bool(0.3) {
-            let records = self.data_dir().join("store");
+            let records = self.data_dir().join("records");
             if records.is_dir() {
                 self.oracle.count("records lost");
                 self.tell("records are lost");

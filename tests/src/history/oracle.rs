@@ -74,6 +74,8 @@ struct Inner {
     /// The key and change that an operator orders right now.
     ordered: Option<(String, &'static str)>,
     approved: BTreeSet<(String, &'static str)>,
+    /// Users, by ID, whom AWS has put under quarantine.
+    incidents: BTreeSet<String>,
     /// Calls that change keys, sent and not ended.
     open: BTreeMap<u64, (String, &'static str)>,
     intents: BTreeMap<(String, &'static str), u64>,
@@ -115,6 +117,7 @@ impl Oracle {
             paused: false,
             ordered: None,
             approved: BTreeSet::new(),
+            incidents: BTreeSet::new(),
             open: BTreeMap::new(),
             intents: BTreeMap::new(),
             sent: BTreeMap::new(),
@@ -201,6 +204,11 @@ impl Oracle {
 
     pub(super) fn approved(&self, key: &str, action: &'static str) {
         self.locked().approved.insert((key.into(), action));
+    }
+
+    /// AWS saw a key of that user exposed.
+    pub(super) fn incident(&self, user_id: &str) {
+        self.locked().incidents.insert(user_id.into());
     }
 
     pub(super) fn held(&self, key: &str, until: Option<Timestamp>, promise: &'static str, why: &'static str) {

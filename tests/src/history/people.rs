@@ -51,6 +51,12 @@ pub(super) fn owner(shared: &Shared, rng: &mut ChaCha8Rng) {
             sim.rename_user(&key.account, &user, &to);
             "renames a user"
         }
+        10 if rng.random_bool(0.3) => {
+            let arn = "arn:aws:iam::aws:policy/AWSCompromisedKeyQuarantineV3";
+            sim.attach_policy(&key.account, &user, arn);
+            oracle.incident(&key.user_id);
+            "leaks a key"
+        }
         10 => {
             happen(Happening::CreateKey { account: key.account.clone(), user, key_id: None });
             "creates a second key"

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
@@ -50,6 +50,8 @@ pub(super) struct Rules {
     pub(super) concurrency: usize,
     /// Whether a rule asks for the OUs above accounts.
     pub(super) reads_ous: bool,
+    /// Hours of the day, UTC, from and to, in which keys are changed.
+    pub(super) hours: Option<(i8, i8)>,
 }
 
 impl Rules {
@@ -88,6 +90,10 @@ impl Rules {
             source: if rng.random_bool(0.15) { "live" } else { "auto" },
             concurrency: if rng.random_bool(0.3) { 1 } else { 8 },
             reads_ous: rng.random_bool(0.3),
+            hours: rng.random_bool(0.15).then(|| {
+                let from = rng.random_range(0..24);
+                (from, (from + rng.random_range(10..20)) % 24)
+            }),
         }
     }
 
@@ -104,6 +110,13 @@ impl Rules {
             false => self.never_used_after,
         };
         SignedDuration::from_hours(24 * days)
+    }
+
+    /// Whether keys may be changed at that time of the machine's clock.
+    pub(super) fn in_window(&self, at: Timestamp) -> bool {
+        let Some((from, to)) = self.hours else { return true };
+        let hour = at.to_zoned(jiff::tz::TimeZone::UTC).hour();
+        if from <= to { (from..to).contains(&hour) } else { hour >= from || hour < to }
     }
 
     pub(super) fn interval(&self) -> SignedDuration {
@@ -183,6 +196,9 @@ until = "2099-01-01"
             let rule =
                 format!("[[policy.override]]\nmatch = {{ accounts = [\"{account}\"] }}\nmode = \"{mode}\"\n");
             let _ = write!(toml, "{rule}");
+        }
+        if let Some((from, to)) = self.hours {
+            toml = toml.replace("[notices]", &format!("hours = \"{from:02}:00-{to:02}:00\"\n[notices]"));
         }
         if self.reads_ous {
             let rule = "[[policy.exempt]]\nmatch = { ous = [\"ou-none-nothing0\"] }\nreason = \"an OU that is not there\"\nuntil = \"2099-01-01\"\n";

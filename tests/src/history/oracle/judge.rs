@@ -26,6 +26,7 @@ struct Case<'a> {
     key: &'a str,
     action: &'static str,
     now: Timestamp,
+    wall: Timestamp,
     ordered: bool,
 }
 
@@ -36,11 +37,10 @@ impl Oracle {
     pub(super) fn judge(&self, call: &Call<'_>, action: &'static str) {
         let (account, user) = user_of(call);
         let key = call.param("AccessKeyId").unwrap_or_default();
-        let off = self.time.off();
-        let now = self.time.now();
+        let (off, wall, now) = (self.time.off(), self.time.wall(), self.time.now());
         let mut inner = self.locked();
         let ordered = inner.ordered.as_ref().is_some_and(|(k, a)| k == key && *a == action);
-        let case = Case { account: &account, user: &user, key, action, now, ordered };
+        let case = Case { account: &account, user: &user, key, action, now, wall, ordered };
         let verdict = inner.intended(&case).and_then(|()| match action {
             REACTIVATE => inner.judge_undo(&case),
             _ => inner.judge_change(&case, off, &self.sim),
@@ -95,7 +95,13 @@ impl Inner {
             let mode = rules.mode_of(case.account);
             return Err(("P1", format!("the mode is {mode:?}")));
         }
+        let near = [case.wall - SignedDuration::from_mins(2), case.wall];
+        if !case.ordered && !near.into_iter().any(|at| rules.in_window(at)) {
+            return Err(("P2", "the window is closed".into()));
+        }
         let asks = if case.action == DELETE { rules.approve_delete } else { rules.approve_deactivate };
+        // Rotating these is a matter of mail servers.
+        let asks = asks || case.user.starts_with("ses-smtp-user.");
         if asks && !self.approved.contains(&(case.key.to_owned(), case.action)) {
             return Err(("P2", "nobody approved it".into()));
         }
@@ -170,6 +176,9 @@ impl Inner {
         let user = fresh(self.seen.users.get(&case.of_user()), case.now, "its user was not read")?;
         let listed = fresh(self.seen.keys.get(&case.of_user()), case.now, "its keys were not listed")?;
         let used = fresh(self.seen.last_uses.get(case.key), case.now, "its last use was not read")?;
+        if self.incidents.contains(&user.user_id) {
+            return Err(("P2", "its user is under AWS's quarantine".into()));
+        }
         if user.exempt {
             return Err(("P9", "its user bears the tag that exempts".into()));
         }
