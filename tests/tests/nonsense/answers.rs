@@ -1,7 +1,5 @@
 //! Answers of AWS, as the real clients of the SDK read them.
 
-use std::sync::Arc;
-
 use jiff::{SignedDuration, Timestamp};
 use keysweep_aws::{Access, Aws, Reader, Settings, StaticCredentials};
 use keysweep_core::facts::LastUse;

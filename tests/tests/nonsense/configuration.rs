@@ -11,8 +11,8 @@ use proptest::sample::select;
 
 use super::damage::{check, corpus, files_of, mk_damage};
 
-/// Far more than any file of four megabytes takes in a debug build on a busy machine.
-const LIMIT: Duration = Duration::from_secs(60);
+/// Far more than any file here takes in a debug build on a busy machine.
+const LIMIT: Duration = Duration::from_secs(30);
 
 /// Loads a file on the stack of an ordinary thread; whether it is a configuration. Every mistake has words.
 fn loads(text: &[u8]) -> bool {
@@ -60,15 +60,14 @@ fn a_file_that_nests_or_repeats_without_end_is_refused_in_time() {
         ("tables", format!("x = {}", many("{a="))),
         ("dotted keys", format!("{}a = 1", many("a."))),
         ("headers", format!("[{}a]", many("a."))),
-        ("overrides", many("[[policy.override]]\n")),
+        // Each of them is a mistake of its own.
+        ("overrides", "[[policy.override]]\n".repeat(20_000)),
         ("quotes", many("\"")),
         ("the same key", many("data_dir = \"/x\"\n")),
         ("one long name", format!("data_dir = \"{}\"\nscan.interval = 7", many("x"))),
         ("one glob", format!("[[policy.override]]\nmatch = {{ users = [\"{}\"] }}\nmode = 7", many("*"))),
     ] {
-        eprintln!("{what}");
         assert!(!loads(text.as_bytes()), "{what}");
-        eprintln!("{what} done");
     }
 }
 

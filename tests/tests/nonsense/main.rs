@@ -10,6 +10,7 @@ mod damage;
 mod garbling;
 mod http;
 mod journal;
+mod names;
 
 mod records;
 mod report;
