@@ -106,7 +106,7 @@ impl<W: Write> Write for OneLine<W> {
         let text = String::from_utf8_lossy(message);
         let line = text.strip_suffix('\n').unwrap_or(&text);
         let line = match self.form {
-            // The layer writes the escape sequences of others out.
+            // Of the escape sequences of others the layer writes out only those in the message itself.
             Form::Text { colour: true } => safe_colours(line),
             Form::Text { colour: false } => safe(line),
             Form::Json => safe_json(line),

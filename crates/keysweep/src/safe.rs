@@ -4,6 +4,9 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
+/// Reset, bold, faint, italic, and the colours of the levels: what `tracing_subscriber` uses.
+const COLOURS: [&str; 9] = ["[0m", "[1m", "[2m", "[3m", "[31m", "[32m", "[33m", "[34m", "[35m"];
+
 /// A text on one line.
 pub(crate) fn safe(text: &str) -> Cow<'_, str> {
     written_out(text, is_unsafe)
@@ -14,9 +17,16 @@ pub(crate) fn safe_lines(text: &str) -> Cow<'_, str> {
     written_out(text, |c| c != '\n' && is_unsafe(c))
 }
 
-/// A text on one line with colours of our own in it.
+/// A text on one line with the colours of the log in it: the worst that others can do is to use them, too.
 pub(crate) fn safe_colours(text: &str) -> Cow<'_, str> {
-    written_out(text, |c| c != '\u{1b}' && is_unsafe(c))
+    let mut pieces = text.split('\u{1b}');
+    let mut out = safe(pieces.next().unwrap_or_default()).into_owned();
+    for piece in pieces {
+        let colour = COLOURS.iter().any(|colour| piece.starts_with(colour));
+        out.push_str(if colour { "\u{1b}" } else { "\\u{1b}" });
+        out.push_str(&safe(piece));
+    }
+    out.into()
 }
 
 /// JSON on one line, every value as it was: what JSON lets stand in a text is written out as JSON does it.
