@@ -38,16 +38,20 @@ impl Intercept for WholeAnswer {
     }
 }
 
-/// Whether the text is well-formed XML, every element closed by its own name, that says, where it is a list, whether it
-/// goes on: a list without that would pass for an empty one.
+/// What says that there is a list, though it be empty: whether it goes on, which IAM always tells and moto does not, or
+/// one of the lists that are read.
+const IN_LISTS: [&str; 4] = ["IsTruncated", "AccessKeyMetadata", "Users", "AttachedPolicies"];
+
+/// Whether the text is well-formed XML, every element closed by its own name, that holds a list where one was asked for:
+/// without it the answer would pass for an empty list.
 fn is_whole(body: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(body) else { return false };
-    let (mut root, mut open, mut says_whether_it_goes_on) = (None, Vec::new(), false);
+    let (mut root, mut open, mut holds_a_list) = (None, Vec::new(), false);
     for token in Tokenizer::from(text.trim()) {
         match token {
             Ok(Token::ElementStart { prefix, local, .. }) => {
                 root.get_or_insert(local.as_str());
-                says_whether_it_goes_on |= local.as_str() == "IsTruncated";
+                holds_a_list |= IN_LISTS.contains(&local.as_str());
                 open.push((prefix.as_str(), local.as_str()));
             }
             Ok(Token::ElementEnd { end: ElementEnd::Close(prefix, local), .. }) => {
@@ -67,7 +71,7 @@ fn is_whole(body: &[u8]) -> bool {
         }
     }
     let is_list = root.is_some_and(|name| name.starts_with("List"));
-    root.is_some() && open.is_empty() && (says_whether_it_goes_on || !is_list)
+    root.is_some() && open.is_empty() && (holds_a_list || !is_list)
 }
 
 #[cfg(test)]
@@ -100,9 +104,10 @@ mod tests {
     }
 
     #[test]
-    fn a_list_that_does_not_say_whether_it_goes_on_is_not_a_whole_one() {
+    fn a_list_without_its_list_is_not_a_whole_one() {
         let list = |inside: &str| format!("<ListUsersResponse>{inside}</ListUsersResponse>");
         assert!(is_whole(list("<IsTruncated>false</IsTruncated>").as_bytes()));
-        assert!(!is_whole(list("<Users></Users>").as_bytes()));
+        assert!(is_whole(list("<Users/>").as_bytes()));
+        assert!(!is_whole(list("<ListUsersResult></ListUsersResult>").as_bytes()));
     }
 }
