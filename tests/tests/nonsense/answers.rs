@@ -201,7 +201,7 @@ fn a_damaged_answer_is_a_fault_or_tells_something_and_a_slightly_damaged_one_as_
     let world = mk_world();
     let whole = |operation: &str, body: &[u8]| world.ask(operation, 200, body).unwrap();
     let answers: Vec<_> = answers().into_iter().map(|(o, body)| (whole(&o, &body), o, body)).collect();
-    check(600, &(select(answers), mk_damage()), |((before, operation, body), damage)| {
+    check(400, &(select(answers), mk_damage()), |((before, operation, body), damage)| {
         let damaged = damage.done_to(&body);
         let told = world.ask(&operation, 200, &damaged);
         assert_ne!(told, Ok(0), "{operation}: {}", damaged.escape_ascii());
