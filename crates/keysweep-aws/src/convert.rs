@@ -23,6 +23,20 @@ where
     }
 }
 
+/// A list of an answer, which AWS tells even where it is empty: an answer without it is none, and no empty list.
+pub(crate) fn told<'a, T>(what: &str, list: Option<&'a [T]>) -> Result<&'a [T], String> {
+    list.ok_or_else(|| format!("answer lacks {what}"))
+}
+
+/// A tag of an answer. One without a key could be the one that exempts.
+pub(crate) fn named(key: &str, value: &str) -> Result<(String, String), String> {
+    if key.is_empty() {
+        Err("answer shows a tag without a key".into())
+    } else {
+        Ok((key.into(), value.into()))
+    }
+}
+
 /// A date of an answer.
 pub(crate) fn timestamp(what: &str, date: Option<&DateTime>) -> Result<Timestamp, String> {
     let date = date.filter(|date| date.secs() != 0).ok_or_else(|| format!("answer lacks {what}"))?;

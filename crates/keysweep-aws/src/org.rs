@@ -10,7 +10,7 @@ use keysweep_core::ids::{AccountId, OuId};
 use keysweep_core::planted;
 
 use crate::aws::Aws;
-use crate::convert::parsed;
+use crate::convert::{named, parsed, told};
 use crate::fault::Fault;
 use crate::pages::Pages;
 
@@ -145,7 +145,10 @@ impl Aws {
                 .set_next_token(token)
                 .send();
             let page = self.organizations("organizations:ListTagsForResource", operation, call).await?;
-            tags.extend(page.tags().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())));
+            let shown = told("Tags", page.tags.as_deref()).map_err(|what| Fault::bug(operation(), what))?;
+            for tag in shown {
+                tags.extend([named(tag.key(), tag.value()).map_err(|what| Fault::bug(operation(), what))?]);
+            }
             token = pages.next_token(page.next_token()).map_err(|what| Fault::bug(operation(), what))?;
             if token.is_none() {
                 return Ok(tags);
@@ -160,7 +163,8 @@ impl Aws {
         loop {
             let call = self.hub.organizations.list_roots().set_next_token(token).send();
             let page = self.organizations("organizations:ListRoots", operation, call).await?;
-            for root in page.roots() {
+            let shown = told("Roots", page.roots.as_deref()).map_err(|what| Fault::bug(operation(), what))?;
+            for root in shown {
                 roots.push(ou_of(root.id(), root.name()).map_err(|what| Fault::bug(operation(), what))?);
             }
             token = pages.next_token(page.next_token()).map_err(|what| Fault::bug(operation(), what))?;
@@ -184,7 +188,8 @@ impl Aws {
                 .send();
             let page =
                 self.organizations("organizations:ListOrganizationalUnitsForParent", operation, call).await?;
-            for ou in page.organizational_units() {
+            let shown = told("OrganizationalUnits", page.organizational_units.as_deref());
+            for ou in shown.map_err(|what| Fault::bug(operation(), what))? {
                 ous.push(ou_of(ou.id(), ou.name()).map_err(|what| Fault::bug(operation(), what))?);
             }
             token = pages.next_token(page.next_token()).map_err(|what| Fault::bug(operation(), what))?;
@@ -207,7 +212,8 @@ impl Aws {
                 .set_next_token(token)
                 .send();
             let page = self.organizations("organizations:ListAccountsForParent", operation, call).await?;
-            for account in page.accounts() {
+            let shown = told("Accounts", page.accounts.as_deref());
+            for account in shown.map_err(|what| Fault::bug(operation(), what))? {
                 let id =
                     parsed("Id of an account", account.id()).map_err(|what| Fault::bug(operation(), what))?;
                 accounts.push(id);
@@ -256,8 +262,10 @@ impl AccountPages {
         }
         let call = self.aws.hub.organizations.list_accounts().set_next_token(self.token.clone()).send();
         let page = self.aws.organizations("organizations:ListAccounts", operation, call).await?;
-        let mut accounts = Vec::with_capacity(page.accounts().len());
-        for account in page.accounts() {
+        let shown =
+            told("Accounts", page.accounts.as_deref()).map_err(|what| Fault::bug(operation(), what))?;
+        let mut accounts = Vec::with_capacity(shown.len());
+        for account in shown {
             let id =
                 parsed("Id of an account", account.id()).map_err(|what| Fault::bug(operation(), what))?;
             let text = |text: Option<&str>| text.unwrap_or_default().to_owned();

@@ -12,7 +12,7 @@ use keysweep_core::ids::{AccessKeyId, AccountId, UserId, UserName};
 use keysweep_core::planted;
 
 use crate::aws::Hub;
-use crate::convert::{key_status, parsed, past_timestamp, timestamp, unless_not_applicable};
+use crate::convert::{key_status, named, parsed, past_timestamp, timestamp, unless_not_applicable};
 use crate::fault::{Fault, FaultKind};
 use crate::pages::Pages;
 use crate::session::Account;
@@ -248,11 +248,12 @@ fn user_facts(user: Option<&User>, name: &UserName) -> Result<UserFacts, String>
     if user.user_name() != name.as_str() {
         return Err(format!("answer is about user {:?}", crate::fault::short(user.user_name())));
     }
-    let tags = user.tags().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned()));
+    let tags: Result<BTreeMap<_, _>, _> =
+        user.tags().iter().map(|tag| named(tag.key(), tag.value())).collect();
     Ok(UserFacts {
         user_id: parsed("UserId", Some(user.user_id()))?,
         path: user.path().to_owned(),
-        tags: tags.collect::<BTreeMap<_, _>>(),
+        tags: tags?,
     })
 }
 

@@ -1,14 +1,16 @@
-//! Answers that were cut off are no answers.
+//! Answers that were cut off or garbled are no answers.
 //!
 //! The SDK's XML parser takes a body that ends in the middle for one whose missing elements are absent: a user
 //! without tags, a list without its last keys, a change whose answer nobody read. HTTP's own framing catches a
-//! connection that breaks, but not a proxy that answers with half a body.
+//! connection that breaks, but not a proxy that answers with half a body. Nor does the parser compare the names of tags,
+//! and where the text is no XML any more it takes what follows for absent, too.
 
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::context::AfterDeserializationInterceptorContextRef;
 use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
+use xmlparser::{ElementEnd, Token, Tokenizer};
 
 /// Fails a successful answer of IAM or STS whose body is not one whole XML element.
 #[derive(Debug, Clone, Copy)]
@@ -28,21 +30,48 @@ impl Intercept for WholeAnswer {
     ) -> Result<(), BoxError> {
         let response = context.response();
         let whole = response.body().bytes().is_some_and(is_whole);
-        if response.status().is_success() && !whole { Err("answer was cut off".into()) } else { Ok(()) }
+        if response.status().is_success() && !whole {
+            Err("answer was cut off or garbled".into())
+        } else {
+            Ok(())
+        }
     }
 }
 
-/// Whether the text is one element that is closed at its end, an XML declaration in front of it aside.
+/// What says that there is a list, though it be empty: whether it goes on, which IAM always tells and moto does not, or
+/// one of the lists that are read.
+const IN_LISTS: [&str; 4] = ["IsTruncated", "AccessKeyMetadata", "Users", "AttachedPolicies"];
+
+/// Whether the text is well-formed XML, every element closed by its own name, that holds a list where one was asked for:
+/// without it the answer would pass for an empty list.
 fn is_whole(body: &[u8]) -> bool {
-    let body = body.trim_ascii();
-    let element = match body.strip_prefix(b"<?") {
-        Some(rest) => rest.splitn(2, |byte| *byte == b'>').nth(1).unwrap_or_default().trim_ascii(),
-        None => body,
-    };
-    let name = element.strip_prefix(b"<").unwrap_or_default();
-    let name = name.split(|byte| matches!(byte, b' ' | b'>' | b'/') || byte.is_ascii_whitespace()).next();
-    let before = element.strip_suffix(b">").and_then(|rest| rest.strip_suffix(name.unwrap_or_default()));
-    name.is_some_and(|name| !name.is_empty()) && before.is_some_and(|rest| rest.ends_with(b"</"))
+    let Ok(text) = std::str::from_utf8(body) else { return false };
+    let (mut root, mut open, mut holds_a_list) = (None, Vec::new(), false);
+    for token in Tokenizer::from(text.trim()) {
+        match token {
+            Ok(Token::ElementStart { prefix, local, .. }) => {
+                root.get_or_insert(local.as_str());
+                holds_a_list |= IN_LISTS.contains(&local.as_str());
+                open.push((prefix.as_str(), local.as_str()));
+            }
+            Ok(Token::ElementEnd { end: ElementEnd::Close(prefix, local), .. }) => {
+                if open.pop() != Some((prefix.as_str(), local.as_str())) {
+                    return false;
+                }
+            }
+            Ok(Token::ElementEnd { end: ElementEnd::Empty, .. }) => {
+                open.pop();
+                // Nothing at all was answered.
+                if open.is_empty() {
+                    return false;
+                }
+            }
+            Ok(_) => {}
+            Err(_) => return false,
+        }
+    }
+    let is_list = root.is_some_and(|name| name.starts_with("List"));
+    root.is_some() && open.is_empty() && (holds_a_list || !is_list)
 }
 
 #[cfg(test)]
@@ -63,5 +92,22 @@ mod tests {
         for nonsense in ["", "<>", "</>", "ok", "<html><body>", "<A></B>", "<?xml?>", "<?xml"] {
             assert!(!is_whole(nonsense.as_bytes()), "{nonsense:?}");
         }
+    }
+
+    #[test]
+    fn a_garbled_answer_is_not_a_whole_one() {
+        assert!(is_whole(b"<A b=\"c\"><B/><C>d</C></A>"));
+        for nonsense in ["<A><B></C></A>", "<A></B></A>", "<A></A><A></A>", "<A></A>ok", "<A><B></A>", "<A/>"]
+        {
+            assert!(!is_whole(nonsense.as_bytes()), "{nonsense:?}");
+        }
+    }
+
+    #[test]
+    fn a_list_without_its_list_is_not_a_whole_one() {
+        let list = |inside: &str| format!("<ListUsersResponse>{inside}</ListUsersResponse>");
+        assert!(is_whole(list("<IsTruncated>false</IsTruncated>").as_bytes()));
+        assert!(is_whole(list("<Users/>").as_bytes()));
+        assert!(!is_whole(list("<ListUsersResult></ListUsersResult>").as_bytes()));
     }
 }

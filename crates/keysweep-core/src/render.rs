@@ -326,8 +326,10 @@ fn compliance(finding: Finding, idle_days: i64, age_days: i64) -> Vec<String> {
 }
 
 fn remediation(key: &PlannedKey) -> Vec<String> {
-    let of_key =
-        format!("--user-name {} --access-key-id {}", quote(key.facts.user_name.as_str()), key.facts.key);
+    let user = key.facts.user_name.as_str();
+    // A name that begins with a dash would be taken for an option.
+    let to = if user.starts_with('-') { '=' } else { ' ' };
+    let of_key = format!("--user-name{to}{} --access-key-id {}", quote(user), key.facts.key);
     match key.facts.status {
         KeyStatus::Active => vec![
             format!("aws iam update-access-key {of_key} --status Inactive"),

@@ -16,5 +16,6 @@ pub mod http;
 pub mod logging;
 pub mod metrics;
 pub mod operator;
+mod safe;
 pub mod socket;
 pub mod sweep;

@@ -14,6 +14,8 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::{EnvFilter, Layer, Registry};
 
+use crate::safe::{safe, safe_colours, safe_json};
+
 /// Text or JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
@@ -75,13 +77,47 @@ where
         .with_default_directive(LevelFilter::INFO.into())
         .parse(level)
         .map_err(|source| LoggingError::Level { level: level.into(), source })?;
-    let layer = tracing_subscriber::fmt::layer().with_writer(writer);
+    let layer = tracing_subscriber::fmt::layer().with_writer(OneLine { writer, form });
     let layer: Box<dyn Layer<Registry> + Send + Sync> = match form {
         Form::Text { colour } => layer.with_ansi(colour).with_target(false).boxed(),
         Form::Json => layer.json().flatten_event(true).with_current_span(false).boxed(),
     };
     let counted = layer.and_then(Counter(count)).with_filter(wanted).with_filter(filter_fn(may_be_shown));
     Ok(Registry::default().with(counted))
+}
+
+/// Keeps each message on its line: names and reasons of others end none, begin none and move no cursor.
+struct OneLine<W> {
+    writer: W,
+    form: Form,
+}
+
+impl<'w, W: MakeWriter<'w>> MakeWriter<'w> for OneLine<W> {
+    type Writer = OneLine<W::Writer>;
+
+    fn make_writer(&'w self) -> Self::Writer {
+        OneLine { writer: self.writer.make_writer(), form: self.form }
+    }
+}
+
+impl<W: Write> Write for OneLine<W> {
+    /// Takes one message with the line break at its end, as the layer hands it over.
+    fn write(&mut self, message: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(message);
+        let line = text.strip_suffix('\n').unwrap_or(&text);
+        let line = match self.form {
+            // Of the escape sequences of others the layer writes out only those in the message itself.
+            Form::Text { colour: true } => safe_colours(line),
+            Form::Text { colour: false } => safe(line),
+            Form::Json => safe_json(line),
+        };
+        self.writer.write_all(format!("{line}\n").as_bytes())?;
+        Ok(message.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
 }
 
 /// Whether messages like this one can hold no secret.
@@ -188,6 +224,21 @@ mod tests {
         assert_eq!(value["message"], "scanned");
         assert_eq!(value["account"], "111122223333");
         assert_eq!(value["level"], "INFO");
+    }
+
+    #[test]
+    fn a_message_stays_on_its_line_whatever_it_is_about() {
+        let name = "a\n2026-01-01T00:00:00Z ERROR forged\u{1b}[2J\u{9b}2J\u{202e}\u{2028}\r";
+        for form in [Form::Text { colour: false }, Form::Text { colour: true }, Form::Json] {
+            let (text, _) = log("info", form, || tracing::info!(user = %name, why = name, "{name}"));
+            let line = text.strip_suffix('\n').unwrap();
+            assert!(!line.contains(['\n', '\r', '\u{9b}', '\u{202e}', '\u{2028}']), "{line:?}");
+            assert!(!line.contains("\u{1b}[2J"), "{line:?}");
+            if form == Form::Json {
+                let value: serde_json::Value = serde_json::from_str(line).unwrap();
+                assert_eq!((value["why"].as_str(), value["user"].as_str()), (Some(name), Some(name)));
+            }
+        }
     }
 
     #[test]

@@ -65,7 +65,7 @@ pub struct Report {
 struct Names {
     /// Rows, by position, whose user has another row.
     repeated: HashSet<usize>,
-    /// Whether some row has none.
+    /// Whether some row has none, or runs over lines and may have swallowed others.
     missing: bool,
 }
 
@@ -89,7 +89,9 @@ impl Report {
             return Err(ReportError::Empty);
         }
         let columns = Columns::find(header)?;
-        let names = Names::read(&mut reader, columns.user);
+        let swallows = !is_one_line(header);
+        let mut names = Names::read(&mut reader, columns.user);
+        names.missing |= swallows;
         Ok(Self { content, columns, account, generated_at, now, names })
     }
 
@@ -99,7 +101,8 @@ impl Report {
         self.generated_at
     }
 
-    /// Whether every row has a name. Nobody knows whose keys are missing otherwise.
+    /// Whether every row has a name and a line of its own. Nobody knows whose keys are missing otherwise: a quote too
+    /// many makes one row of several.
     #[must_use]
     pub fn names_every_user(&self) -> bool {
         !self.names.missing
@@ -170,6 +173,11 @@ fn records(reader: Reader<&[u8]>) -> impl Iterator<Item = ByteRecord> {
     reader.into_byte_records().map_while(Result::ok)
 }
 
+/// Whether a record holds no line break: nothing that IAM writes into a report does.
+fn is_one_line(record: &ByteRecord) -> bool {
+    !record.as_slice().contains(&b'\n')
+}
+
 impl Names {
     /// Names are kept as hashes, eight bytes a user; that two names share one is next to impossible, and makes both
     /// unreadable, not both readable.
@@ -180,7 +188,7 @@ impl Names {
         let mut record = ByteRecord::new();
         let mut position = 0;
         while matches!(reader.read_byte_record(&mut record), Ok(true)) {
-            names.missing |= RowError::user_of(&record, user).is_none();
+            names.missing |= RowError::user_of(&record, user).is_none() || !is_one_line(&record);
             match first.entry(hasher.hash_one(record.get(user).unwrap_or_default())) {
                 Entry::Occupied(entry) => names.repeated.extend([*entry.get(), position]),
                 Entry::Vacant(entry) => {

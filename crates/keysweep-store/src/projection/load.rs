@@ -34,7 +34,12 @@ impl Projection {
             let applied = applied.ok_or(Damage::Incomplete)?;
             let mut records = BTreeMap::new();
             each(&self.records, "records", b"", |name, value| {
-                records.insert(parse_name::<AccessKeyId>(name, "records")?, schema::decode_record(value)?);
+                let record = schema::decode_record(value)?;
+                let key = parse_name::<AccessKeyId>(name, "records")?;
+                if record.identity.key != key {
+                    return Err(Damage::Value { tree: "records", problem: "is the record of another key" });
+                }
+                records.insert(key, record);
                 Ok(())
             })?;
             let mut accounts = BTreeMap::new();

@@ -50,13 +50,11 @@ pub(super) fn csv<'a, T: 'a>(
 /// A cell that no spreadsheet takes for a formula.
 ///
 /// Anybody who may create a user chooses its name, and `=`, `+`, `-` and `@` begin a formula; tab and line breaks
-/// are skipped before one (OWASP, CSV injection).
+/// are skipped before one; some take the full-width forms for the same (OWASP, CSV injection). An apostrophe in front
+/// is what spreadsheets take for "text follows". `--format json` has every value as it is.
 fn harmless(cell: &str) -> Cow<'_, str> {
-    if cell.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) {
-        format!("'{cell}").into()
-    } else {
-        cell.into()
-    }
+    let starts = ['=', '+', '-', '@', '\t', '\r', '\n', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'];
+    if cell.starts_with(starts) { format!("'{cell}").into() } else { cell.into() }
 }
 
 /// A finding as the contract of `scan --format json` lists it; what was added later follows at the end.
@@ -123,7 +121,7 @@ mod tests {
 
     #[test]
     fn a_cell_that_begins_like_a_formula_is_a_text() {
-        for cell in ["=1+1", "+1", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "\n=1"] {
+        for cell in ["=1+1", "+1", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "\u{ff1d}1", "\u{ff20}A1"] {
             assert_eq!(harmless(cell), format!("'{cell}"));
         }
         for cell in ["ci-deploy", "", "a=b", "user@example.com"] {

@@ -14,6 +14,10 @@ use super::path::KeyPath;
 /// The largest file that is read: far more than 10,000 rules need.
 const MAX_BYTES: u64 = 4 << 20;
 
+/// Up to here every mistake is told, beyond only the first: each error of the parser carries the whole text with it, so
+/// that a large file that is no TOML at all would take minutes.
+const TELL_ALL_BYTES: usize = 64 << 10;
+
 /// What a configuration file holds.
 pub(super) struct File {
     /// Its values.
@@ -53,19 +57,19 @@ impl File {
         let index = LineIndex::of(bytes);
         let text = std::str::from_utf8(bytes)
             .map_err(|error| vec![(Some(index.line(error.valid_up_to())), "not UTF-8 text".to_owned())])?;
-        let (table, errors) = DeTable::parse_recoverable(text);
+        let problem = |error: &toml::de::Error| {
+            let line = error.span().map(|span| index.line(span.start));
+            (line, format!("not TOML: {}", error.message()))
+        };
         let whole = text.parse::<toml::Table>();
+        if let Some(error) = whole.as_ref().err().filter(|_| text.len() > TELL_ALL_BYTES) {
+            return Err(vec![problem(error)]);
+        }
+        let (table, errors) = DeTable::parse_recoverable(text);
         let values = match whole {
             Ok(values) if errors.is_empty() => values,
             read => {
-                let mut problems: Vec<_> = errors
-                    .iter()
-                    .chain(read.as_ref().err())
-                    .map(|error| {
-                        let line = error.span().map(|span| index.line(span.start));
-                        (line, format!("not TOML: {}", error.message()))
-                    })
-                    .collect();
+                let mut problems: Vec<_> = errors.iter().chain(read.as_ref().err()).map(problem).collect();
                 // One broken line confuses the parser more than once.
                 problems.dedup_by_key(|(line, _)| *line);
                 return Err(problems);

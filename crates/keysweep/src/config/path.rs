@@ -44,6 +44,11 @@ impl KeyPath {
         Self(self.0.iter().take(kept).cloned().collect())
     }
 
+    /// The path, and each above it up to the top.
+    pub(super) fn and_above(&self) -> impl Iterator<Item = Self> {
+        std::iter::successors(Some(self.clone()), |path| (!path.0.is_empty()).then(|| path.parent()))
+    }
+
     /// The last key, for what depends on the name alone.
     pub(super) fn last_key(&self) -> Option<&str> {
         self.0.iter().rev().find_map(|step| match step {

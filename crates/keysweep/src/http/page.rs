@@ -19,6 +19,7 @@ use self::actions::{Actions, actions};
 use self::words::{moment, number, span};
 use crate::engine::Engine;
 use crate::metrics::inventory::Tally;
+use crate::safe::safe_lines;
 
 const STYLE: &str = include_str!("../../templates/page.css");
 
@@ -42,7 +43,8 @@ pub(super) fn render(engine: &Engine, missing: &[String]) -> Result<String, aska
     let (config, latest, now) = (engine.config(), engine.latest(), engine.clock().now());
     let seen = latest.as_ref().map(|latest| &latest.collection);
     let page = engine.store().read(|state| Page::of(now, state, &config.policy, seen, missing));
-    page.render()
+    // A name that turns the order of what is read would do so here as well.
+    page.render().map(|html| safe_lines(&html).into_owned())
 }
 
 #[derive(Template)]

@@ -103,9 +103,9 @@ impl AccountScanner {
             Err(fault) => Err(fault),
         };
         match report {
-            // Nobody knows whose keys a row without a name stands for.
+            // Nobody knows whose keys a row without a name stands for, or one that swallowed others.
             Ok(report) if !report.names_every_user() => {
-                let why = "the credential report has a row without a user".to_owned();
+                let why = "the credential report has a row that stands for no one user".to_owned();
                 if settings.source == ScanSource::Report {
                     return Err(Progressed::Done(Outcome::Failed { reason: why }));
                 }

@@ -8,7 +8,7 @@ use keysweep_core::render::{Coverage, FindingRow, NextAction, NotScanned, ScanDo
 use super::{account, tone};
 use crate::cli::console::Screen;
 use crate::cli::table::{Text, Tone, table};
-use crate::cli::text::{count, when};
+use crate::cli::text::{count, safe, when};
 use crate::operator::PlanDocument;
 
 /// How many accounts or users are named before the rest is only counted: a screen of them is read by nobody.
@@ -105,12 +105,13 @@ fn coverage(coverage: &Coverage) -> Vec<String> {
     }
     let mut lines = vec![head];
     let of_account =
-        |word: &'static str| move |a: &NotScanned| format!("  {word} {}: {}", a.account_id, a.reason);
+        |word: &'static str| move |a: &NotScanned| format!("  {word} {}: {}", a.account_id, safe(&a.reason));
     named(&mut lines, failed.iter().map(of_account("failed")));
     named(&mut lines, skipped.iter().map(of_account("skipped")));
-    let unread = unread_users
-        .iter()
-        .map(|user| format!("  unread user {} in {}: {}", user.user_name, user.account_id, user.reason));
+    let unread = unread_users.iter().map(|user| {
+        let (name, reason) = (safe(&user.user_name), safe(&user.reason));
+        format!("  unread user {name} in {}: {reason}", user.account_id)
+    });
     named(&mut lines, unread);
     lines
 }

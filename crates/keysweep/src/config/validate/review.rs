@@ -1,5 +1,6 @@
 //! Gathers mistakes and warnings while a configuration is looked through.
 
+use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::io::Read;
 use std::path::Path;
@@ -16,12 +17,12 @@ pub(in crate::config) struct Review {
     pub(in crate::config) layers: Layers,
     mistakes: Vec<Mistake>,
     warnings: Vec<Mistake>,
-    wrong: Vec<KeyPath>,
+    wrong: BTreeSet<KeyPath>,
 }
 
 impl Review {
     pub(in crate::config) fn new(layers: Layers, mistakes: Vec<Mistake>) -> Self {
-        Self { layers, mistakes, warnings: Vec::new(), wrong: Vec::new() }
+        Self { layers, mistakes, warnings: Vec::new(), wrong: BTreeSet::new() }
     }
 
     /// Mistakes and warnings.
@@ -34,7 +35,7 @@ impl Review {
             return;
         }
         self.mistakes.push(self.mistake(path, problem));
-        self.wrong.push(path.clone());
+        self.wrong.insert(path.clone());
     }
 
     /// A value that is not what was expected.
@@ -57,12 +58,13 @@ impl Review {
     }
 
     pub(super) fn is_wrong(&self, path: &KeyPath) -> bool {
-        self.wrong.iter().any(|wrong| wrong.covers(path))
+        path.and_above().any(|above| self.wrong.contains(&above))
     }
 
     /// Whether something at or below a path is known to be wrong.
     pub(super) fn has_mistakes_below(&self, path: &KeyPath) -> bool {
-        self.is_wrong(path) || self.wrong.iter().any(|wrong| path.covers(wrong))
+        // Whatever is below a path comes right after it.
+        self.is_wrong(path) || self.wrong.range(path..).next().is_some_and(|wrong| path.covers(wrong))
     }
 
     pub(super) fn parse<T: FromStr>(&mut self, path: &KeyPath, text: &str, expected: &str) -> Option<T> {
