@@ -1,20 +1,14 @@
 //! Months of simulated time, in which nothing that was promised is broken.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
-use keysweep_tests::history::{Setting, run};
+use keysweep_tests::history::{Setting, live_through};
 
 #[test]
-fn one() {
-    let seed = std::env::var("SEED").map_or(1, |s| s.parse().unwrap());
-    let days = std::env::var("DAYS").map_or(60, |s| s.parse().unwrap());
-    let n = std::env::var("N").map_or(1, |s| s.parse().unwrap());
-    let start = std::time::Instant::now();
-    let mut all = keysweep_tests::history::Tally::default();
-    for seed in seed..seed + n {
-        match run(Setting { seed, days, most_accounts: 10, tell: std::env::var("TELL").is_ok() }) {
-            Ok(tally) => all.merge(&tally),
-            Err(broken) => println!("seed {seed}: {broken}"),
-        }
-    }
-    println!("{all}{:?}", start.elapsed());
+fn a_hundred_histories_of_sixty_days_break_no_promise() {
+    let setting = Setting { seed: 1, days: 60, most_accounts: 10, tell: false };
+    let (tally, broken) = live_through(setting, 100);
+    println!("{tally}");
+    let broken =
+        broken.iter().map(|broken| format!("seed {}: {broken}", broken.setting.seed)).collect::<Vec<_>>();
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
 }

@@ -2,12 +2,10 @@
 #![allow(clippy::print_stdout, reason = "its output is its purpose")]
 
 use std::process::ExitCode;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread;
 
 use clap::Parser;
-use keysweep_tests::history::{Setting, Tally, run};
+use keysweep_core::planted::{Bug, plant};
+use keysweep_tests::history::{Setting, first_broken, live_through};
 
 /// Histories of simulated time, each from its seed.
 #[derive(Debug, Parser)]
@@ -27,38 +25,53 @@ struct Options {
     /// Tell every day on stderr
     #[arg(long)]
     tell: bool,
+    /// Plant this mistake: the promise that it breaches must break
+    #[arg(long, value_name = "BUG", conflicts_with = "hunt")]
+    plant: Option<Bug>,
+    /// Plant every mistake in turn, and tell which promise broke and after how many histories
+    #[arg(long)]
+    hunt: bool,
+}
+
+impl Options {
+    fn setting(&self) -> Setting {
+        Setting { seed: self.first_seed, days: self.days, most_accounts: self.accounts, tell: self.tell }
+    }
 }
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    let next = AtomicU64::new(options.first_seed);
-    let end = options.first_seed + options.seeds;
-    let total = Mutex::new((Tally::default(), 0_u64));
-    let threads = thread::available_parallelism().map_or(1, usize::from);
-    thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= end {
-                        return;
-                    }
-                    let (days, most_accounts, tell) = (options.days, options.accounts, options.tell);
-                    let result = run(Setting { seed, days, most_accounts, tell });
-                    let Ok(mut total) = total.lock() else { return };
-                    match result {
-                        Ok(tally) => total.0.merge(&tally),
-                        Err(broken) => {
-                            total.1 += 1;
-                            println!("seed {seed}: {broken}");
-                        }
-                    }
-                }
-            });
-        }
-    });
-    let Ok((tally, broken)) = total.into_inner() else { return ExitCode::FAILURE };
+    if options.hunt {
+        return hunt(&options);
+    }
+    plant(options.plant);
+    let (tally, broken) = live_through(options.setting(), options.seeds);
+    for broken in &broken {
+        println!("seed {}: {broken}", broken.setting.seed);
+    }
     println!("{tally}");
-    println!("{} histories of {} days, {broken} with a broken promise", options.seeds, options.days);
-    if broken == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    println!("{} histories of {} days, {} with a broken promise", options.seeds, options.days, broken.len());
+    if broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn hunt(options: &Options) -> ExitCode {
+    println!("| planted mistake | promise | what broke | histories | how it showed |");
+    println!("|---|---|---|--:|---|");
+    let mut missed = 0;
+    for bug in Bug::ALL {
+        plant(Some(*bug));
+        match first_broken(options.setting(), options.seeds) {
+            Some(broken) => {
+                let histories = broken.setting.seed - options.first_seed + 1;
+                let (promise, what) = (broken.breach.promise, broken.breach.what);
+                println!("| {bug} | {} | {promise} | {histories} | {what} |", bug.promise());
+            }
+            None => {
+                missed += 1;
+                println!("| {bug} | {} | **not caught** | {} | |", bug.promise(), options.seeds);
+            }
+        }
+    }
+    println!("\n{} of {} caught", Bug::ALL.len() - missed, Bug::ALL.len());
+    if missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -45,6 +45,12 @@ async fn lived(shared: &mut Shared) -> Ended {
     shared.oracle.life_began();
     let Some(engine) = open(shared).await else { return Ended::Died };
     after_opening(shared, &engine).await;
+    // A daemon looks as soon as it is up.
+    let mut first = shared.rng(9);
+    prepare(shared, &mut first);
+    if shared.day < shared.setting.days && sweep_once(shared, &engine, &mut first).await {
+        return Ended::Died;
+    }
     loop {
         if shared.day >= shared.setting.days || shared.oracle.breach().is_some() {
             return stop(&engine).await;
@@ -193,13 +199,16 @@ fn prepare(shared: &mut Shared, rng: &mut ChaCha8Rng) {
 async fn sweep_once(shared: &mut Shared, engine: &Arc<Engine>, rng: &mut ChaCha8Rng) -> bool {
     let death = shared.death.clone();
     let full = shared.disk_is_full;
-    let beside = rng.random_bool(0.25);
-    let pause = Duration::from_millis(rng.random_range(0..4000));
+    let beside = if rng.random_bool(0.4) { rng.random_range(1..4) } else { 0 };
     let swept = {
         let operator = async {
-            if beside {
-                sleep(pause).await;
-                people::operator(shared, engine, rng).await;
+            for _ in 0..beside {
+                sleep(Duration::from_millis(rng.random_range(0..1500))).await;
+                if rng.random_bool(0.5) {
+                    people::owner(shared, rng);
+                } else {
+                    people::operator(shared, engine, rng).await;
+                }
             }
         };
         let both = async { tokio::join!(timeout(SWEEP_ENDS_WITHIN, sweep(engine)), operator).0 };

@@ -24,7 +24,9 @@ mod weather;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -133,6 +135,60 @@ pub fn run(setting: Setting) -> Result<Tally, Box<Broken>> {
     tally.add_many("calls", shared.sim.total_calls());
     tally.add_many("missed uses", u64::try_from(shared.sim.missed_uses().len()).unwrap_or(u64::MAX));
     Ok(tally)
+}
+
+/// Lives through so many histories, from the seed of `setting` on, as many side by side as there are processors.
+#[must_use]
+pub fn live_through(setting: Setting, seeds: u64) -> (Tally, Vec<Broken>) {
+    let ended = Mutex::new((Tally::default(), Vec::new()));
+    each_seed(setting, seeds, |result| {
+        let mut ended = ended.lock().expect("no history panicked");
+        match result {
+            Ok(tally) => ended.0.merge(&tally),
+            Err(broken) => ended.1.push(*broken),
+        }
+        true
+    });
+    let (tally, mut broken) = ended.into_inner().expect("no history panicked");
+    broken.sort_by_key(|broken| broken.setting.seed);
+    (tally, broken)
+}
+
+/// Lives through at most so many histories until a promise is broken.
+#[must_use]
+pub fn first_broken(setting: Setting, seeds: u64) -> Option<Broken> {
+    let first = Mutex::new(None::<Broken>);
+    each_seed(setting, seeds, |result| {
+        let Err(broken) = result else { return true };
+        let mut first = first.lock().expect("no history panicked");
+        if first.as_ref().is_none_or(|first| broken.setting.seed < first.setting.seed) {
+            *first = Some(*broken);
+        }
+        false
+    });
+    first.into_inner().expect("no history panicked")
+}
+
+/// Runs one history after the other on each processor, until one of them says that it is enough.
+fn each_seed(setting: Setting, seeds: u64, ended: impl Fn(Result<Tally, Box<Broken>>) -> bool + Sync) {
+    let next = AtomicU64::new(setting.seed);
+    let end = setting.seed + seeds;
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= end {
+                        return;
+                    }
+                    if !ended(run(Setting { seed, ..setting })) {
+                        next.store(end, Ordering::Relaxed);
+                    }
+                }
+            });
+        }
+    });
 }
 
 impl Shared {

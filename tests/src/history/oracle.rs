@@ -71,6 +71,20 @@ struct Inner {
     /// Keys that keysweep may not touch by itself.
     held: BTreeMap<String, Vec<Held>>,
     paused: bool,
+    /// When the pause was acknowledged.
+    paused_since: Option<Timestamp>,
+    /// Changes of the ledger that were looked at.
+    ledger_read: u64,
+    /// The last failed change in each account.
+    failed: BTreeMap<String, Timestamp>,
+    /// Keys whose change is intended and not settled, with their account, and whether that was scanned since.
+    unsettled: BTreeMap<String, (String, bool)>,
+    /// Who a key belongs to and when it was made, as it was flagged.
+    named: BTreeMap<String, (String, Option<Timestamp>)>,
+    newly_due: usize,
+    /// Whether the machine's clock tells the time, give or take a minute.
+    clock_is_right: bool,
+    tripped: bool,
     /// The key and change that an operator orders right now.
     ordered: Option<(String, &'static str)>,
     approved: BTreeSet<(String, &'static str)>,
@@ -115,6 +129,14 @@ impl Oracle {
             watched: BTreeMap::new(),
             held: BTreeMap::new(),
             paused: false,
+            paused_since: None,
+            ledger_read: 0,
+            failed: BTreeMap::new(),
+            unsettled: BTreeMap::new(),
+            named: BTreeMap::new(),
+            newly_due: 0,
+            clock_is_right: true,
+            tripped: false,
             ordered: None,
             approved: BTreeSet::new(),
             incidents: BTreeSet::new(),
@@ -187,11 +209,17 @@ impl Oracle {
         inner.notice_times.clear();
         inner.applied.clear();
         inner.open.clear();
+        inner.failed.clear();
+        inner.deactivated_at.clear();
+        inner.unsettled.clear();
         inner.memory_lost = true;
     }
 
     pub(super) fn paused(&self, paused: bool) {
-        self.locked().paused = paused;
+        let now = self.time.now();
+        let mut inner = self.locked();
+        inner.paused = paused;
+        inner.paused_since = paused.then_some(now);
     }
 
     pub(super) fn is_paused(&self) -> bool {
@@ -228,6 +256,10 @@ impl Oracle {
     /// An owner set a key Active that keysweep had deactivated, or anyone did.
     pub(super) fn woken(&self, key: &str) {
         let mut inner = self.locked();
+        // A key whose deactivation is forgotten is like any other.
+        if !inner.deactivated_at.contains_key(key) {
+            return;
+        }
         let until = self.time.now() + Rules::days(inner.rules.hold_after_reactivation);
         let held = Held { until: Some(until), promise: "P7", why: "it was reactivated" };
         inner.held.entry(key.into()).or_default().push(held);
@@ -247,14 +279,18 @@ impl Oracle {
     /// Reads what the journal has on disk by now.
     pub(super) fn read_journal(&self) {
         let lines = self.disk.durable_lines();
-        let now = self.time.now();
-        self.locked().journal(&self.sim, now, &lines);
+        let (now, off) = (self.time.now(), self.time.off());
+        let mut inner = self.locked();
+        inner.clock_is_right = off.abs() < SignedDuration::from_secs(60);
+        inner.journal(&self.sim, now, &lines);
     }
 
     /// Settles, by what is true, the calls whose end nobody saw.
     pub(super) fn settle(&self) {
         let now = self.time.now();
-        self.locked().settle(&self.sim, now);
+        let mut inner = self.locked();
+        inner.settle(&self.sim, now);
+        inner.after_pause(&self.sim);
     }
 
     fn locked(&self) -> MutexGuard<'_, Inner> {
@@ -374,6 +410,9 @@ impl Watcher for Oracle {
                     let clear = matches!(outcome, Outcome::Answered { status, .. } if *status < 500);
                     let done = matches!(outcome, Outcome::Answered { status: 200, .. });
                     inner.ended(call, key, action, clear, done, now);
+                    if !done {
+                        inner.failed.insert(call.account.to_owned(), now);
+                    }
                 }
             }
         }

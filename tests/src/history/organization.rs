@@ -5,7 +5,7 @@ use keysweep_sim::{Happening, KeySpec, Settings, Sim, UserBuilder};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
-use super::rules::{EXEMPT_TAG, SPECIAL_USERS};
+use super::rules::{EXEMPT_ACCOUNT_TAG, EXEMPT_TAG, SPECIAL_USERS};
 
 /// External ID of every role.
 pub(super) const EXTERNAL_ID: &str = "keysweep-tests";
@@ -32,6 +32,11 @@ pub(super) fn settings(rng: &mut ChaCha8Rng) -> Settings {
     }
 }
 
+/// Whether an account bears the tag that exempts it where the rules say so.
+pub(super) fn is_tagged(account: &str) -> bool {
+    account.ends_with('3')
+}
+
 /// Makes the accounts, and returns their IDs.
 pub(super) fn populate(sim: &Sim, rng: &mut ChaCha8Rng, most_accounts: usize) -> Vec<String> {
     let accounts = rng.random_range(5..=most_accounts.max(5));
@@ -44,6 +49,9 @@ pub(super) fn populate(sim: &Sim, rng: &mut ChaCha8Rng, most_accounts: usize) ->
         // Here and there somebody forgot a role.
         let account = if rng.random_bool(0.95) { account.role(ENFORCE_ROLE, EXTERNAL_ID) } else { account };
         account.add();
+        if is_tagged(&id) {
+            sim.tag_account(&id, EXEMPT_ACCOUNT_TAG, "off");
+        }
         for user in 0..rng.random_range(1..5) {
             let name = match rng.random_range(0..10) {
                 0 => format!("{SPECIAL_USERS}{user}"),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use keysweep::engine::Engine;
 use keysweep::operator::{Decision, Reply, Request};
-use keysweep_sim::{Happening, KeyTruth, RoleSpec, Sim, Who};
+use keysweep_sim::{Happening, KeySpec, KeyTruth, RoleSpec, Sim, Who};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
@@ -80,6 +80,10 @@ pub(super) fn owner(shared: &Shared, rng: &mut ChaCha8Rng) {
                 "puts a role back"
             }
         }
+        14 if rng.random_bool(0.3) => {
+            make_again(sim, key, rng.random_bool(0.5));
+            "makes a user again"
+        }
         14 => {
             let name = format!("new-{}", rng.random_range(0..1000));
             if sim.user_id(&account, &name).is_none() {
@@ -94,6 +98,20 @@ pub(super) fn owner(shared: &Shared, rng: &mut ChaCha8Rng) {
         }
     };
     oracle.count(&format!("owner {deed}"));
+}
+
+/// A user is deleted and made again with the same name, and, against all odds, the same key ID.
+fn make_again(sim: &Sim, key: &KeyTruth, same_date: bool) {
+    let (account, name) = (key.account.clone(), key.user_name.clone());
+    for key in sim.keys_of(&account, &name) {
+        sim.delete_key(&key.key_id);
+    }
+    sim.happen("owner", Happening::DeleteUser { account: account.clone(), user: name.clone() });
+    if sim.user_id(&account, &name).is_some() {
+        return;
+    }
+    let created = if same_date { key.created } else { key.created - SignedDuration::from_hours(24) };
+    sim.user(&account, &name).path("/ci/").key(KeySpec::new().id(&key.key_id).created(created)).add();
 }
 
 const MANAGEMENT: &str = "100000000000";

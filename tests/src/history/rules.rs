@@ -10,6 +10,9 @@ use rand_chacha::ChaCha8Rng;
 /// The tag that exempts a user.
 pub(super) const EXEMPT_TAG: &str = "keysweep:exempt";
 
+/// The tag that exempts an account.
+pub(super) const EXEMPT_ACCOUNT_TAG: &str = "keysweep";
+
 /// Users whose names begin so have an override of their own.
 pub(super) const SPECIAL_USERS: &str = "svc-";
 
@@ -50,6 +53,10 @@ pub(super) struct Rules {
     pub(super) concurrency: usize,
     /// Whether a rule asks for the OUs above accounts.
     pub(super) reads_ous: bool,
+    /// Whether accounts may be exempt by a tag of theirs.
+    pub(super) exempts_accounts: bool,
+    pub(super) surge: f64,
+    pub(super) surge_keys: usize,
     /// Hours of the day, UTC, from and to, in which keys are changed.
     pub(super) hours: Option<(i8, i8)>,
 }
@@ -90,6 +97,9 @@ impl Rules {
             source: if rng.random_bool(0.15) { "live" } else { "auto" },
             concurrency: if rng.random_bool(0.3) { 1 } else { 8 },
             reads_ous: rng.random_bool(0.3),
+            exempts_accounts: rng.random_bool(0.3),
+            surge: 0.2,
+            surge_keys: if rng.random_bool(0.3) { 3 } else { 12 },
             hours: rng.random_bool(0.15).then(|| {
                 let from = rng.random_range(0..24);
                 (from, (from + rng.random_range(10..20)) % 24)
@@ -161,8 +171,8 @@ required = false
 deactivations_per_day = {}
 deletions_per_day = {}
 changes_per_account_per_day = {}
-surge = 0.9
-surge_keys = 40
+surge = {}
+surge_keys = {}
 shrink = {}
 failed_accounts = 3
 [[policy.override]]
@@ -188,6 +198,8 @@ until = "2099-01-01"
             self.deactivations_per_day,
             self.deletions_per_day,
             self.changes_per_account_per_day,
+            self.surge,
+            self.surge_keys,
             self.shrink,
             self.special_unused_after,
         );
@@ -196,6 +208,12 @@ until = "2099-01-01"
             let rule =
                 format!("[[policy.override]]\nmatch = {{ accounts = [\"{account}\"] }}\nmode = \"{mode}\"\n");
             let _ = write!(toml, "{rule}");
+        }
+        if self.exempts_accounts {
+            let rule = format!(
+                "[[policy.exempt]]\nmatch = {{ account_tags = {{ \"{EXEMPT_ACCOUNT_TAG}\" = \"off\" }} }}\nreason = \"tagged\"\nuntil = \"2099-01-01\"\n"
+            );
+            toml.push_str(&rule);
         }
         if let Some((from, to)) = self.hours {
             toml = toml.replace("[notices]", &format!("hours = \"{from:02}:00-{to:02}:00\"\n[notices]"));

@@ -61,7 +61,17 @@ impl Inner {
             _ => "",
         };
         match text(line, "event") {
-            "intent" => *self.intents.entry((key, action)).or_default() += 1,
+            "intent" => {
+                self.unsettled.insert(key.clone(), (text(line, "account_id").to_owned(), false));
+                *self.intents.entry((key, action)).or_default() += 1;
+            }
+            "deactivated" => {
+                self.unsettled.remove(&key);
+                self.deactivated_at.entry(key).or_insert(at);
+            }
+            "deleted" | "refused" | "unclear" | "absent" => {
+                self.unsettled.remove(&key);
+            }
             "noticed" => {
                 let seq = line.get("seq").and_then(Value::as_u64).unwrap_or_default();
                 // The clock that wrote the line may have been wrong; when it was first seen is known.
@@ -69,11 +79,20 @@ impl Inner {
                 self.noticed.insert(key, Notice { at });
             }
             "flagged" => {
+                let named =
+                    |name: &str| line.pointer(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+                let (user_id, created) = (named("/named/user_id"), named("/named/created"));
+                self.named.insert(key.clone(), (user_id, created.parse().ok()));
                 let last_use =
                     line.get("last_use").and_then(|use_| use_.pointer("/at/at")).and_then(Value::as_str);
                 self.flagged.insert(key, last_use.and_then(|at| at.parse().ok()));
             }
-            "cleared" | "notice_voided" | "reactivated" | "undone" => {
+            "reactivated" | "undone" | "forgotten" => {
+                self.unsettled.remove(&key);
+                self.noticed.remove(&key);
+            }
+            "cleared" | "notice_voided" | "hold_placed" | "hold_released" | "hold_expired" | "denied"
+            | "exempt_began" | "exempt_ended" => {
                 self.noticed.remove(&key);
             }
             _ => {}
@@ -83,7 +102,24 @@ impl Inner {
     /// What the promises say of a line just written.
     fn news(&mut self, sim: &Sim, now: Timestamp, line: &Value) {
         let key = text(line, "access_key_id");
+        match text(line, "kind") {
+            "account_left" => self.account_left(sim, text(line, "account_id")),
+            "account_scanned" => {
+                let account = text(line, "account_id");
+                self.unsettled
+                    .values_mut()
+                    .filter(|(of, _)| of == account)
+                    .for_each(|(_, scanned)| *scanned = true);
+            }
+            "breaker_tripped" => self.tripped = true,
+            "breaker_reset" => self.tripped = false,
+            "sweep_finished" => self.sweep_finished(sim, line),
+            _ => {}
+        }
         match text(line, "event") {
+            "became_due" => self.newly_due += 1,
+            "flagged" => self.flagged_rightly(now, line),
+            "deactivated" => self.deactivated_indeed(sim, now, key),
             "cleared" => self.cleared(sim, now, key),
             "absent" => self.absent(sim, key),
             "last_use_moved" => {
@@ -95,9 +131,75 @@ impl Inner {
         }
     }
 
+    /// P11: every account is scanned, failed or skipped. P8: a surge trips the breaker. P4: what a crash left open is
+    /// settled by a sweep that sees the account.
+    fn sweep_finished(&mut self, sim: &Sim, line: &Value) {
+        let number = |name: &str| line.get(name).and_then(Value::as_u64).unwrap_or_default();
+        let (covered, accounts) =
+            (number("scanned") + number("failed") + number("skipped"), sim.account_ids().len());
+        if usize::try_from(covered).ok() != Some(accounts) {
+            self.broken("P11", format!("a sweep covers {covered} of {accounts} accounts"));
+        }
+        let active = sim.keys().iter().filter(|key| key.status == "Active").count();
+        // Twice the limit: which keys count as active is for keysweep to say.
+        let limit = 2 * self.rules.surge_keys.max(active / 5 + 1);
+        let newly_due = std::mem::take(&mut self.newly_due);
+        if newly_due > limit && !self.tripped {
+            self.broken("P8", format!("{newly_due} keys became due in one sweep"));
+        }
+        if let Some((key, _)) = self.unsettled.iter().find(|(_, (_, scanned))| *scanned) {
+            let what = format!("the change of {key} is still open after a sweep of its account");
+            self.broken("P4", what);
+        }
+    }
+
+    /// P11: an account has left when it is in the organization no more.
+    fn account_left(&mut self, sim: &Sim, account: &str) {
+        if sim.account_ids().iter().any(|id| id == account) {
+            self.broken("P11", format!("account {account} was recorded as gone, and it is there"));
+        }
+    }
+
+    /// Flagged is what is stale, by what the entry says itself.
+    fn flagged_rightly(&mut self, now: Timestamp, line: &Value) {
+        let date = |name: &str| {
+            line.pointer(name).and_then(Value::as_str).and_then(|at| at.parse::<Timestamp>().ok())
+        };
+        let (created, used) = (date("/named/created"), date("/last_use/at/at"));
+        let user = line.pointer("/named/user_name").and_then(Value::as_str).unwrap_or_default();
+        let Some(idle_since) = created.max(used) else { return };
+        let idle = now.duration_since(idle_since);
+        let short = |rules: &crate::history::rules::Rules| idle < rules.threshold(user, used.is_some());
+        if short(&self.rules)
+            && self.before.as_ref().is_none_or(|(before, _)| short(before))
+            && self.clock_is_right
+        {
+            self.broken("P2", format!("{} was flagged, idle for {idle:#}", text(line, "access_key_id")));
+        }
+    }
+
+    /// P5: deactivated is said of what reads Inactive.
+    fn deactivated_indeed(&mut self, sim: &Sim, now: Timestamp, key: &str) {
+        let lately = |at: Timestamp| now.duration_since(at) < SignedDuration::from_mins(10);
+        let by_people = |change: &keysweep_sim::Change| matches!(change.who, keysweep_sim::Who::Script(_));
+        let touched = sim
+            .changes()
+            .iter()
+            .any(|change| change.key_id.as_deref() == Some(key) && by_people(change) && lately(change.at));
+        if sim.key_status(key).as_deref() == Some("Active") && !touched {
+            self.broken("P5", format!("{key} was recorded as deactivated, and it is Active"));
+        }
+    }
+
     /// P11: gone is said of what is gone.
     fn absent(&mut self, sim: &Sim, key: &str) {
-        if sim.key_exists(key) {
+        // One of the same ID that another user bears, or that was made at another time, is another key.
+        let same = |truth: &keysweep_sim::KeyTruth| {
+            self.named.get(key).is_none_or(|(user_id, created)| {
+                *user_id == truth.user_id && created.is_none_or(|created| created == truth.created)
+            })
+        };
+        if sim.key(key).as_ref().is_some_and(same) {
             self.broken("P11", format!("{key} was recorded as gone, and it is there"));
         }
     }

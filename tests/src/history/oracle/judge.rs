@@ -1,11 +1,12 @@
 //! The judgement of one change, at the moment its call comes.
 
 use jiff::{SignedDuration, Timestamp};
-use keysweep_sim::Sim;
 use keysweep_sim::watch::Call;
+use keysweep_sim::{Sim, Who};
 
 use super::seen::Read;
 use super::{Applied, DEACTIVATE, DELETE, Held, Inner, Oracle, REACTIVATE, user_of};
+use crate::history::organization::is_tagged;
 use crate::history::rules::{Mode, Rules};
 
 /// A re-check comes right before its change; slow answers and limiters lie in between.
@@ -96,6 +97,9 @@ impl Inner {
             return Err(("P1", format!("the mode is {mode:?}")));
         }
         let near = [case.wall - SignedDuration::from_mins(2), case.wall];
+        if rules.exempts_accounts && is_tagged(case.account) {
+            return Err(("P9", "its account bears the tag that exempts".into()));
+        }
         if !case.ordered && !near.into_iter().any(|at| rules.in_window(at)) {
             return Err(("P2", "the window is closed".into()));
         }
@@ -141,6 +145,12 @@ impl Inner {
     fn unrestrained(&self, case: &Case<'_>, off: SignedDuration) -> Verdict {
         if self.paused {
             return Err(("P8", "keysweep is paused".into()));
+        }
+        if let Some(failed) = self.failed.get(case.account)
+            && case.now.duration_since(*failed) < DAY - CLOSE
+            && !case.ordered
+        {
+            return Err(("P8", format!("a change in its account failed at {failed}")));
         }
         if off.abs() > MAX_SKEW + SignedDuration::from_secs(30) {
             return Err(("P8", format!("the clock is off by {off:#}")));
@@ -191,6 +201,12 @@ impl Inner {
         if sim.key(case.key).is_some_and(|truth| truth.user_id != user.user_id) {
             return Err(("P6", "it belongs to another user".into()));
         }
+        let created = listed.iter().find(|key| key.key == case.key).and_then(|key| key.created);
+        if let Some((user_id, then)) = self.named.get(case.key)
+            && (*user_id != user.user_id || *then != created)
+        {
+            return Err(("P6", "it is not the key that was flagged".into()));
+        }
         if let (DELETE, Some(used), Some(at)) = (case.action, used, self.deactivated_at.get(case.key))
             && *used > *at + CLOSE
         {
@@ -234,6 +250,22 @@ impl Inner {
         }
         if action != REACTIVATE {
             self.applied.push(Applied { at, account: account.into(), action });
+        }
+    }
+
+    /// P8: what took effect after a pause was acknowledged.
+    pub(super) fn after_pause(&mut self, sim: &Sim) {
+        let changes = sim.changes_after(self.ledger_read);
+        self.ledger_read += u64::try_from(changes.len()).unwrap_or_default();
+        let Some(since) = self.paused_since else { return };
+        for change in changes {
+            let ours = !matches!(change.who, Who::Script(_)) && change.applied;
+            if ours
+                && change.new.as_deref() != Some("Active")
+                && change.at > since + SignedDuration::from_secs(1)
+            {
+                self.broken("P8", format!("{change:?} took effect after the pause of {since}"));
+            }
         }
     }
 
