@@ -68,6 +68,14 @@ impl Fault {
         Self { kind: FaultKind::Bug, operation, cause: Cause::Contract(what.into()) }
     }
 
+    /// Whether AWS no longer takes the session that signed the call: it expired, or somebody revoked it.
+    #[must_use]
+    pub fn is_of_session(&self) -> bool {
+        const CODES: [&str; 4] =
+            ["ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException"];
+        matches!(&self.cause, Cause::Answer { code, .. } if CODES.contains(&code.as_str()))
+    }
+
     /// What the failure means.
     #[must_use]
     pub fn kind(&self) -> FaultKind {

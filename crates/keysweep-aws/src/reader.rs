@@ -212,7 +212,11 @@ impl Reader {
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
         self.account.turn().await;
-        self.hub.observed(api, operation, call).await
+        let result = self.hub.observed(api, operation, call).await;
+        if result.as_ref().is_err_and(Fault::is_of_session) {
+            self.account.forget_session().await;
+        }
+        result
     }
 }
 

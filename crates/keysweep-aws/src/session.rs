@@ -61,6 +61,11 @@ impl Account {
         self.limiter.acquire_one().await;
     }
 
+    /// AWS no longer takes the session, whatever its expiry says: the next reader gets another.
+    pub(crate) async fn forget_session(&self) {
+        *self.scan.lock().await = None;
+    }
+
     fn is_idle(&self, now: Timestamp) -> bool {
         self.scan.try_lock().is_ok_and(|session| session.as_ref().is_none_or(|session| !session.usable(now)))
     }

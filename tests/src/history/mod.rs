@@ -110,6 +110,8 @@ pub(crate) struct Shared {
 /// # Panics
 /// If a temporary directory or a runtime cannot be made, or keysweep does not open a data_dir that it wrote.
 pub fn run(setting: Setting) -> Result<Tally, Box<Broken>> {
+    // The SDK's jitter is of the thread.
+    fastrand::seed(setting.seed);
     let mut shared = Shared::new(setting);
     let mut downtime = ChaCha8Rng::seed_from_u64(setting.seed ^ 0xD0_0D);
     while shared.day < setting.days {

@@ -78,7 +78,7 @@ struct Inner {
     /// The last failed change in each account.
     failed: BTreeMap<String, Timestamp>,
     /// Keys whose change is intended and not settled, with their account, and whether that was scanned since.
-    unsettled: BTreeMap<String, (String, bool)>,
+    unsettled: BTreeMap<String, journal::Unsettled>,
     /// Who a key belongs to and when it was made, as it was flagged.
     named: BTreeMap<String, (String, Option<Timestamp>)>,
     newly_due: usize,
@@ -228,10 +228,6 @@ impl Oracle {
 
     pub(super) fn ordered(&self, order: Option<(String, &'static str)>) {
         self.locked().ordered = order;
-    }
-
-    pub(super) fn approved(&self, key: &str, action: &'static str) {
-        self.locked().approved.insert((key.into(), action));
     }
 
     /// AWS saw a key of that user exposed.
@@ -389,8 +385,7 @@ impl Watcher for Oracle {
             "iam:ListAccessKeys" => {
                 let most = inner.longest_span();
                 let life = inner.life;
-                let first = call.param("Marker").is_none();
-                let keys = inner.seen.listed(user_of(call), now, first, answer);
+                let keys = inner.seen.listed(user_of(call), now, call.param("Marker"), answer);
                 for key in keys.into_iter().flatten() {
                     let watched = inner.watched.entry(key.key).or_default();
                     if key.status == "Inactive" {
@@ -410,7 +405,7 @@ impl Watcher for Oracle {
                     let clear = matches!(outcome, Outcome::Answered { status, .. } if *status < 500);
                     let done = matches!(outcome, Outcome::Answered { status: 200, .. });
                     inner.ended(call, key, action, clear, done, now);
-                    if !done {
+                    if clear && !done {
                         inner.failed.insert(call.account.to_owned(), now);
                     }
                 }

@@ -16,6 +16,8 @@ use super::rules::{EXEMPT_TAG, Mode, Rules};
 
 /// Something at AWS.
 pub(super) fn owner(shared: &Shared, rng: &mut ChaCha8Rng) {
+    // What keysweep said before is judged by what was true before.
+    shared.oracle.read_journal();
     let (sim, oracle) = (&shared.sim, &shared.oracle);
     let keys: Vec<KeyTruth> = sim.keys().into_iter().filter(|key| key.account != MANAGEMENT).collect();
     let account = shared.accounts[rng.random_range(0..shared.accounts.len())].clone();
@@ -160,9 +162,7 @@ pub(super) async fn operator(shared: &mut Shared, engine: &Engine, rng: &mut Cha
             "changes the configuration"
         }
         (8..13, _) => {
-            for (key, action) in tracked.iter().filter(|(_, action)| !action.is_empty()) {
-                // Before the answer, as from the entry on the change may start.
-                shared.oracle.approved(key, if action == "delete" { DELETE } else { DEACTIVATE });
+            for (key, _) in tracked.iter().filter(|(_, action)| !action.is_empty()) {
                 decide(engine, key, Decision::Approve).await;
             }
             "approves"
@@ -208,6 +208,7 @@ pub(super) async fn operator(shared: &mut Shared, engine: &Engine, rng: &mut Cha
         }
         _ => "looks",
     };
+    shared.oracle.read_journal();
     shared.oracle.count(&format!("operator {deed}"));
 }
 
@@ -256,7 +257,9 @@ async fn undo(shared: &Shared, engine: &Engine, rng: &mut ChaCha8Rng) {
     let ours = deactivated_by_us(sim);
     let Some(key) = pick(rng, &ours).cloned() else { return };
     let Some(truth) = sim.key(&key) else { return };
-    let known = tracked(engine).await.iter().any(|(tracked, _)| *tracked == key);
+    let request = Request::KeysShow { key: key.clone() };
+    let known = matches!(engine.answer("alice", request).await, Reply::Key(document)
+        if serde_json::to_value(&document).is_ok_and(|document| document.pointer("/record/state").is_some_and(|state| state == "deactivated")));
     let well = rng.random_bool(0.7);
     if well {
         sim.clear_faults();

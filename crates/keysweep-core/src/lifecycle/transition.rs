@@ -87,9 +87,9 @@ fn apply(record: &mut Record, when: When, event: &KeyEvent) -> Option<bool> {
             if !record.state.is_tracked() {
                 return None;
             }
-            // An operator's word replaces what stands: that is how a hold is shortened, too.
-            record.hold =
-                Some(Hold { by: by.clone(), reason: reason.clone(), since: when.at, until: *until });
+            // Who wants a hold shortened releases it first: another wish for caution never does.
+            let hold = Hold { by: by.clone(), reason: reason.clone(), since: when.at, until: *until };
+            record.hold = Some(hold.stricter(record.hold.take()));
         }
         KeyEvent::HoldReleased { .. } | KeyEvent::HoldExpired => {
             record.hold.take()?;

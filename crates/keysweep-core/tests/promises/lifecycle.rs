@@ -315,7 +315,7 @@ fn a_key_is_not_forgotten_while_a_change_is_in_flight() {
 }
 
 #[test]
-fn an_operators_hold_replaces_what_stands_and_our_own_never_shortens_one() {
+fn no_hold_shortens_one_that_stands() {
     let mut world = mk_world(Mode::Deactivate);
     world.sweep(day(0));
     let hold =
@@ -326,7 +326,9 @@ fn an_operators_hold_replaces_what_stands_and_our_own_never_shortens_one() {
     world.happen(day(1), 0, KeyEvent::Unclear { action: Action::Deactivate, detail: "reset".into() });
     assert_eq!(until(&world), Some(day(90)));
     world.happen(day(1), 0, hold(day(3)));
-    assert_eq!(until(&world), Some(day(3)));
+    assert_eq!(until(&world), Some(day(90)));
+    world.happen(day(1), 0, hold(day(91)));
+    assert_eq!(until(&world), Some(day(91)));
 }
 
 #[test]

@@ -71,7 +71,7 @@ proptest! {
                 prop_assert!(after.as_ref().is_some_and(|r| r.hold.is_some()), "what was reactivated is held");
             }
             if let (Some(held), Some(after)) = (&held, &after) {
-                let operator = matches!(event.name(), "hold_placed" | "hold_released" | "hold_expired" | "forgotten");
+                let operator = matches!(event.name(), "hold_released" | "hold_expired" | "forgotten");
                 let until = |hold: &Hold| hold.until.unwrap_or(Timestamp::MAX);
                 prop_assert!(
                     operator || after.hold.as_ref().is_some_and(|hold| until(hold) >= until(held)),

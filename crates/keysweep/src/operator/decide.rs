@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use jiff::Timestamp;
 use keysweep_core::ids::AccessKeyId;
-use keysweep_core::lifecycle::{Approval, KeyEvent, Record, State};
+use keysweep_core::lifecycle::{Approval, Hold, KeyEvent, Record, State};
 use keysweep_core::plan::{newly_due, ordered};
 use keysweep_core::planted;
 use keysweep_core::policy::{Subject, Terms};
@@ -89,6 +89,15 @@ impl Engine {
             },
             Decision::Hold { length } => {
                 let until = length.map(|length| after(now, length));
+                let outlasts =
+                    |hold: &&Hold| hold.until.is_none_or(|stands| until.is_some_and(|until| stands > until));
+                if let Some(hold) = record.hold.as_ref().filter(outlasts) {
+                    let ends = hold.until.map_or("it is released".to_owned(), |until| until.to_string());
+                    return refused(format!(
+                        "{key} is on hold until {ends} already ({}); release it first if that is to be shorter",
+                        hold.reason
+                    ));
+                }
                 let done = match until {
                     Some(until) => format!("{key} is on hold until {until}"),
                     None => format!("{key} is on hold until it is released"),

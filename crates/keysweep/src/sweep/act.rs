@@ -22,7 +22,7 @@ use keysweep_core::ticket::{Action, Origin, Ticket, Warrant};
 
 use super::account::in_words;
 use super::organization::{access, look_up};
-use super::reread::{Fresh, Shown, reread, until_it_shows};
+use super::reread::{Fresh, RereadError, Shown, reread, until_it_shows};
 use crate::config::Config;
 use crate::engine::{Engine, OURSELVES};
 
@@ -158,14 +158,15 @@ async fn make_ready(
         return Err(not_sent(action, Reason::Recheck, "the record is not there any more"));
     };
     let account = account_facts(engine, aws, &config, identity.account, action).await;
-    let reader = match aws.reader(identity.account, access(&config, &account)).await {
-        Ok(reader) => reader,
-        Err(fault) => return Err(not_sent(action, Reason::Unknown, in_words(&fault))),
-    };
-    let fresh = match reread(&reader, &record, engine.clock(), config.scan.interval).await {
-        Ok(fresh) => fresh,
-        Err(error) => return Err(not_sent(action, Reason::Recheck, in_words(&error))),
-    };
+    let open = || aws.reader(identity.account, access(&config, &account));
+    let mut reader = open().await.map_err(|fault| not_sent(action, Reason::Unknown, in_words(&fault)))?;
+    let mut fresh = reread(&reader, &record, engine.clock(), config.scan.interval).await;
+    // A session that was revoked since it was made must not stand in the way of an undo: another is had at once.
+    if matches!(&fresh, Err(RereadError::Call(fault)) if fault.is_of_session()) {
+        reader = open().await.map_err(|fault| not_sent(action, Reason::Unknown, in_words(&fault)))?;
+        fresh = reread(&reader, &record, engine.clock(), config.scan.interval).await;
+    }
+    let fresh = fresh.map_err(|error| not_sent(action, Reason::Recheck, in_words(&error)))?;
     let view = View { account: &account, facts: &fresh.facts, sighting: &fresh.sighting };
     // Behind the door, so that no operator decides between what is decided here and its entries.
     let door = engine.changes.door.lock().await;

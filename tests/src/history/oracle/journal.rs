@@ -6,10 +6,23 @@ use serde_json::Value;
 
 use super::{DEACTIVATE, DELETE, Inner, REACTIVATE};
 
+/// How every operator is called here.
+const OPERATOR: &str = "alice";
+
 /// A notice on record.
 #[derive(Debug, Clone)]
 pub(super) struct Notice {
     pub(super) at: Timestamp,
+}
+
+/// A change that is intended and not settled.
+#[derive(Debug, Clone)]
+pub(super) struct Unsettled {
+    account: String,
+    /// The life that intended it.
+    life: u64,
+    /// Whether its account was scanned in a later life.
+    scanned: bool,
 }
 
 impl Inner {
@@ -31,11 +44,14 @@ impl Inner {
     pub(super) fn whole_journal(&mut self, lines: &[u8]) {
         self.intents.clear();
         self.noticed.clear();
+        self.unsettled.clear();
+        self.approved.clear();
         for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
             let Ok(line) = serde_json::from_slice::<Value>(line) else { continue };
             let written = text(&line, "at").parse().unwrap_or(Timestamp::MAX);
             self.remember(written, &line);
         }
+        self.unsettled.values_mut().for_each(|open| open.life = 0);
         if std::mem::take(&mut self.memory_lost) {
             self.sent = self.intents.clone();
         }
@@ -62,7 +78,9 @@ impl Inner {
         };
         match text(line, "event") {
             "intent" => {
-                self.unsettled.insert(key.clone(), (text(line, "account_id").to_owned(), false));
+                let account = text(line, "account_id").to_owned();
+                let life = self.life;
+                self.unsettled.insert(key.clone(), Unsettled { account, life, scanned: false });
                 *self.intents.entry((key, action)).or_default() += 1;
             }
             "deactivated" => {
@@ -71,6 +89,14 @@ impl Inner {
             }
             "deleted" | "refused" | "unclear" | "absent" => {
                 self.unsettled.remove(&key);
+            }
+            // Nobody but an operator approves.
+            "approved" if text(line, "actor") == OPERATOR => {
+                self.approved.insert((key, action));
+            }
+            "approval_asked" | "approval_voided" | "approval_unanswered" => {
+                self.approved.remove(&(key.clone(), DEACTIVATE));
+                self.approved.remove(&(key, DELETE));
             }
             "noticed" => {
                 let seq = line.get("seq").and_then(Value::as_u64).unwrap_or_default();
@@ -106,10 +132,10 @@ impl Inner {
             "account_left" => self.account_left(sim, text(line, "account_id")),
             "account_scanned" => {
                 let account = text(line, "account_id");
-                self.unsettled
-                    .values_mut()
-                    .filter(|(of, _)| of == account)
-                    .for_each(|(_, scanned)| *scanned = true);
+                let life = self.life;
+                let older =
+                    self.unsettled.values_mut().filter(|open| open.account == account && open.life < life);
+                older.for_each(|open| open.scanned = true);
             }
             "breaker_tripped" => self.tripped = true,
             "breaker_reset" => self.tripped = false,
@@ -147,7 +173,7 @@ impl Inner {
         if newly_due > limit && !self.tripped {
             self.broken("P8", format!("{newly_due} keys became due in one sweep"));
         }
-        if let Some((key, _)) = self.unsettled.iter().find(|(_, (_, scanned))| *scanned) {
+        if let Some((key, _)) = self.unsettled.iter().find(|(_, open)| open.scanned) {
             let what = format!("the change of {key} is still open after a sweep of its account");
             self.broken("P4", what);
         }

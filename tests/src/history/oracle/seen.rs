@@ -39,8 +39,8 @@ pub(super) struct Seen {
     pub(super) users: BTreeMap<UserKey, Read<ShownUser>>,
     pub(super) keys: BTreeMap<UserKey, Read<Vec<ListedKey>>>,
     pub(super) last_uses: BTreeMap<String, Read<Option<Timestamp>>>,
-    /// Keys of a listing that goes over several pages, so far.
-    unfinished: BTreeMap<UserKey, Vec<ListedKey>>,
+    /// Keys of a listing that goes over several pages, up to the page that this marker asks for.
+    unfinished: BTreeMap<(UserKey, String), Vec<ListedKey>>,
 }
 
 impl Seen {
@@ -49,7 +49,7 @@ impl Seen {
         &mut self,
         user: UserKey,
         at: Timestamp,
-        first: bool,
+        marker: Option<&str>,
         answer: Option<&str>,
     ) -> Option<Vec<ListedKey>> {
         let Some(xml) = answer else {
@@ -57,15 +57,15 @@ impl Seen {
             self.keys.insert(user, Read { at, shown: None });
             return None;
         };
-        let kept = self.unfinished.remove(&user).unwrap_or_default();
-        let mut keys = if first { Vec::new() } else { kept };
+        let before = marker.and_then(|marker| self.unfinished.get(&(user.clone(), marker.to_owned())));
+        let mut keys = before.cloned().unwrap_or_default();
         keys.extend(members(xml, "AccessKeyMetadata").into_iter().map(|member| ListedKey {
             key: text(member, "AccessKeyId").unwrap_or_default().to_owned(),
             status: text(member, "Status").unwrap_or_default().to_owned(),
             created: text(member, "CreateDate").and_then(|date| date.parse().ok()),
         }));
         if text(xml, "IsTruncated") == Some("true") {
-            self.unfinished.insert(user, keys);
+            self.unfinished.insert((user, text(xml, "Marker").unwrap_or_default().to_owned()), keys);
             return None;
         }
         self.keys.insert(user, Read { at, shown: Some(keys.clone()) });
