@@ -100,7 +100,7 @@ struct Inner {
     /// Last use of keys when they were flagged.
     flagged: BTreeMap<String, Option<Timestamp>>,
     /// When the line of that number was first seen.
-    notice_times: BTreeMap<u64, Timestamp>,
+    first_seen: BTreeMap<u64, Timestamp>,
     memory_lost: bool,
     deactivated_at: BTreeMap<String, Timestamp>,
     tally: Tally,
@@ -146,7 +146,7 @@ impl Oracle {
             applied: Vec::new(),
             noticed: BTreeMap::new(),
             flagged: BTreeMap::new(),
-            notice_times: BTreeMap::new(),
+            first_seen: BTreeMap::new(),
             memory_lost: false,
             deactivated_at: BTreeMap::new(),
             tally: Tally::default(),
@@ -206,7 +206,7 @@ impl Oracle {
         let mut inner = self.locked();
         inner.held.clear();
         inner.approved.clear();
-        inner.notice_times.clear();
+        inner.first_seen.clear();
         inner.applied.clear();
         inner.open.clear();
         inner.failed.clear();
@@ -230,6 +230,11 @@ impl Oracle {
         self.locked().ordered = order;
     }
 
+    /// Keys that are announced to be changed.
+    pub(super) fn announced(&self) -> Vec<String> {
+        self.locked().noticed.keys().cloned().collect()
+    }
+
     /// AWS saw a key of that user exposed.
     pub(super) fn incident(&self, user_id: &str) {
         self.locked().incidents.insert(user_id.into());
@@ -240,13 +245,7 @@ impl Oracle {
     }
 
     pub(super) fn released(&self, key: &str) {
-        let now = self.time.now();
-        let mut inner = self.locked();
-        inner.held.remove(key);
-        // Uses before it are forgiven.
-        if let Some(at) = inner.deactivated_at.get_mut(key) {
-            *at = now;
-        }
+        self.locked().held.remove(key);
     }
 
     /// An owner set a key Active that keysweep had deactivated, or anyone did.

@@ -21,7 +21,11 @@ pub(super) fn owner(shared: &Shared, rng: &mut ChaCha8Rng) {
     let (sim, oracle) = (&shared.sim, &shared.oracle);
     let keys: Vec<KeyTruth> = sim.keys().into_iter().filter(|key| key.account != MANAGEMENT).collect();
     let account = shared.accounts[rng.random_range(0..shared.accounts.len())].clone();
-    let Some(key) = pick(rng, &keys) else { return };
+    // Owners look after what they were told about.
+    let announced = oracle.announced();
+    let told: Vec<KeyTruth> = keys.iter().filter(|key| announced.contains(&key.key_id)).cloned().collect();
+    let from = if rng.random_bool(0.4) && !told.is_empty() { &told } else { &keys };
+    let Some(key) = pick(rng, from) else { return };
     let happen = |what: Happening| sim.happen("owner", what);
     let (user, key_id) = (key.user_id.clone(), key.key_id.clone());
     let deed = match rng.random_range(0..16) {
@@ -140,9 +144,9 @@ fn pick<'a, T>(rng: &mut ChaCha8Rng, from: &'a [T]) -> Option<&'a T> {
 pub(super) async fn operator(shared: &mut Shared, engine: &Engine, rng: &mut ChaCha8Rng) {
     let tracked = tracked(engine).await;
     let key = pick(rng, &tracked).cloned();
-    let what = rng.random_range(0..20);
+    let what = rng.random_range(0..22);
     let deed = match (what, key) {
-        (0, _) => {
+        (0 | 20 | 21, _) => {
             let done = ask(engine, Request::Pause { reason: "the operator says so".into() }).await;
             if done {
                 shared.oracle.paused(true);

@@ -89,7 +89,7 @@ impl Rules {
             approve_deactivate: approval == 1 || approval == 3,
             approve_delete: approval == 2 || approval == 3,
             adopt_inactive: rng.random_bool(0.2),
-            interval_hours: 24,
+            interval_hours: if rng.random_bool(0.3) { 12 } else { 24 },
             deactivations_per_day: rng.random_range(1..6),
             deletions_per_day: rng.random_range(1..6),
             changes_per_account_per_day: rng.random_range(1..4),

@@ -7,11 +7,12 @@ use keysweep_sim::{Fault, Rule, Sim};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
-const ACTIONS: [&str; 12] = [
+const ACTIONS: [&str; 13] = [
     "*",
     "iam:*",
     "sts:AssumeRole",
     "organizations:*",
+    "organizations:ListTagsForResource",
     "iam:ListAccessKeys",
     "iam:GetUser",
     "iam:GetAccessKeyLastUsed",
@@ -40,6 +41,10 @@ pub(super) fn change(sim: &Sim, rng: &mut ChaCha8Rng, accounts: &[String]) {
             rule = rule.first(rng.random_range(1..20));
         }
         sim.fault(rule);
+    }
+    if rng.random_bool(0.15) {
+        let slow = Fault::Delay(Duration::from_secs(rng.random_range(2..9)));
+        sim.fault(Rule::new(slow).action("iam:*AccessKey"));
     }
     if rng.random_bool(0.1) {
         sim.expire_sessions();

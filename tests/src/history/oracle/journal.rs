@@ -65,10 +65,13 @@ impl Inner {
     }
 
     /// What is to be remembered of a line, seen at `at`.
-    fn remember(&mut self, at: Timestamp, line: &Value) {
+    fn remember(&mut self, written: Timestamp, line: &Value) {
         if text(line, "kind") != "key" {
             return;
         }
+        // The clock that wrote the line may have been wrong; when it was first seen is known.
+        let seq = line.get("seq").and_then(Value::as_u64).unwrap_or_default();
+        let at = *self.first_seen.entry(seq).or_insert(written);
         let key = text(line, "access_key_id").to_owned();
         let action = match text(line, "action") {
             "deactivate" => DEACTIVATE,
@@ -85,7 +88,7 @@ impl Inner {
             }
             "deactivated" => {
                 self.unsettled.remove(&key);
-                self.deactivated_at.entry(key).or_insert(at);
+                self.deactivated_at.insert(key, at);
             }
             "deleted" | "refused" | "unclear" | "absent" => {
                 self.unsettled.remove(&key);
@@ -99,9 +102,6 @@ impl Inner {
                 self.approved.remove(&(key, DELETE));
             }
             "noticed" => {
-                let seq = line.get("seq").and_then(Value::as_u64).unwrap_or_default();
-                // The clock that wrote the line may have been wrong; when it was first seen is known.
-                let at = *self.notice_times.entry(seq).or_insert(at);
                 self.noticed.insert(key, Notice { at });
             }
             "flagged" => {
@@ -114,11 +114,17 @@ impl Inner {
                 self.flagged.insert(key, last_use.and_then(|at| at.parse().ok()));
             }
             "reactivated" | "undone" | "forgotten" => {
+                self.deactivated_at.remove(&key);
                 self.unsettled.remove(&key);
                 self.noticed.remove(&key);
             }
-            "cleared" | "notice_voided" | "hold_placed" | "hold_released" | "hold_expired" | "denied"
-            | "exempt_began" | "exempt_ended" => {
+            "hold_released" => {
+                // Uses before it are forgiven.
+                self.deactivated_at.entry(key.clone()).and_modify(|since| *since = at);
+                self.noticed.remove(&key);
+            }
+            "cleared" | "notice_voided" | "hold_placed" | "hold_expired" | "denied" | "exempt_began"
+            | "exempt_ended" => {
                 self.noticed.remove(&key);
             }
             _ => {}

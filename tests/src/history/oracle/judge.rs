@@ -237,9 +237,6 @@ impl Inner {
     pub(super) fn done(&mut self, account: &str, key: &str, action: &'static str, at: Timestamp) {
         self.tally.add(&format!("change {action}"));
         match action {
-            DEACTIVATE => {
-                self.deactivated_at.insert(key.into(), at);
-            }
             REACTIVATE => {
                 let until = at + Rules::days(self.rules.hold_after_reactivation);
                 let held = Held { until: Some(until), promise: "P7", why: "it was reactivated" };
