@@ -55,6 +55,7 @@ pub(super) struct Oracle {
 /// Something an operator was promised about a key.
 #[derive(Debug, Clone, Copy)]
 struct Held {
+    since: Timestamp,
     until: Option<Timestamp>,
     promise: &'static str,
     why: &'static str,
@@ -113,6 +114,9 @@ struct Applied {
     account: String,
     action: &'static str,
 }
+
+/// Why a key is held that somebody set Active.
+const WOKEN: &str = "it was reactivated";
 
 pub(super) const DEACTIVATE: &str = "deactivate";
 pub(super) const DELETE: &str = "delete";
@@ -241,7 +245,8 @@ impl Oracle {
     }
 
     pub(super) fn held(&self, key: &str, until: Option<Timestamp>, promise: &'static str, why: &'static str) {
-        self.locked().held.entry(key.into()).or_default().push(Held { until, promise, why });
+        let since = self.time.now();
+        self.locked().held.entry(key.into()).or_default().push(Held { since, until, promise, why });
     }
 
     pub(super) fn released(&self, key: &str) {
@@ -255,8 +260,9 @@ impl Oracle {
         if !inner.deactivated_at.contains_key(key) {
             return;
         }
-        let until = self.time.now() + Rules::days(inner.rules.hold_after_reactivation);
-        let held = Held { until: Some(until), promise: "P7", why: "it was reactivated" };
+        let since = self.time.now();
+        let until = since + Rules::days(inner.rules.hold_after_reactivation);
+        let held = Held { since, until: Some(until), promise: "P7", why: WOKEN };
         inner.held.entry(key.into()).or_default().push(held);
     }
 
@@ -386,6 +392,9 @@ impl Watcher for Oracle {
                 let life = inner.life;
                 let keys = inner.seen.listed(user_of(call), now, call.param("Marker"), answer);
                 for key in keys.into_iter().flatten() {
+                    if key.status == "Active" {
+                        inner.seen.active.insert(key.key.clone(), now);
+                    }
                     let watched = inner.watched.entry(key.key).or_default();
                     if key.status == "Inactive" {
                         watched.inactive(now, life, most);

@@ -5,7 +5,7 @@ use keysweep_sim::watch::Call;
 use keysweep_sim::{Sim, Who};
 
 use super::seen::Read;
-use super::{Applied, DEACTIVATE, DELETE, Held, Inner, Oracle, REACTIVATE, user_of};
+use super::{Applied, DEACTIVATE, DELETE, Held, Inner, Oracle, REACTIVATE, WOKEN, user_of};
 use crate::history::organization::is_tagged;
 use crate::history::rules::{Mode, Rules};
 
@@ -156,7 +156,10 @@ impl Inner {
             return Err(("P8", format!("the clock is off by {off:#}")));
         }
         let now = case.now + SignedDuration::from_mins(1);
-        let holds = |held: &&Held| held.until.is_none_or(|until| now < until);
+        // What people did is known once a listing has shown it.
+        let shown = self.seen.active.get(case.key);
+        let knowable = |held: &Held| held.why != WOKEN || shown.is_some_and(|shown| *shown > held.since);
+        let holds = |held: &&Held| knowable(held) && held.until.is_none_or(|until| now < until);
         match self.held.get(case.key).and_then(|held| held.iter().find(holds)) {
             Some(held) => Err((held.promise, held.why.into())),
             None => Ok(()),
@@ -239,7 +242,7 @@ impl Inner {
         match action {
             REACTIVATE => {
                 let until = at + Rules::days(self.rules.hold_after_reactivation);
-                let held = Held { until: Some(until), promise: "P7", why: "it was reactivated" };
+                let held = Held { since: at, until: Some(until), promise: "P7", why: WOKEN };
                 self.held.entry(key.into()).or_default().push(held);
                 self.noticed.remove(key);
             }
@@ -283,8 +286,12 @@ impl Inner {
                 }
                 (DEACTIVATE, _) => {
                     self.tally.add("unclear and not applied");
-                    let held =
-                        Held { until: Some(now + DAY - CLOSE), promise: "P5", why: "its fate was unclear" };
+                    let held = Held {
+                        since: now,
+                        until: Some(now + DAY - CLOSE),
+                        promise: "P5",
+                        why: "its fate was unclear",
+                    };
                     self.held.entry(key).or_default().push(held);
                 }
                 _ => self.tally.add("unclear and not applied"),

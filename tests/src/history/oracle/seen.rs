@@ -38,6 +38,8 @@ pub(super) type UserKey = (String, String);
 pub(super) struct Seen {
     pub(super) users: BTreeMap<UserKey, Read<ShownUser>>,
     pub(super) keys: BTreeMap<UserKey, Read<Vec<ListedKey>>>,
+    /// When a listing last showed a key Active.
+    pub(super) active: BTreeMap<String, Timestamp>,
     pub(super) last_uses: BTreeMap<String, Read<Option<Timestamp>>>,
     /// Keys of a listing that goes over several pages, up to the page that this marker asks for.
     unfinished: BTreeMap<(UserKey, String), Vec<ListedKey>>,
