@@ -1,10 +1,20 @@
 //! `cargo xtask test`.
 
-use crate::command::{cargo, run};
+use crate::command::{cargo, run, say};
 use crate::tools::{PROMTOOL, PYTHON, require};
 
 /// Says what is missing before anything is compiled, then runs every test, those in the documentation included.
 pub(crate) fn run_tests() -> anyhow::Result<()> {
     require(&[&PYTHON, &PROMTOOL])?;
-    run(cargo().args(["test", "--workspace", "--all-features", "--locked"]))
+    run(cargo().args(["test", "--workspace", "--all-features", "--locked"]))?;
+    say(NOT_RUN);
+    Ok(())
 }
+
+/// What is too long for every day.
+const NOT_RUN: &str = "\
+not run here:
+  cargo xtask soak --seeds 1000 --days 60    histories: 50 of 60 days were lived through
+  cargo xtask soak --hunt --seeds 300        planted mistakes: 8 of all were planted
+  PROPTEST_CASES=20000 cargo test ...        properties and nonsense: a few hundred cases each
+  cargo xtask bench                          what a scan costs";

@@ -372,7 +372,9 @@ impl Look<'_> {
         {
             return one;
         }
-        self.due(record, Action::Deactivate, || format!("{} since {}", data.finding, data.since))
+        let created = record.identity.created;
+        let idle_since = data.last_use.at().map_or(created, |at| at.max(created));
+        self.due(record, Action::Deactivate, || format!("{} since {idle_since}", data.finding))
     }
 
     fn deactivated(&self, record: &Record, data: &Deactivated) -> One {

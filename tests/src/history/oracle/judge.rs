@@ -239,16 +239,12 @@ impl Inner {
     /// A change is in force at AWS.
     pub(super) fn done(&mut self, account: &str, key: &str, action: &'static str, at: Timestamp) {
         self.tally.add(&format!("change {action}"));
-        match action {
-            REACTIVATE => {
-                let until = at + Rules::days(self.rules.hold_after_reactivation);
-                let held = Held { since: at, until: Some(until), promise: "P7", why: WOKEN };
-                self.held.entry(key.into()).or_default().push(held);
-                self.noticed.remove(key);
-            }
-            _ => {}
-        }
-        if action != REACTIVATE {
+        if action == REACTIVATE {
+            let until = at + Rules::days(self.rules.hold_after_reactivation);
+            let held = Held { since: at, until: Some(until), promise: "P7", why: WOKEN };
+            self.held.entry(key.into()).or_default().push(held);
+            self.noticed.remove(key);
+        } else {
             self.applied.push(Applied { at, account: account.into(), action });
         }
     }
