@@ -402,3 +402,33 @@ async fn a_key_that_was_woken_while_the_clock_was_wrong_starts_over() {
     assert!(held(&engine, &key), "it was seen Active");
     assert_eq!(state_of(&engine, &key), "active");
 }
+
+#[tokio::test(start_paused = true)]
+async fn p7_an_undo_needs_one_command_though_the_session_of_the_scan_was_revoked() {
+    let company = Company::new(DELETE);
+    let prod = company.account(PROD);
+    let key = company.stale_user(&prod, "svc-old", 200).keys[0].clone();
+    let engine = company.begin().await;
+    company.days(&engine, 8).await;
+    assert_eq!(company.status(&key), "Inactive");
+    company.sim.expire_sessions();
+    let (done, message) = decide(&engine, &key, Decision::Reactivate).await;
+    assert!(done, "{message}");
+    assert_eq!(company.status(&key), "Active");
+}
+
+#[tokio::test(start_paused = true)]
+async fn p7_a_shorter_hold_is_refused_and_the_one_after_a_reactivation_stays() {
+    let company = Company::new(DELETE);
+    let prod = company.account(PROD);
+    let key = company.stale_user(&prod, "svc-old", 200).keys[0].clone();
+    let engine = company.begin().await;
+    company.days(&engine, 8).await;
+    let (done, message) = decide(&engine, &key, Decision::Reactivate).await;
+    assert!(done, "{message}");
+    let (done, message) = decide(&engine, &key, Decision::Hold { length: Some(DAY) }).await;
+    assert!(!done && message.contains("already"), "{message}");
+    company.days(&engine, 20).await;
+    assert_eq!(company.status(&key), "Active", "the hold lasts thirty days");
+    assert!(held(&engine, &key));
+}
