@@ -28,9 +28,9 @@ struct Options {
     /// Plant this mistake: the promise that it breaches must break
     #[arg(long, value_name = "BUG", conflicts_with = "hunt")]
     plant: Option<Bug>,
-    /// Plant every mistake in turn, and tell which promise broke and after how many histories
-    #[arg(long)]
-    hunt: bool,
+    /// Plant each of these mistakes in turn, or all there are; tell which promise broke, after how many histories
+    #[arg(long, value_name = "BUG", num_args = 0.., value_delimiter = ',')]
+    hunt: Option<Vec<Bug>>,
 }
 
 impl Options {
@@ -41,8 +41,10 @@ impl Options {
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    if options.hunt {
-        return hunt(&options);
+    match options.hunt.as_deref() {
+        Some([]) => return hunt(&options, Bug::ALL),
+        Some(bugs) => return hunt(&options, bugs),
+        None => {}
     }
     plant(options.plant);
     let (tally, broken) = live_through(options.setting(), options.seeds);
@@ -54,11 +56,11 @@ fn main() -> ExitCode {
     if broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn hunt(options: &Options) -> ExitCode {
+fn hunt(options: &Options, bugs: &[Bug]) -> ExitCode {
     println!("| planted mistake | promise | what broke | histories | how it showed |");
     println!("|---|---|---|--:|---|");
     let mut missed = 0;
-    for bug in Bug::ALL {
+    for bug in bugs {
         plant(Some(*bug));
         match first_broken(options.setting(), options.seeds) {
             Some(broken) => {
@@ -72,6 +74,6 @@ fn hunt(options: &Options) -> ExitCode {
             }
         }
     }
-    println!("\n{} of {} caught", Bug::ALL.len() - missed, Bug::ALL.len());
+    println!("\n{} of {} caught", bugs.len() - missed, bugs.len());
     if missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

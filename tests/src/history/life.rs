@@ -9,6 +9,7 @@ use keysweep::engine::Engine;
 use keysweep::metrics::Metrics;
 use keysweep::operator::Request;
 use keysweep::sweep::sweep;
+use keysweep_sim::{Fault, Rule};
 use keysweep_store::OpenOptions;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
@@ -111,6 +112,10 @@ async fn open(shared: &mut Shared) -> Option<Arc<Engine>> {
 
 /// A new or restored data_dir waits for an operator.
 async fn after_opening(shared: &mut Shared, engine: &Engine) {
+    let paused = engine.store().read(|state| state.control().paused.is_some());
+    if std::mem::take(&mut shared.data_dir_is_new) && shared.oracle.rules().changes_anything() && !paused {
+        shared.oracle.broken("P10", "a new data_dir is not paused".into());
+    }
     if !shared.oracle.is_paused() {
         // The very first life, or any other with a data_dir that is not new.
         if shared.lives == 0 {
@@ -118,7 +123,6 @@ async fn after_opening(shared: &mut Shared, engine: &Engine) {
         }
         return;
     }
-    let paused = engine.store().read(|state| state.control().paused.is_some());
     if !paused {
         // Put back by hand: nobody but the operator knows.
         engine.answer("alice", Request::Pause { reason: "an old copy was put back".into() }).await;
@@ -164,11 +168,12 @@ async fn day(shared: &mut Shared, engine: &Arc<Engine>, rng: &mut ChaCha8Rng) ->
 
 /// Weather, clock and fuses of a sweep.
 fn prepare(shared: &mut Shared, rng: &mut ChaCha8Rng) {
-    weather::change(&shared.sim, rng, &shared.accounts);
-    if rng.random_bool(0.04) {
+    weather::change(&shared.sim, rng, &shared.accounts, &mut shared.spell);
+    if rng.random_bool(0.05) {
         let seconds = match rng.random_range(0..3) {
             0 => rng.random_range(-200..200),
-            1 => rng.random_range(-7200..7200),
+            // Somebody mistook the time zone.
+            1 => 3600 * rng.random_range(-12..15),
             _ => rng.random_range(-200_000..400_000),
         };
         shared.time.set_off(SignedDuration::from_secs(seconds));
@@ -199,9 +204,17 @@ fn prepare(shared: &mut Shared, rng: &mut ChaCha8Rng) {
 async fn sweep_once(shared: &mut Shared, engine: &Arc<Engine>, rng: &mut ChaCha8Rng) -> bool {
     let death = shared.death.clone();
     let full = shared.disk_is_full;
+    let impatient = rng.random_bool(0.06);
+    if impatient {
+        let slow = Fault::Delay(Duration::from_secs(rng.random_range(2..9)));
+        shared.sim.fault(Rule::new(slow).action("iam:*AccessKey"));
+    }
     let beside = if rng.random_bool(0.4) { rng.random_range(1..4) } else { 0 };
     let swept = {
         let operator = async {
+            if impatient {
+                people::pause_in_flight(shared, engine).await;
+            }
             for _ in 0..beside {
                 sleep(Duration::from_millis(rng.random_range(0..1500))).await;
                 if rng.random_bool(0.5) {

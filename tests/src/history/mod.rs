@@ -44,7 +44,7 @@ use self::life::Ended;
 pub use self::oracle::Breach;
 use self::oracle::Oracle;
 use self::organization::{EXTERNAL_ID, populate, settings};
-use self::rules::{Mode, Rules};
+use self::rules::Rules;
 pub use self::tally::Tally;
 use self::time::TrueTime;
 
@@ -101,6 +101,9 @@ pub(crate) struct Shared {
     /// A copy of data_dir, and the day on which it was made.
     backup: Option<(TempDir, u32)>,
     disk_is_full: bool,
+    /// Whether the next process finds no data_dir.
+    data_dir_is_new: bool,
+    spell: Option<weather::Spell>,
     day: u32,
     lives: u64,
 }
@@ -222,6 +225,8 @@ impl Shared {
             folder,
             backup: None,
             disk_is_full: false,
+            data_dir_is_new: true,
+            spell: None,
             day: 0,
             lives: 0,
         }
@@ -300,8 +305,7 @@ impl Shared {
 
     /// What happens to the disk, and how much time passes, before the next process starts.
     fn between_lives(&mut self, ended: Ended, rng: &mut ChaCha8Rng) {
-        let changes =
-            self.oracle.rules().mode != Mode::Observe || !self.oracle.rules().account_modes.is_empty();
+        let changes = self.oracle.rules().changes_anything();
         match ended {
             Ended::Died if rng.random_bool(0.4) => {
                 self.oracle.count("crash with loss of power");
@@ -320,6 +324,7 @@ impl Shared {
                     self.tell("data_dir is lost");
                     std::fs::remove_dir_all(self.data_dir()).expect("data_dir is removed");
                     self.oracle.memory_lost();
+                    self.data_dir_is_new = true;
                     self.oracle.paused(changes);
                 } else if what == 1 && self.backup.is_some() {
                     self.restore();
@@ -342,6 +347,10 @@ impl Shared {
         self.disk_is_full = false;
         let hours = if rng.random_bool(0.2) { rng.random_range(24..120) } else { rng.random_range(0..6) };
         self.time.pass(SignedDuration::from_hours(hours));
+        // A machine that starts asks what time it is.
+        if rng.random_bool(0.7) {
+            self.time.set_off(SignedDuration::ZERO);
+        }
         self.lives += 1;
     }
 

@@ -96,6 +96,8 @@ struct Inner {
     intents: BTreeMap<(String, &'static str), u64>,
     sent: BTreeMap<(String, &'static str), u64>,
     applied: Vec<Applied>,
+    /// Whether the last call of that change was answered clearly.
+    answered: BTreeMap<(String, &'static str), bool>,
     /// Notices on record.
     noticed: BTreeMap<String, journal::Notice>,
     /// Last use of keys when they were flagged.
@@ -148,6 +150,7 @@ impl Oracle {
             intents: BTreeMap::new(),
             sent: BTreeMap::new(),
             applied: Vec::new(),
+            answered: BTreeMap::new(),
             noticed: BTreeMap::new(),
             flagged: BTreeMap::new(),
             first_seen: BTreeMap::new(),
@@ -213,6 +216,7 @@ impl Oracle {
         inner.first_seen.clear();
         inner.applied.clear();
         inner.open.clear();
+        inner.answered.clear();
         inner.failed.clear();
         inner.deactivated_at.clear();
         inner.unsettled.clear();
@@ -232,6 +236,18 @@ impl Oracle {
 
     pub(super) fn ordered(&self, order: Option<(String, &'static str)>) {
         self.locked().ordered = order;
+    }
+
+    /// Keys of whose change nobody heard.
+    pub(super) fn unsure(&self) -> Vec<String> {
+        let inner = self.locked();
+        let unclear = |held: &Held| held.promise == "P5";
+        inner.held.iter().filter(|(_, held)| held.iter().any(unclear)).map(|(key, _)| key.clone()).collect()
+    }
+
+    /// Whether a change is on its way.
+    pub(super) fn is_changing(&self) -> bool {
+        self.locked().open.values().any(|(_, action)| *action != REACTIVATE)
     }
 
     /// Keys that are announced to be changed.
@@ -412,6 +428,7 @@ impl Watcher for Oracle {
                 if let (Some(action), Some(key)) = (change_of(call), call.param("AccessKeyId")) {
                     let clear = matches!(outcome, Outcome::Answered { status, .. } if *status < 500);
                     let done = matches!(outcome, Outcome::Answered { status: 200, .. });
+                    inner.answered.insert((key.to_owned(), action), clear);
                     inner.ended(call, key, action, clear, done, now);
                     if clear && !done {
                         inner.failed.insert(call.account.to_owned(), now);

@@ -52,7 +52,9 @@ pub(super) fn populate(sim: &Sim, rng: &mut ChaCha8Rng, most_accounts: usize) ->
         if is_tagged(&id) {
             sim.tag_account(&id, EXEMPT_ACCOUNT_TAG, "off");
         }
-        for user in 0..rng.random_range(1..5) {
+        // The first is where everything ended up, here and there.
+        let crowded = n == 0 && rng.random_bool(0.5);
+        for user in 0..if crowded { rng.random_range(6..12) } else { rng.random_range(1..5) } {
             let name = match rng.random_range(0..10) {
                 0 => format!("{SPECIAL_USERS}{user}"),
                 1 => format!("ses-smtp-user.{user}"),

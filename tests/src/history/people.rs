@@ -87,8 +87,13 @@ pub(super) fn owner(shared: &Shared, rng: &mut ChaCha8Rng) {
             }
         }
         14 if rng.random_bool(0.3) => {
-            make_again(sim, key, rng.random_bool(0.5));
-            "makes a user again"
+            if rng.random_bool(0.5) {
+                make_again(sim, key, rng.random_bool(0.5));
+                "makes a user again"
+            } else {
+                make_key_again(sim, key);
+                "makes a key again"
+            }
         }
         14 => {
             let name = format!("new-{}", rng.random_range(0..1000));
@@ -118,6 +123,13 @@ fn make_again(sim: &Sim, key: &KeyTruth, same_date: bool) {
     }
     let created = if same_date { key.created } else { key.created - SignedDuration::from_hours(24) };
     sim.user(&account, &name).path("/ci/").key(KeySpec::new().id(&key.key_id).created(created)).add();
+}
+
+/// A key is deleted, and the same user gets another with, against all odds, the same ID.
+fn make_key_again(sim: &Sim, key: &KeyTruth) {
+    sim.delete_key(&key.key_id);
+    let created = key.created - SignedDuration::from_hours(24);
+    sim.user(&key.account, &key.user_name).key(KeySpec::new().id(&key.key_id).created(created)).add();
 }
 
 const MANAGEMENT: &str = "100000000000";
@@ -199,6 +211,9 @@ pub(super) async fn operator(shared: &mut Shared, engine: &Engine, rng: &mut Cha
             "undoes"
         }
         (18, Some((key, _))) => {
+            // They look into what did not work.
+            let unsure = shared.oracle.unsure();
+            let key = pick(rng, &unsure).filter(|_| rng.random_bool(0.5)).cloned().unwrap_or(key);
             shared.oracle.ordered(Some((key.clone(), DEACTIVATE)));
             decide(engine, &key, Decision::Deactivate).await;
             shared.oracle.ordered(None);
@@ -214,6 +229,20 @@ pub(super) async fn operator(shared: &mut Shared, engine: &Engine, rng: &mut Cha
     };
     shared.oracle.read_journal();
     shared.oracle.count(&format!("operator {deed}"));
+}
+
+/// Pauses as soon as a change is on its way, if one comes within the next minutes.
+pub(super) async fn pause_in_flight(shared: &Shared, engine: &Engine) {
+    for _ in 0..3000 {
+        if shared.oracle.is_changing() {
+            if ask(engine, Request::Pause { reason: "what is it doing?".into() }).await {
+                shared.oracle.paused(true);
+                shared.oracle.count("operator pauses a change in flight");
+            }
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }
 
 pub(super) async fn resume(shared: &Shared, engine: &Engine) {

@@ -111,6 +111,11 @@ impl Rules {
         self.account_modes.get(account).copied().unwrap_or(self.mode)
     }
 
+    /// Whether keys may be changed anywhere.
+    pub(super) fn changes_anything(&self) -> bool {
+        self.mode != Mode::Observe || self.account_modes.values().any(|mode| *mode != Mode::Observe)
+    }
+
     /// How long a key must have been idle.
     pub(super) fn threshold(&self, user: &str, used: bool) -> SignedDuration {
         let days = match used {

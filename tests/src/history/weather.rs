@@ -23,10 +23,18 @@ const ACTIONS: [&str; 13] = [
     "iam:DeleteAccessKey",
 ];
 
+/// A permission that is missing for some days.
+#[derive(Debug)]
+pub(super) struct Spell {
+    action: &'static str,
+    sweeps: u32,
+}
+
 /// Clears yesterday's faults and makes today's.
-pub(super) fn change(sim: &Sim, rng: &mut ChaCha8Rng, accounts: &[String]) {
+pub(super) fn change(sim: &Sim, rng: &mut ChaCha8Rng, accounts: &[String], spell: &mut Option<Spell>) {
     sim.clear_faults();
     sim.clear_denials();
+    endure(sim, rng, spell);
     if rng.random_bool(0.4) {
         return;
     }
@@ -42,9 +50,17 @@ pub(super) fn change(sim: &Sim, rng: &mut ChaCha8Rng, accounts: &[String]) {
         }
         sim.fault(rule);
     }
-    if rng.random_bool(0.15) {
-        let slow = Fault::Delay(Duration::from_secs(rng.random_range(2..9)));
-        sim.fault(Rule::new(slow).action("iam:*AccessKey"));
+    // Changes are few among the calls, and what becomes of them matters most.
+    if rng.random_bool(0.2) {
+        let fault = match rng.random_range(0..6) {
+            0 => Fault::AccessDenied,
+            1 => Fault::Throttle,
+            2 => Fault::ServiceFailure,
+            3 => Fault::Hang,
+            4 => Fault::ResetBefore,
+            _ => Fault::AnswerLost,
+        };
+        sim.fault(Rule::new(fault).action("iam:*AccessKey").first(rng.random_range(1..4)));
     }
     if rng.random_bool(0.1) {
         sim.expire_sessions();
@@ -52,6 +68,18 @@ pub(super) fn change(sim: &Sim, rng: &mut ChaCha8Rng, accounts: &[String]) {
     if rng.random_bool(0.1) {
         let account = &accounts[rng.random_range(0..accounts.len())];
         sim.deny(Some(account), ACTIONS[rng.random_range(0..ACTIONS.len())]);
+    }
+}
+
+fn endure(sim: &Sim, rng: &mut ChaCha8Rng, spell: &mut Option<Spell>) {
+    if rng.random_bool(0.02) {
+        let action = ["organizations:ListTagsForResource", ACTIONS[rng.random_range(4..ACTIONS.len())]]
+            [rng.random_range(0..2)];
+        *spell = Some(Spell { action, sweeps: rng.random_range(3..10) });
+    }
+    if let Some(Spell { action, sweeps }) = spell.take_if(|spell| spell.sweeps > 0) {
+        sim.deny(None, action);
+        *spell = Some(Spell { action, sweeps: sweeps - 1 });
     }
 }
 

@@ -109,7 +109,7 @@ impl World {
             "GetCredentialReport" => {
                 let report = reader.fetch_report(now, SignedDuration::from_hours(6)).await;
                 let report = report.map_err(|fault| fault.to_string())?;
-                Ok(if report.names_every_user() { report.rows().count() } else { usize::MAX })
+                Ok(if report.names_every_user() { report.into_rows().count() } else { usize::MAX })
             }
             "GetUser" => reader.user(&user).await.map(|user| 1 + user.tags.len()).map_err(in_words),
             "ListAccessKeys" => {

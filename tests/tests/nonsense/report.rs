@@ -17,10 +17,11 @@ fn read(text: &[u8], users: &[(String, Vec<u8>)]) {
     let Ok(report) = Report::parse(text.to_vec(), "111122223333".parse().unwrap(), now(), now()) else {
         return;
     };
+    let names_every_user = report.names_every_user();
     let plain = |text: &str| text.replace('"', "");
     let shown = plain(&String::from_utf8_lossy(text));
     let mut named = Vec::new();
-    for row in report.rows() {
+    for row in report.into_rows() {
         match row {
             Ok(row) => {
                 assert!(shown.contains(&plain(row.user_name.as_str())), "{:?} is made up", row.user_name);
@@ -31,11 +32,7 @@ fn read(text: &[u8], users: &[(String, Vec<u8>)]) {
     }
     let lines: Vec<&[u8]> = text.split(|byte| *byte == b'\n').skip(1).collect();
     for (user, line) in users.iter().filter(|(_, line)| lines.contains(&line.as_slice())) {
-        assert!(
-            !report.names_every_user() || named.contains(user),
-            "{user} is lost: {}",
-            line.escape_ascii()
-        );
+        assert!(!names_every_user || named.contains(user), "{user} is lost: {}", line.escape_ascii());
     }
 }
 
@@ -45,7 +42,11 @@ fn users_of(text: &[u8]) -> Vec<(String, Vec<u8>)> {
         return Vec::new();
     };
     let lines = text.split(|byte| *byte == b'\n').skip(1).map(<[u8]>::to_vec);
-    report.rows().zip(lines).filter_map(|(row, line)| Some((row.ok()?.user_name.to_string(), line))).collect()
+    report
+        .into_rows()
+        .zip(lines)
+        .filter_map(|(row, line)| Some((row.ok()?.user_name.to_string(), line)))
+        .collect()
 }
 
 #[test]

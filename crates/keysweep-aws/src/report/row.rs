@@ -100,15 +100,15 @@ fn shown(record: &ByteRecord, user: usize) -> String {
 }
 
 /// What a row is read against.
-pub(super) struct Context<'a> {
-    columns: &'a Columns,
+pub(super) struct Context {
+    columns: Columns,
     /// The account, as ARNs show it.
     account: String,
     now: Timestamp,
 }
 
-impl<'a> Context<'a> {
-    pub(super) fn new(columns: &'a Columns, account: AccountId, now: Timestamp) -> Self {
+impl Context {
+    pub(super) fn new(columns: Columns, account: AccountId, now: Timestamp) -> Self {
         Self { columns, account: account.to_string(), now }
     }
 
@@ -117,7 +117,7 @@ impl<'a> Context<'a> {
     }
 
     fn read(&self, record: &ByteRecord) -> Result<Row, String> {
-        let columns = self.columns;
+        let columns = &self.columns;
         if record.len() != columns.count {
             return Err(format!("has {} columns where the header has {}", record.len(), columns.count));
         }

@@ -3,6 +3,7 @@
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
+use std::io::Cursor;
 
 use csv::{ByteRecord, Reader, ReaderBuilder};
 use jiff::Timestamp;
@@ -50,9 +51,11 @@ pub(super) struct SlotColumns {
 }
 
 /// A credential report, as its bytes came.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Report {
-    content: Vec<u8>,
+    /// At the first row. One for the whole report, as a reader makes the table that it is driven by, which costs more
+    /// than reading fifty rows.
+    reader: Reader<Cursor<Vec<u8>>>,
     columns: Columns,
     account: AccountId,
     generated_at: Timestamp,
@@ -83,16 +86,20 @@ impl Report {
         if crate::convert::in_future(generated_at, now) {
             return Err(ReportError::Future(generated_at));
         }
-        let mut reader = reader(&content);
+        // Flexible: a row of the wrong length is an error of that row and not of the file.
+        let mut reader = ReaderBuilder::new().flexible(true).from_reader(Cursor::new(content));
         let header = reader.byte_headers().map_err(|_| ReportError::Empty)?;
         if header.is_empty() {
             return Err(ReportError::Empty);
         }
         let columns = Columns::find(header)?;
         let swallows = !is_one_line(header);
+        let first_row = reader.position().clone();
         let mut names = Names::read(&mut reader, columns.user);
         names.missing |= swallows;
-        Ok(Self { content, columns, account, generated_at, now, names })
+        // In memory, this cannot fail either.
+        reader.seek(first_row).map_err(|_| ReportError::Empty)?;
+        Ok(Self { reader, columns, account, generated_at, now, names })
     }
 
     /// When AWS made it.
@@ -110,11 +117,15 @@ impl Report {
 
     /// Every row, in the report's order, root first. A row that cannot be read is an error that names the user;
     /// the others go on.
-    pub fn rows(&self) -> impl Iterator<Item = Result<Row, RowError>> {
-        let context = Context::new(&self.columns, self.account, self.now);
-        records(reader(&self.content)).enumerate().map(move |(position, record)| {
+    pub fn into_rows(self) -> impl Iterator<Item = Result<Row, RowError>> {
+        let user = self.columns.user;
+        let context = Context::new(self.columns, self.account, self.now);
+        // Bytes in memory can be read without fail: of the reader's errors only lengths (flexible) and UTF-8 (bytes)
+        // are not about IO.
+        let records = self.reader.into_byte_records().map_while(Result::ok);
+        records.enumerate().map(move |(position, record)| {
             if self.names.repeated.contains(&position) {
-                Err(RowError::new(&record, self.columns.user, "has more than one row"))
+                Err(RowError::new(&record, user, "has more than one row"))
             } else {
                 context.row(&record)
             }
@@ -162,17 +173,6 @@ impl Columns {
     }
 }
 
-fn reader(content: &[u8]) -> Reader<&[u8]> {
-    // Flexible: a row of the wrong length is an error of that row and not of the file.
-    ReaderBuilder::new().flexible(true).from_reader(content)
-}
-
-/// The rows. Reading bytes in memory cannot fail: of the reader's errors only lengths (flexible) and UTF-8 (bytes)
-/// are not about IO.
-fn records(reader: Reader<&[u8]>) -> impl Iterator<Item = ByteRecord> {
-    reader.into_byte_records().map_while(Result::ok)
-}
-
 /// Whether a record holds no line break: nothing that IAM writes into a report does.
 fn is_one_line(record: &ByteRecord) -> bool {
     !record.as_slice().contains(&b'\n')
@@ -181,7 +181,7 @@ fn is_one_line(record: &ByteRecord) -> bool {
 impl Names {
     /// Names are kept as hashes, eight bytes a user; that two names share one is next to impossible, and makes both
     /// unreadable, not both readable.
-    fn read(reader: &mut Reader<&[u8]>, user: usize) -> Self {
+    fn read(reader: &mut Reader<Cursor<Vec<u8>>>, user: usize) -> Self {
         let hasher = RandomState::new();
         let mut first = HashMap::new();
         let mut names = Self::default();

@@ -40,12 +40,12 @@ fn parse(bytes: Vec<u8>) -> Result<Report, ReportError> {
     Report::parse(bytes, "111122223333".parse().unwrap(), now(), now())
 }
 
-fn rows(report: &Report) -> Vec<Result<Row, RowError>> {
-    report.rows().collect()
+fn rows(report: Report) -> Vec<Result<Row, RowError>> {
+    report.into_rows().collect()
 }
 
 fn one(first: &str, second: &str) -> Result<Row, RowError> {
-    rows(&mk_report(&[mk_row("svc", first, second)])).remove(0)
+    rows(mk_report(&[mk_row("svc", first, second)])).remove(0)
 }
 
 fn at(text: &str) -> Timestamp {
@@ -89,7 +89,7 @@ fn the_root_row_is_marked() {
     let key = "true,2020-01-01T00:00:00Z,N/A,N/A,N/A";
     let begin = "2019-01-01T00:00:00Z,not_supported,no_information";
     let row = mk_row_of("<root_account>", "arn:aws:iam::111122223333:root", begin, key, NO_KEY);
-    let row = rows(&mk_report(&[row])).remove(0).unwrap();
+    let row = rows(mk_report(&[row])).remove(0).unwrap();
     assert!(row.root && row.keys().count() == 1);
     assert_eq!(row.password_enabled, None);
     assert!(row.password_last_used.known().is_none());
@@ -101,7 +101,7 @@ fn columns_are_found_by_name_whatever_their_order_and_unknown_ones_are_left_alon
     let row = mk_row("svc", "true,2026-01-02T03:04:05Z,N/A,N/A,N/A", NO_KEY);
     let values = row.split(',').rev().chain(["whatever"]).collect::<Vec<_>>().join(",");
     let report = parse(format!("{names}\n{values}").into_bytes()).unwrap();
-    let row = rows(&report).remove(0).unwrap();
+    let row = rows(report).remove(0).unwrap();
     assert_eq!((row.user_name.as_str(), row.path.as_str(), row.keys().count()), ("svc", "/ci/", 1));
 }
 
@@ -109,10 +109,10 @@ fn columns_are_found_by_name_whatever_their_order_and_unknown_ones_are_left_alon
 fn a_missing_column_is_named() {
     for column in ["user", "arn", "user_creation_time", "access_key_2_last_rotated", "password_enabled"] {
         let header = HEADER.split(',').filter(|name| *name != column).collect::<Vec<_>>().join(",");
-        assert_eq!(parse(header.into_bytes()), Err(ReportError::MissingColumn(column)));
+        assert_eq!(parse(header.into_bytes()).err(), Some(ReportError::MissingColumn(column)));
     }
-    assert_eq!(parse(format!("{HEADER},user").into_bytes()), Err(ReportError::RepeatedColumn("user")));
-    assert_eq!(parse(Vec::new()), Err(ReportError::Empty));
+    assert_eq!(parse(format!("{HEADER},user").into_bytes()).err(), Some(ReportError::RepeatedColumn("user")));
+    assert_eq!(parse(Vec::new()).err(), Some(ReportError::Empty));
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn a_23rd_column_tells_who_has_more_than_two_keys() {
     {
         let _ = write!(text, "\n{},{additional}", mk_row(user, key, key));
     }
-    let many = rows(&parse(text.into_bytes()).unwrap()).into_iter().map(|row| row.unwrap().more_than_two);
+    let many = rows(parse(text.into_bytes()).unwrap()).into_iter().map(|row| row.unwrap().more_than_two);
     assert_eq!(many.collect::<Vec<_>>(), [true, false, false]);
 }
 
@@ -148,7 +148,7 @@ fn a_row_that_cannot_be_read_names_its_user_and_the_others_go_on() {
         ),
     ] {
         let report = mk_report(&[bad, good.clone()]);
-        let rows = rows(&report);
+        let rows = rows(report);
         let error = rows[0].as_ref().unwrap_err();
         assert_eq!(error.user().unwrap().as_str(), "svc");
         assert!(error.to_string().contains(reason), "{error}");
@@ -162,7 +162,7 @@ fn a_date_that_clocks_may_explain_is_not_in_the_future() {
     let late = now() + SignedDuration::from_secs(301);
     let content = HEADER.as_bytes().to_vec();
     let report = Report::parse(content, "111122223333".parse().unwrap(), late, now());
-    assert_eq!(report, Err(ReportError::Future(late)));
+    assert_eq!(report.err(), Some(ReportError::Future(late)));
 }
 
 #[test]
@@ -170,24 +170,24 @@ fn a_name_that_is_not_utf8_is_still_reported() {
     let mut text = format!("{HEADER}\n").into_bytes();
     text.extend(b"s\xffc");
     text.extend(mk_row("", NO_KEY, NO_KEY).as_bytes());
-    let error = rows(&parse(text).unwrap()).remove(0).unwrap_err();
+    let error = rows(parse(text).unwrap()).remove(0).unwrap_err();
     assert_eq!(error.user().unwrap().as_str(), "s\u{fffd}c");
     assert_eq!(error.reason(), "is not UTF-8 in user");
-    let error = rows(&mk_report(&[mk_row("", NO_KEY, NO_KEY)])).remove(0).unwrap_err();
+    let error = rows(mk_report(&[mk_row("", NO_KEY, NO_KEY)])).remove(0).unwrap_err();
     assert_eq!(error.user(), None);
 }
 
 #[test]
 fn a_user_with_two_rows_is_unreadable_in_both() {
     let row = |user| mk_row(user, NO_KEY, NO_KEY);
-    let rows = rows(&mk_report(&[row("twice"), row("once"), row("twice")]));
+    let rows = rows(mk_report(&[row("twice"), row("once"), row("twice")]));
     assert_eq!(rows.iter().map(Result::is_ok).collect::<Vec<_>>(), [false, true, false]);
     assert_eq!(rows[0].as_ref().unwrap_err().reason(), "has more than one row");
 }
 
 #[test]
 fn a_quoted_comma_is_part_of_the_name() {
-    let rows = rows(&mk_report(&[mk_row("o'neil,sean", NO_KEY, NO_KEY)]));
+    let rows = rows(mk_report(&[mk_row("o'neil,sean", NO_KEY, NO_KEY)]));
     assert_eq!(rows[0].as_ref().unwrap().user_name.as_str(), "o'neil,sean");
 }
 
@@ -257,7 +257,7 @@ proptest! {
     fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..2000)) {
         for content in [bytes.clone(), [HEADER.as_bytes(), b"\n", &bytes].concat()] {
             if let Ok(report) = parse(content) {
-                for row in report.rows().flatten() {
+                for row in report.into_rows().flatten() {
                     let keys = [mk_key("1", KeyStatus::Active, FIRST)];
                     prop_assert_eq!(join(&row, &keys).len(), 1);
                 }
@@ -274,7 +274,7 @@ proptest! {
         let mut fields = row.split(',').collect::<Vec<_>>();
         fields[position] = &garbled;
         let report = mk_report(&[mk_row("a", NO_KEY, NO_KEY), fields.join(","), mk_row("z", NO_KEY, NO_KEY)]);
-        prop_assert_eq!(rows(&report).len(), 3);
+        prop_assert_eq!(rows(report).len(), 3);
     }
 
     #[test]
@@ -283,7 +283,7 @@ proptest! {
         first in any_slot(),
         second in any_slot(),
     ) {
-        let row = rows(&mk_report(&[mk_row(&user, &told(first), &told(second))])).remove(0).unwrap();
+        let row = rows(mk_report(&[mk_row(&user, &told(first), &told(second))])).remove(0).unwrap();
         prop_assert_eq!(row.user_name.as_str(), user);
         for (slot, (active, rotated, used)) in row.slots.iter().zip([first, second]) {
             prop_assert_eq!(slot.active, active);

@@ -74,7 +74,7 @@ async fn what_the_report_says_is_what_is_true() {
     world.sim.make_report(PROD);
     let reader = world.reader().await;
     let report = fetch(&world, &reader).await.unwrap();
-    let rows = report.rows().collect::<Result<Vec<_>, _>>().unwrap();
+    let rows = report.into_rows().collect::<Result<Vec<_>, _>>().unwrap();
     assert_eq!(rows.iter().filter(|row| row.root && row.keys().count() == 1).count(), 1);
     let row = rows.iter().find(|row| !row.root).unwrap();
     assert_eq!((row.user_name.as_str(), row.path.as_str()), ("o'neil,sean+x@corp", "/ci/"));
@@ -97,7 +97,7 @@ async fn a_user_with_three_keys_is_marked_and_none_of_them_is_joined() {
     world.sim.make_report(PROD);
     let reader = world.aws().await.reader(id(PROD), Access::Assume).await.unwrap();
     let report = fetch(&world, &reader).await.unwrap();
-    for row in report.rows().map(Result::unwrap).filter(|row| !row.root) {
+    for row in report.into_rows().map(Result::unwrap).filter(|row| !row.root) {
         let keys = reader.list_access_keys(&row.user_name, world.clock.now()).await.unwrap();
         let many = row.user_name == name("many");
         assert_eq!(row.more_than_two, many);

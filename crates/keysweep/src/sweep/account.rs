@@ -129,7 +129,7 @@ impl AccountScanner {
         match basis {
             Basis::Report(report) => {
                 scan.found.report_generated_at = Some(report.generated_at());
-                let candidates = scan.candidates(&report);
+                let candidates = scan.candidates(*report);
                 for (name, row) in &candidates {
                     scan.look_at(&mut users, name, row.as_ref()).await;
                 }
@@ -218,10 +218,10 @@ impl<'a> Scan<'a> {
     }
 
     /// Counts every user of the report and picks those to look at: the others cost no call, whatever their number.
-    fn candidates(&mut self, report: &Report) -> BTreeMap<UserName, Option<Row>> {
+    fn candidates(&mut self, report: Report) -> BTreeMap<UserName, Option<Row>> {
         let mut candidates: BTreeMap<UserName, Option<Row>> =
             self.tracked.keys().map(|name| (name.clone(), None)).collect();
-        for row in report.rows() {
+        for row in report.into_rows() {
             match row {
                 Ok(row) if row.root => {
                     let keys = row.keys().filter(|slot| slot.active).count();

@@ -155,6 +155,7 @@ impl Inner {
             "became_due" => self.newly_due += 1,
             "flagged" => self.flagged_rightly(now, line),
             "deactivated" => self.deactivated_indeed(sim, now, key),
+            "refused" => self.refused_indeed(key, text(line, "action")),
             "cleared" => self.cleared(sim, now, key),
             "absent" => self.absent(sim, key),
             "last_use_moved" => {
@@ -223,6 +224,14 @@ impl Inner {
             .any(|change| change.key_id.as_deref() == Some(key) && by_people(change) && lately(change.at));
         if sim.key_status(key).as_deref() == Some("Active") && !touched {
             self.broken("P5", format!("{key} was recorded as deactivated, and it is Active"));
+        }
+    }
+
+    /// P5: refused is said of what AWS said no to.
+    fn refused_indeed(&mut self, key: &str, action: &str) {
+        let unclear = self.answered.iter().any(|((of, sent), clear)| of == key && *sent == action && !clear);
+        if unclear {
+            self.broken("P5", format!("{action} of {key} was recorded as refused, and nobody said so"));
         }
     }
 

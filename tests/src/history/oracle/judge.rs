@@ -44,11 +44,12 @@ impl Oracle {
         let case = Case { account: &account, user: &user, key, action, now, wall, ordered };
         let verdict = inner.intended(&case).and_then(|()| match action {
             REACTIVATE => inner.judge_undo(&case),
-            _ => inner.judge_change(&case, off, &self.sim),
+            _ => inner.judge_change(&case, off),
         });
         if let Err((promise, what)) = verdict {
             inner.broken(promise, format!("{action} of {key} of {user} in {account}: {what}"));
         }
+        inner.answered.insert((key.to_owned(), action), false);
         inner.open.insert(call.number, (key.to_owned(), action));
         inner.tally.add(&format!("sent {action}"));
     }
@@ -77,7 +78,7 @@ impl Inner {
         Ok(())
     }
 
-    fn judge_change(&self, case: &Case<'_>, off: SignedDuration, sim: &Sim) -> Verdict {
+    fn judge_change(&self, case: &Case<'_>, off: SignedDuration) -> Verdict {
         let by_rules = |rules: &Rules| self.permitted(case, rules);
         let permitted = by_rules(&self.rules);
         let old = self.before.as_ref().filter(|(_, until)| case.now <= *until).map(|(rules, _)| rules);
@@ -86,7 +87,7 @@ impl Inner {
         }
         self.unrestrained(case, off)?;
         self.capped(case)?;
-        self.evident(case, sim)
+        self.evident(case)
     }
 
     /// What mode, notice, approval and thresholds say.
@@ -185,7 +186,7 @@ impl Inner {
     }
 
     /// P2, P6, P9: everything was read again, right before, and allows it.
-    fn evident(&self, case: &Case<'_>, sim: &Sim) -> Verdict {
+    fn evident(&self, case: &Case<'_>) -> Verdict {
         let user = fresh(self.seen.users.get(&case.of_user()), case.now, "its user was not read")?;
         let listed = fresh(self.seen.keys.get(&case.of_user()), case.now, "its keys were not listed")?;
         let used = fresh(self.seen.last_uses.get(case.key), case.now, "its last use was not read")?;
@@ -200,9 +201,6 @@ impl Inner {
             None => return Err(("P6", "its user was not shown to have it".into())),
             Some(key) if key.status != wanted => return Err(("P2", format!("it was shown {}", key.status))),
             Some(_) => {}
-        }
-        if sim.key(case.key).is_some_and(|truth| truth.user_id != user.user_id) {
-            return Err(("P6", "it belongs to another user".into()));
         }
         let created = listed.iter().find(|key| key.key == case.key).and_then(|key| key.created);
         if let Some((user_id, then)) = self.named.get(case.key)
