@@ -1,5 +1,6 @@
 //! What needs keysweep itself and the simulator.
 
+mod bare;
 mod gates;
 mod generate;
 mod measure;
@@ -15,6 +16,8 @@ use clap::Subcommand;
 pub(crate) enum Command {
     /// Write what is generated from the code
     Generate,
+    /// Call STS with the SDK alone
+    Bare(bare::Options),
     /// Measure scans
     Measure(measure::Options),
     /// Serve an organization for one scan
@@ -24,6 +27,7 @@ pub(crate) enum Command {
 pub(crate) fn run(command: &Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Generate => generate::generate()?,
+        Command::Bare(options) => bare::call(options)?,
         Command::Measure(options) => return measure::measure(options),
         Command::Serve(options) => server::serve(options)?,
     }

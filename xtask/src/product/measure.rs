@@ -13,10 +13,13 @@ use serde_json::Value;
 use tempfile::TempDir;
 use wait4::Wait4 as _;
 
-use super::gates::{Run, calls_per_account};
+use super::gates::{BUSY, Run, calls_per_account};
 use super::table::table;
 use crate::bench::milliseconds;
 use crate::command::say;
+
+/// Enough for the start of the process not to count.
+const BUSY_ACCOUNTS: u64 = 1000;
 
 /// What is measured.
 #[derive(Debug, Args)]
@@ -40,9 +43,24 @@ pub(super) fn measure(options: &Options) -> anyhow::Result<ExitCode> {
     let mut runs = Vec::new();
     for &accounts in &options.accounts {
         say(&format!("scanning {accounts} accounts"));
-        runs.push(one(options, accounts).with_context(|| format!("measure {accounts} accounts"))?);
+        runs.push(
+            one(options, accounts, options.latency)
+                .with_context(|| format!("measure {accounts} accounts"))?,
+        );
     }
-    write!(io::stdout().lock(), "{}", table(&runs)).context("write to stdout")?;
+    let busy =
+        format!("scanning {BUSY_ACCOUNTS} accounts with answers after {BUSY:?}, and the SDK alone beside it");
+    say(&busy);
+    let busy = one(options, BUSY_ACCOUNTS, BUSY).context("measure a busy processor")?;
+    let alone = sdk_alone(options, busy.total_calls()).context("measure the SDK alone")?;
+    let ratio = busy.cpu_per_call().as_secs_f64() / alone.as_secs_f64();
+    runs.push(busy);
+    let text = format!(
+        "{}\nthe SDK alone, one client: {} µs; keysweep needs {ratio:.2} times as much\n",
+        table(&runs),
+        alone.as_micros()
+    );
+    write!(io::stdout().lock(), "{text}").context("write to stdout")?;
     let failures: Vec<String> = runs.iter().flat_map(Run::failures).collect();
     for failure in &failures {
         say(&format!("gate failed: {failure}"));
@@ -50,8 +68,23 @@ pub(super) fn measure(options: &Options) -> anyhow::Result<ExitCode> {
     Ok(if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn one(options: &Options, accounts: u64) -> anyhow::Result<Run> {
-    let mut organization = Organization::start(accounts, options.latency)?;
+/// Processor time per call of the SDK alone, on a busy processor.
+fn sdk_alone(options: &Options, calls: u64) -> anyhow::Result<Duration> {
+    let organization = Organization::start(1, BUSY)?;
+    let mut command = Command::new(std::env::current_exe().context("find the running program")?);
+    command.args(["product", "bare", "--calls", &calls.to_string()]);
+    command.args(["--concurrency", &options.concurrency.to_string()]);
+    organization.give_to(command.env_clear())?;
+    let used = command.spawn().context("start the SDK alone")?.wait4().context("wait for it")?;
+    organization.stop()?;
+    if !used.status.success() {
+        bail!("the SDK alone ended with {}", used.status);
+    }
+    Ok((used.rusage.utime + used.rusage.stime) / u32::try_from(calls).unwrap_or(u32::MAX))
+}
+
+fn one(options: &Options, accounts: u64, latency: Duration) -> anyhow::Result<Run> {
+    let mut organization = Organization::start(accounts, latency)?;
     let folder = TempDir::with_prefix("keysweep-bench-").context("make a folder")?;
     let config = configuration(folder.path(), &organization.hub, options.concurrency)?;
     let printed = folder.path().join("scan.json");
@@ -60,20 +93,14 @@ fn one(options: &Options, accounts: u64) -> anyhow::Result<Run> {
 
     let mut command = Command::new(&options.program);
     command
+        .env_clear()
         .arg("--config")
         .arg(config)
         .args(["scan", "--format", "json"])
-        .env_clear()
-        .env("HOME", folder.path())
-        .env("AWS_ENDPOINT_URL", text(&organization.hub, "endpoint")?)
-        .env("AWS_ACCESS_KEY_ID", text(&organization.hub, "access_key_id")?)
-        .env("AWS_SECRET_ACCESS_KEY", text(&organization.hub, "secret_access_key")?)
         .stdin(Stdio::null())
         .stdout(create(&printed)?)
         .stderr(create(&messages)?);
-    if let Ok(token) = text(&organization.hub, "session_token") {
-        command.env("AWS_SESSION_TOKEN", token);
-    }
+    organization.give_to(command.env("HOME", folder.path()))?;
     let started = now();
     let child = command.spawn().with_context(|| format!("start {}", options.program.display()))?;
     let used = child.wait4().context("wait for keysweep")?;
@@ -88,11 +115,12 @@ fn one(options: &Options, accounts: u64) -> anyhow::Result<Run> {
     let document: Value = serde_json::from_slice(&document).context("parse what keysweep printed")?;
     let findings = document.get("findings").and_then(Value::as_array).context("no findings in the answer")?;
     let scanned = document.pointer("/coverage/scanned").and_then(Value::as_u64).context("no coverage")?;
-    let sequence = options.latency.as_secs_f64() * calls_per_account() as f64;
+    let sequence = latency.as_secs_f64() * calls_per_account() as f64;
     // An organization smaller than the concurrency still takes as long as its longest account.
     let rounds = (accounts as f64 / options.concurrency.max(1) as f64).max(1.0);
     Ok(Run {
         accounts,
+        latency,
         findings: findings.len() as u64,
         scanned,
         calls,
@@ -138,6 +166,22 @@ impl Organization {
         let mut stdout = BufReader::new(process.stdout.take().context("no stdout of the simulator")?);
         let hub = read(&mut stdout)?;
         Ok(Self { process, stdin, stdout, hub })
+    }
+
+    /// Tells a program where AWS is and who it is there, and nothing else.
+    fn give_to(&self, command: &mut Command) -> anyhow::Result<()> {
+        let given = [
+            ("AWS_ENDPOINT_URL", "endpoint"),
+            ("AWS_ACCESS_KEY_ID", "access_key_id"),
+            ("AWS_SECRET_ACCESS_KEY", "secret_access_key"),
+        ];
+        for (variable, name) in given {
+            command.env(variable, text(&self.hub, name)?);
+        }
+        if let Ok(token) = text(&self.hub, "session_token") {
+            command.env("AWS_SESSION_TOKEN", token);
+        }
+        Ok(())
     }
 
     fn calls(&mut self) -> anyhow::Result<BTreeMap<String, u64>> {

@@ -8,8 +8,9 @@ use super::server::USERS;
 /// One line per measure, one column per run; Markdown, so that it can go into docs/PERFORMANCE.md.
 pub(super) fn table(runs: &[Run]) -> String {
     type Measure = (&'static str, fn(&Run) -> String);
-    let measures: [Measure; 12] = [
+    let measures: [Measure; 13] = [
         ("accounts", |run| run.accounts.to_string()),
+        ("each answer, ms", |run| run.latency.as_millis().to_string()),
         ("users", |run| (run.accounts * USERS).to_string()),
         ("stale keys", |run| (run.accounts * stale_users()).to_string()),
         ("findings", |run| run.findings.to_string()),
