@@ -3,3 +3,4 @@
 pub mod company;
 pub mod conformance;
 pub mod history;
+pub mod load;

@@ -17,6 +17,7 @@ use crate::connect::{self, ConnectError};
 use crate::convert::parsed;
 use crate::fault::{Cause, Fault, FaultKind, classify};
 use crate::limits::Limits;
+use crate::pulse;
 use crate::reader::Reader;
 use crate::role::Partition;
 use crate::session::{Account, Accounts, Session};
@@ -72,14 +73,18 @@ impl Aws {
         let sts = aws_sdk_sts::config::Builder::from(&sdk)
             .interceptor(date())
             .interceptor(WholeAnswer)
+            .interceptor(pulse::Attempts)
             .retry_partition(partition("sts"))
             .build();
         let organizations = aws_sdk_organizations::config::Builder::from(&sdk)
             .interceptor(date())
             .retry_partition(partition("organizations"))
             .build();
-        let iam =
-            aws_sdk_iam::config::Builder::from(&sdk).interceptor(date()).interceptor(WholeAnswer).build();
+        let iam = aws_sdk_iam::config::Builder::from(&sdk)
+            .interceptor(date())
+            .interceptor(WholeAnswer)
+            .interceptor(pulse::Attempts)
+            .build();
         let hub = Hub {
             partition: Partition::of_region(&settings.region),
             limits: Limits::new(&settings.rates),
@@ -187,7 +192,9 @@ impl Hub {
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
         let start = Instant::now();
+        pulse::begins();
         let result = call.await.map_err(|error| classify(&error));
+        pulse::ends();
         let told = result.as_ref().map(|_| ()).map_err(|(kind, _)| *kind);
         self.observer().call(api, told, start.elapsed());
         result.map_err(|failure| Fault::new(operation(), failure))

@@ -1,12 +1,14 @@
-//! Bounded concurrency over accounts, with a slow lane: an account that has held its slot for long goes on in a few
-//! slots of its own, so that accounts which hang do not hold up the others.
+//! Bounded concurrency over accounts. An account holds its slot while AWS answers it. While a call of it is stuck the
+//! slot goes to another, and one that has held its slot for long goes on in a small slow lane: accounts that hang or
+//! are throttled do not hold up the others.
 
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use keysweep_aws::Pulse;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
+use tokio::time::sleep;
 
 /// A healthy account is scanned in well under a second; ten are an account that hangs or is throttled.
 const SLOW_AFTER: Duration = Duration::from_secs(10);
@@ -14,11 +16,16 @@ const SLOW_AFTER: Duration = Duration::from_secs(10);
 /// One slow slot for so many fast ones: enough to get on, too few to matter to the others.
 const FAST_PER_SLOW: usize = 8;
 
+/// For each slot, so many accounts may have a call that is stuck before the others wait with them. Such an account is
+/// a few dozen kilobytes and sends nothing.
+const STUCK_PER_SLOT: usize = 4;
+
 /// The lanes of one sweep.
 #[derive(Debug, Clone)]
 pub(super) struct Lanes {
     fast: Arc<Semaphore>,
     slow: Arc<Semaphore>,
+    stuck: Arc<Semaphore>,
 }
 
 /// The right to work on one account.
@@ -29,8 +36,12 @@ pub(super) struct Slot(
 
 impl Lanes {
     pub(super) fn new(concurrency: usize) -> Self {
-        let slow = concurrency.div_ceil(FAST_PER_SLOW);
-        Self { fast: Arc::new(Semaphore::new(concurrency)), slow: Arc::new(Semaphore::new(slow)) }
+        let slots = |count| Arc::new(Semaphore::new(count));
+        Self {
+            fast: slots(concurrency),
+            slow: slots(concurrency.div_ceil(FAST_PER_SLOW)),
+            stuck: slots(concurrency * STUCK_PER_SLOT),
+        }
     }
 
     /// Waits for a slot. `None` if the sweep is over, which does not happen while anybody waits.
@@ -38,16 +49,34 @@ impl Lanes {
         Arc::clone(&self.fast).acquire_owned().await.ok().map(Slot)
     }
 
-    /// Works in a slot, and after [`SLOW_AFTER`] in the slow lane.
+    /// Works in a slot; without one while a call is stuck; and in the slow lane after [`SLOW_AFTER`].
     pub(super) async fn work<T>(&self, slot: Slot, work: impl Future<Output = T>) -> T {
-        let mut work = pin!(work);
-        match timeout(SLOW_AFTER, &mut work).await {
-            Ok(done) => done,
-            Err(_) => {
-                drop(slot);
-                let _slow = self.slow.acquire().await;
-                work.await
-            }
+        let pulse = Pulse::default();
+        let mut work = pin!(pulse.of(work));
+        let mut slot = Some(slot);
+        loop {
+            let stuck = async {
+                pulse.is_stuck().await;
+                self.stuck.acquire().await
+            };
+            let _stuck = tokio::select! {
+                done = &mut work => return done,
+                stuck = stuck => stuck,
+                _slow = async { sleep(SLOW_AFTER).await; self.slow.acquire().await } => {
+                    drop(slot);
+                    return work.await;
+                }
+            };
+            drop(slot);
+            // What was stuck goes on at once, and takes the next slot that is free.
+            let next = async {
+                pulse.goes_on().await;
+                self.slot().await
+            };
+            slot = tokio::select! {
+                done = &mut work => return done,
+                next = next => next,
+            };
         }
     }
 }
@@ -55,7 +84,7 @@ impl Lanes {
 #[cfg(test)]
 mod tests {
     use tokio::task::JoinSet;
-    use tokio::time::{Instant, sleep};
+    use tokio::time::Instant;
 
     use super::*;
 
