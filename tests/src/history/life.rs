@@ -243,6 +243,7 @@ async fn sweep_once(shared: &mut Shared, engine: &Arc<Engine>, rng: &mut ChaCha8
     shared.oracle.fuse(None);
     shared.disk.fuse(None);
     shared.oracle.read_journal();
+    people::look_at_unclear(shared, engine).await;
     shared.oracle.settle();
     match swept {
         Err(_) => shared.oracle.broken("P11", "a sweep did not end within six hours".into()),

@@ -98,6 +98,8 @@ struct Inner {
     applied: Vec<Applied>,
     /// Whether the last call of that change was answered clearly.
     answered: BTreeMap<(String, &'static str), bool>,
+    /// Keys that became unclear since somebody looked.
+    unclear: BTreeSet<String>,
     /// Notices on record.
     noticed: BTreeMap<String, journal::Notice>,
     /// Last use of keys when they were flagged.
@@ -151,6 +153,7 @@ impl Oracle {
             sent: BTreeMap::new(),
             applied: Vec::new(),
             answered: BTreeMap::new(),
+            unclear: BTreeSet::new(),
             noticed: BTreeMap::new(),
             flagged: BTreeMap::new(),
             first_seen: BTreeMap::new(),
@@ -217,6 +220,7 @@ impl Oracle {
         inner.applied.clear();
         inner.open.clear();
         inner.answered.clear();
+        inner.unclear.clear();
         inner.failed.clear();
         inner.deactivated_at.clear();
         inner.unsettled.clear();
@@ -243,6 +247,11 @@ impl Oracle {
         let inner = self.locked();
         let unclear = |held: &Held| held.promise == "P5";
         inner.held.iter().filter(|(_, held)| held.iter().any(unclear)).map(|(key, _)| key.clone()).collect()
+    }
+
+    /// Keys whose deactivation became unclear since this was asked, and of which nothing was written since.
+    pub(super) fn became_unclear(&self) -> BTreeSet<String> {
+        std::mem::take(&mut self.locked().unclear)
     }
 
     /// Whether a change is on its way.

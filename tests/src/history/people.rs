@@ -231,6 +231,23 @@ pub(super) async fn operator(shared: &mut Shared, engine: &Engine, rng: &mut Cha
     shared.oracle.count(&format!("operator {deed}"));
 }
 
+/// P5: a key whose deactivation is unclear is held for a day.
+pub(super) async fn look_at_unclear(shared: &Shared, engine: &Engine) {
+    for key in shared.oracle.became_unclear() {
+        let Reply::Key(document) = engine.answer("alice", Request::KeysShow { key: key.clone() }).await
+        else {
+            continue;
+        };
+        let hold =
+            serde_json::to_value(&document).ok().and_then(|shown| shown.pointer("/record/hold").cloned());
+        if hold.is_none_or(|hold| hold.is_null()) {
+            shared
+                .oracle
+                .broken("P5", format!("nobody knows whether {key} was deactivated, and it is not held"));
+        }
+    }
+}
+
 /// Pauses as soon as a change is on its way, if one comes within the next minutes.
 pub(super) async fn pause_in_flight(shared: &Shared, engine: &Engine) {
     for _ in 0..3000 {

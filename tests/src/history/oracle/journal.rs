@@ -151,6 +151,10 @@ impl Inner {
             "sweep_finished" => self.sweep_finished(sim, line),
             _ => {}
         }
+        self.unclear.remove(key);
+        if text(line, "event") == "unclear" && text(line, "action") == DEACTIVATE {
+            self.unclear.insert(key.to_owned());
+        }
         match text(line, "event") {
             "became_due" => self.newly_due += 1,
             "flagged" => self.flagged_rightly(now, line),
