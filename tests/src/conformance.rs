@@ -20,14 +20,22 @@ pub fn scripts() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("conformance")
 }
 
-/// Cargo's target directory, told from where the running test lies: `<target>/<profile>/deps/<test>`.
+/// Cargo's target directory.
 ///
 /// # Errors
-/// If the running program lies elsewhere.
+/// If the running program was not built by cargo.
 pub fn target_dir() -> Result<PathBuf, String> {
-    let running = std::env::current_exe().map_err(|error| format!("find the running test: {error}"))?;
-    match running.ancestors().nth(3) {
-        Some(target) if running.parent().is_some_and(|deps| deps.ends_with("deps")) => Ok(target.to_owned()),
-        _ => Err(format!("find the target directory: {} is no test built by cargo", running.display())),
+    Ok(built_in()?.0)
+}
+
+/// Cargo's target directory and the folder of the profile in it, told from where the running program lies:
+/// `<target>/<profile>/deps/<test>`, or `<target>/<profile>/<program>`.
+fn built_in() -> Result<(PathBuf, String), String> {
+    let running = std::env::current_exe().map_err(|error| format!("find the running program: {error}"))?;
+    let folder = running.ancestors().skip(1).find(|folder| folder.join("deps").is_dir());
+    let name = folder.and_then(|folder| folder.file_name()?.to_str());
+    match (folder.and_then(Path::parent), name) {
+        (Some(target), Some(name)) => Ok((target.to_owned(), name.to_owned())),
+        _ => Err(format!("find the target directory: {} was not built by cargo", running.display())),
     }
 }

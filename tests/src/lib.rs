@@ -2,4 +2,6 @@
 
 pub mod company;
 pub mod conformance;
+pub mod crashes;
 pub mod history;
+pub mod site;

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use keysweep_core::planted::{Bug, plant};
+use keysweep_tests::crashes::{self, kill_again_and_again};
 use keysweep_tests::history::{Setting, first_broken, live_through};
 
 /// Histories of simulated time, each from its seed.
@@ -31,6 +32,9 @@ struct Options {
     /// Plant every mistake in turn, and tell which promise broke and after how many histories
     #[arg(long)]
     hunt: bool,
+    /// No histories: start the program as a process of its own and kill it so many times
+    #[arg(long, value_name = "COUNT", conflicts_with_all = ["plant", "hunt", "seeds", "days", "accounts"])]
+    kills: Option<u64>,
 }
 
 impl Options {
@@ -44,6 +48,9 @@ fn main() -> ExitCode {
     if options.hunt {
         return hunt(&options);
     }
+    if let Some(kills) = options.kills {
+        return kill(&options, kills);
+    }
     plant(options.plant);
     let (tally, broken) = live_through(options.setting(), options.seeds);
     for broken in &broken {
@@ -51,6 +58,25 @@ fn main() -> ExitCode {
     }
     println!("{tally}");
     println!("{} histories of {} days, {} with a broken promise", options.seeds, options.days, broken.len());
+    if broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn kill(options: &Options, kills: u64) -> ExitCode {
+    let setting =
+        crashes::Setting { seed: options.first_seed, kills, lose_changes: true, tell: options.tell };
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            println!("no runtime: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let (tally, broken) = runtime.block_on(kill_again_and_again(setting));
+    for broken in &broken {
+        println!("{broken}");
+    }
+    println!("{tally}");
+    println!("{kills} processes killed, {} worlds with a broken promise", broken.len());
     if broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 

@@ -63,7 +63,7 @@ pub fn rebuild(data_dir: &Path) -> Result<Rebuilt, OpenError> {
     let found = Found::Lost { projection: Ok(projection), reason: "asked for".into(), damaged: false };
     let (replay, scanned) = replay(&segments, found, &options)?;
     let (state, projection) = replay.finish(Applied { seq: scanned.last_seq, hash: scanned.last_entry });
-    projection.map_err(|detail| OpenError::Projection { detail })?;
+    projection.map_err(|detail| OpenError::Projection { detail })?.close();
     drop(lock);
     Ok(Rebuilt { entries: scanned.entries, records: state.records().count() as u64 })
 }
@@ -146,7 +146,7 @@ fn find_projection(dir: &Path, oldest: u64) -> Result<Found, OpenError> {
         Err(Damage::Newer(found)) => {
             return Err(OpenError::NewerSchema { path: dir.into(), found, known: SCHEMA });
         }
-        Err(damage) if damage.is_of_the_disk() => {
+        Err(damage) if damage.may_be_sound() => {
             tracing::error!(error = %damage, "records not readable: going on from memory");
             let reason = damage.to_string();
             return Ok(Found::Lost { projection: Err(reason.clone()), reason, damaged: true });
