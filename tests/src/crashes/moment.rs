@@ -25,17 +25,17 @@ impl Moment {
     pub(super) fn draw(rng: &mut ChaCha8Rng, may_lose: bool) -> Self {
         let how = if rng.random_bool(0.5) { How::Arriving } else { How::AnswerHeld };
         match rng.random_range(0..100) {
-            0..40 => Self::Call(Trigger { changes_only: true, nth: rng.random_range(1..=4), how }),
-            40..43 if may_lose => {
+            0..40 => Self::Call(Trigger { changes_only: true, nth: rng.random_range(1..=6), how }),
+            40..42 if may_lose => {
                 Self::Call(Trigger { changes_only: true, nth: rng.random_range(1..=2), how: How::Lost })
             }
             40..60 => {
                 // A read that is lost is as good as one that was never sent.
-                let nth = rng.random_range(1..=60);
+                let nth = rng.random_range(1..=150);
                 Self::Call(Trigger { changes_only: false, nth, how })
             }
-            60..80 => Self::Lines(rng.random_range(1..=30)),
-            _ => Self::Grown(rng.random_range(1..=12_000)),
+            60..80 => Self::Lines(rng.random_range(1..=60)),
+            _ => Self::Grown(rng.random_range(1..=30_000)),
         }
     }
 }

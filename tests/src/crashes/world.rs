@@ -196,8 +196,10 @@ impl World {
             };
             let Some(line) = line else { break };
             lines += 1;
-            if line.contains("sweep finished") {
-                lived.sweeps += 1;
+            let swept = line.contains("sweep finished");
+            lived.sweeps += usize::from(swept);
+            // Between sweeps too, and while changes are under way.
+            if swept || (self.resumed && self.rng.random_bool(0.1)) {
                 self.ask_something(&mut asking);
             }
             let settled = matches!(moment, Moment::Settled) && line.contains("open intent settled");

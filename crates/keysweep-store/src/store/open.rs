@@ -8,7 +8,7 @@ use keysweep_core::state::State;
 use super::OpenOptions;
 use super::project::{self, Projecting};
 use super::replay::Replay;
-use crate::error::OpenError;
+use crate::error::{JournalError, OpenError};
 use crate::files::{create_private_dir, set_aside};
 use crate::journal::{self, Journal, Scanned, Segment, Snapshots, cut_tail, list, remove_unfinished, scan};
 use crate::lock::Lock;
@@ -54,6 +54,8 @@ pub fn rebuild(data_dir: &Path) -> Result<Rebuilt, OpenError> {
     let options = OpenOptions::default();
     let lock = Lock::take(data_dir)?;
     let segments = prepare_journal(data_dir, &options)?;
+    // Before anything is set aside: the records are what tells whether the journal has lost its end.
+    scan::<JournalError>(&segments, Snapshots::Skip, &mut |_| Ok(()))?;
     let dir = project::dir(data_dir);
     if dir.exists() {
         set_aside(&dir, "replaced").map_err(|source| OpenError::SetAside { path: dir.clone(), source })?;
@@ -193,7 +195,8 @@ fn replay(segments: &[Segment], found: Found, options: &OpenOptions) -> Result<(
     let scanned = scan::<OpenError>(segments, snapshots, &mut |visit| replay.visit(visit))?;
     match known {
         Some(known) if known.seq > scanned.last_seq && !planted!(StoreAheadAccepted) => {
-            Err(OpenError::Ahead { applied: known.seq, journal: scanned.last_seq })
+            let path = segments.last().map(|segment| segment.path.clone()).unwrap_or_default();
+            Err(OpenError::Ahead { path, applied: known.seq, journal: scanned.last_seq })
         }
         Some(_) | None => Ok((replay, scanned)),
     }
