@@ -5,13 +5,18 @@
 //! that cannot make it fails these tests with a message; it never skips them.
 
 mod moto;
+mod orders;
+mod probes;
 mod program;
+mod twin;
 mod venv;
 
 use std::path::{Path, PathBuf};
 
 pub use moto::{Account, Call, ExpectedAccounts, Key, KeyStatus, Organization, Truth, User};
+pub use probes::{Answers, Side, ask_everything};
 pub use program::{Daemon, Finished, Keysweep, keysweep_binary};
+pub use twin::twin;
 pub use venv::{ensure_venv, python, tool};
 
 /// The folder of the Python side.
