@@ -1,7 +1,7 @@
 //! The program under SIGKILL, again and again, with real files. `cargo xtask soak --kills 300` does more of it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
-use keysweep_tests::crashes::{Setting, kill_again_and_again};
+use keysweep_tests::crashes::{Setting, kill_again_and_again, too_idle};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn six_processes_that_are_killed_lose_nothing_and_do_nothing_twice() {
@@ -9,12 +9,5 @@ async fn six_processes_that_are_killed_lose_nothing_and_do_nothing_twice() {
     let (tally, broken) = kill_again_and_again(setting).await;
     let told = broken.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
     assert!(broken.is_empty(), "{told}\n{tally}");
-    for (name, least) in [
-        ("kills", 6),
-        ("restarts after a crash", 6),
-        ("killed while an intent was open", 1),
-        ("change deactivate", 3),
-    ] {
-        assert!(tally.count(name) >= least, "{name} happened {} times\n{tally}", tally.count(name));
-    }
+    assert_eq!(too_idle(&tally, setting.kills), None, "{tally}");
 }

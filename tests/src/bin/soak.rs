@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use keysweep_core::planted::{Bug, plant};
-use keysweep_tests::crashes::{self, kill_again_and_again};
+use keysweep_tests::crashes::{self, kill_again_and_again, too_idle};
 use keysweep_tests::history::{Setting, first_broken, live_through};
 
 /// Histories of simulated time, each from its seed.
@@ -76,8 +76,12 @@ fn kill(options: &Options, kills: u64) -> ExitCode {
         println!("{broken}");
     }
     println!("{tally}");
-    println!("{kills} processes killed, {} worlds with a broken promise", broken.len());
-    if broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    println!("{kills} processes to be killed, {} worlds with a broken promise", broken.len());
+    let idle = too_idle(&tally, kills);
+    if let Some(idle) = &idle {
+        println!("too little happened: {idle}");
+    }
+    if broken.is_empty() && idle.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn hunt(options: &Options) -> ExitCode {

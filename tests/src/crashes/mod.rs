@@ -8,6 +8,7 @@
 //!
 //! What is drawn follows from the seed; how far a process had come at its moment does not.
 
+mod evidence;
 mod journal;
 mod moment;
 mod people;
@@ -47,6 +48,25 @@ impl fmt::Display for Broken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "world {}, life {}: {}", self.seed, self.life, self.what)
     }
+}
+
+/// What has happened too seldom for a run to say anything, in words; `None` where all did.
+///
+/// Each is a third or less of what was counted when this was written.
+#[must_use]
+pub fn too_idle(tally: &Tally, kills: u64) -> Option<String> {
+    let least = [
+        ("kills", kills),
+        ("restarts after a crash", kills - kills / 10),
+        ("killed while an intent was open", kills / 6),
+        ("change deactivate", kills / 2),
+        ("change delete", kills / 20),
+        ("operators' requests acknowledged", kills / 20),
+    ];
+    let missing = least.into_iter().filter(|(name, least)| tally.count(name) < *least);
+    let told: Vec<String> =
+        missing.map(|(name, least)| format!("{name}: {} and not {least}", tally.count(name))).collect();
+    if told.is_empty() { None } else { Some(told.join("; ")) }
 }
 
 /// What came of it: counts, and the first broken promise of each world.
