@@ -63,6 +63,11 @@ def trust(account: str, external_id: str | None) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
+def ou_path(ou: str | None) -> list[str]:
+    """Names of the OUs from below the root down to this one."""
+    return [*ou_path(cast.OUS[ou]), ou] if ou else []
+
+
 def rfc3339(moment: datetime | None) -> str | None:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
 
@@ -106,6 +111,8 @@ class Organization:
         for member in cast.MEMBERS:
             made = organizations.create_account(AccountName=member.name, Email=f"{member.name}@example.com")
             account = made["CreateAccountStatus"]["AccountId"]
+            tags = [{"Key": "team", "Value": member.name}, {"Key": "without value", "Value": ""}]
+            organizations.tag_resource(ResourceId=account, Tags=tags)
             if member.ou:
                 organizations.move_account(
                     AccountId=account, SourceParentId=root_id, DestinationParentId=ous[member.ou]
@@ -170,6 +177,7 @@ class Organization:
                 "account_id": account,
                 "account_name": member.name,
                 "fate": member.fate,
+                "ou_path": "/".join(ou_path(member.ou)),
                 "users": [self.add_user(iam, account, user) for user in member.users],
             }
         )
@@ -186,12 +194,18 @@ class Organization:
         stored = iam_backends[account]["aws"].users[user.name]
         # moto's user IDs are any 20 letters and digits in lower case; AWS's start with AIDA and are in upper case.
         stored.id = f"AIDA{made['UserId'][4:].upper()}"
+        # AWS's dates are whole seconds.
+        stored.create_date = stored.create_date.replace(microsecond=0)
         return {
             "user_name": user.name,
             "user_id": iam.get_user(UserName=user.name)["User"]["UserId"],
             "path": user.path,
+            "tags": user.tags,
+            "managed_policy": user.managed_policy,
+            "password": user.password,
             "kept": user.kept,
             "keys": [self.add_key(iam, account, stored, key) for key in user.keys],
+            "created_at": rfc3339(stored.create_date),
         }
 
     def add_key(self, iam, account: str, stored, key: cast.Key) -> dict:
@@ -216,6 +230,8 @@ class Organization:
             "status": key.status,
             "created_at": rfc3339(record.create_date),
             "last_used_at": rfc3339(used),
+            "service": key.service,
+            "region": key.region,
             "finding": key.finding,
         }
 

@@ -2,5 +2,7 @@
 
 pub mod company;
 pub mod conformance;
+pub mod crashes;
 pub mod history;
 pub mod load;
+pub mod site;

@@ -1,11 +1,11 @@
 //! `cargo xtask test`.
 
 use crate::command::{cargo, run, say};
-use crate::tools::{PROMTOOL, PYTHON, require};
+use crate::tools::{PROMTOOL, PYTHON, UNSHARE, require};
 
 /// Says what is missing before anything is compiled, then runs every test, those in the documentation included.
 pub(crate) fn run_tests() -> anyhow::Result<()> {
-    require(&[&PYTHON, &PROMTOOL])?;
+    require(&[&PYTHON, &PROMTOOL, &UNSHARE])?;
     run(cargo().args(["test", "--workspace", "--all-features", "--locked"]))?;
     say(NOT_RUN);
     Ok(())
@@ -16,5 +16,6 @@ const NOT_RUN: &str = "\
 not run here:
   cargo xtask soak --seeds 1000 --days 60    histories: 50 of 60 days were lived through
   cargo xtask soak --hunt --seeds 300        planted mistakes: 8 of all were planted
+  cargo xtask soak --kills 300               real processes under SIGKILL: 6 were killed
   PROPTEST_CASES=20000 cargo test ...        properties and nonsense: a few hundred cases each
   cargo xtask bench                          what a scan costs";

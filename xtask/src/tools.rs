@@ -36,6 +36,14 @@ pub(crate) const PROMTOOL: Tool = Tool {
     install: "apt-get install prometheus",
 };
 
+/// Puts small disks under the program.
+pub(crate) const UNSHARE: Tool = Tool {
+    program: "unshare",
+    probe: &["--user", "--map-root-user", "--mount", "mount", "-t", "tmpfs", "tmpfs", "/mnt"],
+    needed_for: "the tests of full and read-only disks: leave to make user and mount namespaces, and nsenter",
+    install: "apt-get install util-linux mount; where they are forbidden, see user_namespaces(7)",
+};
+
 /// Judges our unit.
 pub(crate) const SYSTEMD_ANALYZE: Tool = Tool {
     program: "systemd-analyze",

@@ -10,7 +10,7 @@ use keysweep_core::lifecycle::Illegal;
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// A directory or file could not be made.
-    #[error("create {}", path.display())]
+    #[error("create {}{}", path.display(), remedy(source))]
     Create {
         /// Which.
         path: PathBuf,
@@ -18,7 +18,7 @@ pub enum OpenError {
         source: io::Error,
     },
     /// The lock file could not be opened or locked.
-    #[error("lock {}", path.display())]
+    #[error("lock {}{}", path.display(), remedy(source))]
     Lock {
         /// Which.
         path: PathBuf,
@@ -37,7 +37,7 @@ pub enum OpenError {
     #[error("open the journal")]
     Journal(#[from] JournalError),
     /// The torn end of the journal could not be cut off.
-    #[error("cut the torn end off {}", path.display())]
+    #[error("cut the torn end off {}{}", path.display(), remedy(source))]
     Repair {
         /// Segment.
         path: PathBuf,
@@ -46,10 +46,12 @@ pub enum OpenError {
     },
     /// The projection knows entries that the journal lacks.
     #[error(
-        "the records know entry {applied}, the journal ends at {journal}: restore the journal from a backup, or, if it \
-         is to be trusted as it is, run `keysweep state rebuild`"
+        "{}: the records know entry {applied}, the journal ends at {journal}: restore the journal from a backup, or, \
+         if it is to be trusted as it is, run `keysweep state rebuild`", path.display()
     )]
     Ahead {
+        /// Last segment of the journal.
+        path: PathBuf,
         /// Last entry that the projection knows.
         applied: u64,
         /// Last entry of the journal.
@@ -57,10 +59,12 @@ pub enum OpenError {
     },
     /// The projection and the journal know different entries under the same number.
     #[error(
-        "the records know another entry {seq} than the journal: restore the journal from a backup, or, if it is to be \
-         trusted as it is, run `keysweep state rebuild`"
+        "{}: the records know another entry {seq} than the journal: restore the journal from a backup, or, if it is \
+         to be trusted as it is, run `keysweep state rebuild`", path.display()
     )]
     Diverged {
+        /// Segment.
+        path: PathBuf,
         /// Which.
         seq: u64,
     },
@@ -78,7 +82,7 @@ pub enum OpenError {
         known: u32,
     },
     /// The damaged projection could not be moved away.
-    #[error("set aside {}", path.display())]
+    #[error("set aside {}{}", path.display(), remedy(source))]
     SetAside {
         /// Directory of the projection.
         path: PathBuf,
@@ -122,11 +126,7 @@ pub enum JournalError {
         source: io::Error,
     },
     /// A segment is damaged.
-    #[error(
-        "{} line {line}: {problem}; restore the file from a backup, or move it and all segments before it out of the \
-         journal if a later segment is whole (their entries are then only in your archive), then run `keysweep state \
-         rebuild`", path.display()
-    )]
+    #[error("{} line {line}: {problem}; {}", path.display(), repair(*last))]
     Broken {
         /// Segment.
         path: PathBuf,
@@ -134,6 +134,8 @@ pub enum JournalError {
         line: u64,
         /// What is wrong.
         problem: Problem,
+        /// Whether no segment follows, whose snapshot would tell what this one led to.
+        last: bool,
     },
     /// A segment was written by a newer keysweep.
     #[error("{} has journal format {found}, this keysweep knows up to {known}: install a newer one", path.display())]
@@ -171,6 +173,28 @@ pub enum JournalError {
         /// Why.
         source: io::Error,
     },
+}
+
+/// What can be done about a disk that does not take what is written: no command of ours helps there.
+fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "; make room on its disk",
+        io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => {
+            "; data_dir must be writable for the user that keysweep runs as"
+        }
+        _ => "",
+    }
+}
+
+/// What can be done about a broken segment.
+fn repair(last: bool) -> &'static str {
+    if last {
+        "restore the file from a backup, then run `keysweep state rebuild`; without a backup, move data_dir away: \
+         keysweep then begins anew, and paused where it may change keys"
+    } else {
+        "restore the file from a backup, or move it and all segments before it out of the journal (their entries are \
+         then only in your archive), then run `keysweep state rebuild`"
+    }
 }
 
 /// What is wrong with a line of the journal.
@@ -214,7 +238,7 @@ pub enum AppendError {
         source: Arc<serde_json::Error>,
     },
     /// The disk did not take them. A later append may succeed.
-    #[error("write to {}", path.display())]
+    #[error("write to {}{}", path.display(), remedy(source))]
     Io {
         /// Segment.
         path: PathBuf,

@@ -9,10 +9,11 @@ mod pieces;
 mod schema;
 
 use std::borrow::Cow;
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use keysweep_core::ids::AccessKeyId;
 use keysweep_core::state::{Body, Delta, Entry};
@@ -32,6 +33,10 @@ const CACHE_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Updates in one transaction: measured as enough to make the sync cheap, and small beside the cache.
 pub(crate) const BATCH: usize = 500;
+
+/// How often it is looked whether sled has let go of its file, and the pause in between: five seconds in all.
+const LOOKS: u32 = 500;
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// Key in `meta` under which the schema version stands.
 const SCHEMA_KEY: &[u8] = b"schema";
@@ -70,15 +75,20 @@ pub(crate) enum Damage {
     /// It has no schema version or applied entry: a rebuild did not come to its end.
     #[error("it was never completed")]
     Incomplete,
+    /// Somebody has its file open.
+    #[error("its file db is locked, though no other keysweep has data_dir open")]
+    Held,
     /// Written by a newer version.
     #[error("schema {0} is newer than {SCHEMA}")]
     Newer(u32),
 }
 
 impl Damage {
-    /// Whether the files may be sound and only the disk is not: setting them aside would lose them for nothing.
-    pub(crate) fn is_of_the_disk(&self) -> bool {
+    /// Whether the files may be sound, and only the disk is not or somebody has them open: setting them aside would
+    /// lose them for nothing.
+    pub(crate) fn may_be_sound(&self) -> bool {
         let io = match self {
+            Self::Held => return true,
             Self::Sled(sled::Error::Io(error)) | Self::Io { source: error, .. } => error,
             Self::Sled(_) | Self::Panicked(_) | Self::Value { .. } | Self::Incomplete | Self::Newer(_) => {
                 return false;
@@ -169,6 +179,7 @@ impl Projection {
     pub(crate) fn open(dir: &Path) -> Result<Self, Damage> {
         create_private_dir(dir).map_err(|source| Damage::Io { what: "create directory", source })?;
         remove_generating(dir).map_err(|source| Damage::Io { what: "remove left-over files", source })?;
+        wait_until_let_go(dir)?;
         let dir = dir.to_path_buf();
         guarded(move || {
             let config = sled::Config::new().path(&dir).cache_capacity(CACHE_BYTES).flush_every_ms(None);
@@ -247,6 +258,35 @@ impl Projection {
             synced.map_err(|source| Damage::Io { what: "sync db", source })
         })
     }
+
+    /// Lets go of the files: afterwards they may be opened again, copied or moved.
+    pub(crate) fn close(self) {
+        let dir = self.dir.clone();
+        drop(self);
+        if let Err(damage) = wait_until_let_go(&dir) {
+            tracing::debug!(error = %damage, "records closed, and not let go of yet");
+        }
+    }
+}
+
+/// Waits until nobody holds sled's own lock. A thread of sled's that wrote for a database that was closed meanwhile
+/// lets go of the file only when it is next scheduled, and sled does not wait for it: opened again too soon, a sound
+/// database looks like one that cannot be opened.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "a blocking job, and what it waits for is a thread of the machine"
+)]
+fn wait_until_let_go(dir: &Path) -> Result<(), Damage> {
+    // Where there is none, or it cannot be locked at all, sled says what is wrong.
+    let Ok(file) = File::open(dir.join("db")) else { return Ok(()) };
+    for _ in 0..LOOKS {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(PAUSE),
+            // Not kept: sled takes the lock again by itself, and nobody else may, while data_dir is ours.
+            Ok(()) | Err(TryLockError::Error(_)) => return Ok(()),
+        }
+    }
+    Err(Damage::Held)
 }
 
 /// Removes what an interrupted snapshot of sled leaves behind: with it in place sled answers `Corruption`, without

@@ -247,3 +247,20 @@ async fn a_history_with_a_wrong_checksum_is_told_by_the_journal() {
     assert_eq!(store.history(&mk_key_id(1)).unwrap().len(), 6);
     assert_eq!(store.errors().read, 1);
 }
+
+#[tokio::test]
+async fn a_projection_that_somebody_still_holds_is_waited_for_and_never_set_aside() {
+    let dir = tempfile::tempdir().unwrap();
+    let before = mk_closed(dir.path()).await;
+    // As a thread of sled's does that has not been scheduled since its database was closed.
+    let held = std::fs::File::open(dir.path().join("records/db")).unwrap();
+    held.lock().unwrap();
+    let (store, opened) = open(dir.path()).await;
+    assert!(opened.rebuilt.is_some_and(|why| why.contains("locked")), "memory has to do");
+    assert_eq!(state(&store), before);
+    assert!(store.close().await.is_err(), "it is told that the records got nothing");
+    assert!(!dir.path().join("records.damaged-1").exists());
+    drop(held);
+    let (store, opened) = open(dir.path()).await;
+    assert_eq!((state(&store), opened.rebuilt), (before, None));
+}

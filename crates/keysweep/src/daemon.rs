@@ -116,7 +116,7 @@ impl Daemon {
             );
         }
         if let Some(why) = &opened.rebuilt {
-            tracing::warn!(why = %why, "records were rebuilt from the journal");
+            tracing::warn!(why = %why, "the state was built from the journal, and not from the records");
         }
         introduce(&engine, http);
 

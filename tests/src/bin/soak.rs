@@ -1,11 +1,14 @@
 //! Lives through many histories side by side, and tells what happened in them; `cargo xtask soak` builds and runs it.
 #![allow(clippy::print_stdout, reason = "its output is its purpose")]
+#![allow(clippy::expect_used, reason = "a runtime that cannot be made ends it")]
 
 use std::process::ExitCode;
 
 use clap::Parser;
 use keysweep_core::planted::{Bug, plant};
+use keysweep_tests::crashes::{self, kill_again_and_again, too_idle};
 use keysweep_tests::history::{Setting, first_broken, live_through};
+use keysweep_tests::load;
 
 /// Histories of simulated time, each from its seed.
 #[derive(Debug, Parser)]
@@ -31,6 +34,12 @@ struct Options {
     /// Plant each of these mistakes in turn, or all there are; tell which promise broke, after how many histories
     #[arg(long, value_name = "BUG", num_args = 0.., value_delimiter = ',')]
     hunt: Option<Vec<Bug>>,
+    /// No histories: start the program as a process of its own and kill it so many times
+    #[arg(long, value_name = "COUNT", conflicts_with_all = ["plant", "hunt", "seeds", "days", "accounts"])]
+    kills: Option<u64>,
+    /// No histories: one sweep of so many accounts, first calm, and then with accounts that fail, are throttled or hang
+    #[arg(long, value_name = "ACCOUNTS", conflicts_with_all = ["plant", "hunt", "seeds", "days", "accounts", "kills"])]
+    load: Option<usize>,
 }
 
 impl Options {
@@ -46,6 +55,12 @@ fn main() -> ExitCode {
         Some(bugs) => return hunt(&options, bugs),
         None => {}
     }
+    if let Some(kills) = options.kills {
+        return kill(&options, kills);
+    }
+    if let Some(accounts) = options.load {
+        return load(accounts);
+    }
     plant(options.plant);
     let (tally, broken) = live_through(options.setting(), options.seeds);
     for broken in &broken {
@@ -54,6 +69,41 @@ fn main() -> ExitCode {
     println!("{tally}");
     println!("{} histories of {} days, {} with a broken promise", options.seeds, options.days, broken.len());
     if broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn kill(options: &Options, kills: u64) -> ExitCode {
+    let setting =
+        crashes::Setting { seed: options.first_seed, kills, lose_changes: true, tell: options.tell };
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            println!("no runtime: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let (tally, broken) = runtime.block_on(kill_again_and_again(setting));
+    for broken in &broken {
+        println!("{broken}");
+    }
+    println!("{tally}");
+    println!("{kills} processes to be killed, {} worlds with a broken promise", broken.len());
+    let idle = too_idle(&tally, kills);
+    if let Some(idle) = &idle {
+        println!("too little happened: {idle}");
+    }
+    if broken.is_empty() && idle.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn load(accounts: usize) -> ExitCode {
+    let sweep = |faults| {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.enable_all().start_paused(true).build().expect("a runtime");
+        runtime.block_on(load::sweep(accounts, faults))
+    };
+    let (calm, loaded) = (sweep(false), sweep(true));
+    let ratio = loaded.healthy_done.as_secs_f64() / calm.healthy_done.as_secs_f64();
+    println!("calm\n{calm}\n\nwith faults\n{loaded}\n\nhealthy accounts took {ratio:.3} times as long");
+    if ratio <= 1.1 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn hunt(options: &Options, bugs: &[Bug]) -> ExitCode {

@@ -83,6 +83,8 @@ pub struct Account {
     pub account_id: String,
     /// Its name in Organizations.
     pub account_name: String,
+    /// Names of the OUs above it, from below the root down, joined by `/`; empty right below the root.
+    pub ou_path: String,
     /// Its users.
     pub users: Vec<User>,
 }
@@ -94,6 +96,16 @@ pub struct User {
     pub user_name: String,
     /// The ID that a rename leaves alone.
     pub user_id: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// `/ci/`, with both slashes.
+    pub path: String,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+    /// The name of its one attached policy.
+    pub managed_policy: Option<String>,
+    /// Whether it has a console password.
+    pub password: bool,
     /// Why its keys are left alone although they have a finding: `exempt` or `protected`.
     pub kept: Option<String>,
     /// Its keys.
@@ -111,6 +123,10 @@ pub struct Key {
     pub created_at: Timestamp,
     /// When it was last used.
     pub last_used_at: Option<Timestamp>,
+    /// With which service, where it was used.
+    pub service: String,
+    /// In which Region, where it was used; `N/A` for some services.
+    pub region: String,
     /// The finding that it must get.
     pub finding: Option<String>,
 }

@@ -68,8 +68,8 @@ pub struct Daemon {
     log: PathBuf,
 }
 
-/// The program: what the variable `KEYSWEEP_BIN` names, else a debug build of this workspace, made (or found fresh) once
-/// per test process.
+/// The program: what the variable `KEYSWEEP_BIN` names, else this workspace's, built as the running program is, and made
+/// (or found fresh) once per test process.
 ///
 /// # Errors
 /// If it cannot be built.
@@ -82,7 +82,7 @@ async fn build() -> Result<PathBuf, String> {
     if let Some(given) = std::env::var_os("KEYSWEEP_BIN") {
         return Ok(given.into());
     }
-    let target = super::target_dir()?;
+    let (target, profile) = super::built_in()?;
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command
@@ -97,6 +97,9 @@ async fn build() -> Result<PathBuf, String> {
             "keysweep-tests",
             "--bin",
             "keysweep",
+            "--profile",
+            // The one profile whose folder has another name.
+            if profile == "debug" { "dev" } else { &profile },
         ])
         .arg("--target-dir")
         .arg(&target)
@@ -105,7 +108,7 @@ async fn build() -> Result<PathBuf, String> {
     if !finished.status.success() {
         return Err(format!("build keysweep: cargo ended with {}\n{}", finished.status, finished.stderr));
     }
-    let binary = target.join("debug").join("keysweep");
+    let binary = target.join(&profile).join("keysweep");
     if binary.is_file() { Ok(binary) } else { Err(format!("build keysweep: no {}", binary.display())) }
 }
 

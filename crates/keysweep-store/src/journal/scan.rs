@@ -18,7 +18,7 @@ const BUFFER: usize = 256 * 1024;
 /// What a scan meets.
 pub(crate) enum Visit<'a> {
     /// A segment begins; `last_entry` is the hash of the line before it.
-    Segment { first_seq: u64, last_entry: Hash },
+    Segment { first_seq: u64, last_entry: Hash, path: &'a Path },
     /// The state as it stood before the first entry of the segment.
     Snapshot(State),
     /// An entry; its request is complete.
@@ -30,11 +30,13 @@ pub(crate) enum Visit<'a> {
 pub(crate) struct Place<'a> {
     pub(crate) path: &'a Path,
     pub(crate) line: u64,
+    /// Whether no segment follows.
+    pub(crate) last: bool,
 }
 
 impl Place<'_> {
     pub(crate) fn broken(self, problem: Problem) -> JournalError {
-        JournalError::Broken { path: self.path.into(), line: self.line, problem }
+        JournalError::Broken { path: self.path.into(), line: self.line, problem, last: self.last }
     }
 }
 
@@ -152,7 +154,7 @@ impl<'a> Reader<'a> {
     }
 
     fn place(&self) -> Place<'a> {
-        Place { path: &self.segment.path, line: self.number }
+        Place { path: &self.segment.path, line: self.number, last: self.last }
     }
 
     fn run<E: From<JournalError>>(
@@ -198,7 +200,7 @@ impl<'a> Reader<'a> {
                     continue;
                 }
                 for Pending { seq, kind, line, hash, number } in std::mem::take(&mut self.pending) {
-                    let place = Place { path: &self.segment.path, line: number };
+                    let place = Place { line: number, ..self.place() };
                     visit(Visit::Entry { seq, kind: &kind, line: &line, hash, place })?;
                 }
             } else {
@@ -255,7 +257,7 @@ impl<'a> Reader<'a> {
                 .into());
         }
         self.scanned.last_entry = peek;
-        visit(Visit::Segment { first_seq, last_entry: peek })
+        visit(Visit::Segment { first_seq, last_entry: peek, path: &self.segment.path })
     }
 
     fn snapshot<E: From<JournalError>>(

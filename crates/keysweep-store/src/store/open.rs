@@ -8,7 +8,7 @@ use keysweep_core::state::State;
 use super::OpenOptions;
 use super::project::{self, Projecting};
 use super::replay::Replay;
-use crate::error::OpenError;
+use crate::error::{JournalError, OpenError};
 use crate::files::{create_private_dir, set_aside};
 use crate::journal::{self, Journal, Scanned, Segment, Snapshots, cut_tail, list, remove_unfinished, scan};
 use crate::lock::Lock;
@@ -54,6 +54,8 @@ pub fn rebuild(data_dir: &Path) -> Result<Rebuilt, OpenError> {
     let options = OpenOptions::default();
     let lock = Lock::take(data_dir)?;
     let segments = prepare_journal(data_dir, &options)?;
+    // Before anything is set aside: the records are what tells whether the journal has lost its end.
+    scan::<JournalError>(&segments, Snapshots::Skip, &mut |_| Ok(()))?;
     let dir = project::dir(data_dir);
     if dir.exists() {
         set_aside(&dir, "replaced").map_err(|source| OpenError::SetAside { path: dir.clone(), source })?;
@@ -63,7 +65,7 @@ pub fn rebuild(data_dir: &Path) -> Result<Rebuilt, OpenError> {
     let found = Found::Lost { projection: Ok(projection), reason: "asked for".into(), damaged: false };
     let (replay, scanned) = replay(&segments, found, &options)?;
     let (state, projection) = replay.finish(Applied { seq: scanned.last_seq, hash: scanned.last_entry });
-    projection.map_err(|detail| OpenError::Projection { detail })?;
+    projection.map_err(|detail| OpenError::Projection { detail })?.close();
     drop(lock);
     Ok(Rebuilt { entries: scanned.entries, records: state.records().count() as u64 })
 }
@@ -146,7 +148,7 @@ fn find_projection(dir: &Path, oldest: u64) -> Result<Found, OpenError> {
         Err(Damage::Newer(found)) => {
             return Err(OpenError::NewerSchema { path: dir.into(), found, known: SCHEMA });
         }
-        Err(damage) if damage.is_of_the_disk() => {
+        Err(damage) if damage.may_be_sound() => {
             tracing::error!(error = %damage, "records not readable: going on from memory");
             let reason = damage.to_string();
             return Ok(Found::Lost { projection: Err(reason.clone()), reason, damaged: true });
@@ -193,7 +195,8 @@ fn replay(segments: &[Segment], found: Found, options: &OpenOptions) -> Result<(
     let scanned = scan::<OpenError>(segments, snapshots, &mut |visit| replay.visit(visit))?;
     match known {
         Some(known) if known.seq > scanned.last_seq && !planted!(StoreAheadAccepted) => {
-            Err(OpenError::Ahead { applied: known.seq, journal: scanned.last_seq })
+            let path = segments.last().map(|segment| segment.path.clone()).unwrap_or_default();
+            Err(OpenError::Ahead { path, applied: known.seq, journal: scanned.last_seq })
         }
         Some(_) | None => Ok((replay, scanned)),
     }

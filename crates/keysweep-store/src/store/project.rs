@@ -113,7 +113,7 @@ impl Projecting {
         while self.work() {}
         match std::mem::replace(&mut *lock(&self.target), Target::Closed) {
             Target::Live(projection) => {
-                drop(projection);
+                projection.close();
                 Ok(())
             }
             Target::Closed => Ok(()),

@@ -1,9 +1,12 @@
 //! From the journal to state and projection: catching up, or all of it.
 
+use std::path::Path;
+
 use keysweep_core::planted;
 use keysweep_core::state::State;
 
 use crate::error::{JournalError, OpenError, Problem};
+use crate::hash::Hash;
 use crate::journal::{Visit, parse_entry};
 use crate::projection::{Applied, BATCH, Damage, Projection, Update};
 
@@ -44,7 +47,9 @@ impl Replay {
 
     pub(super) fn visit(&mut self, visit: Visit<'_>) -> Result<(), OpenError> {
         match visit {
-            Visit::Segment { first_seq, last_entry } => self.check(first_seq.saturating_sub(1), last_entry),
+            Visit::Segment { first_seq, last_entry, path } => {
+                self.check(first_seq.saturating_sub(1), last_entry, path)
+            }
             Visit::Snapshot(state) => {
                 if self.known.is_none() {
                     self.state = state;
@@ -52,7 +57,7 @@ impl Replay {
                 Ok(())
             }
             Visit::Entry { seq, kind, line, hash, place } => {
-                self.check(seq, hash)?;
+                self.check(seq, hash, place.path)?;
                 let replayed = seq >= self.replay_from;
                 // Older ones are in the projection, or wanted for histories only: the most common kind is in none.
                 if !replayed && (self.known.is_some() || kind == "account_scanned") {
@@ -121,9 +126,11 @@ impl Replay {
     }
 
     /// The projection must know the same entry under its number as the journal does.
-    fn check(&self, seq: u64, hash: crate::hash::Hash) -> Result<(), OpenError> {
+    fn check(&self, seq: u64, hash: Hash, path: &Path) -> Result<(), OpenError> {
         match self.known {
-            Some(known) if known.seq == seq && known.hash != hash => Err(OpenError::Diverged { seq }),
+            Some(known) if known.seq == seq && known.hash != hash => {
+                Err(OpenError::Diverged { path: path.into(), seq })
+            }
             Some(_) | None => Ok(()),
         }
     }

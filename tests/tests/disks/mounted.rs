@@ -1,0 +1,108 @@
+//! A disk that is full, and one that may only be read.
+
+use rustix::process::Signal;
+
+use super::mount::mk_small_disk;
+use super::stage::{mk_stage, names};
+
+/// A mode in which an operator's order is a change, and which sweeps as often as is asked.
+const ORDERS: &str =
+    "[scan]\nsource = \"live\"\n[policy]\nmode = \"deactivate\"\n[notices]\nrequired = false\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_fills_up_under_a_daemon_stops_changes_and_nothing_else() {
+    let stage = mk_stage(ORDERS).await;
+    let key = stage.site.stale_key(super::stage::ACCOUNT, "svc-other");
+    let disk = mk_small_disk(&stage, 4096).await;
+    let mut daemon = disk.daemon();
+    daemon.says("sweep finished").await;
+    let resume = ["resume", "--reason", "the test begins"];
+    let (code, _, messages) = disk.run(&resume).await;
+    assert_eq!(code, 0, "{messages}");
+    let known = disk.run(&["keys", "list", "--format", "csv"]).await.1;
+    assert!(known.contains(&key), "{known}");
+
+    disk.fill().await;
+    loop {
+        daemon.signal(Signal::HUP);
+        // Small entries go into that block.
+        let line = daemon.says("sweep f").await;
+        if line.contains("sweep failed") {
+            assert!(line.contains("No space left on device"), "{line}");
+            break;
+        }
+    }
+    // Longer than what is still left of it.
+    let reason = "\u{1f511}".repeat(400);
+    let order = ["keys", "deactivate", &key, "--reason", &reason];
+    let (code, _, messages) = disk.run(&order).await;
+    assert_eq!(code, 1, "{messages}");
+    names(&messages, &stage.segment());
+    assert!(messages.contains("No space left on device"), "{messages}");
+    let (code, _, messages) = disk.run(&["pause", "--reason", &reason]).await;
+    assert_eq!(code, 1, "{messages}");
+    assert!(stage.site.sim.changes().is_empty(), "no intent, no call");
+    let (code, data, _) = disk.run(&["keys", "list", "--format", "csv"]).await;
+    assert_eq!((code, data.contains(&key)), (0, true), "it still answers");
+
+    disk.free().await;
+    let (code, _, messages) = disk.run(&order).await;
+    assert_eq!(code, 0, "{messages}");
+    assert_eq!(stage.site.sim.key_status(&key).as_deref(), Some("Inactive"));
+    daemon.signal(Signal::HUP);
+    daemon.says("sweep finished").await;
+    daemon.signal(Signal::TERM);
+    assert!(daemon.ends().await.0.success());
+    let (code, _, messages) = disk.run(&["journal", "verify"]).await;
+    assert_eq!(code, 0, "{messages}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_daemon_does_not_start_on_a_full_disk_and_says_which_file_has_no_room() {
+    let stage = mk_stage("").await;
+    let disk = mk_small_disk(&stage, 4096).await;
+    disk.fill().await;
+    // Each command says in the journal that it began, which uses up what is left of its last block.
+    while disk.run(&["keys", "list"]).await.0 == 0 {}
+    let (status, log) = disk.daemon().ends().await;
+    let log = log.join("\n");
+    assert_eq!(status.code(), Some(1), "{log}");
+    names(&log, &stage.segment());
+    assert!(log.contains("No space left on device") && log.contains("make room"), "{log}");
+    assert!(!log.contains("panicked"), "{log}");
+    // Only reading needs no room.
+    assert_eq!(disk.run(&["journal", "verify"]).await.0, 0);
+
+    disk.free().await;
+    let mut daemon = disk.daemon();
+    daemon.says("sweep finished").await;
+    daemon.signal(Signal::TERM);
+    assert!(daemon.ends().await.0.success());
+    stage.is_known(disk.run(&["keys", "show", &stage.key]).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_only_data_dir_is_named_and_the_audit_trail_can_still_be_read() {
+    let stage = mk_stage("").await;
+    let disk = mk_small_disk(&stage, 4096).await;
+    disk.shell("mount -o remount,ro \"$1\"").await;
+    let lock = stage.data().join("lock");
+    let (status, log) = disk.daemon().ends().await;
+    assert_eq!(status.code(), Some(1));
+    for message in
+        [log.join("\n"), disk.run(&["keys", "list"]).await.2, disk.run(&["state", "rebuild"]).await.2]
+    {
+        names(&message, &lock);
+        assert!(message.contains("Read-only file system") && message.contains("writable"), "{message}");
+    }
+    assert_eq!(disk.run(&["journal", "verify"]).await.0, 0);
+    let (code, data, _) = disk.run(&["journal", "tail", "-n", "1"]).await;
+    assert!(code == 0 && data.contains("hold_placed"), "{data}");
+
+    disk.shell("mount -o remount,rw \"$1\"").await;
+    let mut daemon = disk.daemon();
+    daemon.says("sweep finished").await;
+    daemon.signal(Signal::TERM);
+    assert!(daemon.ends().await.0.success());
+    stage.is_known(disk.run(&["keys", "show", &stage.key]).await);
+}
