@@ -109,6 +109,7 @@ pub(super) fn owner(shared: &Shared, rng: &mut ChaCha8Rng) {
         }
     };
     oracle.count(&format!("owner {deed}"));
+    shared.tell(&format!("the owner of {} ({}) {deed}", key.key_id, key.user_name));
 }
 
 /// A user is deleted and made again with the same name, and, against all odds, the same key ID.
@@ -229,6 +230,7 @@ pub(super) async fn operator(shared: &mut Shared, engine: &Engine, rng: &mut Cha
     };
     shared.oracle.read_journal();
     shared.oracle.count(&format!("operator {deed}"));
+    shared.tell(&format!("an operator {deed}"));
 }
 
 /// P5: a key whose deactivation is unclear is held for a day.
