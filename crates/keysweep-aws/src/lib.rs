@@ -37,5 +37,6 @@ pub use crate::org::{AccountPages, AccountState, ListedAccount};
 pub use crate::reader::{ListedKey, Reader, UserListed};
 pub use crate::report::{Report, ReportError, ReportFault, ReportState};
 pub use crate::role::{ParseRoleError, Partition, RoleName};
+pub use crate::session_policy::{READ_ACTIONS, REPORT_ACTIONS, api_of};
 pub use crate::settings::{Observer, Settings, StaticCredentials, Wall};
 pub use crate::skew::MAX_SKEW;
