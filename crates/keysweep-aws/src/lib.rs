@@ -13,6 +13,7 @@ mod aws;
 mod change;
 mod connect;
 mod convert;
+mod discreet;
 mod fault;
 mod limits;
 mod org;
