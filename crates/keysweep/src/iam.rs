@@ -169,7 +169,8 @@ fn assume_roles(config: &Config, partition: Partition) -> Statement {
     assume.when(Operator::StringEquals, "aws:ResourceAccount", listed)
 }
 
-/// What is read of an account.
+/// What is read of an account. Users are the only resource that any of these actions knows, and all of them are read:
+/// naming them as the resource would gain nothing.
 fn reads(config: &Config) -> Vec<Statement> {
     let report = match config.scan.source {
         ScanSource::Auto | ScanSource::Report => {

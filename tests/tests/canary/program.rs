@@ -71,7 +71,7 @@ impl Site {
             ("300000000004", echo(403, "InvalidClientTokenId"), "iam:*"),
             ("300000000005", echo(403, "SignatureDoesNotMatch"), "iam:*"),
             ("300000000006", echo(403, "AccessDenied"), "iam:List*"),
-            ("300000000007", echo(500, "InternalFailure"), "iam:G*"),
+            ("300000000007", echo(500, "InternalFailure"), "iam:ListAccessKeys"),
             ("300000000008", Fault::MalformedBody, "sts:AssumeRole"),
             ("300000000009", Fault::GarbageBody, "sts:AssumeRole"),
             ("300000000010", Fault::AnswerLost, "sts:AssumeRole"),
