@@ -86,7 +86,7 @@ mod tests {
         let key = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
         for (told, shown) in [
             (format!("upstream said {key}."), "upstream said (hidden)."),
-            (format!("{key}"), "(hidden)"),
+            (key.to_owned(), "(hidden)"),
             (format!("a {key} b=\"{key}{key}\" c"), "a (hidden) b=\"(hidden)\" c"),
         ] {
             assert_eq!(message_of("InternalFailure", &told, None), shown);

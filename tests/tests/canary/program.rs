@@ -220,22 +220,21 @@ pub(crate) async fn demo(length: Duration) -> (String, Vec<(String, Vec<u8>)>) {
         .unwrap();
     let mut messages = process.stderr.take().unwrap();
     let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-    let reading = tokio::spawn(async move {
-        let mut text = String::new();
-        messages.read_to_string(&mut text).await.unwrap();
-        text
-    });
-    let (mut said, mut files) = (String::new(), Vec::new());
-    while let Some(line) = timeout(LIMIT, lines.next_line()).await.expect("in time").unwrap() {
-        said = format!("{said}{line}\n");
-        // What is there at the end is removed: each line is an occasion to look, and the last look counts.
-        let found = files_below(folder.path());
-        if found.len() >= files.len() {
-            files = found;
+    let (mut said, mut told, mut files) = (String::new(), String::new(), Vec::new());
+    let watching = async {
+        while let Some(line) = timeout(LIMIT, lines.next_line()).await.expect("in time").unwrap() {
+            said = format!("{said}{line}\n");
+            // What is there at the end is removed: each line is an occasion to look, and the last look counts.
+            let found = files_below(folder.path());
+            if found.len() >= files.len() {
+                files = found;
+            }
         }
-    }
-    assert!(process.wait().await.unwrap().success(), "{said}");
-    said.push_str(&reading.await.unwrap());
+    };
+    let (_, read) = tokio::join!(watching, messages.read_to_string(&mut told));
+    read.unwrap();
+    assert!(process.wait().await.unwrap().success(), "{said}{told}");
+    said.push_str(&told);
     files.retain(|(path, _)| !path.ends_with("external-id"));
     assert!(!files.is_empty(), "the demo had no files: {said}");
     (said, files)
