@@ -9,6 +9,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use keysweep_core::ids::AccountId;
 use keysweep_core::planted;
 use keysweep_core::ticket::Warrant;
+use secrecy::ExposeSecret as _;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
@@ -193,11 +194,16 @@ impl Hub {
     {
         let start = Instant::now();
         pulse::begins();
-        let result = call.await.map_err(|error| classify(&error));
+        let result = call.await.map_err(|error| classify(&error, self.external_id()));
         pulse::ends();
         let told = result.as_ref().map(|_| ()).map_err(|(kind, _)| *kind);
         self.observer().call(api, told, start.elapsed());
         result.map_err(|failure| Fault::new(operation(), failure))
+    }
+
+    /// What the trust policies of the roles ask for. Not to be shown.
+    pub(crate) fn external_id(&self) -> Option<&str> {
+        self.settings.external_id.as_ref().map(|id| id.expose_secret())
     }
 
     async fn caller(&self) -> Result<&Caller, Fault> {

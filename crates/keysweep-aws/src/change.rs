@@ -115,7 +115,7 @@ where
     match result {
         Ok(answer) => CallOutcome::Accepted { request_id: answer.request_id().map(str::to_owned) },
         Err(error) => {
-            let (kind, cause) = classify(&error);
+            let (kind, cause) = classify(&error, None);
             let detail = cause.to_string();
             match cause {
                 // 408 is the one status of the 400s that speaks of a request that was cut off on its way.

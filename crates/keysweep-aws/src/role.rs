@@ -93,6 +93,15 @@ impl RoleName {
             Form::Arn(before, after) => format!("{before}{account}{after}"),
         }
     }
+
+    /// The ARN of the role in every account, as IAM policies write it: `*` stands where the account goes.
+    #[must_use]
+    pub fn arn_in_every_account(&self, partition: Partition) -> String {
+        match &self.0 {
+            Form::Name(name) => format!("arn:{partition}:iam::*:role/{name}"),
+            Form::Arn(before, after) => format!("{before}*{after}"),
+        }
+    }
 }
 
 impl FromStr for RoleName {
@@ -159,12 +168,15 @@ mod tests {
         let role: RoleName = "keysweep/KeysweepScan".parse().unwrap();
         let arn = role.arn(Partition::of_region("us-gov-west-1"), mk_account());
         assert_eq!(arn, "arn:aws-us-gov:iam::000000000042:role/keysweep/KeysweepScan");
+        let everywhere = role.arn_in_every_account(Partition::Aws);
+        assert_eq!(everywhere, "arn:aws:iam::*:role/keysweep/KeysweepScan");
     }
 
     #[test]
     fn an_arn_with_a_place_for_the_account_is_kept() {
         let role: RoleName = "arn:aws-cn:iam::{account}:role/x/Audit".parse().unwrap();
         assert_eq!(role.arn(Partition::Aws, mk_account()), "arn:aws-cn:iam::000000000042:role/x/Audit");
+        assert_eq!(role.arn_in_every_account(Partition::Aws), "arn:aws-cn:iam::*:role/x/Audit");
         assert_eq!(role.to_string(), "arn:aws-cn:iam::{account}:role/x/Audit");
     }
 

@@ -11,7 +11,6 @@ use jiff::{SignedDuration, Timestamp};
 use keysweep_core::ids::AccountId;
 use keysweep_core::ticket::Warrant;
 use leaky_bucket::RateLimiter;
-use secrecy::ExposeSecret;
 
 use crate::aws::{Hub, retry_partition};
 use crate::convert::timestamp;
@@ -160,7 +159,7 @@ impl Hub {
             .role_arn(&arn)
             .role_session_name(&settings.session_name)
             .source_identity(&settings.session_name)
-            .set_external_id(settings.external_id.as_ref().map(|id| id.expose_secret().to_owned()))
+            .set_external_id(self.external_id().map(str::to_owned))
             .duration_seconds(i32::try_from(duration.as_secs()).unwrap_or(i32::MAX))
             .policy(policy)
             .send();

@@ -11,11 +11,12 @@ use crate::role::Partition;
 /// STS API reference: a session policy has at most 2,048 characters.
 const MAX_POLICY: usize = 2048;
 
-/// What a scan calls, and nothing that changes anything.
-const READ_ACTIONS: [&str; 7] = [
-    "iam:GenerateCredentialReport",
+/// What has a credential report made and reads it.
+pub const REPORT_ACTIONS: [&str; 2] = ["iam:GenerateCredentialReport", "iam:GetCredentialReport"];
+
+/// What reads users and keys one by one: in a live scan, for candidates, and right before and after each change.
+pub const READ_ACTIONS: [&str; 5] = [
     "iam:GetAccessKeyLastUsed",
-    "iam:GetCredentialReport",
     "iam:GetUser",
     "iam:ListAccessKeys",
     "iam:ListAttachedUserPolicies",
@@ -24,9 +25,10 @@ const READ_ACTIONS: [&str; 7] = [
 
 /// The session policy of a scan.
 pub(crate) fn read_only() -> String {
+    let actions = [REPORT_ACTIONS.as_slice(), &READ_ACTIONS].concat();
     json!({
         "Version": "2012-10-17",
-        "Statement": [{ "Effect": "Allow", "Action": READ_ACTIONS, "Resource": "*" }],
+        "Statement": [{ "Effect": "Allow", "Action": actions, "Resource": "*" }],
     })
     .to_string()
 }
@@ -76,7 +78,8 @@ pub(crate) fn for_change(scope: Scope<'_>) -> Result<String, String> {
 }
 
 /// The IAM action that a change needs.
-pub(crate) fn api_of(action: Action) -> &'static str {
+#[must_use]
+pub fn api_of(action: Action) -> &'static str {
     match action {
         Action::Deactivate | Action::Reactivate => "iam:UpdateAccessKey",
         Action::Delete => "iam:DeleteAccessKey",
@@ -137,7 +140,7 @@ mod tests {
     fn a_scan_may_change_nothing() {
         let policy = read_only();
         assert!(policy.len() <= MAX_POLICY);
-        for action in READ_ACTIONS {
+        for action in REPORT_ACTIONS.into_iter().chain(READ_ACTIONS) {
             let verb = action.trim_start_matches("iam:");
             let reads = ["Get", "List", "GenerateCredentialReport"].iter().any(|read| verb.starts_with(read));
             assert!(reads, "{action}");

@@ -416,12 +416,22 @@ impl Policy {
     /// User tags that alone exempt this user, so that IAM itself can be asked to refuse a change where they stand.
     #[must_use]
     pub fn exempt_tags(&self, now: Timestamp, account: &AccountFacts, user: &UserName) -> Vec<ExemptTag> {
-        let in_force = self.exemptions.iter().filter(|rule| now < self.end_of(rule));
-        let mut tags: Vec<_> =
-            in_force.flat_map(|rule| rule.matches.tags_deciding_for(account, user)).collect();
+        let mut tags: Vec<_> = self
+            .exemptions_in_force(now)
+            .flat_map(|(_, rule, _)| rule.matches.tags_deciding_for(account, user))
+            .collect();
         tags.sort();
         tags.dedup();
         tags
+    }
+
+    /// Exemptions whose last day is not past, with the instant at which each ends.
+    pub fn exemptions_in_force(&self, now: Timestamp) -> impl Iterator<Item = (Rule, &Exemption, Timestamp)> {
+        self.exemptions
+            .iter()
+            .enumerate()
+            .map(|(index, rule)| (Rule::Exempt(index + 1), rule, self.end_of(rule)))
+            .filter(move |(_, _, end)| now < *end)
     }
 
     fn matches(&self) -> impl Iterator<Item = &Match> {

@@ -19,6 +19,7 @@ pub struct RoleSpec {
     external_id: Option<String>,
     trusts: Option<String>,
     policy: Option<Arc<Policy>>,
+    trust_policy: Option<Arc<Policy>>,
     max_session_seconds: i64,
     allows_source_identity: bool,
 }
@@ -36,6 +37,7 @@ pub struct AccountBuilder {
     tags: BTreeMap<String, String>,
     roles: Vec<RoleSpec>,
     root_keys: u32,
+    foreign: bool,
     joined: Option<Timestamp>,
 }
 
@@ -87,6 +89,7 @@ impl RoleSpec {
             external_id: None,
             trusts: None,
             policy: None,
+            trust_policy: None,
             max_session_seconds: 3600,
             allows_source_identity: true,
         }
@@ -129,12 +132,23 @@ impl RoleSpec {
         Ok(self)
     }
 
+    /// Who may assume it, in place of the external ID, [`RoleSpec::trusts`] and
+    /// [`RoleSpec::refuses_source_identity`].
+    ///
+    /// # Errors
+    /// When the document is no trust policy.
+    pub fn trust_policy(mut self, document: &str) -> Result<Self, PolicyError> {
+        self.trust_policy = Some(Arc::new(Policy::parse_trust(document)?));
+        Ok(self)
+    }
+
     pub(crate) fn build(self, number: u64) -> (String, Role) {
         let role = Role {
             id: mint_role_id(number),
             external_id: self.external_id,
             trusts: self.trusts,
             policy: self.policy,
+            trust_policy: self.trust_policy,
             max_session_seconds: self.max_session_seconds,
             allows_source_identity: self.allows_source_identity,
         };
@@ -154,6 +168,7 @@ impl AccountBuilder {
             tags: BTreeMap::new(),
             roles: Vec::new(),
             root_keys: 0,
+            foreign: false,
             joined: None,
         }
     }
@@ -206,6 +221,12 @@ impl AccountBuilder {
         self
     }
 
+    /// It belongs to another organization: no list of this one has it.
+    pub fn of_another_organization(mut self) -> Self {
+        self.foreign = true;
+        self
+    }
+
     /// Access keys of the root user.
     pub fn root_keys(mut self, keys: u32) -> Self {
         self.root_keys = keys;
@@ -235,6 +256,7 @@ impl AccountBuilder {
         account.tags.extend(self.tags);
         account.roles.extend(roles);
         account.joined = self.joined.unwrap_or(account.joined);
+        account.foreign |= self.foreign;
         account.root_keys = account.root_keys.max(self.root_keys);
         self.id
     }

@@ -27,6 +27,14 @@ pub enum Fault {
         /// The message beside it.
         message: String,
     },
+    /// A refusal whose message repeats what was sent, credentials and all, as AWS does where it explains a signature
+    /// and gateways do where they explain anything; no effect.
+    Echo {
+        /// HTTP status.
+        status: u16,
+        /// The error code.
+        code: String,
+    },
     /// The connection breaks before the call is carried out.
     ResetBefore,
     /// The call is carried out, then the connection breaks: the caller cannot tell.
@@ -56,6 +64,7 @@ pub enum FaultKind {
     ServiceFailure,
     Unavailable,
     Refuse,
+    Echo,
     ResetBefore,
     AnswerLost,
     Delay,
@@ -116,6 +125,7 @@ impl Fault {
             Self::ServiceFailure => FaultKind::ServiceFailure,
             Self::Unavailable => FaultKind::Unavailable,
             Self::Refuse { .. } => FaultKind::Refuse,
+            Self::Echo { .. } => FaultKind::Echo,
             Self::ResetBefore => FaultKind::ResetBefore,
             Self::AnswerLost => FaultKind::AnswerLost,
             Self::Delay(_) => FaultKind::Delay,
@@ -267,6 +277,7 @@ impl Faults {
                 | Fault::ServiceFailure
                 | Fault::Unavailable
                 | Fault::Refuse { .. }
+                | Fault::Echo { .. }
                 | Fault::ResetBefore
                 | Fault::AnswerLost
                 | Fault::Hang

@@ -5,6 +5,15 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+/// How often a policy was asked for one action, and how it answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Judged {
+    /// Yes.
+    pub allowed: u64,
+    /// No: expressly, or because nothing allows it.
+    pub denied: u64,
+}
+
 /// Who made a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Who {

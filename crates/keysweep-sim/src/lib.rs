@@ -36,7 +36,7 @@ mod world;
 pub use builder::{AccountBuilder, KeySpec, RoleSpec, UserBuilder, UserRef};
 pub use clock::{Clock, HandClock};
 pub use faults::{Fault, FaultKind, Rule};
-pub use ledger::{Change, MissedUse, Who};
+pub use ledger::{Change, Judged, MissedUse, Who};
 pub use policy::PolicyError;
 pub use script::{Happening, Trigger};
 pub use server::Server;

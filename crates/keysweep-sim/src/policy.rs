@@ -1,14 +1,19 @@
-//! A small evaluator of IAM policies: enough for session policies, role policies and tag conditions.
+//! An evaluator of IAM policies: what permissions, session and trust policies need of the language, and no more.
 //!
-//! What it does not know (an operator, a condition key, a policy variable) makes the whole policy deny, with a message
-//! that says what was not understood: an oracle must not wave through what it cannot judge.
+//! What it does not know (an element, an operator, a condition key, a policy variable) is an error when the policy is
+//! given: an oracle must not wave through what it cannot judge.
 
-use std::collections::BTreeMap;
+mod condition;
+mod context;
+mod pattern;
 
 use serde_json::Value;
-use wildmatch::WildMatch;
 
-/// A policy document that is none.
+use condition::Condition;
+pub(crate) use context::{AssumeKeys, Caller, Context};
+use pattern::{Pattern, Reading};
+
+/// A policy document that is none, or that cannot be judged here.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PolicyError {
     /// The text is not JSON.
@@ -22,21 +27,40 @@ pub enum PolicyError {
     /// The JSON is no policy.
     #[error("parse policy document: {0}")]
     Shape(String),
+    /// It may be a policy, and holds something that keysweep-sim does not know.
+    #[error("parse policy document: keysweep-sim cannot judge {0}")]
+    Unsupported(String),
+}
+
+impl PolicyError {
+    fn unsupported(what: impl Into<String>) -> Self {
+        Self::Unsupported(what.into())
+    }
 }
 
 /// A parsed document.
 #[derive(Debug)]
 pub(crate) struct Policy {
     statements: Vec<Statement>,
-    /// What was not understood: everything is denied then.
-    unsupported: Option<String>,
+}
+
+/// What a policy is attached to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// An identity or a session: it says on which resources.
+    Identity,
+    /// A role: it says who may assume it.
+    Trust,
 }
 
 #[derive(Debug)]
 struct Statement {
     allow: bool,
+    /// None: an identity policy, which speaks of whom it is attached to.
+    principals: Option<Vec<String>>,
     actions: Patterns,
-    resources: Patterns,
+    /// None: a trust policy, which speaks of the role it is attached to.
+    resources: Option<Patterns>,
     conditions: Vec<Condition>,
 }
 
@@ -44,66 +68,69 @@ struct Statement {
 #[derive(Debug)]
 struct Patterns {
     negated: bool,
-    any: Vec<WildMatch>,
-}
-
-#[derive(Debug)]
-struct Condition {
-    operator: Operator,
-    if_exists: bool,
-    /// The key of the resource tag it looks at.
-    tag: String,
-    values: Vec<String>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Operator {
-    StringEquals,
-    StringNotEquals,
-    StringEqualsIgnoreCase,
-    StringNotEqualsIgnoreCase,
-    StringLike,
-    StringNotLike,
-    Null,
+    any: Vec<Pattern>,
 }
 
 /// What a call asks for.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Ask<'a> {
     pub(crate) action: &'a str,
     pub(crate) resource: &'a str,
-    pub(crate) resource_tags: &'a BTreeMap<String, String>,
+    pub(crate) context: &'a Context<'a>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Decision {
     Allow,
     /// No statement allows it.
     ImplicitDeny,
     ExplicitDeny,
-    /// The policy holds something unknown.
-    Unsupported(String),
 }
 
 impl Policy {
+    /// A policy of an identity or a session.
     pub(crate) fn parse(text: &str) -> Result<Self, PolicyError> {
+        Self::parse_as(text, Kind::Identity)
+    }
+
+    /// A policy that says who may assume a role.
+    pub(crate) fn parse_trust(text: &str) -> Result<Self, PolicyError> {
+        Self::parse_as(text, Kind::Trust)
+    }
+
+    fn parse_as(text: &str, kind: Kind) -> Result<Self, PolicyError> {
         let document: Value = serde_json::from_str(text)
             .map_err(|error| PolicyError::NotJson { line: error.line(), column: error.column() })?;
-        let mut unsupported = None;
-        let statements = match document.get("Statement") {
-            Some(Value::Array(list)) => {
-                list.iter().map(|one| Statement::parse(one, &mut unsupported)).collect()
-            }
-            Some(one @ Value::Object(_)) => Statement::parse(one, &mut unsupported).map(|one| vec![one]),
+        only(&document, &["Version", "Id", "Statement"])?;
+        let statements: Vec<Statement> = match document.get("Statement") {
+            Some(Value::Array(list)) => list.iter().map(|one| Statement::parse(one, kind)).collect(),
+            Some(one @ Value::Object(_)) => Statement::parse(one, kind).map(|one| vec![one]),
             _ => Err(PolicyError::Shape("Statement is missing".to_owned())),
         }?;
-        Ok(Self { statements, unsupported })
+        let version = document.get("Version").map(|version| version.as_str().unwrap_or_default());
+        if version.is_some_and(|version| !["2012-10-17", "2008-10-17"].contains(&version)) {
+            return Err(PolicyError::Shape("Version is none".to_owned()));
+        }
+        if version != Some("2012-10-17") && statements.iter().any(Statement::has_variables) {
+            return Err(PolicyError::unsupported("variables in a policy without Version 2012-10-17"));
+        }
+        let mut sids: Vec<&str> = match document.get("Statement") {
+            Some(Value::Array(list)) => {
+                list.iter().filter_map(|one| one.get("Sid").and_then(Value::as_str)).collect()
+            }
+            _ => Vec::new(),
+        };
+        let given = sids.len();
+        sids.sort_unstable();
+        sids.dedup();
+        let fits = |sid: &&str| sid.bytes().all(|b| b.is_ascii_alphanumeric());
+        if sids.len() != given || !sids.iter().all(fits) {
+            return Err(PolicyError::Shape("a Sid is letters and digits, and unique".to_owned()));
+        }
+        Ok(Self { statements })
     }
 
     pub(crate) fn decide(&self, ask: &Ask<'_>) -> Decision {
-        if let Some(what) = &self.unsupported {
-            return Decision::Unsupported(what.clone());
-        }
         let action = ask.action.to_ascii_lowercase();
         let mut decision = Decision::ImplicitDeny;
         for statement in &self.statements {
@@ -120,36 +147,74 @@ impl Policy {
 }
 
 impl Statement {
-    fn parse(value: &Value, unsupported: &mut Option<String>) -> Result<Self, PolicyError> {
+    fn parse(value: &Value, kind: Kind) -> Result<Self, PolicyError> {
+        let (own, foreign) = match kind {
+            Kind::Identity => (["Resource", "NotResource"].as_slice(), "Principal"),
+            Kind::Trust => (["Principal"].as_slice(), "Resource"),
+        };
+        if value.get(foreign).is_some() {
+            return Err(PolicyError::Shape(format!("{foreign} has no place in such a policy")));
+        }
+        only(value, &[&["Sid", "Effect", "Action", "NotAction", "Condition"], own].concat())?;
         let allow = match value.get("Effect").and_then(Value::as_str) {
             Some("Allow") => true,
             Some("Deny") => false,
             _ => return Err(PolicyError::Shape("Effect must be Allow or Deny".to_owned())),
         };
         let actions = Patterns::parse(value, "Action", "NotAction", true)?;
-        let resources = Patterns::parse(value, "Resource", "NotResource", false)?;
-        let mut conditions = Vec::new();
-        for (operator, keys) in value.get("Condition").and_then(Value::as_object).into_iter().flatten() {
-            for (key, values) in keys.as_object().into_iter().flatten() {
-                match Condition::parse(operator, key, values) {
-                    Some(condition) => conditions.push(condition),
-                    None => *unsupported = Some(format!("condition {operator} on {key}")),
-                }
-            }
+        if actions.any.iter().any(Pattern::has_variables) {
+            return Err(PolicyError::unsupported("a variable in Action"));
         }
-        if ["Principal", "NotPrincipal"].iter().any(|key| value.get(key).is_some()) {
-            return Err(PolicyError::Shape("Principal has no place in an identity policy".to_owned()));
-        }
-        if value.to_string().contains("${") {
-            *unsupported = Some("a policy variable".to_owned());
-        }
-        Ok(Self { allow, actions, resources, conditions })
+        let (principals, resources) = match kind {
+            Kind::Identity => (None, Some(Patterns::parse(value, "Resource", "NotResource", false)?)),
+            Kind::Trust => (Some(principals(value)?), None),
+        };
+        let conditions = value.get("Condition").map_or(Ok(Vec::new()), Condition::parse_all)?;
+        Ok(Self { allow, principals, actions, resources, conditions })
+    }
+
+    fn has_variables(&self) -> bool {
+        self.resources.as_ref().is_some_and(|patterns| patterns.any.iter().any(Pattern::has_variables))
+            || self.conditions.iter().any(Condition::has_variables)
     }
 
     fn applies(&self, action: &str, ask: &Ask<'_>) -> bool {
-        self.actions.matches(action)
-            && self.resources.matches(ask.resource)
-            && self.conditions.iter().all(|condition| condition.holds(ask))
+        let context = ask.context;
+        // What cannot be told, for want of a value for a variable, is held against the caller.
+        let told = |answer: Option<bool>| answer.unwrap_or(!self.allow);
+        self.principals.as_ref().is_none_or(|any| any.iter().any(|one| names(one, &context.caller)))
+            && told(self.actions.matches(action, context))
+            && self.resources.as_ref().is_none_or(|any| told(any.matches(ask.resource, context)))
+            && self.conditions.iter().all(|condition| told(condition.holds(context)))
+    }
+}
+
+/// Whether a principal of a trust policy is this caller: its ARN, the role behind its session, or its account.
+fn names(principal: &str, caller: &Caller<'_>) -> bool {
+    let root = principal.split_once(":iam::").and_then(|(_, rest)| rest.strip_suffix(":root"));
+    principal == "*"
+        || principal == caller.arn
+        || Some(principal) == caller.role_arn
+        || principal == caller.account
+        || root == Some(caller.account)
+}
+
+fn principals(value: &Value) -> Result<Vec<String>, PolicyError> {
+    let shape = || PolicyError::Shape("Principal must be \"*\" or AWS and ARNs".to_owned());
+    let found = value.get("Principal").ok_or_else(shape)?;
+    if found == "*" {
+        return Ok(vec!["*".to_owned()]);
+    }
+    only(found, &["AWS"])?;
+    found.get("AWS").and_then(strings).ok_or_else(shape)
+}
+
+/// Fails if an object has another member than these.
+fn only(value: &Value, known: &[&str]) -> Result<(), PolicyError> {
+    let members = value.as_object().ok_or_else(|| PolicyError::Shape("expected an object".to_owned()))?;
+    match members.keys().find(|key| !known.contains(&key.as_str())) {
+        Some(key) => Err(PolicyError::unsupported(format!("element {key}"))),
+        None => Ok(()),
     }
 }
 
@@ -161,68 +226,21 @@ impl Patterns {
             _ => return Err(PolicyError::Shape(format!("exactly one of {name} and {negated} is needed"))),
         };
         let texts = strings(found)
+            .filter(|texts| !texts.is_empty())
             .ok_or_else(|| PolicyError::Shape(format!("{name} must be text or a list of it")))?;
-        let pattern = |text: String| WildMatch::new(&if lower { text.to_ascii_lowercase() } else { text });
-        Ok(Self { negated: is_negated, any: texts.into_iter().map(pattern).collect() })
-    }
-
-    fn matches(&self, text: &str) -> bool {
-        self.any.iter().any(|pattern| pattern.matches(text)) != self.negated
-    }
-}
-
-impl Condition {
-    fn parse(operator: &str, key: &str, values: &Value) -> Option<Self> {
-        let (operator, if_exists) = match operator.strip_suffix("IfExists") {
-            Some(operator) => (operator, true),
-            None => (operator, false),
+        let pattern = |text: String| {
+            let text = if lower { text.to_ascii_lowercase() } else { text };
+            Pattern::parse(&text, Reading::Wildcards)
         };
-        let operator = match operator {
-            "StringEquals" => Operator::StringEquals,
-            "StringNotEquals" => Operator::StringNotEquals,
-            "StringEqualsIgnoreCase" => Operator::StringEqualsIgnoreCase,
-            "StringNotEqualsIgnoreCase" => Operator::StringNotEqualsIgnoreCase,
-            "StringLike" => Operator::StringLike,
-            "StringNotLike" => Operator::StringNotLike,
-            "Null" if !if_exists => Operator::Null,
-            _ => return None,
-        };
-        // Condition keys are not case-sensitive; tag keys in them are not either (IAM user guide, tags).
-        let (prefix, tag) = key.split_once('/')?;
-        if !["aws:resourcetag", "iam:resourcetag"].contains(&prefix.to_ascii_lowercase().as_str()) {
-            return None;
-        }
-        Some(Self { operator, if_exists, tag: tag.to_owned(), values: strings(values)? })
+        Ok(Self { negated: is_negated, any: texts.into_iter().map(pattern).collect::<Result<_, _>>()? })
     }
 
-    fn holds(&self, ask: &Ask<'_>) -> bool {
-        let found = ask.resource_tags.iter().find(|(key, _)| key.eq_ignore_ascii_case(&self.tag));
-        let found = found.map(|(_, value)| value.as_str());
-        if self.operator == Operator::Null {
-            return self.values.iter().any(|wanted| (wanted == "true") == found.is_none());
+    fn matches(&self, text: &str, context: &Context<'_>) -> Option<bool> {
+        let mut matched = false;
+        for pattern in &self.any {
+            matched |= pattern.matches(text, context)?;
         }
-        let Some(found) = found else {
-            // A key that is absent matches no positive operator and every negated one, and "IfExists" always.
-            return self.if_exists || self.operator.negated();
-        };
-        let any = self.values.iter().any(|wanted| match self.operator {
-            Operator::StringEquals | Operator::StringNotEquals => wanted == found,
-            Operator::StringEqualsIgnoreCase | Operator::StringNotEqualsIgnoreCase => {
-                wanted.eq_ignore_ascii_case(found)
-            }
-            Operator::StringLike | Operator::StringNotLike => WildMatch::new(wanted).matches(found),
-            Operator::Null => false,
-        });
-        any != self.operator.negated()
-    }
-}
-
-impl Operator {
-    fn negated(self) -> bool {
-        match self {
-            Self::StringNotEquals | Self::StringNotEqualsIgnoreCase | Self::StringNotLike => true,
-            Self::StringEquals | Self::StringEqualsIgnoreCase | Self::StringLike | Self::Null => false,
-        }
+        Some(matched != self.negated)
     }
 }
 
@@ -240,82 +258,4 @@ fn strings(value: &Value) -> Option<Vec<String>> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SVC: &str = "arn:aws:iam::111122223333:user/ci/svc";
-
-    fn mk_tags(tags: &[(&str, &str)]) -> BTreeMap<String, String> {
-        tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
-    }
-
-    fn decide(policy: &str, action: &str, resource: &str, tags: &[(&str, &str)]) -> Decision {
-        let policy =
-            Policy::parse(&format!(r#"{{"Version":"2012-10-17","Statement":{policy}}}"#)).expect("a policy");
-        policy.decide(&Ask { action, resource, resource_tags: &mk_tags(tags) })
-    }
-
-    #[test]
-    fn what_nobody_allows_is_denied() {
-        let policy = r#"{"Effect":"Allow","Action":["iam:Get*","iam:ListUsers"],"Resource":"*"}"#;
-        assert_eq!(decide(policy, "iam:GetUser", SVC, &[]), Decision::Allow);
-        assert_eq!(decide(policy, "IAM:listusers", SVC, &[]), Decision::Allow);
-        assert_eq!(decide(policy, "iam:UpdateAccessKey", SVC, &[]), Decision::ImplicitDeny);
-    }
-
-    #[test]
-    fn a_deny_wins_over_every_allow() {
-        let policy = r#"[{"Effect":"Allow","Action":"*","Resource":"*"},
-                         {"Effect":"Deny","NotAction":"iam:Get*","Resource":"*"}]"#;
-        assert_eq!(decide(policy, "iam:GetUser", SVC, &[]), Decision::Allow);
-        assert_eq!(decide(policy, "iam:DeleteUser", SVC, &[]), Decision::ExplicitDeny);
-    }
-
-    #[test]
-    fn a_resource_names_one_user() {
-        let policy = r#"{"Effect":"Allow","Action":"iam:UpdateAccessKey","Resource":"arn:aws:iam::111122223333:user/ci/svc"}"#;
-        assert_eq!(decide(policy, "iam:UpdateAccessKey", SVC, &[]), Decision::Allow);
-        let other = "arn:aws:iam::111122223333:user/ci/svc2";
-        assert_eq!(decide(policy, "iam:UpdateAccessKey", other, &[]), Decision::ImplicitDeny);
-    }
-
-    #[test]
-    fn tags_decide_through_conditions() {
-        let with = |condition: &str| {
-            format!(r#"{{"Effect":"Allow","Action":"*","Resource":"*","Condition":{condition}}}"#)
-        };
-        let holds = |condition: &str, tags: &[(&str, &str)]| {
-            decide(&with(condition), "iam:DeleteAccessKey", SVC, tags) == Decision::Allow
-        };
-        let null = r#"{"Null":{"aws:ResourceTag/keysweep:exempt":"true"}}"#;
-        assert!(holds(null, &[]));
-        assert!(!holds(null, &[("keysweep:exempt", "yes")]));
-        assert!(!holds(null, &[("KeySweep:Exempt", "yes")]));
-        let equals = r#"{"StringEquals":{"aws:ResourceTag/env":["dev","test"]}}"#;
-        assert!(holds(equals, &[("env", "test")]));
-        assert!(!holds(equals, &[("env", "prod")]));
-        assert!(!holds(equals, &[]));
-        assert!(holds(r#"{"StringEqualsIfExists":{"aws:ResourceTag/env":"dev"}}"#, &[]));
-        let unlike = r#"{"StringNotLike":{"aws:ResourceTag/env":["p*","q*"]}}"#;
-        assert!(holds(unlike, &[]));
-        assert!(holds(unlike, &[("env", "dev")]));
-        assert!(!holds(unlike, &[("env", "prod")]));
-    }
-
-    #[test]
-    fn what_is_not_understood_denies_even_where_it_would_deny_less() {
-        let policy = r#"[{"Effect":"Allow","Action":"*","Resource":"*"},
-            {"Effect":"Deny","Action":"*","Resource":"*","Condition":{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}}}]"#;
-        assert_eq!(
-            decide(policy, "iam:GetUser", SVC, &[]),
-            Decision::Unsupported("condition IpAddress on aws:SourceIp".to_owned())
-        );
-    }
-
-    #[test]
-    fn a_document_that_is_no_policy_is_refused() {
-        assert!(matches!(Policy::parse("{"), Err(PolicyError::NotJson { .. })));
-        assert!(matches!(Policy::parse("{}"), Err(PolicyError::Shape(_))));
-        assert!(matches!(Policy::parse(r#"{"Statement":[{"Effect":"Maybe"}]}"#), Err(PolicyError::Shape(_))));
-    }
-}
+mod tests;

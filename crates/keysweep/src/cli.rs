@@ -9,6 +9,7 @@ mod error;
 mod export;
 mod generate;
 mod harden;
+mod iam;
 mod journal;
 mod keys;
 mod operator;
@@ -129,6 +130,7 @@ impl Cli {
             }
             Command::State { command: StateCommand::Rebuild } => journal::rebuild(global, console),
             Command::Config { command } => config::config(global, &command, console),
+            Command::Iam { command } => iam::iam(global, &command, console),
             #[cfg(feature = "demo")]
             Command::Demo(options) => run::demo(options).await,
             Command::Completions { shell } => generate::completions(shell, console),

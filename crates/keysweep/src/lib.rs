@@ -2,7 +2,7 @@
 //! lifecycle.
 //!
 //! `config` says what the operator wants, `cli` what he types, `daemon` builds and runs the whole, `sweep` is one
-//! pass of collect, plan and act, `http` shows it.
+//! pass of collect, plan and act, `http` shows it, `iam` says which permissions all of that needs.
 
 pub mod cli;
 pub mod clock;
@@ -13,6 +13,7 @@ pub mod daemon;
 pub mod demo;
 pub mod engine;
 pub mod http;
+pub mod iam;
 pub mod logging;
 pub mod metrics;
 pub mod operator;

@@ -15,7 +15,7 @@ fn help(args: &[&str]) -> String {
 
 #[test]
 fn help_of_each_command_is_as_it_was_written() {
-    let commands: [&[&str]; 16] = [
+    let commands: [&[&str]; 18] = [
         &[],
         &["run"],
         &["scan"],
@@ -32,6 +32,8 @@ fn help_of_each_command_is_as_it_was_written() {
         &["state"],
         &["config"],
         &["config", "show"],
+        &["iam"],
+        &["iam", "enforce"],
     ];
     for command in commands {
         let name = ["help"].iter().chain(command).copied().collect::<Vec<_>>().join("-");

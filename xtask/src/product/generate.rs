@@ -5,11 +5,17 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use keysweep::cli::schemas;
-use keysweep::config::{reference_toml, schema};
+use keysweep::clock::Clock;
+use keysweep::config::{self, Sources, reference_toml, schema};
+use keysweep::iam::{self, Deletion};
 
 use crate::command::{root, say};
 
-/// Writes `config/keysweep.toml`, the schema of the configuration and those of what commands print.
+/// The hub in the examples, an account of AWS's documentation.
+const HUB: &str = "arn:aws:iam::111122223333:role/keysweep-hub";
+
+/// Writes `config/keysweep.toml`, the schema of the configuration and those of what commands print, and the policies
+/// of the default configuration.
 pub(super) fn generate() -> anyhow::Result<()> {
     for (path, text) in files()? {
         let file = root().join(&path);
@@ -33,7 +39,28 @@ fn files() -> anyhow::Result<Vec<(String, String)>> {
             .with_context(|| format!("write the schema {name} as JSON"))?;
         files.push((format!("docs/schemas/{name}.json"), text + "\n"));
     }
+    files.extend(policies()?);
     Ok(files)
+}
+
+/// The policies in `deploy/iam/`: what `keysweep iam` prints without a configuration file.
+fn policies() -> anyhow::Result<Vec<(String, String)>> {
+    let now = Clock::system().now();
+    let config = config::load(&Sources::default(), now)?;
+    let trust = iam::trust(&config, &HUB.parse()?, None)?;
+    let policies = [
+        ("hub", iam::hub(&config, now)?),
+        ("scan", iam::scan(&config)?),
+        ("scan-trust", trust.clone()),
+        ("enforce", iam::enforce(&config, now, Deletion::Allowed)?),
+        ("enforce-trust", trust),
+    ];
+    let file = |(name, policy)| {
+        let text = serde_json::to_string_pretty(&policy)
+            .with_context(|| format!("write the policy {name} as JSON"))?;
+        Ok((format!("deploy/iam/{name}.json"), text + "\n"))
+    };
+    policies.into_iter().map(file).collect()
 }
 
 #[cfg(test)]

@@ -16,12 +16,13 @@ use crate::builder::{AccountBuilder, UserBuilder};
 use crate::clock::Clock;
 use crate::connector::Connector;
 use crate::faults::{Fault, FaultKind, Rule, RuleId, Verdict};
-use crate::ledger::{Change, MissedUse};
+use crate::ledger::{Change, Judged, MissedUse};
+use crate::policy::Policy;
 use crate::server::Server;
 use crate::settings::{Hub, Settings};
 use crate::watch::{Call, Outcome, Watcher};
 use crate::wire::{self, Answer, Head, Incoming};
-use crate::world::{Principal, Refusal, RoleSession, Session, World, account_of_arn};
+use crate::world::{Attached, Principal, Refusal, RoleSession, Session, World, account_of_arn};
 
 const HUB_SECRET: &str = "simulated/secret/of/the/hub/0000000000000";
 const HUB_TOKEN: &str = "FwoGZXIvYXdzEKeysweepSimHubToken//////////==";
@@ -334,6 +335,12 @@ impl Sim {
         self.locked().ledger.changes().get(from..).map(<[Change]>::to_vec).unwrap_or_default()
     }
 
+    /// What policies were asked for, and how they answered, by policy and action. A policy is called `hub`, by the ARN
+    /// of its role, `trust of ARN` or `session of ARN`. Whoever has no policy may do everything and is not in it.
+    pub fn judged(&self) -> BTreeMap<(String, String), Judged> {
+        self.locked().judged.borrow().clone()
+    }
+
     /// Uses that failed because a key was not Active.
     pub fn missed_uses(&self) -> Vec<MissedUse> {
         self.locked().ledger.missed().to_vec()
@@ -355,6 +362,11 @@ impl Sim {
 }
 
 impl World {
+    pub(crate) fn set_hub_policy(&mut self, policy: Option<Arc<Policy>>) {
+        self.hub_policy = policy.map(|policy| Attached { name: "hub".into(), policy });
+        self.install_hub();
+    }
+
     /// Puts the hub's own credentials where callers are looked up.
     fn install_hub(&mut self) {
         self.sessions.remove(hub_key_id(false));
@@ -373,15 +385,15 @@ impl World {
                     role_arn: format!("arn:{partition}:iam::{account}:role/{name}"),
                     session_name: "hub".to_owned(),
                     source_identity: None,
-                    role_policy: None,
                     session_policy: None,
                 };
                 let arn = format!("arn:{partition}:sts::{account}:assumed-role/{short}/hub");
                 (arn, "AROAKEYSWEEPHUB000000:hub".to_owned(), Some(session), HUB_TOKEN.to_owned())
             }
         };
+        let policy = self.hub_policy.clone();
         let id = hub_key_id(role.is_some());
-        let principal = Arc::new(Principal { account, arn, user_id, role, powerless: false });
+        let principal = Arc::new(Principal { account, arn, user_id, role, powerless: false, policy });
         self.sessions.insert(id.into(), Session { token, expires: None, principal });
     }
 }

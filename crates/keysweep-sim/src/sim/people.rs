@@ -198,6 +198,30 @@ impl Sim {
         Ok(())
     }
 
+    /// Says who may assume a role, in place of the external ID and the caller it was built with.
+    ///
+    /// # Errors
+    /// When the document is no policy.
+    pub fn set_trust_policy(&self, account: &str, role: &str, policy: &str) -> Result<(), PolicyError> {
+        let policy = std::sync::Arc::new(Policy::parse_trust(policy)?);
+        let mut world = self.locked();
+        if let Some(role) = world.account_or_new(account).roles.get_mut(role) {
+            role.trust_policy = Some(policy);
+        }
+        Ok(())
+    }
+
+    /// Gives the hub a permissions policy; None lets it do everything again. To assume a role in its own account it
+    /// needs permission too, where AWS would be content with a trust policy that names it.
+    ///
+    /// # Errors
+    /// When the document is no policy.
+    pub fn set_hub_policy(&self, policy: Option<&str>) -> Result<(), PolicyError> {
+        let policy = policy.map(Policy::parse).transpose()?.map(std::sync::Arc::new);
+        self.locked().set_hub_policy(policy);
+        Ok(())
+    }
+
     /// Sets a tag of an account.
     pub fn tag_account(&self, account: &str, key: &str, value: &str) {
         self.locked().account_or_new(account).tags.insert(key.to_owned(), value.to_owned());

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Incoming, Service};
-use crate::policy::{Ask, Decision};
-use crate::world::{Principal, Refusal, World};
+use crate::policy::{Ask, AssumeKeys, Caller, Context, Decision, Policy};
+use crate::world::{Principal, Refusal, World, account_of_arn};
 
 /// Finds the caller by key id and token. The signature itself is not verified.
 pub(crate) fn authenticate(world: &mut World, incoming: &Incoming) -> Result<Arc<Principal>, Refusal> {
@@ -56,6 +56,7 @@ pub(crate) fn authenticate(world: &mut World, incoming: &Incoming) -> Result<Arc
         user_id: user.id.to_string(),
         role: None,
         powerless: true,
+        policy: None,
     };
     let service = match incoming.service {
         Service::Iam => "iam",
@@ -67,7 +68,7 @@ pub(crate) fn authenticate(world: &mut World, incoming: &Incoming) -> Result<Arc
     Ok(Arc::new(principal))
 }
 
-/// Evaluates everything that limits the caller: denials from above, the role's policy, the session's policy.
+/// Evaluates everything that limits the caller: denials from above, its own policy, the session's policy.
 pub(crate) fn authorize(
     world: &World,
     principal: &Principal,
@@ -75,27 +76,93 @@ pub(crate) fn authorize(
     resource: &str,
     resource_tags: &BTreeMap<String, String>,
 ) -> Result<(), Refusal> {
+    let context = context(world, principal, resource, resource_tags, AssumeKeys::default());
+    authorize_in(world, principal, action, resource, &context)
+}
+
+/// The same where the request brings more along.
+pub(crate) fn authorize_in(
+    world: &World,
+    principal: &Principal,
+    action: &str,
+    resource: &str,
+    context: &Context<'_>,
+) -> Result<(), Refusal> {
     if world.denied_from_above(&principal.account, action) {
         return Err(denied(principal, action, resource, "service control policy", false));
     }
-    let Some(role) = &principal.role else { return Ok(()) };
-    let ask = Ask { action, resource, resource_tags };
-    for (policy, implicit, explicit) in [
-        (&role.role_policy, "no identity-based policy allows", "identity-based policy"),
-        (&role.session_policy, "no session policy allows", "session policy"),
-    ] {
-        let Some(policy) = policy else { continue };
-        match policy.decide(&ask) {
+    let ask = Ask { action, resource, context };
+    let role_arn = principal.role.as_ref().map(|role| role.role_arn.as_str());
+    if let Some(own) = &principal.policy {
+        match judge(world, &own.policy, &ask, || own.name.to_string()) {
             Decision::Allow => {}
-            Decision::ImplicitDeny => return Err(denied(principal, action, resource, implicit, true)),
-            Decision::ExplicitDeny => return Err(denied(principal, action, resource, explicit, false)),
-            Decision::Unsupported(what) => {
-                let text = format!("keysweep-sim cannot judge {what} in a policy, and so denies {action}");
-                return Err(Refusal::new(403, "AccessDenied", text));
+            Decision::ImplicitDeny => {
+                return Err(denied(principal, action, resource, "no identity-based policy allows", true));
+            }
+            Decision::ExplicitDeny => {
+                return Err(denied(principal, action, resource, "identity-based policy", false));
+            }
+        }
+    }
+    if let Some(policy) = principal.role.as_ref().and_then(|role| role.session_policy.as_ref()) {
+        let name = || format!("session of {}", role_arn.unwrap_or_default());
+        let told = match &principal.policy {
+            // Sessions are only told of where roles have policies: nobody asks otherwise, and it costs.
+            Some(_) => judge(world, policy, &ask, name),
+            None => policy.decide(&ask),
+        };
+        match told {
+            Decision::Allow => {}
+            Decision::ImplicitDeny => {
+                return Err(denied(principal, action, resource, "no session policy allows", true));
+            }
+            Decision::ExplicitDeny => {
+                return Err(denied(principal, action, resource, "session policy", false));
             }
         }
     }
     Ok(())
+}
+
+/// Asks a policy, and writes down what it said.
+pub(crate) fn judge(
+    world: &World,
+    policy: &Policy,
+    ask: &Ask<'_>,
+    name: impl FnOnce() -> String,
+) -> Decision {
+    let decision = policy.decide(ask);
+    let mut judged = world.judged.borrow_mut();
+    let answers = judged.entry((name(), ask.action.to_owned())).or_default();
+    match decision {
+        Decision::Allow => answers.allowed += 1,
+        Decision::ImplicitDeny | Decision::ExplicitDeny => answers.denied += 1,
+    }
+    decision
+}
+
+/// What conditions may look at.
+pub(crate) fn context<'a>(
+    world: &World,
+    principal: &'a Principal,
+    resource: &'a str,
+    resource_tags: &'a BTreeMap<String, String>,
+    assume: AssumeKeys<'a>,
+) -> Context<'a> {
+    let resource_account = account_of_arn(resource);
+    Context {
+        now: world.now(),
+        caller: Caller {
+            arn: &principal.arn,
+            role_arn: principal.role.as_ref().map(|role| role.role_arn.as_str()),
+            account: &principal.account,
+            organization: world.organization_of(&principal.account),
+        },
+        resource_account,
+        resource_organization: resource_account.and_then(|account| world.organization_of(account)),
+        resource_tags,
+        assume,
+    }
 }
 
 /// AccessDenied in the words of AWS (IAM user guide, access denied error messages).

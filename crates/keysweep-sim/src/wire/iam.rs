@@ -221,10 +221,15 @@ fn list_keys(world: &World, call: &Call<'_>) -> Result<String, Refusal> {
     let user = checked_user(world, call)?;
     let page = Page::of(world, call)?;
     let at = seen_at(world, call);
-    let keys = user.keys.iter().chain(&user.gone).filter_map(|key| Some((key, key.status_at(at)?)));
-    let mut keys = keys.skip(page.index()?).peekable();
+    let shown = user.keys.iter().chain(&user.gone).filter_map(|key| Some((key, key.status_at(at)?)));
+    // A page begins behind the last key of the one before, whatever became of that key meanwhile.
+    let place = |key: &crate::world::Key| format!("{} {}", key.created, key.id);
+    let from = page.marker.clone().unwrap_or_default();
+    let mut keys: Vec<_> = shown.filter(|(key, _)| place(key) > from).collect();
+    keys.sort_by_key(|(key, _)| place(key));
+    let mut keys = keys.into_iter().peekable();
+    let mut last = from;
     let mut xml = Xml::with_capacity(1024);
-    let mut index = page.index()?;
     xml.open("AccessKeyMetadata");
     for (key, status) in keys.by_ref().take(page.items) {
         xml.nest("member", |xml| {
@@ -233,10 +238,10 @@ fn list_keys(world: &World, call: &Call<'_>) -> Result<String, Refusal> {
             xml.text("Status", status);
             xml.plain("CreateDate", key.created);
         });
-        index += 1;
+        last = place(key);
     }
     xml.close("AccessKeyMetadata");
-    truncation(&mut xml, keys.peek().is_some().then(|| index.to_string()));
+    truncation(&mut xml, keys.peek().is_some().then_some(last));
     Ok(xml.finish())
 }
 

@@ -134,6 +134,7 @@ fn struck(
         Fault::ServiceFailure => Refusal::new(500, "ServiceFailure", "Internal failure"),
         Fault::Unavailable => Refusal::new(503, "ServiceUnavailable", "Service is unable to handle request."),
         Fault::Refuse { status, code, message } => Refusal::new(*status, code, message.clone()),
+        Fault::Echo { status, code } => Refusal::new(*status, code, incoming.repeated()),
         Fault::ResetBefore
         | Fault::AnswerLost
         | Fault::Delay(_)

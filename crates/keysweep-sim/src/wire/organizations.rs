@@ -22,10 +22,12 @@ pub(crate) fn answer(world: &mut World, call: &Call<'_>) -> Result<String, Refus
     let may_read = account == settings.management_account
         || settings.delegated_administrators.iter().any(|other| other == account)
         || call.action == "organizations:DescribeOrganization";
-    let allowed = may_read && authorize(world, call.principal, call.action, "*", &BTreeMap::new()).is_ok();
-    if !allowed {
+    if !may_read {
         return Err(no_permission());
     }
+    let resource = resource(world, call);
+    authorize(world, call.principal, call.action, &resource, &BTreeMap::new())
+        .map_err(|refusal| Refusal::new(400, "AccessDeniedException", refusal.message))?;
     let body = match call.action {
         "organizations:DescribeOrganization" => describe_organization(world),
         "organizations:DescribeAccount" => {
@@ -64,6 +66,27 @@ pub(crate) fn no_permission() -> Refusal {
     Refusal::new(400, "AccessDeniedException", "You don't have permissions to access this resource.")
 }
 
+/// What a call is about, as policies name it (service authorization reference, AWS Organizations).
+fn resource(world: &World, call: &Call<'_>) -> String {
+    let id = match call.action {
+        "organizations:ListTagsForResource" => call.params.get("ResourceId"),
+        "organizations:ListAccountsForParent"
+        | "organizations:ListOrganizationalUnitsForParent"
+        | "organizations:ListChildren" => call.params.get("ParentId"),
+        "organizations:ListParents" => call.params.get("ChildId"),
+        "organizations:DescribeAccount" => call.params.get("AccountId"),
+        "organizations:DescribeOrganizationalUnit" => call.params.get("OrganizationalUnitId"),
+        _ => None,
+    };
+    let Some(id) = id else { return "*".to_owned() };
+    let kind = match id.get(..2) {
+        Some("r-") => "root",
+        Some("ou") => "ou",
+        _ => "account",
+    };
+    organizations_arn(world, &format!("{kind}/{ORGANIZATION_ID}/{id}"))
+}
+
 /// One row of a list, worded only if it is on the page.
 enum Entry<'w> {
     Root,
@@ -90,7 +113,8 @@ fn describe_organization(world: &World) -> Value {
 }
 
 fn accounts_where<'w>(world: &'w World, keep: impl Fn(&Account) -> bool) -> Vec<Entry<'w>> {
-    world.accounts.values().filter(|account| keep(account)).map(Entry::Account).collect()
+    let ours = world.accounts.values().filter(|account| !account.foreign);
+    ours.filter(|account| keep(account)).map(Entry::Account).collect()
 }
 
 fn units_below<'w>(world: &'w World, parent: &str) -> Vec<Entry<'w>> {
@@ -102,7 +126,8 @@ fn list_children(world: &World, call: &Call<'_>) -> Result<Value, Refusal> {
     let parent = parent(world, call)?;
     let children = match call.params.require("ChildType")? {
         "ACCOUNT" => {
-            let below = world.accounts.values().filter(|account| account.parent == parent);
+            let below =
+                world.accounts.values().filter(|account| account.parent == parent && !account.foreign);
             below.map(|account| Entry::Child(&account.id, "ACCOUNT")).collect()
         }
         "ORGANIZATIONAL_UNIT" => {

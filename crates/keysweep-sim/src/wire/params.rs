@@ -28,6 +28,16 @@ impl Params {
         }
     }
 
+    /// Everything there is, on one line.
+    pub(crate) fn repeated(&self) -> String {
+        match self {
+            Self::Query(fields) => {
+                fields.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(" ")
+            }
+            Self::Json(object) => object.to_string(),
+        }
+    }
+
     pub(crate) fn require(&self, name: &str) -> Result<&str, Refusal> {
         self.get(name).filter(|value| !value.is_empty()).ok_or_else(|| {
             let field = first_lower(name);

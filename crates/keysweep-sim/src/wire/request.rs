@@ -112,6 +112,14 @@ impl Incoming {
             token: head.token.map(str::to_owned),
         }
     }
+
+    /// The request as a message that explains too much repeats it, what is secret first.
+    pub(crate) fn repeated(&self) -> String {
+        let token = self.token.as_deref().unwrap_or_default();
+        let external_id = self.params.get("ExternalId").unwrap_or_default();
+        let rest = self.params.repeated();
+        format!("cannot make sense of externalId:'{external_id}' x-amz-security-token:{token}; {rest}")
+    }
 }
 
 /// Key id, Region and service from `AWS4-HMAC-SHA256 Credential=AKIA../20260101/us-east-1/iam/aws4_request, ...`.

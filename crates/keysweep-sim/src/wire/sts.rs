@@ -1,15 +1,17 @@
 //! STS: GetCallerIdentity and AssumeRole.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::SignedDuration;
 
 use super::Call;
-use super::authorize::authorize;
+use super::authorize::{authorize_in, context, judge};
 use super::xml::Xml;
-use crate::policy::Policy;
+use crate::policy::{Ask, AssumeKeys, Decision, Policy};
 use crate::world::{
-    Principal, Refusal, RoleSession, Session, World, account_of_arn, mint_session_key_id, whole_second,
+    Attached, Principal, Refusal, Role, RoleSession, Session, World, account_of_arn, mint_session_key_id,
+    whole_second,
 };
 
 /// Plain text of a session policy (STS API reference, AssumeRole).
@@ -54,23 +56,37 @@ fn assume_role(world: &mut World, call: &Call<'_>) -> Result<String, Refusal> {
             format!("User: {arn} is not authorized to perform: sts:AssumeRole on resource: {role_arn}");
         Refusal::new(403, "AccessDenied", text)
     };
-    authorize(world, call.principal, call.action, role_arn, &std::collections::BTreeMap::new())?;
+    let none = BTreeMap::new();
+    let keys = AssumeKeys { external_id, session_name: Some(session_name), source_identity };
+    let context = context(world, call.principal, role_arn, &none, keys);
+    authorize_in(world, call.principal, call.action, role_arn, &context)?;
+    if source_identity.is_some() {
+        authorize_in(world, call.principal, "sts:SetSourceIdentity", role_arn, &context)?;
+    }
     let account_id = account_of_arn(role_arn).ok_or_else(denied)?;
     let role_name = role_arn.split_once(":role/").map(|(_, name)| name).ok_or_else(denied)?;
     let account = world.accounts.get(account_id).filter(|account| account.is_open()).ok_or_else(denied)?;
     let role = account.roles.get(role_name).ok_or_else(denied)?;
-    let trusted = role.trusts.as_deref().is_none_or(|arn| {
-        arn == call.principal.arn
-            || call.principal.role.as_ref().is_some_and(|role| role.role_arn == arn)
-            || arn == format!("arn:{}:iam::{}:root", world.settings.partition, call.principal.account)
-    });
-    if !trusted || role.external_id.is_some() && role.external_id.as_deref() != external_id {
+    let inherited = call.principal.role.as_ref().and_then(|role| role.source_identity.clone());
+    let changes_source = inherited.is_some() && inherited.as_deref() != source_identity;
+    let (may_assume, may_set_source) = match &role.trust_policy {
+        Some(trust) => {
+            let asks = |action| {
+                let ask = Ask { action, resource: role_arn, context: &context };
+                judge(world, trust, &ask, || format!("trust of {role_arn}")) == Decision::Allow
+            };
+            (asks(call.action), source_identity.is_none() || asks("sts:SetSourceIdentity"))
+        }
+        None => (
+            trusts(world, role, call.principal)
+                && (role.external_id.is_none() || role.external_id.as_deref() == external_id),
+            role.allows_source_identity,
+        ),
+    };
+    if !may_assume {
         return Err(denied());
     }
-    let inherited = call.principal.role.as_ref().and_then(|role| role.source_identity.clone());
-    if source_identity.is_some()
-        && (!role.allows_source_identity || inherited.is_some() && inherited.as_deref() != source_identity)
-    {
+    if source_identity.is_some() && (!may_set_source || changes_source) {
         let arn = &call.principal.arn;
         let text = format!(
             "User: {arn} is not authorized to perform: sts:SetSourceIdentity on resource: {role_arn}"
@@ -100,13 +116,22 @@ fn assume_role(world: &mut World, call: &Call<'_>) -> Result<String, Refusal> {
             role_arn: role_arn.to_owned(),
             session_name: session_name.to_owned(),
             source_identity: source_identity.map(str::to_owned).or(inherited),
-            role_policy: role.policy.clone(),
             session_policy: policy.clone(),
         }),
         powerless: false,
+        policy: role.policy.clone().map(|policy| Attached { name: role_arn.into(), policy }),
     };
     let packed = params.get("Policy").map(|text| text.len() * 100 / POLICY_CHARACTERS);
     issue(world, principal, seconds, packed)
+}
+
+/// Whether a role without a trust policy document lets this caller in.
+fn trusts(world: &World, role: &Role, principal: &Principal) -> bool {
+    role.trusts.as_deref().is_none_or(|arn| {
+        arn == principal.arn
+            || principal.role.as_ref().is_some_and(|role| role.role_arn == arn)
+            || arn == format!("arn:{}:iam::{}:root", world.settings.partition, principal.account)
+    })
 }
 
 /// Makes credentials of the principal and words the answer.

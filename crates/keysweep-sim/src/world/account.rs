@@ -25,6 +25,8 @@ pub(crate) struct Account {
     pub(crate) name: String,
     pub(crate) email: String,
     pub(crate) state: AccountState,
+    /// Owned by somebody else: in no list of this organization.
+    pub(crate) foreign: bool,
     /// A state AWS has not invented yet, shown in place of `state`.
     pub(crate) odd_state: Option<String>,
     pub(crate) joined: Timestamp,
@@ -46,6 +48,8 @@ pub(crate) struct Role {
     /// ARN of the one caller that may assume it; None: any caller known here.
     pub(crate) trusts: Option<String>,
     pub(crate) policy: Option<Arc<Policy>>,
+    /// Who may assume it, in place of `external_id`, `trusts` and `allows_source_identity`.
+    pub(crate) trust_policy: Option<Arc<Policy>>,
     pub(crate) max_session_seconds: i64,
     pub(crate) allows_source_identity: bool,
 }
@@ -94,6 +98,7 @@ impl Account {
             name: format!("account-{id}"),
             email: format!("aws+{id}@example.com"),
             state: AccountState::Active,
+            foreign: false,
             odd_state: None,
             joined,
             tags: BTreeMap::new(),

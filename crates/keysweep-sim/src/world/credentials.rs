@@ -19,6 +19,15 @@ pub(crate) struct Principal {
     pub(crate) role: Option<RoleSession>,
     /// A user of the world with a key of its own: holds no permission but GetCallerIdentity.
     pub(crate) powerless: bool,
+    /// What it may do; None: everything.
+    pub(crate) policy: Option<Attached>,
+}
+
+/// A permissions policy, and what it is called where decisions are counted.
+#[derive(Debug, Clone)]
+pub(crate) struct Attached {
+    pub(crate) name: Arc<str>,
+    pub(crate) policy: Arc<Policy>,
 }
 
 /// What a session from AssumeRole carries.
@@ -27,7 +36,6 @@ pub(crate) struct RoleSession {
     pub(crate) role_arn: String,
     pub(crate) session_name: String,
     pub(crate) source_identity: Option<String>,
-    pub(crate) role_policy: Option<Arc<Policy>>,
     pub(crate) session_policy: Option<Arc<Policy>>,
 }
 

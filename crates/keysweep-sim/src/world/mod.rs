@@ -8,6 +8,7 @@ mod organization;
 mod report;
 mod users;
 
+use std::cell::RefCell;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
 use std::sync::Arc;
@@ -15,19 +16,19 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 pub(crate) use account::{Account, AccountState, Role};
-pub(crate) use credentials::{Principal, RoleSession, Session};
+pub(crate) use credentials::{Attached, Principal, RoleSession, Session};
 pub(crate) use identity::{
     account_of_arn, mint_key_id, mint_role_id, mint_session_key_id, mint_user_id, whole_second,
 };
 pub use keys::LastUse;
 pub(crate) use keys::{Key, KeyHome};
-pub(crate) use organization::{ORGANIZATION_ID, OrgTree, ROOT_ID, Unit};
+pub(crate) use organization::{FOREIGN_ORGANIZATION_ID, ORGANIZATION_ID, OrgTree, ROOT_ID, Unit};
 pub(crate) use report::Report;
 pub(crate) use users::{Password, User, user_arn};
 
 use crate::clock::Clock;
 use crate::faults::Faults;
-use crate::ledger::{Change, Ledger, Who};
+use crate::ledger::{Change, Judged, Ledger, Who};
 use crate::script::{Scheduled, Watch};
 use crate::settings::Settings;
 use crate::watch::Watcher;
@@ -42,6 +43,10 @@ pub(crate) struct World {
     pub(crate) keys: HashMap<Arc<str>, KeyHome>,
     pub(crate) sessions: HashMap<Arc<str>, Session>,
     pub(crate) denials: Vec<Denial>,
+    /// What the hub may do; None: everything.
+    pub(crate) hub_policy: Option<Attached>,
+    /// Written while the world is only read.
+    pub(crate) judged: RefCell<BTreeMap<(String, String), Judged>>,
     pub(crate) faults: Faults,
     pub(crate) ledger: Ledger,
     pub(crate) scheduled: BinaryHeap<Reverse<Scheduled>>,
@@ -111,6 +116,8 @@ impl World {
             keys: HashMap::new(),
             sessions: HashMap::new(),
             denials: Vec::new(),
+            hub_policy: None,
+            judged: RefCell::default(),
             faults: Faults::new(1),
             ledger: Ledger::default(),
             scheduled: BinaryHeap::new(),
@@ -220,6 +227,15 @@ impl World {
         }
         self.ledger.record(change);
         outcome
+    }
+
+    /// The organization that an account is in, if it is in one.
+    pub(crate) fn organization_of(&self, account: &str) -> Option<&'static str> {
+        let account = self.accounts.get(account)?;
+        match (account.foreign, self.settings.organizations_in_use) {
+            (true, _) => Some(FOREIGN_ORGANIZATION_ID),
+            (false, in_use) => in_use.then_some(ORGANIZATION_ID),
+        }
     }
 
     pub(crate) fn denied_from_above(&self, account: &str, action: &str) -> bool {

@@ -7,6 +7,8 @@ use crate::world::AccountState;
 
 /// The organization's id.
 pub(crate) const ORGANIZATION_ID: &str = "o-keysweepsim";
+/// That of accounts that belong to somebody else.
+pub(crate) const FOREIGN_ORGANIZATION_ID: &str = "o-somebodyelse";
 /// The root's id.
 pub(crate) const ROOT_ID: &str = "r-swp1";
 

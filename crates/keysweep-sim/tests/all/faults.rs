@@ -151,3 +151,16 @@ async fn calls_under_way_are_counted_at_their_peak() {
     tokio::join!(one(), one(), one());
     assert_eq!((sim.peak_in_flight(PROD), sim.peak_in_flight_overall()), (3, 3));
 }
+
+#[tokio::test]
+async fn an_echo_repeats_what_was_sent() {
+    let (sim, _) = mk_sim(&mk_clock());
+    let caller = session(&sim).await;
+    sim.fault(Rule::new(Fault::Echo { status: 500, code: "InternalFailure".into() }));
+    let reply = iam(&sim, &caller, "GetUser&UserName=svc-a").await;
+    assert_eq!(reply.refusal(), (500, "InternalFailure"));
+    assert!(reply.body.contains(caller.token.as_deref().expect("a token")), "{}", reply.body);
+    assert!(reply.body.contains("UserName=svc-a"), "{}", reply.body);
+    let form = format!("AssumeRole&RoleArn={ROLE_ARN}&RoleSessionName=test&ExternalId=open-sesame");
+    assert!(sts(&sim, &mk_hub(&sim), &form).await.body.contains("open-sesame"));
+}

@@ -150,15 +150,15 @@ async fn a_session_policy_allows_one_action_on_one_user_and_no_more() {
 }
 
 #[tokio::test]
-async fn an_unknown_condition_denies_and_says_so() {
+async fn a_session_policy_that_cannot_be_judged_is_refused_and_says_so() {
     let (sim, _) = mk_sim(&mk_clock());
     let policy = mk_policy(
-        r#"{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"DateLessThan":{"aws:CurrentTime":"2030-01-01"}}}"#,
+        r#"{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}}}"#,
     );
-    let caller = session_with(&sim, &policy).await;
-    let reply = iam(&sim, &caller, "ListUsers").await;
-    assert_eq!(reply.refusal(), (403, "AccessDenied"));
-    assert!(reply.body.contains("DateLessThan on aws:CurrentTime"), "{}", reply.body);
+    let form = format!("AssumeRole&RoleArn={ROLE_ARN}&RoleSessionName=test&ExternalId=x1{policy}");
+    let reply = sts(&sim, &mk_hub(&sim), &form).await;
+    assert_eq!(reply.refusal(), (400, "MalformedPolicyDocument"));
+    assert!(reply.body.contains("cannot judge condition IpAddress on aws:SourceIp"), "{}", reply.body);
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use keysweep_core::ids::{AccessKeyId, AccountId};
 use keysweep_core::lifecycle::Finding;
 
 use crate::config::period::Period;
+use crate::iam::{HubArn, OrganizationId};
 
 /// Finds IAM access keys that nobody needs across an AWS Organization, and takes each through a recorded lifecycle
 #[derive(Debug, Parser)]
@@ -71,6 +72,12 @@ pub(super) enum Command {
     Config {
         #[command(subcommand)]
         command: ConfigCommand,
+    },
+    /// Print the IAM policies that this configuration needs, as JSON
+    #[command(after_help = IAM_EXAMPLES)]
+    Iam {
+        #[command(subcommand)]
+        command: IamCommand,
     },
     /// Run the daemon on a made-up organization with time sped up; needs no AWS account
     #[cfg(feature = "demo")]
@@ -315,6 +322,33 @@ pub(super) enum ConfigCommand {
     Schema,
 }
 
+#[derive(Debug, Subcommand)]
+pub(super) enum IamCommand {
+    /// Print what keysweep's own identity may do
+    Hub,
+    /// Print what the role that scans may do
+    Scan(TrustArgs),
+    /// Print what the role that changes keys may do
+    Enforce {
+        /// Leave deletion out: AWS then forbids it, whatever the configuration says
+        #[arg(long, conflicts_with = "trust")]
+        no_delete: bool,
+        #[command(flatten)]
+        trust: TrustArgs,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct TrustArgs {
+    /// Print the role's trust policy instead, for a hub of this ARN (a role or a user); it holds the external ID, if
+    /// one is configured
+    #[arg(long, value_name = "HUB_ARN")]
+    pub(super) trust: Option<HubArn>,
+    /// Name the organization in the trust policy [default: the one that the account itself is in]
+    #[arg(long, value_name = "ID", requires = "trust")]
+    pub(super) organization: Option<OrganizationId>,
+}
+
 #[derive(Debug, Clone, Copy, Args)]
 pub(super) struct ShowFormatArgs {
     /// Form of the output: toml, table, json, jsonl or csv
@@ -383,6 +417,16 @@ Examples:
   keysweep keys reactivate AKIAIOSFODNN7EXAMPLE
       the undo: works at once, whatever stops the rest
   keysweep keys delete AKIAIOSFODNN7EXAMPLE --confirm AKIAIOSFODNN7EXAMPLE --reason \"owner left\"";
+
+const IAM_EXAMPLES: &str = "\
+Examples:
+  keysweep iam hub > hub.json
+  keysweep iam scan > scan.json
+  keysweep iam scan --trust arn:aws:iam::111122223333:role/keysweep-hub > scan-trust.json
+  aws iam create-role --path /keysweep/ --role-name KeysweepScan \\
+      --assume-role-policy-document file://scan-trust.json
+  aws iam put-role-policy --role-name KeysweepScan --policy-name keysweep \\
+      --policy-document file://scan.json";
 
 const BREAKER_EXAMPLES: &str = "\
 Examples:

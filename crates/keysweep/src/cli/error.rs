@@ -10,6 +10,7 @@ use super::Exit;
 use crate::config::ConfigError;
 use crate::daemon::DaemonError;
 use crate::engine::EngineError;
+use crate::iam::IamError;
 use crate::logging::LoggingError;
 use crate::socket::SocketError;
 use crate::sweep::OrganizationError;
@@ -23,6 +24,9 @@ pub enum CliError {
     /// The command line is wrong in a way that only the command itself can tell.
     #[error("{0}")]
     Usage(String),
+    /// There is no such policy.
+    #[error(transparent)]
+    Iam(#[from] IamError),
     /// What was asked cannot be done.
     #[error("{0}")]
     Refused(String),
@@ -126,6 +130,7 @@ impl CliError {
         match self {
             Self::Config(_) | Self::Usage(_) => Exit::Usage,
             Self::Refused(_)
+            | Self::Iam(_)
             | Self::Logging(_)
             | Self::Harden { .. }
             | Self::Connect(_)

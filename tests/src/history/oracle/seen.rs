@@ -13,6 +13,25 @@ pub(super) struct Read<T> {
     pub(super) at: Timestamp,
     /// Absent where the attempt failed.
     pub(super) shown: Option<T>,
+    /// What one before showed, and when, if the last attempt failed.
+    pub(super) before: Option<(Timestamp, T)>,
+}
+
+impl<T> Read<T> {
+    /// An attempt after others.
+    fn after(earlier: Option<Self>, at: Timestamp, shown: Option<T>) -> Self {
+        let before = match shown {
+            Some(_) => None,
+            None => earlier.and_then(|read| read.shown.map(|shown| (read.at, shown)).or(read.before)),
+        };
+        Self { at, shown, before }
+    }
+}
+
+/// Notes an attempt.
+fn note<K: Ord, T>(reads: &mut BTreeMap<K, Read<T>>, of: K, at: Timestamp, shown: Option<T>) {
+    let earlier = reads.remove(&of);
+    reads.insert(of, Read::after(earlier, at, shown));
 }
 
 /// A key as ListAccessKeys shows it.
@@ -56,7 +75,7 @@ impl Seen {
     ) -> Option<Vec<ListedKey>> {
         let Some(xml) = answer else {
             // The page may be asked for again.
-            self.keys.insert(user, Read { at, shown: None });
+            note(&mut self.keys, user, at, None);
             return None;
         };
         let before = marker.and_then(|marker| self.unfinished.get(&(user.clone(), marker.to_owned())));
@@ -70,7 +89,7 @@ impl Seen {
             self.unfinished.insert((user, text(xml, "Marker").unwrap_or_default().to_owned()), keys);
             return None;
         }
-        self.keys.insert(user, Read { at, shown: Some(keys.clone()) });
+        note(&mut self.keys, user, at, Some(keys.clone()));
         Some(keys)
     }
 
@@ -79,11 +98,11 @@ impl Seen {
             user_id: text(xml, "UserId").unwrap_or_default().to_owned(),
             exempt: members(xml, "Tags").iter().any(|tag| text(tag, "Key") == Some(EXEMPT_TAG)),
         });
-        self.users.insert(user, Read { at, shown });
+        note(&mut self.users, user, at, shown);
     }
 
     pub(super) fn got_last_use(&mut self, key: String, at: Timestamp, answer: Option<&str>) {
         let shown = answer.map(|xml| text(xml, "LastUsedDate").and_then(|date| date.parse().ok()));
-        self.last_uses.insert(key, Read { at, shown });
+        note(&mut self.last_uses, key, at, shown);
     }
 }
