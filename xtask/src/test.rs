@@ -17,5 +17,6 @@ not run here:
   cargo xtask soak --seeds 1000 --days 60    histories: 50 of 60 days were lived through
   cargo xtask soak --hunt --seeds 300        planted mistakes: 8 of all were planted
   cargo xtask soak --kills 300               real processes under SIGKILL: 6 were killed
+  cargo xtask soak --load 10000              accounts in trouble: one sweep of 600 accounts
   PROPTEST_CASES=20000 cargo test ...        properties and nonsense: a few hundred cases each
   cargo xtask bench                          what a scan costs";

@@ -48,15 +48,22 @@ pub(super) fn measure(options: &Options) -> anyhow::Result<ExitCode> {
                 .with_context(|| format!("measure {accounts} accounts"))?,
         );
     }
-    let busy =
-        format!("scanning {BUSY_ACCOUNTS} accounts with answers after {BUSY:?}, and the SDK alone beside it");
-    say(&busy);
-    let busy = one(options, BUSY_ACCOUNTS, BUSY).context("measure a busy processor")?;
-    let alone = sdk_alone(options, busy.total_calls()).context("measure the SDK alone")?;
+    let what = format!("scanning {BUSY_ACCOUNTS} accounts with answers after {BUSY:?}, and the SDK alone");
+    say(&format!("{what}, three times each"));
+    let (mut busy, mut alone) = (None::<Run>, Duration::MAX);
+    for _ in 0..3 {
+        let run = one(options, BUSY_ACCOUNTS, BUSY).context("measure a busy processor")?;
+        alone = alone.min(sdk_alone(options, run.total_calls()).context("measure the SDK alone")?);
+        // Whatever else the machine does only adds.
+        if busy.as_ref().is_none_or(|best| run.cpu < best.cpu) {
+            busy = Some(run);
+        }
+    }
+    let busy = busy.context("nothing was measured")?;
     let ratio = busy.cpu_per_call().as_secs_f64() / alone.as_secs_f64();
     runs.push(busy);
     let text = format!(
-        "{}\nthe SDK alone, one client: {} µs; keysweep needs {ratio:.2} times as much\n",
+        "{}\nthe SDK alone, one client: {} µs per call; keysweep needs {ratio:.2} times as much\n",
         table(&runs),
         alone.as_micros()
     );
