@@ -44,6 +44,9 @@ impl World {
         if !open.is_empty() {
             self.tally.add("killed while an intent was open");
         }
+        for (key, action) in &open {
+            self.without_effect(key, action);
+        }
         if let Some(action) = killed_at {
             self.tally.add(&format!("killed at {action}"));
         }
@@ -89,6 +92,25 @@ impl World {
             Ok(())
         } else {
             Err("the records and the journal together give another state than the journal alone".into())
+        }
+    }
+
+    /// Counts an intent that took no effect, and has somebody do it by hand where nobody is to wait.
+    fn without_effect(&mut self, key: &str, action: &str) {
+        let status = self.site.sim.key_status(key);
+        let wanted = match action {
+            "deactivate" => Some("Inactive"),
+            "reactivate" => Some("Active"),
+            _ => None,
+        };
+        if status.as_deref() == wanted {
+            return;
+        }
+        self.tally.add("open intents without effect");
+        match wanted {
+            _ if self.setting.wait_out => {}
+            Some(wanted) => self.site.sim.set_key_status(key, wanted),
+            None => self.site.sim.delete_key(key),
         }
     }
 

@@ -27,8 +27,10 @@ pub struct Setting {
     pub seed: u64,
     /// Processes that are killed.
     pub kills: u64,
-    /// Whether a change may be lost on its way. The process after that reads AWS for a minute, as it should.
-    pub lose_changes: bool,
+    /// Whether a change whose process died between its intent and its call, or whose call is lost on its way, is left
+    /// for the next process, which then reads AWS for a minute, as it should. Otherwise somebody makes it by hand
+    /// before, so that a sample is quick.
+    pub wait_out: bool,
     /// Tell every death on stderr.
     pub tell: bool,
 }

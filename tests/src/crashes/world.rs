@@ -134,7 +134,7 @@ impl World {
             fs::remove_dir_all(self.site.data_dir().join("records")).map_err(in_words)?;
             self.tally.add("records thrown away");
         }
-        let mut moment = Moment::draw(&mut self.rng, self.setting.lose_changes);
+        let mut moment = Moment::draw(&mut self.rng, self.setting.wait_out);
         if std::mem::take(&mut self.reads_for_a_minute) {
             moment = Moment::Settled;
         }
