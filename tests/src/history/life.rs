@@ -62,7 +62,8 @@ async fn lived(shared: &mut Shared) -> Ended {
         if died {
             return Ended::Died;
         }
-        if rng.random_bool(0.06) {
+        // Who mends the clock often starts the machine anew.
+        if rng.random_bool(if shared.time.off().is_zero() { 0.06 } else { 0.4 }) {
             shared.oracle.count("stop");
             return stop(&engine).await;
         }
@@ -170,17 +171,21 @@ async fn day(shared: &mut Shared, engine: &Arc<Engine>, rng: &mut ChaCha8Rng) ->
 fn prepare(shared: &mut Shared, rng: &mut ChaCha8Rng) {
     weather::change(&shared.sim, rng, &shared.accounts, &mut shared.spell);
     if rng.random_bool(0.05) {
-        let seconds = match rng.random_range(0..3) {
+        let seconds = match rng.random_range(0..4) {
             0 => rng.random_range(-200..200),
             // Somebody mistook the time zone.
-            1 => 3600 * rng.random_range(-12..15),
+            1 | 2 => 3600 * rng.random_range(-12..15),
             _ => rng.random_range(-200_000..400_000),
         };
         shared.time.set_off(SignedDuration::from_secs(seconds));
         shared.oracle.count("clock jumps");
-    } else if !shared.time.off().is_zero() && rng.random_bool(0.5) {
+    } else if !shared.time.off().is_zero() && rng.random_bool(0.3) {
         shared.time.set_off(SignedDuration::ZERO);
         shared.oracle.count("clock jumps");
+    }
+    if rng.random_bool(0.03) {
+        shared.time.sleep(SignedDuration::from_hours(rng.random_range(1..30)));
+        shared.oracle.count("the machine sleeps");
     }
     match rng.random_range(0..30) {
         0 | 1 => {

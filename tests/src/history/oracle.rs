@@ -414,7 +414,7 @@ impl Watcher for Oracle {
         match call.action {
             "iam:ListAccessKeys" => {
                 let most = inner.longest_span();
-                let life = inner.life;
+                let (life, awake) = (inner.life, self.time.awake());
                 let keys = inner.seen.listed(user_of(call), now, call.param("Marker"), answer);
                 for key in keys.into_iter().flatten() {
                     if key.status == "Active" {
@@ -422,7 +422,7 @@ impl Watcher for Oracle {
                     }
                     let watched = inner.watched.entry(key.key).or_default();
                     if key.status == "Inactive" {
-                        watched.inactive(now, life, most);
+                        watched.inactive(awake, life, most);
                     } else {
                         watched.over();
                     }

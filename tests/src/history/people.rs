@@ -294,7 +294,7 @@ fn change_rules(shared: &mut Shared, engine: &Engine, rng: &mut ChaCha8Rng) {
         2 => {
             rules.mode = [Mode::Observe, Mode::Deactivate, Mode::Delete, Mode::Delete][rng.random_range(0..4)]
         }
-        3 => rules.grace = rng.random_range(2..6),
+        3 => rules.grace_hours = Rules::some_grace(rng),
         4 => rules.interval_hours = if rules.interval_hours == 24 { 12 } else { 24 },
         _ => rules.notice = rng.random_range(1..4),
     }

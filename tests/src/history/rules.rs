@@ -38,7 +38,8 @@ pub(super) struct Rules {
     /// `unused_after` of users with special names.
     pub(super) special_unused_after: Days,
     pub(super) notice: Days,
-    pub(super) grace: Days,
+    /// In hours: sweeps come once or twice a day, and what they add up to should be no multiple of it.
+    pub(super) grace_hours: i64,
     pub(super) hold_after_reactivation: Days,
     pub(super) hold_after_denial: Days,
     pub(super) approve_deactivate: bool,
@@ -83,7 +84,7 @@ impl Rules {
             never_used_after: rng.random_range(6..15),
             special_unused_after: rng.random_range(10..25),
             notice: rng.random_range(1..4),
-            grace: rng.random_range(2..6),
+            grace_hours: Self::some_grace(rng),
             hold_after_reactivation: rng.random_range(5..12),
             hold_after_denial: rng.random_range(6..15),
             approve_deactivate: approval == 1 || approval == 3,
@@ -138,6 +139,11 @@ impl Rules {
         SignedDuration::from_hours(self.interval_hours)
     }
 
+    /// Two to five days, or some hours less.
+    pub(super) fn some_grace(rng: &mut ChaCha8Rng) -> i64 {
+        24 * rng.random_range(2..6) - 6 * rng.random_range(0..4)
+    }
+
     pub(super) fn days(days: Days) -> SignedDuration {
         SignedDuration::from_hours(24 * days)
     }
@@ -163,7 +169,7 @@ mode = "{}"
 unused_after = "{}d"
 never_used_after = "{}d"
 notice = "{}d"
-grace = "{}d"
+grace = "{}h"
 approval = "{approval}"
 approval_expires = "3d"
 approval_repeats = 2
@@ -196,7 +202,7 @@ until = "2099-01-01"
             self.unused_after,
             self.never_used_after,
             self.notice,
-            self.grace,
+            self.grace_hours,
             self.hold_after_reactivation,
             self.hold_after_denial,
             self.adopt_inactive,

@@ -14,11 +14,17 @@ struct Hands {
     base: Timestamp,
     since: Option<Instant>,
     off: SignedDuration,
+    slept: SignedDuration,
 }
 
 impl TrueTime {
     pub(super) fn at(base: Timestamp) -> Self {
-        Self(Arc::new(Mutex::new(Hands { base, since: None, off: SignedDuration::ZERO })))
+        Self(Arc::new(Mutex::new(Hands {
+            base,
+            since: None,
+            off: SignedDuration::ZERO,
+            slept: SignedDuration::ZERO,
+        })))
     }
 
     pub(super) fn now(&self) -> Timestamp {
@@ -51,6 +57,19 @@ impl TrueTime {
             hands.base = hands.now();
             hands.since = None;
         });
+    }
+
+    /// The machine sleeps, and the process with it: its monotonic clock stands still.
+    pub(super) fn sleep(&self, span: SignedDuration) {
+        self.with(|hands| {
+            hands.base += span;
+            hands.slept += span;
+        });
+    }
+
+    /// Now, without the time in which the machine slept.
+    pub(super) fn awake(&self) -> Timestamp {
+        self.with(|hands| hands.now() - hands.slept)
     }
 
     /// Time passes while no process runs.

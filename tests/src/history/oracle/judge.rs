@@ -122,8 +122,8 @@ impl Inner {
         }
         if case.action == DELETE {
             let watched = self.watched.get(case.key).map(|watched| watched.sum).unwrap_or_default();
-            if watched + SignedDuration::from_mins(30) < Rules::days(rules.grace) {
-                return Err(("P3", format!("it was watched for {watched:#} of {} days", rules.grace)));
+            if watched + SignedDuration::from_mins(30) < SignedDuration::from_hours(rules.grace_hours) {
+                return Err(("P3", format!("it was watched for {watched:#} of {} hours", rules.grace_hours)));
             }
         }
         if case.action == DEACTIVATE {
