@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
+use tokio::task::JoinSet;
 use tokio::time::{interval, timeout};
 
 use super::dashboards::targets;
@@ -100,8 +101,9 @@ fn alerts_without_a_reason_in_the_demo_exist_and_are_listed_once() {
 
 #[tokio::test]
 async fn every_expression_returns_data_from_a_prometheus_that_scrapes_the_demo() {
-    let (_demo, _folder, target) = mk_demo().await;
-    let prometheus = Prometheus::start(&target).await;
+    let mut readers = JoinSet::new();
+    let (_demo, _folder, target) = mk_demo(&mut readers).await;
+    let prometheus = Prometheus::start(&target, &mut readers).await;
     let mut open = questions();
     assert!(open.len() > 100);
     let all_answered = async {
@@ -125,7 +127,7 @@ async fn every_expression_returns_data_from_a_prometheus_that_scrapes_the_demo()
 }
 
 /// A demo, the folder for its temporary files, and the address of its metrics.
-async fn mk_demo() -> (Child, TempDir, String) {
+async fn mk_demo(readers: &mut JoinSet<()>) -> (Child, TempDir, String) {
     let folder = TempDir::with_prefix("demo-").unwrap();
     let mut demo = Command::new(keysweep_binary().await.unwrap())
         .arg("demo")
@@ -135,13 +137,17 @@ async fn mk_demo() -> (Child, TempDir, String) {
         .kill_on_drop(true)
         .spawn()
         .unwrap();
-    let line = until(BufReader::new(demo.stdout.take().unwrap()), "metrics: http://").await;
+    let line = until(BufReader::new(demo.stdout.take().unwrap()), "metrics: http://", readers).await;
     let address = line.split("http://").nth(1).unwrap().trim_end_matches("/metrics").to_owned();
     (demo, folder, address)
 }
 
 /// Reads on until a line holds this text, and lets what comes after it pass.
-async fn until(reader: impl AsyncBufRead + Unpin + Send + 'static, text: &str) -> String {
+async fn until(
+    reader: impl AsyncBufRead + Unpin + Send + 'static,
+    text: &str,
+    readers: &mut JoinSet<()>,
+) -> String {
     let mut lines = reader.lines();
     let mut said = Vec::new();
     let reading = async {
@@ -155,8 +161,8 @@ async fn until(reader: impl AsyncBufRead + Unpin + Send + 'static, text: &str) -
     };
     let found = timeout(LIMIT, reading).await.unwrap_or_default();
     let line = found.unwrap_or_else(|| panic!("never said {text:?}:\n{}", said.join("\n")));
-    // A full pipe would stop the process. The runtime of the test ends this task.
-    tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+    // A full pipe would stop the process.
+    readers.spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
     line
 }
 
@@ -168,7 +174,7 @@ struct Prometheus {
 }
 
 impl Prometheus {
-    async fn start(target: &str) -> Self {
+    async fn start(target: &str, readers: &mut JoinSet<()>) -> Self {
         let folder = TempDir::with_prefix("prometheus-").unwrap();
         for name in RULES {
             fs::copy(prometheus().join(name), folder.path().join(name)).unwrap();
@@ -188,7 +194,8 @@ impl Prometheus {
             .spawn()
             .expect("prometheus runs: on Debian `apt-get install prometheus`");
         // It says so twice: first with the port that was asked for, then with the one that it got.
-        let line = until(BufReader::new(process.stderr.take().unwrap()), "msg=\"Listening on\"").await;
+        let line =
+            until(BufReader::new(process.stderr.take().unwrap()), "msg=\"Listening on\"", readers).await;
         let address = line.rsplit_once("address=").unwrap().1.trim().to_owned();
         Self { _process: process, _folder: folder, address }
     }
