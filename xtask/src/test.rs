@@ -1,11 +1,11 @@
 //! `cargo xtask test`.
 
 use crate::command::{cargo, run, say};
-use crate::tools::{PROMTOOL, PYTHON, UNSHARE, require};
+use crate::tools::{PROMETHEUS, PROMTOOL, PYTHON, UNSHARE, require};
 
 /// Says what is missing before anything is compiled, then runs every test, those in the documentation included.
 pub(crate) fn run_tests() -> anyhow::Result<()> {
-    require(&[&PYTHON, &PROMTOOL, &UNSHARE])?;
+    require(&[&PYTHON, &PROMTOOL, &PROMETHEUS, &UNSHARE])?;
     run(cargo().args(["test", "--workspace", "--all-features", "--locked"]))?;
     say(NOT_RUN);
     Ok(())

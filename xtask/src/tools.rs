@@ -28,11 +28,19 @@ pub(crate) const PYTHON: Tool = Tool {
     install: "apt-get install python3 python3-venv",
 };
 
-/// Judges our metrics.
+/// Judges our metrics, rules and dashboards.
 pub(crate) const PROMTOOL: Tool = Tool {
     program: "promtool",
     probe: &["--version"],
-    needed_for: "the tests of the metrics",
+    needed_for: "the tests of metrics, rules and dashboards",
+    install: "apt-get install prometheus",
+};
+
+/// Scrapes the demo, and answers our rules and dashboards.
+pub(crate) const PROMETHEUS: Tool = Tool {
+    program: "prometheus",
+    probe: &["--version"],
+    needed_for: "the test of rules and dashboards with real data",
     install: "apt-get install prometheus",
 };
 

@@ -1,0 +1,65 @@
+//! docs/RUNBOOK.md.
+
+use std::collections::BTreeSet;
+
+use super::files::{alerts, runbook};
+
+/// What every section tells, in this order.
+const PARTS: [&str; 3] = ["**Means.** ", "**Look.** ", "**Do.** "];
+
+/// Headings of alerts with what stands under them.
+fn sections(text: &str) -> Vec<(&str, &str)> {
+    let sections = text.split("\n### ").skip(1);
+    sections.map(|section| section.split_once('\n').unwrap()).collect()
+}
+
+#[test]
+fn every_alert_has_a_section_and_every_section_an_alert() {
+    let text = runbook();
+    let titles: Vec<&str> = sections(&text).into_iter().map(|(title, _)| title).collect();
+    let distinct: BTreeSet<&str> = titles.iter().copied().collect();
+    assert_eq!(distinct.len(), titles.len(), "a section is there twice");
+    let alerts = alerts();
+    assert_eq!(distinct, alerts.keys().map(String::as_str).collect());
+}
+
+#[test]
+fn every_section_says_what_it_means_how_to_look_and_what_to_do() {
+    let text = runbook();
+    for (title, section) in sections(&text) {
+        let found = PARTS.map(|part| section.find(part).unwrap_or_else(|| panic!("{title}: no {part}")));
+        assert!(found.is_sorted(), "{title}");
+        let look = &section[found[1]..found[2]];
+        assert!(look.contains("\n```sh\n"), "{title}: nothing to type");
+    }
+}
+
+#[test]
+fn every_command_of_the_runbook_exists() {
+    use clap::CommandFactory as _;
+    let mut program = keysweep::cli::Cli::command();
+    program.build();
+    let text = runbook();
+    let mut seen = 0;
+    for line in text.lines().map(str::trim).filter_map(|line| line.strip_prefix("keysweep ")) {
+        seen += 1;
+        let mut command = &program;
+        for word in
+            line.split_whitespace().take_while(|word| !word.starts_with('-') && !word.starts_with('#'))
+        {
+            match command.find_subcommand(word) {
+                Some(sub) => command = sub,
+                None => break,
+            }
+        }
+        assert!(!command.has_subcommands(), "keysweep {line}");
+        for option in
+            line.split_whitespace().take_while(|word| *word != "#").filter_map(|word| word.strip_prefix("--"))
+        {
+            let option = option.split('=').next().unwrap();
+            let known = command.get_arguments().any(|argument| argument.get_long() == Some(option));
+            assert!(known, "keysweep {line}: there is no --{option}");
+        }
+    }
+    assert!(seen > 20, "the runbook has commands");
+}
