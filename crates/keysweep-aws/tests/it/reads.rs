@@ -24,15 +24,14 @@ async fn every_page_of_users_is_read() {
 #[tokio::test(start_paused = true)]
 async fn keys_of_a_user_are_read_whatever_their_status_and_number() {
     let world = mk_world();
-    let created = world.ago(3);
-    let key = || KeySpec::new().created(created);
+    let key = |days| KeySpec::new().created(world.ago(days));
     let user = world
         .sim
         .user(PROD, "many")
-        .key(key())
-        .key(key().inactive())
-        .key(key().status("Expired"))
-        .key(key())
+        .key(key(9))
+        .key(key(8).inactive())
+        .key(key(7).status("Expired"))
+        .key(key(6))
         .add();
     world.sim.configure(|settings| settings.iam_page = Some(3));
     let keys = world.reader().await.list_access_keys(&name("many"), world.clock.now()).await.unwrap();
@@ -40,7 +39,8 @@ async fn keys_of_a_user_are_read_whatever_their_status_and_number() {
     let expired = KeyStatus::Other("Expired".to_owned());
     assert_eq!(statuses, [KeyStatus::Active, KeyStatus::Inactive, expired, KeyStatus::Active]);
     assert_eq!(keys.iter().map(|key| key.key.to_string()).collect::<Vec<_>>(), user.keys);
-    assert!(keys.iter().all(|key| key.created == created));
+    let created = keys.iter().map(|key| key.created).collect::<Vec<_>>();
+    assert_eq!(created, [9, 8, 7, 6].map(|days| world.ago(days)));
 }
 
 #[tokio::test(start_paused = true)]
