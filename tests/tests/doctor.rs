@@ -12,7 +12,7 @@ use keysweep::doctor::{CheckName, DoctorDocument, Inputs, NotInOrganization, Pro
 use keysweep::iam::{self, Deletion};
 use keysweep::metrics::Metrics;
 use keysweep_core::ids::AccountId;
-use keysweep_sim::{Fault, RoleSpec, Rule};
+use keysweep_sim::{Fault, Hub, RoleSpec, Rule};
 use keysweep_tests::company::{Company, EXTERNAL_ID};
 use keysweep_tests::site::Site;
 use rustix::process::Signal;
@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 
 const PROD: &str = "111122223333";
 const DEV: &str = "444455556666";
+const MANAGEMENT: &str = "100000000000";
 const SCAN: &str = "keysweep/KeysweepScan";
 const ENFORCE: &str = "keysweep/KeysweepEnforce";
 const HUB: &str = "arn:aws:iam::100000000000:user/keysweep-hub";
@@ -103,7 +104,7 @@ fn allow_simulation(role: &str, policy: &mut Value) {
 
 fn remove_action(policy: &mut Value, action: &str) {
     for statement in policy["Statement"].as_array_mut().unwrap() {
-        statement["Action"].as_array_mut().map(|actions| actions.retain(|one| one != action));
+        statement["Action"].as_array_mut().unwrap().retain(|one| one != action);
     }
     policy["Statement"].as_array_mut().unwrap().retain(|one| one["Action"] != json!([]));
 }
@@ -360,6 +361,43 @@ async fn accounts_that_are_not_entered_are_named_and_are_no_problem() {
     assert!(skipped.contains(&("222233334444", "its state is SUSPENDED")), "{skipped:?}");
     let unknown = examined_only(&company, &["999999999999".parse().unwrap()]).await;
     assert_eq!(unknown.unwrap_err().to_string(), "account 999999999999 is not in the organization");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_management_account_is_entered_by_whoever_is_at_home_there() {
+    let toml = format!("organization.management_account = \"direct\"\n{DELETE}");
+    let company = mk_company(&toml).await;
+    company.stale_user(MANAGEMENT, "svc-old", 200);
+    let document = examined(&company).await;
+    assert_eq!((document.accounts.examined, &document.problems[..]), (3, &[][..]));
+
+    let mut hub = serde_json::to_value(iam::hub(&company.config(), company.clock.now()).unwrap()).unwrap();
+    remove_action(&mut hub, "iam:GetUser");
+    company.sim.set_hub_policy(Some(&hub.to_string())).unwrap();
+    let document = examined(&company).await;
+    let [problem] = of(&document, CheckName::ScanRole)[..] else { panic!("{:?}", document.problems) };
+    assert_eq!(
+        (&problem.actions[..], &problem.accounts[..]),
+        (&["iam:GetUser".to_owned()][..], &[MANAGEMENT.to_owned()][..])
+    );
+    assert_eq!(problem.statement.as_ref().unwrap().command, "keysweep iam hub");
+    // Nobody may ask what the hub may change.
+    assert_eq!(verdict(&document, CheckName::EnforceRole), Verdict::CannotTell);
+
+    company.sim.set_hub_policy(None).unwrap();
+    company.sim.configure(|settings| settings.hub = Hub::Role("keysweep-hub".into()));
+    let document = examined(&company).await;
+    let [problem] = of(&document, CheckName::EnforceRole)[..] else { panic!("{:?}", document.problems) };
+    assert!(problem.reason.as_ref().unwrap().contains("does not show the path of its role"), "{problem:?}");
+
+    company.sim.configure(|settings| {
+        settings.hub_account = PROD.into();
+        settings.delegated_administrators = vec![PROD.into()];
+    });
+    let document = examined(&company).await;
+    let [problem] = of(&document, CheckName::ScanRole)[..] else { panic!("{:?}", document.problems) };
+    assert_eq!((problem.verdict, &problem.accounts[..]), (Verdict::Gap, &[MANAGEMENT.to_owned()][..]));
+    assert!(problem.remedy.contains("organization.management_account"), "{problem:?}");
 }
 
 #[tokio::test(start_paused = true)]

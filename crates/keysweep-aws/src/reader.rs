@@ -102,7 +102,11 @@ impl Reader {
         let operation = || format!("list users of {}", self.account.id);
         let call = self.client.list_users().max_items(i32::from(most.max(1))).send();
         let page = self.call("iam:ListUsers", operation, call).await?;
-        let names = page.users().iter().map(|user| parsed("UserName", Some(user.user_name())));
+        let names = page
+            .users()
+            .iter()
+            .take(usize::from(most))
+            .map(|user| parsed("UserName", Some(user.user_name())));
         names.collect::<Result<_, _>>().map_err(|what| Fault::bug(operation(), what))
     }
 

@@ -25,14 +25,15 @@ async fn every_page_of_users_is_read() {
 async fn keys_of_a_user_are_read_whatever_their_status_and_number() {
     let world = mk_world();
     let created = world.ago(3);
-    let key = || KeySpec::new().created(created);
+    // Keys of the same second are listed by ID.
+    let key = |n: u8| KeySpec::new().created(created).id(format!("AKIAIOSFODNN{n:08}"));
     let user = world
         .sim
         .user(PROD, "many")
-        .key(key())
-        .key(key().inactive())
-        .key(key().status("Expired"))
-        .key(key())
+        .key(key(1))
+        .key(key(2).inactive())
+        .key(key(3).status("Expired"))
+        .key(key(4))
         .add();
     world.sim.configure(|settings| settings.iam_page = Some(3));
     let keys = world.reader().await.list_access_keys(&name("many"), world.clock.now()).await.unwrap();

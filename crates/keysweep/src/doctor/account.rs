@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 use keysweep_aws::{
-    Access, Aws, Caller, READ_ACTIONS, REPORT_ACTIONS, Reader, ReportFault, SIMULATE_ACTION, api_of,
+    Access, Aws, Caller, Fault, READ_ACTIONS, REPORT_ACTIONS, Reader, ReportFault, SIMULATE_ACTION, api_of,
 };
 use keysweep_core::ids::{AccountId, UserName};
 use keysweep_core::policy::Mode;
@@ -67,10 +67,31 @@ impl Account<'_> {
         match self.examination.aws.examiner(self.id, self.access).await {
             Ok(reader) => Some(reader),
             Err(fault) => {
-                self.raised.push(not_assumed(&self.examination, Whose::Scan, self.id, true, &fault));
+                match self.access {
+                    Access::Assume => {
+                        self.raised.push(not_assumed(&self.examination, Whose::Scan, self.id, true, &fault));
+                    }
+                    Access::Direct => self.not_ours(&fault),
+                }
                 None
             }
         }
+    }
+
+    /// Whoever is to enter an account without a role must be at home there.
+    fn not_ours(&mut self, fault: &Fault) {
+        self.raise(Problem {
+            check: CheckName::ScanRole,
+            verdict: Verdict::Gap,
+            what: "the management account cannot be entered with keysweep's own credentials".into(),
+            actions: Vec::new(),
+            statement: None,
+            reason: Some(fault.cause().to_string()),
+            remedy: "run keysweep with credentials of that account, or set organization.management_account to skip or \
+                     assume"
+                .into(),
+            accounts: Vec::new(),
+        });
     }
 
     /// Asks for what a scan and a re-check read.
@@ -169,6 +190,10 @@ impl Account<'_> {
 
     /// Asks for the role that changes keys, and what it may do.
     async fn changes(&mut self, reader: Option<&Reader>) {
+        if self.access == Access::Direct && reader.is_none() {
+            // Changes would fail for the same reason.
+            return;
+        }
         let needed = self.mode != Mode::Observe;
         if self.access == Access::Assume
             && let Err(fault) = self.examination.aws.try_enforce_role(self.id).await
@@ -308,8 +333,8 @@ impl Account<'_> {
 
     fn remedy_for_simulation(&self) -> String {
         format!(
-            "nothing has to be done; to have it told, allow {SIMULATE_ACTION} to {}, which no policy that `keysweep \
-             iam` prints contains",
+            "nothing has to be done; to have it told, allow {SIMULATE_ACTION} on both roles to {}, which no policy \
+             that `keysweep iam` prints contains",
             self.scanner()
         )
     }
