@@ -73,6 +73,7 @@ const DIFFERENCES: &[Difference] = &[
         simulator: "refused, gone: NoSuchEntity",
         why: "as with UpdateAccessKey (IAM API reference, DeleteAccessKey: NoSuchEntity, 404)",
     },
+    refused("what would be allowed in ", "[Allowed, Allowed]"),
     Difference {
         question: "account ",
         moto: "state: Suspended",

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use aws_sdk_iam::config::IdentityCache;
+use aws_sdk_iam::config::{IdentityCache, SharedCredentialsProvider};
 use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime::client::retries::{RetryPartition, TokenBucket};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
@@ -59,6 +59,7 @@ pub(crate) struct Hub {
     pub(crate) sts: aws_sdk_sts::Client,
     pub(crate) organizations: aws_sdk_organizations::Client,
     iam: aws_sdk_iam::Config,
+    pub(crate) credentials: Option<SharedCredentialsProvider>,
     caller: OnceCell<Caller>,
 }
 
@@ -93,6 +94,7 @@ impl Aws {
             sts: aws_sdk_sts::Client::from_conf(sts),
             organizations: aws_sdk_organizations::Client::from_conf(organizations),
             iam,
+            credentials: sdk.credentials_provider(),
             caller: OnceCell::new(),
             settings,
         };
@@ -133,6 +135,37 @@ impl Aws {
             }
         };
         Ok(Reader::new(hub, account, client))
+    }
+
+    /// Opens an account to see what may be done there: as [`Aws::reader`], by a session of its own that may ask IAM
+    /// for simulations too, where the role may.
+    ///
+    /// # Errors
+    /// As [`Aws::reader`].
+    pub async fn examiner(&self, account: AccountId, access: Access) -> Result<Reader, Fault> {
+        let hub = Arc::clone(&self.hub);
+        let account = hub.accounts.get(account, &hub.settings);
+        let client = match access {
+            Access::Assume => {
+                let session = hub.examining_session(&account).await?;
+                hub.iam_client(&account, Some(&session), Attempts::Retried)
+            }
+            Access::Direct => {
+                hub.check_direct(account.id).await?;
+                hub.iam_client(&account, None, Attempts::Retried)
+            }
+        };
+        Ok(Reader::new(hub, account, client))
+    }
+
+    /// Whether the role that enforces can be assumed: by a session that may do nothing at all, and that is thrown
+    /// away.
+    ///
+    /// # Errors
+    /// If it cannot be assumed, or what was opened is another account.
+    pub async fn try_enforce_role(&self, account: AccountId) -> Result<(), Fault> {
+        let account = self.hub.accounts.get(account, &self.hub.settings);
+        self.hub.powerless_session(&account).await.map(drop)
     }
 
     /// Opens an account for one change: under a session whose policy allows that one IAM action on that one user

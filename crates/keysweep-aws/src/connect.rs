@@ -102,6 +102,12 @@ pub(crate) async fn load(settings: &Settings) -> Result<SdkConfig, ConnectError>
     Ok(sdk)
 }
 
+/// The profile that the SDK reads.
+pub(crate) fn profile_name() -> String {
+    let named = std::env::var("AWS_PROFILE").ok().filter(|name| !name.is_empty());
+    named.unwrap_or_else(|| "default".to_owned())
+}
+
 /// A stray variable must not redirect a daemon that deletes keys.
 fn refuse_endpoint_override(sdk: &SdkConfig) -> Result<(), ConnectError> {
     let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());

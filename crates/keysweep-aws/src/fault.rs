@@ -260,17 +260,22 @@ fn without_credentials(error: &(dyn std::error::Error + 'static)) -> Option<Faul
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(credentials) = error.downcast_ref::<CredentialsError>() {
-            return Some(match credentials {
-                CredentialsError::CredentialsNotLoaded(_) | CredentialsError::InvalidConfiguration(_) => {
-                    FaultKind::Denied
-                }
-                // The enum is open; a provider that failed or took too long may work another time.
-                _ => FaultKind::Transient,
-            });
+            return Some(kind_without(credentials));
         }
         next = error.source();
     }
     None
+}
+
+/// What it means that credentials could not be had.
+pub(crate) fn kind_without(error: &CredentialsError) -> FaultKind {
+    match error {
+        CredentialsError::CredentialsNotLoaded(_) | CredentialsError::InvalidConfiguration(_) => {
+            FaultKind::Denied
+        }
+        // The enum is open; a provider that failed or took too long may work another time.
+        _ => FaultKind::Transient,
+    }
 }
 
 /// At most 300 characters on one line: an error is read by a person.

@@ -94,6 +94,22 @@ impl Reader {
         }
     }
 
+    /// Names of the first users, at most so many; `iam:ListUsers`, one page, which may be empty though users follow.
+    ///
+    /// # Errors
+    /// If the call fails, or shows a user that cannot be.
+    pub async fn first_users(&self, most: u8) -> Result<Vec<UserName>, Fault> {
+        let operation = || format!("list users of {}", self.account.id);
+        let call = self.client.list_users().max_items(i32::from(most.max(1))).send();
+        let page = self.call("iam:ListUsers", operation, call).await?;
+        let names = page
+            .users()
+            .iter()
+            .take(usize::from(most))
+            .map(|user| parsed("UserName", Some(user.user_name())));
+        names.collect::<Result<_, _>>().map_err(|what| Fault::bug(operation(), what))
+    }
+
     /// Every key of a user, of any status; `iam:ListAccessKeys`, every page. A fault of kind `Gone` says that
     /// there is no such user.
     ///

@@ -120,6 +120,20 @@ impl Hub {
         Ok(session)
     }
 
+    /// A session that sees what may be done in an account. It lives as long as one that scans, so that a length which
+    /// the role does not allow shows here, and is not kept.
+    pub(crate) async fn examining_session(&self, account: &Account) -> Result<Session, Fault> {
+        let settings = &self.settings;
+        let policy = session_policy::examining();
+        self.assume(&settings.scan_role, account.id, policy, settings.session_duration).await
+    }
+
+    /// A session of the role that changes keys which may do nothing.
+    pub(crate) async fn powerless_session(&self, account: &Account) -> Result<Session, Fault> {
+        let policy = session_policy::nothing();
+        self.assume(&self.settings.enforce_role, account.id, policy, CHANGE_SESSION).await
+    }
+
     /// A session for one change.
     pub(crate) async fn change_session(
         &self,

@@ -23,12 +23,28 @@ pub const READ_ACTIONS: [&str; 5] = [
     "iam:ListUsers",
 ];
 
+/// What asks IAM what it would allow. No policy that keysweep prints has it: it is wanted by `keysweep doctor` alone.
+pub const SIMULATE_ACTION: &str = "iam:SimulatePrincipalPolicy";
+
 /// The session policy of a scan.
 pub(crate) fn read_only() -> String {
-    let actions = [REPORT_ACTIONS.as_slice(), &READ_ACTIONS].concat();
+    only("Allow", &[REPORT_ACTIONS.as_slice(), &READ_ACTIONS].concat())
+}
+
+/// The session policy of whoever sees what may be done.
+pub(crate) fn examining() -> String {
+    only("Allow", &[REPORT_ACTIONS.as_slice(), &READ_ACTIONS, &[SIMULATE_ACTION]].concat())
+}
+
+/// The session policy of a session that is made to see whether it can be made.
+pub(crate) fn nothing() -> String {
+    only("Deny", &["*"])
+}
+
+fn only(effect: &str, actions: &[&str]) -> String {
     json!({
         "Version": "2012-10-17",
-        "Statement": [{ "Effect": "Allow", "Action": actions, "Resource": "*" }],
+        "Statement": [{ "Effect": effect, "Action": actions, "Resource": "*" }],
     })
     .to_string()
 }

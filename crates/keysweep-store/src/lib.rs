@@ -25,4 +25,5 @@ mod store;
 pub use self::error::{AppendError, CloseError, JournalError, OpenError, Problem, ReadError};
 pub use self::files::{Disk, Files, JournalFile};
 pub use self::journal::{Verified, export, verify};
+pub use self::lock::holder;
 pub use self::store::{ErrorCounts, OpenOptions, Opened, Rebuilt, Store, rebuild};

@@ -28,7 +28,7 @@ impl Lock {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                return Err(OpenError::Locked { dir: dir.into(), holder: holder(&mut file) });
+                return Err(OpenError::Locked { dir: dir.into(), holder: named(&mut file) });
             }
             Err(TryLockError::Error(source)) => return Err(failed(source)),
         }
@@ -40,6 +40,26 @@ impl Lock {
     }
 }
 
+/// The process that has `data_dir` open, in words; `None` if none has. Nothing is made, and nothing is waited for.
+///
+/// The answer is had by taking a lock that others may share, and letting go of it at once: a process that starts in
+/// that very instant is told that data_dir is in use.
+///
+/// # Errors
+/// If the lock file is there and cannot be opened or asked.
+pub fn holder(data_dir: &Path) -> std::io::Result<Option<String>> {
+    let mut file = match File::open(data_dir.join("lock")) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    match file.try_lock_shared() {
+        Ok(()) => file.unlock().map(|()| None),
+        Err(TryLockError::WouldBlock) => Ok(Some(named(&mut file))),
+        Err(TryLockError::Error(source)) => Err(source),
+    }
+}
+
 fn note_pid(file: &mut File) -> std::io::Result<()> {
     file.set_len(0)?;
     file.rewind()?;
@@ -47,7 +67,7 @@ fn note_pid(file: &mut File) -> std::io::Result<()> {
 }
 
 /// The process that holds the lock, in words.
-fn holder(file: &mut File) -> String {
+fn named(file: &mut File) -> String {
     let mut text = String::new();
     let read = file.take(32).read_to_string(&mut text);
     match (read, text.trim().parse::<u32>()) {

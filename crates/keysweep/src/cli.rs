@@ -5,6 +5,7 @@
 mod args;
 mod config;
 mod console;
+mod doctor;
 mod error;
 mod export;
 mod generate;
@@ -130,6 +131,7 @@ impl Cli {
             }
             Command::State { command: StateCommand::Rebuild } => journal::rebuild(global, console),
             Command::Config { command } => config::config(global, &command, console),
+            Command::Doctor(args) => doctor::doctor(global, &args, console).await,
             Command::Iam { command } => iam::iam(global, &command, console),
             #[cfg(feature = "demo")]
             Command::Demo(options) => run::demo(options).await,

@@ -11,6 +11,7 @@ pub mod connect;
 pub mod daemon;
 #[cfg(feature = "demo")]
 pub mod demo;
+pub mod doctor;
 pub mod engine;
 pub mod http;
 pub mod iam;

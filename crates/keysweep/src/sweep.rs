@@ -29,6 +29,7 @@ pub(crate) use self::account::in_words;
 pub(crate) use self::act::{Acted, act};
 pub use self::collect::{Inputs, Progress, collect};
 pub use self::organization::{OrganizationCache, OrganizationError};
+pub(crate) use self::organization::{Target, above, mk_account, static_targets, visit};
 pub(crate) use self::settle::of_key as settle_key;
 use crate::config::Config;
 use crate::engine::{Engine, EngineFault, Latest, OURSELVES};

@@ -15,7 +15,7 @@ fn help(args: &[&str]) -> String {
 
 #[test]
 fn help_of_each_command_is_as_it_was_written() {
-    let commands: [&[&str]; 18] = [
+    let commands: [&[&str]; 19] = [
         &[],
         &["run"],
         &["scan"],
@@ -32,6 +32,7 @@ fn help_of_each_command_is_as_it_was_written() {
         &["state"],
         &["config"],
         &["config", "show"],
+        &["doctor"],
         &["iam"],
         &["iam", "enforce"],
     ];
@@ -43,7 +44,7 @@ fn help_of_each_command_is_as_it_was_written() {
 
 #[test]
 fn no_help_text_is_wider_than_a_hundred_columns() {
-    for command in [&[][..], &["scan"], &["keys"], &["breaker", "reset"], &["keys", "delete"]] {
+    for command in [&[][..], &["scan"], &["doctor"], &["keys"], &["breaker", "reset"], &["keys", "delete"]] {
         let text = help(command);
         assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
     }

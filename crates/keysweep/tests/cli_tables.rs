@@ -5,8 +5,8 @@ mod cli_support;
 
 use cli_support::assert_golden;
 use keysweep::cli::view::{
-    Screen, Width, breaker_text, entries_table, key_text, keys_table, plan_summary, plan_table, scan_summary,
-    scan_table,
+    Screen, Width, breaker_text, doctor_summary, doctor_text, entries_table, key_text, keys_table,
+    plan_summary, plan_table, scan_summary, scan_table,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -169,4 +169,53 @@ fn entries_of_the_journal() {
         "took": { "secs": 61, "nanos": 480_448_444 }, "scanned": 28, "failed": 1, "skipped": 2, "complete": true,
     }));
     assert_golden("journal.txt", &entries_table(&mk::<Vec<_>>(entries), PLAIN));
+}
+
+#[test]
+fn what_doctor_found_stays_readable_with_ten_thousand_accounts() {
+    let accounts: Vec<String> = (0..1203).map(|n| format!("{:012}", 200_000_000_000_u64 + n)).collect();
+    let problem = |check: &str, verdict: &str, what: &str, remedy: &str, accounts: &[String]| {
+        json!({ "check": check, "verdict": verdict, "what": what, "actions": [], "statement": null, "reason": null,
+            "remedy": remedy, "accounts": accounts })
+    };
+    let mut missing = problem(
+        "scan_role",
+        "gap",
+        "the role keysweep/KeysweepScan may not iam:GetUser, iam:ListUsers",
+        "add ReadUsersAndKeys of `keysweep iam scan` to the role keysweep/KeysweepScan",
+        &accounts[..2],
+    );
+    missing["statement"] = json!({ "command": "keysweep iam scan", "sid": "ReadUsersAndKeys" });
+    missing["reason"] =
+        json!("AccessDenied: User: arn:aws:sts::200000000000:assumed-role/KeysweepScan/keysweep\u{1b}[2J");
+    let mut refused = problem(
+        "scan_role",
+        "gap",
+        "the role keysweep/KeysweepScan cannot be assumed",
+        "AWS does not say which it is: the role is not there, or it does not trust the hub",
+        &accounts,
+    );
+    refused["reason"] =
+        json!("AccessDenied: User: arn:aws:iam::100000000000:user/keysweep-hub is not authorized");
+    let document = mk(json!({
+        "generated_at": "2026-11-22T12:00:00Z", "version": "0.1.0", "credentials": null, "caller": null,
+        "clock_skew_seconds": 0, "accounts": { "listed": 10_000, "examined": 9_990, "skipped": [] },
+        "data_dir": { "path": "/var/lib/keysweep", "exists": true, "owner": "keysweep", "writable": true,
+            "held_by": "process 812", "daemon": true, "journal": null },
+        "checks": [
+            { "name": "credentials", "verdict": "ok", "detail": "arn:aws:iam::100000000000:user/keysweep-hub" },
+            { "name": "scan_role", "verdict": "gap",
+              "detail": "keysweep/KeysweepScan: 8785 of 9990 accounts without a finding" },
+            { "name": "enforce_role", "verdict": "cannot_tell", "detail": "keysweep/KeysweepEnforce" },
+        ],
+        "problems": [
+            refused,
+            missing,
+            problem("data_dir", "note", "data_dir has no journal", "nothing, if it is new", &[]),
+            problem("enforce_role", "cannot_tell", "whether it may change keys", "nothing has to be done",
+                &accounts[..1]),
+        ],
+    }));
+    assert_golden("doctor.txt", &doctor_text(&document, PLAIN));
+    assert_golden("doctor-summary.txt", &(doctor_summary(&document) + "\n"));
 }

@@ -149,6 +149,7 @@ impl Asking {
             self.user(&reader, account, user).await?;
         }
 
+        self.doctor(account, truth).await?;
         let nobody = user_name(NOBODY)?;
         self.note(format!("user nobody of {name}"), reader.user(&nobody).await);
         self.note(format!("keys of nobody of {name}"), reader.list_access_keys(&nobody, now()).await);
@@ -160,6 +161,22 @@ impl Asking {
         let (user, key) = (user_name(&user.user_name)?, key.access_key_id.parse());
         let key = key.map_err(|error| format!("{error:?}"))?;
         self.note(format!("last use of a foreign key in {name}"), reader.last_use(&key, &user, now()).await);
+        Ok(())
+    }
+
+    /// What is asked of an account only to see what may be done there.
+    async fn doctor(&mut self, account: &Account, truth: &Truth) -> Result<(), String> {
+        let (name, account) = (&account.account_name, id(&account.account_id)?);
+        let entered = self.aws.try_enforce_role(account).await;
+        self.note(format!("the role that changes keys in {name}"), entered);
+        let examiner = self.aws.examiner(account, Access::Assume).await.map_err(|fault| fault.explain())?;
+        let first = examiner.first_users(1).await.map(|users| users.len());
+        self.note(format!("the first user of {name}"), first);
+        let role = format!("arn:aws:iam::{account}:role/{}", truth.roles.enforce);
+        let user = format!("arn:aws:iam::{account}:user/{NOBODY}");
+        let actions = ["iam:UpdateAccessKey", "iam:DeleteAccessKey"];
+        let told = examiner.simulate(&role, &actions, &user).await;
+        self.note(format!("what would be allowed in {name}"), told);
         Ok(())
     }
 

@@ -29,6 +29,7 @@ async fn a_daemon_and_every_command_tell_no_secret() {
     decide(&site, &mut heard).await;
     for command in [
         &["plan"][..],
+        &["doctor"],
         &["keys", "list"],
         &["keys", "show", &site.key],
         &["keys", "show", &site.refused],

@@ -9,8 +9,8 @@ use jiff::Timestamp;
 
 use super::Call;
 use super::authorize::{authorize, denied};
-use super::iam_changes;
 use super::xml::Xml;
+use super::{iam_changes, iam_simulate};
 use crate::world::{Account, Refusal, User, World, user_arn};
 
 pub(crate) fn answer(world: &mut World, call: &Call<'_>) -> Result<String, Refusal> {
@@ -25,6 +25,7 @@ pub(crate) fn answer(world: &mut World, call: &Call<'_>) -> Result<String, Refus
         "iam:ListUserTags" => list_tags(world, call),
         "iam:ListAttachedUserPolicies" => list_attached(world, call),
         "iam:GetLoginProfile" => login_profile(world, call),
+        "iam:SimulatePrincipalPolicy" => iam_simulate::answer(world, call),
         _ => iam_changes::answer(world, call),
     }
 }
@@ -61,7 +62,7 @@ fn authorize_account<'w>(world: &'w World, call: &Call<'_>) -> Result<&'w Accoun
     own_account(world, call)
 }
 
-fn own_account<'w>(world: &'w World, call: &Call<'_>) -> Result<&'w Account, Refusal> {
+pub(crate) fn own_account<'w>(world: &'w World, call: &Call<'_>) -> Result<&'w Account, Refusal> {
     world
         .accounts
         .get(&call.principal.account)

@@ -3,6 +3,7 @@
 mod authorize;
 mod iam;
 mod iam_changes;
+mod iam_simulate;
 mod organizations;
 mod params;
 mod request;

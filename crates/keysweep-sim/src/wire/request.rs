@@ -55,6 +55,7 @@ const IAM: &[(&str, &str)] = &[
     ("ListAttachedUserPolicies", "iam:ListAttachedUserPolicies"),
     ("ListUserTags", "iam:ListUserTags"),
     ("ListUsers", "iam:ListUsers"),
+    ("SimulatePrincipalPolicy", "iam:SimulatePrincipalPolicy"),
     ("TagUser", "iam:TagUser"),
     ("UntagUser", "iam:UntagUser"),
     ("UpdateAccessKey", "iam:UpdateAccessKey"),

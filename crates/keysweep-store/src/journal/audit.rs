@@ -3,10 +3,15 @@
 use std::io::Write;
 use std::path::Path;
 
+use keysweep_core::state::{Body, Entry};
+
 use super::DIR;
 use super::scan::{Snapshots, Visit, scan};
 use super::segment::{Segment, list};
 use crate::error::JournalError;
+
+/// The kind of entry with which every process that opens a journal begins.
+const STARTED: &str = "started";
 
 /// What a journal holds whose chain is whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +28,8 @@ pub struct Verified {
     pub head_hash: String,
     /// Bytes at the end that are no complete request: being written right now, or torn by a crash.
     pub torn_bytes: u64,
+    /// Version of the keysweep that opened it last; absent where no entry that is present tells.
+    pub written_by: Option<String>,
 }
 
 /// Checks every line, number and hash of the journal in `data_dir`.
@@ -31,8 +38,15 @@ pub struct Verified {
 /// The segment and line of the first break, and the repair.
 pub fn verify(data_dir: &Path) -> Result<Verified, JournalError> {
     let segments = present(data_dir)?;
-    let scanned = scan::<JournalError>(&segments, Snapshots::Skip, &mut |_| Ok(()))?;
+    let mut written_by = None;
+    let scanned = scan::<JournalError>(&segments, Snapshots::Skip, &mut |visit| {
+        if let Visit::Entry { kind: STARTED, line, .. } = visit {
+            written_by = version_of(line).or(written_by.take());
+        }
+        Ok(())
+    })?;
     Ok(Verified {
+        written_by,
         entries: scanned.entries,
         segments: segments.len() as u64,
         first_seq: scanned.first_seq,
@@ -62,6 +76,13 @@ pub fn export(data_dir: &Path, from_seq: u64, mut writer: impl Write) -> Result<
     })?;
     writer.flush().map_err(|source| JournalError::Write { source })?;
     Ok(written)
+}
+
+/// The version in an entry that tells of a start.
+fn version_of(line: &[u8]) -> Option<String> {
+    let entry: Entry = serde_json::from_slice(line).ok()?;
+    let Body::Started { version, .. } = entry.body else { return None };
+    Some(version)
 }
 
 fn present(data_dir: &Path) -> Result<Vec<Segment>, JournalError> {

@@ -73,6 +73,9 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: ConfigCommand,
     },
+    /// Say what is missing in credentials, organization, roles and data_dir; changes nothing
+    #[command(after_help = DOCTOR_EXAMPLES)]
+    Doctor(DoctorArgs),
     /// Print the IAM policies that this configuration needs, as JSON
     #[command(after_help = IAM_EXAMPLES)]
     Iam {
@@ -131,6 +134,15 @@ pub(super) struct ScanArgs {
     /// any, separated by commas
     #[arg(long, value_name = "LIST", value_enum, value_delimiter = ',', hide_possible_values = true)]
     pub(super) fail_on: Vec<FailOn>,
+    #[command(flatten)]
+    pub(super) format: FormatArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DoctorArgs {
+    /// Examine this account alone; may be given more than once
+    #[arg(long, value_name = "ID")]
+    pub(super) account: Vec<AccountId>,
     #[command(flatten)]
     pub(super) format: FormatArgs,
 }
@@ -408,6 +420,22 @@ Examples:
   keysweep scan --account 111122223333             one account
   keysweep scan --format csv > findings.csv        for a spreadsheet
   keysweep scan --fail-on unused,never_used        for a pipeline";
+
+const DOCTOR_EXAMPLES: &str = "\
+What may be read is read, and roles are assumed. What the role that changes keys may do is asked by
+iam:SimulatePrincipalPolicy, if the role that scans may call it; no policy of `keysweep iam` has it,
+and without it the answer is \"cannot tell\", which is no gap.
+
+Exit codes:
+  0  nothing is missing, as far as can be told
+  1  failed
+  2  usage or configuration
+  4  something is missing, or could not be asked
+
+Examples:
+  keysweep doctor                                  everything
+  keysweep doctor --account 111122223333           one account
+  keysweep doctor --format json                    every account of every problem";
 
 const KEYS_EXAMPLES: &str = "\
 Examples:

@@ -38,7 +38,8 @@ struct Whole {
 
 impl From<Verified> for Whole {
     fn from(verified: Verified) -> Self {
-        let Verified { entries, segments, first_seq, last_seq, head_hash, torn_bytes } = verified;
+        let Verified { entries, segments, first_seq, last_seq, head_hash, torn_bytes, written_by: _ } =
+            verified;
         Self { entries, segments, first_seq, last_seq, head_hash, torn_bytes }
     }
 }

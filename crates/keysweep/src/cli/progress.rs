@@ -9,6 +9,7 @@ use jiff::SignedDuration;
 use keysweep_aws::{FaultKind, Observer};
 use keysweep_core::facts::{AccountFacts, Outcome};
 
+use crate::doctor;
 use crate::metrics::Metrics;
 use crate::sweep::Progress;
 
@@ -22,12 +23,19 @@ const REDRAW_HZ: u8 = 2;
 pub(super) struct Bar {
     bar: ProgressBar,
     failed: AtomicU64,
-    keys: AtomicU64,
+    /// Absent where none are looked for.
+    keys: Option<AtomicU64>,
     calls: Arc<Calls>,
 }
 
 impl Bar {
+    /// Of a scan, which finds keys.
     pub(super) fn new(terminal: bool, metrics: Arc<Metrics>) -> Self {
+        Self { keys: Some(AtomicU64::new(0)), ..Self::of_accounts(terminal, metrics) }
+    }
+
+    /// Of what looks at accounts alone.
+    pub(super) fn of_accounts(terminal: bool, metrics: Arc<Metrics>) -> Self {
         let target = if terminal {
             ProgressDrawTarget::stderr_with_hz(REDRAW_HZ)
         } else {
@@ -38,7 +46,7 @@ impl Bar {
             bar.set_style(style);
         }
         let calls = Arc::new(Calls { made: AtomicU64::new(0), metrics });
-        Self { bar, failed: AtomicU64::new(0), keys: AtomicU64::new(0), calls }
+        Self { bar, failed: AtomicU64::new(0), keys: None, calls }
     }
 
     /// The bar itself, for what must step around it.
@@ -57,34 +65,53 @@ impl Bar {
 
     fn message(&self) -> String {
         let count = |n: &AtomicU64| n.load(Ordering::Relaxed);
-        format!(
-            "{} failed, {} keys, {} calls",
-            count(&self.failed),
-            count(&self.keys),
-            count(&self.calls.made)
-        )
+        let keys = self.keys.as_ref().map(|keys| format!("{} keys, ", count(keys))).unwrap_or_default();
+        format!("{} failed, {keys}{} calls", count(&self.failed), count(&self.calls.made))
+    }
+}
+
+impl Bar {
+    fn expects(&self, accounts: usize) {
+        self.bar.set_length(u64::try_from(accounts).unwrap_or(u64::MAX));
+        self.bar.set_message(self.message());
+    }
+
+    fn one_more(&self) {
+        self.bar.set_message(self.message());
+        self.bar.inc(1);
+    }
+}
+
+impl doctor::Progress for Bar {
+    fn total(&self, accounts: usize) {
+        self.expects(accounts);
+    }
+
+    fn done(&self, gap: bool) {
+        self.failed.fetch_add(u64::from(gap), Ordering::Relaxed);
+        self.one_more();
     }
 }
 
 impl Progress for Bar {
     fn total(&self, accounts: usize) {
-        self.bar.set_length(u64::try_from(accounts).unwrap_or(u64::MAX));
-        self.bar.set_message(self.message());
+        self.expects(accounts);
     }
 
     fn done(&self, _account: &AccountFacts, outcome: &Outcome) {
         match outcome {
             Outcome::Scanned(scan) => {
                 let keys = u64::try_from(scan.keys.len()).unwrap_or(u64::MAX);
-                self.keys.fetch_add(keys, Ordering::Relaxed);
+                if let Some(found) = &self.keys {
+                    found.fetch_add(keys, Ordering::Relaxed);
+                }
             }
             Outcome::Failed { .. } => {
                 self.failed.fetch_add(1, Ordering::Relaxed);
             }
             Outcome::Skipped { .. } => {}
         }
-        self.bar.set_message(self.message());
-        self.bar.inc(1);
+        self.one_more();
     }
 }
 

@@ -3,15 +3,17 @@
 use keysweep_core::render::ScanDocument;
 use schemars::{Schema, schema_for};
 
+use crate::doctor::DoctorDocument;
 use crate::operator::{KeyDocument, KeysDocument, PlanDocument};
 
 /// The name of each schema, and the schema.
 #[must_use]
-pub fn all() -> [(&'static str, Schema); 4] {
+pub fn all() -> [(&'static str, Schema); 5] {
     [
         ("scan", schema_for!(ScanDocument)),
         ("plan", schema_for!(PlanDocument)),
         ("keys", schema_for!(KeysDocument)),
         ("key", schema_for!(KeyDocument)),
+        ("doctor", schema_for!(DoctorDocument)),
     ]
 }

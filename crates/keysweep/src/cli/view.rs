@@ -1,9 +1,11 @@
 //! Documents as tables, one form of text for terminal and tests.
 
+mod doctor;
 mod finding;
 mod journal;
 mod key;
 
+pub use self::doctor::{doctor_summary, doctor_text};
 pub(super) use self::finding::is_exempt;
 pub use self::finding::{plan_summary, plan_table, scan_summary, scan_table};
 pub(super) use self::journal::details;

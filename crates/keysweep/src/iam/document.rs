@@ -58,6 +58,13 @@ impl Document {
         Self { version: "2012-10-17", statement }
     }
 
+    /// The Sid of the statement that allows this action.
+    #[must_use]
+    pub fn allows(&self, action: &str) -> Option<&str> {
+        let of = |one: &&Statement| one.effect == Effect::Allow && one.action.contains(&action);
+        self.statement.iter().find(of).map(|one| one.sid.as_str())
+    }
+
     /// How long AWS takes it to be: it does not count white space.
     #[must_use]
     pub fn characters(&self) -> usize {

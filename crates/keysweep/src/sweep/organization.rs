@@ -17,9 +17,9 @@ use crate::config::{Config, ManagementAccount};
 
 /// An account and what is to be done with it.
 #[derive(Debug, Clone)]
-pub(super) struct Target {
-    pub(super) account: AccountFacts,
-    pub(super) visit: Result<Access, String>,
+pub(crate) struct Target {
+    pub(crate) account: AccountFacts,
+    pub(crate) visit: Result<Access, String>,
 }
 
 /// Why there is no list of accounts: the sweep fails as a whole.
@@ -115,15 +115,8 @@ impl Listing<'_> {
             ManagementAccount::Skip | ManagementAccount::Assume => None,
         };
         let mut there = HashSet::new();
-        for id in &settings.accounts {
-            let direct = own == Some(*id);
-            let account = mk_account(*id, String::new(), String::new(), direct);
-            let visit = if settings.exclude_accounts.contains(id) {
-                Err("excluded by organization.exclude_accounts".into())
-            } else {
-                Ok(if direct { Access::Direct } else { Access::Assume })
-            };
-            self.give(&mut there, Target { account, visit }).await;
+        for target in static_targets(self.inputs.config, own) {
+            self.give(&mut there, target).await;
         }
         there
     }
@@ -156,8 +149,23 @@ impl Listing<'_> {
     }
 }
 
+/// The accounts of a static list; `own` is the one whose credentials we have, where that is known.
+pub(crate) fn static_targets(config: &Config, own: Option<AccountId>) -> impl Iterator<Item = Target> {
+    let settings = &config.organization;
+    settings.accounts.iter().map(move |id| {
+        let direct = settings.management_account == ManagementAccount::Direct && own == Some(*id);
+        let account = mk_account(*id, String::new(), String::new(), direct);
+        let visit = if settings.exclude_accounts.contains(id) {
+            Err("excluded by organization.exclude_accounts".into())
+        } else {
+            Ok(if direct { Access::Direct } else { Access::Assume })
+        };
+        Target { account, visit }
+    })
+}
+
 /// The OUs above an account.
-fn above(tree: &Result<Tree, Fault>, id: AccountId) -> Fact<Vec<Ou>> {
+pub(crate) fn above(tree: &Result<Tree, Fault>, id: AccountId) -> Fact<Vec<Ou>> {
     match tree {
         Err(fault) => Fact::Unknown(in_words(fault)),
         Ok(tree) => match tree.get(&id) {
@@ -193,12 +201,12 @@ pub(super) async fn look_up(
     account
 }
 
-fn mk_account(id: AccountId, name: String, email: String, management: bool) -> AccountFacts {
+pub(crate) fn mk_account(id: AccountId, name: String, email: String, management: bool) -> AccountFacts {
     AccountFacts { id, name, email, management, ous: None, tags: None }
 }
 
 /// How an account is entered, or why it is not.
-fn visit(account: &AccountFacts, state: &AccountState, config: &Config) -> Result<Access, String> {
+pub(crate) fn visit(account: &AccountFacts, state: &AccountState, config: &Config) -> Result<Access, String> {
     let settings = &config.organization;
     if *state != AccountState::Active {
         return Err(format!("its state is {}", state.as_str()));

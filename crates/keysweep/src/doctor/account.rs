@@ -1,0 +1,378 @@
+//! Both roles in one account.
+
+use jiff::SignedDuration;
+use keysweep_aws::{
+    Access, Aws, Caller, Fault, READ_ACTIONS, REPORT_ACTIONS, Reader, ReportFault, SIMULATE_ACTION, api_of,
+};
+use keysweep_core::ids::{AccountId, UserName};
+use keysweep_core::policy::Mode;
+use keysweep_core::ticket::Action;
+
+use super::answer::{Answer, Refusal};
+use super::document::{CheckName, Problem, Verdict};
+use super::group::Raised;
+use super::policies::{Policies, Whose, grant};
+use super::role::not_assumed;
+use crate::clock::Clock;
+use crate::config::{Config, ScanSource};
+use crate::sweep::Target;
+
+/// Users who are asked for a key, of which the last use can then be asked for.
+const USERS_ASKED: u8 = 5;
+
+/// A user that nobody has: what may be asked about it is asked where there is no other.
+const NOBODY: &str = "keysweep-doctor-nobody";
+
+/// Why nobody can be asked what a session of the hub may do.
+const PATHLESS: &str = "the hub is a session, which does not show the path of its role";
+
+/// What the examination of an account needs to know.
+#[derive(Clone, Copy)]
+pub(super) struct Examination<'a> {
+    pub(super) aws: &'a Aws,
+    pub(super) config: &'a Config,
+    pub(super) clock: &'a Clock,
+    pub(super) caller: &'a Caller,
+    pub(super) policies: &'a Policies,
+}
+
+/// An account under examination.
+struct Account<'a> {
+    examination: Examination<'a>,
+    id: AccountId,
+    access: Access,
+    /// The strongest mode that any rule could set here.
+    mode: Mode,
+    raised: Vec<Raised>,
+}
+
+impl Examination<'_> {
+    /// Everything that is not well in an account.
+    pub(super) async fn of(self, target: &Target) -> Vec<Raised> {
+        let Ok(access) = target.visit else { return Vec::new() };
+        let mode = self.config.policy.strongest_mode(&target.account);
+        let mut account =
+            Account { examination: self, id: target.account.id, access, mode, raised: Vec::new() };
+        let reader = account.reader().await;
+        if let Some(reader) = &reader {
+            account.reads(reader).await;
+        }
+        account.changes(reader.as_ref()).await;
+        account.raised
+    }
+}
+
+impl Account<'_> {
+    async fn reader(&mut self) -> Option<Reader> {
+        match self.examination.aws.examiner(self.id, self.access).await {
+            Ok(reader) => Some(reader),
+            Err(fault) => {
+                match self.access {
+                    Access::Assume => {
+                        self.raised.push(not_assumed(&self.examination, Whose::Scan, self.id, true, &fault));
+                    }
+                    Access::Direct => self.not_ours(&fault),
+                }
+                None
+            }
+        }
+    }
+
+    /// Whoever is to enter an account without a role must be at home there.
+    fn not_ours(&mut self, fault: &Fault) {
+        self.raise(Problem {
+            check: CheckName::ScanRole,
+            verdict: Verdict::Gap,
+            what: "the management account cannot be entered with keysweep's own credentials".into(),
+            actions: Vec::new(),
+            statement: None,
+            reason: Some(fault.cause().to_string()),
+            remedy: "run keysweep with credentials of that account, or set organization.management_account to skip or \
+                     assume"
+                .into(),
+            accounts: Vec::new(),
+        });
+    }
+
+    /// Asks for what a scan and a re-check read.
+    async fn reads(&mut self, reader: &Reader) {
+        let mut missing = Vec::new();
+        if let Err(failed) = self.each_read(reader, &mut missing).await {
+            let Failed { action, reason } = failed;
+            self.raise(Problem {
+                check: CheckName::ScanRole,
+                verdict: Verdict::Failed,
+                what: format!("whether {} may {action} could not be asked", self.scanner()),
+                actions: vec![action.to_owned()],
+                statement: None,
+                reason: Some(reason),
+                remedy: "run doctor again, with --account for this one alone".into(),
+                accounts: Vec::new(),
+            });
+        }
+        self.missing(Whose::Scan, Verdict::Gap, missing);
+    }
+
+    /// What is missing of the reads; an error as soon as one of them could not be asked, since the next ones would
+    /// wait as long.
+    async fn each_read(&mut self, reader: &Reader, missing: &mut Vec<Missing>) -> Result<(), Failed> {
+        let [last_used, get_user, list_keys, list_attached, list_users] = READ_ACTIONS;
+        let listed = reader.first_users(USERS_ASKED).await;
+        note(missing, list_users, Answer::of(listed.as_ref()))?;
+        let mut users = listed.unwrap_or_default();
+        if users.is_empty() {
+            users.extend(NOBODY.parse::<UserName>().ok());
+        }
+        if let Some(user) = users.first() {
+            note(missing, get_user, Answer::of(reader.user(user).await.as_ref()))?;
+            note(missing, list_attached, Answer::of(reader.quarantine_policies(user).await.as_ref()))?;
+        }
+        let now = self.examination.clock.now();
+        let mut of_key = None;
+        for user in &users {
+            let keys = reader.list_access_keys(user, now).await;
+            let answer = Answer::of(keys.as_ref());
+            let may = answer == Answer::Permitted;
+            note(missing, list_keys, answer)?;
+            let Some(key) = keys.ok().and_then(|keys| keys.into_iter().next()).filter(|_| may) else {
+                // One denial tells of all.
+                if may { continue } else { break }
+            };
+            of_key = Some(Answer::of(reader.last_use(&key.key, user, now).await.as_ref()));
+            break;
+        }
+        match of_key {
+            Some(answer) => note(missing, last_used, answer)?,
+            None => self.last_use_without_a_key(reader, last_used, missing).await,
+        }
+        let [generate, get_report] = REPORT_ACTIONS;
+        match self.examination.config.scan.source {
+            ScanSource::Live => {}
+            ScanSource::Auto | ScanSource::Report => {
+                note(missing, generate, of_report(reader.request_report().await))?;
+                // Whatever its age, it is not read.
+                note(missing, get_report, of_report(reader.fetch_report(now, SignedDuration::ZERO).await))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// AWS gives the same answer about keys that do not exist as to those who may not ask.
+    async fn last_use_without_a_key(
+        &mut self,
+        reader: &Reader,
+        action: &'static str,
+        missing: &mut Vec<Missing>,
+    ) {
+        let told = match self.principal(Whose::Scan) {
+            Some(arn) => self.simulate(reader, &arn, &[action]).await,
+            None => Err(PATHLESS.into()),
+        };
+        match told.map(|answers| answers.into_iter().next()) {
+            Ok(Some(Answer::Missing(refusal))) => missing.push(Missing { action, refusal }),
+            Ok(Some(Answer::Permitted)) => {}
+            Ok(Some(Answer::Failed(_)) | None) => {}
+            Err(reason) => self.raise(Problem {
+                check: CheckName::ScanRole,
+                verdict: Verdict::CannotTell,
+                what: format!(
+                    "whether {} may {action}: no access key was found, among the first users, to ask about",
+                    self.scanner()
+                ),
+                actions: vec![action.to_owned()],
+                statement: self.examination.policies.statement(self.whose(Whose::Scan), action),
+                reason: Some(reason),
+                remedy: self.remedy_for_simulation(),
+                accounts: Vec::new(),
+            }),
+        }
+    }
+
+    /// Asks for the role that changes keys, and what it may do.
+    async fn changes(&mut self, reader: Option<&Reader>) {
+        if self.access == Access::Direct && reader.is_none() {
+            // Changes would fail for the same reason.
+            return;
+        }
+        let needed = self.mode != Mode::Observe;
+        if self.access == Access::Assume
+            && let Err(fault) = self.examination.aws.try_enforce_role(self.id).await
+        {
+            self.raised.push(not_assumed(&self.examination, Whose::Enforce, self.id, needed, &fault));
+            return;
+        }
+        let actions = [api_of(Action::Deactivate), api_of(Action::Delete)];
+        let told = match (reader, self.principal(Whose::Enforce)) {
+            (Some(reader), Some(arn)) => {
+                let told = self.simulate(reader, &arn, &actions).await;
+                told.map_err(|reason| (reason, self.remedy_for_simulation()))
+            }
+            (Some(_), None) => Err((PATHLESS.into(), "nothing has to be done".into())),
+            (None, _) => Err((
+                "the role that scans, which would ask, cannot be assumed".into(),
+                "mend the role that scans first".into(),
+            )),
+        };
+        match told {
+            Err((reason, remedy)) => self.raise(Problem {
+                check: CheckName::EnforceRole,
+                verdict: Verdict::CannotTell,
+                what: format!("whether {} may change keys", self.enforcer()),
+                actions: actions.map(str::to_owned).into(),
+                statement: None,
+                reason: Some(reason),
+                remedy,
+                accounts: Vec::new(),
+            }),
+            Ok(answers) => {
+                for (action, answer) in actions.into_iter().zip(answers) {
+                    if let Answer::Missing(refusal) = answer {
+                        let verdict = self.verdict_without(action);
+                        self.missing(Whose::Enforce, verdict, vec![Missing { action, refusal }]);
+                    }
+                }
+            }
+        }
+    }
+
+    /// How bad it is that a change is not allowed: by the mode that is configured.
+    fn verdict_without(&self, action: &str) -> Verdict {
+        let wanted = match self.mode {
+            Mode::Observe => false,
+            Mode::Deactivate => action == api_of(Action::Deactivate),
+            Mode::Delete => true,
+        };
+        if wanted { Verdict::Gap } else { Verdict::Note }
+    }
+
+    async fn simulate(&self, reader: &Reader, arn: &str, actions: &[&str]) -> Result<Vec<Answer>, String> {
+        let user = format!("arn:{}:iam::{}:user/{NOBODY}", self.examination.aws.partition(), self.id);
+        let told = reader.simulate(arn, actions, &user).await;
+        told.map(|told| told.into_iter().map(Answer::simulated).collect())
+            .map_err(|fault| fault.cause().to_string())
+    }
+
+    /// One problem for each statement and each thing that stands in the way.
+    fn missing(&mut self, whose: Whose, verdict: Verdict, mut missing: Vec<Missing>) {
+        let whom = match whose {
+            Whose::Hub | Whose::Scan => self.scanner(),
+            Whose::Enforce => self.enforcer(),
+        };
+        let check = match whose {
+            Whose::Hub | Whose::Scan => CheckName::ScanRole,
+            Whose::Enforce => CheckName::EnforceRole,
+        };
+        let whose = self.whose(whose);
+        let statement = |action: &str| self.examination.policies.statement(whose, action);
+        while let Some(first) = missing.first() {
+            let (of, by) = (statement(first.action), first.refusal.by);
+            let (mut same, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut missing)
+                .into_iter()
+                .partition(|one| statement(one.action) == of && one.refusal.by == by);
+            missing = rest;
+            same.sort_by_key(|one| one.action);
+            let actions: Vec<String> = same.iter().map(|one| one.action.to_owned()).collect();
+            let grant = grant(of.as_ref(), whose);
+            let problem = Problem {
+                check,
+                verdict,
+                what: format!("{whom} may not {}", actions.join(", ")),
+                actions,
+                statement: of,
+                reason: same.into_iter().next().map(|one| one.refusal.reason),
+                remedy: by.remedy(&whom, &grant),
+                accounts: Vec::new(),
+            };
+            let remedy = if verdict == Verdict::Note {
+                format!("nothing, as long as policy.mode wants no such change here; then: {}", problem.remedy)
+            } else {
+                problem.remedy
+            };
+            self.raised.push(Raised::of(self.id, Problem { remedy, ..problem }));
+        }
+    }
+
+    fn raise(&mut self, problem: Problem) {
+        self.raised.push(Raised::of(self.id, problem));
+    }
+
+    /// Whose printed policy counts: where the hub enters an account itself, its own.
+    fn whose(&self, whose: Whose) -> Whose {
+        match self.access {
+            Access::Assume => whose,
+            Access::Direct => Whose::Hub,
+        }
+    }
+
+    fn scanner(&self) -> String {
+        self.shown(&self.examination.config.role.scan)
+    }
+
+    fn enforcer(&self) -> String {
+        self.shown(&self.examination.config.role.enforce)
+    }
+
+    fn shown(&self, role: &keysweep_aws::RoleName) -> String {
+        match self.access {
+            Access::Assume => format!("the role {role}"),
+            Access::Direct => self.examination.caller.arn.clone(),
+        }
+    }
+
+    /// The ARN that a simulation takes; `None` for a session of the hub, which does not show the path of its role.
+    fn principal(&self, whose: Whose) -> Option<String> {
+        let Examination { aws, config, caller, .. } = self.examination;
+        match (self.access, whose) {
+            (Access::Assume, Whose::Hub | Whose::Scan) => {
+                Some(config.role.scan.arn(aws.partition(), self.id))
+            }
+            (Access::Assume, Whose::Enforce) => Some(config.role.enforce.arn(aws.partition(), self.id)),
+            (Access::Direct, _) => caller.arn.contains(":user/").then(|| caller.arn.clone()),
+        }
+    }
+
+    fn remedy_for_simulation(&self) -> String {
+        format!(
+            "nothing has to be done; to have it told, allow {SIMULATE_ACTION} on both roles to {}, which no policy \
+             that `keysweep iam` prints contains",
+            self.scanner()
+        )
+    }
+}
+
+/// A permission that is missing.
+struct Missing {
+    action: &'static str,
+    refusal: Refusal,
+}
+
+/// A call that does not tell.
+struct Failed {
+    action: &'static str,
+    reason: String,
+}
+
+fn note(missing: &mut Vec<Missing>, action: &'static str, answer: Answer) -> Result<(), Failed> {
+    match answer {
+        Answer::Permitted => Ok(()),
+        Answer::Missing(refusal) => {
+            missing.push(Missing { action, refusal });
+            Ok(())
+        }
+        Answer::Failed(reason) => Err(Failed { action, reason }),
+    }
+}
+
+/// Whatever is wrong with the report itself, it was asked for by somebody who may.
+fn of_report<T>(result: Result<T, ReportFault>) -> Answer {
+    match result {
+        Ok(_)
+        | Err(
+            ReportFault::NoCapacity(_)
+            | ReportFault::NotThere(_)
+            | ReportFault::TooOld { .. }
+            | ReportFault::Unreadable(_),
+        ) => Answer::Permitted,
+        Err(ReportFault::Call(fault)) => Answer::of(Err::<(), _>(&fault)),
+    }
+}

@@ -1,0 +1,182 @@
+//! What can be asked of Organizations, and which accounts that leaves to be examined.
+
+use std::collections::HashSet;
+
+use keysweep_aws::{Aws, Caller, Fault, ListedAccount};
+use keysweep_core::facts::AccountFacts;
+use keysweep_core::ids::AccountId;
+use keysweep_core::render::NotScanned;
+
+use super::Inputs;
+use super::answer::{Answer, By, Refusal};
+use super::document::{CheckName, Problem, Verdict};
+use super::group::Raised;
+use super::policies::{Policies, Whose, grant};
+use crate::config::Config;
+use crate::sweep::{Target, above, mk_account, static_targets, visit};
+
+/// An account was named that is not there.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("account {0} is not in the organization")]
+pub struct NotInOrganization(pub AccountId);
+
+/// The accounts, and what was wrong with listing them.
+pub(super) struct Listed {
+    /// To be examined.
+    pub(super) targets: Vec<Target>,
+    pub(super) skipped: Vec<NotScanned>,
+    /// In all.
+    pub(super) accounts: u64,
+    pub(super) raised: Vec<Raised>,
+}
+
+/// Lists the accounts, by the same rules as a sweep. Where Organizations cannot be read, accounts that were named are
+/// examined all the same.
+pub(super) async fn list(
+    inputs: Inputs<'_>,
+    aws: &Aws,
+    caller: &Caller,
+    policies: &Policies,
+) -> Result<Listed, NotInOrganization> {
+    let Inputs { config, only, .. } = inputs;
+    let asking = Asking { aws, config, caller, policies };
+    let (there, mut raised) = if config.organization.accounts.is_empty() {
+        asking.organization().await
+    } else {
+        (Some(static_targets(config, Some(caller.account)).collect()), Vec::new())
+    };
+    let complete = there.is_some();
+    let mut all: Vec<Target> = there.unwrap_or_default();
+    if config.policy.reads_account_tags()
+        && let Some(target) = all.iter().find(|target| target.visit.is_ok())
+    {
+        let id = target.account.id;
+        raised
+            .extend(asking.refused("organizations:ListTagsForResource", aws.account_tags(id).await.as_ref()));
+    }
+    let known: HashSet<AccountId> = all.iter().map(|target| target.account.id).collect();
+    for id in only.iter().filter(|id| !known.contains(id)) {
+        if complete {
+            return Err(NotInOrganization(*id));
+        }
+        all.push(Target { account: named(*id), visit: Ok(keysweep_aws::Access::Assume) });
+    }
+    let accounts = u64::try_from(all.len()).unwrap_or(u64::MAX);
+    all.retain(|target| only.is_empty() || only.contains(&target.account.id));
+    let (targets, skipped): (Vec<Target>, Vec<Target>) = all.into_iter().partition(|one| one.visit.is_ok());
+    let skipped = skipped.into_iter().filter_map(|Target { account, visit }| {
+        Some(NotScanned { account_id: account.id.to_string(), reason: visit.err()? })
+    });
+    let mut skipped: Vec<NotScanned> = skipped.collect();
+    skipped.sort_by(|a, b| a.account_id.cmp(&b.account_id));
+    Ok(Listed { targets, skipped, accounts, raised })
+}
+
+fn named(id: AccountId) -> AccountFacts {
+    mk_account(id, String::new(), String::new(), false)
+}
+
+#[derive(Clone, Copy)]
+struct Asking<'a> {
+    aws: &'a Aws,
+    config: &'a Config,
+    caller: &'a Caller,
+    policies: &'a Policies,
+}
+
+impl Asking<'_> {
+    /// Every account; `None` if there is no list that a sweep would go by.
+    async fn organization(self) -> (Option<Vec<Target>>, Vec<Raised>) {
+        let Self { aws, config, .. } = self;
+        let mut raised = Vec::new();
+        let management = aws.management_account().await;
+        raised.extend(self.refused("organizations:DescribeOrganization", management.as_ref()));
+        let listed = list_accounts(aws).await;
+        raised.extend(self.refused("organizations:ListAccounts", listed.as_ref()));
+        let settings = &config.organization;
+        let chooses_by_ou = !settings.include_ous.is_empty() || !settings.exclude_ous.is_empty();
+        let tree = if chooses_by_ou || config.policy.reads_ous() { Some(aws.tree().await) } else { None };
+        if let Some(tree) = &tree {
+            raised.extend(self.refused("organizations:ListRoots", tree.as_ref()));
+        }
+        let (Ok(management), Ok(listed)) = (management, listed) else { return (None, raised) };
+        if listed.is_empty() {
+            raised.push(empty());
+        }
+        let targets = listed.into_iter().map(|ListedAccount { id, name, email, state }| {
+            let mut account = mk_account(id, name, email, id == management);
+            account.ous = tree.as_ref().map(|tree| above(tree, id));
+            let visit = visit(&account, &state, config);
+            Target { account, visit }
+        });
+        (Some(targets.collect()), raised)
+    }
+
+    /// The problem with a call of Organizations, if there is one.
+    fn refused<T>(self, action: &str, result: Result<T, &Fault>) -> Option<Raised> {
+        let fault = result.as_ref().err().copied()?;
+        let operation = fault.operation();
+        // Nothing of an account is permitted or not here: what failed, whatever the reason, leaves a gap.
+        let (verdict, by, reason) = match Answer::of(result) {
+            Answer::Missing(Refusal { by, reason }) => (Verdict::Gap, Some(by), reason),
+            Answer::Failed(reason) => (Verdict::Failed, None, reason),
+            Answer::Permitted => (Verdict::Gap, None, fault.cause().to_string()),
+        };
+        let statement = self.policies.statement(Whose::Hub, action);
+        let remedy = match by {
+            Some(By::NoPolicy) => format!(
+                "{} to {}; only the management account and delegated administrators may list accounts, others need \
+                 organization.accounts",
+                grant(statement.as_ref(), Whose::Hub),
+                self.caller.arn
+            ),
+            Some(by @ (By::Denial | By::Boundary | By::Above)) => by.remedy(&self.caller.arn, ""),
+            None => "run doctor again; if it stays, see what AWS answered".into(),
+        };
+        let actions = if by.is_some() { vec![action_of(operation, action)] } else { Vec::new() };
+        Some(Raised::once(Problem {
+            check: CheckName::Organization,
+            verdict,
+            what: format!("keysweep could not {operation}"),
+            actions,
+            statement: statement.filter(|_| by.is_some()),
+            reason: Some(reason),
+            remedy,
+            accounts: Vec::new(),
+        }))
+    }
+}
+
+/// The action behind an operation: the tree is read by three.
+fn action_of(operation: &str, action: &str) -> String {
+    let under = |what: &str| operation.starts_with(what);
+    if under("list organizational units under") {
+        "organizations:ListOrganizationalUnitsForParent".into()
+    } else if under("list accounts under") {
+        "organizations:ListAccountsForParent".into()
+    } else {
+        action.into()
+    }
+}
+
+fn empty() -> Raised {
+    Raised::once(Problem {
+        check: CheckName::Organization,
+        verdict: Verdict::Gap,
+        what: "the organization lists no account at all".into(),
+        actions: Vec::new(),
+        statement: None,
+        reason: None,
+        remedy: "this is a fault of whoever answered, not a clean organization: see that AWS itself is asked"
+            .into(),
+        accounts: Vec::new(),
+    })
+}
+
+async fn list_accounts(aws: &Aws) -> Result<Vec<ListedAccount>, Fault> {
+    let (mut pages, mut all) = (aws.accounts(), Vec::new());
+    while let Some(page) = pages.next().await? {
+        all.extend(page);
+    }
+    Ok(all)
+}
