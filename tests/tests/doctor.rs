@@ -197,6 +197,22 @@ async fn without_organizations_the_statement_is_named_and_a_named_account_is_exa
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_account_in_no_organization_is_told_so_and_a_static_list_needs_none() {
+    let company = mk_company("").await;
+    company.sim.configure(|settings| settings.organizations_in_use = false);
+    let document = examined(&company).await;
+    for problem in of(&document, CheckName::Organization) {
+        assert_eq!((problem.verdict, &problem.statement), (Verdict::Gap, &None));
+        assert!(problem.remedy.contains("organization.accounts"), "{}", problem.remedy);
+    }
+    assert!(document.has_gaps());
+    let company = mk_company(&format!("organization.accounts = [\"{PROD}\", \"{DEV}\"]")).await;
+    company.sim.configure(|settings| settings.organizations_in_use = false);
+    let document = examined(&company).await;
+    assert_eq!((document.accounts.examined, &document.problems[..]), (2, &[][..]));
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_rules_ask_of_organizations_is_asked_for_too() {
     let rules = "[[policy.override]]\nmatch = { account_tags = { env = \"prod\" }, ous = [\"ou-abcd-12345678\"] }\n\
                  unused_after = \"60d\"\n";
