@@ -1,8 +1,9 @@
 //! What `keysweep doctor` finds in an organization, and that it changes nothing there.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::SignedDuration;
@@ -61,13 +62,30 @@ async fn examined(company: &Company) -> DoctorDocument {
     examined_only(company, &[]).await.unwrap()
 }
 
+/// Every file with what is in it; of the records, which whoever has them open writes when he pleases, none.
+fn files_of(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            if path.file_name().is_none_or(|name| name != "records") {
+                files.extend(files_of(&path));
+            }
+        } else {
+            files.insert(path.clone(), fs::read(&path).unwrap());
+        }
+    }
+    files
+}
+
 async fn examined_only(company: &Company, only: &[AccountId]) -> Result<DoctorDocument, NotInOrganization> {
     let (config, metrics) = (company.config(), Metrics::new());
-    let before = company.sim.changes().len();
+    let (before, files) = (company.sim.changes().len(), files_of(company.data_dir.path()));
     let aws = connect(&config, &company.clock, metrics.clone(), company.given()).await;
     let inputs = Inputs { config: &config, clock: &company.clock, metrics: &metrics, only };
     let document = examine(inputs, aws, &()).await?;
     assert_eq!(company.sim.changes().len(), before, "doctor changed something");
+    assert_eq!(files_of(company.data_dir.path()), files, "doctor wrote into data_dir");
     for ((_, action), _) in company.sim.calls() {
         assert!(READS.contains(&action.as_str()) || action == "sts:AssumeRole", "doctor called {action}");
     }
@@ -194,6 +212,22 @@ async fn without_organizations_the_statement_is_named_and_a_named_account_is_exa
     let document = examined_only(&company, &[PROD.parse().unwrap()]).await.unwrap();
     assert_eq!(document.accounts.examined, 1);
     assert_eq!(verdict(&document, CheckName::ScanRole), Verdict::Ok);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_in_no_organization_is_told_so_and_a_static_list_needs_none() {
+    let company = mk_company("").await;
+    company.sim.configure(|settings| settings.organizations_in_use = false);
+    let document = examined(&company).await;
+    for problem in of(&document, CheckName::Organization) {
+        assert_eq!((problem.verdict, &problem.statement), (Verdict::Gap, &None));
+        assert!(problem.remedy.contains("organization.accounts"), "{}", problem.remedy);
+    }
+    assert!(document.has_gaps());
+    let company = mk_company(&format!("organization.accounts = [\"{PROD}\", \"{DEV}\"]")).await;
+    company.sim.configure(|settings| settings.organizations_in_use = false);
+    let document = examined(&company).await;
+    assert_eq!((document.accounts.examined, &document.problems[..]), (2, &[][..]));
 }
 
 #[tokio::test(start_paused = true)]

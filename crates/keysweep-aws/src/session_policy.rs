@@ -178,6 +178,20 @@ mod tests {
     }
 
     #[test]
+    fn who_sees_what_may_be_done_may_change_nothing() {
+        let policy = examining();
+        assert!(policy.contains(SIMULATE_ACTION), "{policy}");
+        for action in [Action::Deactivate, Action::Delete] {
+            assert!(!policy.contains(api_of(action)), "{policy}");
+        }
+        let nothing = nothing();
+        assert_eq!(
+            nothing,
+            r#"{"Statement":[{"Action":["*"],"Effect":"Deny","Resource":"*"}],"Version":"2012-10-17"}"#
+        );
+    }
+
+    #[test]
     fn an_undo_carries_no_condition() {
         let policy = mk_policy(Action::Reactivate, "/", &[("keysweep:exempt", "*")]).unwrap();
         assert!(!policy.contains("Condition"), "{policy}");

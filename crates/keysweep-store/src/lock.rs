@@ -75,3 +75,20 @@ fn named(file: &mut File) -> String {
         _ => "another process".into(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_holds_a_data_dir_is_told_without_making_or_keeping_anything() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(holder(dir.path()).unwrap(), None);
+        assert!(!dir.path().join("lock").exists());
+        let lock = Lock::take(dir.path()).unwrap();
+        assert_eq!(holder(dir.path()).unwrap(), Some(format!("process {}", std::process::id())));
+        drop(lock);
+        assert_eq!(holder(dir.path()).unwrap(), None);
+        Lock::take(dir.path()).unwrap();
+    }
+}

@@ -201,3 +201,40 @@ async fn the_sdk_follows_a_rename() {
     let read = client.get_user().user_name("svc-z").send().await.expect("a user");
     assert_eq!(read.user().map(|user| user.user_id().to_owned()), Some(user.user_id));
 }
+
+#[tokio::test]
+async fn a_simulation_tells_what_a_role_may_do_and_does_nothing() {
+    let (sim, _) = mk_sim(&mk_clock());
+    let iam = mk_iam(&sim, None).await;
+    let policy = r#"{"Version":"2012-10-17","Statement":[
+        {"Effect":"Allow","Action":["iam:UpdateAccessKey","iam:DeleteAccessKey","iam:TagUser"],"Resource":"arn:aws:iam::*:user/*"},
+        {"Effect":"Deny","Action":"iam:DeleteAccessKey","Resource":"*"}]}"#;
+    sim.set_role(PROD, RoleSpec::new("simulated").policy(policy).unwrap());
+    sim.deny(Some(PROD), "iam:TagUser");
+    let role = ROLE_ARN.replace("keysweep/KeysweepScan", "simulated");
+    let ask = |source: &str, resource: &str| {
+        let call = iam.simulate_principal_policy().policy_source_arn(source).resource_arns(resource);
+        call.action_names("iam:UpdateAccessKey")
+            .action_names("iam:DeleteAccessKey")
+            .action_names("iam:TagUser")
+            .send()
+    };
+    let told = ask(&role, "arn:aws:iam::111122223333:user/somebody").await.unwrap();
+    let told: Vec<_> = told
+        .evaluation_results()
+        .iter()
+        .map(|one| {
+            let above = one.organizations_decision_detail().unwrap().allowed_by_organizations();
+            (one.eval_decision().as_str().to_owned(), above)
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [("allowed", true), ("explicitDeny", true), ("explicitDeny", false)].map(|(a, b)| (a.to_owned(), b))
+    );
+    let elsewhere = ask(&role, "*").await.unwrap();
+    assert_eq!(elsewhere.evaluation_results()[0].eval_decision().as_str(), "implicitDeny");
+    let nobody = ask("arn:aws:iam::444455556666:role/simulated", "*").await.unwrap_err();
+    assert_eq!(nobody.code(), Some("NoSuchEntity"));
+    assert_eq!(sim.changes().len(), 0);
+}

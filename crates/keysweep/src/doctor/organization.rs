@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use keysweep_aws::{Aws, Caller, Fault, ListedAccount};
+use keysweep_aws::{Aws, Caller, Fault, FaultKind, ListedAccount};
 use keysweep_core::facts::AccountFacts;
 use keysweep_core::ids::AccountId;
 use keysweep_core::render::NotScanned;
@@ -116,7 +116,7 @@ impl Asking<'_> {
     fn refused<T>(self, action: &str, result: Result<T, &Fault>) -> Option<Raised> {
         let fault = result.as_ref().err().copied()?;
         let operation = fault.operation();
-        // Nothing of an account is permitted or not here: what failed, whatever the reason, leaves a gap.
+        // Whoever may ask and gets no list has none all the same.
         let (verdict, by, reason) = match Answer::of(result) {
             Answer::Missing(Refusal { by, reason }) => (Verdict::Gap, Some(by), reason),
             Answer::Failed(reason) => (Verdict::Failed, None, reason),
@@ -131,6 +131,11 @@ impl Asking<'_> {
                 self.caller.arn
             ),
             Some(by @ (By::Denial | By::Boundary | By::Above)) => by.remedy(&self.caller.arn, ""),
+            None if fault.kind() == FaultKind::Gone => format!(
+                "{} is in no organization: use credentials of an account that is, or list the accounts in \
+                 organization.accounts",
+                self.caller.account
+            ),
             None => "run doctor again; if it stays, see what AWS answered".into(),
         };
         let actions = if by.is_some() { vec![action_of(operation, action)] } else { Vec::new() };
