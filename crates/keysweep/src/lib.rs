@@ -2,7 +2,8 @@
 //! lifecycle.
 //!
 //! `config` says what the operator wants, `cli` what he types, `daemon` builds and runs the whole, `sweep` is one
-//! pass of collect, plan and act, `http` shows it, `iam` says which permissions all of that needs.
+//! pass of collect, plan and act, `http` shows it, `iam` says which permissions all of that needs, and `doctor` what is
+//! missing of them.
 
 pub mod cli;
 pub mod clock;
