@@ -53,7 +53,7 @@ pub(super) fn measure(options: &Options) -> anyhow::Result<ExitCode> {
     let (mut busy, mut alone) = (None::<Run>, Duration::MAX);
     for _ in 0..3 {
         let run = one(options, BUSY_ACCOUNTS, BUSY).context("measure a busy processor")?;
-        alone = alone.min(sdk_alone(options, run.total_calls()).context("measure the SDK alone")?);
+        alone = alone.min(sdk_alone(options, BUSY, run.total_calls()).context("measure the SDK alone")?);
         // Whatever else the machine does only adds.
         if busy.as_ref().is_none_or(|best| run.cpu < best.cpu) {
             busy = Some(run);
@@ -61,10 +61,14 @@ pub(super) fn measure(options: &Options) -> anyhow::Result<ExitCode> {
     }
     let busy = busy.context("nothing was measured")?;
     let ratio = busy.cpu_per_call().as_secs_f64() / alone.as_secs_f64();
+    let asked = sdk_alone(options, options.latency, busy.total_calls()).context("measure the SDK alone")?;
     runs.push(busy);
     let text = format!(
-        "{}\nthe SDK alone, one client: {} µs per call; keysweep needs {ratio:.2} times as much\n",
+        "{}\nthe SDK alone, one client: {} µs per call with answers after {:?}, {} after {BUSY:?}, where keysweep \
+         needs {ratio:.2} times as much\n",
         table(&runs),
+        asked.as_micros(),
+        options.latency,
         alone.as_micros()
     );
     write!(io::stdout().lock(), "{text}").context("write to stdout")?;
@@ -75,9 +79,9 @@ pub(super) fn measure(options: &Options) -> anyhow::Result<ExitCode> {
     Ok(if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Processor time per call of the SDK alone, on a busy processor.
-fn sdk_alone(options: &Options, calls: u64) -> anyhow::Result<Duration> {
-    let organization = Organization::start(1, BUSY)?;
+/// Processor time per call of the SDK alone.
+fn sdk_alone(options: &Options, latency: Duration, calls: u64) -> anyhow::Result<Duration> {
+    let organization = Organization::start(1, latency)?;
     let mut command = Command::new(std::env::current_exe().context("find the running program")?);
     command.args(["product", "bare", "--calls", &calls.to_string()]);
     command.args(["--concurrency", &options.concurrency.to_string()]);
