@@ -7,6 +7,7 @@
 mod file;
 mod layers;
 mod load;
+mod manual;
 mod mistake;
 pub mod model;
 mod path;
@@ -30,6 +31,7 @@ use keysweep_core::policy::Policy;
 use secrecy::SecretString;
 
 pub use self::load::load;
+pub use self::manual::reference_markdown;
 pub use self::mistake::{ConfigError, Mistake, Origin};
 pub use self::model::{LogFormat, ManagementAccount, ScanSource};
 pub use self::reference::reference_toml;

@@ -3,6 +3,7 @@
 //! Three tasks, each owned and joined here: the sweeps, the HTTP server, the socket. If one of them ends by itself the
 //! daemon ends, and says why.
 
+mod introduction;
 mod signals;
 
 use std::io;
@@ -11,13 +12,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use keysweep_core::policy::Mode;
 use keysweep_store::OpenOptions;
 use sd_notify::NotifyState;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use self::introduction::Introduction;
 use self::signals::{Signal, Signals};
 use crate::clock::Clock;
 use crate::config::{self, Config, ConfigError, Sources};
@@ -296,49 +297,14 @@ async fn beating<T>(engine: &Engine, health: &Health, work: impl Future<Output =
     }
 }
 
-/// What this daemon will do, in a few lines.
+/// What this daemon will do, and what keeps it from it.
 fn introduce(engine: &Engine, http: SocketAddr) {
-    let config = engine.config();
-    let policy = &config.policy;
-    let strongest =
-        policy.overrides.iter().filter_map(|rule| rule.terms.mode).chain([policy.base.mode]).max();
-    let accounts = match config.organization.accounts.len() {
-        0 => "every account of the organization".to_owned(),
-        n => format!("{n} accounts"),
-    };
-    let version = env!("CARGO_PKG_VERSION");
-    tracing::info!(version, data_dir = %config.data_dir.display(), %http, "keysweep");
-    tracing::info!(
-        mode = policy.base.mode.as_str(),
-        strongest = strongest.unwrap_or(Mode::Observe).as_str(),
-        overrides = policy.overrides.len(),
-        exemptions = policy.exemptions.len(),
-        "policy"
-    );
-    let interval = crate::config::period::Period::from(config.scan.interval).to_string();
-    tracing::info!(accounts, interval, concurrency = config.scan.concurrency, "scans");
-    let limits = &policy.limits;
-    tracing::info!(
-        deactivations_per_day = limits.deactivations_per_day,
-        deletions_per_day = limits.deletions_per_day,
-        changes_per_account_per_day = limits.changes_per_account_per_day,
-        "limits"
-    );
-    let (paused, breaker) = engine.store().read(|state| {
-        let control = state.control();
-        (
-            control.paused.as_ref().map(|p| p.reason.clone()),
-            control.breaker.as_ref().map(|t| t.reason.to_string()),
-        )
-    });
-    if let Some(reason) = paused {
-        tracing::warn!(reason, "paused: no change starts until `keysweep resume --reason ...`");
+    let told = engine.store().read(|state| Introduction::of(&engine.config(), state, http));
+    for line in told.lines {
+        tracing::info!("{line}");
     }
-    if let Some(reason) = breaker {
-        tracing::warn!(
-            reason,
-            "the breaker is open: no automatic change starts until `keysweep breaker reset`"
-        );
+    for restraint in told.restraints {
+        tracing::warn!("{restraint}");
     }
 }
 

@@ -18,9 +18,12 @@ use keysweep_core::plan::Reason;
 use keysweep_core::state::{Body, State, TripReason};
 use keysweep_core::ticket::{Action, Origin};
 
+#[path = "http_support/described.rs"]
+mod described;
 #[path = "http_support/organization.rs"]
 mod organization;
 
+use described::{Described, described};
 use organization::{ACME, NEW, OLD, PROD, SOLD, add, collection, days_ago, key_id, now, policy, state};
 
 const CATALOGUE: &str = include_str!("golden/metrics-catalogue.prom");
@@ -79,40 +82,6 @@ fn everything() -> String {
 fn series<'a>(text: &'a str, family: &str) -> Vec<&'a str> {
     let of_family = |line: &&str| line.strip_prefix(family).is_some_and(|rest| rest.starts_with([' ', '{']));
     text.lines().filter(of_family).collect()
-}
-
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Described {
-    help: String,
-    kind: String,
-    labels: BTreeMap<String, BTreeSet<String>>,
-}
-
-/// Families of a text in the exposition format, with the values of their labels.
-fn described(text: &str) -> BTreeMap<String, Described> {
-    let mut families: BTreeMap<String, Described> = BTreeMap::new();
-    let mut family = String::new();
-    for line in text.lines() {
-        if let Some(rest) = line.strip_prefix("# HELP ") {
-            let (name, help) = rest.split_once(' ').unwrap();
-            family = name.to_owned();
-            families.entry(family.clone()).or_default().help = help.to_owned();
-        } else if let Some(rest) = line.strip_prefix("# TYPE ") {
-            families.get_mut(&family).unwrap().kind = rest.split_once(' ').unwrap().1.to_owned();
-        } else if let Some((_, rest)) = line.split_once('{') {
-            let mut rest = rest;
-            while let Some((name, value)) = rest.trim_start_matches(',').split_once("=\"") {
-                let end = value.find("\",").or_else(|| value.find("\"}")).unwrap();
-                let values = families.get_mut(&family).unwrap().labels.entry(name.to_owned()).or_default();
-                values.insert(value[..end].to_owned());
-                rest = &value[end + 1..];
-            }
-        }
-    }
-    for described in families.values_mut() {
-        described.labels.remove("le");
-    }
-    families
 }
 
 #[test]

@@ -86,6 +86,8 @@ struct Inner {
     /// Whether the machine's clock tells the time, give or take a minute.
     clock_is_right: bool,
     tripped: bool,
+    /// Whether failed changes are what tripped it.
+    tripped_by_failures: bool,
     /// The key and change that an operator orders right now.
     ordered: Option<(String, &'static str)>,
     approved: BTreeSet<(String, &'static str)>,
@@ -145,6 +147,7 @@ impl Oracle {
             newly_due: 0,
             clock_is_right: true,
             tripped: false,
+            tripped_by_failures: false,
             ordered: None,
             approved: BTreeSet::new(),
             incidents: BTreeSet::new(),

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use keysweep::cli::schemas;
 use keysweep::clock::Clock;
-use keysweep::config::{self, Sources, reference_toml, schema};
+use keysweep::config::{self, Sources, reference_markdown, reference_toml, schema};
 use keysweep::iam::{self, Deletion};
 
 use crate::command::{root, say};
@@ -14,7 +14,7 @@ use crate::command::{root, say};
 /// The hub in the examples, an account of AWS's documentation.
 const HUB: &str = "arn:aws:iam::111122223333:role/keysweep-hub";
 
-/// Writes `config/keysweep.toml`, the schema of the configuration and those of what commands print, and the policies
+/// Writes `config/keysweep.toml` and its page, the schema of the configuration and those of what commands print, and the policies
 /// of the default configuration.
 pub(super) fn generate() -> anyhow::Result<()> {
     for (path, text) in files()? {
@@ -33,7 +33,10 @@ pub(super) fn generate() -> anyhow::Result<()> {
 
 /// Path and text of each.
 fn files() -> anyhow::Result<Vec<(String, String)>> {
-    let mut files = vec![("config/keysweep.toml".to_owned(), reference_toml())];
+    let mut files = vec![
+        ("config/keysweep.toml".to_owned(), reference_toml()),
+        ("docs/CONFIGURATION.md".to_owned(), reference_markdown()),
+    ];
     for (name, schema) in [("config", schema())].into_iter().chain(schemas::all()) {
         let text = serde_json::to_string_pretty(&schema)
             .with_context(|| format!("write the schema {name} as JSON"))?;

@@ -207,8 +207,10 @@ impl Control {
     }
 
     pub(super) fn reset_breaker(&mut self, accounts: Option<u64>) {
-        self.breaker = None;
-        self.failures.clear();
+        // Accounts stay parked unless their failures are what was accepted.
+        if let Some(Trip { reason: TripReason::Failures { .. }, .. }) = self.breaker.take() {
+            self.failures.clear();
+        }
         self.accounts = accounts.or(self.accounts);
     }
 

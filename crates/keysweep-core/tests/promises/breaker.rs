@@ -158,6 +158,18 @@ fn failures_in_as_many_accounts_as_the_limit_trip_the_breaker() {
 }
 
 #[test]
+fn a_reset_for_another_reason_leaves_an_account_parked() {
+    let mut world = mk_world(21);
+    world.run(0, 6);
+    assert!(world.sweep(day(7)).steps.is_empty(), "a surge");
+    fail(&mut world, 0);
+    world.write(day(7), Body::BreakerReset { reason: "known".into(), keys: 21, accounts: None });
+    let plan = world.sweep(day(7));
+    assert!(!plan.steps.is_empty());
+    assert!(plan.steps.iter().all(|ticket| ticket.identity().account != mk_account_id(0)));
+}
+
+#[test]
 fn while_it_is_paused_nothing_starts() {
     let mut world = mk_world(3);
     world.run(0, 6);

@@ -35,7 +35,7 @@ reason = "break glass"
 until = "2027-06-30"
 "#;
 
-const MATCH_FIELDS: [&str; 6] = ["ous", "accounts", "account_tags", "users", "paths", "user_tags"];
+pub(super) const MATCH_FIELDS: [&str; 6] = ["ous", "accounts", "account_tags", "users", "paths", "user_tags"];
 
 /// The text of `config/keysweep.toml`. It can be loaded as it is, and gives the defaults.
 #[must_use]

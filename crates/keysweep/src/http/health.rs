@@ -5,8 +5,27 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::config::period::Period;
+
 /// Sweeps that may fail in a row before the process is no longer ready. One or two failures are a bad moment of AWS.
 const FAILURES: u32 = 3;
+
+/// Intervals without a sweep that came to its end, after which what is shown is old: one that fails now and then is
+/// tried again within minutes.
+const INTERVALS: u32 = 3;
+
+/// The last sweep that came to its end, in this process or an earlier one.
+#[derive(Debug, Clone, Copy)]
+pub struct LastSweep {
+    /// Accounts that it scanned.
+    pub scanned: u64,
+    /// Accounts that failed.
+    pub failed: u64,
+    /// How long ago it ended, in operational time.
+    pub ago: Duration,
+    /// How often sweeps begin, in operational time.
+    pub interval: Duration,
+}
 
 /// What the daemon knows of itself, for [`healthy`](Self::unhealthy) and [`ready`](Self::missing). Cheap to clone.
 #[derive(Debug, Clone, Default)]
@@ -71,10 +90,9 @@ impl Health {
         (silence > Self::SILENCE).then(|| format!("the work loop has not moved for {} s", silence.as_secs()))
     }
 
-    /// What is missing before what is shown can be relied on. `swept` tells whether any sweep ever came to its end,
-    /// in this process or an earlier one.
+    /// What is missing before what is shown can be relied on.
     #[must_use]
-    pub fn missing(&self, swept: bool) -> Vec<String> {
+    pub fn missing(&self, last: Option<LastSweep>) -> Vec<String> {
         let signs = self.signs();
         let mut missing = Vec::new();
         if signs.draining {
@@ -83,10 +101,25 @@ impl Health {
         if let Some(why) = &signs.store {
             missing.push(format!("the store takes no more entries: {why}"));
         }
-        if !swept {
-            missing.push("no sweep has come to its end yet".to_owned());
+        match last {
+            None => missing.push("no sweep has come to its end yet".to_owned()),
+            Some(LastSweep { scanned: 0, failed: failed @ 1.., .. }) => {
+                missing.push(format!(
+                    "not one of {failed} accounts could be scanned; `keysweep doctor` says why"
+                ));
+            }
+            Some(LastSweep { ago, interval, .. })
+                if ago > interval.saturating_mul(INTERVALS) + Self::SILENCE =>
+            {
+                missing.push(format!(
+                    "the last sweep ended {} ago and one is due every {}",
+                    in_minutes(ago),
+                    in_minutes(interval)
+                ));
+            }
+            Some(_) => {}
         }
-        if let Some(why) = signs.failure.as_ref().filter(|_| signs.failures >= FAILURES || !swept) {
+        if let Some(why) = signs.failure.as_ref().filter(|_| signs.failures >= FAILURES || last.is_none()) {
             missing.push(format!("sweeps fail, {} in a row: {why}", times(signs.failures)));
         }
         missing
@@ -95,6 +128,10 @@ impl Health {
     fn signs(&self) -> MutexGuard<'_, Signs> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn in_minutes(span: Duration) -> Period {
+    Period::from_secs(span.as_secs() / 60 * 60)
 }
 
 fn times(count: u32) -> String {
@@ -119,17 +156,25 @@ mod tests {
         assert_eq!(health.unhealthy(began + Health::SILENCE * 2), None);
     }
 
+    fn mk_sweep() -> LastSweep {
+        let hour = Duration::from_secs(3600);
+        LastSweep { scanned: 3, failed: 1, ago: hour, interval: hour * 6 }
+    }
+
     #[test]
     fn one_failed_sweep_after_a_good_one_does_not_unready_and_three_do() {
         let health = Health::new();
         for _ in 0..2 {
             health.sweep_failed("list accounts: throttled");
-            assert_eq!(health.missing(true), Vec::<String>::new());
+            assert_eq!(health.missing(Some(mk_sweep())), Vec::<String>::new());
         }
         health.sweep_failed("list accounts: throttled");
-        assert_eq!(health.missing(true), ["sweeps fail, 3 times in a row: list accounts: throttled"]);
+        assert_eq!(
+            health.missing(Some(mk_sweep())),
+            ["sweeps fail, 3 times in a row: list accounts: throttled"]
+        );
         health.sweep_succeeded();
-        assert_eq!(health.missing(true), Vec::<String>::new());
+        assert_eq!(health.missing(Some(mk_sweep())), Vec::<String>::new());
     }
 
     #[test]
@@ -138,7 +183,22 @@ mod tests {
         health.store_failed("no space left on device");
         health.sweep_failed("no credentials");
         health.draining();
-        let missing = health.missing(false);
+        let missing = health.missing(None);
         assert_eq!(missing.len(), 4, "{missing:?}");
+    }
+
+    #[test]
+    fn a_sweep_that_saw_no_account_and_one_that_is_long_ago_leave_nothing_to_rely_on() {
+        let health = Health::new();
+        let blind = LastSweep { scanned: 0, failed: 40, ..mk_sweep() };
+        let told = ["not one of 40 accounts could be scanned; `keysweep doctor` says why"];
+        assert_eq!(health.missing(Some(blind)), told);
+        // Whoever leaves every account out has asked for it.
+        let none = LastSweep { scanned: 0, failed: 0, ..mk_sweep() };
+        assert_eq!(health.missing(Some(none)), [""; 0]);
+        let limit = Duration::from_secs(18 * 3600) + Health::SILENCE;
+        assert_eq!(health.missing(Some(LastSweep { ago: limit, ..mk_sweep() })), [""; 0]);
+        let old = LastSweep { ago: Duration::from_secs(20 * 3600), ..mk_sweep() };
+        assert_eq!(health.missing(Some(old)), ["the last sweep ended 20h ago and one is due every 6h"]);
     }
 }

@@ -18,7 +18,7 @@ use tokio::sync::Semaphore;
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::timeout::TimeoutLayer;
 
-use super::health::Health;
+use super::health::{Health, LastSweep};
 use super::page;
 use crate::engine::Engine;
 use crate::metrics::inventory::{Observed, families};
@@ -124,8 +124,19 @@ async fn not_allowed(method: Method) -> Told {
 
 impl App {
     fn missing(&self) -> Vec<String> {
-        let swept = self.engine.store().read(|state| state.control().last_sweep.is_some());
-        self.health.missing(swept)
+        let (clock, interval) = (self.engine.clock(), self.engine.config().scan.interval);
+        let now = clock.now();
+        let last = self.engine.store().read(|state| {
+            state.control().last_sweep.as_ref().map(|sweep| LastSweep {
+                scanned: sweep.scanned,
+                failed: sweep.failed,
+                // A clock that was put back says nothing.
+                ago: clock
+                    .operational_span(Duration::try_from(now.duration_since(sweep.at)).unwrap_or_default()),
+                interval: clock.operational_span(interval),
+            })
+        });
+        self.health.missing(last)
     }
 
     fn scrape(&self) -> Result<String, prometheus::Error> {

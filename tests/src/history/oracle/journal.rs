@@ -146,8 +146,17 @@ impl Inner {
                     self.unsettled.values_mut().filter(|open| open.account == account && open.life < life);
                 older.for_each(|open| open.scanned += 1);
             }
-            "breaker_tripped" => self.tripped = true,
-            "breaker_reset" => self.tripped = false,
+            "breaker_tripped" => {
+                self.tripped = true;
+                self.tripped_by_failures = line["reason"]["cause"] == "failures";
+            }
+            "breaker_reset" => {
+                self.tripped = false;
+                // Whoever accepts failures lets their accounts go on.
+                if self.tripped_by_failures {
+                    self.failed.clear();
+                }
+            }
             "sweep_finished" => self.sweep_finished(sim, line),
             _ => {}
         }
