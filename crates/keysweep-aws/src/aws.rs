@@ -12,6 +12,7 @@ use keysweep_core::ticket::Warrant;
 use secrecy::ExposeSecret as _;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use crate::change::{self, Prepared};
 use crate::connect::{self, ConnectError};
@@ -227,7 +228,8 @@ impl Hub {
     {
         let start = Instant::now();
         pulse::begins();
-        let result = call.await.map_err(|error| classify(&error, self.external_id()));
+        let span = tracing::debug_span!("call", otel.name = api, api);
+        let result = call.instrument(span).await.map_err(|error| classify(&error, self.external_id()));
         pulse::ends();
         let told = result.as_ref().map(|_| ()).map_err(|(kind, _)| *kind);
         self.observer().call(api, told, start.elapsed());

@@ -10,6 +10,7 @@ use keysweep_core::ids::{KeyIdentity, UserName};
 use keysweep_core::planted;
 use keysweep_core::ticket::{Action, Order, Warrant};
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use crate::aws::Hub;
 use crate::fault::{Cause, FaultKind, classify};
@@ -75,16 +76,20 @@ impl Prepared {
             };
         }
         let start = Instant::now();
-        let outcome = match self.call().await {
-            CallOutcome::Unclear { .. } if planted!(BlindRetry) => self.call().await,
-            outcome => outcome,
+        let api = api_of(self.action);
+        let sent = async {
+            match self.call().await {
+                CallOutcome::Unclear { .. } if planted!(BlindRetry) => self.call().await,
+                outcome => outcome,
+            }
         };
+        let outcome = sent.instrument(tracing::debug_span!("call", otel.name = api, api)).await;
         let told = match &outcome {
             CallOutcome::Accepted { .. } => Ok(()),
             CallOutcome::Refused { kind, .. } => Err(*kind),
             CallOutcome::Unclear { .. } => Err(FaultKind::Transient),
         };
-        self.hub.observer().call(api_of(self.action), told, start.elapsed());
+        self.hub.observer().call(api, told, start.elapsed());
         outcome
     }
 

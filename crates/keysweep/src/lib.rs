@@ -22,3 +22,4 @@ pub mod operator;
 mod safe;
 pub mod socket;
 pub mod sweep;
+pub mod telemetry;

@@ -50,17 +50,26 @@ pub enum LoggingError {
 /// Is told of every message that is logged, by its level.
 pub type Count = Arc<dyn Fn(Level) + Send + Sync>;
 
+/// Whoever else is told of spans, besides the log.
+pub type Traces = Box<dyn Layer<Registry> + Send + Sync>;
+
 /// Sends the messages of this process to `writer` from now on.
 ///
 /// `level` is a level, or a list of them by module as in `info,keysweep_aws=debug`.
 ///
 /// # Errors
 /// The level is none, or this was called before.
-pub fn init<W>(level: &str, form: Form, writer: W, count: Count) -> Result<(), LoggingError>
+pub fn init<W>(
+    level: &str,
+    form: Form,
+    writer: W,
+    count: Count,
+    traces: Option<Traces>,
+) -> Result<(), LoggingError>
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
-    let subscriber = subscriber(level, form, writer, count)?;
+    let subscriber = subscriber(level, form, writer, count, traces)?;
     tracing::subscriber::set_global_default(subscriber).map_err(|source| LoggingError::Taken { source })
 }
 
@@ -69,6 +78,7 @@ fn subscriber<W>(
     form: Form,
     writer: W,
     count: Count,
+    traces: Option<Traces>,
 ) -> Result<impl Subscriber + Send + Sync, LoggingError>
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
@@ -78,12 +88,13 @@ where
         .parse(level)
         .map_err(|source| LoggingError::Level { level: level.into(), source })?;
     let layer = tracing_subscriber::fmt::layer().with_writer(OneLine { writer, form });
-    let layer: Box<dyn Layer<Registry> + Send + Sync> = match form {
+    let layer: Traces = match form {
         Form::Text { colour } => layer.with_ansi(colour).with_target(false).boxed(),
         Form::Json => layer.json().flatten_event(true).with_current_span(false).boxed(),
     };
     let counted = layer.and_then(Counter(count)).with_filter(wanted).with_filter(filter_fn(may_be_shown));
-    Ok(Registry::default().with(counted))
+    let layers: Vec<Traces> = std::iter::once(counted.boxed()).chain(traces).collect();
+    Ok(Registry::default().with(layers))
 }
 
 /// Keeps each message on its line: names and reasons of others end none, begin none and move no cursor.
@@ -200,7 +211,7 @@ mod tests {
         let (log, levels) = (Log::default(), Arc::new(Mutex::new(Vec::new())));
         let (writer, counted) = (log.clone(), Arc::clone(&levels));
         let count: Count = Arc::new(move |level| counted.lock().unwrap().push(level));
-        let subscriber = subscriber(level, form, move || writer.clone(), count).unwrap();
+        let subscriber = subscriber(level, form, move || writer.clone(), count, None).unwrap();
         tracing::subscriber::with_default(subscriber, work);
         let levels = levels.lock().unwrap().clone();
         (log.text(), levels)

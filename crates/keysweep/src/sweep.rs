@@ -24,6 +24,7 @@ use keysweep_core::planted;
 use keysweep_core::state::{Body, Reach, State, TripReason};
 use keysweep_core::ticket::Ticket;
 use keysweep_store::AppendError;
+use tracing::Instrument as _;
 
 pub(crate) use self::account::in_words;
 pub(crate) use self::act::{Acted, act};
@@ -77,7 +78,7 @@ pub async fn sweep(engine: &Engine) -> Result<Swept, SweepError> {
     let started = engine.clock().instant();
     engine.metrics().scan_started();
     // Boxed, and its type forgotten: it is the deepest of all futures here.
-    let result = steps(engine, started).boxed().await;
+    let result = steps(engine, started).boxed().instrument(tracing::debug_span!("sweep")).await;
     if result.as_ref().is_err_and(|error| !matches!(error, SweepError::Stopped)) {
         engine.metrics().scan_failed();
     }

@@ -2,7 +2,11 @@
 
 mod cli_support;
 
+use std::path::Path;
+
+use clap::CommandFactory as _;
 use cli_support::{assert_golden, keysweep};
+use keysweep::cli::Cli;
 
 fn help(args: &[&str]) -> String {
     let ran = keysweep(&[args, &["--help"]].concat());
@@ -65,5 +69,57 @@ fn completions_and_man_pages_name_the_commands() {
     assert_eq!(keysweep(&["man", "--out", out.to_str().unwrap()]).code, 0);
     for name in ["keysweep.1", "keysweep-scan.1", "keysweep-keys-delete.1"] {
         assert!(out.join(name).is_file(), "{name}");
+    }
+}
+
+/// Commands of keysweep in a document: lines of their own and parts between backticks, up to a pipe, a redirection or a
+/// comment.
+fn commands(text: &str) -> impl Iterator<Item = &str> {
+    let parts = text.split(['`', '\n']).map(|part| part.trim().trim_start_matches("sudo "));
+    let ours =
+        parts.filter(|part| part.starts_with("keysweep ") && !part.contains("..., ") && !part.contains(": "));
+    ours.map(|part| {
+        [" | ", " > ", " #", " && "].iter().fold(part, |part, end| part.split(end).next().unwrap()).trim()
+    })
+}
+
+/// Words as a shell would make them of quoted text.
+fn words(command: &str) -> Vec<String> {
+    let parts = command.split('"').enumerate();
+    let words = parts.flat_map(|(n, part)| match n % 2 {
+        0 => part.split_whitespace().map(str::to_owned).collect(),
+        _ => vec![part.to_owned()],
+    });
+    words
+        .map(|word| match word.as_str() {
+            "KEY" | "AKIA..." => "AKIAIOSFODNN7EXAMPLE".to_owned(),
+            "COUNT" => "3".to_owned(),
+            "$HUB" | "HUB_ARN" => "arn:aws:iam::111122223333:role/keysweep-hub".to_owned(),
+            _ => word,
+        })
+        .collect()
+}
+
+#[test]
+fn every_command_of_the_documents_can_be_typed() {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    for (document, least) in [
+        ("README.md", 10),
+        ("deploy/README.md", 1),
+        ("docs/RUNBOOK.md", 30),
+        ("docs/FIRST-WEEKS.md", 12),
+        ("docs/FAQ.md", 5),
+        ("docs/UPGRADING.md", 2),
+    ] {
+        let text = std::fs::read_to_string(top.join(document)).unwrap();
+        let mut seen = 0;
+        for command in commands(&text) {
+            seen += 1;
+            if let Err(error) = Cli::command().try_get_matches_from(words(command)) {
+                let help = error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+                assert!(help, "{document}: {command}: {error}");
+            }
+        }
+        assert!(seen >= least, "{document} has {seen} commands");
     }
 }

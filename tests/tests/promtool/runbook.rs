@@ -2,9 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use clap::CommandFactory as _;
-use keysweep::cli::Cli;
-
 use super::files::{alerts, runbook};
 
 /// What every section tells, in this order.
@@ -35,28 +32,4 @@ fn every_section_says_what_it_means_how_to_look_and_what_to_do() {
         let look = &section[found[1]..found[2]];
         assert!(look.contains("\n```sh\n"), "{title}: nothing to type");
     }
-}
-
-/// Commands of keysweep in the text, as lines of their own and between backticks, up to the first pipe.
-fn commands(text: &str) -> impl Iterator<Item = &str> {
-    let parts = text.split(['`', '\n']).map(str::trim).filter(|part| part.starts_with("keysweep "));
-    parts.map(|part| part.split(" | ").next().unwrap())
-}
-
-#[test]
-fn every_command_of_the_runbook_can_be_typed() {
-    let mut seen = 0;
-    let text = runbook();
-    for command in commands(&text) {
-        seen += 1;
-        let words = command.split_whitespace().map(|word| match word {
-            "KEY" => "AKIAIOSFODNN7EXAMPLE",
-            "COUNT" => "3",
-            word => word,
-        });
-        if let Err(error) = Cli::command().try_get_matches_from(words) {
-            panic!("{command}: {error}");
-        }
-    }
-    assert!(seen > 30, "the runbook has commands");
 }

@@ -32,7 +32,7 @@ pub(super) fn sources(global: &Global) -> Sources {
 /// `--verbose` asks for.
 pub(super) fn load(global: &Global, metrics: &Arc<Metrics>, console: &Console) -> Result<Config, CliError> {
     let config = read(global)?;
-    log(&config, quiet_level(console), metrics, console, io::stderr)?;
+    log(&config, quiet_level(console), metrics, console, io::stderr, None)?;
     Ok(config)
 }
 
@@ -57,6 +57,7 @@ pub(super) fn log<W>(
     metrics: &Arc<Metrics>,
     console: &Console,
     writer: W,
+    traces: Option<logging::Traces>,
 ) -> Result<(), CliError>
 where
     W: for<'w> tracing_subscriber::fmt::MakeWriter<'w> + Send + Sync + 'static,
@@ -67,7 +68,7 @@ where
         LogFormat::Auto | LogFormat::Json => Form::Json,
     };
     let metrics = Arc::clone(metrics);
-    logging::init(level, form, writer, Arc::new(move |level| metrics.log_message(level)))?;
+    logging::init(level, form, writer, Arc::new(move |level| metrics.log_message(level)), traces)?;
     Ok(())
 }
 

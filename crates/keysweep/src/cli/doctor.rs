@@ -32,7 +32,7 @@ pub(super) async fn doctor(global: &Global, args: &DoctorArgs, console: &Console
     let metrics = Metrics::new();
     let config = read(global)?;
     let bar = Bar::of_accounts(console.stderr_terminal, Arc::clone(&metrics));
-    log(&config, quiet_level(console), &metrics, console, Beside::new(bar.bar()))?;
+    log(&config, quiet_level(console), &metrics, console, Beside::new(bar.bar()), None)?;
     for warning in &config.warnings {
         console.warn(&warning.to_string());
     }

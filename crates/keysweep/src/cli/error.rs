@@ -14,6 +14,7 @@ use crate::iam::IamError;
 use crate::logging::LoggingError;
 use crate::socket::SocketError;
 use crate::sweep::OrganizationError;
+use crate::telemetry::TelemetryError;
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +34,9 @@ pub enum CliError {
     /// There is no log.
     #[error(transparent)]
     Logging(#[from] LoggingError),
+    /// Traces cannot be sent.
+    #[error(transparent)]
+    Telemetry(#[from] TelemetryError),
     /// Core dumps could not be switched off.
     #[error("switch off core dumps")]
     Harden {

@@ -13,13 +13,15 @@ use crate::clock::Clock;
 use crate::connect::GivenAws;
 use crate::daemon::{self, Parts};
 use crate::metrics::Metrics;
+use crate::telemetry::Telemetry;
 
 /// `run`.
 pub(super) async fn run(global: &Global, console: &Console) -> Result<Exit, CliError> {
     let metrics = Metrics::new();
     let config = read(global)?;
     let level = if console.verbose == 0 { config.log.level.clone() } else { quiet_level(console).into() };
-    log(&config, &level, &metrics, console, io::stderr)?;
+    let telemetry = Telemetry::from_environment()?;
+    log(&config, &level, &metrics, console, io::stderr, telemetry.layer())?;
     let ended = daemon::run(Parts {
         config,
         sources: sources(global),
@@ -28,7 +30,9 @@ pub(super) async fn run(global: &Global, console: &Console) -> Result<Exit, CliE
         given: GivenAws::default(),
         open: OpenOptions::default(),
     });
-    ended.await?;
+    let ended = ended.await;
+    telemetry.end().await;
+    ended?;
     Ok(Exit::Done)
 }
 

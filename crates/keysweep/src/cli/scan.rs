@@ -33,7 +33,7 @@ pub(super) async fn scan(global: &Global, args: &ScanArgs, console: &Console) ->
     let metrics = Metrics::new();
     let config = read(global)?;
     let bar = Bar::new(console.stderr_terminal, Arc::clone(&metrics));
-    log(&config, quiet_level(console), &metrics, console, Beside::new(bar.bar()))?;
+    log(&config, quiet_level(console), &metrics, console, Beside::new(bar.bar()), None)?;
     for warning in &config.warnings {
         console.warn(&warning.to_string());
     }

@@ -51,13 +51,14 @@ pub fn reference_markdown() -> String {
                 (format!("`{}`", header(&at)), describe(&at))
             };
             // Writing into a String cannot fail.
-            let _ = write!(text, "\n## {title}\n\n{about}\n\n| key | default | meaning |\n|---|---|---|\n");
+            let about = if about.is_empty() { about } else { about + "\n\n" };
+            let _ = write!(text, "\n## {title}\n\n{about}| key | default | meaning |\n|---|---|---|\n");
             section = Some(at);
         }
         let key = setting.path.last_key().unwrap_or_default();
         let _ = writeln!(text, "| `{key}` | `{}` | {} |", setting.value, describe(&setting.path));
     }
-    text.replace("\n\n\n", "\n\n")
+    text
 }
 
 /// The rules of the policy, of which there are none by default.

@@ -58,7 +58,7 @@ impl Stage {
         let file = File::create(&path).map_err(|source| DemoError::Files { path, source })?;
         let counted = Arc::clone(metrics);
         let count = Arc::new(move |level| counted.log_message(level));
-        Ok(logging::init("info", Form::Text { colour: false }, Arc::new(file), count)?)
+        Ok(logging::init("info", Form::Text { colour: false }, Arc::new(file), count, None)?)
     }
 
     /// Where the log is.

@@ -19,6 +19,7 @@ use keysweep_core::planted;
 use keysweep_core::policy::Subject;
 use keysweep_core::state::{Body, TripReason};
 use keysweep_core::ticket::{Action, Origin, Ticket, Warrant};
+use tracing::Instrument as _;
 
 use super::account::in_words;
 use super::organization::{access, look_up};
@@ -97,6 +98,13 @@ fn stopped_already(engine: &Engine, config: &Config, ticket: &Ticket) -> bool {
 /// When keysweep stops, a change is given up until its intent is about to be written, and from then on brought to its
 /// end.
 pub(crate) async fn act(engine: &Engine, aws: &Aws, config: &Arc<Config>, ticket: Ticket) -> Acted {
+    let (action, identity) = (ticket.action(), ticket.identity());
+    let (account, key) = (identity.account, &identity.key);
+    let span = tracing::debug_span!("change", otel.name = action.as_str(), %action, %account, %key);
+    one(engine, aws, config, ticket).instrument(span).await
+}
+
+async fn one(engine: &Engine, aws: &Aws, config: &Arc<Config>, ticket: Ticket) -> Acted {
     let (action, identity) = (ticket.action(), ticket.identity().clone());
     let stop = engine.stopping();
     let Some(_only_one) = stop.run_until_cancelled(engine.changes.key(&identity.key)).await else {

@@ -10,6 +10,7 @@ use keysweep_core::lifecycle::Record;
 use keysweep_core::state::State;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tracing::Instrument as _;
 
 use super::account::{AccountScanner, Progressed, Task};
 use super::lanes::{Lanes, Slot};
@@ -105,7 +106,8 @@ pub(super) async fn gather(
                 tracked: tracked.remove(&target.account.id).unwrap_or_default(),
                 list_inactive,
             };
-            running.spawn(scan(lanes.clone(), slot, target.account, access, task));
+            let span = tracing::debug_span!("scan", account = %target.account.id);
+            running.spawn(scan(lanes.clone(), slot, target.account, access, task).instrument(span));
             while let Some(ended) = running.try_join_next() {
                 let (account, outcome) = joined(ended);
                 finish(&mut done, account, outcome);
