@@ -71,14 +71,15 @@ impl Clock {
         Self(Arc::new(Hands { run, started: Instant::now(), policy }))
     }
 
-    /// Policy time.
+    /// Policy time, in whole milliseconds: people read it, in reasons and in the journal.
     #[must_use]
     pub fn now(&self) -> Timestamp {
-        match &self.0.policy {
+        let now = match &self.0.policy {
             Policy::Wall => Timestamp::now(),
             Policy::Told(wall) => wall.0(),
             Policy::Scaled { from, factor } => later(*from, self.0.started.elapsed().mul_f64(*factor)),
-        }
+        };
+        Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now)
     }
 
     /// Operational wall time: what AWS's clock is compared with, and what sessions expire by.
@@ -150,5 +151,11 @@ mod tests {
         assert_eq!(clock.now(), "2026-01-03T00:00:00Z".parse().unwrap());
         assert_eq!(clock.operational(), "2026-01-01T00:00:02Z".parse().unwrap());
         assert_eq!(clock.operational_span(Duration::from_secs(86_400)), Duration::from_secs(1));
+    }
+
+    #[test]
+    fn policy_time_has_whole_milliseconds() {
+        let wall: Timestamp = "2026-01-01T00:00:00.123987654Z".parse().unwrap();
+        assert_eq!(Clock::told(1, move || wall).now(), "2026-01-01T00:00:00.123Z".parse().unwrap());
     }
 }
