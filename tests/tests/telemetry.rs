@@ -117,6 +117,6 @@ async fn an_address_that_is_none_is_told_before_anything_begins() {
     let mut command = site.command(&["run"]);
     command.env("OTEL_EXPORTER_OTLP_ENDPOINT", "not an address");
     let (code, _, messages) = keysweep_tests::site::finished(command).await;
-    assert_eq!(code, 1, "{messages}");
+    assert_eq!(code, 2, "{messages}");
     assert!(messages.contains("OpenTelemetry"), "{messages}");
 }

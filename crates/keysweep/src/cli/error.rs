@@ -132,7 +132,7 @@ impl CliError {
     #[must_use]
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Config(_) | Self::Usage(_) => Exit::Usage,
+            Self::Config(_) | Self::Usage(_) | Self::Telemetry(_) => Exit::Usage,
             Self::Refused(_)
             | Self::Iam(_)
             | Self::Logging(_)
