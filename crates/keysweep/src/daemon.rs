@@ -1,8 +1,9 @@
 //! The daemon: configuration -> build -> run -> drain.
 //!
-//! Three tasks, each owned and joined here: the sweeps, the HTTP server, the socket. If one of them ends by itself the
+//! Four tasks, each owned and joined here: the sweeps, the HTTP server, the socket, the backups. If one of them ends by itself the
 //! daemon ends, and says why.
 
+mod backups;
 mod signals;
 
 use std::io;
@@ -133,6 +134,11 @@ impl Daemon {
         tasks.spawn(async move {
             work(&worked.0, &worked.1).await;
             ("sweeps", Ok(()))
+        });
+        let kept = Arc::clone(&engine);
+        tasks.spawn(async move {
+            backups::work(&kept).await;
+            ("backups", Ok(()))
         });
         Ok(Self { engine, health, sources, http, tasks })
     }

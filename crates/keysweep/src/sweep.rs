@@ -305,6 +305,7 @@ fn tell(engine: &Engine, plan: &Plan) {
             | Body::BreakerReset { .. }
             | Body::Paused { .. }
             | Body::Resumed { .. }
+            | Body::Restored { .. }
             | Body::SweepFinished { .. } => {}
         }
     }

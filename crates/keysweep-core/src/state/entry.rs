@@ -146,6 +146,17 @@ pub enum Body {
         /// Why.
         reason: String,
     },
+    /// The journal was put back from a backup: whatever came after that is forgotten. Its actor is who ordered it.
+    Restored {
+        /// When the backup was made.
+        created_at: Timestamp,
+        /// Version of the program that made it.
+        version: String,
+        /// Number of the last entry in it.
+        last_seq: u64,
+        /// Its SHA-256, in hexadecimal, as it stands in its last line.
+        sha256: String,
+    },
     /// A sweep came to its end.
     SweepFinished {
         /// How long it took.
@@ -179,6 +190,7 @@ impl Body {
             Self::BreakerReset { .. } => "breaker_reset",
             Self::Paused { .. } => "paused",
             Self::Resumed { .. } => "resumed",
+            Self::Restored { .. } => "restored",
             Self::SweepFinished { .. } => "sweep_finished",
         }
     }
