@@ -19,6 +19,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+pub use self::backups::work as keep_backups;
 use self::signals::{Signal, Signals};
 use crate::clock::Clock;
 use crate::config::{self, Config, ConfigError, Sources};
@@ -137,7 +138,7 @@ impl Daemon {
         });
         let kept = Arc::clone(&engine);
         tasks.spawn(async move {
-            backups::work(&kept).await;
+            keep_backups(&kept).await;
             ("backups", Ok(()))
         });
         Ok(Self { engine, health, sources, http, tasks })

@@ -14,6 +14,7 @@ use keysweep_core::state::{Body, Entry, Pause, State};
 
 use super::error::{BackupError, RestoreError};
 use super::read::{Backup, Opened, agrees, open};
+use super::write::remove_if_there;
 use crate::error::{AppendError, OpenError};
 use crate::files::{Files, create_private_dir, free_name};
 use crate::journal::{self, Journal, Scanned, Segment, list};
@@ -95,7 +96,7 @@ pub fn restore(order: &Restoration<'_>) -> Result<Restored, RestoreError> {
 pub fn unfinished_restoration(data_dir: &Path) -> Option<String> {
     let marker = marker(data_dir);
     let named = fs::read_to_string(&marker).map(|text| text.trim().to_owned());
-    // Cut off before its content was written, it still says what it says.
+    // Whoever emptied it: that it is there is what counts.
     marker.exists().then(|| named.ok().filter(|name| !name.is_empty()).unwrap_or_else(|| "FILE".into()))
 }
 
@@ -226,16 +227,22 @@ fn exchange(order: &Restoration<'_>, staging: &Path, unfinished: bool) -> Result
     Ok(aside)
 }
 
+/// Makes the marker, complete from its first moment on.
 fn mark(order: &Restoration<'_>, marker: &Path) -> io::Result<()> {
-    let marked = order.files.create(marker).and_then(|mut file| {
+    let new = marker.with_extension("new");
+    let marked = remove_if_there(&new).and_then(|()| {
+        let mut file = order.files.create(&new)?;
         file.write_all(format!("{}\n", order.file.display()).as_bytes())?;
         file.sync_data()?;
+        order.files.rename(&new, marker)?;
         order.files.sync_dir(order.data_dir)
     });
     marked.inspect_err(|_| {
         // Nothing was exchanged: data_dir is whole, and must not be taken for what it is not.
-        if let Err(error) = fs::remove_file(marker) {
-            tracing::warn!(%error, path = %marker.display(), "marker not removed");
+        for path in [new.as_path(), marker] {
+            if let Err(error) = remove_if_there(path) {
+                tracing::warn!(%error, path = %path.display(), "marker not removed");
+            }
         }
     })
 }

@@ -88,7 +88,8 @@ fn free(file: &Path) -> Result<(), BackupError> {
     }
 }
 
-fn remove_if_there(file: &Path) -> io::Result<()> {
+/// Removes a file; that there is none is well.
+pub(super) fn remove_if_there(file: &Path) -> io::Result<()> {
     match std::fs::remove_file(file) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         Ok(()) | Err(_) => Ok(()),

@@ -33,8 +33,8 @@ enum Failure {
     Interrupted,
 }
 
-/// Makes backups when they are due, until the engine stops.
-pub(super) async fn work(engine: &Arc<Engine>) {
+/// Makes backups when they are due, until the engine stops. One at a time for each engine.
+pub async fn work(engine: &Arc<Engine>) {
     let stop = engine.stopping();
     let mut keeper = Keeper::default();
     while !stop.is_cancelled() {
