@@ -97,7 +97,7 @@ pub(super) async fn restore(
     console: &Console,
 ) -> Result<Exit, CliError> {
     let data_dir = read(global)?.data_dir;
-    is_ours(&data_dir)?;
+    let existed = is_ours(&data_dir)?;
     let file = absolute(file.into())?;
     let (dir, at, actor) = (data_dir.clone(), Clock::system().now(), own_name());
     let restored = tokio::task::spawn_blocking(move || {
@@ -118,6 +118,12 @@ pub(super) async fn restore(
         manifest.created_at,
         manifest.version,
     ));
+    if !existed && rustix::process::geteuid().is_root() {
+        console.warn(&format!(
+            "{} belongs to root now: if keysweep runs as another user, give it to that one (chown -R)",
+            data_dir.display()
+        ));
+    }
     for path in aside {
         console.say(&format!("what was there is kept as {}", path.display()));
     }
