@@ -270,6 +270,33 @@ async fn a_backup_with_an_entry_that_is_not_known_is_refused_and_nothing_is_touc
 }
 
 #[tokio::test]
+async fn a_backup_is_broken_off_wherever_it_is_and_leaves_nothing() {
+    let (dir, _, _) = mk_file().await;
+    let (data, file) = (dir.path().join("data"), dir.path().join("second.jsonl"));
+    let mut asked = 0;
+    loop {
+        let left = AtomicUsize::new(asked);
+        let new = NewBackup {
+            data_dir: &data,
+            view: None,
+            file: &file,
+            writer: "unfinished",
+            created_at: mk_at(5000),
+            version: "0.1.0",
+            stop: &|| left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)).is_err(),
+            files: &Disk,
+        };
+        match back_up(&new) {
+            Ok(_) => break,
+            Err(BackupError::Stopped) => assert_eq!(names(dir.path()), ["backup.jsonl", "data"]),
+            Err(error) => panic!("{error}"),
+        }
+        asked += 1;
+    }
+    assert!(asked > 20, "while it is written, hashed and gone through");
+}
+
+#[tokio::test]
 async fn nothing_is_overwritten() {
     let (dir, file, bytes) = mk_file().await;
     let message = made(&dir.path().join("data"), &file, None, &Disk).unwrap_err().to_string();
@@ -581,11 +608,11 @@ async fn the_newest_backup_is_the_last_that_is_whole_and_not_of_a_time_to_come()
     fs::create_dir(&shelf).unwrap();
     let ours = Shelf { dir: &shelf };
     let now: Timestamp = "2026-01-05T00:00:00Z".parse().unwrap();
-    assert_eq!(ours.newest(now).unwrap(), None);
+    assert_eq!(ours.newest(now, &|| false).unwrap(), None);
     let whole = mk_shelf(&file, &shelf, "2026-01-02T03:00:00Z");
     let cut = mk_shelf(&file, &shelf, "2026-01-03T03:00:00Z");
     fs::write(cut, &bytes[..bytes.len() - 10]).unwrap();
     mk_shelf(&file, &shelf, "2026-01-06T03:00:00Z");
-    assert_eq!(ours.newest(now).unwrap().unwrap().path, whole);
-    assert!(Shelf { dir: &dir.path().join("none") }.newest(now).is_err());
+    assert_eq!(ours.newest(now, &|| false).unwrap().unwrap().path, whole);
+    assert!(Shelf { dir: &dir.path().join("none") }.newest(now, &|| false).is_err());
 }

@@ -181,8 +181,8 @@ impl Engine {
         self.stopping.clone()
     }
 
-    /// Whether Inactive keys of unknown origin are to be listed: while the pause of a new data_dir lasts, the only
-    /// one that nobody asked for.
+    /// Whether Inactive keys of unknown origin are to be listed: while the pause of a new or restored data_dir
+    /// lasts, the only one that is not an operator's.
     pub(crate) fn lists_inactive(&self) -> bool {
         self.store.read(|state| state.control().paused.as_ref().is_some_and(|pause| pause.by == OURSELVES))
     }

@@ -23,7 +23,7 @@ const REMEMBERED: Duration = Duration::from_secs(14 * 24 * 3600);
 /// What restrains changes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Control {
-    /// Set while an operator, or a new data_dir, stops every automatic change.
+    /// Set while an operator, a new data_dir or a restoration stops every automatic change.
     pub paused: Option<Pause>,
     /// Set while the breaker is open.
     pub breaker: Option<Trip>,

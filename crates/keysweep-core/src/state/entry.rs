@@ -136,7 +136,7 @@ pub enum Body {
         /// How many accounts are the new baseline, where known.
         accounts: Option<u64>,
     },
-    /// An operator, or a new data_dir, stopped every automatic change.
+    /// An operator, a new data_dir or a restoration stopped every automatic change.
     Paused {
         /// Why.
         reason: String,

@@ -47,7 +47,7 @@ fn p3_grace_starts_over() {
     assert_eq!(watched(&world), Duration::ZERO);
     assert_eq!(world.run(16, 29), 0, "fourteen days more");
     assert!(world.run(30, 31) > 0, "and then it goes on");
-    assert_eq!(world.state_of(0), "deleting");
+    assert_eq!(world.state_of(0), "deleted");
 }
 
 #[test]

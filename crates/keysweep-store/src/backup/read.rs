@@ -12,7 +12,7 @@ use super::error::BackupError;
 use super::manifest::{MAX_FIRST_LINE, Manifest, Part, Peek, VERSION, last_line};
 use crate::error::JournalError;
 use crate::hash::Hash;
-use crate::journal::{BUFFER, Scanned, Segment, Snapshots, scan_with};
+use crate::journal::{BUFFER, Scanned, Segment, Snapshots, Visit, scan_with};
 
 /// A backup that was found to be whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +32,12 @@ pub struct Backup {
 /// # Errors
 /// What is wrong with it.
 pub fn inspect(path: &Path) -> Result<Backup, BackupError> {
-    open(path).map(|opened| opened.backup)
+    inspect_until(path, &|| false)
+}
+
+/// The same; `stop` is asked now and then whether to break off.
+pub(super) fn inspect_until(path: &Path, stop: &dyn Fn() -> bool) -> Result<Backup, BackupError> {
+    open(path, stop).map(|opened| opened.backup)
 }
 
 /// A backup that was checked, and its segments.
@@ -42,8 +47,8 @@ pub(super) struct Opened {
     parts: Vec<(Part, u64)>,
 }
 
-/// As [`inspect`].
-pub(super) fn open(path: &Path) -> Result<Opened, BackupError> {
+/// As [`inspect_until`].
+pub(super) fn open(path: &Path, stop: &dyn Fn() -> bool) -> Result<Opened, BackupError> {
     let failed = |source| BackupError::Read { path: path.into(), source };
     let file = File::open(path).map_err(failed)?;
     let bytes = file.metadata().map_err(failed)?.len();
@@ -62,7 +67,7 @@ pub(super) fn open(path: &Path) -> Result<Opened, BackupError> {
         }
         Some(_) => {}
     }
-    let sha256 = checksum(&file, bytes - end).map_err(failed)?;
+    let sha256 = checksum(&file, bytes - end, stop).map_err(failed)?.ok_or(BackupError::Stopped)?;
     let mut last = Vec::new();
     (&file).read_to_end(&mut last).map_err(failed)?;
     if last != last_line(sha256).as_bytes() {
@@ -76,7 +81,7 @@ pub(super) fn open(path: &Path) -> Result<Opened, BackupError> {
     }
     let backup = Backup { path: path.into(), manifest, sha256: sha256.to_string(), bytes };
     let opened = Opened { backup, file: Arc::new(file), parts };
-    opened.check()?;
+    opened.check(stop)?;
     Ok(opened)
 }
 
@@ -91,7 +96,7 @@ impl Opened {
     }
 
     /// Goes through the journal in it.
-    fn check(&self) -> Result<(), BackupError> {
+    fn check(&self, stop: &dyn Fn() -> bool) -> Result<(), BackupError> {
         let path = &self.backup.path;
         let altered = |why| BackupError::Altered { path: path.clone(), why };
         let segments: Vec<Segment> =
@@ -104,8 +109,12 @@ impl Opened {
             let (part, at) = found.ok_or(io::ErrorKind::NotFound)?;
             Ok(Box::new(BufReader::with_capacity(BUFFER, self.section(*part, *at))))
         };
-        let scanned = scan_with::<JournalError>(&segments, &find, Snapshots::Skip, &mut |_| Ok(()));
-        let scanned = scanned.map_err(|error| self.in_words(error))?;
+        let go_on = &mut |_: Visit<'_>| if stop() { Err(BackupError::Stopped) } else { Ok(()) };
+        let scanned = scan_with::<BackupError>(&segments, &find, Snapshots::Skip, go_on);
+        let scanned = scanned.map_err(|error| match error {
+            BackupError::Journal(error) => self.in_words(error),
+            error => error,
+        })?;
         if agrees(&self.backup.manifest, &scanned) {
             Ok(())
         } else {
@@ -162,18 +171,19 @@ fn manifest(path: &Path, line: &[u8]) -> Result<Manifest, BackupError> {
     serde_json::from_slice(line).map_err(|_| BackupError::Altered { path: path.into(), why })
 }
 
-/// SHA-256 of the first bytes of a file, which is then read up to there.
-fn checksum(mut file: &File, bytes: u64) -> io::Result<Hash> {
+/// SHA-256 of the first bytes of a file, which is then read up to there; `None` if it was broken off.
+fn checksum(mut file: &File, bytes: u64, stop: &dyn Fn() -> bool) -> io::Result<Option<Hash>> {
     file.seek(SeekFrom::Start(0))?;
     let mut left = file.take(bytes);
     let mut buffer = vec![0; BUFFER];
     let mut sha = Sha256::new();
-    loop {
+    while !stop() {
         match left.read(&mut buffer)? {
-            0 => return Ok(Hash::from_bytes(sha.finalize().into())),
+            0 => return Ok(Some(Hash::from_bytes(sha.finalize().into()))),
             read => sha.update(buffer.get(..read).unwrap_or_default()),
         }
     }
+    Ok(None)
 }
 
 /// Part of a file, read without moving in it.

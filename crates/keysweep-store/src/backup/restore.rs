@@ -68,7 +68,7 @@ pub struct Restored {
 /// # Errors
 /// [`RestoreError`]; data_dir is then as it was, unless the error says otherwise.
 pub fn restore(order: &Restoration<'_>) -> Result<Restored, RestoreError> {
-    let opened = open(order.file)?;
+    let opened = open(order.file, &|| false)?;
     let dir = order.data_dir;
     create_private_dir(dir).map_err(|source| RestoreError::Write { path: dir.into(), source })?;
     let lock = Lock::take(dir).map_err(|error| match error {

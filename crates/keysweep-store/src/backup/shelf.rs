@@ -8,7 +8,7 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
 use super::error::BackupError;
-use super::read::{Backup, inspect, is_backup};
+use super::read::{Backup, inspect_until, is_backup};
 
 /// The end of the names of backups.
 pub const EXTENSION: &str = "jsonl";
@@ -38,17 +38,18 @@ fn time_of(name: &str) -> Option<Timestamp> {
 
 impl Shelf<'_> {
     /// The newest backup that is whole and not of a time to come, after which a clock that was ahead would wait for
-    /// ever. Damaged ones are logged and passed over.
+    /// ever. Damaged ones are logged and passed over. `stop` is asked now and then whether to break off.
     ///
     /// # Errors
-    /// If the directory cannot be read.
-    pub fn newest(&self, now: Timestamp) -> Result<Option<Backup>, BackupError> {
+    /// If the directory cannot be read, or it was broken off.
+    pub fn newest(&self, now: Timestamp, stop: &dyn Fn() -> bool) -> Result<Option<Backup>, BackupError> {
         for (path, at) in self.ours()? {
             if at > now {
                 continue;
             }
-            match inspect(&path) {
+            match inspect_until(&path, stop) {
                 Ok(backup) => return Ok(Some(backup)),
+                Err(BackupError::Stopped) => return Err(BackupError::Stopped),
                 Err(error) => tracing::error!(%error, "a backup cannot be relied on"),
             }
         }

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::error::BackupError;
 use super::manifest::{Manifest, first_line, last_line};
-use super::read::{Backup, inspect};
+use super::read::{Backup, inspect_until};
 use super::view::JournalView;
 use crate::error::JournalError;
 use crate::files::{Files, JournalFile};
@@ -54,7 +54,7 @@ pub fn back_up(new: &NewBackup<'_>) -> Result<Backup, BackupError> {
     // Left behind by a process of the same name that died.
     remove_if_there(&unfinished).map_err(failed)?;
     let made = fill(new, &view, &unfinished).and_then(|manifest| {
-        let backup = inspect(&unfinished)?;
+        let backup = inspect_until(&unfinished, new.stop)?;
         if backup.manifest != manifest {
             return Err(BackupError::Altered {
                 path: unfinished.clone(),

@@ -489,7 +489,7 @@ Examples:
   keysweep state restore keysweep-20261122T031500Z.jsonl
   keysweep state restore keysweep-20261122T031500Z.jsonl --force
   keysweep plan                                   then look,
-  keysweep resume --reason \"restored\"           and go on";
+  keysweep resume --reason \"restored\"             and go on";
 
 const BREAKER_EXAMPLES: &str = "\
 Examples:

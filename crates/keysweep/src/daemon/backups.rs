@@ -82,7 +82,7 @@ impl Keeper {
         let now = engine.clock().operational();
         if self.directory.as_ref() != Some(&wanted.directory) {
             *self = Self::default();
-            self.last = newest(wanted.directory.clone(), now).await?;
+            self.last = newest(engine, wanted.directory.clone(), now).await?;
             self.directory = Some(wanted.directory.clone());
         }
         if let Some(rest) = self.last.and_then(|last| rest(last, now, wanted.every)) {
@@ -103,8 +103,10 @@ fn rest(last: Timestamp, now: Timestamp, every: Duration) -> Option<Duration> {
 }
 
 /// When the newest backup in a directory was made that can be relied on.
-async fn newest(directory: PathBuf, now: Timestamp) -> Result<Option<Timestamp>, Failure> {
-    let looking = tokio::task::spawn_blocking(move || Shelf { dir: &directory }.newest(now));
+async fn newest(engine: &Engine, directory: PathBuf, now: Timestamp) -> Result<Option<Timestamp>, Failure> {
+    let stop = engine.stopping();
+    let looking =
+        tokio::task::spawn_blocking(move || Shelf { dir: &directory }.newest(now, &|| stop.is_cancelled()));
     let newest = looking.await.map_err(|_| Failure::Interrupted)??;
     Ok(newest.map(|backup| backup.manifest.created_at))
 }
