@@ -145,7 +145,7 @@ pub enum RestoreError {
         /// Who wrote it.
         version: String,
         /// Why.
-        source: OpenError,
+        source: Box<OpenError>,
     },
     /// The new journal could not be written. data_dir is as it was.
     #[error("write {}{}; nothing of data_dir was changed", path.display(), remedy(source))]

@@ -141,7 +141,7 @@ fn prepare(order: &Restoration<'_>, opened: &Opened, staging: &Path) -> Result<S
     let (segments, mut state, scanned) = replayed.map_err(|source| RestoreError::Replay {
         path: path.clone(),
         version: manifest.version.clone(),
-        source,
+        source: Box::new(source),
     })?;
     let why = "it changed while it was restored";
     let altered = || BackupError::Altered { path: path.clone(), why };
