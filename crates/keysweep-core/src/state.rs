@@ -313,6 +313,10 @@ impl<'a> Draft<'a> {
                 let accounts = *accounts;
                 self.control_mut().reset_breaker(accounts);
             }
+            Body::Restored { .. } => {
+                self.restored(entry);
+                self.control_mut().apply(entry);
+            }
             Body::Started { .. }
             | Body::ChangeFailed { .. }
             | Body::Paused { .. }
@@ -379,15 +383,25 @@ impl<'a> Draft<'a> {
             .get_or_insert_with(|| earlier.control.clone().unwrap_or_else(|| base.control.clone()))
     }
 
+    /// Every key that may have a record.
+    fn every_key(&self) -> BTreeSet<AccessKeyId> {
+        let pending = self.earlier.records.keys().chain(self.delta.records.keys());
+        self.base.records.keys().chain(pending).cloned().collect()
+    }
+
+    /// What was seen and announced before a backup leads to no change after its restoration.
+    fn restored(&mut self, entry: &Entry) {
+        for key in self.every_key() {
+            if let Some(mut record) = self.record(&key).cloned() {
+                record.start_over(entry.at);
+                self.delta.records.insert(key, Some(record));
+            }
+        }
+    }
+
     /// Takes due keys into the breaker's baseline: those named, or all.
     fn accept_due(&mut self, only: Option<&BTreeSet<AccessKeyId>>) {
-        let candidates: Vec<AccessKeyId> = match only {
-            Some(keys) => keys.iter().cloned().collect(),
-            None => {
-                let pending = self.earlier.records.keys().chain(self.delta.records.keys());
-                self.base.records.keys().chain(pending).cloned().collect()
-            }
-        };
+        let candidates = only.map_or_else(|| self.every_key(), BTreeSet::clone);
         for key in candidates {
             let Some(record) = self.record(&key) else { continue };
             if record.due.as_ref().is_some_and(|due| !due.accepted) {

@@ -89,6 +89,17 @@ pub enum OpenError {
         /// Why.
         source: io::Error,
     },
+    /// A restoration was cut off while journals were exchanged.
+    #[error(
+        "{}: a backup was being restored and that was cut off: run `keysweep state restore {backup}` again",
+        path.display()
+    )]
+    RestoreUnfinished {
+        /// What says so.
+        path: PathBuf,
+        /// The backup.
+        backup: String,
+    },
     /// A rebuild did not reach the disk.
     #[error("write the records: {detail}")]
     Projection {
@@ -176,7 +187,7 @@ pub enum JournalError {
 }
 
 /// What can be done about a disk that does not take what is written: no command of ours helps there.
-fn remedy(error: &io::Error) -> &'static str {
+pub(crate) fn remedy(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "; make room on its disk",
         io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => {

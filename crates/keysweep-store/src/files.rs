@@ -6,7 +6,7 @@ use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Only the user keysweep runs as may read what it keeps.
 const PRIVATE_FILE: u32 = 0o600;
@@ -116,13 +116,19 @@ pub(crate) fn size_below(dir: &Path) -> u64 {
 }
 
 /// Renames a directory to the first free of `<name>.<why>-1`, `-2` and so on.
-pub(crate) fn set_aside(dir: &Path, why: &str) -> io::Result<std::path::PathBuf> {
+pub(crate) fn set_aside(dir: &Path, why: &str) -> io::Result<PathBuf> {
+    let aside = free_name(dir, why)?;
+    fs::rename(dir, &aside)?;
+    Ok(aside)
+}
+
+/// The first free of `<name>.<why>-1`, `-2` and so on, beside a directory.
+pub(crate) fn free_name(dir: &Path, why: &str) -> io::Result<PathBuf> {
     let name = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let mut number = 1_u32;
     loop {
         let aside = dir.with_file_name(format!("{name}.{why}-{number}"));
         if !aside.try_exists()? {
-            fs::rename(dir, &aside)?;
             return Ok(aside);
         }
         number = number.checked_add(1).ok_or_else(|| io::Error::from(io::ErrorKind::AlreadyExists))?;

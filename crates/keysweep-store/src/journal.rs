@@ -10,7 +10,7 @@ mod writer;
 pub use self::audit::{Verified, export, verify};
 pub(crate) use self::backwards::backwards;
 pub(crate) use self::line::parse_entry;
-pub(crate) use self::scan::{Scanned, Snapshots, Visit, scan};
+pub(crate) use self::scan::{BUFFER, Scanned, Snapshots, Visit, scan, scan_with};
 pub(crate) use self::segment::{Segment, list, remove_unfinished};
 pub(crate) use self::writer::{Group, Journal, cut_tail};
 

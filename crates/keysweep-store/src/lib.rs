@@ -14,6 +14,7 @@
 //!
 //! No sled type is public here.
 
+mod backup;
 mod error;
 mod files;
 mod hash;
@@ -22,6 +23,11 @@ mod lock;
 mod projection;
 mod store;
 
+pub use self::backup::{
+    Backup, BackupError, EXTENSION as BACKUP_EXTENSION, JournalView, Manifest, NewBackup, Part, Restoration,
+    RestoreError, Restored, Shelf, back_up, file_name as backup_name, inspect, restore,
+    unfinished_restoration,
+};
 pub use self::error::{AppendError, CloseError, JournalError, OpenError, Problem, ReadError};
 pub use self::files::{Disk, Files, JournalFile};
 pub use self::journal::{Verified, export, verify};

@@ -158,6 +158,7 @@ pub(crate) fn by_key(entry: &Entry) -> Vec<(AccessKeyId, Cow<'_, Entry>)> {
         | Body::BreakerReset { .. }
         | Body::Paused { .. }
         | Body::Resumed { .. }
+        | Body::Restored { .. }
         | Body::SweepFinished { .. } => Vec::new(),
     }
 }

@@ -19,8 +19,10 @@ use tokio_util::task::TaskTracker;
 
 use self::append::{Queue, Request};
 use self::open::Parts;
+pub(crate) use self::open::read_all;
 pub use self::open::{Opened, Rebuilt, rebuild};
 use self::project::Projecting;
+use crate::backup::JournalView;
 use crate::error::{AppendError, CloseError, OpenError, ReadError};
 use crate::files::{Disk, Files, size_below};
 use crate::journal::{self, Journal, backwards};
@@ -56,7 +58,7 @@ pub struct ErrorCounts {
 
 /// Journal, projection and state of one data_dir. A handle: clones share them.
 ///
-/// Methods that are not async and touch files ([`Store::history`], [`Store::tail`], [`Store::size_on_disk`]) belong
+/// Methods that are not async and touch files ([`Store::history`], [`Store::tail`], [`Store::view`], [`Store::size_on_disk`]) belong
 /// into `spawn_blocking`.
 #[derive(Clone)]
 pub struct Store {
@@ -175,6 +177,16 @@ impl Store {
         }
         entries.reverse();
         Ok(entries)
+    }
+
+    /// The journal as it stands now, for a [backup](crate::back_up) that reads it while it goes on. Holds up appends for
+    /// as long as it takes to list the segments.
+    ///
+    /// # Errors
+    /// If they cannot be listed.
+    pub fn view(&self) -> Result<JournalView, ReadError> {
+        let journal = lock(&self.inner.journal);
+        Ok(JournalView::of_open(&self.inner.data_dir, journal.end())?)
     }
 
     /// Bytes of all files in the data_dir.

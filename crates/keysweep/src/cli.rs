@@ -18,6 +18,7 @@ mod progress;
 mod run;
 mod scan;
 pub mod schemas;
+mod state;
 mod stop;
 mod table;
 mod text;
@@ -129,7 +130,13 @@ impl Cli {
             Command::Journal { command: JournalCommand::Tail { number, format } } => {
                 journal::tail(global, number, format, console)
             }
-            Command::State { command: StateCommand::Rebuild } => journal::rebuild(global, console),
+            Command::State { command: StateCommand::Rebuild } => state::rebuild(global, console),
+            Command::State { command: StateCommand::Backup { to } } => {
+                state::backup(global, &to, console).await
+            }
+            Command::State { command: StateCommand::Restore { file, force } } => {
+                state::restore(global, &file, force, console).await
+            }
             Command::Config { command } => config::config(global, &command, console),
             Command::Doctor(args) => doctor::doctor(global, &args, console).await,
             Command::Iam { command } => iam::iam(global, &command, console),

@@ -54,6 +54,8 @@ pub struct Config {
     pub scan: Scan,
     /// `[policy]`, `[limits]` and `[notices]`.
     pub policy: Policy,
+    /// `[backup]`; `None` where none is asked for.
+    pub backup: Option<Backup>,
     /// `[http]`.
     pub http: Http,
     /// `[log]`.
@@ -122,6 +124,17 @@ pub struct Scan {
     pub source: ScanSource,
     /// Age above which a credential report is not used.
     pub report_max_age: Duration,
+}
+
+/// Backups of the journal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Backup {
+    /// Where they are.
+    pub directory: PathBuf,
+    /// Time from one to the next.
+    pub every: Duration,
+    /// How many are kept: at least one.
+    pub keep: usize,
 }
 
 /// Metrics, health and the API.

@@ -1,8 +1,9 @@
 //! The daemon: configuration -> build -> run -> drain.
 //!
-//! Three tasks, each owned and joined here: the sweeps, the HTTP server, the socket. If one of them ends by itself the
-//! daemon ends, and says why.
+//! Four tasks, each owned and joined here: the sweeps, the HTTP server, the socket, the backups. If one of them ends by
+//! itself the daemon ends, and says why.
 
+mod backups;
 mod introduction;
 mod signals;
 
@@ -18,6 +19,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+pub use self::backups::work as keep_backups;
 use self::introduction::Introduction;
 use self::signals::{Signal, Signals};
 use crate::clock::Clock;
@@ -134,6 +136,11 @@ impl Daemon {
         tasks.spawn(async move {
             work(&worked.0, &worked.1).await;
             ("sweeps", Ok(()))
+        });
+        let kept = Arc::clone(&engine);
+        tasks.spawn(async move {
+            keep_backups(&kept).await;
+            ("backups", Ok(()))
         });
         Ok(Self { engine, health, sources, http, tasks })
     }

@@ -34,6 +34,7 @@ pub struct Engine {
     metrics: Arc<Metrics>,
     latest: RwLock<Option<Arc<Latest>>>,
     sweep_wanted: Notify,
+    config_replaced: Notify,
     /// What was read of the organization and is believed for a while.
     organization: Mutex<Arc<OrganizationCache>>,
     /// Who may change what right now.
@@ -99,6 +100,7 @@ impl Engine {
             metrics,
             latest: RwLock::default(),
             sweep_wanted: Notify::new(),
+            config_replaced: Notify::new(),
             organization: Mutex::default(),
             changes: Changes::default(),
             stopping: CancellationToken::new(),
@@ -117,7 +119,13 @@ impl Engine {
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
         *self.aws.write().unwrap_or_else(PoisonError::into_inner) = Arc::default();
         *self.organization.lock().unwrap_or_else(PoisonError::into_inner) = Arc::default();
+        self.config_replaced.notify_one();
         self.request_sweep();
+    }
+
+    /// Waits until another configuration is put in force. One task can wait.
+    pub(crate) async fn config_replaced(&self) {
+        self.config_replaced.notified().await;
     }
 
     /// The connection to AWS, made when it is first needed.
@@ -173,8 +181,8 @@ impl Engine {
         self.stopping.clone()
     }
 
-    /// Whether Inactive keys of unknown origin are to be listed: while the pause of a new data_dir lasts, the only
-    /// one that nobody asked for.
+    /// Whether Inactive keys of unknown origin are to be listed: while the pause of a new or restored data_dir
+    /// lasts, the only one that is not an operator's.
     pub(crate) fn lists_inactive(&self) -> bool {
         self.store.read(|state| state.control().paused.as_ref().is_some_and(|pause| pause.by == OURSELVES))
     }

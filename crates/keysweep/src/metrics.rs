@@ -19,6 +19,7 @@ use prometheus::proto::MetricFamily;
 use prometheus::{Gauge, IntCounter, IntCounterVec, Opts, Registry, TextEncoder};
 
 use self::calls::Calls;
+use self::family::Family;
 
 /// The content type of what [`render`] gives.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -66,6 +67,15 @@ const SUPPRESSIONS: [Reason; 12] = [
     Reason::Protected,
 ];
 
+/// What is known of the backups that the configuration asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LastBackup {
+    /// There is none yet.
+    Never,
+    /// When the newest was made.
+    At(Timestamp),
+}
+
 /// Counters and histograms of this process. They live in a registry of their own, never in the global one.
 pub struct Metrics {
     registry: Registry,
@@ -84,6 +94,8 @@ pub struct Metrics {
     store_errors: IntCounterVec,
     /// What the store itself had counted when it was last asked: reads and writes.
     store_counted: Mutex<(u64, u64)>,
+    /// `None` where no backup is configured.
+    backup: Mutex<Option<LastBackup>>,
     config_successful: Gauge,
     config_loaded: Gauge,
     log_messages: IntCounterVec,
@@ -144,6 +156,7 @@ impl Metrics {
                 &["operation"],
             ),
             store_counted: Mutex::default(),
+            backup: Mutex::default(),
             config_successful: gauge(
                 "keysweep_config_last_reload_successful",
                 "Whether the last configuration load succeeded.",
@@ -264,6 +277,11 @@ impl Metrics {
         }
     }
 
+    /// What is known of the backups, or `None` where none is configured.
+    pub fn backup(&self, last: Option<LastBackup>) {
+        *self.backup.lock().unwrap_or_else(PoisonError::into_inner) = last;
+    }
+
     /// A message was logged.
     pub fn log_message(&self, level: tracing::Level) {
         let level = match level {
@@ -285,7 +303,23 @@ impl Metrics {
     /// The families of this process, to be [rendered](render) beside those of the inventory.
     #[must_use]
     pub fn families(&self) -> Vec<MetricFamily> {
-        self.registry.gather()
+        let mut families = self.registry.gather();
+        families.extend(self.backup_family().finish());
+        families
+    }
+
+    /// Where there never was a backup, it is as old as Unix time: an alert looks at one series alone.
+    fn backup_family(&self) -> Family {
+        let mut family = Family::new(
+            "keysweep_backup_last_success_timestamp_seconds",
+            "Unix time of the last successful state backup.",
+        );
+        match *self.backup.lock().unwrap_or_else(PoisonError::into_inner) {
+            None => {}
+            Some(LastBackup::Never) => family.push(&[], 0.0),
+            Some(LastBackup::At(at)) => family.push(&[], at),
+        }
+        family
     }
 }
 

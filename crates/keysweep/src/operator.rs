@@ -8,6 +8,7 @@ use keysweep_core::lifecycle::Finding;
 use keysweep_core::render::{Coverage, FindingRow, NextAction};
 use keysweep_core::state::Entry;
 use keysweep_core::ticket::Action;
+use keysweep_store::JournalView;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -46,6 +47,8 @@ pub enum Request {
         /// Why.
         reason: String,
     },
+    /// Which bytes on disk are the journal right now, for a backup.
+    JournalView,
     /// What the breaker stopped for, and, with the right count, its reset.
     BreakerReset {
         /// Why.
@@ -97,6 +100,12 @@ pub enum Reply {
     },
     /// To [`Request::BreakerReset`] without a count: the set that a reset would accept.
     Breaker(BreakerDocument),
+    /// To [`Request::JournalView`].
+    JournalView {
+        /// Which bytes.
+        #[schemars(with = "serde_json::Value")]
+        view: JournalView,
+    },
     /// It was not done.
     Refused {
         /// Why, in words.

@@ -306,6 +306,7 @@ fn tell(engine: &Engine, plan: &Plan) {
             | Body::BreakerReset { .. }
             | Body::Paused { .. }
             | Body::Resumed { .. }
+            | Body::Restored { .. }
             | Body::SweepFinished { .. } => {}
         }
     }

@@ -19,7 +19,7 @@ fn help(args: &[&str]) -> String {
 
 #[test]
 fn help_of_each_command_is_as_it_was_written() {
-    let commands: [&[&str]; 19] = [
+    let commands: [&[&str]; 21] = [
         &[],
         &["run"],
         &["scan"],
@@ -34,6 +34,8 @@ fn help_of_each_command_is_as_it_was_written() {
         &["journal"],
         &["journal", "tail"],
         &["state"],
+        &["state", "backup"],
+        &["state", "restore"],
         &["config"],
         &["config", "show"],
         &["doctor"],
@@ -48,7 +50,15 @@ fn help_of_each_command_is_as_it_was_written() {
 
 #[test]
 fn no_help_text_is_wider_than_a_hundred_columns() {
-    for command in [&[][..], &["scan"], &["doctor"], &["keys"], &["breaker", "reset"], &["keys", "delete"]] {
+    for command in [
+        &[][..],
+        &["scan"],
+        &["doctor"],
+        &["keys"],
+        &["breaker", "reset"],
+        &["state", "restore"],
+        &["keys", "delete"],
+    ] {
         let text = help(command);
         assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
     }

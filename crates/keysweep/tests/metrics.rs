@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use keysweep::metrics::inventory::{Observed, Tally, families};
-use keysweep::metrics::{Metrics, render};
+use keysweep::metrics::{LastBackup, Metrics, render};
 use keysweep_aws::{FaultKind, Observer};
 use keysweep_core::lifecycle::KeyEvent;
 use keysweep_core::plan::Reason;
@@ -64,6 +64,7 @@ fn everything() -> String {
     metrics.call("iam:ListAccessKeys", Ok(()), Duration::from_millis(80));
     metrics.call("iam:ListAccessKeys", Err(FaultKind::Throttled), Duration::from_secs(31));
     metrics.config_loaded(days_ago(3), true);
+    metrics.backup(Some(LastBackup::At(days_ago(1))));
     let (policy, seen, state) = (policy(), collection(), state());
     let observed = Observed {
         now: now(),
@@ -131,6 +132,22 @@ fn counters_that_are_known_begin_at_zero() {
     ] {
         assert!(text.lines().any(|line| line == series), "{series} is not in\n{text}");
     }
+}
+
+#[test]
+fn backups_that_nobody_asked_for_have_no_age_and_those_that_never_were_are_as_old_as_can_be() {
+    let metrics = Metrics::new();
+    let told = |metrics: &Metrics| {
+        let text = render(metrics.families()).unwrap();
+        series(&text, "keysweep_backup_last_success_timestamp_seconds").first().map(ToString::to_string)
+    };
+    assert_eq!(told(&metrics), None);
+    metrics.backup(Some(LastBackup::Never));
+    assert_eq!(told(&metrics).unwrap(), "keysweep_backup_last_success_timestamp_seconds 0");
+    metrics.backup(Some(LastBackup::At("2026-01-01T00:00:00Z".parse().unwrap())));
+    assert_eq!(told(&metrics).unwrap(), "keysweep_backup_last_success_timestamp_seconds 1767225600");
+    metrics.backup(None);
+    assert_eq!(told(&metrics), None);
 }
 
 #[test]

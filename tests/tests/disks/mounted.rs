@@ -106,3 +106,29 @@ async fn a_read_only_data_dir_is_named_and_the_audit_trail_can_still_be_read() {
     assert!(daemon.ends().await.0.success());
     stage.is_known(disk.run(&["keys", "show", &stage.key]).await);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_and_a_restoration_on_a_full_disk_say_so_and_change_nothing() {
+    let stage = mk_stage("").await;
+    let backup = stage.site.at("backup.jsonl").display().to_string();
+    let (code, _, messages) = stage.site.run(&["state", "backup", &backup]).await;
+    assert_eq!(code, 0, "{messages}");
+    let disk = mk_small_disk(&stage, 4096).await;
+    disk.fill().await;
+    let there = stage.data().join("backup.jsonl");
+    let (code, _, messages) = disk.run(&["state", "backup", there.to_str().unwrap()]).await;
+    assert_eq!(code, 1, "{messages}");
+    names(&messages, &there);
+    assert!(messages.contains("No space left on device") && messages.contains("make room"), "{messages}");
+    let (code, _, messages) = disk.run(&["state", "restore", &backup, "--force"]).await;
+    assert_eq!(code, 1, "{messages}");
+    assert!(messages.contains("No space left on device") && messages.contains("make room"), "{messages}");
+    assert!(messages.contains("nothing of data_dir was changed"), "{messages}");
+
+    disk.free().await;
+    disk.shell("test ! -e \"$1\"/backup.jsonl && test ! -e \"$1\"/journal.restoring").await;
+    stage.is_known(disk.run(&["keys", "show", &stage.key]).await);
+    let (code, _, messages) = disk.run(&["state", "restore", &backup, "--force"]).await;
+    assert_eq!(code, 0, "{messages}");
+    stage.is_known(disk.run(&["keys", "show", &stage.key]).await);
+}

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use keysweep::metrics::inventory::{Observed, families};
-use keysweep::metrics::{Metrics, render};
+use keysweep::metrics::{LastBackup, Metrics, render};
 use keysweep_aws::{FaultKind, Observer};
 
 use super::organization::{collection, days_ago, now, policy, state};
@@ -32,6 +32,7 @@ pub(crate) fn exposition() -> String {
     let metrics = Metrics::new();
     metrics.call("iam:ListAccessKeys", Err(FaultKind::Throttled), Duration::from_millis(80));
     metrics.config_loaded(days_ago(3), true);
+    metrics.backup(Some(LastBackup::At(days_ago(1))));
     let (policy, seen, state) = (policy(), collection(), state());
     let mut all = metrics.families();
     all.extend(families(&Observed {

@@ -32,6 +32,7 @@ const QUIET: [(&str, &[&str]); 7] = [
             "KeysweepConfigReloadFailed",
             "KeysweepJournalFailing",
             "KeysweepStoreFailing",
+            "KeysweepBackupStale",
             "KeysweepErrorsLogged",
         ],
     ),

@@ -17,14 +17,20 @@ const UNCLEAR_HOLD: Duration = Duration::from_secs(24 * 3600);
 /// Why it is held.
 const SENT_AND_NOT_SHOWN: &str = "a deactivation was sent and does not show";
 
+/// The setback of a flagged key after the restoration of a backup.
+pub(super) const RESTORED: &str = "a backup was restored: whether it was deactivated since is not known";
+
 /// Who places keysweep's own holds.
 const OURSELVES: &str = "keysweep";
 
 impl Record {
-    /// Whether a deactivation of ours may still show: the fate of its call was never told.
+    /// Whether a deactivation of ours may still show: the fate of its call was never told, or was forgotten when a
+    /// backup was restored. A notice goes out only to a key that was seen Active since.
     pub(crate) fn deactivation_may_show(&self) -> bool {
         let unclear = |hold: &Hold| hold.by == OURSELVES && hold.reason == SENT_AND_NOT_SHOWN;
-        matches!(self.state, State::Flagged(_)) && self.hold.as_ref().is_some_and(unclear)
+        let State::Flagged(data) = &self.state else { return false };
+        let forgotten = |setback: &Setback| data.notice.is_none() && setback.why == RESTORED;
+        self.hold.as_ref().is_some_and(unclear) || data.setback.as_ref().is_some_and(forgotten)
     }
 }
 

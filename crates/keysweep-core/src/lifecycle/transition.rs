@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 
-use super::step::step;
-use super::{Due, ExemptMark, Hold, KeyEvent, Record, State};
+use super::step::{RESTORED, step};
+use super::{Deactivated, Due, ExemptMark, Hold, KeyEvent, Record, Setback, State, Watch};
 use crate::ids::{AccessKeyId, AccountId, KeyIdentity};
 use crate::planted;
 use crate::ticket::Action;
@@ -164,6 +164,33 @@ fn apply(record: &mut Record, when: When, event: &KeyEvent) -> Option<bool> {
         }
     }
     Some(true)
+}
+
+impl Record {
+    /// After the restoration of a backup: what was announced, approved and watched before says nothing of the time in
+    /// between, in which owners may have objected and woken keys. Holds, exemptions and open intents stay.
+    pub(crate) fn start_over(&mut self, at: Timestamp) {
+        self.due = None;
+        match &mut self.state {
+            State::Flagged(data) => {
+                (data.notice, data.approval) = (None, None);
+                data.setback = Some(Setback { action: Action::Deactivate, at, why: RESTORED.into() });
+            }
+            State::Deactivating(data) => {
+                (data.flagged.notice, data.flagged.approval) = (None, None);
+            }
+            State::Deactivated(data) => data.start_over(),
+            State::Deleting(data) => data.deactivated.start_over(),
+            State::Active | State::Deleted(_) | State::Gone(_) => {}
+        }
+    }
+}
+
+impl Deactivated {
+    fn start_over(&mut self) {
+        (self.notice, self.approval) = (None, None);
+        self.watch = Watch::default();
+    }
 }
 
 impl State {

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
+
 use super::{By, Context, Reason, Wait};
 use crate::facts::Collection;
 use crate::ids::{AccessKeyId, AccountId};
@@ -97,13 +99,18 @@ pub(super) struct Caps<'a> {
     limits: &'a Limits,
     of_action: BTreeMap<Action, u32>,
     of_account: BTreeMap<AccountId, u32>,
+    /// Until then nobody knows what is left of them.
+    unknown_until: Option<Timestamp>,
 }
 
 impl<'a> Caps<'a> {
     pub(super) fn new(context: &Context<'a>) -> Self {
         let limits = &context.policy.limits;
-        let mut caps = Self { limits, of_action: BTreeMap::new(), of_account: BTreeMap::new() };
-        for change in context.state.control().changes_of_a_day(context.now) {
+        let control = context.state.control();
+        let unknown_until = control.caps_unknown_until(context.now);
+        let mut caps =
+            Self { limits, of_action: BTreeMap::new(), of_account: BTreeMap::new(), unknown_until };
+        for change in control.changes_of_a_day(context.now) {
             caps.count(change.action, change.account);
         }
         caps
@@ -123,6 +130,11 @@ impl<'a> Caps<'a> {
             Action::Reactivate if planted!(CapBlocksUndo) => limits.deactivations_per_day,
             Action::Reactivate => return Ok(()),
         };
+        if self.unknown_until.is_some() {
+            let why =
+                "a backup was restored: how many changes there were within 24 hours is not known".into();
+            return Err(Wait { action, reason: Reason::Cap, why, until: self.unknown_until });
+        }
         let most = everywhere.saturating_add(u32::from(planted!(CapOffByOne)));
         if self.of_action.get(&action).copied().unwrap_or(0) >= most {
             let why = format!("{everywhere} within 24 hours is the limit");

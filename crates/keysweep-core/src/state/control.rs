@@ -23,7 +23,7 @@ const REMEMBERED: Duration = Duration::from_secs(14 * 24 * 3600);
 /// What restrains changes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Control {
-    /// Set while an operator, or a new data_dir, stops every automatic change.
+    /// Set while an operator, a new data_dir or a restoration stops every automatic change.
     pub paused: Option<Pause>,
     /// Set while the breaker is open.
     pub breaker: Option<Trip>,
@@ -35,6 +35,9 @@ pub struct Control {
     pub accounts: Option<u64>,
     /// The last sweep that came to its end.
     pub last_sweep: Option<SweepSummary>,
+    /// When the journal was last put back from a backup: changes made before may not be among [`changes`](Self::changes).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restored: Option<Timestamp>,
 }
 
 /// Why and since when everything is paused.
@@ -161,6 +164,13 @@ impl Control {
         u32::try_from(counted.count()).unwrap_or(u32::MAX)
     }
 
+    /// Until when the changes of the rolling day are not all known, because a backup was restored within it.
+    #[must_use]
+    pub fn caps_unknown_until(&self, now: Timestamp) -> Option<Timestamp> {
+        let restored = self.restored.filter(|at| within_a_day(*at, now))?;
+        Some(restored.checked_add(ROLLING).unwrap_or(Timestamp::MAX))
+    }
+
     /// Accounts in which a change failed within the rolling day.
     #[must_use]
     pub fn failed_accounts(&self, now: Timestamp) -> BTreeSet<AccountId> {
@@ -174,6 +184,7 @@ impl Control {
                     Some(Pause { by: entry.actor.clone(), reason: reason.clone(), since: entry.at });
             }
             Body::Resumed { .. } => self.paused = None,
+            Body::Restored { .. } => self.restored = Some(entry.at),
             Body::ChangeFailed { account, .. } => {
                 self.forget_old(entry.at);
                 self.failures.push(Failure { at: entry.at, account: *account });

@@ -136,7 +136,7 @@ pub enum Body {
         /// How many accounts are the new baseline, where known.
         accounts: Option<u64>,
     },
-    /// An operator, or a new data_dir, stopped every automatic change.
+    /// An operator, a new data_dir or a restoration stopped every automatic change.
     Paused {
         /// Why.
         reason: String,
@@ -145,6 +145,17 @@ pub enum Body {
     Resumed {
         /// Why.
         reason: String,
+    },
+    /// The journal was put back from a backup: whatever came after that is forgotten. Its actor is who ordered it.
+    Restored {
+        /// When the backup was made.
+        created_at: Timestamp,
+        /// Version of the program that made it.
+        version: String,
+        /// Number of the last entry in it.
+        last_seq: u64,
+        /// Its SHA-256, in hexadecimal, as it stands in its last line.
+        sha256: String,
     },
     /// A sweep came to its end.
     SweepFinished {
@@ -179,6 +190,7 @@ impl Body {
             Self::BreakerReset { .. } => "breaker_reset",
             Self::Paused { .. } => "paused",
             Self::Resumed { .. } => "resumed",
+            Self::Restored { .. } => "restored",
             Self::SweepFinished { .. } => "sweep_finished",
         }
     }

@@ -133,7 +133,7 @@ fn index(event: &KeyEvent) -> usize {
     }
 }
 
-const BODIES: usize = 17;
+const BODIES: usize = 18;
 
 fn mk_body(n: usize, event: usize, fill: &Fill) -> Body {
     let Fill { hour, text, flag, number, .. } = fill.clone();
@@ -186,6 +186,12 @@ fn mk_body(n: usize, event: usize, fill: &Fill) -> Body {
             complete: flag,
         },
         16 => Body::ChangeFailed { account, key: mk_key_id(number as usize), action: fill.action, why: text },
+        17 => Body::Restored {
+            created_at: hours(hour),
+            version: "0.1.0".into(),
+            last_seq: count,
+            sha256: "6b86b273ff34fce19d6b804eff5a3f57".into(),
+        },
         _ => panic!("no such body"),
     }
 }
@@ -210,6 +216,7 @@ fn body_index(body: &Body) -> usize {
         Body::Resumed { .. } => 14,
         Body::SweepFinished { .. } => 15,
         Body::ChangeFailed { .. } => 16,
+        Body::Restored { .. } => 17,
     }
 }
 

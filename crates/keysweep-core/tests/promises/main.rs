@@ -14,5 +14,6 @@ mod orders;
 mod planner;
 mod properties;
 mod recheck;
+mod restored;
 mod scan_document;
 mod worlds;

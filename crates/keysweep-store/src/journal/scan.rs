@@ -1,7 +1,7 @@
 //! Reads segments from the oldest on, checks all that can be checked, and hands the lines to a visitor.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
 use keysweep_core::planted;
@@ -13,7 +13,7 @@ use crate::error::{JournalError, Problem};
 use crate::hash::Hash;
 
 /// Large enough that a system call costs nothing beside the hashing.
-const BUFFER: usize = 256 * 1024;
+pub(crate) const BUFFER: usize = 256 * 1024;
 
 /// What a scan meets.
 pub(crate) enum Visit<'a> {
@@ -79,11 +79,27 @@ struct Pending {
     number: u64,
 }
 
-/// Reads the segments, which must not be empty.
+/// Opens a segment for reading.
+pub(crate) type OpenSegment<'a> = dyn Fn(&Segment) -> io::Result<Box<dyn BufRead>> + 'a;
+
+/// Reads the segments, which must not be empty, from their files.
 ///
 /// A torn end of the last segment is reported and not visited; anything else that is wrong is an error.
 pub(crate) fn scan<E: From<JournalError>>(
     segments: &[Segment],
+    snapshots: Snapshots,
+    visit: &mut dyn FnMut(Visit<'_>) -> Result<(), E>,
+) -> Result<Scanned, E> {
+    let open = |segment: &Segment| -> io::Result<Box<dyn BufRead>> {
+        Ok(Box::new(BufReader::with_capacity(BUFFER, File::open(&segment.path)?)))
+    };
+    scan_with(segments, &open, snapshots, visit)
+}
+
+/// The same from wherever `open` finds them.
+pub(crate) fn scan_with<E: From<JournalError>>(
+    segments: &[Segment],
+    open: &OpenSegment<'_>,
     snapshots: Snapshots,
     visit: &mut dyn FnMut(Visit<'_>) -> Result<(), E>,
 ) -> Result<Scanned, E> {
@@ -101,7 +117,7 @@ pub(crate) fn scan<E: From<JournalError>>(
     for (index, segment) in segments.iter().enumerate() {
         let last = index + 1 == segments.len();
         let anchor = index == 0 && segment.first_seq != 1;
-        let mut reader = Reader::open(segment, &mut scanned, last, anchor)?;
+        let mut reader = Reader::open(segment, open, &mut scanned, last, anchor)?;
         reader.wants_snapshot = last && snapshots == Snapshots::Last;
         reader.run(visit)?;
     }
@@ -116,7 +132,7 @@ struct Reader<'a> {
     /// What came before was archived: its hash cannot be checked.
     anchor: bool,
     wants_snapshot: bool,
-    file: BufReader<File>,
+    file: Box<dyn BufRead>,
     /// Number of the line read last, from 1.
     number: u64,
     /// Bytes read.
@@ -130,12 +146,13 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     fn open(
         segment: &'a Segment,
+        open: &OpenSegment<'_>,
         scanned: &'a mut Scanned,
         last: bool,
         anchor: bool,
     ) -> Result<Self, JournalError> {
-        let file = File::open(&segment.path)
-            .map_err(|source| JournalError::Read { path: segment.path.clone(), source })?;
+        let file =
+            open(segment).map_err(|source| JournalError::Read { path: segment.path.clone(), source })?;
         let (head, next_seq) = (scanned.head, scanned.last_seq.saturating_add(1));
         (scanned.good, scanned.entries_from) = (0, 0);
         Ok(Self {
@@ -144,7 +161,7 @@ impl<'a> Reader<'a> {
             last,
             anchor,
             wants_snapshot: false,
-            file: BufReader::with_capacity(BUFFER, file),
+            file,
             number: 0,
             offset: 0,
             head,

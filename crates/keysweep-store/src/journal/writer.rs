@@ -108,6 +108,11 @@ impl Journal {
         Ok(())
     }
 
+    /// What is good: length of the segment that is being written, hash of the last line, number of the last entry.
+    pub(crate) fn end(&self) -> (u64, Hash, u64) {
+        (self.good, self.head, self.next_seq.saturating_sub(1))
+    }
+
     /// An empty group that follows the last entry.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ use keysweep_core::state::State;
 use super::OpenOptions;
 use super::project::{self, Projecting};
 use super::replay::Replay;
+use crate::backup::refuse_unfinished;
 use crate::error::{JournalError, OpenError};
 use crate::files::{create_private_dir, set_aside};
 use crate::journal::{self, Journal, Scanned, Segment, Snapshots, cut_tail, list, remove_unfinished, scan};
@@ -53,6 +54,7 @@ pub(super) struct Parts {
 pub fn rebuild(data_dir: &Path) -> Result<Rebuilt, OpenError> {
     let options = OpenOptions::default();
     let lock = Lock::take(data_dir)?;
+    refuse_unfinished(data_dir)?;
     let segments = prepare_journal(data_dir, &options)?;
     // Before anything is set aside: the records are what tells whether the journal has lost its end.
     scan::<JournalError>(&segments, Snapshots::Skip, &mut |_| Ok(()))?;
@@ -70,10 +72,19 @@ pub fn rebuild(data_dir: &Path) -> Result<Rebuilt, OpenError> {
     Ok(Rebuilt { entries: scanned.entries, records: state.records().count() as u64 })
 }
 
+/// The state that a journal leads to which nobody opens, every segment of it read and every entry understood.
+pub(crate) fn read_all(segments: &[Segment]) -> Result<(State, Scanned), OpenError> {
+    let found =
+        Found::Lost { projection: Err("none is wanted".into()), reason: String::new(), damaged: false };
+    let (replay, scanned) = replay(segments, found, &OpenOptions::default())?;
+    Ok((replay.state, scanned))
+}
+
 pub(super) fn open(data_dir: &Path, options: &OpenOptions) -> Result<(Parts, Opened), OpenError> {
     let create = |path: &Path, source| OpenError::Create { path: path.into(), source };
     create_private_dir(data_dir).map_err(|source| create(data_dir, source))?;
     let lock = Lock::take(data_dir)?;
+    refuse_unfinished(data_dir)?;
     let segments = prepare_journal(data_dir, options)?;
     let oldest = segments.first().map_or(1, |segment| segment.first_seq);
     let found = find_projection(&project::dir(data_dir), oldest)?;

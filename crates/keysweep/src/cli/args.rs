@@ -319,6 +319,22 @@ pub(super) enum JournalCommand {
 pub(super) enum StateCommand {
     /// Make the records anew from the journal, which must be whole; not while a daemon runs
     Rebuild,
+    /// Write the whole journal to one file, and read it back; a daemon may run
+    #[command(after_help = BACKUP_EXAMPLES)]
+    Backup {
+        /// File that does not exist yet, or a directory in which a name is made up
+        #[arg(value_name = "FILE|DIR")]
+        to: PathBuf,
+    },
+    /// Put the journal of a backup in the place of what is in data_dir, and pause; not while a daemon runs
+    #[command(after_help = RESTORE_EXAMPLES)]
+    Restore {
+        /// The backup
+        file: PathBuf,
+        /// Set aside what is in data_dir, without deleting it
+        #[arg(long)]
+        force: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -455,6 +471,25 @@ Examples:
       --assume-role-policy-document file://scan-trust.json
   aws iam put-role-policy --role-name KeysweepScan --policy-name keysweep \\
       --policy-document file://scan.json";
+
+const BACKUP_EXAMPLES: &str = "\
+A backup is JSON lines: one that describes it, every line of the journal, and one with its checksum
+(`head -n -1 FILE | sha256sum`). The daemon makes backups by itself where [backup] says so.
+
+Examples:
+  keysweep state backup /mnt/backup               a file of its own in a directory
+  keysweep state backup before-upgrade.jsonl";
+
+const RESTORE_EXAMPLES: &str = "\
+Everything is checked before anything is touched. What came after the backup is forgotten: holds,
+denials, changes. So keysweep starts paused, grace starts over, notices are due again, and no cap is
+free for a day. Undo works at once.
+
+Examples:
+  keysweep state restore keysweep-20261122T031500Z.jsonl
+  keysweep state restore keysweep-20261122T031500Z.jsonl --force
+  keysweep plan                                   then look,
+  keysweep resume --reason \"restored\"             and go on";
 
 const BREAKER_EXAMPLES: &str = "\
 Examples:

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use keysweep_aws::ConnectError;
-use keysweep_store::{JournalError, OpenError};
+use keysweep_store::{BackupError, JournalError, OpenError, RestoreError};
 
 use super::Exit;
 use crate::config::ConfigError;
@@ -86,6 +86,15 @@ pub enum CliError {
         /// Why not.
         source: OpenError,
     },
+    /// There is no backup.
+    #[error(transparent)]
+    Backup(#[from] BackupError),
+    /// A backup is not restored.
+    #[error(transparent)]
+    Restore(#[from] RestoreError),
+    /// The work was cut off.
+    #[error("the work was cut off")]
+    Interrupted,
     /// The journal cannot be read.
     #[error("read the journal")]
     Journal(#[from] JournalError),
@@ -145,6 +154,9 @@ impl CliError {
             | Self::DataDir { .. }
             | Self::Engine(_)
             | Self::Rebuild { .. }
+            | Self::Backup(_)
+            | Self::Restore(_)
+            | Self::Interrupted
             | Self::Journal(_)
             | Self::WrongReply
             | Self::Daemon(_)

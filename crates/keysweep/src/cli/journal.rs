@@ -1,8 +1,7 @@
-//! `journal` and `state`: the files themselves, beside a running daemon where they are only read.
+//! `journal`: the files themselves, beside a running daemon too, since they are only read.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
-use std::path::PathBuf;
 
 use keysweep_core::state::Entry;
 use keysweep_store::{JournalError, Verified};
@@ -12,7 +11,6 @@ use super::args::{Format, FormatArgs, Global};
 use super::config::read;
 use super::console::Console;
 use super::error::CliError;
-use super::operator::is_ours;
 use super::text::count;
 use super::{Exit, export, view};
 
@@ -141,21 +139,6 @@ impl Write for Last {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
-}
-
-/// `state rebuild`.
-pub(super) fn rebuild(global: &Global, console: &Console) -> Result<Exit, CliError> {
-    let data_dir: PathBuf = read(global)?.data_dir;
-    if !is_ours(&data_dir)? {
-        return Err(CliError::NoDataDir { path: data_dir });
-    }
-    let rebuilt = keysweep_store::rebuild(&data_dir).map_err(|source| CliError::Rebuild { source })?;
-    console.say(&format!(
-        "rebuilt {} from {} of the journal",
-        count(rebuilt.records, "record", "records"),
-        count(rebuilt.entries, "entry", "entries"),
-    ));
-    Ok(Exit::Done)
 }
 
 #[cfg(test)]

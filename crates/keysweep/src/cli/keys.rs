@@ -42,9 +42,12 @@ pub(super) fn done(reply: Reply, console: &Console) -> Result<Exit, CliError> {
             console.say(&message);
             Ok(Exit::Done)
         }
-        Reply::Plan(_) | Reply::Keys(_) | Reply::Key(_) | Reply::Breaker(_) | Reply::Refused { .. } => {
-            Err(CliError::WrongReply)
-        }
+        Reply::Plan(_)
+        | Reply::Keys(_)
+        | Reply::Key(_)
+        | Reply::Breaker(_)
+        | Reply::JournalView { .. }
+        | Reply::Refused { .. } => Err(CliError::WrongReply),
     }
 }
 
@@ -67,7 +70,12 @@ async fn list(
 ) -> Result<Exit, CliError> {
     let mut document = match ask(global, Request::KeysList, console).await? {
         Reply::Keys(document) => document,
-        Reply::Plan(_) | Reply::Key(_) | Reply::Done { .. } | Reply::Breaker(_) | Reply::Refused { .. } => {
+        Reply::Plan(_)
+        | Reply::Key(_)
+        | Reply::Done { .. }
+        | Reply::Breaker(_)
+        | Reply::JournalView { .. }
+        | Reply::Refused { .. } => {
             return Err(CliError::WrongReply);
         }
     };
@@ -106,7 +114,12 @@ async fn show(
     let document: KeyDocument = match ask(global, Request::KeysShow { key: key.to_string() }, console).await?
     {
         Reply::Key(document) => *document,
-        Reply::Plan(_) | Reply::Keys(_) | Reply::Done { .. } | Reply::Breaker(_) | Reply::Refused { .. } => {
+        Reply::Plan(_)
+        | Reply::Keys(_)
+        | Reply::Done { .. }
+        | Reply::Breaker(_)
+        | Reply::JournalView { .. }
+        | Reply::Refused { .. } => {
             return Err(CliError::WrongReply);
         }
     };

@@ -55,9 +55,12 @@ pub(super) async fn plan(global: &Global, format: FormatArgs, console: &Console)
 fn planned(reply: Reply) -> Result<PlanDocument, CliError> {
     match reply {
         Reply::Plan(document) => Ok(*document),
-        Reply::Keys(_) | Reply::Key(_) | Reply::Done { .. } | Reply::Breaker(_) | Reply::Refused { .. } => {
-            Err(CliError::WrongReply)
-        }
+        Reply::Keys(_)
+        | Reply::Key(_)
+        | Reply::Done { .. }
+        | Reply::Breaker(_)
+        | Reply::JournalView { .. }
+        | Reply::Refused { .. } => Err(CliError::WrongReply),
     }
 }
 
@@ -89,17 +92,19 @@ fn show_plan(document: &PlanDocument, format: Format, console: &Console) -> Resu
 }
 
 /// Turns a refusal into an error.
-fn answered(reply: Reply) -> Result<Reply, CliError> {
+pub(super) fn answered(reply: Reply) -> Result<Reply, CliError> {
     match reply {
         Reply::Refused { message } => Err(CliError::Refused(message)),
-        reply
-        @ (Reply::Plan(_) | Reply::Keys(_) | Reply::Key(_) | Reply::Done { .. } | Reply::Breaker(_)) => {
-            Ok(reply)
-        }
+        reply @ (Reply::Plan(_)
+        | Reply::Keys(_)
+        | Reply::Key(_)
+        | Reply::Done { .. }
+        | Reply::JournalView { .. }
+        | Reply::Breaker(_)) => Ok(reply),
     }
 }
 
-async fn ask_daemon(
+pub(super) async fn ask_daemon(
     config: &Config,
     request: &Request,
     console: &Console,

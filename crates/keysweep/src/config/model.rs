@@ -35,6 +35,8 @@ pub struct Model {
     pub notices: NoticesSection,
     /// How much may change at once. Beyond it the breaker stops every automatic change.
     pub limits: LimitsSection,
+    /// Backups of the journal, which the daemon makes by itself.
+    pub backup: BackupSection,
     /// Metrics, health and the API.
     pub http: HttpSection,
     /// Log messages, on stderr.
@@ -54,6 +56,7 @@ impl Default for Model {
             policy: PolicySection::default(),
             notices: NoticesSection::default(),
             limits: LimitsSection::default(),
+            backup: BackupSection::default(),
             http: HttpSection::default(),
             log: LogSection::default(),
             dev: DevSection::default(),
@@ -242,6 +245,25 @@ impl Default for LimitsSection {
             shrink: 0.10,
             failed_accounts: 3,
         }
+    }
+}
+
+/// `[backup]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct BackupSection {
+    /// Directory for backups of this keysweep alone, best on another disk; it must be there, and writable for the user
+    /// that keysweep runs as. Empty for no backups.
+    pub directory: String,
+    /// Time from one backup to the next. One that fails is tried again after ten minutes.
+    pub every: Period,
+    /// How many backups are kept. Older ones of keysweep's own are removed, and nothing else.
+    pub keep: u32,
+}
+
+impl Default for BackupSection {
+    fn default() -> Self {
+        Self { directory: String::new(), every: Period::hours(24), keep: 7 }
     }
 }
 

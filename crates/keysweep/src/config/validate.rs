@@ -4,6 +4,7 @@ mod policy;
 mod review;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -16,7 +17,7 @@ pub(super) use self::review::Review;
 use super::model::{Model, RoleSection};
 use super::path::KeyPath;
 use super::show::Effective;
-use super::{Aws, Config, Dev, Http, Log, Organization, Role, Scan};
+use super::{Aws, Backup, Config, Dev, Http, Log, Organization, Role, Scan};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -36,6 +37,7 @@ pub(super) fn build(model: &Model, effective: Effective, now: Timestamp, review:
         role: role(model, review),
         scan: scan(model, review),
         policy: policy::build(model, now, review),
+        backup: backup(model, review),
         http: http(model, review),
         log: log(model, review),
         dev: Dev { allow_short_periods: model.dev.allow_short_periods },
@@ -197,6 +199,32 @@ fn scan(model: &Model, review: &mut Review) -> Scan {
         source: section.source,
         report_max_age: section.report_max_age.get(),
     }
+}
+
+fn backup(model: &Model, review: &mut Review) -> Option<Backup> {
+    let section = &model.backup;
+    let at = KeyPath::of("backup");
+    if section.every.get() < MINUTE {
+        review.unexpected(&at.key("every"), &section.every, "at least 1m");
+    }
+    if section.keep == 0 {
+        review.wrong(&at.key("keep"), "found 0, expected a whole number from 1 on".to_owned());
+    }
+    if section.directory.is_empty() {
+        return None;
+    }
+    let directory = PathBuf::from(&section.directory);
+    if !directory.is_absolute() {
+        let expected = "an absolute path, or \"\" for no backups";
+        review.unexpected(&at.key("directory"), &section.directory, expected);
+    }
+    if directory.starts_with(&model.data_dir) {
+        let problem =
+            format!("{} is in data_dir: whoever loses that loses the backups with it", section.directory);
+        review.questionable(&at.key("directory"), problem);
+    }
+    let keep = usize::try_from(section.keep).unwrap_or(usize::MAX);
+    Some(Backup { directory, every: section.every.get(), keep })
 }
 
 fn http(model: &Model, review: &mut Review) -> Http {

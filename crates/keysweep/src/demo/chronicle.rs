@@ -90,7 +90,8 @@ impl Chronicle {
             | Body::BreakerTripped { .. }
             | Body::BreakerReset { .. }
             | Body::Paused { .. }
-            | Body::Resumed { .. } => String::new(),
+            | Body::Resumed { .. }
+            | Body::Restored { .. } => String::new(),
         };
         event(entry, &who, state, self.calendar)
     }

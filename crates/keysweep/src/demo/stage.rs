@@ -49,6 +49,8 @@ impl Stage {
             .map_err(|source| DemoError::Files { path: std::env::temp_dir(), source })?;
         let stage = Self { folder, demo, server, clock, calendar };
         stage.write("external-id", seed::EXTERNAL_ID)?;
+        let backups = stage.folder.path().join("backups");
+        fs::create_dir(&backups).map_err(|source| DemoError::Files { path: backups, source })?;
         Ok(stage)
     }
 
@@ -135,11 +137,15 @@ until = "{exempt_until}"
 [notices]
 required = false
 
+[backup]
+directory = {backups}
+
 [http]
 listen = "{listen}"
 "#,
         data_dir = quoted("data"),
         external_id = quoted("external-id"),
+        backups = quoted("backups"),
     )
 }
 

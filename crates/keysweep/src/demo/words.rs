@@ -55,6 +55,9 @@ pub(super) fn event(entry: &Entry, who: &str, state: &State, calendar: Calendar)
         }
         Body::Paused { reason } => (Tone::Trouble, format!("paused: {reason}")),
         Body::Resumed { reason } => (Tone::Usual, format!("resumed by {}: {reason}", entry.actor)),
+        Body::Restored { created_at, .. } => {
+            (Tone::Trouble, format!("{} restored the backup of {created_at}", entry.actor))
+        }
         Body::Started { .. }
         | Body::AccountScanned { .. }
         | Body::AccountFindings { .. }

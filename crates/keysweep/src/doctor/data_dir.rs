@@ -23,6 +23,7 @@ pub(super) fn look(path: &Path) -> (DataDirSeen, Vec<Raised>) {
     if looking.is_there() {
         looking.writable();
         looking.lock();
+        looking.restoration();
         looking.journal();
     }
     (looking.seen, looking.raised)
@@ -106,6 +107,15 @@ impl Looking<'_> {
             let remedy = "nothing, if a daemon is just starting or stopping, or a command has it open; else end that \
                           process";
             self.raise(Verdict::Note, what, None, remedy);
+        }
+    }
+
+    fn restoration(&mut self) {
+        if let Some(backup) = keysweep_store::unfinished_restoration(self.path) {
+            let what = "a backup was being restored, and that was cut off or still goes on".into();
+            let remedy =
+                format!("run `keysweep state restore {backup}` again; until then no daemon starts here");
+            self.raise(Verdict::Gap, what, None, &remedy);
         }
     }
 

@@ -33,6 +33,7 @@ impl Engine {
             },
             Request::Pause { reason } => self.pause(actor, reason).await,
             Request::Resume { reason } => self.resume(actor, reason).await,
+            Request::JournalView => self.view_journal().await,
             Request::BreakerReset { reason, confirm } => self.reset_breaker(actor, reason, confirm).await,
         }
     }

@@ -21,6 +21,16 @@ const QUIET: &str =
     "calls with an inactive key are in no AWS log: a quiet grace period proves only that nobody objected";
 
 impl Engine {
+    /// The journal as it stands, for a backup that the asker makes himself: the file is then his, and where he means.
+    pub(super) async fn view_journal(&self) -> Reply {
+        let store = self.store().clone();
+        match tokio::task::spawn_blocking(move || store.view()).await {
+            Ok(Ok(view)) => Reply::JournalView { view },
+            Ok(Err(error)) => Reply::Refused { message: in_words(&error) },
+            Err(error) => Reply::Refused { message: error.to_string() },
+        }
+    }
+
     /// What would be done now and next: planned again on what the last sweep saw, or, where there was none, on what
     /// is seen now.
     pub(super) async fn show_plan(&self) -> Reply {

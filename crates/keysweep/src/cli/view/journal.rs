@@ -47,6 +47,7 @@ fn whom(body: &Body) -> (String, String) {
         | Body::BreakerReset { .. }
         | Body::Paused { .. }
         | Body::Resumed { .. }
+        | Body::Restored { .. }
         | Body::SweepFinished { .. } => (String::new(), String::new()),
     }
 }

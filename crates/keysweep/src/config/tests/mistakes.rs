@@ -293,3 +293,22 @@ fn thousands_of_mistakes_are_answered_briefly() {
     let text: String = (0..10_000).map(|n| format!("k{n} = 1\n")).collect();
     assert!(problems(&text).len() <= 100);
 }
+
+#[test]
+fn backups_want_an_absolute_directory_that_is_not_lost_with_data_dir() {
+    assert_eq!(load_text("").unwrap().backup, None);
+    assert_eq!(
+        problems("[backup]\ndirectory = \"backups\"\nevery = \"10s\"\nkeep = 0\n"),
+        [
+            "backup.directory: found \"backups\", expected an absolute path, or \"\" for no backups",
+            "backup.every: found \"10s\", expected at least 1m",
+            "backup.keep: found 0, expected a whole number from 1 on",
+        ]
+    );
+    let config =
+        load_text("data_dir = \"/srv/keysweep\"\n[backup]\ndirectory = \"/srv/keysweep/backups\"\n").unwrap();
+    assert_eq!(config.backup.unwrap().keep, 7);
+    let warning = config.warnings.first().unwrap();
+    assert_eq!(warning.key, "backup.directory");
+    assert!(warning.problem.contains("loses the backups with it"), "{warning}");
+}
