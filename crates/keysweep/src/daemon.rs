@@ -3,7 +3,10 @@
 //! Three tasks, each owned and joined here: the sweeps, the HTTP server, the socket. If one of them ends by itself the
 //! daemon ends, and says why.
 
+mod manager;
 mod signals;
+mod status;
+mod watch;
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,14 +14,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use keysweep_core::policy::Mode;
+use jiff::Timestamp;
+use keysweep_core::policy::{Mode, Policy};
 use keysweep_store::OpenOptions;
-use sd_notify::NotifyState;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use self::signals::{Signal, Signals};
+use self::status::{Activity, Doing, status};
+use self::watch::Watch;
 use crate::clock::Clock;
 use crate::config::{self, Config, ConfigError, Sources};
 use crate::connect::GivenAws;
@@ -90,6 +95,7 @@ pub enum DaemonError {
 pub struct Daemon {
     engine: Arc<Engine>,
     health: Health,
+    activity: Activity,
     sources: Sources,
     http: SocketAddr,
     tasks: JoinSet<(&'static str, io::Result<()>)>,
@@ -120,7 +126,7 @@ impl Daemon {
         }
         introduce(&engine, http);
 
-        let health = Health::new();
+        let (health, activity) = (Health::new(), Activity::default());
         let mut tasks = JoinSet::new();
         let stop = engine.stopping();
         let socket_path = socket_path(&config);
@@ -129,12 +135,13 @@ impl Daemon {
             .spawn(async move { ("http server", http::serve(listener, served.0, served.1, served.2).await) });
         let served = (Arc::clone(&engine), stop.clone());
         tasks.spawn(async move { ("socket", socket::serve(&socket_path, served.0, served.1).await) });
-        let worked = (Arc::clone(&engine), health.clone());
+        let worker =
+            Worker { engine: Arc::clone(&engine), health: health.clone(), activity: activity.clone() };
         tasks.spawn(async move {
-            work(&worked.0, &worked.1).await;
+            worker.work().await;
             ("sweeps", Ok(()))
         });
-        Ok(Self { engine, health, sources, http, tasks })
+        Ok(Self { engine, health, activity, sources, http, tasks })
     }
 
     /// The engine.
@@ -147,6 +154,11 @@ impl Daemon {
     #[must_use]
     pub fn http_address(&self) -> SocketAddr {
         self.http
+    }
+
+    /// What it is doing, in one line.
+    fn status(&self) -> String {
+        status(&self.engine, &self.health, &self.activity)
     }
 
     /// Waits until a task ends by itself, which none should.
@@ -164,6 +176,7 @@ impl Daemon {
         let now = self.engine.clock().now();
         let loaded = reloaded(&self.sources, &self.engine.config(), now);
         self.engine.metrics().config_loaded(now, loaded.is_ok());
+        self.activity.reloaded(loaded.is_ok());
         match loaded {
             Ok(config) => {
                 for warning in &config.warnings {
@@ -199,18 +212,23 @@ impl Daemon {
 /// If it does not start, a task ends by itself, or it was aborted.
 pub async fn run(parts: Parts) -> Result<(), DaemonError> {
     let mut signals = Signals::install().map_err(DaemonError::Signals)?;
+    manager::starting(&format!("opening {}", parts.config.data_dir.display()));
     let mut daemon = Daemon::start(parts).await?;
-    notify(&[NotifyState::Ready]);
+    manager::ready(&daemon.status());
     let failure = loop {
         tokio::select! {
             error = daemon.failed() => break Some(error),
             signal = signals.next() => match signal {
-                Signal::Reload => daemon.reload(),
+                Signal::Reload => {
+                    manager::reloading();
+                    daemon.reload();
+                    manager::ready(&daemon.status());
+                }
                 Signal::Stop => break None,
             },
         }
     };
-    notify(&[NotifyState::Stopping]);
+    manager::stopping();
     match &failure {
         Some(error) => tracing::error!(error = %in_words(error), "stopping"),
         None => tracing::info!("stopping: what is under way ends within 30 s; another signal aborts"),
@@ -222,32 +240,77 @@ pub async fn run(parts: Parts) -> Result<(), DaemonError> {
     failure.map_or(drained, Err)
 }
 
-/// Sweeps, and waits in between, until the engine stops.
-async fn work(engine: &Engine, health: &Health) {
-    let stop = engine.stopping();
-    loop {
-        // Not dropped when keysweep stops: a sweep breaks off by itself, and not between a call and its outcome.
-        let started = engine.clock().instant();
-        let failed = beating(engine, health, one_sweep(engine, health)).await;
-        if stop.is_cancelled() {
-            return;
-        }
-        // A sweep that failed as a whole is tried again sooner than the interval says, and never at once.
-        let pause = if failed {
-            until_next(engine, Duration::ZERO).min(engine.clock().operational_span(RETRY_WITHIN))
-        } else {
-            let took = engine.clock().elapsed_since(started);
-            mind_the_interval(engine, took);
-            until_next(engine, took)
-        };
-        let waiting = async {
-            tokio::select! {
-                () = sleep(pause) => {}
-                () = engine.sweep_requested() => {}
+/// What sweeps, and waits in between.
+struct Worker {
+    engine: Arc<Engine>,
+    health: Health,
+    activity: Activity,
+}
+
+impl Worker {
+    /// Until the engine stops.
+    async fn work(&self) {
+        let Self { engine, health, activity } = self;
+        let stop = engine.stopping();
+        loop {
+            let started = engine.clock().instant();
+            activity.set(Doing::Sweeping(engine.clock().operational()));
+            // Not dropped when keysweep stops: a sweep breaks off by itself, and not between a call and its outcome.
+            let watch = Watch::new(engine.config().aws.operation_timeout);
+            let failed = self.beating(Some(watch), one_sweep(engine, health)).await;
+            if stop.is_cancelled() {
+                return;
             }
-        };
-        if stop.run_until_cancelled(beating(engine, health, waiting)).await.is_none() {
-            return;
+            // A sweep that failed as a whole is tried again sooner than the interval says, and never at once.
+            let pause = if failed {
+                until_next(engine, Duration::ZERO).min(engine.clock().operational_span(RETRY_WITHIN))
+            } else {
+                let took = engine.clock().elapsed_since(started);
+                mind_the_interval(engine, took);
+                until_next(engine, took)
+            };
+            let until = engine.clock().operational().checked_add(pause).unwrap_or(Timestamp::MAX);
+            activity.set(Doing::Waiting(until));
+            let waiting = async {
+                tokio::select! {
+                    () = sleep(pause) => {}
+                    () = engine.sweep_requested() => {}
+                }
+            };
+            // A wait ends by the same timers as the beats: there is nothing to watch.
+            if stop.run_until_cancelled(self.beating(None, waiting)).await.is_none() {
+                return;
+            }
+        }
+    }
+
+    /// Tells health and the service manager that the work loop moves, as long as `work` goes on, and as long as it
+    /// gets on where there is a watch over it.
+    async fn beating<T>(&self, mut watch: Option<Watch>, work: impl Future<Output = T>) -> T {
+        let Self { engine, health, activity } = self;
+        let mut work = std::pin::pin!(work);
+        loop {
+            let done = engine.metrics().progress();
+            let gets_on = watch.as_mut().is_none_or(|watch| watch.gets_on(done));
+            let words = status(engine, health, activity);
+            if gets_on {
+                health.beat(engine.clock().instant());
+                manager::alive(&words);
+            } else {
+                manager::stuck(&words);
+            }
+            if let Some(watch) = watch.as_ref().filter(|watch| watch.just_stopped()) {
+                let seconds = watch.silence().as_secs();
+                tracing::error!(
+                    seconds,
+                    "the sweep has brought nothing to an end for too long: the watchdog is fed no more"
+                );
+            }
+            let errors = engine.store().errors();
+            engine.metrics().store_errors_so_far(errors.read, errors.write);
+            if let Ok(done) = timeout(Health::BEAT, &mut work).await {
+                return done;
+            }
         }
     }
 }
@@ -282,26 +345,10 @@ async fn one_sweep(engine: &Engine, health: &Health) -> bool {
     }
 }
 
-/// Tells health and the service manager that the work loop moves, as long as `work` goes on.
-async fn beating<T>(engine: &Engine, health: &Health, work: impl Future<Output = T>) -> T {
-    let mut work = std::pin::pin!(work);
-    loop {
-        health.beat(engine.clock().instant());
-        notify(&[NotifyState::Watchdog]);
-        let errors = engine.store().errors();
-        engine.metrics().store_errors_so_far(errors.read, errors.write);
-        if let Ok(done) = timeout(Health::BEAT, &mut work).await {
-            return done;
-        }
-    }
-}
-
 /// What this daemon will do, in a few lines.
 fn introduce(engine: &Engine, http: SocketAddr) {
     let config = engine.config();
     let policy = &config.policy;
-    let strongest =
-        policy.overrides.iter().filter_map(|rule| rule.terms.mode).chain([policy.base.mode]).max();
     let accounts = match config.organization.accounts.len() {
         0 => "every account of the organization".to_owned(),
         n => format!("{n} accounts"),
@@ -310,7 +357,7 @@ fn introduce(engine: &Engine, http: SocketAddr) {
     tracing::info!(version, data_dir = %config.data_dir.display(), %http, "keysweep");
     tracing::info!(
         mode = policy.base.mode.as_str(),
-        strongest = strongest.unwrap_or(Mode::Observe).as_str(),
+        strongest = strongest_mode(&config).as_str(),
         overrides = policy.overrides.len(),
         exemptions = policy.exemptions.len(),
         "policy"
@@ -342,6 +389,12 @@ fn introduce(engine: &Engine, http: SocketAddr) {
     }
 }
 
+/// The most that any key may meet.
+fn strongest_mode(config: &Config) -> Mode {
+    let Policy { base, overrides, .. } = &config.policy;
+    overrides.iter().filter_map(|rule| rule.terms.mode).fold(base.mode, Mode::max)
+}
+
 /// Where commands reach the daemon.
 #[must_use]
 pub fn socket_path(config: &Config) -> PathBuf {
@@ -359,9 +412,55 @@ fn reloaded(sources: &Sources, old: &Config, now: jiff::Timestamp) -> Result<Con
     Ok(config)
 }
 
-/// Tells the service manager; without one this does nothing.
-fn notify(states: &[NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(states) {
-        tracing::debug!(%error, "service manager not told");
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn mk_worker(data_dir: &std::path::Path) -> Worker {
+        let toml = format!("data_dir = {:?}", data_dir.display().to_string());
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), toml).unwrap();
+        let clock = Clock::system();
+        let sources = Sources { file: Some(file.path().to_owned()), ..Sources::default() };
+        let config = Arc::new(config::load(&sources, clock.now()).unwrap());
+        let opening =
+            Engine::open(config, clock, Metrics::new(), GivenAws::default(), OpenOptions::default());
+        let (engine, _) = opening.await.unwrap();
+        Worker { engine, health: Health::new(), activity: Activity::default() }
+    }
+
+    /// Whether it still counts as healthy after so long in `work`.
+    async fn is_healthy_after<T>(
+        worker: &Worker,
+        time: Duration,
+        watch: Option<Watch>,
+        work: impl Future<Output = T>,
+    ) -> bool {
+        assert!(timeout(time, worker.beating(watch, work)).await.is_err(), "the work ended");
+        worker.health.unhealthy(worker.engine.clock().instant()).is_none()
+    }
+
+    #[tokio::test]
+    async fn a_sweep_that_waits_for_what_never_comes_is_no_longer_healthy_and_a_slow_one_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let worker = mk_worker(folder.path()).await;
+        tokio::time::pause();
+        let day = Duration::from_secs(86_400);
+        let watch = || Some(Watch::new(Duration::from_secs(30)));
+        let slow = async {
+            loop {
+                sleep(Duration::from_secs(300)).await;
+                worker.engine.metrics().audit_written(1);
+            }
+        };
+        assert!(is_healthy_after::<()>(&worker, day, watch(), slow).await);
+        assert!(
+            is_healthy_after(&worker, day, None, std::future::pending::<()>()).await,
+            "between two sweeps"
+        );
+        let bound = Duration::from_secs(600 + 30) + Health::SILENCE;
+        let stuck = || std::future::pending::<()>();
+        assert!(is_healthy_after(&worker, bound - Health::BEAT, watch(), stuck()).await);
+        assert!(!is_healthy_after(&worker, bound + Health::BEAT * 3, watch(), stuck()).await);
     }
 }
