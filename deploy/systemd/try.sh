@@ -286,7 +286,7 @@ succeeds "the program starts" inside keysweep --version
 ends "and holds no demo" 2 inside keysweep demo
 for file in man/man1/keysweep.1.gz man/man1/keysweep-run.1.gz bash-completion/completions/keysweep \
     zsh/vendor-completions/_keysweep fish/vendor_completions.d/keysweep.fish \
-    doc/keysweep/copyright doc/keysweep/changelog.Debian.gz doc/keysweep/examples/cautious-start.toml \
+    doc/keysweep/copyright doc/keysweep/changelog.gz doc/keysweep/examples/cautious-start.toml \
     doc/keysweep/INSTALL-systemd.md keysweep/prometheus/alerts.rules.yml keysweep/grafana/operations.json; do
     inside test -s "/usr/share/$file" || fail "/usr/share/$file is not there"
 done
@@ -333,8 +333,8 @@ succeeds "systemctl enable --now" inside systemctl enable --now keysweep
 is "it is active as soon as that returns" "active running" echo "$(show ActiveState) $(show SubState)"
 eventually "it becomes ready" 60 ready
 is "it is healthy" 200 answers /-/healthy
-is "it scanned" "$(truth expected_accounts scanned)" metric 'keysweep_accounts{status="scanned"}'
-eventually "systemctl status tells it" 30 status_says "$(truth expected_accounts scanned) accounts scanned"
+is "it scanned" "$(truth expected_accounts scanned)" metric 'keysweep_accounts{outcome="scanned"}'
+eventually "systemctl status tells it" 30 status_says "$(truth expected_accounts scanned) scanned"
 printf '        %s\n' "$(show StatusText)"
 
 step "asked by root, and by others"

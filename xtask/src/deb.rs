@@ -81,13 +81,18 @@ fn make(release: &Path) -> anyhow::Result<()> {
         fs::remove_dir_all(&folder).with_context(|| format!("empty {}", folder.display()))?;
     }
     fs::create_dir_all(&folder).with_context(|| format!("make {}", folder.display()))?;
-    output(Command::new(&program).args(["man", "--out"]).arg(folder.join("man")))?;
+    let pages = folder.join("man");
+    output(Command::new(&program).args(["man", "--out"]).arg(&pages))?;
     for shell in ["bash", "zsh", "fish"] {
         let (script, _) = output(Command::new(&program).args(["completions", shell]))?;
         write(folder.join(format!("keysweep.{shell}")), &script)?;
     }
-    write(folder.join("changelog"), &changelog()?)?;
-    write(folder.join("crates.txt"), &linked_crates()?)
+    let log = folder.join("changelog");
+    write(log.clone(), &changelog()?)?;
+    write(folder.join("crates.txt"), &linked_crates()?)?;
+    // Debian wants these packed, and cargo-deb leaves what was built as it is.
+    output(Command::new("gzip").args(["-9", "--no-name", "--recursive"]).args([pages, log]))?;
+    Ok(())
 }
 
 /// The changelog of the packaging, in Debian's own form; what changed in keysweep is in CHANGELOG.md.

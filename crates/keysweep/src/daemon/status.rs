@@ -47,7 +47,7 @@ impl Activity {
     }
 }
 
-/// The line, such as `observe; next sweep at 2026-11-22 17:00 UTC; last sweep at ...: 30 accounts scanned, ...`.
+/// The line, such as `observe; next sweep at 2026-11-22 17:00 UTC; last sweep at ...: 30 scanned, ...`.
 pub(super) fn status(engine: &Engine, health: &Health, activity: &Activity) -> String {
     let (paused, breaker, last) = engine.store().read(|state| {
         let control = state.control();
@@ -84,7 +84,7 @@ impl Standing {
         }
         if let Some(last) = last {
             words.push_str(&format!(
-                "; last sweep at {}: {} accounts scanned, {} failed, {} skipped",
+                "; last sweep at {}: {} scanned, {} failed, {} skipped",
                 at(last.at),
                 last.scanned,
                 last.failed,
@@ -140,8 +140,8 @@ mod tests {
         let standing = Standing { last: Some(last), now: activity.now(), ..mk_standing() };
         assert_eq!(
             standing.words(),
-            "observe; next sweep at 2026-11-22 17:00 UTC; last sweep at 2026-11-22 11:00 UTC: 30 accounts scanned, 1 \
-             failed, 2 skipped"
+            "observe; next sweep at 2026-11-22 17:00 UTC; last sweep at 2026-11-22 11:00 UTC: 30 scanned, 1 failed, 2 \
+             skipped"
         );
     }
 
