@@ -3,9 +3,12 @@
 
 use std::fs;
 use std::os::unix::process::ExitStatusExt as _;
+use std::time::Duration;
 
-use keysweep_tests::site::Site;
+use keysweep_tests::site::{Daemon, Site};
 use rustix::process::Signal;
+use tokio::net::UnixDatagram;
+use tokio::time::timeout;
 
 const PROD: &str = "111122223333";
 
@@ -109,4 +112,46 @@ async fn a_daemon_that_is_killed_begins_again_where_it_was() {
     daemon.signal(Signal::INT);
     assert_eq!(daemon.ends().await.0.code(), Some(0));
     assert_eq!(site.run(&["journal", "verify"]).await.0, 0);
+}
+
+/// The next message to the service manager that holds this text.
+async fn told(manager: &UnixDatagram, text: &str) -> String {
+    let mut buffer = vec![0; 4096];
+    loop {
+        let received = timeout(Duration::from_secs(120), manager.recv(&mut buffer)).await;
+        let length = received.unwrap_or_else(|_| panic!("{text:?} was never told")).unwrap();
+        let message = String::from_utf8(buffer[..length].to_vec()).unwrap();
+        if message.contains(text) {
+            return message;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_service_manager_is_told_of_start_work_reload_and_stop() {
+    let (site, _) = mk_site("[notices]\nrequired = false\n").await;
+    let manager = UnixDatagram::bind(site.at("manager")).unwrap();
+    let mut command = site.command(&["run"]);
+    command.env("NOTIFY_SOCKET", site.at("manager"));
+    let mut daemon = Daemon::start(command);
+    assert!(told(&manager, "STATUS=").await.contains("STATUS=opening "));
+    assert!(told(&manager, "READY=1\n").await.contains("STATUS=observe"));
+    daemon.says("sweep finished").await;
+    let message = told(&manager, "STATUS=observe; next sweep at ").await;
+    assert!(message.starts_with("WATCHDOG=1\n"), "{message}");
+    assert!(message.contains("1 scanned, 0 failed"), "{message}");
+
+    daemon.signal(Signal::HUP);
+    assert!(told(&manager, "RELOADING=1\n").await.contains("\nMONOTONIC_USEC="));
+    told(&manager, "READY=1\n").await;
+    let file = site.at("keysweep.toml");
+    fs::write(&file, "mode = ").unwrap();
+    daemon.signal(Signal::HUP);
+    told(&manager, "RELOADING=1\n").await;
+    let message = told(&manager, "READY=1\n").await;
+    assert!(message.contains("the old one is in force"), "{message}");
+
+    daemon.signal(Signal::TERM);
+    told(&manager, "STOPPING=1\n").await;
+    assert_eq!(daemon.ends().await.0.code(), Some(0));
 }

@@ -21,9 +21,18 @@ pub(crate) fn target_dir() -> anyhow::Result<PathBuf> {
 }
 
 /// The cargo that runs us, at the top of the repository.
+///
+/// What cargo told us about our own package is kept from it: build scripts that look there would run anew whenever
+/// cargo was started by us and by hand in turn, and half of the product would be compiled after them.
 pub(crate) fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root());
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(name);
+        }
+    }
     command
 }
 

@@ -10,23 +10,24 @@ use crate::tools::{PYTHON, SHELLCHECK, SYSTEMD_ANALYZE, hadolint, require};
 
 const UNIT: &str = "deploy/systemd/keysweep.service";
 const DOCKERFILE: &str = "deploy/container/Dockerfile";
-/// Scripts that lie elsewhere than under `deploy/`.
-const SCRIPTS: [&str; 1] = [".ci/run"];
+/// Scripts besides those of `deploy/` that are called so.
+const SCRIPTS: [&str; 3] = [".ci/run", "deploy/debian/postinst", "deploy/debian/postrm"];
 /// What `systemd-analyze security` may find at most, in tenths of its 0 (safe) to 10.
 const EXPOSURE: u32 = 15;
-/// How packages are built.
-const PACKAGED: &str = "cargo build --release --locked --package keysweep --no-default-features";
+/// How packages are built: the arguments of cargo.
+pub(crate) const PACKAGED: &str = "build --release --locked --package keysweep --no-default-features";
 
 type Check = fn() -> anyhow::Result<()>;
 
 /// Checks everything, and says at once all that is wrong.
 pub(crate) fn check() -> anyhow::Result<()> {
     require(&[&PYTHON, &SHELLCHECK, &SYSTEMD_ANALYZE])?;
-    let checks: [(&str, Check); 6] = [
+    let checks: [(&str, Check); 7] = [
         ("the unit is understood", unit_is_understood),
         ("the unit is locked down", unit_is_locked_down),
         ("the scripts pass shellcheck", scripts),
         ("the Dockerfile passes hadolint", dockerfile),
+        ("the files of the Debian package are there", crate::deb::assets_are_there),
         ("packages hold no simulator", packages_hold_no_simulator),
         ("packages hold no planted bug", packages_hold_no_planted_bug),
     ];
@@ -109,7 +110,7 @@ fn packages_hold_no_simulator() -> anyhow::Result<()> {
     }
     let recipe = fs::read_to_string(root().join(DOCKERFILE)).with_context(|| format!("read {DOCKERFILE}"))?;
     if !recipe.lines().any(|line| line.contains(PACKAGED)) {
-        bail!("{DOCKERFILE} does not build by `{PACKAGED}`");
+        bail!("{DOCKERFILE} does not build by `cargo {PACKAGED}`");
     }
     Ok(())
 }

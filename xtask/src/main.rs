@@ -4,6 +4,7 @@
 
 mod bench;
 mod command;
+mod deb;
 mod deploy;
 mod generate;
 #[cfg(feature = "product")]
@@ -33,8 +34,10 @@ enum Command {
     Soak(soak::Options),
     /// Write config/keysweep.toml, docs/schemas/ and the policies in deploy/iam/ from the code
     GenConfig,
-    /// Check the systemd unit, the Dockerfile, the scripts, and that packages hold no simulator and no planted bug
+    /// Check the systemd unit, the Dockerfile, the scripts, and what packages hold: no simulator and no planted bug
     CheckDeploy,
+    /// Build the Debian package; prints where it is
+    Deb,
     /// What the others run once the product is built
     #[cfg(feature = "product")]
     #[command(subcommand, hide = true)]
@@ -58,6 +61,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Soak(options) => soak::soak(&options)?,
         Command::GenConfig => generate::generate()?,
         Command::CheckDeploy => deploy::check()?,
+        Command::Deb => deb::build()?,
         #[cfg(feature = "product")]
         Command::Product(command) => return product::run(&command),
     }

@@ -19,4 +19,5 @@ not run here:
   cargo xtask soak --kills 300               real processes under SIGKILL: 6 were killed
   cargo xtask soak --load 10000              accounts in trouble: one sweep of 600 accounts
   PROPTEST_CASES=20000 cargo test ...        properties and nonsense: a few hundred cases each
-  cargo xtask bench                          what a scan costs";
+  cargo xtask bench                          what a scan costs
+  deploy/systemd/try.sh                      the Debian package under a real systemd, as root";

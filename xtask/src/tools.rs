@@ -68,6 +68,14 @@ pub(crate) const SHELLCHECK: Tool = Tool {
     install: "apt-get install shellcheck",
 };
 
+/// Makes the Debian package.
+pub(crate) const CARGO_DEB: Tool = Tool {
+    program: "cargo-deb",
+    probe: &["--version"],
+    needed_for: "the Debian package",
+    install: "cargo install --locked --debug cargo-deb@3.8.0",
+};
+
 impl Tool {
     pub(crate) fn command(&self) -> Command {
         Command::new(self.program)

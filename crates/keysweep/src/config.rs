@@ -37,7 +37,7 @@ pub use self::model::{LogFormat, ManagementAccount, ScanSource};
 pub use self::reference::reference_toml;
 pub use self::schema::schema;
 pub use self::show::{Effective, Setting};
-pub use self::sources::{DEFAULT_FILE, FILE_VARIABLE, Flag, Sources, VARIABLE_PREFIX};
+pub use self::sources::{CREDENTIALS_VARIABLE, DEFAULT_FILE, FILE_VARIABLE, Flag, Sources, VARIABLE_PREFIX};
 
 /// A valid configuration.
 #[derive(Debug, Clone)]

@@ -5,7 +5,10 @@
 
 mod backups;
 mod introduction;
+mod manager;
 mod signals;
+mod status;
+mod watch;
 
 use std::io;
 use std::net::SocketAddr;
@@ -13,8 +16,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
+use keysweep_core::policy::{Mode, Policy};
 use keysweep_store::OpenOptions;
-use sd_notify::NotifyState;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -22,6 +26,8 @@ use tokio::time::{sleep, timeout};
 pub use self::backups::work as keep_backups;
 use self::introduction::Introduction;
 use self::signals::{Signal, Signals};
+use self::status::{Activity, Doing, status};
+use self::watch::Watch;
 use crate::clock::Clock;
 use crate::config::{self, Config, ConfigError, Sources};
 use crate::connect::GivenAws;
@@ -93,6 +99,7 @@ pub enum DaemonError {
 pub struct Daemon {
     engine: Arc<Engine>,
     health: Health,
+    activity: Activity,
     sources: Sources,
     http: SocketAddr,
     tasks: JoinSet<(&'static str, io::Result<()>)>,
@@ -123,7 +130,7 @@ impl Daemon {
         }
         introduce(&engine, http);
 
-        let health = Health::new();
+        let (health, activity) = (Health::new(), Activity::default());
         let mut tasks = JoinSet::new();
         let stop = engine.stopping();
         let socket_path = socket_path(&config);
@@ -132,9 +139,10 @@ impl Daemon {
             .spawn(async move { ("http server", http::serve(listener, served.0, served.1, served.2).await) });
         let served = (Arc::clone(&engine), stop.clone());
         tasks.spawn(async move { ("socket", socket::serve(&socket_path, served.0, served.1).await) });
-        let worked = (Arc::clone(&engine), health.clone());
+        let worker =
+            Worker { engine: Arc::clone(&engine), health: health.clone(), activity: activity.clone() };
         tasks.spawn(async move {
-            work(&worked.0, &worked.1).await;
+            worker.work().await;
             ("sweeps", Ok(()))
         });
         let kept = Arc::clone(&engine);
@@ -142,7 +150,7 @@ impl Daemon {
             keep_backups(&kept).await;
             ("backups", Ok(()))
         });
-        Ok(Self { engine, health, sources, http, tasks })
+        Ok(Self { engine, health, activity, sources, http, tasks })
     }
 
     /// The engine.
@@ -155,6 +163,11 @@ impl Daemon {
     #[must_use]
     pub fn http_address(&self) -> SocketAddr {
         self.http
+    }
+
+    /// What it is doing, in one line.
+    fn status(&self) -> String {
+        status(&self.engine, &self.health, &self.activity)
     }
 
     /// Waits until a task ends by itself, which none should.
@@ -172,6 +185,7 @@ impl Daemon {
         let now = self.engine.clock().now();
         let loaded = reloaded(&self.sources, &self.engine.config(), now);
         self.engine.metrics().config_loaded(now, loaded.is_ok());
+        self.activity.reloaded(loaded.is_ok());
         match loaded {
             Ok(config) => {
                 for warning in &config.warnings {
@@ -207,18 +221,23 @@ impl Daemon {
 /// If it does not start, a task ends by itself, or it was aborted.
 pub async fn run(parts: Parts) -> Result<(), DaemonError> {
     let mut signals = Signals::install().map_err(DaemonError::Signals)?;
+    manager::starting(&format!("opening {}", parts.config.data_dir.display()));
     let mut daemon = Daemon::start(parts).await?;
-    notify(&[NotifyState::Ready]);
+    manager::ready(&daemon.status());
     let failure = loop {
         tokio::select! {
             error = daemon.failed() => break Some(error),
             signal = signals.next() => match signal {
-                Signal::Reload => daemon.reload(),
+                Signal::Reload => {
+                    manager::reloading();
+                    daemon.reload();
+                    manager::ready(&daemon.status());
+                }
                 Signal::Stop => break None,
             },
         }
     };
-    notify(&[NotifyState::Stopping]);
+    manager::stopping();
     match &failure {
         Some(error) => tracing::error!(error = %in_words(error), "stopping"),
         None => tracing::info!("stopping: what is under way ends within 30 s; another signal aborts"),
@@ -230,32 +249,77 @@ pub async fn run(parts: Parts) -> Result<(), DaemonError> {
     failure.map_or(drained, Err)
 }
 
-/// Sweeps, and waits in between, until the engine stops.
-async fn work(engine: &Engine, health: &Health) {
-    let stop = engine.stopping();
-    loop {
-        // Not dropped when keysweep stops: a sweep breaks off by itself, and not between a call and its outcome.
-        let started = engine.clock().instant();
-        let failed = beating(engine, health, one_sweep(engine, health)).await;
-        if stop.is_cancelled() {
-            return;
-        }
-        // A sweep that failed as a whole is tried again sooner than the interval says, and never at once.
-        let pause = if failed {
-            until_next(engine, Duration::ZERO).min(engine.clock().operational_span(RETRY_WITHIN))
-        } else {
-            let took = engine.clock().elapsed_since(started);
-            mind_the_interval(engine, took);
-            until_next(engine, took)
-        };
-        let waiting = async {
-            tokio::select! {
-                () = sleep(pause) => {}
-                () = engine.sweep_requested() => {}
+/// What sweeps, and waits in between.
+struct Worker {
+    engine: Arc<Engine>,
+    health: Health,
+    activity: Activity,
+}
+
+impl Worker {
+    /// Until the engine stops.
+    async fn work(&self) {
+        let Self { engine, health, activity } = self;
+        let stop = engine.stopping();
+        loop {
+            let started = engine.clock().instant();
+            activity.set(Doing::Sweeping(engine.clock().operational()));
+            // Not dropped when keysweep stops: a sweep breaks off by itself, and not between a call and its outcome.
+            let watch = Watch::new(engine.config().aws.operation_timeout);
+            let failed = self.beating(Some(watch), one_sweep(engine, health)).await;
+            if stop.is_cancelled() {
+                return;
             }
-        };
-        if stop.run_until_cancelled(beating(engine, health, waiting)).await.is_none() {
-            return;
+            // A sweep that failed as a whole is tried again sooner than the interval says, and never at once.
+            let pause = if failed {
+                until_next(engine, Duration::ZERO).min(engine.clock().operational_span(RETRY_WITHIN))
+            } else {
+                let took = engine.clock().elapsed_since(started);
+                mind_the_interval(engine, took);
+                until_next(engine, took)
+            };
+            let until = engine.clock().operational().checked_add(pause).unwrap_or(Timestamp::MAX);
+            activity.set(Doing::Waiting(until));
+            let waiting = async {
+                tokio::select! {
+                    () = sleep(pause) => {}
+                    () = engine.sweep_requested() => {}
+                }
+            };
+            // A wait ends by the same timers as the beats: there is nothing to watch.
+            if stop.run_until_cancelled(self.beating(None, waiting)).await.is_none() {
+                return;
+            }
+        }
+    }
+
+    /// Tells health and the service manager that the work loop moves, as long as `work` goes on, and as long as it
+    /// gets on where there is a watch over it.
+    async fn beating<T>(&self, mut watch: Option<Watch>, work: impl Future<Output = T>) -> T {
+        let Self { engine, health, activity } = self;
+        let mut work = std::pin::pin!(work);
+        loop {
+            let done = engine.metrics().progress();
+            let gets_on = watch.as_mut().is_none_or(|watch| watch.gets_on(done));
+            let words = status(engine, health, activity);
+            if gets_on {
+                health.beat(engine.clock().instant());
+                manager::alive(&words);
+            } else {
+                manager::stuck(&words);
+            }
+            if let Some(watch) = watch.as_ref().filter(|watch| watch.just_stopped()) {
+                let seconds = watch.silence().as_secs();
+                tracing::error!(
+                    seconds,
+                    "the sweep has brought nothing to an end for too long: the watchdog is fed no more"
+                );
+            }
+            let errors = engine.store().errors();
+            engine.metrics().store_errors_so_far(errors.read, errors.write);
+            if let Ok(done) = timeout(Health::BEAT, &mut work).await {
+                return done;
+            }
         }
     }
 }
@@ -290,20 +354,6 @@ async fn one_sweep(engine: &Engine, health: &Health) -> bool {
     }
 }
 
-/// Tells health and the service manager that the work loop moves, as long as `work` goes on.
-async fn beating<T>(engine: &Engine, health: &Health, work: impl Future<Output = T>) -> T {
-    let mut work = std::pin::pin!(work);
-    loop {
-        health.beat(engine.clock().instant());
-        notify(&[NotifyState::Watchdog]);
-        let errors = engine.store().errors();
-        engine.metrics().store_errors_so_far(errors.read, errors.write);
-        if let Ok(done) = timeout(Health::BEAT, &mut work).await {
-            return done;
-        }
-    }
-}
-
 /// What this daemon will do, and what keeps it from it.
 fn introduce(engine: &Engine, http: SocketAddr) {
     let told = engine.store().read(|state| Introduction::of(&engine.config(), state, http));
@@ -313,6 +363,12 @@ fn introduce(engine: &Engine, http: SocketAddr) {
     for restraint in told.restraints {
         tracing::warn!("{restraint}");
     }
+}
+
+/// The most that any key may meet.
+fn strongest_mode(config: &Config) -> Mode {
+    let Policy { base, overrides, .. } = &config.policy;
+    overrides.iter().filter_map(|rule| rule.terms.mode).fold(base.mode, Mode::max)
 }
 
 /// Where commands reach the daemon.
@@ -332,9 +388,55 @@ fn reloaded(sources: &Sources, old: &Config, now: jiff::Timestamp) -> Result<Con
     Ok(config)
 }
 
-/// Tells the service manager; without one this does nothing.
-fn notify(states: &[NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(states) {
-        tracing::debug!(%error, "service manager not told");
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn mk_worker(data_dir: &std::path::Path) -> Worker {
+        let toml = format!("data_dir = {:?}", data_dir.display().to_string());
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), toml).unwrap();
+        let clock = Clock::system();
+        let sources = Sources { file: Some(file.path().to_owned()), ..Sources::default() };
+        let config = Arc::new(config::load(&sources, clock.now()).unwrap());
+        let opening =
+            Engine::open(config, clock, Metrics::new(), GivenAws::default(), OpenOptions::default());
+        let (engine, _) = opening.await.unwrap();
+        Worker { engine, health: Health::new(), activity: Activity::default() }
+    }
+
+    /// Whether it still counts as healthy after so long in `work`.
+    async fn is_healthy_after<T>(
+        worker: &Worker,
+        time: Duration,
+        watch: Option<Watch>,
+        work: impl Future<Output = T>,
+    ) -> bool {
+        assert!(timeout(time, worker.beating(watch, work)).await.is_err(), "the work ended");
+        worker.health.unhealthy(worker.engine.clock().instant()).is_none()
+    }
+
+    #[tokio::test]
+    async fn a_sweep_that_waits_for_what_never_comes_is_no_longer_healthy_and_a_slow_one_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let worker = mk_worker(folder.path()).await;
+        tokio::time::pause();
+        let day = Duration::from_secs(86_400);
+        let watch = || Some(Watch::new(Duration::from_secs(30)));
+        let slow = async {
+            loop {
+                sleep(Duration::from_secs(300)).await;
+                worker.engine.metrics().audit_written(1);
+            }
+        };
+        assert!(is_healthy_after::<()>(&worker, day, watch(), slow).await);
+        assert!(
+            is_healthy_after(&worker, day, None, std::future::pending::<()>()).await,
+            "between two sweeps"
+        );
+        let bound = Duration::from_secs(600 + 30) + Health::SILENCE;
+        let stuck = || std::future::pending::<()>();
+        assert!(is_healthy_after(&worker, bound - Health::BEAT, watch(), stuck()).await);
+        assert!(!is_healthy_after(&worker, bound + Health::BEAT * 3, watch(), stuck()).await);
     }
 }

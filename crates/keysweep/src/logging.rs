@@ -131,10 +131,14 @@ impl<W: Write> Write for OneLine<W> {
     }
 }
 
-/// Whether messages like this one can hold no secret.
+/// Warns of files of the AWS SDK that are named and not there. The systemd unit names some that need not be; where there
+/// are no credentials at all, the first call says so.
+const FILES_THAT_NEED_NOT_BE: &str = "aws_runtime::env_config::source";
+
+/// Whether messages like this one can hold no secret, and are worth showing.
 fn may_be_shown(metadata: &Metadata<'_>) -> bool {
     let ours = metadata.target().split("::").next().is_some_and(|name| name.starts_with("keysweep"));
-    ours || *metadata.level() <= Level::INFO
+    ours || (*metadata.level() <= Level::INFO && metadata.target() != FILES_THAT_NEED_NOT_BE)
 }
 
 struct Counter(Count);
@@ -261,6 +265,16 @@ mod tests {
         });
         assert_eq!(levels, [Level::DEBUG]);
         assert!(text.contains("ours") && !text.contains("IQoJ") && !text.contains("AWS4"), "{text}");
+    }
+
+    #[test]
+    fn a_credentials_file_that_need_not_be_there_is_no_warning() {
+        let (text, levels) = log("info", Form::Text { colour: false }, || {
+            tracing::warn!(target: "aws_runtime::env_config::source", "config file not found");
+            tracing::warn!(target: "aws_config::profile", "two providers");
+        });
+        assert_eq!(levels, [Level::WARN]);
+        assert!(text.contains("two providers") && !text.contains("not found"), "{text}");
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod calls;
 mod family;
 pub mod inventory;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -99,6 +100,7 @@ pub struct Metrics {
     config_successful: Gauge,
     config_loaded: Gauge,
     log_messages: IntCounterVec,
+    progress: AtomicU64,
 }
 
 impl Metrics {
@@ -166,6 +168,7 @@ impl Metrics {
                 "Unix time of the last successful configuration load.",
             ),
             log_messages: counters("keysweep_log_messages_total", "Log messages by level.", &["level"]),
+            progress: AtomicU64::new(0),
             registry: registry.clone(),
         };
         metrics.begin_at_zero();
@@ -249,11 +252,20 @@ impl Metrics {
     /// Entries are in the journal and on disk.
     pub fn audit_written(&self, entries: u64) {
         self.audit_events.inc_by(entries);
+        self.progress.fetch_add(1, Ordering::Relaxed);
     }
 
     /// An entry could not be written.
     pub fn audit_failed(&self) {
         self.audit_failures.inc();
+        self.progress.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Moves whenever a call to AWS or a write to the journal has come to an end, well or not. While it stands still, so
+    /// does all work.
+    #[must_use]
+    pub fn progress(&self) -> u64 {
+        self.progress.load(Ordering::Relaxed)
     }
 
     /// The store failed to `read` or to `write`.
@@ -332,6 +344,7 @@ impl std::fmt::Debug for Metrics {
 impl Observer for Metrics {
     fn call(&self, api: &'static str, result: Result<(), FaultKind>, elapsed: Duration) {
         self.calls.count(api, result, elapsed);
+        self.progress.fetch_add(1, Ordering::Relaxed);
     }
 
     fn skew(&self, aws_minus_ours: SignedDuration) {

@@ -62,7 +62,10 @@ pub enum CliError {
         path: PathBuf,
     },
     /// data_dir is somebody else's: files made now would lock its owner out.
-    #[error("data_dir {} belongs to {owner}: run this command as that user", path.display())]
+    #[error(
+        "data_dir {} belongs to {owner}: start the daemon, which then answers, or run this command as that user",
+        path.display()
+    )]
     NotOurs {
         /// data_dir of the configuration.
         path: PathBuf,

@@ -18,7 +18,8 @@ const MAX_MISTAKES: usize = 100;
 
 /// Reads, merges and validates a configuration. `now` tells which exemptions have lapsed.
 ///
-/// The only files that are read are [`Sources::file`] and those that `*_file` keys name.
+/// The only files that are read are [`Sources::file`], and those that `*_file` keys name or the credentials that stand
+/// in for them.
 ///
 /// # Errors
 /// The file is not there or cannot be read; or every mistake that could be found.
@@ -27,7 +28,7 @@ pub fn load(sources: &Sources, now: Timestamp) -> Result<Config, ConfigError> {
     let mut mistakes = Vec::new();
     // Defaults, file, environment, flags.
     let layers = Layers::gather(sources, &known, &mut mistakes)?;
-    let mut review = Review::new(layers, mistakes);
+    let mut review = Review::new(layers, mistakes, sources.credentials.clone());
     refuse_what_is_no_text(&mut review, &known);
     let model = extract(&mut review, &known);
     // Derived values, and validation of the whole.

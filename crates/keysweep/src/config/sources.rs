@@ -14,6 +14,9 @@ pub const FILE_VARIABLE: &str = "KEYSWEEP_CONFIG";
 /// variables such as `KEYSWEEP_SERVICE_HOST` where a service is called keysweep.
 pub const VARIABLE_PREFIX: &str = "KEYSWEEP__";
 
+/// Where systemd puts the credentials of a service; see systemd.exec(5).
+pub const CREDENTIALS_VARIABLE: &str = "CREDENTIALS_DIRECTORY";
+
 /// A flag of the command line that sets a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Flag {
@@ -34,6 +37,8 @@ pub struct Sources {
     pub env: Vec<(String, String)>,
     /// Flags.
     pub flags: Vec<Flag>,
+    /// Secrets that a service manager hands in, as files of this directory.
+    pub credentials: Option<PathBuf>,
 }
 
 impl Sources {
@@ -43,11 +48,13 @@ impl Sources {
     /// What is not UTF-8 in a variable becomes U+FFFD, which [`super::load`] refuses.
     #[must_use]
     pub fn of_process(config: Option<PathBuf>, env: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
-        let mut named = None;
+        let (mut named, mut credentials) = (None, None);
         let mut variables = Vec::new();
         for (name, value) in env {
             if name == FILE_VARIABLE && !value.is_empty() {
                 named = Some(PathBuf::from(value));
+            } else if name == CREDENTIALS_VARIABLE && !value.is_empty() {
+                credentials = Some(PathBuf::from(value));
             } else {
                 variables.push((name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()));
             }
@@ -56,7 +63,7 @@ impl Sources {
         // The order in which a process sees its environment is nobody's decision.
         variables.sort();
         let file = config.or(named).unwrap_or_else(|| DEFAULT_FILE.into());
-        Self { file: Some(file), env: variables, flags: Vec::new() }
+        Self { file: Some(file), env: variables, flags: Vec::new(), credentials }
     }
 
     /// The same with a flag.

@@ -26,7 +26,7 @@ fn mk_file(content: impl AsRef<[u8]>) -> NamedTempFile {
 
 fn mk_sources(file: &Path, env: &[(&str, &str)]) -> Sources {
     let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    Sources { file: Some(file.to_owned()), env, flags: Vec::new() }
+    Sources { file: Some(file.to_owned()), env, ..Sources::default() }
 }
 
 fn load_text(toml: &str) -> Result<Config, ConfigError> {

@@ -151,10 +151,10 @@ fn external_id(section: &RoleSection, at: &KeyPath, review: &mut Review) -> Opti
         return None;
     }
     let file = &section.external_id_file;
-    let bytes = match review::read_small_file(file.as_ref()) {
+    let bytes = match review.secret(file) {
         Ok(bytes) => bytes,
-        Err(error) => {
-            review.wrong(at, format!("read {file}: {error}"));
+        Err(why) => {
+            review.wrong(at, why);
             return None;
         }
     };

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use keysweep_core::policy::Mode;
 use keysweep_core::state::State;
 
+use super::strongest_mode;
 use crate::config::Config;
 use crate::config::period::Period;
 
@@ -51,8 +52,7 @@ fn program(config: &Config, http: SocketAddr) -> String {
 fn mode(config: &Config) -> String {
     let policy = &config.policy;
     let base = policy.base.mode;
-    let strongest =
-        policy.overrides.iter().filter_map(|rule| rule.terms.mode).chain([base]).max().unwrap_or(base);
+    let strongest = strongest_mode(config);
     let does = match strongest {
         Mode::Observe => "keys are flagged and nothing is changed",
         Mode::Deactivate => "stale keys are deactivated and never deleted",

@@ -54,7 +54,7 @@ impl Health {
         Self::default()
     }
 
-    /// The work loop moves. Until the first beat the process counts as starting.
+    /// The work loop moves, and what it does gets on. Until the first beat the process counts as starting.
     pub fn beat(&self, now: Instant) {
         self.signs().beat = Some(now);
     }

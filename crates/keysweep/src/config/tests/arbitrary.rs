@@ -60,7 +60,7 @@ proptest! {
     fn arbitrary_variables_and_flags_never_panic(name in "[A-Z_]{0,20}", key in mk_key(), value in any::<String>()) {
         let variable = format!("KEYSWEEP__{}", key.to_ascii_uppercase().replace('.', "__"));
         let env = [(format!("KEYSWEEP__{name}"), value.clone()), (variable, value.clone())];
-        let sources = Sources { file: None, env: env.to_vec(), flags: Vec::new() };
+        let sources = Sources { env: env.to_vec(), ..Sources::default() };
         let _ = load(&sources.with_flag("--flag", &key, value), mk_now());
     }
 

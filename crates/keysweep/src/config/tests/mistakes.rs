@@ -265,6 +265,26 @@ fn the_external_id_is_read_from_its_file_and_shown_nowhere() {
 }
 
 #[test]
+fn a_service_reads_the_credential_that_is_called_as_the_file_and_not_the_file() {
+    use secrecy::ExposeSecret as _;
+    let file = mk_file("role.external_id_file = \"/nonexistent/external-id\"\n");
+    let handed_in = tempfile::tempdir().unwrap();
+    let directory = Some(handed_in.path().to_owned());
+    let sources = Sources { credentials: directory, ..mk_sources(file.path(), &[]) };
+    let external_id = || {
+        let config = load(&sources, mk_now()).unwrap();
+        config.role.external_id.as_ref().unwrap().expose_secret().to_owned()
+    };
+    let wrong = mistakes_of(load(&sources, mk_now()));
+    assert!(wrong[0].problem.contains("nor is there a credential external-id"), "{wrong:?}");
+    // As a directory is handed in, and by itself: what is named for this alone goes first.
+    std::fs::write(handed_in.path().join("keysweep_external-id"), "of-the-directory\n").unwrap();
+    assert_eq!(external_id(), "of-the-directory");
+    std::fs::write(handed_in.path().join("external-id"), "of-its-own").unwrap();
+    assert_eq!(external_id(), "of-its-own");
+}
+
+#[test]
 fn a_lapsed_exemption_is_a_warning_from_the_day_after_on() {
     let exempt = |until: &str| {
         format!("[[policy.exempt]]\nmatch.users = [\"x\"]\nreason = \"r\"\nuntil = \"{until}\"\n")

@@ -2,14 +2,17 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
-use std::io::Read;
-use std::path::Path;
+use std::io::{ErrorKind, Read};
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use crate::config::layers::Layers;
 use crate::config::mistake::{HIDDEN, Mistake, quoted};
 use crate::config::path::KeyPath;
 use crate::config::period::Period;
+
+/// How systemd begins the names of what `LoadCredential=keysweep:/etc/keysweep/credentials`, a directory, hands in.
+const CREDENTIAL_PREFIX: &str = "keysweep_";
 
 /// What was found so far. Something already known to be wrong is not reported twice: a default stands in for it, and
 /// what would be said of that is nobody's mistake.
@@ -18,11 +21,17 @@ pub(in crate::config) struct Review {
     mistakes: Vec<Mistake>,
     warnings: Vec<Mistake>,
     wrong: BTreeSet<KeyPath>,
+    credentials: Option<PathBuf>,
 }
 
 impl Review {
-    pub(in crate::config) fn new(layers: Layers, mistakes: Vec<Mistake>) -> Self {
-        Self { layers, mistakes, warnings: Vec::new(), wrong: BTreeSet::new() }
+    /// `credentials` is where a service manager hands secrets in.
+    pub(in crate::config) fn new(
+        layers: Layers,
+        mistakes: Vec<Mistake>,
+        credentials: Option<PathBuf>,
+    ) -> Self {
+        Self { layers, mistakes, warnings: Vec::new(), wrong: BTreeSet::new(), credentials }
     }
 
     /// Mistakes and warnings.
@@ -94,6 +103,29 @@ impl Review {
         ids
     }
 
+    /// The content of a file that holds one secret, or why it cannot be had. Where a service manager hands secrets in,
+    /// the one with the file's name stands in for the file, which a service may not be able to read.
+    pub(super) fn secret(&self, file: &str) -> Result<Vec<u8>, String> {
+        let path = Path::new(file);
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let Some(directory) = &self.credentials else {
+            return read_small_file(path).map_err(|error| format!("read {file}: {error}"));
+        };
+        for credential in [name.to_string(), format!("{CREDENTIAL_PREFIX}{name}")] {
+            let credential = directory.join(credential);
+            match read_small_file(&credential) {
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                read => return read.map_err(|error| format!("read {}: {error}", credential.display())),
+            }
+        }
+        read_small_file(path).map_err(|error| {
+            format!(
+                "read {file}: {error}; nor is there a credential {name}: under systemd, put it into \
+                 /etc/keysweep/credentials/ and restart keysweep"
+            )
+        })
+    }
+
     pub(super) fn positive(&mut self, path: &KeyPath, period: Period) {
         if period.get().is_zero() {
             self.unexpected(path, &period, "more than zero");
@@ -111,8 +143,8 @@ impl Review {
     }
 }
 
-/// Reads a file that holds one secret. More than a few kilobytes are not one, and are not read to the end.
-pub(super) fn read_small_file(path: &Path) -> std::io::Result<Vec<u8>> {
+/// More than a few kilobytes are no secret, and are not read to the end.
+fn read_small_file(path: &Path) -> std::io::Result<Vec<u8>> {
     const MAX_BYTES: u64 = 8 << 10;
     let mut bytes = Vec::new();
     std::fs::File::open(path)?.take(MAX_BYTES).read_to_end(&mut bytes)?;

@@ -1,0 +1,169 @@
+//! What the daemon is doing, in the one line that `systemctl status` shows.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::Timestamp;
+use keysweep_core::policy::Mode;
+use keysweep_core::state::SweepSummary;
+
+use super::strongest_mode;
+use crate::engine::Engine;
+use crate::http::Health;
+
+/// What the work loop is doing. Clones are the same.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Activity(Arc<Mutex<Now>>);
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Now {
+    doing: Doing,
+    /// The file holds another configuration than the one in force, and it was refused.
+    reload_failed: bool,
+}
+
+/// What the work loop is doing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Doing {
+    /// Nothing yet.
+    #[default]
+    Starting,
+    /// A sweep, since then.
+    Sweeping(Timestamp),
+    /// It waits for the next sweep, which is then at the latest.
+    Waiting(Timestamp),
+}
+
+impl Activity {
+    pub(super) fn set(&self, doing: Doing) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).doing = doing;
+    }
+
+    pub(super) fn reloaded(&self, ok: bool) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).reload_failed = !ok;
+    }
+
+    fn now(&self) -> Now {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The line, such as `observe; next sweep at 2026-11-22 17:00 UTC; last sweep at ...: 30 scanned, ...`.
+pub(super) fn status(engine: &Engine, health: &Health, activity: &Activity) -> String {
+    let (paused, breaker, last) = engine.store().read(|state| {
+        let control = state.control();
+        (control.paused.is_some(), control.breaker.is_some(), control.last_sweep.clone())
+    });
+    let missing = health.missing(last.is_some());
+    Standing { mode: strongest_mode(&engine.config()), paused, breaker, now: activity.now(), last, missing }
+        .words()
+}
+
+struct Standing {
+    mode: Mode,
+    paused: bool,
+    breaker: bool,
+    now: Now,
+    last: Option<SweepSummary>,
+    missing: Vec<String>,
+}
+
+impl Standing {
+    fn words(&self) -> String {
+        let Self { mode, paused, breaker, now, last, missing } = self;
+        let mut words = mode.as_str().to_owned();
+        if *paused {
+            words.push_str(", paused");
+        }
+        if *breaker {
+            words.push_str(", breaker open");
+        }
+        match now.doing {
+            Doing::Starting => {}
+            Doing::Sweeping(since) => words.push_str(&format!("; sweeping since {}", at(since))),
+            Doing::Waiting(until) => words.push_str(&format!("; next sweep at {}", at(until))),
+        }
+        if let Some(last) = last {
+            words.push_str(&format!(
+                "; last sweep at {}: {} scanned, {} failed, {} skipped",
+                at(last.at),
+                last.scanned,
+                last.failed,
+                last.skipped
+            ));
+        }
+        for missing in missing {
+            words.push_str(&format!("; {missing}"));
+        }
+        if now.reload_failed {
+            words.push_str("; the configuration was not reloaded and the old one is in force: see the log");
+        }
+        words
+    }
+}
+
+fn at(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn mk_time(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn mk_standing() -> Standing {
+        Standing {
+            mode: Mode::Observe,
+            paused: false,
+            breaker: false,
+            now: Now::default(),
+            last: None,
+            missing: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn the_line_tells_mode_next_sweep_and_last_sweep() {
+        let last = SweepSummary {
+            at: mk_time("2026-11-22T11:00:12Z"),
+            took: Duration::from_secs(12),
+            scanned: 30,
+            failed: 1,
+            skipped: 2,
+        };
+        let activity = Activity::default();
+        activity.set(Doing::Waiting(mk_time("2026-11-22T17:00:00Z")));
+        let standing = Standing { last: Some(last), now: activity.now(), ..mk_standing() };
+        assert_eq!(
+            standing.words(),
+            "observe; next sweep at 2026-11-22 17:00 UTC; last sweep at 2026-11-22 11:00 UTC: 30 scanned, 1 failed, 2 \
+             skipped"
+        );
+    }
+
+    #[test]
+    fn the_line_tells_what_restrains_and_what_is_wrong() {
+        let activity = Activity::default();
+        activity.set(Doing::Sweeping(mk_time("2026-11-22T17:00:00Z")));
+        activity.reloaded(false);
+        let standing = Standing {
+            mode: Mode::Delete,
+            paused: true,
+            breaker: true,
+            now: activity.now(),
+            missing: vec!["sweeps fail, 3 times in a row: no credentials".into()],
+            ..mk_standing()
+        };
+        assert_eq!(
+            standing.words(),
+            "delete, paused, breaker open; sweeping since 2026-11-22 17:00 UTC; sweeps fail, 3 times in a row: no \
+             credentials; the configuration was not reloaded and the old one is in force: see the log"
+        );
+        activity.reloaded(true);
+        assert!(!activity.now().reload_failed);
+    }
+}
