@@ -22,7 +22,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-pub use self::health::Health;
+pub use self::health::{Health, LastSweep};
 use crate::engine::Engine;
 
 /// Prometheus keeps one connection, a browser opens six; further clients wait in the kernel's queue.

@@ -288,6 +288,6 @@ mod tests {
 
     #[test]
     fn a_level_that_is_none_is_an_error() {
-        assert!(init("keysweep=loud", Form::Json, io::sink, Arc::new(|_| ())).is_err());
+        assert!(init("keysweep=loud", Form::Json, io::sink, Arc::new(|_| ()), None).is_err());
     }
 }

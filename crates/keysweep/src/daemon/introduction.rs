@@ -133,7 +133,7 @@ mod tests {
     fn mk_config(toml: &str) -> Config {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(toml.as_bytes()).unwrap();
-        let sources = Sources { file: Some(file.path().to_owned()), env: Vec::new(), flags: Vec::new() };
+        let sources = Sources { file: Some(file.path().to_owned()), ..Sources::default() };
         config::load(&sources, mk_now()).unwrap()
     }
 

@@ -8,7 +8,7 @@ use keysweep_core::state::SweepSummary;
 
 use super::strongest_mode;
 use crate::engine::Engine;
-use crate::http::Health;
+use crate::http::{Health, LastSweep};
 
 /// What the work loop is doing. Clones are the same.
 #[derive(Debug, Clone, Default)]
@@ -53,7 +53,7 @@ pub(super) fn status(engine: &Engine, health: &Health, activity: &Activity) -> S
         let control = state.control();
         (control.paused.is_some(), control.breaker.is_some(), control.last_sweep.clone())
     });
-    let missing = health.missing(last.is_some());
+    let missing = health.missing(LastSweep::of(engine));
     Standing { mode: strongest_mode(&engine.config()), paused, breaker, now: activity.now(), last, missing }
         .words()
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::config::period::Period;
+use crate::engine::Engine;
 
 /// Sweeps that may fail in a row before the process is no longer ready. One or two failures are a bad moment of AWS.
 const FAILURES: u32 = 3;
@@ -25,6 +26,26 @@ pub struct LastSweep {
     pub ago: Duration,
     /// How often sweeps begin, in operational time.
     pub interval: Duration,
+}
+
+impl LastSweep {
+    /// By the records, if there ever was one.
+    #[must_use]
+    pub fn of(engine: &Engine) -> Option<Self> {
+        let (clock, interval) = (engine.clock(), engine.config().scan.interval);
+        let now = clock.now();
+        engine.store().read(|state| {
+            let sweep = state.control().last_sweep.as_ref()?;
+            // A clock that was put back says nothing.
+            let ago = Duration::try_from(now.duration_since(sweep.at)).unwrap_or_default();
+            Some(Self {
+                scanned: sweep.scanned,
+                failed: sweep.failed,
+                ago: clock.operational_span(ago),
+                interval: clock.operational_span(interval),
+            })
+        })
+    }
 }
 
 /// What the daemon knows of itself, for [`healthy`](Self::unhealthy) and [`ready`](Self::missing). Cheap to clone.

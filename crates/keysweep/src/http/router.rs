@@ -124,19 +124,7 @@ async fn not_allowed(method: Method) -> Told {
 
 impl App {
     fn missing(&self) -> Vec<String> {
-        let (clock, interval) = (self.engine.clock(), self.engine.config().scan.interval);
-        let now = clock.now();
-        let last = self.engine.store().read(|state| {
-            state.control().last_sweep.as_ref().map(|sweep| LastSweep {
-                scanned: sweep.scanned,
-                failed: sweep.failed,
-                // A clock that was put back says nothing.
-                ago: clock
-                    .operational_span(Duration::try_from(now.duration_since(sweep.at)).unwrap_or_default()),
-                interval: clock.operational_span(interval),
-            })
-        });
-        self.health.missing(last)
+        self.health.missing(LastSweep::of(&self.engine))
     }
 
     fn scrape(&self) -> Result<String, prometheus::Error> {
