@@ -41,7 +41,7 @@ pub(crate) struct Chart {
 }
 
 /// A remark of `helm lint`.
-#[derive(Debug, Deserialize)]
+#[derive(Deserialize)]
 struct Message {
     /// 1 is for information, 2 a warning, 3 an error.
     severity: u8,
@@ -61,7 +61,7 @@ pub(crate) struct Judged {
 
 impl Chart {
     /// The objects of a kind.
-    pub(crate) fn all<'c>(&'c self, kind: &'c str) -> impl Iterator<Item = &'c Value> {
+    pub(crate) fn all<'c>(&'c self, kind: &str) -> impl Iterator<Item = &'c Value> {
         self.objects.iter().filter(move |object| object["kind"] == kind)
     }
 
@@ -161,8 +161,9 @@ fn helm_renders_every_fixture_and_lint_warns_of_nothing() {
     let mut seen = 0;
     for (name, chart) in charts() {
         seen += 1;
-        let warnings: Vec<&Message> = chart.lint.iter().filter(|message| message.severity > 1).collect();
-        assert!(warnings.is_empty(), "{name}: {warnings:?}");
+        let warnings = chart.lint.iter().filter(|message| message.severity > 1);
+        let warnings: Vec<&str> = warnings.map(|message| message.error.as_str()).collect();
+        assert_eq!(warnings, [""; 0], "{name}");
     }
     assert!(seen >= 5);
 }

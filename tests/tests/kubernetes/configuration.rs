@@ -40,12 +40,10 @@ fn keysweep_takes_every_configuration_without_a_warning() {
     assert!(seen >= 4);
 }
 
-/// Every value with its key as keysweep shows it, such as `policy.override[0].mode`.
+/// Every value with its key as keysweep shows it, such as `policy.override[1].mode`. A match is one value.
 fn settings(value: &Value, key: &str, found: &mut Vec<(String, Value)>) {
     match value {
-        // Their keys are names of others, and shown in quotes.
-        Value::Object(_) if key.ends_with(".match") => {}
-        Value::Object(members) => {
+        Value::Object(members) if !key.ends_with(".match") => {
             for (name, inner) in members {
                 let key = if key.is_empty() { name.clone() } else { format!("{key}.{name}") };
                 settings(inner, &key, found);
@@ -53,10 +51,15 @@ fn settings(value: &Value, key: &str, found: &mut Vec<(String, Value)>) {
         }
         Value::Array(items) if items.iter().any(Value::is_object) => {
             for (index, inner) in items.iter().enumerate() {
-                settings(inner, &format!("{key}[{index}]"), found);
+                settings(inner, &format!("{key}[{}]", index + 1), found);
             }
         }
-        Value::Array(_) | Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+        Value::Object(_)
+        | Value::Array(_)
+        | Value::Null
+        | Value::Bool(_)
+        | Value::Number(_)
+        | Value::String(_) => {
             found.push((key.to_owned(), value.clone()));
         }
     }

@@ -33,7 +33,7 @@ fn every_value_has_been_tried_with_another_than_its_default() {
     let defaults = &judged().defaults;
     let mut paths = Vec::new();
     leaves(defaults, "", &mut paths);
-    assert!(paths.len() > 100);
+    assert!(paths.len() > 60, "{}", paths.len());
     let differs = |path: &str| {
         charts().any(|(_, chart)| {
             let given = chart.given.pointer(path);
