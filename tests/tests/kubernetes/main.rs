@@ -3,6 +3,7 @@
 
 mod charts;
 mod configuration;
+mod credentials;
 mod kustomize;
 mod monitoring;
 mod network;

@@ -45,7 +45,7 @@ pub(super) fn table(values: &str) -> String {
                 // What is in a list is not a value of its own.
                 if default.starts_with("see") {
                     let within = |next: &&str| next.len() - next.trim_start().len() > depth * 2;
-                    while lines.next_if(|next| within(&next)).is_some() {}
+                    while lines.next_if(|next| within(next)).is_some() {}
                 }
             }
             _ => {}
