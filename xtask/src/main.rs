@@ -32,7 +32,7 @@ enum Command {
     Bench(bench::Options),
     /// Live through months of simulated time, with faults and crashes, and hold keysweep to its promises
     Soak(soak::Options),
-    /// Write config/keysweep.toml, docs/schemas/ and the policies in deploy/iam/ from the code
+    /// Write config/keysweep.toml, docs/schemas/, the policies in deploy/iam/ and the chart's copies from the code
     GenConfig,
     /// Check the systemd unit, the Dockerfile, the scripts, and what packages hold: no simulator and no planted bug
     CheckDeploy,

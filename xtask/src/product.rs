@@ -1,11 +1,13 @@
 //! What needs keysweep itself and the simulator.
 
 mod bare;
+mod chart;
 mod gates;
 mod generate;
 mod measure;
 mod server;
 mod table;
+mod values;
 
 use std::process::ExitCode;
 

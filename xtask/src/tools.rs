@@ -24,7 +24,7 @@ pub(crate) struct Tool {
 pub(crate) const PYTHON: Tool = Tool {
     program: "python3",
     probe: &["-c", "import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 10))"],
-    needed_for: "the conformance tests (moto, boto3, the AWS CLI) and hadolint: Python 3.10 or newer with venv",
+    needed_for: "the tests with moto, boto3, the AWS CLI and Helm's library, and hadolint: Python 3.10 or newer with venv",
     install: "apt-get install python3 python3-venv",
 };
 

@@ -1,4 +1,4 @@
-//! The Python environment with moto, boto3 and the AWS CLI.
+//! The Python environment with moto, boto3, the AWS CLI, and the judges of what is deployed.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};

@@ -9,13 +9,14 @@ use keysweep::clock::Clock;
 use keysweep::config::{self, Sources, reference_markdown, reference_toml, schema};
 use keysweep::iam::{self, Deletion};
 
+use super::chart;
 use crate::command::{root, say};
 
 /// The hub in the examples, an account of AWS's documentation.
 const HUB: &str = "arn:aws:iam::111122223333:role/keysweep-hub";
 
-/// Writes `config/keysweep.toml` and its page, the schema of the configuration and those of what commands print, and the policies
-/// of the default configuration.
+/// Writes `config/keysweep.toml` and its page, the schema of the configuration and those of what commands print, the
+/// policies of the default configuration, and what the Helm chart holds of all this.
 pub(super) fn generate() -> anyhow::Result<()> {
     for (path, text) in files()? {
         let file = root().join(&path);
@@ -43,6 +44,8 @@ fn files() -> anyhow::Result<Vec<(String, String)>> {
         files.push((format!("docs/schemas/{name}.json"), text + "\n"));
     }
     files.extend(policies()?);
+    let config = serde_json::to_value(schema()).context("read the schema of the configuration")?;
+    files.extend(chart::files(config)?);
     Ok(files)
 }
 

@@ -1,0 +1,30 @@
+{{/* What the schema cannot say, or not in words. Every mistake is told at once. */}}
+{{- define "keysweep.validate" -}}
+{{- $wrong := list }}
+{{- with .Values }}
+{{- if and (eq .aws.credentials "irsa") (not .aws.roleArn) (not (get .serviceAccount.annotations "eks.amazonaws.com/role-arn")) .serviceAccount.create }}
+{{- $wrong = append $wrong "aws.roleArn: needed with aws.credentials \"irsa\": the ARN of the hub's role" }}
+{{- end }}
+{{- if and .aws.roleArn (ne .aws.credentials "irsa") }}
+{{- $wrong = append $wrong (printf "aws.roleArn: only \"irsa\" reads it, and aws.credentials is %q" .aws.credentials) }}
+{{- end }}
+{{- if and .aws.roleArn (not .serviceAccount.create) }}
+{{- $wrong = append $wrong "aws.roleArn: serviceAccount.create is false: annotate your service account with it" }}
+{{- end }}
+{{- if and .existingConfigMap (ne (toJson .config) "{\"policy\":{\"mode\":\"observe\"}}") }}
+{{- $wrong = append $wrong "existingConfigMap: the file comes from it or from config, not from both" }}
+{{- end }}
+{{- if and .podMonitor.enabled .serviceMonitor.enabled }}
+{{- $wrong = append $wrong "serviceMonitor.enabled: podMonitor.enabled is true, and both would scrape the same pod" }}
+{{- end }}
+{{- if and .persistence.existingClaim (not .persistence.enabled) }}
+{{- $wrong = append $wrong "persistence.existingClaim: persistence.enabled is false" }}
+{{- end }}
+{{- if and (not .persistence.enabled) (has (include "keysweep.mode" $) (list "deactivate" "delete")) }}
+{{- $wrong = append $wrong "persistence.enabled: only the mode \"observe\" is admitted without it: each new pod would forget holds, denials, caps and the audit trail" }}
+{{- end }}
+{{- end }}
+{{- if $wrong }}
+{{- fail (printf "\n  %s" (join "\n  " $wrong)) }}
+{{- end }}
+{{- end }}

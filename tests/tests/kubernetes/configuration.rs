@@ -1,0 +1,126 @@
+//! The ConfigMap holds a configuration that keysweep takes, with every value as it was given.
+
+use std::fs;
+
+use keysweep::config::{self, Config, Sources};
+use serde_json::Value;
+
+use super::charts::{Chart, chart, charts};
+
+/// The texts of keysweep.toml.
+fn configurations(chart: &Chart) -> impl Iterator<Item = &str> {
+    chart.all("ConfigMap").filter_map(|map| map["data"]["keysweep.toml"].as_str())
+}
+
+/// What `keysweep config check` does in the container, but for the folder in which the external ID is.
+fn checked(toml: &str) -> Config {
+    let folder = tempfile::tempdir().unwrap();
+    let (file, external_id) = (folder.path().join("keysweep.toml"), folder.path().join("external-id"));
+    fs::write(&file, toml).unwrap();
+    fs::write(&external_id, "open-sesame_4711").unwrap();
+    let env = vec![
+        ("KEYSWEEP__HTTP__LISTEN".to_owned(), "[::]:9853".to_owned()),
+        ("KEYSWEEP__ROLE__EXTERNAL_ID_FILE".to_owned(), external_id.to_str().unwrap().to_owned()),
+    ];
+    let now = "2026-07-15T12:00:00Z".parse().unwrap();
+    let config = config::load(&Sources { file: Some(file), env, ..Sources::default() }, now);
+    config.unwrap_or_else(|error| panic!("{error}\n{toml}"))
+}
+
+#[test]
+fn keysweep_takes_every_configuration_without_a_warning() {
+    let mut seen = 0;
+    for (name, chart) in charts() {
+        for toml in configurations(chart) {
+            seen += 1;
+            let config = checked(toml);
+            assert!(config.warnings.is_empty(), "{name}: {:?}", config.warnings);
+        }
+    }
+    assert!(seen >= 4);
+}
+
+/// Every value with its key as keysweep shows it, such as `policy.override[1].mode`. A match is one value.
+fn settings(value: &Value, key: &str, found: &mut Vec<(String, Value)>) {
+    match value {
+        Value::Object(members) if !key.ends_with(".match") => {
+            for (name, inner) in members {
+                let key = if key.is_empty() { name.clone() } else { format!("{key}.{name}") };
+                settings(inner, &key, found);
+            }
+        }
+        Value::Array(items) if items.iter().any(Value::is_object) => {
+            for (index, inner) in items.iter().enumerate() {
+                settings(inner, &format!("{key}[{}]", index + 1), found);
+            }
+        }
+        Value::Object(_)
+        | Value::Array(_)
+        | Value::Null
+        | Value::Bool(_)
+        | Value::Number(_)
+        | Value::String(_) => {
+            found.push((key.to_owned(), value.clone()));
+        }
+    }
+}
+
+#[test]
+fn every_value_arrives_as_it_was_given() {
+    let mut seen = 0;
+    for (name, chart) in charts() {
+        for toml in configurations(chart) {
+            let mut given = Vec::new();
+            settings(&chart.given["config"], "", &mut given);
+            let effective = checked(toml).effective.settings;
+            for (key, value) in given.into_iter().filter(|(_, value)| !value.is_null()) {
+                seen += 1;
+                let setting = effective.iter().find(|setting| setting.key == key);
+                let setting = setting.unwrap_or_else(|| panic!("{name}: no {key}\n{toml}"));
+                let found = serde_json::to_value(&setting.value).unwrap();
+                let same = found == value || found.as_f64().is_some_and(|f| Some(f) == value.as_f64());
+                assert!(same, "{name}: {key} is {found} and not {value}\n{toml}");
+            }
+        }
+    }
+    assert!(seen > 30);
+}
+
+#[test]
+fn rules_arrive_with_what_they_match() {
+    let toml = configurations(chart("irsa")).next().unwrap();
+    let policy = checked(toml).policy;
+    assert_eq!((policy.overrides.len(), policy.exemptions.len()), (1, 1));
+    assert!(toml.contains(r#"match = { user_tags = { "keysweep:exempt" = "*" } }"#), "{toml}");
+    assert!(toml.contains(r#"match = { ous = ["ou-ab12-sandbox01"] }"#), "{toml}");
+}
+
+#[test]
+fn the_hook_checks_the_configuration_that_the_pod_gets() {
+    let chart = chart("everything");
+    let texts: Vec<&str> = configurations(chart).collect();
+    assert_eq!(texts.len(), 2);
+    assert_eq!(texts[0], texts[1]);
+    let hook = chart.one("Job");
+    for key in ["env", "volumeMounts"] {
+        let checked = &hook["spec"]["template"]["spec"]["containers"][0][key];
+        for item in checked.as_array().unwrap() {
+            assert!(chart.container()[key].as_array().unwrap().contains(item), "{item}");
+        }
+    }
+    assert_eq!(hook["spec"]["template"]["spec"]["containers"][0]["image"], chart.container()["image"]);
+    assert_eq!(hook["metadata"]["annotations"]["helm.sh/hook"], "pre-install,pre-upgrade");
+}
+
+#[test]
+fn a_changed_configuration_starts_the_pod_anew_unless_that_is_switched_off() {
+    let sum = |name: &str| chart(name).pod()["metadata"]["annotations"]["checksum/config"].clone();
+    assert!(sum("default").is_string());
+    assert_ne!(sum("default"), sum("irsa"));
+    assert!(sum("everything").is_null());
+    // A ConfigMap of somebody else's is not looked into.
+    assert!(sum("trial").is_null());
+    let volumes = chart("trial").pod()["spec"]["volumes"].as_array().unwrap();
+    assert!(volumes.iter().any(|volume| volume["configMap"]["name"] == "my-keysweep"));
+    assert_eq!(configurations(chart("trial")).count(), 0);
+}

@@ -1,0 +1,144 @@
+//! What refers to something else in the chart refers to something that is there.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::charts::{Chart, NAMESPACE, charts};
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+fn texts<'v>(items: &'v [Value], key: &'v str) -> BTreeSet<&'v str> {
+    items.iter().map(|item| item[key].as_str().unwrap()).collect()
+}
+
+/// Whether labels are among those of something.
+fn selects(wanted: &Value, labels: &Value) -> bool {
+    let wanted = wanted.as_object().unwrap();
+    assert!(!wanted.is_empty(), "an empty selector takes everything");
+    wanted.iter().all(|(key, value)| labels[key] == *value)
+}
+
+#[test]
+fn every_selector_finds_the_pod_and_none_finds_the_hook() {
+    let selectors: [(&str, &str); 6] = [
+        ("StatefulSet", "/spec/selector/matchLabels"),
+        ("Service", "/spec/selector"),
+        ("NetworkPolicy", "/spec/podSelector/matchLabels"),
+        ("PodDisruptionBudget", "/spec/selector/matchLabels"),
+        ("PodMonitor", "/spec/selector/matchLabels"),
+        ("ServiceMonitor", "/spec/selector/matchLabels"),
+    ];
+    let mut seen = BTreeSet::new();
+    for (name, chart) in charts() {
+        for (kind, pointer) in selectors {
+            for object in chart.all(kind) {
+                seen.insert(kind);
+                let selector = object.pointer(pointer).unwrap();
+                let found = if kind == "ServiceMonitor" { chart.one("Service") } else { chart.pod() };
+                assert!(selects(selector, &found["metadata"]["labels"]), "{name}: {kind}");
+                for hook in chart.all("Job") {
+                    let labels = &hook["spec"]["template"]["metadata"]["labels"];
+                    assert!(!selects(selector, labels), "{name}: {kind} takes the hook's pod");
+                }
+            }
+        }
+    }
+    assert_eq!(seen.len(), selectors.len(), "{seen:?}");
+}
+
+#[test]
+fn ports_and_the_service_are_called_what_they_are_asked_for() {
+    for (name, chart) in charts() {
+        let ports = list(&chart.container()["ports"]);
+        assert_eq!(ports.len(), 1);
+        let (called, number) = (&ports[0]["name"], &ports[0]["containerPort"]);
+        let listen = environment(chart, "KEYSWEEP__HTTP__LISTEN").unwrap();
+        assert!(listen.ends_with(&format!(":{number}")), "{name}: {listen}");
+        let service = chart.one("Service");
+        assert_eq!(chart.one("StatefulSet")["spec"]["serviceName"], service["metadata"]["name"]);
+        assert_eq!(service["spec"]["ports"][0]["targetPort"], *called, "{name}");
+        assert_eq!(service["spec"]["clusterIP"], "None", "{name}");
+        assert_eq!(service["spec"]["publishNotReadyAddresses"], true, "{name}");
+        for probe in ["startupProbe", "livenessProbe", "readinessProbe"] {
+            assert_eq!(chart.container()[probe]["httpGet"]["port"], *called, "{name}: {probe}");
+        }
+        for (kind, endpoints) in [("PodMonitor", "podMetricsEndpoints"), ("ServiceMonitor", "endpoints")] {
+            for monitor in chart.all(kind) {
+                assert_eq!(monitor["spec"][endpoints][0]["port"], service["spec"]["ports"][0]["name"]);
+                assert_eq!(monitor["spec"]["namespaceSelector"]["matchNames"][0], NAMESPACE);
+            }
+        }
+    }
+}
+
+/// A variable of the container.
+fn environment<'c>(chart: &'c Chart, name: &str) -> Option<&'c str> {
+    let variables = list(&chart.container()["env"]);
+    variables.iter().find(|variable| variable["name"] == name)?["value"].as_str()
+}
+
+#[test]
+fn every_mount_has_its_volume_and_every_volume_is_mounted() {
+    for (name, chart) in charts() {
+        let owners = ["StatefulSet", "Job"].iter().flat_map(|kind| chart.all(kind));
+        for owner in owners {
+            let spec = &owner["spec"]["template"]["spec"];
+            let mut volumes = texts(list(&spec["volumes"]), "name");
+            for claim in list(&owner["spec"]["volumeClaimTemplates"]) {
+                assert!(volumes.insert(claim["metadata"]["name"].as_str().unwrap()), "{name}");
+            }
+            let mounts = list(&spec["containers"][0]["volumeMounts"]);
+            assert_eq!(texts(mounts, "name"), volumes, "{name}");
+            assert_eq!(texts(mounts, "mountPath").len(), mounts.len(), "{name}: two mounts in one place");
+        }
+    }
+}
+
+#[test]
+fn the_external_id_is_a_file_of_a_secret_and_no_variable() {
+    let mut with_secret = 0;
+    for (name, chart) in charts() {
+        let secret = chart.given["externalId"]["existingSecret"].as_str();
+        with_secret += usize::from(secret.is_some());
+        let spec = &chart.pod()["spec"];
+        let volume = list(&spec["volumes"]).iter().find(|volume| volume["name"] == "external-id");
+        assert_eq!(volume.map(|volume| volume["secret"]["secretName"].as_str()), secret.map(Some), "{name}");
+        let mounts = list(&chart.container()["volumeMounts"]);
+        let mount = mounts.iter().find(|mount| mount["name"] == "external-id");
+        let expected = mount.map(|mount| format!("{}/external-id", mount["mountPath"].as_str().unwrap()));
+        assert_eq!(environment(chart, "KEYSWEEP__ROLE__EXTERNAL_ID_FILE"), expected.as_deref(), "{name}");
+        assert!(!chart.container().to_string().contains("secretKeyRef"), "{name}");
+    }
+    assert!(with_secret >= 2);
+}
+
+#[test]
+fn objects_have_names_of_their_own_and_a_namespace() {
+    for (name, chart) in charts() {
+        let mut seen = BTreeSet::new();
+        for object in &chart.objects {
+            let metadata = &object["metadata"];
+            assert!(metadata["namespace"].is_string(), "{name}: {metadata}");
+            let key = ["kind"].map(|key| object[key].to_string());
+            let own = (key, metadata["namespace"].to_string(), metadata["name"].to_string());
+            assert!(seen.insert(own), "{name}: {metadata}");
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_changed_later_does_not_change_with_the_version() {
+    for (name, chart) in charts() {
+        let set = &chart.one("StatefulSet")["spec"];
+        let fixed = [&set["selector"], &set["volumeClaimTemplates"], &chart.pod()["metadata"]["labels"]];
+        for part in fixed {
+            let text = part.to_string();
+            assert!(!text.contains("helm.sh/chart") && !text.contains("/version"), "{name}: {text}");
+        }
+        assert_eq!(set["replicas"], 1, "{name}");
+        assert_eq!(set["podManagementPolicy"], "Parallel", "{name}");
+    }
+}
