@@ -12,7 +12,7 @@ mod common;
 use std::error::Error;
 use std::fs;
 use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -179,8 +179,9 @@ async fn a_restored_journal_is_backed_up_and_restored_in_turn() {
 #[tokio::test]
 async fn a_backup_that_is_cut_anywhere_is_refused() {
     let (_dir, file, bytes) = mk_file().await;
-    for length in 0..bytes.len() {
-        fs::write(&file, &bytes[..length]).unwrap();
+    let cut = fs::OpenOptions::new().write(true).open(&file).unwrap();
+    for length in (0..bytes.len()).rev() {
+        cut.set_len(length as u64).unwrap();
         let message = inspect(&file).unwrap_err().to_string();
         assert!(message.contains("is cut short") || message.contains("is no backup"), "{length}: {message}");
         assert!(message.contains(file.to_str().unwrap()), "{message}");
@@ -196,11 +197,13 @@ async fn a_bit_that_is_flipped_anywhere_in_a_backup_is_noticed() {
     // Every bit of the first and of the last line, and any others.
     let ends = (0..first).chain(bytes.len() - 94..bytes.len());
     let bits: Vec<usize> = ends.flat_map(|byte| (0..8).map(move |bit| byte * 8 + bit)).collect();
+    let open = fs::OpenOptions::new().write(true).open(&file).unwrap();
     let refused = |bit: usize| {
-        let mut flipped = bytes.clone();
-        flipped[bit / 8] ^= 1 << (bit % 8);
-        fs::write(&file, flipped).unwrap();
-        inspect(&file).map(|_| ()).expect_err("noticed").to_string()
+        let at = bit / 8;
+        open.write_all_at(&[bytes[at] ^ (1 << (bit % 8))], at as u64).unwrap();
+        let message = inspect(&file).map(|_| ()).expect_err("noticed").to_string();
+        open.write_all_at(&bytes[at..=at], at as u64).unwrap();
+        message
     };
     for bit in bits {
         refused(bit);
@@ -267,6 +270,19 @@ async fn a_backup_with_an_entry_that_is_not_known_is_refused_and_nothing_is_touc
     let message = in_words(&restored(&data, &file, true).unwrap_err());
     assert!(message.contains("keysweep 0.9.0") && message.contains("rotated"), "{message}");
     assert_eq!((names(&data), entries(&data)), before);
+}
+
+#[tokio::test]
+async fn what_a_crash_tore_is_in_no_backup() {
+    let (dir, _, whole) = mk_file().await;
+    let data = dir.path().join("data");
+    let segment = segments(&data).pop().unwrap();
+    let torn = [fs::read(&segment).unwrap(), b"{\"seq\":14,\"at\":\"2026-".to_vec()].concat();
+    fs::write(&segment, &torn).unwrap();
+    let file = dir.path().join("second.jsonl");
+    mk_backup(&data, &file);
+    assert_eq!(fs::read(&file).unwrap(), whole);
+    assert_eq!(fs::read(&segment).unwrap(), torn, "a backup changes nothing");
 }
 
 #[tokio::test]

@@ -221,6 +221,11 @@ unused_after = "180d"
     shrink = 0.1  # default
     failed_accounts = 3  # default
 
+    [backup]
+    directory = ""  # default
+    every = "1d"  # default
+    keep = 7  # default
+
     [http]
     listen = "127.0.0.1:9853"  # default
 
