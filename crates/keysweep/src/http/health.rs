@@ -75,6 +75,16 @@ impl Health {
     /// in this process or an earlier one.
     #[must_use]
     pub fn missing(&self, swept: bool) -> Vec<String> {
+        self.signs_of_trouble(swept, FAILURES)
+    }
+
+    /// What is not as it should be: what is [missing](Self::missing), and a single sweep that failed.
+    #[must_use]
+    pub fn trouble(&self, swept: bool) -> Vec<String> {
+        self.signs_of_trouble(swept, 1)
+    }
+
+    fn signs_of_trouble(&self, swept: bool, failures: u32) -> Vec<String> {
         let signs = self.signs();
         let mut missing = Vec::new();
         if signs.draining {
@@ -86,7 +96,7 @@ impl Health {
         if !swept {
             missing.push("no sweep has come to its end yet".to_owned());
         }
-        if let Some(why) = signs.failure.as_ref().filter(|_| signs.failures >= FAILURES || !swept) {
+        if let Some(why) = signs.failure.as_ref().filter(|_| signs.failures >= failures || !swept) {
             missing.push(format!("sweeps fail, {} in a row: {why}", times(signs.failures)));
         }
         missing
@@ -125,11 +135,12 @@ mod tests {
         for _ in 0..2 {
             health.sweep_failed("list accounts: throttled");
             assert_eq!(health.missing(true), Vec::<String>::new());
+            assert_eq!(health.trouble(true).len(), 1, "who looks is told at once");
         }
         health.sweep_failed("list accounts: throttled");
         assert_eq!(health.missing(true), ["sweeps fail, 3 times in a row: list accounts: throttled"]);
         health.sweep_succeeded();
-        assert_eq!(health.missing(true), Vec::<String>::new());
+        assert_eq!(health.trouble(true), Vec::<String>::new());
     }
 
     #[test]
