@@ -383,6 +383,7 @@ until ((SECONDS - begun > WATCHDOG + 5)); do
     [[ $(show MainPID) == "$pid" ]] || fail "the process was ended"
     sleep 1
 done
+eventually "systemctl status says that the sweep failed" 30 status_says "sweeps fail"
 kill -CONT "$AWS_PID"
 is "it is still the same process" "$pid 0" echo "$(show MainPID) $(show NRestarts)"
 

@@ -53,8 +53,8 @@ pub(super) fn status(engine: &Engine, health: &Health, activity: &Activity) -> S
         let control = state.control();
         (control.paused.is_some(), control.breaker.is_some(), control.last_sweep.clone())
     });
-    let missing = health.missing(LastSweep::of(engine));
-    Standing { mode: strongest_mode(&engine.config()), paused, breaker, now: activity.now(), last, missing }
+    let trouble = health.trouble(LastSweep::of(engine));
+    Standing { mode: strongest_mode(&engine.config()), paused, breaker, now: activity.now(), last, trouble }
         .words()
 }
 
@@ -64,12 +64,12 @@ struct Standing {
     breaker: bool,
     now: Now,
     last: Option<SweepSummary>,
-    missing: Vec<String>,
+    trouble: Vec<String>,
 }
 
 impl Standing {
     fn words(&self) -> String {
-        let Self { mode, paused, breaker, now, last, missing } = self;
+        let Self { mode, paused, breaker, now, last, trouble } = self;
         let mut words = mode.as_str().to_owned();
         if *paused {
             words.push_str(", paused");
@@ -91,11 +91,12 @@ impl Standing {
                 last.skipped
             ));
         }
-        for missing in missing {
-            words.push_str(&format!("; {missing}"));
-        }
         if now.reload_failed {
             words.push_str("; the configuration was not reloaded and the old one is in force: see the log");
+        }
+        // Last, since it may be long and the line is cut.
+        for trouble in trouble {
+            words.push_str(&format!("; {trouble}"));
         }
         words
     }
@@ -122,7 +123,7 @@ mod tests {
             breaker: false,
             now: Now::default(),
             last: None,
-            missing: Vec::new(),
+            trouble: Vec::new(),
         }
     }
 
@@ -155,13 +156,13 @@ mod tests {
             paused: true,
             breaker: true,
             now: activity.now(),
-            missing: vec!["sweeps fail, 3 times in a row: no credentials".into()],
+            trouble: vec!["sweeps fail, 3 times in a row: no credentials".into()],
             ..mk_standing()
         };
         assert_eq!(
             standing.words(),
-            "delete, paused, breaker open; sweeping since 2026-11-22 17:00 UTC; sweeps fail, 3 times in a row: no \
-             credentials; the configuration was not reloaded and the old one is in force: see the log"
+            "delete, paused, breaker open; sweeping since 2026-11-22 17:00 UTC; the configuration was not reloaded \
+             and the old one is in force: see the log; sweeps fail, 3 times in a row: no credentials"
         );
         activity.reloaded(true);
         assert!(!activity.now().reload_failed);

@@ -114,6 +114,16 @@ impl Health {
     /// What is missing before what is shown can be relied on.
     #[must_use]
     pub fn missing(&self, last: Option<LastSweep>) -> Vec<String> {
+        self.signs_of_trouble(last, FAILURES)
+    }
+
+    /// What is not as it should be: what is [missing](Self::missing), and a single sweep that failed.
+    #[must_use]
+    pub fn trouble(&self, last: Option<LastSweep>) -> Vec<String> {
+        self.signs_of_trouble(last, 1)
+    }
+
+    fn signs_of_trouble(&self, last: Option<LastSweep>, failures: u32) -> Vec<String> {
         let signs = self.signs();
         let mut missing = Vec::new();
         if signs.draining {
@@ -140,7 +150,7 @@ impl Health {
             }
             Some(_) => {}
         }
-        if let Some(why) = signs.failure.as_ref().filter(|_| signs.failures >= FAILURES || last.is_none()) {
+        if let Some(why) = signs.failure.as_ref().filter(|_| signs.failures >= failures || last.is_none()) {
             missing.push(format!("sweeps fail, {} in a row: {why}", times(signs.failures)));
         }
         missing
@@ -188,6 +198,7 @@ mod tests {
         for _ in 0..2 {
             health.sweep_failed("list accounts: throttled");
             assert_eq!(health.missing(Some(mk_sweep())), Vec::<String>::new());
+            assert_eq!(health.trouble(Some(mk_sweep())).len(), 1, "who looks is told at once");
         }
         health.sweep_failed("list accounts: throttled");
         assert_eq!(
@@ -195,7 +206,7 @@ mod tests {
             ["sweeps fail, 3 times in a row: list accounts: throttled"]
         );
         health.sweep_succeeded();
-        assert_eq!(health.missing(Some(mk_sweep())), Vec::<String>::new());
+        assert_eq!(health.trouble(Some(mk_sweep())), Vec::<String>::new());
     }
 
     #[test]
