@@ -1,9 +1,11 @@
 //! The daemon: configuration -> build -> run -> drain.
 //!
-//! Three tasks, each owned and joined here: the sweeps, the HTTP server, the socket. If one of them ends by itself the
-//! daemon ends, and says why.
+//! Four tasks, each owned and joined here: the sweeps, the HTTP server, the socket, and what reloads. If one of them
+//! ends by itself the daemon ends, and says why.
 
+mod reloader;
 mod signals;
+mod words;
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,22 +13,25 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use keysweep_core::policy::Mode;
 use keysweep_store::OpenOptions;
 use sd_notify::NotifyState;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use self::reloader::Reloader;
 use self::signals::{Signal, Signals};
+use self::words::introduce;
 use crate::clock::Clock;
-use crate::config::{self, Config, ConfigError, Sources};
+use crate::config::{Config, Sources};
 use crate::connect::GivenAws;
 use crate::engine::{Engine, EngineError};
-use crate::http::{self, Health};
+use crate::http::{self, Health, Serving};
 use crate::metrics::Metrics;
+use crate::reload::{self, Reloads};
 use crate::socket;
 use crate::sweep::{SweepError, in_words, sweep, until_next};
+use crate::tls::{Identity, IdentityError, Live};
 
 /// Time from the first signal to the end: a call to AWS ends well within it. What is not settled by then is settled
 /// by the next start.
@@ -66,6 +71,9 @@ pub enum DaemonError {
         #[source]
         source: io::Error,
     },
+    /// There is no certificate to serve with.
+    #[error("http.tls")]
+    Tls(#[from] IdentityError),
     /// Signals cannot be received.
     #[error("signal handlers could not be installed")]
     Signals(#[source] io::Error),
@@ -90,7 +98,7 @@ pub enum DaemonError {
 pub struct Daemon {
     engine: Arc<Engine>,
     health: Health,
-    sources: Sources,
+    reloads: Reloads,
     http: SocketAddr,
     tasks: JoinSet<(&'static str, io::Result<()>)>,
 }
@@ -99,11 +107,13 @@ impl Daemon {
     /// Opens data_dir, binds what is to be bound, and starts the sweeps.
     ///
     /// # Errors
-    /// If data_dir or the address cannot be used.
+    /// If data_dir, the certificate or the address cannot be used.
     pub async fn start(parts: Parts) -> Result<Self, DaemonError> {
         let Parts { config, sources, clock, metrics, given, open } = parts;
         metrics.config_loaded(clock.now(), true);
         let config = Arc::new(config);
+        let identity = config.http.tls.as_ref().map(Identity::load).transpose()?;
+        let tls = identity.map(|identity| Arc::new(Live::new(identity)));
         let address = config.http.listen;
         let listener =
             TcpListener::bind(address).await.map_err(|source| DaemonError::Listen { address, source })?;
@@ -118,15 +128,21 @@ impl Daemon {
         if let Some(why) = &opened.rebuilt {
             tracing::warn!(why = %why, "the state was built from the journal, and not from the records");
         }
-        introduce(&engine, http);
+        introduce(&engine, http, tls.as_deref());
 
         let health = Health::new();
+        let (reloads, requests) = reload::channel();
         let mut tasks = JoinSet::new();
         let stop = engine.stopping();
         let socket_path = socket_path(&config);
-        let served = (Arc::clone(&engine), health.clone(), stop.clone());
-        tasks
-            .spawn(async move { ("http server", http::serve(listener, served.0, served.1, served.2).await) });
+        let serving = Serving {
+            engine: Arc::clone(&engine),
+            health: health.clone(),
+            reloads: reloads.clone(),
+            tls: tls.clone(),
+        };
+        let stopped = stop.clone();
+        tasks.spawn(async move { ("http server", http::serve(listener, serving, stopped).await) });
         let served = (Arc::clone(&engine), stop.clone());
         tasks.spawn(async move { ("socket", socket::serve(&socket_path, served.0, served.1).await) });
         let worked = (Arc::clone(&engine), health.clone());
@@ -134,7 +150,12 @@ impl Daemon {
             work(&worked.0, &worked.1).await;
             ("sweeps", Ok(()))
         });
-        Ok(Self { engine, health, sources, http, tasks })
+        let reloader = Reloader::new(Arc::clone(&engine), sources, http, tls);
+        tasks.spawn(async move {
+            reloader.run(requests, stop).await;
+            ("reloads", Ok(()))
+        });
+        Ok(Self { engine, health, reloads, http, tasks })
     }
 
     /// The engine.
@@ -159,21 +180,9 @@ impl Daemon {
         }
     }
 
-    /// Loads the configuration again; on any mistake the old one stays.
+    /// Has the configuration loaded again; on any mistake the old one stays. The log tells what came of it.
     pub fn reload(&self) {
-        let now = self.engine.clock().now();
-        let loaded = reloaded(&self.sources, &self.engine.config(), now);
-        self.engine.metrics().config_loaded(now, loaded.is_ok());
-        match loaded {
-            Ok(config) => {
-                for warning in &config.warnings {
-                    tracing::warn!(%warning, "configuration");
-                }
-                self.engine.replace_config(Arc::new(config));
-                introduce(&self.engine, self.http);
-            }
-            Err(why) => tracing::error!(why, "configuration not reloaded; the old one stays in force"),
-        }
+        self.reloads.signal();
     }
 
     /// Stops: nothing new starts, what is under way ends within half a minute, the store is closed.
@@ -296,67 +305,10 @@ async fn beating<T>(engine: &Engine, health: &Health, work: impl Future<Output =
     }
 }
 
-/// What this daemon will do, in a few lines.
-fn introduce(engine: &Engine, http: SocketAddr) {
-    let config = engine.config();
-    let policy = &config.policy;
-    let strongest =
-        policy.overrides.iter().filter_map(|rule| rule.terms.mode).chain([policy.base.mode]).max();
-    let accounts = match config.organization.accounts.len() {
-        0 => "every account of the organization".to_owned(),
-        n => format!("{n} accounts"),
-    };
-    let version = env!("CARGO_PKG_VERSION");
-    tracing::info!(version, data_dir = %config.data_dir.display(), %http, "keysweep");
-    tracing::info!(
-        mode = policy.base.mode.as_str(),
-        strongest = strongest.unwrap_or(Mode::Observe).as_str(),
-        overrides = policy.overrides.len(),
-        exemptions = policy.exemptions.len(),
-        "policy"
-    );
-    let interval = crate::config::period::Period::from(config.scan.interval).to_string();
-    tracing::info!(accounts, interval, concurrency = config.scan.concurrency, "scans");
-    let limits = &policy.limits;
-    tracing::info!(
-        deactivations_per_day = limits.deactivations_per_day,
-        deletions_per_day = limits.deletions_per_day,
-        changes_per_account_per_day = limits.changes_per_account_per_day,
-        "limits"
-    );
-    let (paused, breaker) = engine.store().read(|state| {
-        let control = state.control();
-        (
-            control.paused.as_ref().map(|p| p.reason.clone()),
-            control.breaker.as_ref().map(|t| t.reason.to_string()),
-        )
-    });
-    if let Some(reason) = paused {
-        tracing::warn!(reason, "paused: no change starts until `keysweep resume --reason ...`");
-    }
-    if let Some(reason) = breaker {
-        tracing::warn!(
-            reason,
-            "the breaker is open: no automatic change starts until `keysweep breaker reset`"
-        );
-    }
-}
-
 /// Where commands reach the daemon.
 #[must_use]
 pub fn socket_path(config: &Config) -> PathBuf {
     config.data_dir.join("keysweep.sock")
-}
-
-fn reloaded(sources: &Sources, old: &Config, now: jiff::Timestamp) -> Result<Config, String> {
-    let config = config::load(sources, now).map_err(|error: ConfigError| in_words(&error))?;
-    if config.data_dir != old.data_dir {
-        return Err("data_dir cannot change while keysweep runs".into());
-    }
-    if config.http.listen != old.http.listen {
-        return Err("http.listen cannot change while keysweep runs".into());
-    }
-    Ok(config)
 }
 
 /// Tells the service manager; without one this does nothing.

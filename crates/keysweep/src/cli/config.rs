@@ -32,13 +32,18 @@ pub(super) fn sources(global: &Global) -> Sources {
 /// `--verbose` asks for.
 pub(super) fn load(global: &Global, metrics: &Arc<Metrics>, console: &Console) -> Result<Config, CliError> {
     let config = read(global)?;
-    log(&config, quiet_level(console), metrics, console, io::stderr)?;
+    log(quiet_level(console), form(&config, console), metrics, io::stderr)?;
     Ok(config)
 }
 
 /// Reads the configuration.
 pub(super) fn read(global: &Global) -> Result<Config, CliError> {
     Ok(config::load(&sources(global), Clock::system().now())?)
+}
+
+/// Reads the configuration of a process that serves HTTP, with everything that it serves by.
+pub(super) fn read_to_serve(global: &Global) -> Result<Config, CliError> {
+    Ok(config::load_to_serve(&sources(global), Clock::system().now())?.0)
 }
 
 /// What a command that ends by itself logs.
@@ -50,22 +55,27 @@ pub(super) fn quiet_level(console: &Console) -> &'static str {
     }
 }
 
-/// Sends log messages to `writer` from now on, in the form of the configuration.
-pub(super) fn log<W>(
-    config: &Config,
-    level: &str,
-    metrics: &Arc<Metrics>,
-    console: &Console,
-    writer: W,
-) -> Result<(), CliError>
+/// The form of what a command logs that ends by itself: it stands beside its other messages, which are text.
+pub(super) fn form(config: &Config, console: &Console) -> Form {
+    match config.log.format {
+        LogFormat::Auto | LogFormat::Text => Form::Text { colour: console.stderr_colour },
+        LogFormat::Json => Form::Json,
+    }
+}
+
+/// The form of what the daemon logs: programs read it where stderr is no terminal.
+pub(super) fn daemon_form(config: &Config, console: &Console) -> Form {
+    match config.log.format {
+        LogFormat::Auto if !console.stderr_terminal => Form::Json,
+        LogFormat::Auto | LogFormat::Text | LogFormat::Json => form(config, console),
+    }
+}
+
+/// Sends log messages to `writer` from now on.
+pub(super) fn log<W>(level: &str, form: Form, metrics: &Arc<Metrics>, writer: W) -> Result<(), CliError>
 where
     W: for<'w> tracing_subscriber::fmt::MakeWriter<'w> + Send + Sync + 'static,
 {
-    let form = match config.log.format {
-        LogFormat::Auto if console.stderr_terminal => Form::Text { colour: console.stderr_colour },
-        LogFormat::Text => Form::Text { colour: console.stderr_colour },
-        LogFormat::Auto | LogFormat::Json => Form::Json,
-    };
     let metrics = Arc::clone(metrics);
     logging::init(level, form, writer, Arc::new(move |level| metrics.log_message(level)))?;
     Ok(())
@@ -74,7 +84,7 @@ where
 /// `config ...`
 pub(super) fn config(global: &Global, command: &ConfigCommand, console: &Console) -> Result<Exit, CliError> {
     match command {
-        ConfigCommand::Check => check(&read(global)?, &sources(global), console)?,
+        ConfigCommand::Check => check(&read_to_serve(global)?, &sources(global), console)?,
         ConfigCommand::Show { format } => show(&read(global)?, format.format, console)?,
         ConfigCommand::Schema => {
             console.print_to_whoever_reads(|out| export::json(out, &config::schema()))?;

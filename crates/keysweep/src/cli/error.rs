@@ -33,6 +33,12 @@ pub enum CliError {
     /// There is no log.
     #[error(transparent)]
     Logging(#[from] LoggingError),
+    /// There is nothing to make a token from.
+    #[error("ask the system for random numbers")]
+    Random {
+        /// Why not.
+        source: getrandom::Error,
+    },
     /// Core dumps could not be switched off.
     #[error("switch off core dumps")]
     Harden {
@@ -132,6 +138,7 @@ impl CliError {
             Self::Refused(_)
             | Self::Iam(_)
             | Self::Logging(_)
+            | Self::Random { .. }
             | Self::Harden { .. }
             | Self::Connect(_)
             | Self::Scan(_)

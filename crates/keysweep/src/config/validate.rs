@@ -1,9 +1,9 @@
 //! From what was written to what is valid: bad values and contradictions, all at once.
 
+mod http;
 mod policy;
 mod review;
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -12,11 +12,12 @@ use keysweep_core::ids::AccountId;
 use secrecy::SecretString;
 use tracing_subscriber::filter::LevelFilter;
 
+pub(super) use self::http::identity;
 pub(super) use self::review::Review;
 use super::model::{Model, RoleSection};
 use super::path::KeyPath;
 use super::show::Effective;
-use super::{Aws, Config, Dev, Http, Log, Organization, Role, Scan};
+use super::{Aws, Config, Dev, Log, Organization, Role, Scan};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -36,7 +37,7 @@ pub(super) fn build(model: &Model, effective: Effective, now: Timestamp, review:
         role: role(model, review),
         scan: scan(model, review),
         policy: policy::build(model, now, review),
-        http: http(model, review),
+        http: http::build(model, review),
         log: log(model, review),
         dev: Dev { allow_short_periods: model.dev.allow_short_periods },
         warnings: Vec::new(),
@@ -197,12 +198,6 @@ fn scan(model: &Model, review: &mut Review) -> Scan {
         source: section.source,
         report_max_age: section.report_max_age.get(),
     }
-}
-
-fn http(model: &Model, review: &mut Review) -> Http {
-    let expected = "an IP address and a port, such as \"127.0.0.1:9853\" or \"[::1]:9853\"";
-    let listen = review.parse(&KeyPath::of("http.listen"), &model.http.listen, expected);
-    Http { listen: listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0))) }
 }
 
 fn log(model: &Model, review: &mut Review) -> Log {
