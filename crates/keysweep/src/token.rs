@@ -30,10 +30,11 @@ const BYTES: usize = 32;
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema, ValueEnum,
 )]
 #[serde(rename_all = "snake_case")]
+#[schemars(rename = "TokenRole")]
 pub enum Role {
     /// Look.
     Viewer,
-    /// Look, reload the configuration and decide.
+    /// Look, and reload the configuration.
     Operator,
 }
 
@@ -57,7 +58,7 @@ impl fmt::Display for Role {
 /// A token as it is configured.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Token {
-    /// Whose it is, in the log and in the journal.
+    /// Whose it is, in the log.
     pub name: String,
     /// What it may do.
     pub role: Role,

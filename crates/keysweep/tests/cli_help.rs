@@ -15,7 +15,7 @@ fn help(args: &[&str]) -> String {
 
 #[test]
 fn help_of_each_command_is_as_it_was_written() {
-    let commands: [&[&str]; 19] = [
+    let commands: [&[&str]; 21] = [
         &[],
         &["run"],
         &["scan"],
@@ -35,6 +35,8 @@ fn help_of_each_command_is_as_it_was_written() {
         &["doctor"],
         &["iam"],
         &["iam", "enforce"],
+        &["token"],
+        &["token", "new"],
     ];
     for command in commands {
         let name = ["help"].iter().chain(command).copied().collect::<Vec<_>>().join("-");
@@ -44,7 +46,9 @@ fn help_of_each_command_is_as_it_was_written() {
 
 #[test]
 fn no_help_text_is_wider_than_a_hundred_columns() {
-    for command in [&[][..], &["scan"], &["doctor"], &["keys"], &["breaker", "reset"], &["keys", "delete"]] {
+    for command in
+        [&[][..], &["scan"], &["token"], &["doctor"], &["keys"], &["breaker", "reset"], &["keys", "delete"]]
+    {
         let text = help(command);
         assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
     }

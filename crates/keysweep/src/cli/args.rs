@@ -349,7 +349,7 @@ pub(super) enum TokenCommand {
 
 #[derive(Debug, Args)]
 pub(super) struct NewTokenArgs {
-    /// Whose it is, in the log and in the journal [default: your user name]
+    /// Whose it is, in the log [default: your user name]
     #[arg(long, value_name = "NAME", value_parser = token_name)]
     pub(super) name: Option<String>,
     /// What it may do: viewer (look) or operator (also reload the configuration)
@@ -487,9 +487,9 @@ const TOKEN_EXAMPLES: &str = "\
 Examples:
   keysweep token new --name dana --role operator
       the token, and what to put into keysweep.toml
-  keysweep token new --name prometheus > token
+  keysweep token new --name dashboard > token
       the token goes into the file, the rest is shown
-  curl --header \"Authorization: Bearer $(cat token)\" --request POST https://HOST:9853/-/reload";
+  curl --header \"Authorization: Bearer $(cat token)\" https://HOST:9853/";
 
 const BREAKER_EXAMPLES: &str = "\
 Examples:

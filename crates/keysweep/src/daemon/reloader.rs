@@ -77,7 +77,11 @@ impl Reloader {
         let by = request.by().to_string();
         let (sources, old) = (self.sources.clone(), self.engine.config());
         let loading = tokio::task::spawn_blocking(move || load(&sources, &old, now));
-        let loaded = loading.await.unwrap_or(Err(ReloadError::Stopping));
+        let loaded = match loading.await {
+            Ok(loaded) => loaded,
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            Err(_) => Err(ReloadError::Stopping),
+        };
         self.accepted = loaded.is_ok();
         match loaded {
             Ok((config, identity)) => {

@@ -42,7 +42,7 @@ pub struct TlsSection {
 #[serde(default, deny_unknown_fields)]
 #[schemars(extend("required" = ["name", "role", "sha256"]))]
 pub struct TokenSection {
-    /// Whose token it is: what the log and the journal call its owner.
+    /// Whose token it is: what the log calls its owner.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// What it may do: "viewer" (look) or "operator" (also reload the configuration).
