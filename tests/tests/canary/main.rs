@@ -44,7 +44,9 @@ async fn a_daemon_and_every_command_tell_no_secret() {
         heard.note(path, get(&address, path).await);
     }
     reload(&site, &address, &mut heard).await;
-    heard.note("log of the daemon", daemon.ends().await);
+    let log = daemon.ends().await;
+    assert!(log.contains("by=\"dana\""), "{log}");
+    heard.note("log of the daemon", log);
 
     for command in [
         &["journal", "export"][..],
@@ -87,7 +89,9 @@ async fn a_daemon_that_logs_json_tells_no_secret() {
     decide(&site, &mut heard).await;
     heard.note("metrics", get(&address, "/metrics").await);
     reload(&site, &address, &mut heard).await;
-    heard.note("log of the daemon", daemon.ends().await);
+    let log = daemon.ends().await;
+    assert!(log.contains("\"by\":\"dana\""), "{log}");
+    heard.note("log of the daemon", log);
     judge(&site, heard).await;
 }
 
