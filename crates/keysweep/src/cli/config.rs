@@ -126,3 +126,35 @@ fn show(config: &Config, format: ShowFormat, console: &Console) -> Result<(), Cl
         write!(out, "{text}").map_err(|source| CliError::Output { source })
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::console::{Screen, Width};
+
+    fn mk_console(terminal: bool) -> Console {
+        Console {
+            screen: Screen { colour: false, width: Width::Any },
+            stderr_terminal: terminal,
+            stderr_colour: terminal,
+            verbose: 0,
+        }
+    }
+
+    #[test]
+    fn only_the_daemon_logs_json_unasked() {
+        for (format, terminal, command, daemon) in [
+            ("auto", true, Form::Text { colour: true }, Form::Text { colour: true }),
+            ("auto", false, Form::Text { colour: false }, Form::Json),
+            ("text", false, Form::Text { colour: false }, Form::Text { colour: false }),
+            ("json", true, Form::Json, Form::Json),
+            ("json", false, Form::Json, Form::Json),
+        ] {
+            let sources = Sources::default().with_flag("--set", "log.format", format);
+            let config = config::load(&sources, Clock::system().now()).unwrap();
+            let console = mk_console(terminal);
+            assert_eq!(form(&config, &console), command, "{format} {terminal}");
+            assert_eq!(daemon_form(&config, &console), daemon, "{format} {terminal}");
+        }
+    }
+}
