@@ -84,6 +84,7 @@ async fn a_daemon_is_asked_over_its_socket_reloads_and_drains() {
     fs::write(&file, good.replace("required = false", "required = maybe")).unwrap();
     daemon.signal(Signal::HUP);
     let line = daemon.says("configuration not reloaded").await;
+    assert!(line.contains("SIGHUP"), "{line}");
     assert!(line.contains("notices.required") || line.contains("keysweep.toml"), "{line}");
     fs::write(&file, good).unwrap();
     daemon.signal(Signal::HUP);

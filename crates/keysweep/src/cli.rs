@@ -22,6 +22,7 @@ mod state;
 mod stop;
 mod table;
 mod text;
+mod token;
 pub mod view;
 
 use std::ffi::OsString;
@@ -140,6 +141,7 @@ impl Cli {
             Command::Config { command } => config::config(global, &command, console),
             Command::Doctor(args) => doctor::doctor(global, &args, console).await,
             Command::Iam { command } => iam::iam(global, &command, console),
+            Command::Token { command } => token::token(command, console),
             #[cfg(feature = "demo")]
             Command::Demo(options) => run::demo(options).await,
             Command::Completions { shell } => generate::completions(shell, console),

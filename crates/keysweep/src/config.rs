@@ -30,7 +30,7 @@ use keysweep_core::ids::{AccountId, OuId};
 use keysweep_core::policy::Policy;
 use secrecy::SecretString;
 
-pub use self::load::load;
+pub use self::load::{load, load_to_serve};
 pub use self::manual::reference_markdown;
 pub use self::mistake::{ConfigError, Mistake, Origin};
 pub use self::model::{LogFormat, ManagementAccount, ScanSource};
@@ -38,6 +38,7 @@ pub use self::reference::reference_toml;
 pub use self::schema::schema;
 pub use self::show::{Effective, Setting};
 pub use self::sources::{CREDENTIALS_VARIABLE, DEFAULT_FILE, FILE_VARIABLE, Flag, Sources, VARIABLE_PREFIX};
+use crate::token::Token;
 
 /// A valid configuration.
 #[derive(Debug, Clone)]
@@ -137,11 +138,25 @@ pub struct Backup {
     pub keep: usize,
 }
 
-/// Metrics, health and the API.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Metrics, health, the page and reloads.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Http {
-    /// Address and port. On other than a loopback address only metrics and health are served.
+    /// Address and port. On other than a loopback address only metrics and health are served, unless there are TLS and
+    /// tokens.
     pub listen: SocketAddr,
+    /// The certificate; without one HTTP is plain.
+    pub tls: Option<TlsFiles>,
+    /// Who may ask for what is not open to everybody.
+    pub tokens: Vec<Token>,
+}
+
+/// Where a certificate and its key are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate and those of its issuers, in PEM.
+    pub cert: PathBuf,
+    /// The private key of the certificate, in PEM.
+    pub key: PathBuf,
 }
 
 /// Log messages.

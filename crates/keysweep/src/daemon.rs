@@ -1,11 +1,12 @@
 //! The daemon: configuration -> build -> run -> drain.
 //!
-//! Four tasks, each owned and joined here: the sweeps, the HTTP server, the socket, the backups. If one of them ends by
-//! itself the daemon ends, and says why.
+//! Five tasks, each owned and joined here: the sweeps, the HTTP server, the socket, the backups, and what reloads. If one
+//! of them ends by itself the daemon ends, and says why.
 
 mod backups;
 mod introduction;
 mod manager;
+mod reloader;
 mod signals;
 mod status;
 mod watch;
@@ -25,17 +26,20 @@ use tokio::time::{sleep, timeout};
 
 pub use self::backups::work as keep_backups;
 use self::introduction::Introduction;
+use self::reloader::Reloader;
 use self::signals::{Signal, Signals};
 use self::status::{Activity, Doing, status};
 use self::watch::Watch;
 use crate::clock::Clock;
-use crate::config::{self, Config, ConfigError, Sources};
+use crate::config::{Config, Sources};
 use crate::connect::GivenAws;
 use crate::engine::{Engine, EngineError};
-use crate::http::{self, Health};
+use crate::http::{self, Health, Serving};
 use crate::metrics::Metrics;
+use crate::reload::{self, Reloads};
 use crate::socket;
 use crate::sweep::{SweepError, in_words, sweep, until_next};
+use crate::tls::{Identity, IdentityError, Live};
 
 /// Time from the first signal to the end: a call to AWS ends well within it. What is not settled by then is settled
 /// by the next start.
@@ -75,6 +79,9 @@ pub enum DaemonError {
         #[source]
         source: io::Error,
     },
+    /// There is no certificate to serve with.
+    #[error("http.tls")]
+    Tls(#[from] IdentityError),
     /// Signals cannot be received.
     #[error("signal handlers could not be installed")]
     Signals(#[source] io::Error),
@@ -100,7 +107,7 @@ pub struct Daemon {
     engine: Arc<Engine>,
     health: Health,
     activity: Activity,
-    sources: Sources,
+    reloads: Reloads,
     http: SocketAddr,
     tasks: JoinSet<(&'static str, io::Result<()>)>,
 }
@@ -109,11 +116,13 @@ impl Daemon {
     /// Opens data_dir, binds what is to be bound, and starts the sweeps.
     ///
     /// # Errors
-    /// If data_dir or the address cannot be used.
+    /// If data_dir, the certificate or the address cannot be used.
     pub async fn start(parts: Parts) -> Result<Self, DaemonError> {
         let Parts { config, sources, clock, metrics, given, open } = parts;
         metrics.config_loaded(clock.now(), true);
         let config = Arc::new(config);
+        let identity = config.http.tls.as_ref().map(Identity::load).transpose()?;
+        let tls = identity.map(|identity| Arc::new(Live::new(identity)));
         let address = config.http.listen;
         let listener =
             TcpListener::bind(address).await.map_err(|source| DaemonError::Listen { address, source })?;
@@ -128,19 +137,26 @@ impl Daemon {
         if let Some(why) = &opened.rebuilt {
             tracing::warn!(why = %why, "the state was built from the journal, and not from the records");
         }
-        introduce(&engine, http);
+        introduce(&engine, http, tls.as_deref());
 
         let (health, activity) = (Health::new(), Activity::default());
+        let (reloads, requests) = reload::channel();
         let mut tasks = JoinSet::new();
         let stop = engine.stopping();
         let socket_path = socket_path(&config);
-        let served = (Arc::clone(&engine), health.clone(), stop.clone());
-        tasks
-            .spawn(async move { ("http server", http::serve(listener, served.0, served.1, served.2).await) });
+        let serving = Serving {
+            engine: Arc::clone(&engine),
+            health: health.clone(),
+            reloads: reloads.clone(),
+            tls: tls.clone(),
+        };
+        let stopped = stop.clone();
+        tasks.spawn(async move { ("http server", http::serve(listener, serving, stopped).await) });
         let served = (Arc::clone(&engine), stop.clone());
         tasks.spawn(async move { ("socket", socket::serve(&socket_path, served.0, served.1).await) });
         let worker =
             Worker { engine: Arc::clone(&engine), health: health.clone(), activity: activity.clone() };
+        let reloader = Reloader::new(&worker, sources, http, tls);
         tasks.spawn(async move {
             worker.work().await;
             ("sweeps", Ok(()))
@@ -150,7 +166,11 @@ impl Daemon {
             keep_backups(&kept).await;
             ("backups", Ok(()))
         });
-        Ok(Self { engine, health, activity, sources, http, tasks })
+        tasks.spawn(async move {
+            reloader.run(requests, stop).await;
+            ("reloads", Ok(()))
+        });
+        Ok(Self { engine, health, activity, reloads, http, tasks })
     }
 
     /// The engine.
@@ -180,22 +200,9 @@ impl Daemon {
         }
     }
 
-    /// Loads the configuration again; on any mistake the old one stays.
+    /// Has the configuration loaded again; on any mistake the old one stays. The log tells what came of it.
     pub fn reload(&self) {
-        let now = self.engine.clock().now();
-        let loaded = reloaded(&self.sources, &self.engine.config(), now);
-        self.engine.metrics().config_loaded(now, loaded.is_ok());
-        self.activity.reloaded(loaded.is_ok());
-        match loaded {
-            Ok(config) => {
-                for warning in &config.warnings {
-                    tracing::warn!(%warning, "configuration");
-                }
-                self.engine.replace_config(Arc::new(config));
-                introduce(&self.engine, self.http);
-            }
-            Err(why) => tracing::error!(why, "configuration not reloaded; the old one stays in force"),
-        }
+        self.reloads.signal();
     }
 
     /// Stops: nothing new starts, what is under way ends within half a minute, the store is closed.
@@ -228,11 +235,7 @@ pub async fn run(parts: Parts) -> Result<(), DaemonError> {
         tokio::select! {
             error = daemon.failed() => break Some(error),
             signal = signals.next() => match signal {
-                Signal::Reload => {
-                    manager::reloading();
-                    daemon.reload();
-                    manager::ready(&daemon.status());
-                }
+                Signal::Reload => daemon.reload(),
                 Signal::Stop => break None,
             },
         }
@@ -250,6 +253,7 @@ pub async fn run(parts: Parts) -> Result<(), DaemonError> {
 }
 
 /// What sweeps, and waits in between.
+#[derive(Clone)]
 struct Worker {
     engine: Arc<Engine>,
     health: Health,
@@ -354,15 +358,16 @@ async fn one_sweep(engine: &Engine, health: &Health) -> bool {
     }
 }
 
-/// What this daemon will do, and what keeps it from it.
-fn introduce(engine: &Engine, http: SocketAddr) {
-    let told = engine.store().read(|state| Introduction::of(&engine.config(), state, http));
-    for line in told.lines {
-        tracing::info!("{line}");
+/// Logs what this daemon will do, and what keeps it from it; gives the same as text.
+fn introduce(engine: &Engine, http: SocketAddr, tls: Option<&Live>) -> String {
+    let config = engine.config();
+    for warning in &config.warnings {
+        tracing::warn!(%warning, "configuration");
     }
-    for restraint in told.restraints {
-        tracing::warn!("{restraint}");
-    }
+    let told = engine.store().read(|state| Introduction::of(&config, state, http, tls));
+    told.log();
+    let warnings: String = config.warnings.iter().map(|warning| format!("warning: {warning}\n")).collect();
+    told.text() + &warnings
 }
 
 /// The most that any key may meet.
@@ -377,20 +382,10 @@ pub fn socket_path(config: &Config) -> PathBuf {
     config.data_dir.join("keysweep.sock")
 }
 
-fn reloaded(sources: &Sources, old: &Config, now: jiff::Timestamp) -> Result<Config, String> {
-    let config = config::load(sources, now).map_err(|error: ConfigError| in_words(&error))?;
-    if config.data_dir != old.data_dir {
-        return Err("data_dir cannot change while keysweep runs".into());
-    }
-    if config.http.listen != old.http.listen {
-        return Err("http.listen cannot change while keysweep runs".into());
-    }
-    Ok(config)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config;
 
     async fn mk_worker(data_dir: &std::path::Path) -> Worker {
         let toml = format!("data_dir = {:?}", data_dir.display().to_string());

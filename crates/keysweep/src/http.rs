@@ -1,29 +1,40 @@
-//! Metrics, health and the page, over HTTP/1.1.
+//! Metrics, health, the page and reloads, over HTTP/1.1, with TLS or without.
 //!
-//! Everything here is read-only. On a loopback address the page is served too; on any other only metrics and health
-//! are, since nothing proves who asks. A client can hold no more than one of a few connections for a few minutes,
-//! and send no more than a request of a few kilobytes.
+//! Metrics and health are open. On a loopback address the page is too; on any other it wants TLS and a token, since
+//! nothing else proves who asks. A reload wants an operator's token everywhere. A client can hold no more than one of a
+//! few connections for a few minutes, and send no more than a request of a few kilobytes.
 
+mod auth;
+mod handshake;
 mod health;
 mod page;
 mod router;
 
 use std::io;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use self::auth::{Listener, Peer};
 pub use self::health::{Health, LastSweep};
 use crate::engine::Engine;
+use crate::reload::Reloads;
+use crate::tls::Live;
 
 /// Prometheus keeps one connection, a browser opens six; further clients wait in the kernel's queue.
 const CONNECTIONS: usize = 64;
@@ -38,24 +49,36 @@ const HEAD_BYTES: usize = 16 * 1024;
 /// A client that reads slowly cannot keep its place for longer; one that behaves connects again.
 const CONNECTION_LIFE: Duration = Duration::from_secs(600);
 
+/// A handshake is two messages of a client, which are small and come at once.
+const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
+
 /// How long a connection may take to end once it is asked to.
 const LAST_ANSWER: Duration = Duration::from_secs(10);
 
 /// How long accepting pauses after it failed: without file descriptors it would fail again at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
+/// What is served.
+pub struct Serving {
+    /// What the answers are made from.
+    pub engine: Arc<Engine>,
+    /// What the daemon knows of itself.
+    pub health: Health,
+    /// The way to a reload.
+    pub reloads: Reloads,
+    /// The certificate; without one HTTP is plain.
+    pub tls: Option<Arc<Live>>,
+}
+
 /// Serves until `stop`, and then lets the answers that are under way go out.
 ///
 /// # Errors
 /// If the address of the listener cannot be told. A connection that fails is the client's affair.
-pub async fn serve(
-    listener: TcpListener,
-    engine: Arc<Engine>,
-    health: Health,
-    stop: CancellationToken,
-) -> io::Result<()> {
+pub async fn serve(listener: TcpListener, serving: Serving, stop: CancellationToken) -> io::Result<()> {
+    let Serving { engine, health, reloads, tls } = serving;
     let address = listener.local_addr()?;
-    let router = router::router(engine, health, address.ip().is_loopback());
+    let promises = Listener { loopback: address.ip().is_loopback(), tls: tls.is_some() };
+    let router = router::router(engine, health, reloads, promises);
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -63,8 +86,9 @@ pub async fn serve(
             () = stop.cancelled() => break,
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
             accepted = listener.accept(), if connections.len() < CONNECTIONS => match accepted {
-                Ok((stream, _)) => {
-                    connections.spawn(connection(stream, router.clone(), stop.clone()));
+                Ok((stream, peer)) => {
+                    let server = tls.as_ref().map(|live| live.server());
+                    connections.spawn(connection(stream, peer, server, router.clone(), stop.clone()));
                 }
                 Err(error) => {
                     tracing::warn!(%address, %error, "an http connection could not be accepted");
@@ -78,13 +102,41 @@ pub async fn serve(
     Ok(())
 }
 
-/// One connection, ended after [`CONNECTION_LIFE`] or by `stop`.
-async fn connection(stream: TcpStream, router: Router, stop: CancellationToken) {
+/// One connection, over TLS where there is a `server`.
+async fn connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    server: Option<Arc<ServerConfig>>,
+    router: Router,
+    stop: CancellationToken,
+) {
+    let Some(server) = server else { return answer(stream, peer, router, stop).await };
+    let shaking = timeout(HANDSHAKE_WITHIN, handshake::shake(stream, server));
+    match stop.run_until_cancelled(shaking).await {
+        Some(Ok(Ok(stream))) => answer(stream, peer, router, stop).await,
+        Some(Ok(Err(error))) => tracing::debug!(%peer, %error, "a tls handshake failed"),
+        Some(Err(_)) => tracing::debug!(%peer, "a tls handshake took too long"),
+        None => {}
+    }
+}
+
+/// Answers what comes on one connection, until it ends, [`CONNECTION_LIFE`] is over, or `stop`.
+async fn answer(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    peer: SocketAddr,
+    router: Router,
+    stop: CancellationToken,
+) {
+    let routed = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(Peer(peer));
+        routed.call(request)
+    });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_WITHIN)
         .max_buf_size(HEAD_BYTES)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(stream), service);
     let mut served = pin!(served);
     let ended = tokio::select! {
         ended = served.as_mut() => ended,

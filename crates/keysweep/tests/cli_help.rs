@@ -19,7 +19,7 @@ fn help(args: &[&str]) -> String {
 
 #[test]
 fn help_of_each_command_is_as_it_was_written() {
-    let commands: [&[&str]; 21] = [
+    let commands: [&[&str]; 23] = [
         &[],
         &["run"],
         &["scan"],
@@ -41,6 +41,8 @@ fn help_of_each_command_is_as_it_was_written() {
         &["doctor"],
         &["iam"],
         &["iam", "enforce"],
+        &["token"],
+        &["token", "new"],
     ];
     for command in commands {
         let name = ["help"].iter().chain(command).copied().collect::<Vec<_>>().join("-");
@@ -54,6 +56,7 @@ fn no_help_text_is_wider_than_a_hundred_columns() {
         &[][..],
         &["scan"],
         &["doctor"],
+        &["token"],
         &["keys"],
         &["breaker", "reset"],
         &["state", "restore"],

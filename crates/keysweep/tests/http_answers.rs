@@ -15,8 +15,9 @@ use keysweep::clock::Clock;
 use keysweep::config::{Sources, load};
 use keysweep::connect::GivenAws;
 use keysweep::engine::Engine;
-use keysweep::http::{Health, serve};
+use keysweep::http::{Health, Serving, serve};
 use keysweep::metrics::Metrics;
+use keysweep::reload;
 use keysweep_store::OpenOptions;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -51,7 +52,13 @@ impl Served {
         let port = listener.local_addr().unwrap().port();
         let (health, stop) = (Health::new(), CancellationToken::new());
         let mut tasks = JoinSet::new();
-        tasks.spawn(serve(listener, Arc::clone(&engine), health.clone(), stop.clone()));
+        let serving = Serving {
+            engine: Arc::clone(&engine),
+            health: health.clone(),
+            reloads: reload::channel().0,
+            tls: None,
+        };
+        tasks.spawn(serve(listener, serving, stop.clone()));
         let address = SocketAddr::from(([127, 0, 0, 1], port));
         Self { address, engine, health, stop, tasks, _dir: dir }
     }

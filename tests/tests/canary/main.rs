@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use heard::Heard;
 use keysweep_sim::{Fault, Rule};
-use program::{Site, get};
+use program::{Site, ask, get};
+use search::TOKEN;
 
 /// Formats of what commands print.
 const FORMATS: [&str; 4] = ["table", "json", "jsonl", "csv"];
@@ -42,7 +43,10 @@ async fn a_daemon_and_every_command_tell_no_secret() {
     for path in ["/", "/metrics", "/-/healthy", "/-/ready", "/nothing"] {
         heard.note(path, get(&address, path).await);
     }
-    heard.note("log of the daemon", daemon.ends().await);
+    reload(&site, &address, &mut heard).await;
+    let log = daemon.ends().await;
+    assert!(log.contains("by=\"dana\""), "{log}");
+    heard.note("log of the daemon", log);
 
     for command in [
         &["journal", "export"][..],
@@ -55,6 +59,15 @@ async fn a_daemon_and_every_command_tell_no_secret() {
         &["config", "show", "--format", "table"],
         &["config", "show", "--format", "csv"],
         &["--set", "role.external_id=canary", "config", "check"],
+        &["--set", &format!("http.token={TOKEN}"), "config", "check"],
+        &["--set", &format!("http.listen={TOKEN}"), "config", "show"],
+        &[
+            "--set",
+            &format!("http.token=[{{ name = \"a\", role = \"{TOKEN}\", sha256 = \"{TOKEN}\" }}]"),
+            "config",
+            "check",
+        ],
+        &["--set", &format!("policy.mode={TOKEN}"), "scan"],
         &["--set", "scan.interval=never", "config", "show"],
         &["iam", "hub"],
         &["iam", "scan"],
@@ -75,8 +88,37 @@ async fn a_daemon_that_logs_json_tells_no_secret() {
     daemon.says("sweep finished").await;
     decide(&site, &mut heard).await;
     heard.note("metrics", get(&address, "/metrics").await);
-    heard.note("log of the daemon", daemon.ends().await);
+    reload(&site, &address, &mut heard).await;
+    let log = daemon.ends().await;
+    assert!(log.contains("\"by\":\"dana\""), "{log}");
+    heard.note("log of the daemon", log);
     judge(&site, heard).await;
+}
+
+/// Reloads as the owner of a token, well and badly, and as somebody who sends it in every wrong way.
+async fn reload(site: &Site, address: &str, heard: &mut Heard) {
+    let right = format!("authorization: Bearer {TOKEN}\r\n");
+    for (headers, status) in [
+        (right.clone(), "200"),
+        (right.repeat(2), "400"),
+        (format!("authorization: Bearer {TOKEN}0\r\n"), "401"),
+        (format!("authorization: Bearer {TOKEN}\"\r\n"), "400"),
+        (format!("authorization: Basic {TOKEN}\r\n"), "401"),
+        (format!("cookie: token={TOKEN}\r\n"), "401"),
+        (format!("{right}origin: https://{TOKEN}\r\n"), "403"),
+        (format!("{right}sec-fetch-site: cross-site\r\n"), "403"),
+    ] {
+        let answer = ask(address, "POST", "/-/reload", &headers).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{status}: {answer}");
+        heard.note("a reload", answer);
+    }
+    let good = site.configuration();
+    site.configure(&format!("{good}[limits]\nsurge = \"{TOKEN}\"\n"));
+    let refused = ask(address, "POST", "/-/reload", &right).await;
+    assert!(refused.starts_with("HTTP/1.1 422 "), "{refused}");
+    heard.note("a refused reload", refused);
+    site.configure(&good);
+    heard.note("a last reload", ask(address, "POST", "/-/reload", &right).await);
 }
 
 /// Everything that an operator decides; some of it is refused, by us and by AWS.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keysweep::clock::Clock;
+use keysweep::token::Digest;
 use keysweep_sim::{Fault, FaultKind, Hub, KeySpec, Rule, Server, Sim};
 use keysweep_tests::conformance::keysweep_binary;
 use rustix::process::{Pid, Signal, kill_process};
@@ -17,7 +18,7 @@ use tokio::process::{Child, ChildStderr, Command};
 use tokio::time::timeout;
 
 use crate::heard::files_below;
-use crate::search::EXTERNAL_ID;
+use crate::search::{EXTERNAL_ID, TOKEN};
 
 /// Time for anything on a machine that does other things too.
 const LIMIT: Duration = Duration::from_secs(90);
@@ -91,9 +92,11 @@ impl Site {
         let text = format!(
             "data_dir = {:?}\naws.allow_endpoint_override = true\naws.operation_timeout = \"3s\"\n\
              aws.attempt_timeout = \"2s\"\nrole.external_id_file = {:?}\nhttp.listen = \"127.0.0.1:0\"\n\
-             log.format = {form:?}\nlog.level = \"trace\"\n[notices]\nrequired = false\n",
+             log.format = {form:?}\nlog.level = \"trace\"\n[notices]\nrequired = false\n\
+             [[http.token]]\nname = \"dana\"\nrole = \"operator\"\nsha256 = \"{}\"\n",
             at("data"),
             at("external-id"),
+            Digest::of(TOKEN).to_hex(),
         );
         fs::write(at("keysweep.toml"), text).unwrap();
         Self { sim, key, refused, server, folder }
@@ -101,6 +104,16 @@ impl Site {
 
     pub(crate) fn data(&self) -> PathBuf {
         self.folder.path().join("data")
+    }
+
+    /// What the configuration file holds.
+    pub(crate) fn configuration(&self) -> String {
+        fs::read_to_string(self.folder.path().join("keysweep.toml")).unwrap()
+    }
+
+    /// Writes the configuration file.
+    pub(crate) fn configure(&self, text: &str) {
+        fs::write(self.folder.path().join("keysweep.toml"), text).unwrap();
     }
 
     async fn command(&self, arguments: &[&str]) -> Command {
@@ -198,8 +211,14 @@ impl Daemon {
 
 /// A page with its head, whatever its status.
 pub(crate) async fn get(address: &str, path: &str) -> String {
+    ask(address, "GET", path, "").await
+}
+
+/// The answer to a request with more headers, with its head, whatever its status.
+pub(crate) async fn ask(address: &str, method: &str, path: &str, headers: &str) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
-    let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+    let request =
+        format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{headers}\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut text = String::new();
     timeout(LIMIT, stream.read_to_string(&mut text)).await.expect("in time").unwrap();

@@ -6,12 +6,17 @@ use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE};
 /// The external ID of every role.
 pub(crate) const EXTERNAL_ID: &str = "canary-EXTERNAL.id+4711@home";
 
+/// What an operator sends over HTTP. It is as long as one that `keysweep token new` makes.
+pub(crate) const TOKEN: &str =
+    "keysweep_token_ca9a41e5ca9a41e5ca9a41e5ca9a41e5ca9a41e5ca9a41e5ca9a41e5ca9a41e5";
+
 /// What is in every secret of its kind that the simulator hands out or expects, and what only stands around secrets.
-pub(crate) const CANARIES: [(&str, &str); 6] = [
+pub(crate) const CANARIES: [(&str, &str); 7] = [
     ("a secret key", "simulated/secret/"),
     ("a session token", "KeysweepSimSessionToken"),
     ("the session token of the hub", "KeysweepSimHubToken"),
     ("the external id", EXTERNAL_ID),
+    ("a token", "ca9a41e5ca9a41e5"),
     ("a header with a token", "x-amz-security-token"),
     ("a header with a signature", "AWS4-HMAC-SHA256"),
 ];

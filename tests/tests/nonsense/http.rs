@@ -8,8 +8,10 @@ use keysweep::clock::Clock;
 use keysweep::config::{Sources, load};
 use keysweep::connect::GivenAws;
 use keysweep::engine::Engine;
-use keysweep::http::{Health, serve};
+use keysweep::http::{Health, Serving, serve};
 use keysweep::metrics::Metrics;
+use keysweep::reload;
+use keysweep::token::Digest;
 use keysweep_store::OpenOptions;
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -42,7 +44,13 @@ fn mk_served() -> Served {
     let folder = tempfile::tempdir().unwrap();
     let (engine, address, tasks) = runtime.block_on(async {
         let now = organization::now();
-        let sources = Sources::default().with_flag("--data-dir", "data_dir", folder.path().to_str().unwrap());
+        let tokens = format!(
+            "[{{ name = \"dana\", role = \"operator\", sha256 = \"{}\" }}]",
+            Digest::of("right").to_hex()
+        );
+        let sources = Sources::default()
+            .with_flag("--data-dir", "data_dir", folder.path().to_str().unwrap())
+            .with_flag("--token", "http.token", tokens);
         let config = Arc::new(load(&sources, now).unwrap());
         let clock = Clock::scaled(now, 1.0);
         let opened =
@@ -54,7 +62,13 @@ fn mk_served() -> Served {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let mut tasks = JoinSet::new();
-        tasks.spawn(serve(listener, Arc::clone(&engine), Health::new(), CancellationToken::new()));
+        let serving = Serving {
+            engine: Arc::clone(&engine),
+            health: Health::new(),
+            reloads: reload::channel().0,
+            tls: None,
+        };
+        tasks.spawn(serve(listener, serving, CancellationToken::new()));
         (engine, address, tasks)
     });
     Served { runtime, engine, address, _tasks: tasks, _folder: folder }
@@ -132,7 +146,11 @@ fn mk_headers() -> impl Strategy<Value = Vec<(String, Vec<u8>)>> {
         "range",
         "if-none-match",
     ];
-    let values: [&[u8]; 10] = [
+    let values: [&[u8]; 14] = [
+        b"Bearer wrong",
+        b"Bearer ",
+        b"Bearer right, Bearer wrong",
+        b"Basic cmlnaHQ6cmlnaHQ=",
         b"localhost",
         b"evil.example",
         b"chunked",

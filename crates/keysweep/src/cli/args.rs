@@ -8,6 +8,7 @@ use keysweep_core::lifecycle::Finding;
 
 use crate::config::period::Period;
 use crate::iam::{HubArn, OrganizationId};
+use crate::token::{self, Role};
 
 /// Finds IAM access keys that nobody needs across an AWS Organization, and takes each through a recorded lifecycle
 #[derive(Debug, Parser)]
@@ -81,6 +82,12 @@ pub(super) enum Command {
     Iam {
         #[command(subcommand)]
         command: IamCommand,
+    },
+    /// Tokens, by which people and programs prove over HTTP who they are
+    #[command(after_help = TOKEN_EXAMPLES)]
+    Token {
+        #[command(subcommand)]
+        command: TokenCommand,
     },
     /// Run the daemon on a made-up organization with time sped up; needs no AWS account
     #[cfg(feature = "demo")]
@@ -351,6 +358,22 @@ pub(super) enum ConfigCommand {
 }
 
 #[derive(Debug, Subcommand)]
+pub(super) enum TokenCommand {
+    /// Make a token: print it once on stdout, and on stderr what to put into the configuration
+    New(NewTokenArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct NewTokenArgs {
+    /// Whose it is, in the log [default: your user name]
+    #[arg(long, value_name = "NAME", value_parser = token_name)]
+    pub(super) name: Option<String>,
+    /// What it may do: viewer (look) or operator (also reload the configuration)
+    #[arg(long, value_enum, value_name = "ROLE", default_value = "viewer", hide_possible_values = true)]
+    pub(super) role: Role,
+}
+
+#[derive(Debug, Subcommand)]
 pub(super) enum IamCommand {
     /// Print what keysweep's own identity may do
     Hub,
@@ -414,6 +437,10 @@ fn reason(text: &str) -> Result<String, String> {
         return Err("a text on one line, without control characters".into());
     }
     Ok(text.into())
+}
+
+fn token_name(text: &str) -> Result<String, String> {
+    if token::is_name(text) { Ok(text.into()) } else { Err(format!("expected {}", token::NAME)) }
 }
 
 fn setting(text: &str) -> Result<(String, String), String> {
@@ -490,6 +517,14 @@ Examples:
   keysweep state restore keysweep-20261122T031500Z.jsonl --force
   keysweep plan                                   then look,
   keysweep resume --reason \"restored\"             and go on";
+
+const TOKEN_EXAMPLES: &str = "\
+Examples:
+  keysweep token new --name dana --role operator
+      the token, and what to put into keysweep.toml
+  keysweep token new --name dashboard > token
+      the token goes into the file, the rest is shown
+  curl --header \"Authorization: Bearer $(cat token)\" https://HOST:9853/";
 
 const BREAKER_EXAMPLES: &str = "\
 Examples:

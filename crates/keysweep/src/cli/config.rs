@@ -32,13 +32,18 @@ pub(super) fn sources(global: &Global) -> Sources {
 /// `--verbose` asks for.
 pub(super) fn load(global: &Global, metrics: &Arc<Metrics>, console: &Console) -> Result<Config, CliError> {
     let config = read(global)?;
-    log(&config, quiet_level(console), metrics, console, io::stderr, None)?;
+    log(quiet_level(console), form(&config, console), metrics, io::stderr, None)?;
     Ok(config)
 }
 
 /// Reads the configuration.
 pub(super) fn read(global: &Global) -> Result<Config, CliError> {
     Ok(config::load(&sources(global), Clock::system().now())?)
+}
+
+/// Reads the configuration of a process that serves HTTP, with everything that it serves by.
+pub(super) fn read_to_serve(global: &Global) -> Result<Config, CliError> {
+    Ok(config::load_to_serve(&sources(global), Clock::system().now())?.0)
 }
 
 /// What a command that ends by itself logs.
@@ -50,23 +55,33 @@ pub(super) fn quiet_level(console: &Console) -> &'static str {
     }
 }
 
-/// Sends log messages to `writer` from now on, in the form of the configuration.
+/// The form of what a command logs that ends by itself: it stands beside its other messages, which are text.
+pub(super) fn form(config: &Config, console: &Console) -> Form {
+    match config.log.format {
+        LogFormat::Auto | LogFormat::Text => Form::Text { colour: console.stderr_colour },
+        LogFormat::Json => Form::Json,
+    }
+}
+
+/// The form of what the daemon logs: programs read it where stderr is no terminal.
+pub(super) fn daemon_form(config: &Config, console: &Console) -> Form {
+    match config.log.format {
+        LogFormat::Auto if !console.stderr_terminal => Form::Json,
+        LogFormat::Auto | LogFormat::Text | LogFormat::Json => form(config, console),
+    }
+}
+
+/// Sends log messages to `writer` from now on.
 pub(super) fn log<W>(
-    config: &Config,
     level: &str,
+    form: Form,
     metrics: &Arc<Metrics>,
-    console: &Console,
     writer: W,
     traces: Option<logging::Traces>,
 ) -> Result<(), CliError>
 where
     W: for<'w> tracing_subscriber::fmt::MakeWriter<'w> + Send + Sync + 'static,
 {
-    let form = match config.log.format {
-        LogFormat::Auto if console.stderr_terminal => Form::Text { colour: console.stderr_colour },
-        LogFormat::Text => Form::Text { colour: console.stderr_colour },
-        LogFormat::Auto | LogFormat::Json => Form::Json,
-    };
     let metrics = Arc::clone(metrics);
     logging::init(level, form, writer, Arc::new(move |level| metrics.log_message(level)), traces)?;
     Ok(())
@@ -75,7 +90,7 @@ where
 /// `config ...`
 pub(super) fn config(global: &Global, command: &ConfigCommand, console: &Console) -> Result<Exit, CliError> {
     match command {
-        ConfigCommand::Check => check(&read(global)?, &sources(global), console)?,
+        ConfigCommand::Check => check(&read_to_serve(global)?, &sources(global), console)?,
         ConfigCommand::Show { format } => show(&read(global)?, format.format, console)?,
         ConfigCommand::Schema => {
             console.print_to_whoever_reads(|out| export::json(out, &config::schema()))?;
@@ -116,4 +131,36 @@ fn show(config: &Config, format: ShowFormat, console: &Console) -> Result<(), Cl
         };
         write!(out, "{text}").map_err(|source| CliError::Output { source })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::console::{Screen, Width};
+
+    fn mk_console(terminal: bool) -> Console {
+        Console {
+            screen: Screen { colour: false, width: Width::Any },
+            stderr_terminal: terminal,
+            stderr_colour: terminal,
+            verbose: 0,
+        }
+    }
+
+    #[test]
+    fn only_the_daemon_logs_json_unasked() {
+        for (format, terminal, command, daemon) in [
+            ("auto", true, Form::Text { colour: true }, Form::Text { colour: true }),
+            ("auto", false, Form::Text { colour: false }, Form::Json),
+            ("text", false, Form::Text { colour: false }, Form::Text { colour: false }),
+            ("json", true, Form::Json, Form::Json),
+            ("json", false, Form::Json, Form::Json),
+        ] {
+            let sources = Sources::default().with_flag("--set", "log.format", format);
+            let config = config::load(&sources, Clock::system().now()).unwrap();
+            let console = mk_console(terminal);
+            assert_eq!(form(&config, &console), command, "{format} {terminal}");
+            assert_eq!(daemon_form(&config, &console), daemon, "{format} {terminal}");
+        }
+    }
 }

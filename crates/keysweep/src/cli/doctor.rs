@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::args::{DoctorArgs, Format, Global};
-use super::config::{log, quiet_level, read};
+use super::config::{form, log, quiet_level, read};
 use super::console::Console;
 use super::error::CliError;
 use super::progress::Bar;
@@ -32,7 +32,7 @@ pub(super) async fn doctor(global: &Global, args: &DoctorArgs, console: &Console
     let metrics = Metrics::new();
     let config = read(global)?;
     let bar = Bar::of_accounts(console.stderr_terminal, Arc::clone(&metrics));
-    log(&config, quiet_level(console), &metrics, console, Beside::new(bar.bar()), None)?;
+    log(quiet_level(console), form(&config, console), &metrics, Beside::new(bar.bar()), None)?;
     for warning in &config.warnings {
         console.warn(&warning.to_string());
     }

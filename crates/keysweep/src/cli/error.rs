@@ -37,6 +37,12 @@ pub enum CliError {
     /// Traces cannot be sent.
     #[error(transparent)]
     Telemetry(#[from] TelemetryError),
+    /// There is nothing to make a token from.
+    #[error("ask the system for random numbers")]
+    Random {
+        /// Why not.
+        source: getrandom::Error,
+    },
     /// Core dumps could not be switched off.
     #[error("switch off core dumps")]
     Harden {
@@ -148,6 +154,7 @@ impl CliError {
             Self::Refused(_)
             | Self::Iam(_)
             | Self::Logging(_)
+            | Self::Random { .. }
             | Self::Harden { .. }
             | Self::Connect(_)
             | Self::Scan(_)

@@ -6,7 +6,7 @@ use keysweep_store::OpenOptions;
 
 use super::Exit;
 use super::args::Global;
-use super::config::{log, quiet_level, read, sources};
+use super::config::{daemon_form, log, quiet_level, read_to_serve, sources};
 use super::console::Console;
 use super::error::CliError;
 use crate::clock::Clock;
@@ -18,10 +18,10 @@ use crate::telemetry::Telemetry;
 /// `run`.
 pub(super) async fn run(global: &Global, console: &Console) -> Result<Exit, CliError> {
     let metrics = Metrics::new();
-    let config = read(global)?;
+    let config = read_to_serve(global)?;
     let level = if console.verbose == 0 { config.log.level.clone() } else { quiet_level(console).into() };
     let telemetry = Telemetry::from_environment()?;
-    log(&config, &level, &metrics, console, io::stderr, telemetry.layer())?;
+    log(&level, daemon_form(&config, console), &metrics, io::stderr, telemetry.layer())?;
     let ended = daemon::run(Parts {
         config,
         sources: sources(global),

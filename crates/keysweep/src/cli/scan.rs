@@ -9,7 +9,7 @@ use keysweep_core::render::{ScanDocument, coverage, rows};
 use keysweep_core::state::State;
 
 use super::args::{FailOn, Format, Global, ScanArgs};
-use super::config::{log, quiet_level, read};
+use super::config::{form, log, quiet_level, read};
 use super::console::Console;
 use super::error::CliError;
 use super::progress::Bar;
@@ -33,7 +33,7 @@ pub(super) async fn scan(global: &Global, args: &ScanArgs, console: &Console) ->
     let metrics = Metrics::new();
     let config = read(global)?;
     let bar = Bar::new(console.stderr_terminal, Arc::clone(&metrics));
-    log(&config, quiet_level(console), &metrics, console, Beside::new(bar.bar()), None)?;
+    log(quiet_level(console), form(&config, console), &metrics, Beside::new(bar.bar()), None)?;
     for warning in &config.warnings {
         console.warn(&warning.to_string());
     }

@@ -12,6 +12,7 @@ use super::schema::{Kind, Known};
 use super::show::Effective;
 use super::sources::Sources;
 use super::validate::{self, Review};
+use crate::tls::Identity;
 
 /// More mistakes than anybody reads: a file that has them is not meant for keysweep.
 const MAX_MISTAKES: usize = 100;
@@ -19,11 +20,30 @@ const MAX_MISTAKES: usize = 100;
 /// Reads, merges and validates a configuration. `now` tells which exemptions have lapsed.
 ///
 /// The only files that are read are [`Sources::file`], and those that `*_file` keys name or the credentials that stand
-/// in for them.
+/// in for them; but for those of `http.tls`: they are for who [serves](load_to_serve), and a pause must not wait for a
+/// certificate.
 ///
 /// # Errors
 /// The file is not there or cannot be read; or every mistake that could be found.
 pub fn load(sources: &Sources, now: Timestamp) -> Result<Config, ConfigError> {
+    Ok(read(sources, now, |_, _| ())?.0)
+}
+
+/// The same for a process that serves HTTP, with certificate and key where `http.tls` names them. What is wrong with
+/// them is a mistake among the others.
+///
+/// # Errors
+/// The file is not there or cannot be read; or every mistake that could be found.
+pub fn load_to_serve(sources: &Sources, now: Timestamp) -> Result<(Config, Option<Identity>), ConfigError> {
+    read(sources, now, |config, review| validate::identity(&config.http, now, review))
+}
+
+/// `beyond` reads what not everybody needs.
+fn read<T>(
+    sources: &Sources,
+    now: Timestamp,
+    beyond: impl FnOnce(&Config, &mut Review) -> T,
+) -> Result<(Config, T), ConfigError> {
     let known = Known::new();
     let mut mistakes = Vec::new();
     // Defaults, file, environment, flags.
@@ -34,10 +54,11 @@ pub fn load(sources: &Sources, now: Timestamp) -> Result<Config, ConfigError> {
     // Derived values, and validation of the whole.
     let effective = Effective::of(&model, |path| review.layers.origin(path));
     let mut config = validate::build(&model, effective, now, &mut review);
+    let beyond = beyond(&config, &mut review);
     let (mut mistakes, warnings) = review.into_parts();
     if mistakes.is_empty() {
         config.warnings = warnings;
-        return Ok(config);
+        return Ok((config, beyond));
     }
     mistakes.sort_by_key(|mistake| mistake.origin.rank());
     mistakes.truncate(MAX_MISTAKES);

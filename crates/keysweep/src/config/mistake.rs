@@ -8,6 +8,7 @@ use serde::{Serialize, Serializer};
 
 use super::path::KeyPath;
 use super::schema::Known;
+use crate::token;
 
 /// What a message says instead of a value that could be a secret.
 pub(super) const HIDDEN: &str = "a value that is not shown";
@@ -178,8 +179,12 @@ fn actual(found: &Actual, path: &KeyPath) -> String {
     }
 }
 
-/// A text in quotes, cut where it gets long: a message is read by a person.
+/// A text in quotes, cut where it gets long: a message is read by a person. A token is not repeated, wherever somebody
+/// put it.
 pub(super) fn quoted(text: &str) -> String {
+    if token::is_in(text) {
+        return HIDDEN.to_owned();
+    }
     let short: String = text.chars().take(80).collect();
     if short.len() < text.len() { format!("{short:?}...") } else { format!("{short:?}") }
 }

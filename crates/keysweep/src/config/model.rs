@@ -4,6 +4,7 @@
 //! so they are written for operators. Every key has a default; what a rule must have (`until`) is optional here and
 //! asked for in validation, so that its lack is one mistake among others.
 
+mod http;
 mod policy;
 
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use self::http::{HttpSection, TlsSection, TokenSection};
 pub use self::policy::{Day, ExemptSection, MatchSection, OverrideSection, PolicySection};
 use super::period::Period;
 
@@ -37,7 +39,7 @@ pub struct Model {
     pub limits: LimitsSection,
     /// Backups of the journal, which the daemon makes by itself.
     pub backup: BackupSection,
-    /// Metrics, health and the API.
+    /// Metrics, health, the page and reloads.
     pub http: HttpSection,
     /// Log messages, on stderr.
     pub log: LogSection,
@@ -267,25 +269,11 @@ impl Default for BackupSection {
     }
 }
 
-/// `[http]`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct HttpSection {
-    /// Address and port. On other than a loopback address only metrics and health are served.
-    pub listen: String,
-}
-
-impl Default for HttpSection {
-    fn default() -> Self {
-        Self { listen: "127.0.0.1:9853".to_owned() }
-    }
-}
-
 /// The form of log messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LogFormat {
-    /// Text on a terminal, JSON otherwise.
+    /// Text, but for a daemon whose log is read by programs: JSON where stderr is no terminal.
     Auto,
     /// Text.
     Text,
@@ -297,7 +285,7 @@ pub enum LogFormat {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct LogSection {
-    /// "text", "json" or "auto" (text on a terminal, JSON otherwise).
+    /// "text", "json" or "auto": text, but JSON for a daemon whose stderr is no terminal.
     pub format: LogFormat,
     /// "off", "error", "warn", "info", "debug" or "trace"; also by module, as in "info,keysweep_aws=debug".
     pub level: String,

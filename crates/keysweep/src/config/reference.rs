@@ -24,7 +24,7 @@ const PREFACE: &str = "\
 
 ";
 
-/// Rules have no defaults, so there are examples instead.
+/// Lists of rules and tokens have no defaults, so there are examples instead.
 pub(super) const OVERRIDE_EXAMPLE: &str = r#"[[policy.override]]
 match = { users = ["svc-*"], paths = ["/ci/"] }
 unused_after = "180d"
@@ -36,6 +36,12 @@ reason = "break glass"
 until = "2027-06-30"
 "#;
 
+pub(super) const TOKEN_EXAMPLE: &str = r#"[[http.token]]
+name = "dana"
+role = "operator"
+sha256 = "2f4c5d6f6b4f0d5b4f4ae3dbb43cd3ad5e5bd8b9a3b7d6d9c2b0a7d0a3a1c9e8"
+"#;
+
 pub(super) const MATCH_FIELDS: [&str; 6] = ["ous", "accounts", "account_tags", "users", "paths", "user_tags"];
 
 /// The text of `config/keysweep.toml`. It can be loaded as it is, and gives the defaults.
@@ -45,12 +51,14 @@ pub fn reference_toml() -> String {
     let describe = |path: &KeyPath| known.description(path).unwrap_or_default().to_owned();
     let mut text = PREFACE.to_owned();
     let mut section = KeyPath::default();
-    let policy = KeyPath::of("policy");
+    let (policy, tls) = (KeyPath::of("policy"), KeyPath::of("http.tls"));
     for setting in Effective::of(&Model::default(), |_| Origin::Default).settings {
         let at = setting.path.parent();
         if at != section {
             if section == policy {
                 rules(&mut text, &describe);
+            } else if section == tls {
+                example(&mut text, &describe, "http.token", TOKEN_EXAMPLE);
             }
             text.push('\n');
             comment(&mut text, "# ", &describe(&at));
@@ -66,14 +74,8 @@ pub fn reference_toml() -> String {
 
 /// The rules of the policy, commented out.
 fn rules(text: &mut String, describe: &impl Fn(&KeyPath) -> String) {
-    for (list, example) in [("policy.override", OVERRIDE_EXAMPLE), ("policy.exempt", EXEMPT_EXAMPLE)] {
-        let list = KeyPath::of(list);
-        text.push('\n');
-        comment(text, "# ", &describe(&list));
-        for line in example.lines() {
-            let _ = writeln!(text, "#{line}");
-        }
-    }
+    example(text, describe, "policy.override", OVERRIDE_EXAMPLE);
+    example(text, describe, "policy.exempt", EXEMPT_EXAMPLE);
     let matches = KeyPath::of("policy.override").index(0).key("match");
     text.push('\n');
     let fields = MATCH_FIELDS.map(|field| format!("{field}: {}", describe(&matches.key(field))));
@@ -84,6 +86,15 @@ fn rules(text: &mut String, describe: &impl Fn(&KeyPath) -> String) {
     );
     for field in fields {
         comment(text, "#   ", &field);
+    }
+}
+
+/// One entry of a list that is empty by default, commented out.
+fn example(text: &mut String, describe: &impl Fn(&KeyPath) -> String, list: &str, entry: &str) {
+    text.push('\n');
+    comment(text, "# ", &describe(&KeyPath::of(list)));
+    for line in entry.lines() {
+        let _ = writeln!(text, "#{line}");
     }
 }
 

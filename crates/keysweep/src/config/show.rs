@@ -48,7 +48,8 @@ impl Effective {
         Self { settings: settings.collect() }
     }
 
-    /// The configuration as TOML that can be loaded again, each value with its origin as a comment.
+    /// The configuration as TOML that can be loaded again where nothing in it is hidden, each value with its origin as a
+    /// comment.
     #[must_use]
     pub fn to_toml(&self) -> String {
         let mut text = String::new();

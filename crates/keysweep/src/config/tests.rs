@@ -1,6 +1,7 @@
 //! The configuration as operators meet it.
 
 mod arbitrary;
+mod http;
 mod mistakes;
 mod origins;
 mod shipped;

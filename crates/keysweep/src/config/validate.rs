@@ -1,9 +1,9 @@
 //! From what was written to what is valid: bad values and contradictions, all at once.
 
+mod http;
 mod policy;
 mod review;
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -13,11 +13,12 @@ use keysweep_core::ids::AccountId;
 use secrecy::SecretString;
 use tracing_subscriber::filter::LevelFilter;
 
+pub(super) use self::http::identity;
 pub(super) use self::review::Review;
 use super::model::{Model, RoleSection};
 use super::path::KeyPath;
 use super::show::Effective;
-use super::{Aws, Backup, Config, Dev, Http, Log, Organization, Role, Scan};
+use super::{Aws, Backup, Config, Dev, Log, Organization, Role, Scan};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -38,7 +39,7 @@ pub(super) fn build(model: &Model, effective: Effective, now: Timestamp, review:
         scan: scan(model, review),
         policy: policy::build(model, now, review),
         backup: backup(model, review),
-        http: http(model, review),
+        http: http::build(model, review),
         log: log(model, review),
         dev: Dev { allow_short_periods: model.dev.allow_short_periods },
         warnings: Vec::new(),
@@ -225,12 +226,6 @@ fn backup(model: &Model, review: &mut Review) -> Option<Backup> {
     }
     let keep = usize::try_from(section.keep).unwrap_or(usize::MAX);
     Some(Backup { directory, every: section.every.get(), keep })
-}
-
-fn http(model: &Model, review: &mut Review) -> Http {
-    let expected = "an IP address and a port, such as \"127.0.0.1:9853\" or \"[::1]:9853\"";
-    let listen = review.parse(&KeyPath::of("http.listen"), &model.http.listen, expected);
-    Http { listen: listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0))) }
 }
 
 fn log(model: &Model, review: &mut Review) -> Log {

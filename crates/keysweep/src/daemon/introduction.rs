@@ -8,6 +8,7 @@ use keysweep_core::state::State;
 use super::strongest_mode;
 use crate::config::Config;
 use crate::config::period::Period;
+use crate::tls::Live;
 
 /// Five sentences, and why no change starts if that is so.
 #[derive(Debug, PartialEq, Eq)]
@@ -20,7 +21,7 @@ pub(super) struct Introduction {
 
 impl Introduction {
     /// Told from what is in force.
-    pub(super) fn of(config: &Config, state: &State, http: SocketAddr) -> Self {
+    pub(super) fn of(config: &Config, state: &State, http: SocketAddr, tls: Option<&Live>) -> Self {
         let control = state.control();
         let paused = control.paused.as_ref().map(|pause| {
             format!("paused: no change starts until `keysweep resume --reason ...`: {}", pause.reason)
@@ -33,7 +34,7 @@ impl Introduction {
         });
         Self {
             lines: [
-                program(config, http),
+                program(config, http, tls),
                 mode(config),
                 accounts(config),
                 limits(config),
@@ -42,11 +43,37 @@ impl Introduction {
             restraints: paused.into_iter().chain(breaker).collect(),
         }
     }
+
+    /// To the log.
+    pub(super) fn log(&self) {
+        for line in &self.lines {
+            tracing::info!("{line}");
+        }
+        for restraint in &self.restraints {
+            tracing::warn!("{restraint}");
+        }
+    }
+
+    /// To who asked for it, a line each.
+    pub(super) fn text(&self) -> String {
+        self.lines.iter().chain(&self.restraints).map(|line| format!("{line}\n")).collect()
+    }
 }
 
-fn program(config: &Config, http: SocketAddr) -> String {
+fn program(config: &Config, http: SocketAddr, tls: Option<&Live>) -> String {
     let (version, data_dir) = (env!("CARGO_PKG_VERSION"), config.data_dir.display());
-    format!("keysweep {version}: journal and records in {data_dir}, metrics and health on {http}")
+    let certificate = match tls.map(|live| live.identity().expires()) {
+        None => String::new(),
+        Some(None) => " over TLS".to_owned(),
+        Some(Some(expires)) => format!(" over TLS until {expires}"),
+    };
+    let tokens: Vec<_> =
+        config.http.tokens.iter().map(|token| format!("{} ({})", token.name, token.role)).collect();
+    let tokens = if tokens.is_empty() { "none".to_owned() } else { tokens.join(", ") };
+    format!(
+        "keysweep {version}: journal and records in {data_dir}, metrics and health on {http}{certificate}, \
+         tokens: {tokens}"
+    )
 }
 
 fn mode(config: &Config) -> String {
@@ -142,7 +169,7 @@ mod tests {
     }
 
     fn introduce(toml: &str, state: &State) -> Introduction {
-        Introduction::of(&mk_config(toml), state, "127.0.0.1:9853".parse().unwrap())
+        Introduction::of(&mk_config(toml), state, "127.0.0.1:9853".parse().unwrap(), None)
     }
 
     #[test]
@@ -150,7 +177,7 @@ mod tests {
         let told = introduce("", &State::default());
         let version = env!("CARGO_PKG_VERSION");
         let program = format!(
-            "keysweep {version}: journal and records in /var/lib/keysweep, metrics and health on 127.0.0.1:9853"
+            "keysweep {version}: journal and records in /var/lib/keysweep, metrics and health on 127.0.0.1:9853, tokens: none"
         );
         let lines = [
             program.as_str(),

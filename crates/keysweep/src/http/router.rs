@@ -13,22 +13,28 @@ use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::{Next, from_fn, from_fn_with_state, map_response_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use tokio::sync::Semaphore;
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::timeout::TimeoutLayer;
 
+use super::auth::{Failures, Listener, Operator, Viewer};
 use super::health::{Health, LastSweep};
 use super::page;
+use crate::config::Config;
 use crate::engine::Engine;
 use crate::metrics::inventory::{Observed, families};
 use crate::metrics::{self, render};
+use crate::reload::{By, ReloadError, Reloads};
 
 /// Within this an answer is there, or it is too late for Prometheus, which gives up after ten seconds by default.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
 /// Nothing here reads a body.
 const BODY_BYTES: usize = 4 * 1024;
+
+/// Where the configuration is loaded again.
+const RELOAD: &str = "/-/reload";
 
 /// Scrapes and pages that are made at the same time: each walks all records.
 const AT_ONCE: usize = 2;
@@ -37,22 +43,31 @@ const AT_ONCE: usize = 2;
 pub(super) struct App {
     engine: Arc<Engine>,
     health: Health,
-    /// Whether only this machine can ask.
-    local: bool,
+    reloads: Reloads,
+    listener: Listener,
+    failures: Failures,
     policy: HeaderValue,
     at_once: Arc<Semaphore>,
 }
 
 /// An answer in one sentence.
-type Told = (StatusCode, [(HeaderName, &'static str); 1], String);
+pub(super) type Told = (StatusCode, [(HeaderName, &'static str); 1], String);
 
 /// Every route, with its bounds and the headers that all answers carry.
-pub(super) fn router(engine: Arc<Engine>, health: Health, local: bool) -> Router {
-    let at_once = Arc::new(Semaphore::new(AT_ONCE));
-    let app = Arc::new(App { engine, health, local, policy: page::content_policy(), at_once });
+pub(super) fn router(engine: Arc<Engine>, health: Health, reloads: Reloads, listener: Listener) -> Router {
+    let app = Arc::new(App {
+        engine,
+        health,
+        reloads,
+        listener,
+        failures: Failures::new(),
+        policy: page::content_policy(),
+        at_once: Arc::new(Semaphore::new(AT_ONCE)),
+    });
     let shown = Router::new()
         .route("/", get(landing))
         .route("/metrics", get(scrape))
+        .route(RELOAD, post(reload))
         .route_layer(from_fn_with_state(Arc::clone(&app), only_by_local_names));
     Router::new()
         .merge(shown)
@@ -92,12 +107,7 @@ async fn scrape(State(app): State<Arc<App>>) -> Response {
     }
 }
 
-async fn landing(State(app): State<Arc<App>>) -> Response {
-    if !app.local {
-        let text =
-            "The page is served on a loopback address only: here are /metrics, /-/healthy and /-/ready.\n";
-        return told(StatusCode::FORBIDDEN, text).into_response();
-    }
+async fn landing(_: Viewer, State(app): State<Arc<App>>) -> Response {
     match app.work(|app| page::render(&app.engine, &app.missing())).await {
         Some(Ok(html)) => ([(CONTENT_TYPE, "text/html; charset=utf-8")], html).into_response(),
         Some(Err(error)) => failed("the page", &error.to_string()).into_response(),
@@ -105,24 +115,53 @@ async fn landing(State(app): State<Arc<App>>) -> Response {
     }
 }
 
+async fn reload(Operator(actor): Operator, State(app): State<Arc<App>>) -> Told {
+    match app.reloads.ask(By::Token { name: actor.name }).await {
+        Ok(in_force) => told(StatusCode::OK, in_force),
+        Err(error) => {
+            let status = match error {
+                ReloadError::Refused(_) => StatusCode::UNPROCESSABLE_ENTITY,
+                ReloadError::Unreadable(_) => StatusCode::INTERNAL_SERVER_ERROR,
+                ReloadError::Busy | ReloadError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+            };
+            told(status, format!("The old configuration stays in force.\n{error}\n"))
+        }
+    }
+}
+
 async fn not_found(uri: Uri) -> Told {
     let path: String = uri.path().chars().take(200).collect();
     told(
         StatusCode::NOT_FOUND,
-        format!("There is nothing at {path}. There are /, /metrics, /-/healthy and /-/ready.\n"),
+        format!("There is nothing at {path}. There are /, /metrics, /-/healthy, /-/ready and {RELOAD}.\n"),
     )
 }
 
-async fn not_allowed(method: Method) -> Told {
-    told(
-        StatusCode::METHOD_NOT_ALLOWED,
-        format!(
-            "{method} is not possible here: everything is read-only. Decisions are made on the command line.\n"
-        ),
-    )
+async fn not_allowed(method: Method, uri: Uri) -> Told {
+    let why = if uri.path() == RELOAD {
+        "it takes POST"
+    } else {
+        "everything is read-only but /-/reload. Decisions are made on the command line"
+    };
+    told(StatusCode::METHOD_NOT_ALLOWED, format!("{method} is not possible here: {why}.\n"))
 }
 
 impl App {
+    /// What the listener can promise.
+    pub(super) fn listener(&self) -> Listener {
+        self.listener
+    }
+
+    /// The configuration in force.
+    pub(super) fn config(&self) -> Arc<Config> {
+        self.engine.config()
+    }
+
+    /// What was refused for its token.
+    pub(super) fn failures(&self) -> &Failures {
+        &self.failures
+    }
+
     fn missing(&self) -> Vec<String> {
         self.health.missing(LastSweep::of(&self.engine))
     }
@@ -163,9 +202,11 @@ impl App {
 }
 
 /// Against DNS rebinding: a name of somebody else's that resolves to 127.0.0.1 would make the page part of his site.
-/// Whoever is not on this machine reaches no loopback listener, so its names are all that are needed.
+/// Whoever is not on this machine reaches no loopback listener, so its names are all that are needed. With TLS the
+/// certificate says which names are ours.
 async fn only_by_local_names(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    if app.local && !asks_locally(request.headers(), request.uri()) {
+    let Listener { loopback, tls } = app.listener;
+    if loopback && !tls && !asks_locally(request.headers(), request.uri()) {
         let text = "Ask for this by the name localhost, or by the address 127.0.0.1 or [::1].\n";
         return told(StatusCode::FORBIDDEN, text).into_response();
     }
@@ -212,6 +253,6 @@ fn failed(what: &str, error: &str) -> Told {
     told(StatusCode::INTERNAL_SERVER_ERROR, format!("{what} could not be made: {error}\n"))
 }
 
-fn told(status: StatusCode, text: impl Into<String>) -> Told {
+pub(super) fn told(status: StatusCode, text: impl Into<String>) -> Told {
     (status, [(CONTENT_TYPE, "text/plain; charset=utf-8")], text.into())
 }

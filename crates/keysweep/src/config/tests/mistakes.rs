@@ -138,8 +138,20 @@ format = 3
 
 #[test]
 fn an_unknown_key_is_a_mistake_in_every_section() {
-    let sections =
-        ["", "aws", "organization", "role", "scan", "policy", "notices", "limits", "http", "log", "dev"];
+    let sections = [
+        "",
+        "aws",
+        "organization",
+        "role",
+        "scan",
+        "policy",
+        "notices",
+        "limits",
+        "http",
+        "http.tls",
+        "log",
+        "dev",
+    ];
     let mut text = String::new();
     for section in sections {
         if !section.is_empty() {
@@ -147,9 +159,9 @@ fn an_unknown_key_is_a_mistake_in_every_section() {
         }
         text.push_str("zzz = 1\n");
     }
-    text.push_str("[[policy.override]]\nzzz = 1\nmatch.zzz = 1\n[[policy.exempt]]\nzzz = 1\nmatch.zzz = 1\n");
+    text.push_str("[[http.token]]\nzzz = 1\n[[policy.override]]\nzzz = 1\nmatch.zzz = 1\n[[policy.exempt]]\nzzz = 1\nmatch.zzz = 1\n");
     let found = problems(&text).iter().filter(|problem| problem.contains("zzz: no such key")).count();
-    assert_eq!(found, sections.len() + 4);
+    assert_eq!(found, sections.len() + 5);
 }
 
 #[test]

@@ -229,6 +229,10 @@ unused_after = "180d"
     [http]
     listen = "127.0.0.1:9853"  # default
 
+    [http.tls]
+    cert_file = ""  # default
+    key_file = ""  # default
+
     [log]
     format = "auto"  # default
     level = "debug"  # environment variable KEYSWEEP__LOG__LEVEL

@@ -1,0 +1,212 @@
+//! Loads the configuration again, whoever asks, and takes up renewed certificates.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::{MissedTickBehavior, interval_at};
+use tokio_util::sync::CancellationToken;
+
+use super::introduce;
+use super::status::{Activity, status};
+use super::{Worker, manager};
+use crate::config::{self, Config, ConfigError, Sources};
+use crate::engine::Engine;
+use crate::http::Health;
+use crate::reload::{ReloadError, Request, Requests};
+use crate::sweep::in_words;
+use crate::tls::{Fingerprint, Identity, IdentityError, Live, Pair};
+
+/// How often the files of the certificate are looked at: who renews them does so days before the old one expires, and
+/// reading two small files costs nothing.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
+
+/// What reloads.
+pub(super) struct Reloader {
+    engine: Arc<Engine>,
+    health: Health,
+    activity: Activity,
+    sources: Sources,
+    /// Where HTTP is served.
+    http: SocketAddr,
+    /// The certificate that is served.
+    tls: Option<Arc<Live>>,
+    /// Whether the configuration was accepted when it was last loaded. While it was not, the gauge says so, whatever
+    /// becomes of the certificate.
+    accepted: bool,
+    /// What the files of the certificate held when they were last looked at.
+    seen: Option<Seen>,
+    /// Whether it was said that the dates of the certificate are wrong.
+    doubted: bool,
+}
+
+/// What was found in the files of the certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Seen {
+    Content(Fingerprint),
+    Unreadable(String),
+}
+
+impl Reloader {
+    /// Of a daemon that has just started with what `sources` say.
+    pub(super) fn new(worker: &Worker, sources: Sources, http: SocketAddr, tls: Option<Arc<Live>>) -> Self {
+        let Worker { engine, health, activity } = worker.clone();
+        let seen = tls.as_ref().map(|live| Seen::Content(live.identity().fingerprint()));
+        // Loading the configuration has said whether the certificate has expired.
+        Self { engine, health, activity, sources, http, tls, accepted: true, seen, doubted: true }
+    }
+
+    /// Reloads on request, and looks after the certificate, until `stop`.
+    pub(super) async fn run(mut self, mut requests: Requests, stop: CancellationToken) {
+        let first = self.engine.clock().instant() + LOOK_EVERY;
+        let mut looks = interval_at(first, LOOK_EVERY);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                Some(request) = requests.next() => self.reload(request).await,
+                _ = looks.tick(), if self.tls.is_some() => self.look().await,
+            }
+        }
+    }
+
+    /// Loads the configuration, and tells the service manager that it does.
+    async fn reload(&mut self, request: Request) {
+        manager::reloading();
+        self.load_again(request).await;
+        self.activity.reloaded(self.accepted);
+        manager::ready(&status(&self.engine, &self.health, &self.activity));
+    }
+
+    /// Loads the configuration, certificate included; on any mistake all of the old one stays.
+    async fn load_again(&mut self, request: Request) {
+        let now = self.engine.clock().now();
+        let by = request.by().to_string();
+        let (sources, old) = (self.sources.clone(), self.engine.config());
+        let loading = tokio::task::spawn_blocking(move || load(&sources, &old, now));
+        let loaded = match loading.await {
+            Ok(loaded) => loaded,
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            Err(_) => Err(ReloadError::Stopping),
+        };
+        self.accepted = loaded.is_ok();
+        match loaded {
+            Ok((config, identity)) => {
+                if let (Some(live), Some(identity)) = (&self.tls, identity) {
+                    self.seen = Some(Seen::Content(identity.fingerprint()));
+                    live.replace(identity);
+                }
+                self.engine.replace_config(Arc::new(config));
+                self.engine.metrics().config_loaded(now, true);
+                tracing::info!(by, "configuration reloaded");
+                let told = introduce(&self.engine, self.http, self.tls.as_deref());
+                request.answer(Ok(format!("The configuration was loaded and is in force.\n{told}")));
+            }
+            Err(error) => {
+                self.engine.metrics().config_loaded(now, false);
+                let why = error.to_string();
+                tracing::error!(by, why, "configuration not reloaded; the old one stays in force");
+                request.answer(Err(error));
+            }
+        }
+    }
+
+    /// Takes up a certificate that was renewed.
+    async fn look(&mut self) {
+        let (Some(live), Some(files)) = (self.tls.clone(), self.engine.config().http.tls.clone()) else {
+            return;
+        };
+        let (now, wall) = (self.engine.clock().now(), self.engine.clock().operational());
+        let reading = tokio::task::spawn_blocking(move || Pair::read(&files));
+        let Ok(read) = reading.await else { return };
+        let seen = match &read {
+            Ok(pair) => Seen::Content(pair.fingerprint()),
+            Err(error) => Seen::Unreadable(in_words(error)),
+        };
+        if self.seen.as_ref() != Some(&seen) {
+            self.seen = Some(seen);
+            self.take_up(&live, read.and_then(|pair| pair.identity()), now);
+        }
+        let doubt = live.identity().doubt(wall);
+        if let Some(doubt) = doubt.as_ref().filter(|_| !self.doubted) {
+            tracing::error!("{doubt}");
+        }
+        self.doubted = doubt.is_some();
+    }
+
+    fn take_up(&mut self, live: &Live, found: Result<Identity, IdentityError>, now: Timestamp) {
+        match found {
+            Ok(identity) => {
+                let expires = identity.expires().map(|at| at.to_string());
+                live.replace(identity);
+                if self.accepted {
+                    self.engine.metrics().config_loaded(now, true);
+                }
+                tracing::info!(expires, "certificate of http.tls renewed");
+            }
+            Err(error) => {
+                self.engine.metrics().config_loaded(now, false);
+                let why = in_words(&error);
+                tracing::error!(why, "certificate of http.tls not renewed; the old one stays in force");
+            }
+        }
+    }
+}
+
+/// The configuration as it stands in its sources, if it may follow on `old`.
+fn load(sources: &Sources, old: &Config, now: Timestamp) -> Result<(Config, Option<Identity>), ReloadError> {
+    let (config, identity) = config::load_to_serve(sources, now).map_err(|error| match error {
+        ConfigError::Invalid(_) => ReloadError::Refused(in_words(&error)),
+        ConfigError::Missing { .. } | ConfigError::Read { .. } => ReloadError::Unreadable(in_words(&error)),
+    })?;
+    let fixed = fixed(old, &config);
+    if fixed.is_empty() { Ok((config, identity)) } else { Err(ReloadError::Refused(fixed.join("\n"))) }
+}
+
+/// What another configuration changes that cannot change while keysweep runs.
+fn fixed(old: &Config, new: &Config) -> Vec<String> {
+    let changed = [
+        ("data_dir cannot change", old.data_dir != new.data_dir),
+        ("http.listen cannot change", old.http.listen != new.http.listen),
+        ("http.tls cannot be turned on or off", old.http.tls.is_some() != new.http.tls.is_some()),
+    ];
+    let changed = changed.into_iter().filter(|(_, changed)| *changed);
+    changed.map(|(what, _)| format!("{what} while keysweep runs: restart it")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mk_config(toml: &str) -> Config {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), toml).unwrap();
+        let sources = Sources { file: Some(file.path().into()), ..Sources::default() };
+        config::load(&sources, "2026-07-15T12:00:00Z".parse().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn what_cannot_change_while_keysweep_runs_is_named_all_at_once() {
+        let tls = "[http.tls]\ncert_file = \"a\"\nkey_file = \"b\"\n";
+        let plain = mk_config("");
+        assert_eq!(fixed(&plain, &mk_config("scan.interval = \"1h\"")), Vec::<String>::new());
+        let other = mk_config(&format!("data_dir = \"/elsewhere\"\nhttp.listen = \"[::1]:1\"\n{tls}"));
+        let said = [
+            "data_dir cannot change while keysweep runs: restart it",
+            "http.listen cannot change while keysweep runs: restart it",
+            "http.tls cannot be turned on or off while keysweep runs: restart it",
+        ];
+        assert_eq!(fixed(&plain, &other), said);
+        assert_eq!(fixed(&other, &plain), said);
+        // Other files and other tokens are no other listener.
+        let moved = "[http.tls]\ncert_file = \"c\"\nkey_file = \"d\"\n";
+        let token = format!(
+            "[[http.token]]\nname = \"dana\"\nrole = \"viewer\"\nsha256 = \"{}\"\n",
+            crate::token::Digest::of("x").to_hex()
+        );
+        let moved = mk_config(&format!("{moved}{token}"));
+        assert_eq!(fixed(&mk_config(tls), &moved), Vec::<String>::new());
+    }
+}

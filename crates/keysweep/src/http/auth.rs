@@ -1,0 +1,204 @@
+//! Who may ask what.
+//!
+//! Metrics and health are open to whoever reaches the listener. The rest goes by what the listener can promise: on a
+//! loopback address only this machine asks, and with TLS nobody else hears a token. What a route wants is an argument
+//! of its handler, [`Viewer`] or [`Operator`], so that none can forget it.
+
+mod bearer;
+mod refusal;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use axum::extract::FromRequestParts;
+use axum::http::header::{HOST, ORIGIN};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, Uri};
+use leaky_bucket::RateLimiter;
+
+use self::refusal::Refusal;
+use super::router::App;
+use crate::config::Http;
+use crate::token::{self, Role};
+
+/// Browsers say by it where a request comes from (Fetch Metadata Request Headers, section 2.3).
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// Wrong tokens in a row that are still answered and logged one by one: somebody tries which of a few it was.
+const WRONG_AT_ONCE: usize = 10;
+
+/// After these, one more in this time. What is over is answered without a word in the log, which would fill the disk.
+const WRONG_EVERY: Duration = Duration::from_secs(6);
+
+/// What a listener can promise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Listener {
+    /// Only this machine can ask.
+    pub(super) loopback: bool,
+    /// Nobody else hears what is asked and answered.
+    pub(super) tls: bool,
+}
+
+/// Who asks, as the owner of a token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Actor {
+    /// The token's name.
+    pub(super) name: String,
+    /// What it may do.
+    pub(super) role: Role,
+}
+
+/// The address at the other end of a connection.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Peer(pub(super) SocketAddr);
+
+/// Proof that who asks may look.
+#[derive(Debug)]
+pub(super) struct Viewer;
+
+/// Proof that who asks may decide, and who it is.
+#[derive(Debug)]
+pub(super) struct Operator(pub(super) Actor);
+
+/// What it takes to be answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    /// To have reached the listener.
+    Nothing,
+    /// A token with the role.
+    Token,
+    /// Nothing helps while the listener and the configuration are as they are.
+    Never(Closed),
+}
+
+/// Why nothing helps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Closed {
+    /// A token, and whatever is answered, would be known to whoever listens.
+    PlainHttp,
+    /// Nobody has a token.
+    NoTokens,
+}
+
+/// Counts what was refused for its token, in constant memory. A right token is never looked for here, so that nobody
+/// is locked out by the failures of another.
+pub(super) struct Failures {
+    bounds: RateLimiter,
+    unlogged: AtomicU64,
+}
+
+impl Listener {
+    /// What whoever asks for something of this role has to show.
+    fn wants(self, role: Role, any_token: bool) -> Wanted {
+        match (self, role) {
+            (Self { loopback: true, .. }, Role::Viewer) => Wanted::Nothing,
+            (Self { loopback: false, tls: false }, Role::Viewer | Role::Operator) => {
+                Wanted::Never(Closed::PlainHttp)
+            }
+            (Self { .. }, Role::Viewer | Role::Operator) if any_token => Wanted::Token,
+            (Self { .. }, Role::Viewer | Role::Operator) => Wanted::Never(Closed::NoTokens),
+        }
+    }
+}
+
+impl Failures {
+    pub(super) fn new() -> Self {
+        let bounds = RateLimiter::builder()
+            .initial(WRONG_AT_ONCE)
+            .max(WRONG_AT_ONCE)
+            .refill(1)
+            .interval(WRONG_EVERY)
+            .build();
+        Self { bounds, unlogged: AtomicU64::new(0) }
+    }
+
+    /// Notes a failure: how many were not logged before it, or, where there are too many, when to try again.
+    fn note(&self) -> Result<u64, Duration> {
+        if self.bounds.try_acquire(1) {
+            return Ok(self.unlogged.swap(0, Ordering::Relaxed));
+        }
+        self.unlogged.fetch_add(1, Ordering::Relaxed);
+        Err(WRONG_EVERY)
+    }
+}
+
+impl FromRequestParts<Arc<App>> for Viewer {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Refusal> {
+        admitted(parts, app, Role::Viewer).map(|_| Self)
+    }
+}
+
+impl FromRequestParts<Arc<App>> for Operator {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Refusal> {
+        if from_elsewhere(&parts.headers, app.listener()) {
+            return Err(Refusal::CrossSite);
+        }
+        // Where reading is open nobody is asked who he is; deciding never is.
+        admitted(parts, app, Role::Operator)?.map(Self).ok_or(Refusal::Missing)
+    }
+}
+
+/// Who asks, if that had to be known, or why he is not answered.
+fn admitted(parts: &Parts, app: &App, role: Role) -> Result<Option<Actor>, Refusal> {
+    let config = app.config();
+    match app.listener().wants(role, !config.http.tokens.is_empty()) {
+        Wanted::Nothing => return Ok(None),
+        Wanted::Never(Closed::PlainHttp) => return Err(Refusal::PlainHttp { role }),
+        Wanted::Never(Closed::NoTokens) => return Err(Refusal::NoTokens { role }),
+        Wanted::Token => {}
+    }
+    let refusal = match known(&parts.headers, &config.http, role) {
+        Ok(actor) => return Ok(Some(actor)),
+        // Most who have no token do not know that they need one.
+        Err(Refusal::Missing) => return Err(Refusal::Missing),
+        Err(refusal) => refusal,
+    };
+    match app.failures().note() {
+        Ok(unlogged) => {
+            let peer = parts.extensions.get::<Peer>().map(|peer| peer.0.ip().to_string());
+            let (path, why) = (parts.uri.path(), refusal.why());
+            tracing::warn!(peer, path, why, unlogged, "an http request was refused for its token");
+            Err(refusal)
+        }
+        Err(after) => Err(Refusal::TooMany { after }),
+    }
+}
+
+/// The owner of the token in the headers, if he may do this.
+fn known(headers: &HeaderMap, http: &Http, role: Role) -> Result<Actor, Refusal> {
+    let presented = bearer::token(headers)?;
+    let token = token::find(&http.tokens, presented).ok_or(Refusal::Unknown)?;
+    if token.role < role {
+        return Err(Refusal::Weak { name: token.name.clone(), has: token.role, wants: role });
+    }
+    Ok(Actor { name: token.name.clone(), role: token.role })
+}
+
+/// Whether a browser says that a page of somebody else's had it ask. A page cannot make it send a token either, so
+/// this is a second line.
+fn from_elsewhere(headers: &HeaderMap, listener: Listener) -> bool {
+    let site = headers.get_all(SEC_FETCH_SITE).iter();
+    if site.into_iter().any(|site| site != "same-origin" && site != "none") {
+        return true;
+    }
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    let scheme = if listener.tls { "https" } else { "http" };
+    let ours = |origin: &str| {
+        let origin = origin.parse::<Uri>().ok();
+        origin.is_some_and(|origin| {
+            let authority = origin.authority().map(axum::http::uri::Authority::as_str);
+            origin.scheme_str() == Some(scheme)
+                && authority.zip(host).is_some_and(|(theirs, ours)| theirs.eq_ignore_ascii_case(ours))
+        })
+    };
+    headers.get_all(ORIGIN).iter().any(|origin| !origin.to_str().is_ok_and(ours))
+}
+
+#[cfg(test)]
+mod tests;

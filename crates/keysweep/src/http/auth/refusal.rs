@@ -1,0 +1,126 @@
+//! Why a request is not answered, in words and in the terms of RFC 6750, section 3.
+
+use std::time::Duration;
+
+use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+
+use crate::http::router::told;
+use crate::token::Role;
+
+/// Why a request is not answered. Nothing of the token is in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::http) enum Refusal {
+    /// A token or an answer would be known to whoever listens.
+    PlainHttp { role: Role },
+    /// Nobody has a token.
+    NoTokens { role: Role },
+    /// A page of somebody else's asks.
+    CrossSite,
+    /// There is no token.
+    Missing,
+    /// Who asks proves himself in another way.
+    OtherScheme,
+    /// What was sent is no token.
+    Malformed(&'static str),
+    /// The token is nobody's.
+    Unknown,
+    /// The token is somebody's who may not do this.
+    Weak { name: String, has: Role, wants: Role },
+    /// There were too many wrong tokens.
+    TooMany { after: Duration },
+}
+
+impl Refusal {
+    /// In a few words, for the log.
+    pub(super) fn why(&self) -> String {
+        match self {
+            Self::PlainHttp { .. } => "plain http".into(),
+            Self::NoTokens { .. } => "no tokens are configured".into(),
+            Self::CrossSite => "asked for by a page of another site".into(),
+            Self::Missing => "no token".into(),
+            Self::OtherScheme => "not a bearer token".into(),
+            Self::Malformed(what) => (*what).into(),
+            Self::Unknown => "an unknown token".into(),
+            Self::Weak { name, has, wants } => format!("{name} is {has}, and this wants {wants}"),
+            Self::TooMany { .. } => "too many wrong tokens".into(),
+        }
+    }
+
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::PlainHttp { .. } | Self::NoTokens { .. } | Self::CrossSite | Self::Weak { .. } => {
+                StatusCode::FORBIDDEN
+            }
+            Self::Missing | Self::OtherScheme | Self::Unknown => StatusCode::UNAUTHORIZED,
+            Self::Malformed(_) => StatusCode::BAD_REQUEST,
+            Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
+        }
+    }
+
+    /// What it takes, where a token would help. Who sent none is told no error code.
+    fn challenge(&self) -> Option<&'static str> {
+        match self {
+            Self::PlainHttp { .. } | Self::NoTokens { .. } | Self::CrossSite | Self::TooMany { .. } => None,
+            Self::Missing | Self::OtherScheme => Some("Bearer realm=\"keysweep\""),
+            Self::Malformed(_) => Some("Bearer realm=\"keysweep\", error=\"invalid_request\""),
+            Self::Unknown => Some("Bearer realm=\"keysweep\", error=\"invalid_token\""),
+            Self::Weak { wants: Role::Viewer, .. } => {
+                Some("Bearer realm=\"keysweep\", error=\"insufficient_scope\", scope=\"viewer\"")
+            }
+            Self::Weak { wants: Role::Operator, .. } => {
+                Some("Bearer realm=\"keysweep\", error=\"insufficient_scope\", scope=\"operator\"")
+            }
+        }
+    }
+
+    fn text(&self) -> String {
+        match self {
+            Self::PlainHttp { role: Role::Viewer } => {
+                "Without TLS the page is served on a loopback address only: here are /metrics, /-/healthy and \
+                 /-/ready. See http.tls and http.token in the configuration.\n"
+                    .into()
+            }
+            Self::PlainHttp { role: Role::Operator } => {
+                "Without TLS no token is taken on other than a loopback address: whoever listens would have it. A token \
+                 that was sent here is known by now: make a new one. See http.tls in the configuration, or send SIGHUP \
+                 (systemctl reload keysweep).\n"
+                    .into()
+            }
+            Self::NoTokens { role: Role::Viewer } => {
+                "No token is configured, and on other than a loopback address the page wants one. `keysweep token new` \
+                 makes one.\n"
+                    .into()
+            }
+            Self::NoTokens { role: Role::Operator } => {
+                "No token is configured, so that nobody may do this over HTTP. Send SIGHUP instead (systemctl reload \
+                 keysweep), or make a token of an operator with `keysweep token new --role operator`.\n"
+                    .into()
+            }
+            Self::CrossSite => "This is not done for a page of another site.\n".into(),
+            Self::Missing => "This wants a token: Authorization: Bearer TOKEN.\n".into(),
+            Self::OtherScheme => "Tokens are sent as Authorization: Bearer TOKEN, and in no other way.\n".into(),
+            Self::Malformed(what) => format!("This is no token: {what}. Send Authorization: Bearer TOKEN.\n"),
+            Self::Unknown => "This token is not one of ours, or not any more.\n".into(),
+            Self::Weak { has, wants, .. } => format!("This wants the role {wants}, and the token has {has}.\n"),
+            Self::TooMany { after } => {
+                format!("There were too many wrong tokens. A right one is taken at any time; another try in {} s.\n", after.as_secs())
+            }
+        }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let mut response = told(self.status(), self.text()).into_response();
+        let headers = response.headers_mut();
+        if let Some(challenge) = self.challenge() {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
+        if let Self::TooMany { after } = self {
+            headers.insert(RETRY_AFTER, HeaderValue::from(after.as_secs()));
+        }
+        response
+    }
+}

@@ -1,0 +1,8 @@
+//! Who may ask what over HTTP, with TLS and without, asked of a real daemon over real sockets.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+mod certificates;
+mod handshakes;
+mod reloads;
+mod stage;
+mod tokens;

@@ -1,0 +1,207 @@
+//! Which listener takes which token for what.
+
+use keysweep::token::Role;
+
+use crate::stage::{Running, Stage, mk_certificate, mk_token, request, with_token};
+
+const LOOKER: &str = "keysweep_token_looker";
+const BOSS: &str = "keysweep_token_boss";
+
+fn mk_tokens() -> String {
+    mk_token("looker", Role::Viewer, LOOKER) + &mk_token("boss", Role::Operator, BOSS)
+}
+
+fn get(path: &str) -> String {
+    request("GET", path, &[])
+}
+
+fn reload(headers: &[(&str, &str)]) -> String {
+    request("POST", "/-/reload", headers)
+}
+
+/// What everybody may ask wherever he reaches a listener.
+async fn is_open(running: &Running) {
+    running.ask(&get("/metrics")).await.is(200, "keysweep_build_info");
+    running.ask(&get("/-/healthy")).await.is(200, "keysweep works");
+    assert!([200, 503].contains(&running.ask(&get("/-/ready")).await.status()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_loopback_without_tokens_everything_can_be_read_and_a_reload_says_why_not() {
+    let stage = Stage::new();
+    let running = stage.daemon("127.0.0.1", "").await;
+    is_open(&running).await;
+    running.ask(&get("/")).await.is(200, "<html");
+    for headers in [&[][..], &[("authorization", "Bearer keysweep_token_boss")]] {
+        let refused = running.ask(&reload(headers)).await;
+        refused.is(403, "No token is configured");
+        refused.is(403, "SIGHUP");
+        assert_eq!(refused.header("www-authenticate"), None);
+    }
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_loopback_with_tokens_reading_is_open_and_a_reload_wants_an_operator() {
+    let stage = Stage::new();
+    let running = stage.daemon("127.0.0.1", &mk_tokens()).await;
+    is_open(&running).await;
+    running.ask(&get("/")).await.is(200, "<html");
+    running.ask(&with_token("GET", "/", "wrong")).await.is(200, "<html");
+
+    let bare = "Bearer realm=\"keysweep\"".to_owned();
+    let error = |code: &str| Some(format!("{bare}, error=\"{code}\""));
+    let (boss, looker) = (format!("Bearer {BOSS}"), format!("Bearer {LOOKER}"));
+    for (headers, status, text, challenge) in [
+        (&[][..], 401, "wants a token", Some(bare.clone())),
+        (&[("authorization", "Basic Ym9zczpib3Nz")], 401, "in no other way", Some(bare.clone())),
+        (&[("authorization", "Bearer wrong")], 401, "not one of ours", error("invalid_token")),
+        (&[("authorization", "Bearer ")], 400, "no token after Bearer", error("invalid_request")),
+        (
+            &[("authorization", boss.as_str()), ("authorization", boss.as_str())],
+            400,
+            "more than one Authorization header",
+            error("invalid_request"),
+        ),
+        (
+            &[("authorization", looker.as_str())],
+            403,
+            "wants the role operator, and the token has viewer",
+            error("insufficient_scope").map(|text| text + ", scope=\"operator\""),
+        ),
+        (&[("authorization", boss.as_str())], 200, "is in force", None),
+    ] {
+        let answer = running.ask(&reload(headers)).await;
+        answer.is(status, text);
+        assert_eq!(answer.header("www-authenticate"), challenge, "{headers:?}");
+        assert!(!answer.0.contains("keysweep_token_"), "{answer:?}");
+    }
+    running
+        .ask(&reload(&[("authorization", &boss)]))
+        .await
+        .is(200, "tokens: looker (viewer), boss (operator)");
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_another_address_without_tls_no_token_is_taken() {
+    let stage = Stage::new();
+    let running = stage.daemon("0.0.0.0", &mk_tokens()).await;
+    is_open(&running).await;
+    for headers in [&[][..], &[("authorization", "Bearer keysweep_token_boss")]] {
+        running.ask(&request("GET", "/", headers)).await.is(403, "loopback address only");
+        let refused = running.ask(&reload(headers)).await;
+        refused.is(403, "Without TLS no token is taken");
+        assert_eq!(refused.header("www-authenticate"), None);
+    }
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_another_address_with_tls_the_page_wants_a_token_and_metrics_do_not() {
+    let (stage, made) = (Stage::new(), mk_certificate());
+    stage.put(&made.cert, &made.key);
+    let running = stage.daemon("0.0.0.0", &(stage.tls() + &mk_tokens())).await;
+    let ask = |text: String| {
+        let (made, address) = (&made, running.address);
+        async move { made.ask(address, &text).await }
+    };
+    ask(get("/metrics")).await.is(200, "keysweep_build_info");
+    ask(get("/-/healthy")).await.is(200, "keysweep works");
+    ask(get("/")).await.is(401, "wants a token");
+    ask(with_token("GET", "/", "wrong")).await.is(401, "not one of ours");
+    ask(with_token("GET", "/", LOOKER)).await.is(200, "<html");
+    ask(with_token("GET", "/", BOSS)).await.is(200, "<html");
+    ask(reload(&[])).await.is(401, "wants a token");
+    ask(with_token("POST", "/-/reload", LOOKER)).await.is(403, "wants the role operator");
+    ask(with_token("POST", "/-/reload", BOSS)).await.is(200, "over TLS until 2090-01-01T00:00:00Z");
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_another_address_with_tls_and_no_tokens_there_are_only_metrics_and_health() {
+    let (stage, made) = (Stage::new(), mk_certificate());
+    stage.put(&made.cert, &made.key);
+    let running = stage.daemon("0.0.0.0", &stage.tls()).await;
+    made.ask(running.address, &get("/metrics")).await.is(200, "keysweep_build_info");
+    made.ask(running.address, &get("/")).await.is(403, "No token is configured");
+    made.ask(running.address, &reload(&[])).await.is(403, "No token is configured");
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn too_many_wrong_tokens_are_put_off_and_lock_no_right_one_out() {
+    let stage = Stage::new();
+    let running = stage.daemon("127.0.0.1", &mk_tokens()).await;
+    let mut put_off = 0;
+    for number in 0..20 {
+        let answer = running.ask(&with_token("POST", "/-/reload", &format!("wrong{number}"))).await;
+        match answer.status() {
+            401 => assert_eq!(put_off, 0, "after {number}"),
+            429 => {
+                put_off += 1;
+                answer.is(429, "too many wrong tokens");
+                assert_eq!(answer.header("retry-after").as_deref(), Some("6"));
+            }
+            other => panic!("{other}: {answer:?}"),
+        }
+    }
+    assert!(put_off >= 5, "{put_off}");
+    running.ask(&with_token("POST", "/-/reload", BOSS)).await.is(200, "is in force");
+    running.ask(&reload(&[])).await.is(401, "wants a token");
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_another_site_reloads_nothing_though_it_had_a_token() {
+    let stage = Stage::new();
+    let running = stage.daemon("127.0.0.1", &mk_tokens()).await;
+    let boss = ("authorization", "Bearer keysweep_token_boss");
+    for headers in [
+        &[boss, ("origin", "https://evil.example")][..],
+        &[boss, ("origin", "null")],
+        &[boss, ("sec-fetch-site", "cross-site")],
+    ] {
+        running.ask(&reload(headers)).await.is(403, "another site");
+    }
+    let own = [boss, ("origin", "http://localhost"), ("sec-fetch-site", "same-origin")];
+    running.ask(&reload(&own)).await.is(200, "is in force");
+    // A name of somebody else's that leads to this machine.
+    let foreign = reload(&[boss]).replace("host: localhost", "host: evil.example");
+    running.ask(&foreign).await.is(403, "by the name localhost");
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_is_bounded_and_ignored_and_other_methods_are_told_which_one() {
+    let stage = Stage::new();
+    let running = stage.daemon("127.0.0.1", &mk_tokens()).await;
+    let body = "x".repeat(4_000);
+    let with_body =
+        with_token("POST", "/-/reload", BOSS).replace("content-length: 0", "content-length: 4000") + &body;
+    running.ask(&with_body).await.is(200, "is in force");
+    let too_long =
+        with_token("POST", "/-/reload", BOSS).replace("content-length: 0", "content-length: 1000000");
+    assert_eq!(running.ask(&too_long).await.status(), 413);
+    for method in ["GET", "PUT", "DELETE"] {
+        let answer = running.ask(&with_token(method, "/-/reload", BOSS)).await;
+        answer.is(405, "it takes POST");
+        assert_eq!(answer.header("allow").as_deref(), Some("POST"));
+    }
+    running.ask(&request("POST", "/", &[])).await.is(405, "everything is read-only");
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_beyond_reason_is_not_looked_at() {
+    let stage = Stage::new();
+    let running = stage.daemon("127.0.0.1", &mk_tokens()).await;
+    running
+        .ask(&with_token("POST", "/-/reload", &"a".repeat(8_000)))
+        .await
+        .is(400, "longer than any of ours");
+    let answer = running.ask(&with_token("POST", "/-/reload", &"a".repeat(100_000))).await;
+    assert!(answer.0.is_empty() || answer.status() == 431, "{answer:?}");
+    running.ask(&get("/-/healthy")).await.is(200, "keysweep works");
+    running.stop().await;
+}
