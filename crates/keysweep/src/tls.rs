@@ -307,6 +307,15 @@ impl Live {
     }
 }
 
+/// What is wrong with the file of the key, whatever is wrong with that of the certificate.
+///
+/// # Errors
+/// If it gives no private key.
+pub(crate) fn check_key(files: &TlsFiles) -> Result<(), IdentityError> {
+    let pem = SecretSlice::from(read(&files.key, Part::Key)?);
+    private_key(pem.expose_secret(), &files.key).map(|_| ())
+}
+
 /// Reads a file that is one: opening a pipe would wait for whoever writes into it.
 fn read(path: &Path, part: Part) -> Result<Vec<u8>, IdentityError> {
     let failed = |source| IdentityError::Read { part, path: path.to_owned(), source };

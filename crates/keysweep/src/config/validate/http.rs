@@ -10,7 +10,8 @@ use super::Review;
 use crate::config::model::{HttpSection, Model, TlsSection, TokenSection};
 use crate::config::path::KeyPath;
 use crate::config::{Http, TlsFiles};
-use crate::tls::{Identity, Part};
+use crate::sweep::in_words;
+use crate::tls::{Identity, Part, check_key};
 use crate::token::{self, Digest, Token};
 
 pub(super) fn build(model: &Model, review: &mut Review) -> Http {
@@ -38,11 +39,15 @@ pub(in crate::config) fn identity(http: &Http, now: Timestamp, review: &mut Revi
             Some(identity)
         }
         Err(error) => {
-            let key = match error.part() {
-                Part::Certificate => "cert_file",
-                Part::Key => "key_file",
-            };
-            review.wrong(&at.key(key), crate::sweep::in_words(&error));
+            match error.part() {
+                Part::Certificate => {
+                    review.wrong(&at.key("cert_file"), in_words(&error));
+                    if let Err(error) = check_key(files) {
+                        review.wrong(&at.key("key_file"), in_words(&error));
+                    }
+                }
+                Part::Key => review.wrong(&at.key("key_file"), in_words(&error)),
+            }
             None
         }
     }
