@@ -23,7 +23,7 @@ const OPEN: [&str; 7] =
     ["account_id", "account_name", "ou_path", "api", "version", "revision", "rust_version"];
 
 /// Where a family, or one of its series, is left out.
-const ABSENT: [(&str, &str); 15] = [
+const ABSENT: [(&str, &str); 16] = [
     ("keysweep_account_info", "for accounts that left the organization"),
     ("keysweep_account_scan_last_success_timestamp_seconds", "until the account was scanned once"),
     ("keysweep_account_scan_success", "for accounts that are skipped: no scan, no result"),
@@ -32,6 +32,10 @@ const ABSENT: [(&str, &str); 15] = [
     ("keysweep_aws_request_duration_seconds", "until that API is called"),
     ("keysweep_aws_request_failures_total", "until that API is called; then every reason begins at zero"),
     ("keysweep_aws_requests_total", "until that API is called"),
+    (
+        "keysweep_backup_last_success_timestamp_seconds",
+        "where no backups are configured; 0 until there is one",
+    ),
     ("keysweep_exempt_keys", "until the account was scanned once"),
     ("keysweep_keys", "where the count is zero"),
     ("keysweep_oldest_key_created_timestamp_seconds", "where no key is active"),

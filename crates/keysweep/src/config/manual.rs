@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::mistake::Origin;
 use super::model::Model;
 use super::path::KeyPath;
-use super::reference::{EXEMPT_EXAMPLE, MATCH_FIELDS, OVERRIDE_EXAMPLE};
+use super::reference::{EXEMPT_EXAMPLE, MATCH_FIELDS, OVERRIDE_EXAMPLE, TOKEN_EXAMPLE};
 use super::schema::Known;
 use super::show::{Effective, header};
 
@@ -26,8 +26,9 @@ the keys that end in `_file`, and never from variables or flags.
 was expected. `keysweep config show` tells what is in force, and where each value comes from. `keysweep config schema` \
 prints the [JSON schema](schemas/config.json) for editors.
 
-**Changing it.** `SIGHUP` loads it again (`systemctl reload keysweep`). On any mistake the old one stays in force, the \
-log says why, and `keysweep_config_last_reload_successful` is 0. `data_dir` and `http.listen` want a restart.
+**Changing it.** `SIGHUP` (`systemctl reload keysweep`) or `POST /-/reload` with an operator's token loads it again. On \
+any mistake the old one stays in force, the log says why, and `keysweep_config_last_reload_successful` is 0. `data_dir`, \
+`http.listen` and whether there is TLS want a restart.
 ";
 
 /// The text of `docs/CONFIGURATION.md`.
@@ -37,12 +38,14 @@ pub fn reference_markdown() -> String {
     let describe = |path: &KeyPath| in_a_cell(known.description(path).unwrap_or_default());
     let mut text = PREFACE.to_owned();
     let mut section = None;
-    let policy = KeyPath::of("policy");
+    let (policy, tls) = (KeyPath::of("policy"), KeyPath::of("http.tls"));
     for setting in Effective::of(&Model::default(), |_| Origin::Default).settings {
         let at = setting.path.parent();
         if section.as_ref() != Some(&at) {
             if section.as_ref() == Some(&policy) {
                 rules(&mut text, &describe);
+            } else if section.as_ref() == Some(&tls) {
+                example(&mut text, &describe, "http.token", TOKEN_EXAMPLE);
             }
             // What stands above every section has no header of its own.
             let (title, about) = if at == KeyPath::default() {
@@ -63,10 +66,8 @@ pub fn reference_markdown() -> String {
 
 /// The rules of the policy, of which there are none by default.
 fn rules(text: &mut String, describe: &impl Fn(&KeyPath) -> String) {
-    for (list, example) in [("policy.override", OVERRIDE_EXAMPLE), ("policy.exempt", EXEMPT_EXAMPLE)] {
-        let about = describe(&KeyPath::of(list));
-        let _ = write!(text, "\n## `[[{list}]]`\n\n{about}\n\n```toml\n{example}```\n");
-    }
+    example(text, describe, "policy.override", OVERRIDE_EXAMPLE);
+    example(text, describe, "policy.exempt", EXEMPT_EXAMPLE);
     let matches = KeyPath::of("policy.override").index(0).key("match");
     text.push_str(
         "\n### What a rule matches\n\nA match has at least one of these. Every one that is given must match, and any \
@@ -75,6 +76,12 @@ fn rules(text: &mut String, describe: &impl Fn(&KeyPath) -> String) {
     for field in MATCH_FIELDS {
         let _ = writeln!(text, "| `{field}` | {} |", describe(&matches.key(field)));
     }
+}
+
+/// A list of which there is nothing by default.
+fn example(text: &mut String, describe: &impl Fn(&KeyPath) -> String, list: &str, example: &str) {
+    let about = describe(&KeyPath::of(list));
+    let _ = write!(text, "\n## `[[{list}]]`\n\n{about}\n\n```toml\n{example}```\n");
 }
 
 /// On one line, with nothing that ends a cell.
