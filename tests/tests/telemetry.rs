@@ -13,7 +13,7 @@ use hyper_util::rt::TokioIo;
 use keysweep_tests::site::{Daemon, EXTERNAL_ID, Site};
 use rustix::process::Signal;
 use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
+use tokio::task::JoinSet;
 
 const PROD: &str = "111122223333";
 
@@ -21,7 +21,8 @@ const PROD: &str = "111122223333";
 struct Collector {
     address: String,
     received: Arc<Mutex<Vec<(String, Bytes)>>>,
-    server: JoinHandle<()>,
+    // Dropped with the collector, and its connections with it.
+    _server: JoinSet<()>,
 }
 
 impl Collector {
@@ -30,7 +31,9 @@ impl Collector {
         let address = format!("http://{}", listener.local_addr().unwrap());
         let received = Arc::new(Mutex::new(Vec::new()));
         let all = Arc::clone(&received);
-        let server = tokio::spawn(async move {
+        let mut server = JoinSet::new();
+        server.spawn(async move {
+            let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
                 let all = Arc::clone(&all);
                 let service = service_fn(move |request: Request<Incoming>| {
@@ -43,10 +46,10 @@ impl Collector {
                     }
                 });
                 let connection = hyper::server::conn::http1::Builder::new();
-                tokio::spawn(connection.serve_connection(TokioIo::new(stream), service));
+                connections.spawn(connection.serve_connection(TokioIo::new(stream), service));
             }
         });
-        Self { address, received, server }
+        Self { address, received, _server: server }
     }
 
     /// Everything that was sent as traces.
@@ -54,12 +57,6 @@ impl Collector {
         let received = self.received.lock().unwrap();
         assert!(received.iter().all(|(path, _)| path == "/v1/traces"), "nothing but traces is sent");
         received.iter().flat_map(|(_, body)| body.to_vec()).collect()
-    }
-}
-
-impl Drop for Collector {
-    fn drop(&mut self) {
-        self.server.abort();
     }
 }
 
