@@ -19,6 +19,7 @@ pub struct TelemetryError(String);
 #[cfg(feature = "otel")]
 mod present {
     use std::env;
+    use std::time::Duration;
 
     use opentelemetry::trace::TracerProvider as _;
     use opentelemetry_otlp::SpanExporter;
@@ -33,6 +34,9 @@ mod present {
 
     const NAME: &str = "keysweep";
     const ENDPOINTS: [&str; 2] = ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"];
+
+    /// For the last spans, when the daemon has stopped: within what a service manager waits for it.
+    const WITHIN: Duration = Duration::from_secs(5);
 
     /// Sends spans to a collector, if there is one.
     #[derive(Debug)]
@@ -83,7 +87,7 @@ mod present {
         /// Sends what is left.
         pub async fn end(self) {
             let Some(provider) = self.0 else { return };
-            let ended = tokio::task::spawn_blocking(move || provider.shutdown()).await;
+            let ended = tokio::task::spawn_blocking(move || provider.shutdown_with_timeout(WITHIN)).await;
             if let Ok(Err(error)) = ended {
                 tracing::warn!(%error, "the last spans were not sent to the collector");
             }

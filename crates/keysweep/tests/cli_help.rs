@@ -90,10 +90,11 @@ fn completions_and_man_pages_name_the_commands() {
 /// comment.
 fn commands(text: &str) -> impl Iterator<Item = &str> {
     let parts = text.split(['`', '\n']).map(|part| part.trim().trim_start_matches("sudo "));
-    let ours =
-        parts.filter(|part| part.starts_with("keysweep ") && !part.contains("..., ") && !part.contains(": "));
+    let is_prose = |part: &&str| ["keysweep ...", ": "].iter().any(|sign| part.contains(sign));
+    let ours = parts.filter(move |part| part.starts_with("keysweep ") && !is_prose(part));
     ours.map(|part| {
-        [" | ", " > ", " #", " && "].iter().fold(part, |part, end| part.split(end).next().unwrap()).trim()
+        let ends = [" | ", " > ", " #", " && "].iter().filter_map(|end| part.find(end));
+        part.get(..ends.min().unwrap_or(part.len())).unwrap_or(part).trim()
     })
 }
 
