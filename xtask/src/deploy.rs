@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, anyhow, bail, ensure};
 
 use crate::command::{cargo, output, root, say, target_dir};
-use crate::tools::{PYTHON, SHELLCHECK, SYSTEMD_ANALYZE, hadolint, require};
+use crate::tools::{PYTHON, SHELLCHECK, SYSTEMD_ANALYZE, TERRAFORM, hadolint, require};
 
 const UNIT: &str = "deploy/systemd/keysweep.service";
 const DOCKERFILE: &str = "deploy/container/Dockerfile";
@@ -22,7 +22,7 @@ type Check = fn() -> anyhow::Result<()>;
 /// Checks everything, and says at once all that is wrong.
 pub(crate) fn check() -> anyhow::Result<()> {
     require(&[&PYTHON, &SHELLCHECK, &SYSTEMD_ANALYZE])?;
-    let checks: [(&str, Check); 7] = [
+    let mut checks: Vec<(&str, Check)> = vec![
         ("the unit is understood", unit_is_understood),
         ("the unit is locked down", unit_is_locked_down),
         ("the scripts pass shellcheck", scripts),
@@ -31,8 +31,14 @@ pub(crate) fn check() -> anyhow::Result<()> {
         ("packages hold no simulator", packages_hold_no_simulator),
         ("packages hold no planted bug", packages_hold_no_planted_bug),
     ];
+    let terraform = "the Terraform module is valid";
+    if TERRAFORM.is_there() {
+        checks.push((terraform, crate::terraform::module_is_valid));
+    } else {
+        say(&format!("NOT RUN {terraform}: terraform is not installed"));
+    }
     let mut failed = 0;
-    for (what, check) in checks {
+    for (what, check) in &checks {
         match check() {
             Ok(()) => say(&format!("ok      {what}")),
             Err(error) => {

@@ -10,6 +10,7 @@ mod generate;
 #[cfg(feature = "product")]
 mod product;
 mod soak;
+mod terraform;
 mod test;
 mod tools;
 

@@ -68,6 +68,14 @@ pub(crate) const SHELLCHECK: Tool = Tool {
     install: "apt-get install shellcheck",
 };
 
+/// Judges our Terraform module.
+pub(crate) const TERRAFORM: Tool = Tool {
+    program: "terraform",
+    probe: &["version"],
+    needed_for: "the check of the Terraform module: Terraform 1.5 or newer",
+    install: "see https://developer.hashicorp.com/terraform/install",
+};
+
 /// Makes the Debian package.
 pub(crate) const CARGO_DEB: Tool = Tool {
     program: "cargo-deb",
@@ -77,6 +85,11 @@ pub(crate) const CARGO_DEB: Tool = Tool {
 };
 
 impl Tool {
+    /// Whether it is there, for who can do without.
+    pub(crate) fn is_there(&self) -> bool {
+        output(self.command().args(self.probe)).is_ok()
+    }
+
     pub(crate) fn command(&self) -> Command {
         Command::new(self.program)
     }
@@ -86,23 +99,28 @@ impl Tool {
 pub(crate) fn require(tools: &[&Tool]) -> anyhow::Result<()> {
     let missing: Vec<String> = tools
         .iter()
-        .filter(|tool| output(tool.command().args(tool.probe)).is_err())
+        .filter(|tool| !tool.is_there())
         .map(|tool| format!("\n  {} for {}\n    on Debian: {}", tool.program, tool.needed_for, tool.install))
         .collect();
     if missing.is_empty() { Ok(()) } else { bail!("missing or too old:{}", missing.concat()) }
 }
 
-/// hadolint, from a virtual environment under the target directory that is made once.
+/// hadolint, from the virtual environment of the linters.
 pub(crate) fn hadolint() -> anyhow::Result<Command> {
+    Ok(Command::new(lint_venv()?.join("bin").join("hadolint")))
+}
+
+/// The virtual environment of the linters, under the target directory and made once.
+pub(crate) fn lint_venv() -> anyhow::Result<PathBuf> {
     let venv = target_dir()?.join("lint-venv");
-    let program = venv.join("bin").join("hadolint");
     // Written last: an environment without it was left half made.
     let stamp = venv.join("complete");
+    let program = venv.join("bin").join("hadolint");
     if !fs::read_to_string(&stamp).is_ok_and(|made_from| made_from == HADOLINT) || !program.is_file() {
         make_venv(&venv)?;
         fs::write(&stamp, HADOLINT).with_context(|| format!("write {}", stamp.display()))?;
     }
-    Ok(Command::new(program))
+    Ok(venv)
 }
 
 fn make_venv(venv: &PathBuf) -> anyhow::Result<()> {

@@ -91,8 +91,8 @@ struct Inner {
     /// The key and change that an operator orders right now.
     ordered: Option<(String, &'static str)>,
     approved: BTreeSet<(String, &'static str)>,
-    /// Users, by ID, whom AWS has put under quarantine.
-    incidents: BTreeSet<String>,
+    /// Users, by ID, whom AWS has put under quarantine, and since when.
+    incidents: BTreeMap<String, Timestamp>,
     /// Calls that change keys, sent and not ended.
     open: BTreeMap<u64, (String, &'static str)>,
     intents: BTreeMap<(String, &'static str), u64>,
@@ -150,7 +150,7 @@ impl Oracle {
             tripped_by_failures: false,
             ordered: None,
             approved: BTreeSet::new(),
-            incidents: BTreeSet::new(),
+            incidents: BTreeMap::new(),
             open: BTreeMap::new(),
             intents: BTreeMap::new(),
             sent: BTreeMap::new(),
@@ -269,7 +269,8 @@ impl Oracle {
 
     /// AWS saw a key of that user exposed.
     pub(super) fn incident(&self, user_id: &str) {
-        self.locked().incidents.insert(user_id.into());
+        let now = self.time.now();
+        self.locked().incidents.entry(user_id.into()).or_insert(now);
     }
 
     pub(super) fn held(&self, key: &str, until: Option<Timestamp>, promise: &'static str, why: &'static str) {
