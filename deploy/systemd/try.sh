@@ -15,7 +15,6 @@ umask 022
 # Longer than the ten seconds between two signs of life, on a machine that does other things too.
 readonly WATCHDOG=30
 readonly SUITE=bookworm INCLUDE=systemd,systemd-sysv,dbus,procps,ca-certificates
-readonly MIRROR=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
 readonly CONFIG=/etc/keysweep/keysweep.toml CREDENTIALS=/etc/keysweep/credentials STATE=/var/lib/private/keysweep
 target=$(readlink -m "${CARGO_TARGET_DIR:-target}")
 readonly target cache=$target/systemd-try
@@ -42,7 +41,8 @@ make_root() {
     echo "making a Debian $SUITE in $root"
     rm -rf "$root" "$root.complete"
     mkdir -p "$cache"
-    debootstrap --variant=minbase --include=$INCLUDE $SUITE "$root" "$MIRROR" >"$cache/debootstrap.log" 2>&1 || {
+    # Without DEBIAN_MIRROR, from where debootstrap finds best itself.
+    debootstrap --variant=minbase --include=$INCLUDE $SUITE "$root" ${DEBIAN_MIRROR:+"$DEBIAN_MIRROR"} >"$cache/debootstrap.log" 2>&1 || {
         tail -n 20 "$cache/debootstrap.log" >&2
         exit 1
     }
