@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Tries the Debian package under a real systemd: installs it in a fresh Debian 12 that boots in a container, lets the
-# daemon sweep an organization of moto's on the container's loopback, and does to it what administrators and accidents
-# do.
+# Tries the Debian package under a real systemd, as docs/INSTALL-systemd.md has it: installs it in a fresh Debian 12 that
+# boots in a container, lets the daemon sweep an organization of moto's on the container's loopback until a Prometheus
+# there answers the dashboards, and does to it what administrators and accidents do.
 #
 #   deploy/systemd/try.sh [PACKAGE.deb]    without a package, builds one (cargo xtask deb)
 #
@@ -14,8 +14,9 @@ umask 022
 
 # Longer than the ten seconds between two signs of life, on a machine that does other things too.
 readonly WATCHDOG=30
-readonly SUITE=bookworm INCLUDE=systemd,systemd-sysv,dbus,procps,ca-certificates
+readonly SUITE=bookworm INCLUDE=systemd,systemd-sysv,dbus,procps,ca-certificates,prometheus
 readonly CONFIG=/etc/keysweep/keysweep.toml CREDENTIALS=/etc/keysweep/credentials STATE=/var/lib/private/keysweep
+readonly BACKUPS=$STATE-backups
 target=$(readlink -m "${CARGO_TARGET_DIR:-target}")
 readonly target cache=$target/systemd-try
 
@@ -216,6 +217,17 @@ for step in sys.argv[1:]: value = value[step]
 print(value if isinstance(value, str) else len(value))' "$@" <<<"$truth"
 }
 
+# Keys of 90 days without use in accounts that can be read.
+truth_stale() {
+    "$python" -c 'import json, sys
+from datetime import datetime, timedelta, timezone
+truth = json.loads(sys.stdin.read())
+since = datetime.now(timezone.utc) - timedelta(days=90)
+scanned = [a for a in truth["accounts"] if a["account_id"] in truth["expected_accounts"]["scanned"]]
+keys = [k for a in scanned for u in a["users"] for k in u["keys"] if k["status"] == "Active"]
+print(sum(datetime.fromisoformat((k["last_used_at"] or k["created_at"]).replace("Z", "+00:00")) <= since for k in keys))' <<<"$truth"
+}
+
 changes() {
     echo '{"cmd": "changes"}' >&"$aws_hears"
     local answer
@@ -265,6 +277,35 @@ logged() {
     log | grep --quiet --fixed-strings -e "$1"
 }
 
+# The answer of the container's Prometheus to a query: a value, or nothing.
+asked() {
+    http --get --data-urlencode "query=$1" http://127.0.0.1:9090/api/v1/query | "$python" -c 'import json, sys
+for series in json.load(sys.stdin)["data"]["result"]: print(series["value"][1])'
+}
+
+answers_query() {
+    [[ -n $(asked "$1") ]]
+}
+
+# The queries of a dashboard that is installed, with values for its variables as Grafana would send them.
+# shellcheck disable=SC2016 # The variables are Grafana's.
+queries() {
+    inside cat "/usr/share/keysweep/grafana/$1.json" | "$python" -c 'import json, sys
+values = {"$job": "keysweep", "$instance": ".+", "$account": ".+", "$__range": "1h", "$__rate_interval": "2m"}
+for panel in json.load(sys.stdin)["panels"]:
+    for target in panel.get("targets", []):
+        expr = target["expr"]
+        for name, value in values.items(): expr = expr.replace(name, value)
+        print(" ".join(expr.split()))'
+}
+
+# A command as the service would run it, which does not run.
+as_the_service() {
+    inside systemd-run --quiet --pipe --wait --property DynamicUser=yes --property User=keysweep \
+        --property StateDirectory="keysweep keysweep-backups" --property LoadCredential=keysweep:$CREDENTIALS \
+        keysweep "$@"
+}
+
 # How many keys there are, and a sum over their states and since when they are in them.
 keys() {
     inside keysweep keys list --format json | "$python" -c 'import hashlib, json, sys
@@ -276,6 +317,7 @@ print(len(keys), "keys,", hashlib.sha256(repr(keys).encode()).hexdigest()[:12])'
 
 step "a fresh Debian"
 boot
+booted=$SECONDS
 ok "it has booted: systemd $(inside systemctl --version | sed -n 's/^systemd \([0-9]*\).*/\1/p')"
 organization
 ok "an organization of $(truth accounts) accounts answers at $(truth endpoint)"
@@ -352,6 +394,21 @@ is "with all that is in it" "$owner" inside sh -c "find $STATE -printf '%U\n' | 
 is "the process runs as that user" "$owner" inside sh -c "stat -c %u /proc/$(show MainPID)"
 succeeds "it can leave no core dump" inside grep --extended-regexp '^Max core file size +0 +0' "/proc/$(show MainPID)/limits"
 
+step "watch it"
+is "a Prometheus is there" active inside systemctl is-active prometheus
+inside sh -c 'install -m 0644 /usr/share/keysweep/prometheus/*.rules.yml /etc/prometheus/
+cp /usr/share/keysweep/prometheus/prometheus.example.yml /etc/prometheus/prometheus.yml'
+succeeds "promtool takes the example and the rules" inside promtool check config /etc/prometheus/prometheus.yml
+succeeds "systemctl reload prometheus" inside systemctl reload prometheus
+mapfile -t overview < <(queries organization)
+((${#overview[@]} > 20)) || fail "only ${#overview[@]} queries in the overview"
+for query in "${overview[@]}"; do
+    eventually "the overview: ${query%%\{*}" 150 answers_query "$query"
+done
+stale=$(asked 'sum(keysweep_stale_keys)')
+is "as many stale keys as there are" "$(truth_stale)" echo "$stale"
+printf '        %s stale keys on the overview %d s after the fresh Debian had booted\n' "$stale" "$((SECONDS - booted))"
+
 step "reload"
 pid=$(show MainPID)
 is "the interval is six hours" 21600 metric keysweep_scan_interval_seconds
@@ -405,9 +462,33 @@ succeeds "systemctl stop" inside systemctl stop keysweep
 ((SECONDS - begun < 35)) || fail "it took $((SECONDS - begun)) s"
 is "it ended well" "success 0" echo "$(show Result) $(show ExecMainStatus)"
 says "root leaves nothing of his in its state" "start the daemon" inside keysweep keys list
-succeeds "asked as the service it answers" inside systemd-run --quiet --pipe --wait \
-    --property DynamicUser=yes --property User=keysweep --property StateDirectory=keysweep \
-    --property LoadCredential=keysweep:$CREDENTIALS keysweep keys list
+succeeds "asked as the service it answers" as_the_service keys list
+succeeds "systemctl start" inside systemctl start keysweep
+eventually "it becomes ready" 60 ready
+
+step "backups"
+inside sed -i 's|^directory = ""|directory = "/var/lib/keysweep-backups"|' $CONFIG
+succeeds "config check" inside keysweep config check
+succeeds "systemctl reload" inside systemctl reload keysweep
+eventually "there is one" 20 inside sh -c "ls $BACKUPS/*.jsonl"
+held=$(inside keysweep keys list --format json | "$python" -c 'import json, sys
+print(next(key["access_key_id"] for key in json.load(sys.stdin)["keys"] if key["state"] == "flagged"))')
+succeeds "a key is held" inside keysweep keys hold "$held" --reason "its owner is on leave"
+before=$(keys)
+succeeds "a backup by hand" inside keysweep state backup $BACKUPS/by-hand.jsonl
+ends "with a daemon running nothing is restored" 1 inside keysweep state restore $BACKUPS/by-hand.jsonl --force
+succeeds "systemctl stop" inside systemctl stop keysweep
+inside find $STATE -mindepth 1 -delete
+inside chown --reference=$STATE $BACKUPS/by-hand.jsonl
+succeeds "all is lost, and restored" as_the_service state restore /var/lib/keysweep-backups/by-hand.jsonl
+mark
+succeeds "systemctl start" inside systemctl start keysweep
+eventually "it becomes ready" 60 ready
+is "it knows the same keys" "$before" keys
+is "it is paused until somebody has looked" 1 metric keysweep_paused
+says "the hold is there" "on leave" inside keysweep keys show "$held"
+succeeds "resume" inside keysweep resume --reason "looked"
+succeeds "its journal is whole" inside keysweep journal verify
 
 step "upgrade"
 edited=$(inside md5sum $CONFIG)
@@ -427,7 +508,9 @@ step "remove and purge"
 succeeds "remove" inside dpkg --remove keysweep
 is "it does not run" inactive inside systemctl is-active keysweep
 is "the configuration stays" "$edited" inside md5sum $CONFIG
-says "purge says what it keeps" "kept in $STATE" inside dpkg --purge keysweep
+said=$(inside dpkg --purge keysweep 2>&1) || fail "purge: $said"
+says "purge says that it keeps the journal" "kept in $STATE:" echo "$said"
+says "and the backups" "kept in $BACKUPS:" echo "$said"
 ends "the configuration and the credentials are gone" 1 inside test -e /etc/keysweep
 succeeds "the journal is there" inside sh -c "ls $STATE/journal/*.jsonl"
 

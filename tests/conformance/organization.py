@@ -9,6 +9,7 @@ answered by one line on stdout:
     {"cmd": "calls"}                                             every action that was called, with its count
     {"cmd": "use", "access_key_id": ID}                          signs a call with that key
     {"cmd": "activate", "access_key_id": ID}                     its owner switches it on again
+    {"cmd": "session", "account_id": ID}                         credentials of an administrator of that account
     {"cmd": "quit"}
 """
 
@@ -305,6 +306,8 @@ class Organization:
                 return self.use(command["access_key_id"])
             case "activate":
                 return self.activate(command["access_key_id"])
+            case "session":
+                return {name.removeprefix("aws_"): value for name, value in self.sessions[command["account_id"]].items()}
             case other:
                 raise ValueError(f"unknown command {other!r}")
 

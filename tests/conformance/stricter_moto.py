@@ -102,8 +102,8 @@ def _trusting(assume_role):
     def trusting(self, role_arn, external_id, **more):
         account = role_arn.split(":")[4]
         role = next((r for r in iam_backends[account]["aws"].get_roles() if r.arn == role_arn), None)
-        wanted = _external_id(role) if role else None
-        if role is None or wanted not in (None, external_id):
+        wanted = _external_ids(role) if role else None
+        if role is None or (wanted and external_id not in wanted):
             # AWS does not tell a missing role from a refusing one.
             raise AccessDeniedError(user_arn=self.account_id, action=f"sts:AssumeRole on resource: {role_arn}")
         return assume_role(self, role_arn=role_arn, external_id=external_id, **more)
@@ -111,9 +111,10 @@ def _trusting(assume_role):
     return trusting
 
 
-def _external_id(role) -> str | None:
-    statement = json.loads(role.assume_role_policy_document)["Statement"][0]
-    return statement.get("Condition", {}).get("StringEquals", {}).get("sts:ExternalId")
+def _external_ids(role) -> list[str]:
+    """Those that the trust policy admits; none where it does not ask."""
+    statement = _listed(json.loads(role.assume_role_policy_document)["Statement"])[0]
+    return _listed(statement.get("Condition", {}).get("StringEquals", {}).get("sts:ExternalId", []))
 
 
 def _within_session_policy(check_action_permitted):

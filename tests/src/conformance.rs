@@ -13,7 +13,7 @@ mod venv;
 
 use std::path::{Path, PathBuf};
 
-pub use moto::{Account, Call, ExpectedAccounts, Key, KeyStatus, Organization, Truth, User};
+pub use moto::{Account, Call, ExpectedAccounts, Key, KeyStatus, Organization, Session, Truth, User};
 pub use probes::{Answers, Side, ask_everything};
 pub use program::{Daemon, Finished, Keysweep, keysweep_binary};
 pub use twin::twin;

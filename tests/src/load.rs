@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use keysweep_core::lifecycle::{Finding, State};
 use keysweep_core::state::Reach;
+use keysweep_sim::Watcher;
+use keysweep_sim::seed::Matter;
 use keysweep_sim::watch::{Call, Outcome};
-use keysweep_sim::{Fault, Rule, Watcher};
 use tokio::time::Instant;
 
 use crate::company::{Company, swept};
@@ -18,19 +19,6 @@ use crate::company::{Company, swept};
 pub const CONCURRENCY: usize = 64;
 
 const CONFIG: &str = "[organization]\nmanagement_account = \"skip\"\n[scan]\nconcurrency = 64\n";
-
-/// What is the matter with an account.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Matter {
-    /// Nothing.
-    Healthy,
-    /// 5 in 100: its role cannot be assumed, or IAM answers 500 to everything.
-    Failing,
-    /// 5 in 100: every second call is throttled.
-    Throttled,
-    /// 1 in 100: IAM never answers.
-    Hanging,
-}
 
 /// How a sweep went.
 #[derive(Debug)]
@@ -77,15 +65,6 @@ impl Watcher for Last {
     }
 }
 
-fn matter_of(number: usize) -> Matter {
-    match number % 100 {
-        7 | 27 | 47 | 67 | 87 => Matter::Failing,
-        13 | 33 | 53 | 73 | 93 => Matter::Throttled,
-        50 => Matter::Hanging,
-        _ => Matter::Healthy,
-    }
-}
-
 fn account_id(number: usize) -> String {
     format!("{:012}", 200_000_000_000 + number)
 }
@@ -103,15 +82,7 @@ pub async fn sweep(accounts: usize, faults: bool) -> Swept {
         company.stale_user(&account, "svc-old", 200);
         let key = company.used(1);
         sim.user(&account, "svc-busy").key(key).add();
-        let rule = |fault| Rule::new(fault).account(&account);
-        let rule = match matter_of(number) {
-            Matter::Healthy => continue,
-            Matter::Failing if number / 20 % 2 == 0 => rule(Fault::AccessDenied).action("sts:AssumeRole"),
-            Matter::Failing => rule(Fault::ServiceFailure).action("iam:*"),
-            Matter::Throttled => rule(Fault::Throttle).action("iam:*").probability(0.5),
-            Matter::Hanging => rule(Fault::Hang).action("iam:*"),
-        };
-        if faults {
+        if let Some(rule) = Matter::rule(number, &account).filter(|_| faults) {
             sim.fault(rule);
         }
     }
@@ -124,14 +95,14 @@ pub async fn sweep(accounts: usize, faults: bool) -> Swept {
     let ended = began.elapsed();
 
     let last = last.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    let healthy = || (0..accounts).filter(|number| matter_of(*number) == Matter::Healthy).map(account_id);
+    let healthy = || (0..accounts).filter(|number| Matter::of(*number) == Matter::Healthy).map(account_id);
     let done = healthy().filter_map(|id| last.get(&id)).max().copied().expect("an account was looked at");
     let (coverage, flagged) = engine.store().read(|state| {
         let mut coverage: BTreeMap<Matter, (usize, usize)> = BTreeMap::new();
         for (id, account) in state.accounts() {
             let number = id.to_string().parse::<usize>().expect("a number").checked_sub(200_000_000_000);
             let Some(number) = number else { continue };
-            let (scanned, failed) = coverage.entry(matter_of(number)).or_default();
+            let (scanned, failed) = coverage.entry(Matter::of(number)).or_default();
             match account.reach {
                 Reach::Scanned => *scanned += 1,
                 Reach::Failed { .. } => *failed += 1,

@@ -1,7 +1,8 @@
 //! Hundreds of accounts of which some fail, are throttled or hang; `cargo xtask soak --load 10000` for more.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
-use keysweep_tests::load::{CONCURRENCY, Matter, sweep};
+use keysweep_sim::seed::Matter;
+use keysweep_tests::load::{CONCURRENCY, sweep};
 
 const ACCOUNTS: usize = 600;
 

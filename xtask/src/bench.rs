@@ -20,6 +20,9 @@ pub(crate) struct Options {
     /// Accounts scanned at the same time
     #[arg(long, value_name = "COUNT", default_value_t = 64)]
     pub(crate) concurrency: u64,
+    /// Instead, compare with a scan in which 5 in 100 accounts fail, 5 are throttled and 1 hangs
+    #[arg(long)]
+    pub(crate) trouble: bool,
 }
 
 /// Builds what is measured and what measures in release mode, and measures.
@@ -37,6 +40,7 @@ pub(crate) fn bench(options: &Options) -> anyhow::Result<ExitCode> {
         .args(["product", "measure", "--accounts", &accounts])
         .args(["--latency", &format!("{}ms", options.latency.as_millis())])
         .args(["--concurrency", &options.concurrency.to_string()])
+        .args(options.trouble.then_some("--trouble"))
         .arg("--program")
         .arg(release.join("keysweep"))
         .status()

@@ -10,7 +10,6 @@ mod generate;
 #[cfg(feature = "product")]
 mod product;
 mod soak;
-mod terraform;
 mod test;
 mod tools;
 

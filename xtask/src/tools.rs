@@ -111,7 +111,7 @@ pub(crate) fn hadolint() -> anyhow::Result<Command> {
 }
 
 /// The virtual environment of the linters, under the target directory and made once.
-pub(crate) fn lint_venv() -> anyhow::Result<PathBuf> {
+fn lint_venv() -> anyhow::Result<PathBuf> {
     let venv = target_dir()?.join("lint-venv");
     // Written last: an environment without it was left half made.
     let stamp = venv.join("complete");

@@ -161,6 +161,17 @@ pub struct Call {
     pub status: Option<String>,
 }
 
+/// Credentials that may do everything in one account.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Session {
+    /// `ASIA...`.
+    pub access_key_id: String,
+    /// Its secret, made up by moto.
+    pub secret_access_key: String,
+    /// What goes with them.
+    pub session_token: String,
+}
+
 impl fmt::Display for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let blank = "-".to_owned();
@@ -268,6 +279,14 @@ impl Organization {
     /// If it does not answer, or AWS refuses.
     pub async fn activate(&mut self, access_key_id: &str) -> Result<(), String> {
         self.ask(&json!({ "cmd": "activate", "access_key_id": access_key_id })).await
+    }
+
+    /// Credentials of an administrator of that account.
+    ///
+    /// # Errors
+    /// If it does not answer, or there is no such account.
+    pub async fn session(&mut self, account_id: &str) -> Result<Session, String> {
+        self.ask(&json!({ "cmd": "session", "account_id": account_id })).await
     }
 
     /// Ends it and waits for that.

@@ -26,6 +26,8 @@ pub(super) struct Run {
     pub(super) findings: u64,
     /// Accounts that keysweep says it scanned.
     pub(super) scanned: u64,
+    /// Accounts that keysweep says it could not scan.
+    pub(super) failed: u64,
     /// Calls by action, counted by the simulator.
     pub(super) calls: BTreeMap<String, u64>,
     /// From start to end of the process.
@@ -78,9 +80,21 @@ impl Run {
         let cpu = self.cpu_per_call();
         let busy = self.latency <= BUSY;
         fail(busy && cpu > CPU_PER_CALL, format!("{cpu:.0?} of CPU per call, above {CPU_PER_CALL:?}"));
-        let peak = self.peak_mib();
-        fail(peak > PEAK_MIB, format!("{peak:.0} MiB, above {PEAK_MIB:.0}"));
+        failures.extend(self.too_much_memory());
         failures
+    }
+
+    /// The gates that hold where accounts fail, are throttled or hang: each is accounted for, and costs no memory.
+    pub(super) fn failures_in_trouble(&self) -> Vec<String> {
+        let Self { accounts, scanned, failed, .. } = self;
+        let lost = (scanned + failed != *accounts)
+            .then(|| format!("{accounts} accounts: {scanned} scanned, {failed} failed"));
+        lost.into_iter().chain(self.too_much_memory()).collect()
+    }
+
+    fn too_much_memory(&self) -> Option<String> {
+        let peak = self.peak_mib();
+        (peak > PEAK_MIB).then(|| format!("{} accounts: {peak:.0} MiB, above {PEAK_MIB:.0}", self.accounts))
     }
 }
 
@@ -121,6 +135,7 @@ mod tests {
             latency: BUSY,
             findings: 300,
             scanned: 100,
+            failed: 0,
             calls: expected_calls(100),
             wall: Duration::from_secs(1),
             cpu: Duration::from_micros(907 * 200),
@@ -155,5 +170,11 @@ mod tests {
         assert_eq!(run.failures().len(), 4, "{:?}", run.failures());
         let idle = Run { latency: BUSY * 10, ..run };
         assert_eq!(idle.failures().len(), 3, "{:?}", idle.failures());
+        assert_eq!(
+            idle.failures_in_trouble().len(),
+            2,
+            "an account is lost, and memory: {:?}",
+            idle.failures_in_trouble()
+        );
     }
 }

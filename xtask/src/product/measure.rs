@@ -21,6 +21,18 @@ use crate::command::say;
 /// Enough for the start of the process not to count.
 const BUSY_ACCOUNTS: u64 = 1000;
 
+/// How the accounts fare.
+#[derive(Debug, Clone, Copy)]
+struct Weather {
+    /// Of the simulator.
+    flag: Option<&'static str>,
+    /// Of a scan then.
+    exit_code: i32,
+}
+
+const CALM: Weather = Weather { flag: None, exit_code: 0 };
+const TROUBLE: Weather = Weather { flag: Some("--trouble"), exit_code: 4 };
+
 /// What is measured.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
@@ -33,6 +45,9 @@ pub(crate) struct Options {
     /// Accounts side by side
     #[arg(long)]
     concurrency: u64,
+    /// With accounts in trouble beside a calm scan
+    #[arg(long)]
+    trouble: bool,
     /// The keysweep that is measured
     #[arg(long)]
     program: PathBuf,
@@ -40,11 +55,14 @@ pub(crate) struct Options {
 
 /// Measures every size, prints the table, and fails if a gate does.
 pub(super) fn measure(options: &Options) -> anyhow::Result<ExitCode> {
+    if options.trouble {
+        return in_trouble(options);
+    }
     let mut runs = Vec::new();
     for &accounts in &options.accounts {
         say(&format!("scanning {accounts} accounts"));
         runs.push(
-            one(options, accounts, options.latency)
+            one(options, accounts, options.latency, CALM)
                 .with_context(|| format!("measure {accounts} accounts"))?,
         );
     }
@@ -52,7 +70,7 @@ pub(super) fn measure(options: &Options) -> anyhow::Result<ExitCode> {
     say(&format!("{what}, three times each"));
     let (mut busy, mut alone) = (None::<Run>, Duration::MAX);
     for _ in 0..3 {
-        let run = one(options, BUSY_ACCOUNTS, BUSY).context("measure a busy processor")?;
+        let run = one(options, BUSY_ACCOUNTS, BUSY, CALM).context("measure a busy processor")?;
         alone = alone.min(sdk_alone(options, BUSY, run.total_calls()).context("measure the SDK alone")?);
         // Whatever else the machine does only adds.
         if busy.as_ref().is_none_or(|best| run.cpu < best.cpu) {
@@ -72,16 +90,40 @@ pub(super) fn measure(options: &Options) -> anyhow::Result<ExitCode> {
         alone.as_micros()
     );
     write!(io::stdout().lock(), "{text}").context("write to stdout")?;
-    let failures: Vec<String> = runs.iter().flat_map(Run::failures).collect();
-    for failure in &failures {
+    Ok(judged(&runs.iter().flat_map(Run::failures).collect::<Vec<_>>()))
+}
+
+/// Measures every size with and without accounts in trouble, prints both, and fails if memory or coverage does.
+fn in_trouble(options: &Options) -> anyhow::Result<ExitCode> {
+    let mut failures = Vec::new();
+    for &accounts in &options.accounts {
+        say(&format!("scanning {accounts} accounts, then again with some in trouble"));
+        let calm = one(options, accounts, options.latency, CALM).context("measure a calm scan")?;
+        let trouble =
+            one(options, accounts, options.latency, TROUBLE).context("measure a scan in trouble")?;
+        let ratio = trouble.peak_mib() / calm.peak_mib();
+        failures.extend(trouble.failures_in_trouble());
+        let text = format!(
+            "{}\nin trouble: {} scanned, {} failed, {ratio:.2} times the memory\n",
+            table(&[calm, trouble]),
+            trouble.scanned,
+            trouble.failed,
+        );
+        write!(io::stdout().lock(), "{text}").context("write to stdout")?;
+    }
+    Ok(judged(&failures))
+}
+
+fn judged(failures: &[String]) -> ExitCode {
+    for failure in failures {
         say(&format!("gate failed: {failure}"));
     }
-    Ok(if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Processor time per call of the SDK alone.
 fn sdk_alone(options: &Options, latency: Duration, calls: u64) -> anyhow::Result<Duration> {
-    let organization = Organization::start(1, latency)?;
+    let organization = Organization::start(1, latency, CALM)?;
     let mut command = Command::new(std::env::current_exe().context("find the running program")?);
     command.args(["product", "bare", "--calls", &calls.to_string()]);
     command.args(["--concurrency", &options.concurrency.to_string()]);
@@ -94,8 +136,8 @@ fn sdk_alone(options: &Options, latency: Duration, calls: u64) -> anyhow::Result
     Ok((used.rusage.utime + used.rusage.stime) / u32::try_from(calls).unwrap_or(u32::MAX))
 }
 
-fn one(options: &Options, accounts: u64, latency: Duration) -> anyhow::Result<Run> {
-    let mut organization = Organization::start(accounts, latency)?;
+fn one(options: &Options, accounts: u64, latency: Duration, weather: Weather) -> anyhow::Result<Run> {
+    let mut organization = Organization::start(accounts, latency, weather)?;
     let folder = TempDir::with_prefix("keysweep-bench-").context("make a folder")?;
     let config = configuration(folder.path(), &organization.hub, options.concurrency)?;
     let printed = folder.path().join("scan.json");
@@ -116,7 +158,7 @@ fn one(options: &Options, accounts: u64, latency: Duration) -> anyhow::Result<Ru
     let child = command.spawn().with_context(|| format!("start {}", options.program.display()))?;
     let used = child.wait4().context("wait for keysweep")?;
     let wall = started.elapsed();
-    if !used.status.success() {
+    if used.status.code() != Some(weather.exit_code) {
         bail!("keysweep ended with {}: {}", used.status, fs::read_to_string(&messages).unwrap_or_default());
     }
 
@@ -126,6 +168,7 @@ fn one(options: &Options, accounts: u64, latency: Duration) -> anyhow::Result<Ru
     let document: Value = serde_json::from_slice(&document).context("parse what keysweep printed")?;
     let findings = document.get("findings").and_then(Value::as_array).context("no findings in the answer")?;
     let scanned = document.pointer("/coverage/scanned").and_then(Value::as_u64).context("no coverage")?;
+    let failed = document.pointer("/coverage/failed").and_then(Value::as_array).context("no coverage")?;
     let sequence = latency.as_secs_f64() * calls_per_account() as f64;
     // An organization smaller than the concurrency still takes as long as its longest account.
     let rounds = (accounts as f64 / options.concurrency.max(1) as f64).max(1.0);
@@ -134,6 +177,7 @@ fn one(options: &Options, accounts: u64, latency: Duration) -> anyhow::Result<Ru
         latency,
         findings: findings.len() as u64,
         scanned,
+        failed: failed.len() as u64,
         calls,
         wall,
         cpu: used.rusage.utime + used.rusage.stime,
@@ -165,10 +209,11 @@ struct Organization {
 }
 
 impl Organization {
-    fn start(accounts: u64, latency: Duration) -> anyhow::Result<Self> {
+    fn start(accounts: u64, latency: Duration, weather: Weather) -> anyhow::Result<Self> {
         let mut process = Command::new(std::env::current_exe().context("find the running program")?)
             .args(["product", "serve", "--accounts", &accounts.to_string()])
             .args(["--latency", &format!("{}ms", latency.as_millis())])
+            .args(weather.flag)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

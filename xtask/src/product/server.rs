@@ -11,7 +11,8 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::Args;
 use keysweep::clock::Clock;
-use keysweep_sim::{Sim, seed};
+use keysweep_sim::Sim;
+use keysweep_sim::seed::{self, Matter};
 use serde_json::{Value, json};
 
 use crate::bench::milliseconds;
@@ -30,6 +31,9 @@ pub(crate) struct Options {
     /// Time before each answer
     #[arg(long, value_parser = milliseconds)]
     latency: Duration,
+    /// Let some accounts fail, be throttled or hang
+    #[arg(long)]
+    trouble: bool,
 }
 
 /// Serves until stdin ends.
@@ -42,6 +46,12 @@ pub(super) fn serve(options: &Options) -> anyhow::Result<()> {
         u32::try_from(STALE_PERCENT).context("too many stale users")?,
     );
     sim.configure(|settings| settings.latency = options.latency);
+    if options.trouble {
+        let numbers = 0..usize::try_from(options.accounts).context("too many accounts")?;
+        numbers
+            .filter_map(|number| Matter::rule(number, &seed::account_id(number)))
+            .for_each(|rule| sim.fault(rule));
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start tokio")?;
     let server = runtime.block_on(sim.serve()).context("serve the simulator")?;
     let (id, secret, token) = sim.hub_credentials();

@@ -4,10 +4,12 @@ mod bench;
 mod demo;
 mod names;
 mod organization;
+mod trouble;
 
 pub use bench::bench;
 pub use demo::{Demo, demo};
-pub use organization::{Shape, organization};
+pub use organization::{Shape, account_id, organization};
+pub use trouble::Matter;
 
 /// The role that scans, by name with path, in every account made here.
 pub const SCAN_ROLE: &str = "keysweep/KeysweepScan";

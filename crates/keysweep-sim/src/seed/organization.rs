@@ -86,7 +86,8 @@ pub(crate) fn add_account(sim: &Sim, rng: &mut ChaCha8Rng, number: usize) -> Str
         .add()
 }
 
-pub(crate) fn account_id(number: usize) -> String {
+/// The ID of the account with this number, counted from 0, in organizations that are made here.
+pub fn account_id(number: usize) -> String {
     format!("{}", 200_000_000_000_u64 + 7_919 * number as u64)
 }
 
