@@ -33,7 +33,9 @@ impl Matter {
         let rule = |fault| Rule::new(fault).account(account);
         Some(match Self::of(number) {
             Self::Healthy => return None,
-            Self::Failing if number / 20 % 2 == 0 => rule(Fault::AccessDenied).action("sts:AssumeRole"),
+            Self::Failing if (number / 20).is_multiple_of(2) => {
+                rule(Fault::AccessDenied).action("sts:AssumeRole")
+            }
             Self::Failing => rule(Fault::ServiceFailure).action("iam:*"),
             Self::Throttled => rule(Fault::Throttle).action("iam:*").probability(0.5),
             Self::Hanging => rule(Fault::Hang).action("iam:*"),

@@ -1,14 +1,22 @@
 //! What may be typed.
 
+mod examples;
+mod keys;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use keysweep_core::ids::{AccessKeyId, AccountId};
+use keysweep_core::ids::AccountId;
 use keysweep_core::lifecycle::Finding;
 
-use crate::config::period::Period;
 use crate::iam::{HubArn, OrganizationId};
 use crate::token::{self, Role};
+
+use self::examples::{
+    BACKUP_EXAMPLES, BREAKER_EXAMPLES, DOCTOR_EXAMPLES, IAM_EXAMPLES, KEYS_EXAMPLES, RESTORE_EXAMPLES,
+    SCAN_EXAMPLES, TOKEN_EXAMPLES,
+};
+pub(super) use self::keys::{DecisionArgs, KeysCommand, StateName};
 
 /// Finds IAM access keys that nobody needs across an AWS Organization, and takes each through a recorded lifecycle
 #[derive(Debug, Parser)]
@@ -184,106 +192,6 @@ impl FailOn {
 }
 
 #[derive(Debug, Subcommand)]
-pub(super) enum KeysCommand {
-    /// List the records
-    List {
-        /// Only keys in this state: active, flagged, deactivating, deactivated, deleting, deleted or gone; may be
-        /// given more than once
-        #[arg(long, value_enum, value_name = "STATE", hide_possible_values = true)]
-        state: Vec<StateName>,
-        /// Only keys of this account; may be given more than once
-        #[arg(long, value_name = "ID")]
-        account: Vec<AccountId>,
-        #[command(flatten)]
-        format: FormatArgs,
-    },
-    /// Show one key: facts, the policy that applies, what comes next, history
-    Show {
-        /// Key ID
-        key: AccessKeyId,
-        #[command(flatten)]
-        format: FormatArgs,
-    },
-    /// Approve what was asked
-    Approve(DecisionArgs),
-    /// Deny what was asked; the key is held
-    Deny(DecisionArgs),
-    /// Hold a key: nothing automatic happens to it
-    Hold {
-        #[command(flatten)]
-        decision: DecisionArgs,
-        /// For how long, such as 30d [default: until released]
-        #[arg(long = "for", value_name = "LENGTH")]
-        length: Option<Period>,
-    },
-    /// End the hold of a key
-    Release(DecisionArgs),
-    /// The undo: set a key Active at once and hold it
-    Reactivate {
-        /// Key ID
-        key: AccessKeyId,
-        /// Why; it stands in the journal
-        #[arg(long, value_name = "TEXT", value_parser = reason, default_value = "undo")]
-        reason: String,
-    },
-    /// Deactivate a key now, without waiting for mode, notice or window
-    Deactivate(DecisionArgs),
-    /// Delete a key for good, after a full grace period only
-    Delete {
-        #[command(flatten)]
-        decision: DecisionArgs,
-        /// The key ID again, since this cannot be undone
-        #[arg(long, value_name = "KEY")]
-        confirm: Option<String>,
-    },
-    /// Drop the record of a key that is deleted, gone or out of reach
-    Forget(DecisionArgs),
-}
-
-#[derive(Debug, Args)]
-pub(super) struct DecisionArgs {
-    /// Key ID
-    pub(super) key: AccessKeyId,
-    /// Why; it stands in the journal
-    #[arg(long, value_name = "TEXT", value_parser = reason)]
-    pub(super) reason: String,
-}
-
-/// A base state, as `keys list --state` takes it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum StateName {
-    /// Recorded for an overlay only
-    Active,
-    /// On its way to deactivation
-    Flagged,
-    /// Being deactivated
-    Deactivating,
-    /// Inactive, under watch
-    Deactivated,
-    /// Being deleted
-    Deleting,
-    /// Deleted by keysweep
-    Deleted,
-    /// Deleted by somebody else
-    Gone,
-}
-
-impl StateName {
-    /// Its name in records.
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::Flagged => "flagged",
-            Self::Deactivating => "deactivating",
-            Self::Deactivated => "deactivated",
-            Self::Deleting => "deleting",
-            Self::Deleted => "deleted",
-            Self::Gone => "gone",
-        }
-    }
-}
-
-#[derive(Debug, Subcommand)]
 pub(super) enum BreakerCommand {
     /// Show what the breaker stopped for and, with --confirm, accept it and close the breaker
     #[command(after_help = BREAKER_EXAMPLES)]
@@ -447,125 +355,5 @@ fn setting(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.trim().is_empty() => Ok((key.trim().into(), value.into())),
         Some(_) | None => Err("expected KEY=VALUE, such as scan.interval=12h".into()),
-    }
-}
-
-const SCAN_EXAMPLES: &str = "\
-Exit codes:
-  0  done
-  1  failed
-  2  usage or configuration
-  3  findings that --fail-on names
-  4  incomplete coverage: accounts failed, or keys have unknown facts; goes before 3
-
-Examples:
-  keysweep scan                                    a table of every finding
-  keysweep scan --account 111122223333             one account
-  keysweep scan --format csv > findings.csv        for a spreadsheet
-  keysweep scan --fail-on unused,never_used        for a pipeline";
-
-const DOCTOR_EXAMPLES: &str = "\
-What may be read is read, and roles are assumed. What the role that changes keys may do is asked by
-iam:SimulatePrincipalPolicy, if the role that scans may call it; no policy of `keysweep iam` has it,
-and without it the answer is \"cannot tell\", which is no gap.
-
-Exit codes:
-  0  nothing is missing, as far as can be told
-  1  failed
-  2  usage or configuration
-  4  something is missing, or could not be asked
-
-Examples:
-  keysweep doctor                                  everything
-  keysweep doctor --account 111122223333           one account
-  keysweep doctor --format json                    every account of every problem";
-
-const KEYS_EXAMPLES: &str = "\
-Examples:
-  keysweep keys list --state flagged
-  keysweep keys show AKIAIOSFODNN7EXAMPLE
-  keysweep keys hold AKIAIOSFODNN7EXAMPLE --for 30d --reason \"migration until May\"
-  keysweep keys reactivate AKIAIOSFODNN7EXAMPLE
-      the undo: works at once, whatever stops the rest
-  keysweep keys delete AKIAIOSFODNN7EXAMPLE --confirm AKIAIOSFODNN7EXAMPLE --reason \"owner left\"";
-
-const IAM_EXAMPLES: &str = "\
-Examples:
-  keysweep iam hub > hub.json
-  keysweep iam scan > scan.json
-  keysweep iam scan --trust arn:aws:iam::111122223333:role/keysweep-hub > scan-trust.json
-  aws iam create-role --path /keysweep/ --role-name KeysweepScan \\
-      --assume-role-policy-document file://scan-trust.json
-  aws iam put-role-policy --role-name KeysweepScan --policy-name keysweep \\
-      --policy-document file://scan.json";
-
-const BACKUP_EXAMPLES: &str = "\
-A backup is JSON lines: one that describes it, every line of the journal, and one with its checksum
-(`head -n -1 FILE | sha256sum`). The daemon makes backups by itself where [backup] says so.
-
-Examples:
-  keysweep state backup /mnt/backup               a file of its own in a directory
-  keysweep state backup before-upgrade.jsonl";
-
-const RESTORE_EXAMPLES: &str = "\
-Everything is checked before anything is touched. What came after the backup is forgotten: holds,
-denials, changes. So keysweep starts paused, grace starts over, notices are due again, and no cap is
-free for a day. Undo works at once.
-
-Examples:
-  keysweep state restore keysweep-20261122T031500Z.jsonl
-  keysweep state restore keysweep-20261122T031500Z.jsonl --force
-  keysweep plan                                   then look,
-  keysweep resume --reason \"restored\"             and go on";
-
-const TOKEN_EXAMPLES: &str = "\
-Examples:
-  keysweep token new --name dana --role operator
-      the token, and what to put into keysweep.toml
-  keysweep token new --name dashboard > token
-      the token goes into the file, the rest is shown
-  curl --header \"Authorization: Bearer $(cat token)\" https://HOST:9853/";
-
-const BREAKER_EXAMPLES: &str = "\
-Examples:
-  keysweep breaker reset
-      shows why it is open, and which keys a reset accepts
-  keysweep breaker reset --confirm 34 --reason \"yearly clean-up\"
-      accepts those 34 keys and goes on";
-
-#[cfg(test)]
-mod tests {
-    use clap::CommandFactory;
-
-    use super::*;
-
-    #[test]
-    fn the_definition_of_the_command_line_is_sound() {
-        Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn config_may_stand_before_or_after_the_command() {
-        for line in [["keysweep", "--config", "a.toml", "plan"], ["keysweep", "plan", "--config", "a.toml"]] {
-            assert_eq!(Cli::try_parse_from(line).unwrap().global.config, Some("a.toml".into()));
-        }
-    }
-
-    #[test]
-    fn a_reason_is_some_text_on_one_line() {
-        assert_eq!(reason("  left the company "), Ok("left the company".into()));
-        for text in ["", "   ", "a\nb", "\u{1b}[31m", &"x".repeat(501)] {
-            assert!(reason(text).is_err(), "{text:?}");
-        }
-    }
-
-    #[test]
-    fn fail_on_any_covers_every_finding() {
-        for finding in [Finding::Unused, Finding::NeverUsed, Finding::OverAge, Finding::RootKey] {
-            assert!(FailOn::Any.covers(finding));
-            let named = FailOn::from_str(finding.as_str(), false).unwrap();
-            assert!(named.covers(finding), "{finding}");
-        }
-        assert!(!FailOn::Unused.covers(Finding::NeverUsed));
     }
 }
