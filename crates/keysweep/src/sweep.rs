@@ -5,6 +5,7 @@ mod act;
 mod collect;
 mod lanes;
 mod organization;
+mod outcome;
 mod reread;
 mod settle;
 mod user;

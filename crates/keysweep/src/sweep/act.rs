@@ -9,21 +9,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures_util::{StreamExt, stream};
-use jiff::Timestamp;
-use keysweep_aws::{Aws, CallOutcome, FaultKind, Prepared, Reader};
-use keysweep_core::facts::{AccountFacts, Fact, KeyStatus, LastUse};
+use keysweep_aws::{Aws, Prepared, Reader};
+use keysweep_core::facts::AccountFacts;
 use keysweep_core::ids::AccountId;
-use keysweep_core::lifecycle::{KeyEvent, Record, RefusedKind};
+use keysweep_core::lifecycle::{KeyEvent, Record};
 use keysweep_core::plan::{By, Reason, Refusal, View, Wait, gate, recheck};
 use keysweep_core::planted;
-use keysweep_core::policy::Subject;
-use keysweep_core::state::{Body, TripReason};
 use keysweep_core::ticket::{Action, Origin, Ticket, Warrant};
 use tracing::Instrument as _;
 
 use super::account::in_words;
-use super::organization::{access, look_up};
-use super::reread::{Fresh, RereadError, Shown, reread, until_it_shows};
+use super::organization::{access, account_facts};
+use super::outcome::{Change, failed_before, mk_entry};
+use super::reread::{Fresh, RereadError, reread};
 use crate::config::Config;
 use crate::engine::{Engine, OURSELVES};
 
@@ -193,8 +191,7 @@ async fn make_ready(
     let prepared = match aws.prepare(&warrant, &fresh.path, access(&config, &account)).await {
         Ok(prepared) => prepared,
         Err(fault) => {
-            let kind = refused_kind(fault.kind());
-            return Err(failed_before(engine, &record, &warrant, kind, in_words(&fault)).await);
+            return Err(failed_before(engine, &record, &warrant, &fault).await);
         }
     };
     Ok(Box::new(Ready { config, account, record, reader, fresh, warrant, prepared }))
@@ -271,237 +268,4 @@ async fn carry_out(engine: &Engine, ready: Ready) -> Acted {
         account: &account,
     };
     changed.settle(action, &user_name, outcome).await
-}
-
-/// The session for a change could not be had: no intent, no call; and still a change that failed there.
-async fn failed_before(
-    engine: &Engine,
-    record: &Record,
-    warrant: &Warrant,
-    kind: RefusedKind,
-    why: String,
-) -> Acted {
-    let action = warrant.action();
-    engine.metrics().action_failed(action, kind.as_str());
-    let body = Body::ChangeFailed {
-        account: record.identity.account,
-        key: record.identity.key.clone(),
-        action,
-        why: why.clone(),
-    };
-    if let Err(error) = engine.append(OURSELVES, vec![body]).await {
-        return Acted::Failed(format!("{why}; and {}", in_words(&error)));
-    }
-    trip_on_failures(engine).await;
-    Acted::Failed(why)
-}
-
-/// A change whose call has been made.
-struct Change<'a> {
-    engine: &'a Engine,
-    reader: &'a Reader,
-    record: &'a Record,
-    fresh: &'a Fresh,
-    config: &'a Config,
-    account: &'a AccountFacts,
-}
-
-impl Change<'_> {
-    /// Reads back, and writes what became of it.
-    async fn settle(
-        &self,
-        action: Action,
-        user_name: &keysweep_core::ids::UserName,
-        outcome: CallOutcome,
-    ) -> Acted {
-        let identity = &self.record.identity;
-        let (request_id, said) = match outcome {
-            CallOutcome::Refused {
-                kind:
-                    kind @ (FaultKind::Throttled | FaultKind::Denied | FaultKind::Bug | FaultKind::Transient),
-                detail,
-                ..
-            } => {
-                let kind = refused_kind(kind);
-                return self.failed(action, kind.as_str(), KeyEvent::Refused { action, kind, detail }).await;
-            }
-            // The key or its user is not there: a complete listing tells what that means.
-            CallOutcome::Refused { kind: FaultKind::Gone, detail, request_id } => (request_id, detail),
-            CallOutcome::Accepted { request_id } => (request_id, "accepted, and it does not show".to_owned()),
-            CallOutcome::Unclear { detail } => (None, detail),
-        };
-        let shown = if planted!(UnclearIsDone) {
-            Shown::Effect
-        } else {
-            until_it_shows(self.reader, identity, user_name, action, self.engine.clock()).await
-        };
-        match effect(
-            self.engine,
-            self.config,
-            shown,
-            action,
-            said,
-            request_id,
-            &self.last_use(),
-            self.hold_until(),
-        ) {
-            Settled::Event(event) if is_failure(&event) => {
-                let label = if matches!(event, KeyEvent::Refused { .. }) { "gone" } else { "unclear" };
-                self.failed(action, label, event).await
-            }
-            Settled::Event(event) => match self.write(event).await {
-                Ok(()) => Acted::Done,
-                Err(why) => Acted::Failed(why),
-            },
-            // The intent stays open and is settled by the next sweep.
-            Settled::Open(why) => {
-                self.engine.metrics().action_failed(action, "unclear");
-                Acted::Failed(why)
-            }
-        }
-    }
-
-    async fn failed(&self, action: Action, label: &str, event: KeyEvent) -> Acted {
-        self.engine.metrics().action_failed(action, label);
-        let why = match &event {
-            KeyEvent::Refused { detail, .. } | KeyEvent::Unclear { detail, .. } => detail.clone(),
-            KeyEvent::Absent => {
-                "the key is not there any more, and it was not keysweep that deleted it".into()
-            }
-            KeyEvent::Reactivated { .. } => "somebody had set it Active".into(),
-            event => event.name().to_owned(),
-        };
-        if let Err(error) = self.write(event).await {
-            return Acted::Failed(format!("{why}; and {error}"));
-        }
-        trip_on_failures(self.engine).await;
-        Acted::Failed(why)
-    }
-
-    async fn write(&self, event: KeyEvent) -> Result<(), String> {
-        let written = self.engine.append(OURSELVES, vec![mk_entry(self.record, event)]).await;
-        written.map(drop).map_err(|error| in_words(&error))
-    }
-
-    fn last_use(&self) -> LastUse {
-        match &self.fresh.facts.last_use {
-            Fact::Known(last_use) => last_use.clone(),
-            Fact::Unknown(_) => LastUse::Never,
-        }
-    }
-
-    fn hold_until(&self) -> Timestamp {
-        let facts = &self.fresh.facts;
-        let subject = Subject {
-            account: self.account,
-            user_name: &facts.user_name,
-            path: &facts.path,
-            tags: &facts.tags,
-        };
-        let now = self.engine.clock().now();
-        let hold = self.config.policy.hold_after_reactivation(now, &subject);
-        now.checked_add(hold).unwrap_or(Timestamp::MAX)
-    }
-}
-
-/// What is to be written of a change after AWS was read.
-pub(super) enum Settled {
-    /// This.
-    Event(KeyEvent),
-    /// Nothing yet: nobody could look.
-    Open(String),
-}
-
-/// From what AWS shows to what is written.
-#[allow(
-    clippy::too_many_arguments,
-    reason = "each is one fact of the change, and two callers have them apart"
-)]
-pub(super) fn effect(
-    engine: &Engine,
-    config: &Config,
-    shown: Shown,
-    action: Action,
-    said: String,
-    request_id: Option<String>,
-    last_use: &LastUse,
-    hold_until: Timestamp,
-) -> Settled {
-    let event = match (shown, action) {
-        (Shown::Effect, Action::Deactivate) => KeyEvent::Deactivated {
-            request_id,
-            last_use: last_use.clone(),
-            sighting: engine.clock().sighting(config.scan.interval),
-        },
-        (Shown::Effect, Action::Reactivate) => KeyEvent::Undone { request_id, hold_until },
-        (Shown::Effect, Action::Delete) => KeyEvent::Deleted { request_id },
-        (Shown::Absent, Action::Deactivate | Action::Reactivate | Action::Delete) => KeyEvent::Absent,
-        // Somebody woke a key that was to be deleted.
-        (Shown::Status(KeyStatus::Active), Action::Delete) => KeyEvent::Reactivated { hold_until },
-        (Shown::Status(status), Action::Deactivate | Action::Reactivate | Action::Delete) => {
-            KeyEvent::Unclear { action, detail: format!("{said}; after a minute it is {status:?}") }
-        }
-        (Shown::Nothing(why), Action::Deactivate | Action::Reactivate | Action::Delete) => {
-            return Settled::Open(format!("{said}; and it could not be read back: {why}"));
-        }
-    };
-    Settled::Event(event)
-}
-
-fn is_failure(event: &KeyEvent) -> bool {
-    matches!(
-        event,
-        KeyEvent::Refused { .. } | KeyEvent::Unclear { .. } | KeyEvent::Absent | KeyEvent::Reactivated { .. }
-    )
-}
-
-fn refused_kind(kind: FaultKind) -> RefusedKind {
-    match kind {
-        FaultKind::Denied => RefusedKind::Denied,
-        FaultKind::Throttled => RefusedKind::Throttled,
-        FaultKind::Gone => RefusedKind::Gone,
-        FaultKind::Transient | FaultKind::Bug => RefusedKind::Other,
-    }
-}
-
-/// Trips the breaker at once where changes failed in too many accounts, without waiting for the next plan.
-async fn trip_on_failures(engine: &Engine) {
-    let config = engine.config();
-    let limit = u64::from(config.policy.limits.failed_accounts);
-    let now = engine.clock().now();
-    let (open, accounts) = engine.store().read(|state| {
-        let control = state.control();
-        (control.breaker.is_some(), u64::try_from(control.failed_accounts(now).len()).unwrap_or(u64::MAX))
-    });
-    if !open && accounts >= limit {
-        let reason = TripReason::Failures { accounts, limit };
-        tracing::error!(%reason, "the breaker tripped");
-        // A journal that cannot be written stops every change anyway.
-        let _ = engine.append(OURSELVES, vec![Body::BreakerTripped { reason }]).await;
-    }
-}
-
-pub(super) fn mk_entry(record: &Record, event: KeyEvent) -> Body {
-    Body::Key { account: record.identity.account, key: record.identity.key.clone(), event }
-}
-
-/// The account as the last sweep saw it; where this process has made none, as it is looked up alone.
-pub(super) async fn account_facts(
-    engine: &Engine,
-    aws: &Aws,
-    config: &Config,
-    id: AccountId,
-    action: Action,
-) -> AccountFacts {
-    let latest = engine.latest();
-    let seen =
-        latest.as_ref().and_then(|l| l.collection.accounts.iter().find(|(account, _)| account.id == id));
-    match seen {
-        Some((account, _)) => account.clone(),
-        // No rule stands before an undo.
-        None => {
-            let for_rules = action != Action::Reactivate;
-            look_up(aws, config, engine.clock(), &engine.organization(), id, for_rules).await
-        }
-    }
 }

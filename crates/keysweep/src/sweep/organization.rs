@@ -6,6 +6,7 @@ use std::time::Duration;
 use keysweep_aws::{Access, AccountState, Aws, Fault};
 use keysweep_core::facts::{AccountFacts, Fact, Ou};
 use keysweep_core::ids::{AccountId, OuId};
+use keysweep_core::ticket::Action;
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::Instant;
@@ -14,6 +15,7 @@ use super::account::in_words;
 use super::collect::{Inputs, Progress};
 use crate::clock::Clock;
 use crate::config::{Config, ManagementAccount};
+use crate::engine::Engine;
 
 /// An account and what is to be done with it.
 #[derive(Debug, Clone)]
@@ -276,6 +278,27 @@ impl OrganizationCache {
                 Fact::Known(tags)
             }
             Err(fault) => Fact::Unknown(in_words(&fault)),
+        }
+    }
+}
+
+/// The account as the last sweep saw it; where this process has made none, as it is looked up alone.
+pub(super) async fn account_facts(
+    engine: &Engine,
+    aws: &Aws,
+    config: &Config,
+    id: AccountId,
+    action: Action,
+) -> AccountFacts {
+    let latest = engine.latest();
+    let seen =
+        latest.as_ref().and_then(|l| l.collection.accounts.iter().find(|(account, _)| account.id == id));
+    match seen {
+        Some((account, _)) => account.clone(),
+        // No rule stands before an undo.
+        None => {
+            let for_rules = action != Action::Reactivate;
+            look_up(aws, config, engine.clock(), &engine.organization(), id, for_rules).await
         }
     }
 }

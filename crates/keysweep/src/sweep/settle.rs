@@ -1,6 +1,5 @@
 //! Settles open intents: whatever was under way when a process ended is read from AWS before anything else is done.
 
-use jiff::Timestamp;
 use keysweep_aws::Aws;
 use keysweep_core::facts::{Fact, LastUse};
 use keysweep_core::ids::AccessKeyId;
@@ -11,8 +10,8 @@ use keysweep_core::ticket::Action;
 use keysweep_store::AppendError;
 
 use super::account::in_words;
-use super::act::{Settled, account_facts, effect, mk_entry};
-use super::organization::access;
+use super::organization::{access, account_facts};
+use super::outcome::{Attempt, Settled, hold_until, mk_entry};
 use super::reread::until_it_shows;
 use crate::engine::{Engine, OURSELVES};
 
@@ -75,13 +74,16 @@ async fn one(
         }
     };
     let shown = until_it_shows(&reader, identity, &record.user_name, action, engine.clock()).await;
-    let now = engine.clock().now();
     let (path, tags) = (Fact::Unknown("not read".into()), Fact::Unknown("not read".into()));
     let subject = Subject { account: &account, user_name: &record.user_name, path: &path, tags: &tags };
-    let hold = config.policy.hold_after_reactivation(now, &subject);
-    let hold_until = now.checked_add(hold).unwrap_or(Timestamp::MAX);
-    let said = "the process ended before its outcome was written".to_owned();
-    match effect(engine, &config, shown, action, said, None, last_use, hold_until) {
+    let attempt = Attempt {
+        action,
+        said: "the process ended before its outcome was written".to_owned(),
+        request_id: None,
+        last_use: last_use.clone(),
+        hold_until: hold_until(engine, &config, &subject),
+    };
+    match attempt.settled(engine, &config, shown) {
         Settled::Event(event) => {
             tracing::info!(account = %account_id, %key, %action, event = event.name(), "open intent settled");
             engine.append(OURSELVES, vec![mk_entry(record, event)]).await.map(drop)

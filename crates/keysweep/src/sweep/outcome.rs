@@ -1,0 +1,219 @@
+//! What came of a call: AWS is read, and what it shows is written.
+
+use jiff::Timestamp;
+use keysweep_aws::{CallOutcome, Fault, FaultKind, Reader};
+use keysweep_core::facts::{AccountFacts, Fact, KeyStatus, LastUse};
+use keysweep_core::ids::UserName;
+use keysweep_core::lifecycle::{KeyEvent, Record, RefusedKind};
+use keysweep_core::planted;
+use keysweep_core::policy::Subject;
+use keysweep_core::state::{Body, TripReason};
+use keysweep_core::ticket::{Action, Warrant};
+
+use super::account::in_words;
+use super::act::Acted;
+use super::reread::{Fresh, Shown, until_it_shows};
+use crate::config::Config;
+use crate::engine::{Engine, OURSELVES};
+
+/// The session for a change could not be had: no intent, no call; and still a change that failed there.
+pub(super) async fn failed_before(
+    engine: &Engine,
+    record: &Record,
+    warrant: &Warrant,
+    fault: &Fault,
+) -> Acted {
+    let (action, kind, why) = (warrant.action(), refused_kind(fault.kind()), in_words(fault));
+    engine.metrics().action_failed(action, kind.as_str());
+    let body = Body::ChangeFailed {
+        account: record.identity.account,
+        key: record.identity.key.clone(),
+        action,
+        why: why.clone(),
+    };
+    if let Err(error) = engine.append(OURSELVES, vec![body]).await {
+        return Acted::Failed(format!("{why}; and {}", in_words(&error)));
+    }
+    trip_on_failures(engine).await;
+    Acted::Failed(why)
+}
+
+/// A change whose call has been made.
+pub(super) struct Change<'a> {
+    pub(super) engine: &'a Engine,
+    pub(super) reader: &'a Reader,
+    pub(super) record: &'a Record,
+    pub(super) fresh: &'a Fresh,
+    pub(super) config: &'a Config,
+    pub(super) account: &'a AccountFacts,
+}
+
+impl Change<'_> {
+    /// Reads back, and writes what became of it.
+    pub(super) async fn settle(&self, action: Action, user_name: &UserName, outcome: CallOutcome) -> Acted {
+        let identity = &self.record.identity;
+        let (request_id, said) = match outcome {
+            CallOutcome::Refused {
+                kind:
+                    kind @ (FaultKind::Throttled | FaultKind::Denied | FaultKind::Bug | FaultKind::Transient),
+                detail,
+                ..
+            } => {
+                let kind = refused_kind(kind);
+                return self.failed(action, kind.as_str(), KeyEvent::Refused { action, kind, detail }).await;
+            }
+            // The key or its user is not there: a complete listing tells what that means.
+            CallOutcome::Refused { kind: FaultKind::Gone, detail, request_id } => (request_id, detail),
+            CallOutcome::Accepted { request_id } => (request_id, "accepted, and it does not show".to_owned()),
+            CallOutcome::Unclear { detail } => (None, detail),
+        };
+        let shown = if planted!(UnclearIsDone) {
+            Shown::Effect
+        } else {
+            until_it_shows(self.reader, identity, user_name, action, self.engine.clock()).await
+        };
+        let attempt =
+            Attempt { action, said, request_id, last_use: self.last_use(), hold_until: self.hold_until() };
+        match attempt.settled(self.engine, self.config, shown) {
+            Settled::Event(event) if is_failure(&event) => {
+                let label = if matches!(event, KeyEvent::Refused { .. }) { "gone" } else { "unclear" };
+                self.failed(action, label, event).await
+            }
+            Settled::Event(event) => match self.write(event).await {
+                Ok(()) => Acted::Done,
+                Err(why) => Acted::Failed(why),
+            },
+            // The intent stays open and is settled by the next sweep.
+            Settled::Open(why) => {
+                self.engine.metrics().action_failed(action, "unclear");
+                Acted::Failed(why)
+            }
+        }
+    }
+
+    async fn failed(&self, action: Action, label: &str, event: KeyEvent) -> Acted {
+        self.engine.metrics().action_failed(action, label);
+        let why = match &event {
+            KeyEvent::Refused { detail, .. } | KeyEvent::Unclear { detail, .. } => detail.clone(),
+            KeyEvent::Absent => {
+                "the key is not there any more, and it was not keysweep that deleted it".into()
+            }
+            KeyEvent::Reactivated { .. } => "somebody had set it Active".into(),
+            event => event.name().to_owned(),
+        };
+        if let Err(error) = self.write(event).await {
+            return Acted::Failed(format!("{why}; and {error}"));
+        }
+        trip_on_failures(self.engine).await;
+        Acted::Failed(why)
+    }
+
+    async fn write(&self, event: KeyEvent) -> Result<(), String> {
+        let written = self.engine.append(OURSELVES, vec![mk_entry(self.record, event)]).await;
+        written.map(drop).map_err(|error| in_words(&error))
+    }
+
+    fn last_use(&self) -> LastUse {
+        match &self.fresh.facts.last_use {
+            Fact::Known(last_use) => last_use.clone(),
+            Fact::Unknown(_) => LastUse::Never,
+        }
+    }
+
+    fn hold_until(&self) -> Timestamp {
+        let facts = &self.fresh.facts;
+        let (path, tags) = (&facts.path, &facts.tags);
+        let subject = Subject { account: self.account, user_name: &facts.user_name, path, tags };
+        hold_until(self.engine, self.config, &subject)
+    }
+}
+
+/// What is to be written of a change after AWS was read.
+pub(super) enum Settled {
+    /// This.
+    Event(KeyEvent),
+    /// Nothing yet: nobody could look.
+    Open(String),
+}
+
+/// A change whose call has been made, as far as it is known without AWS.
+pub(super) struct Attempt {
+    pub(super) action: Action,
+    /// What is known of its call, for whoever reads that it is unclear.
+    pub(super) said: String,
+    pub(super) request_id: Option<String>,
+    /// As read right before the call.
+    pub(super) last_use: LastUse,
+    /// Until when the key is held if somebody has set it Active.
+    pub(super) hold_until: Timestamp,
+}
+
+impl Attempt {
+    /// From what AWS shows to what is written.
+    pub(super) fn settled(self, engine: &Engine, config: &Config, shown: Shown) -> Settled {
+        let Self { action, said, request_id, last_use, hold_until } = self;
+        let event = match (shown, action) {
+            (Shown::Effect, Action::Deactivate) => KeyEvent::Deactivated {
+                request_id,
+                last_use,
+                sighting: engine.clock().sighting(config.scan.interval),
+            },
+            (Shown::Effect, Action::Reactivate) => KeyEvent::Undone { request_id, hold_until },
+            (Shown::Effect, Action::Delete) => KeyEvent::Deleted { request_id },
+            (Shown::Absent, Action::Deactivate | Action::Reactivate | Action::Delete) => KeyEvent::Absent,
+            // Somebody woke a key that was to be deleted.
+            (Shown::Status(KeyStatus::Active), Action::Delete) => KeyEvent::Reactivated { hold_until },
+            (Shown::Status(status), Action::Deactivate | Action::Reactivate | Action::Delete) => {
+                KeyEvent::Unclear { action, detail: format!("{said}; after a minute it is {status:?}") }
+            }
+            (Shown::Nothing(why), Action::Deactivate | Action::Reactivate | Action::Delete) => {
+                return Settled::Open(format!("{said}; and it could not be read back: {why}"));
+            }
+        };
+        Settled::Event(event)
+    }
+}
+
+/// Until when a key is held that somebody sets Active now.
+pub(super) fn hold_until(engine: &Engine, config: &Config, subject: &Subject<'_>) -> Timestamp {
+    let now = engine.clock().now();
+    let hold = config.policy.hold_after_reactivation(now, subject);
+    now.checked_add(hold).unwrap_or(Timestamp::MAX)
+}
+
+fn is_failure(event: &KeyEvent) -> bool {
+    matches!(
+        event,
+        KeyEvent::Refused { .. } | KeyEvent::Unclear { .. } | KeyEvent::Absent | KeyEvent::Reactivated { .. }
+    )
+}
+
+fn refused_kind(kind: FaultKind) -> RefusedKind {
+    match kind {
+        FaultKind::Denied => RefusedKind::Denied,
+        FaultKind::Throttled => RefusedKind::Throttled,
+        FaultKind::Gone => RefusedKind::Gone,
+        FaultKind::Transient | FaultKind::Bug => RefusedKind::Other,
+    }
+}
+
+/// Trips the breaker at once where changes failed in too many accounts, without waiting for the next plan.
+async fn trip_on_failures(engine: &Engine) {
+    let config = engine.config();
+    let limit = u64::from(config.policy.limits.failed_accounts);
+    let now = engine.clock().now();
+    let (open, accounts) = engine.store().read(|state| {
+        let control = state.control();
+        (control.breaker.is_some(), u64::try_from(control.failed_accounts(now).len()).unwrap_or(u64::MAX))
+    });
+    if !open && accounts >= limit {
+        let reason = TripReason::Failures { accounts, limit };
+        tracing::error!(%reason, "the breaker tripped");
+        // A journal that cannot be written stops every change anyway.
+        let _ = engine.append(OURSELVES, vec![Body::BreakerTripped { reason }]).await;
+    }
+}
+
+pub(super) fn mk_entry(record: &Record, event: KeyEvent) -> Body {
+    Body::Key { account: record.identity.account, key: record.identity.key.clone(), event }
+}
