@@ -357,3 +357,40 @@ fn setting(text: &str) -> Result<(String, String), String> {
         Some(_) | None => Err("expected KEY=VALUE, such as scan.interval=12h".into()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_of_the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn config_may_stand_before_or_after_the_command() {
+        for line in [["keysweep", "--config", "a.toml", "plan"], ["keysweep", "plan", "--config", "a.toml"]] {
+            assert_eq!(Cli::try_parse_from(line).unwrap().global.config, Some("a.toml".into()));
+        }
+    }
+
+    #[test]
+    fn a_reason_is_some_text_on_one_line() {
+        assert_eq!(reason("  left the company "), Ok("left the company".into()));
+        for text in ["", "   ", "a\nb", "\u{1b}[31m", &"x".repeat(501)] {
+            assert!(reason(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn fail_on_any_covers_every_finding() {
+        for finding in [Finding::Unused, Finding::NeverUsed, Finding::OverAge, Finding::RootKey] {
+            assert!(FailOn::Any.covers(finding));
+            let named = FailOn::from_str(finding.as_str(), false).unwrap();
+            assert!(named.covers(finding), "{finding}");
+        }
+        assert!(!FailOn::Unused.covers(Finding::NeverUsed));
+    }
+}
