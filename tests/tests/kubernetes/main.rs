@@ -5,6 +5,7 @@ mod charts;
 mod configuration;
 mod credentials;
 mod kustomize;
+mod maintenance;
 mod monitoring;
 mod network;
 mod notes;

@@ -5,7 +5,8 @@ use keysweep::cli::Cli;
 
 use super::charts::{chart, charts};
 
-const LOUD: [(&str, &str); 4] = [
+const LOUD: [(&str, &str); 5] = [
+    ("NO DAEMON RUNS", "maintenance"),
     ("NOTHING OUTLIVES THE POD", "trial"),
     ("IT DELETES ACCESS KEYS", "everything"),
     ("It deactivates access keys", "moved irsa"),

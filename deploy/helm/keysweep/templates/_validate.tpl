@@ -17,6 +17,12 @@
 {{- if and .podMonitor.enabled .serviceMonitor.enabled }}
 {{- $wrong = append $wrong "serviceMonitor.enabled: podMonitor.enabled is true, and both would scrape the same pod" }}
 {{- end }}
+{{- if and .maintenance.args (not .persistence.enabled) }}
+{{- $wrong = append $wrong "maintenance.args: persistence.enabled is false, so that there is nothing to work on" }}
+{{- end }}
+{{- if eq (default "" (first .maintenance.args)) "run" }}
+{{- $wrong = append $wrong "maintenance.args: `run` is the daemon, which runs as long as this is empty" }}
+{{- end }}
 {{- if and .persistence.existingClaim (not .persistence.enabled) }}
 {{- $wrong = append $wrong "persistence.existingClaim: persistence.enabled is false" }}
 {{- end }}
