@@ -99,6 +99,45 @@ async fn a_daemon_is_asked_over_its_socket_reloads_and_drains() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_mistake_in_the_file_stands_before_no_undo_while_a_daemon_runs() {
+    let (site, stale) = mk_site("[notices]\nrequired = false\n").await;
+    let mut daemon = site.daemon();
+    daemon.says("sweep finished").await;
+    assert_eq!(site.run(&["keys", "deactivate", &stale, "--reason", "by name"]).await.0, 0);
+
+    let file = site.at("keysweep.toml");
+    let good = fs::read_to_string(&file).unwrap();
+    fs::write(&file, format!("polcy = 1\n{good}")).unwrap();
+    let (code, _, messages) = site.run(&["keys", "reactivate", &stale]).await;
+    assert_eq!(code, 0, "{messages}");
+    assert!(messages.contains("did you mean policy?") && messages.contains("goes on with"), "{messages}");
+    assert_eq!(site.sim.key_status(&stale).as_deref(), Some("Active"));
+    for look in [&["plan"][..], &["journal", "verify"], &["state", "backup", site.at("b").to_str().unwrap()]]
+    {
+        let (code, _, messages) = site.run(look).await;
+        assert_eq!(code, 0, "{look:?}: {messages}");
+        assert!(messages.contains("polcy"), "{look:?}: {messages}");
+    }
+
+    // In what is no TOML nobody knows where the state is, unless it is said.
+    fs::write(&file, format!("[policy\n{good}")).unwrap();
+    let pause = ["pause", "--reason", "freeze"];
+    assert_eq!(site.run(&pause).await.0, 2);
+    let set = format!("data_dir={}", site.data_dir().display());
+    let (code, _, messages) = site.run(&[&["--set", &set][..], &pause].concat()).await;
+    assert_eq!(code, 0, "{messages}");
+
+    fs::write(&file, &good).unwrap();
+    let (_, _, messages) = site.run(&["--set", "policy.mode=delete", "plan"]).await;
+    assert!(messages.contains("--set policy.mode is ignored"), "{messages}");
+    daemon.signal(Signal::TERM);
+    daemon.ends().await;
+    fs::write(&file, format!("polcy = 1\n{good}")).unwrap();
+    let (code, _, messages) = site.run(&["keys", "reactivate", &stale]).await;
+    assert_eq!(code, 2, "without a daemon the file is what counts: {messages}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_daemon_that_is_killed_begins_again_where_it_was() {
     let (site, stale) = mk_site("[notices]\nrequired = false\n").await;
     let mut daemon = site.daemon();

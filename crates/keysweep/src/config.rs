@@ -7,6 +7,7 @@
 mod file;
 mod layers;
 mod load;
+mod locate;
 mod manual;
 mod mistake;
 pub mod model;
@@ -31,6 +32,7 @@ use keysweep_core::policy::Policy;
 use secrecy::SecretString;
 
 pub use self::load::{load, load_to_serve};
+pub use self::locate::data_dir;
 pub use self::manual::reference_markdown;
 pub use self::mistake::{ConfigError, Mistake, Origin};
 pub use self::model::{LogFormat, ManagementAccount, ScanSource};

@@ -1,6 +1,7 @@
 //! The configuration of this process, and the commands about it.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::Exit;
@@ -39,6 +40,24 @@ pub(super) fn load(global: &Global, metrics: &Arc<Metrics>, console: &Console) -
 /// Reads the configuration.
 pub(super) fn read(global: &Global) -> Result<Config, CliError> {
     Ok(config::load(&sources(global), Clock::system().now())?)
+}
+
+/// Where state is. To look at it nothing else of the configuration is needed: what is wrong there is told and stands in
+/// nobody's way.
+pub(super) fn data_dir(global: &Global, console: &Console) -> Result<PathBuf, CliError> {
+    match read(global) {
+        Ok(config) => Ok(config.data_dir),
+        Err(wrong) => {
+            let Some(data_dir) = data_dir_despite(global, &wrong) else { return Err(wrong) };
+            console.warn(&wrong.to_string());
+            Ok(data_dir)
+        }
+    }
+}
+
+/// The same, where only the configuration is in the way.
+pub(super) fn data_dir_despite(global: &Global, wrong: &CliError) -> Option<PathBuf> {
+    matches!(wrong, CliError::Config(_)).then(|| config::data_dir(&sources(global))).flatten()
 }
 
 /// Reads the configuration of a process that serves HTTP, with everything that it serves by.

@@ -8,7 +8,7 @@ use keysweep_store::{JournalError, Verified};
 use serde::Serialize;
 
 use super::args::{Format, FormatArgs, Global};
-use super::config::read;
+use super::config::data_dir;
 use super::console::Console;
 use super::error::CliError;
 use super::text::count;
@@ -54,7 +54,7 @@ const WHOLE: [export::Column<Whole>; 6] = [
 
 /// `journal export`.
 pub(super) fn export(global: &Global, from: u64, console: &Console) -> Result<Exit, CliError> {
-    let data_dir = read(global)?.data_dir;
+    let data_dir = data_dir(global, console)?;
     console.print(|out| {
         keysweep_store::export(&data_dir, from, out)?;
         Ok(())
@@ -64,7 +64,7 @@ pub(super) fn export(global: &Global, from: u64, console: &Console) -> Result<Ex
 
 /// `journal verify`.
 pub(super) fn verify(global: &Global, format: FormatArgs, console: &Console) -> Result<Exit, CliError> {
-    let whole = Whole::from(keysweep_store::verify(&read(global)?.data_dir)?);
+    let whole = Whole::from(keysweep_store::verify(&data_dir(global, console)?)?);
     console.print_to_whoever_reads(|out| match format.format {
         Format::Table => write!(out, "{}", in_words(&whole)).map_err(|source| CliError::Output { source }),
         Format::Json => export::json(out, &whole),
@@ -98,7 +98,7 @@ pub(super) fn tail(
     format: FormatArgs,
     console: &Console,
 ) -> Result<Exit, CliError> {
-    let data_dir = read(global)?.data_dir;
+    let data_dir = data_dir(global, console)?;
     let mut last = Last { number, lines: VecDeque::new(), rest: Vec::new() };
     keysweep_store::export(&data_dir, 1, &mut last)?;
     let parsed: Result<Vec<Entry>, _> = last.lines.iter().map(|line| serde_json::from_slice(line)).collect();

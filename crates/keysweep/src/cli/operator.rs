@@ -8,7 +8,7 @@ use keysweep_store::OpenOptions;
 
 use super::Exit;
 use super::args::{Format, FormatArgs, Global};
-use super::config::load;
+use super::config::{data_dir_despite, load};
 use super::console::Console;
 use super::error::CliError;
 use super::{export, scan, view};
@@ -23,8 +23,12 @@ use crate::socket;
 /// Asks, and hands on every answer but a refusal.
 pub(super) async fn ask(global: &Global, request: Request, console: &Console) -> Result<Reply, CliError> {
     let metrics = Metrics::new();
-    let config = load(global, &metrics, console)?;
-    if let Some(reply) = ask_daemon(&config, &request, console).await? {
+    let config = match load(global, &metrics, console) {
+        Ok(config) => config,
+        Err(wrong) => return ask_despite(global, wrong, &request, console).await,
+    };
+    if let Some(reply) = ask_daemon(&config.data_dir, &request, console).await? {
+        warn_of_settings(global, console);
         return answered(reply);
     }
     if !is_ours(&config.data_dir)? {
@@ -33,12 +37,47 @@ pub(super) async fn ask(global: &Global, request: Request, console: &Console) ->
     answered(ask_data_dir(config, metrics, request, console).await?)
 }
 
+/// A daemon that runs has read its configuration: a mistake that was made since must not stand before a pause or an undo.
+async fn ask_despite(
+    global: &Global,
+    wrong: CliError,
+    request: &Request,
+    console: &Console,
+) -> Result<Reply, CliError> {
+    let Some(data_dir) = data_dir_despite(global, &wrong) else { return Err(wrong) };
+    let Some(reply) = ask_daemon(&data_dir, request, console).await? else { return Err(wrong) };
+    console.warn(&format!("{wrong}\nthe daemon goes on with the configuration that it has, and answers"));
+    answered(reply)
+}
+
+/// Says that what was set on the command line does not count.
+fn warn_of_settings(global: &Global, console: &Console) {
+    let ignored: Vec<_> =
+        global.set.iter().map(|(key, _)| key.as_str()).filter(|key| *key != "data_dir").collect();
+    if !ignored.is_empty() {
+        console.warn(&format!(
+            "--set {} is ignored: a daemon answers, by its own configuration",
+            ignored.join(", ")
+        ));
+    }
+}
+
 /// `plan`: without a daemon and without a data_dir it is planned as if nothing had ever been done.
 pub(super) async fn plan(global: &Global, format: FormatArgs, console: &Console) -> Result<Exit, CliError> {
     let metrics = Metrics::new();
-    let config = load(global, &metrics, console)?;
-    let document = match ask_daemon(&config, &Request::Plan, console).await? {
-        Some(reply) => planned(answered(reply)?)?,
+    let config = match load(global, &metrics, console) {
+        Ok(config) => config,
+        Err(wrong) => {
+            let document = planned(ask_despite(global, wrong, &Request::Plan, console).await?)?;
+            show_plan(&document, format.format, console)?;
+            return Ok(Exit::Done);
+        }
+    };
+    let document = match ask_daemon(&config.data_dir, &Request::Plan, console).await? {
+        Some(reply) => {
+            warn_of_settings(global, console);
+            planned(answered(reply)?)?
+        }
         None if is_ours(&config.data_dir)? => {
             planned(answered(ask_data_dir(config, metrics, Request::Plan, console).await?)?)?
         }
@@ -105,11 +144,11 @@ pub(super) fn answered(reply: Reply) -> Result<Reply, CliError> {
 }
 
 pub(super) async fn ask_daemon(
-    config: &Config,
+    data_dir: &Path,
     request: &Request,
     console: &Console,
 ) -> Result<Option<Reply>, CliError> {
-    let path = socket::path(&config.data_dir);
+    let path = socket::path(data_dir);
     let reply = socket::ask(&path, request).await?;
     if reply.is_some() {
         console.explain(&format!("answered by the daemon at {}", path.display()));

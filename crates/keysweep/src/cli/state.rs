@@ -7,13 +7,12 @@ use keysweep_store::{Backup, Disk, JournalView, NewBackup, Restoration, Restored
 
 use super::Exit;
 use super::args::Global;
-use super::config::read;
+use super::config::{data_dir, read};
 use super::console::Console;
 use super::error::CliError;
 use super::operator::{answered, ask_daemon, is_ours};
 use super::text::count;
 use crate::clock::Clock;
-use crate::config::Config;
 use crate::operator::{Reply, Request};
 use crate::socket::own_name;
 
@@ -35,11 +34,10 @@ pub(super) fn rebuild(global: &Global, console: &Console) -> Result<Exit, CliErr
 /// `state backup`. The daemon is asked only where the journal ends: the file is made here, so that it belongs to who
 /// asked for it, and stands where he means.
 pub(super) async fn backup(global: &Global, to: &Path, console: &Console) -> Result<Exit, CliError> {
-    let config = read(global)?;
-    let view = view(&config, console).await?;
+    let data_dir = data_dir(global, console)?;
+    let view = view(&data_dir, console).await?;
     let now = Clock::system().operational();
     let file = absolute(if to.is_dir() { to.join(backup_name(now)) } else { to.into() })?;
-    let data_dir = config.data_dir.clone();
     let made = tokio::task::spawn_blocking(move || {
         let writer = format!("unfinished-{}", std::process::id());
         back_up(&NewBackup {
@@ -73,8 +71,8 @@ pub(super) async fn backup(global: &Global, to: &Path, console: &Console) -> Res
 }
 
 /// Where the journal ends, as a daemon says that writes it; `None` where none does.
-async fn view(config: &Config, console: &Console) -> Result<Option<JournalView>, CliError> {
-    match ask_daemon(config, &Request::JournalView, console).await?.map(answered).transpose()? {
+async fn view(data_dir: &Path, console: &Console) -> Result<Option<JournalView>, CliError> {
+    match ask_daemon(data_dir, &Request::JournalView, console).await?.map(answered).transpose()? {
         Some(Reply::JournalView { view }) => Ok(Some(view)),
         Some(
             Reply::Plan(_)
@@ -84,8 +82,8 @@ async fn view(config: &Config, console: &Console) -> Result<Option<JournalView>,
             | Reply::Breaker(_)
             | Reply::Refused { .. },
         ) => Err(CliError::WrongReply),
-        None if config.data_dir.exists() => Ok(None),
-        None => Err(CliError::NoDataDir { path: config.data_dir.clone() }),
+        None if data_dir.exists() => Ok(None),
+        None => Err(CliError::NoDataDir { path: data_dir.into() }),
     }
 }
 
