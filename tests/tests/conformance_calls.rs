@@ -26,7 +26,7 @@ struct Difference {
 /// moto says no in the form of EC2, `ErrorResponse/Errors/Error`, in which a client of IAM or STS finds no code. AWS's
 /// query protocol has `ErrorResponse/Error/Code` (IAM API reference, Common Errors: AccessDenied, 403). What keysweep
 /// cannot read it takes for the worse: a read is denied by its status, and the fate of a change is unclear.
-const NO_CODE: &str = "answer with status 403 is not one of AWS";
+const NO_CODE: &str = "an answer with status 403 that is none of AWS (of a proxy?)";
 const IN_THE_FORM_OF_EC2: &str = "moto's refusal is not in the form of the query protocol, and has no code";
 
 const fn refused(question: &'static str, simulator: &'static str) -> Difference {

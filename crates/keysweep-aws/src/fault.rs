@@ -128,7 +128,7 @@ pub enum Cause {
     #[error("not sent: {0}")]
     NotSent(String),
     /// There was an answer, and it is not one of AWS.
-    #[error("answer with status {status} is not one of AWS")]
+    #[error("an answer with status {status} that is none of AWS (of a proxy?)")]
     Unreadable {
         /// HTTP status.
         status: u16,

@@ -3,6 +3,8 @@
 //! No secret reaches a log (promise P12): modules of others log at `info` and above only, because what HTTP clients
 //! say below that holds headers, and headers hold session tokens.
 
+mod graded;
+
 use std::fmt;
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -14,6 +16,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::{EnvFilter, Layer, Registry};
 
+pub use self::graded::{Graded, Prefixed, priority};
 use crate::safe::{safe, safe_colours, safe_json};
 
 /// Text or JSON.
@@ -108,6 +111,10 @@ impl<'w, W: MakeWriter<'w>> MakeWriter<'w> for OneLine<W> {
 
     fn make_writer(&'w self) -> Self::Writer {
         OneLine { writer: self.writer.make_writer(), form: self.form }
+    }
+
+    fn make_writer_for(&'w self, message: &Metadata<'_>) -> Self::Writer {
+        OneLine { writer: self.writer.make_writer_for(message), form: self.form }
     }
 }
 

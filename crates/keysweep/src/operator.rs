@@ -188,6 +188,8 @@ pub struct KeyRow {
 /// The output of `keysweep keys show KEY --format json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct KeyDocument {
+    /// When this was told.
+    pub generated_at: Timestamp,
     /// The record; null for a finding that has none.
     pub record: Option<KeyRow>,
     /// The facts of the last sweep; null if it did not see the key.

@@ -63,12 +63,12 @@ fn a_pause_stands_in_the_journal_under_the_name_of_who_typed_it() {
 }
 
 #[test]
-fn a_key_that_is_in_no_record_is_no_such_key() {
+fn of_a_key_that_is_in_no_record_nothing_is_known() {
     let place = Place::mk();
     for args in [&["keys", "show", KEY][..], &["keys", "release", KEY, "--reason", "x"]] {
         let ran = place.run(args);
         assert_eq!(ran.code, 1);
-        assert!(ran.stderr.starts_with(&format!("error: no such key: {KEY}")), "{}", ran.stderr);
+        assert!(ran.stderr.starts_with(&format!("error: nothing is known of {KEY}")), "{}", ran.stderr);
     }
 }
 

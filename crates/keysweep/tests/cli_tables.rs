@@ -135,19 +135,18 @@ fn records_of_keys() {
 #[test]
 fn everything_about_one_key() {
     let document = json!({
-        "record": mk_record(), "facts": mk_row(json!({ "status": "Inactive" })),
+        "generated_at": "2026-11-22T12:00:00Z", "record": mk_record(), "facts": mk_row(json!({ "status": "Inactive" })),
         "policy": [
             { "term": "mode", "value": "delete", "set_by": "policy" },
             { "term": "grace", "value": "30d", "set_by": "policy.override[2]" },
         ],
         "exempt": null, "history": mk_history(), "caveats": ["calls with an inactive key are in no AWS log"],
     });
-    let now = "2026-11-22T12:00:00Z".parse().unwrap();
-    assert_golden("key.txt", &key_text(&mk(document), now, PLAIN));
+    assert_golden("key.txt", &key_text(&mk(document), PLAIN));
     let unrecorded = json!({
-        "record": null, "facts": mk_row(json!({})), "policy": [], "exempt": null, "history": [], "caveats": [],
+        "generated_at": "2026-11-22T12:00:00Z", "record": null, "facts": mk_row(json!({})), "policy": [], "exempt": null, "history": [], "caveats": [],
     });
-    assert_golden("key-without-record.txt", &key_text(&mk(unrecorded), now, PLAIN));
+    assert_golden("key-without-record.txt", &key_text(&mk(unrecorded), PLAIN));
 }
 
 #[test]
@@ -205,7 +204,7 @@ fn what_doctor_found_stays_readable_with_ten_thousand_accounts() {
         "checks": [
             { "name": "credentials", "verdict": "ok", "detail": "arn:aws:iam::100000000000:user/keysweep-hub" },
             { "name": "scan_role", "verdict": "gap",
-              "detail": "keysweep/KeysweepScan: 8785 of 9990 accounts without a finding" },
+              "detail": "keysweep/KeysweepScan: 8785 of 9990 accounts are as they should be" },
             { "name": "enforce_role", "verdict": "cannot_tell", "detail": "keysweep/KeysweepEnforce" },
         ],
         "problems": [

@@ -101,14 +101,11 @@ fn in_trouble(options: &Options) -> anyhow::Result<ExitCode> {
         let calm = one(options, accounts, options.latency, CALM).context("measure a calm scan")?;
         let trouble =
             one(options, accounts, options.latency, TROUBLE).context("measure a scan in trouble")?;
-        let ratio = trouble.peak_mib() / calm.peak_mib();
         failures.extend(trouble.failures_in_trouble());
-        let text = format!(
-            "{}\nin trouble: {} scanned, {} failed, {ratio:.2} times the memory\n",
-            table(&[calm, trouble]),
-            trouble.scanned,
-            trouble.failed,
-        );
+        let ratio = trouble.peak_mib() / calm.peak_mib();
+        let said =
+            format!("{} scanned, {} failed, {ratio:.2} times the memory", trouble.scanned, trouble.failed);
+        let text = format!("{}\nin trouble: {said}\n", table(&[calm, trouble]));
         write!(io::stdout().lock(), "{text}").context("write to stdout")?;
     }
     Ok(judged(&failures))

@@ -47,10 +47,11 @@ pub(super) fn serve(options: &Options) -> anyhow::Result<()> {
     );
     sim.configure(|settings| settings.latency = options.latency);
     if options.trouble {
-        let numbers = 0..usize::try_from(options.accounts).context("too many accounts")?;
-        numbers
-            .filter_map(|number| Matter::rule(number, &seed::account_id(number)))
-            .for_each(|rule| sim.fault(rule));
+        for number in 0..usize::try_from(options.accounts).context("too many accounts")? {
+            if let Some(rule) = Matter::rule(number, &seed::account_id(number)) {
+                sim.fault(rule);
+            }
+        }
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start tokio")?;
     let server = runtime.block_on(sim.serve()).context("serve the simulator")?;

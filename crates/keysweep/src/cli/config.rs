@@ -162,6 +162,7 @@ mod tests {
             screen: Screen { colour: false, width: Width::Any },
             stderr_terminal: terminal,
             stderr_colour: terminal,
+            graded: false,
             verbose: 0,
         }
     }

@@ -3,8 +3,11 @@
 use std::error::Error;
 use std::io::{self, BufWriter, IsTerminal, Write};
 
+use tracing::Level;
+
 use super::error::CliError;
 use super::text::safe;
+use crate::logging::{Graded, priority};
 
 /// Stdout and stderr of a command.
 #[derive(Debug, Clone, Copy)]
@@ -15,6 +18,8 @@ pub(super) struct Console {
     pub(super) stderr_terminal: bool,
     /// Whether messages have colours.
     pub(super) stderr_colour: bool,
+    /// Whether messages have priorities.
+    pub(super) graded: bool,
     /// How often `--verbose` was given.
     pub(super) verbose: u8,
 }
@@ -51,6 +56,7 @@ impl Console {
             },
             stderr_terminal: stderr,
             stderr_colour: colour && stderr,
+            graded: Graded::is_asked_for(),
             verbose,
         }
     }
@@ -79,10 +85,15 @@ impl Console {
 
     /// A message on stderr.
     pub(super) fn say(&self, text: &str) {
-        for line in text.lines() {
-            // Nobody can be told that stderr is closed.
-            let _ = writeln!(io::stderr(), "{}", safe(line));
-        }
+        text.lines().for_each(|line| self.line(Level::INFO, line));
+    }
+
+    /// A line on stderr, with its priority where journald reads it.
+    fn line(&self, level: Level, line: &str) {
+        let line = safe(line);
+        let priority = if self.graded { format!("<{}>", priority(level)) } else { String::new() };
+        // Nobody can be told that stderr is closed.
+        let _ = writeln!(io::stderr(), "{priority}{line}");
     }
 
     /// A message on stderr for those who want to know more.
@@ -94,30 +105,33 @@ impl Console {
 
     /// A warning on stderr.
     pub(super) fn warn(&self, text: &str) {
-        self.labelled("warning:", "33", text);
+        self.labelled(Level::WARN, "warning:", "33", text);
     }
 
     /// An error and its causes on stderr.
     pub(super) fn error(&self, error: &dyn Error) {
-        self.labelled("error:", "31", &error.to_string());
+        self.labelled(Level::ERROR, "error:", "31", &error.to_string());
         let mut last = error.to_string();
         let mut source = error.source();
         while let Some(cause) = source {
             let text = cause.to_string();
             // Wrappers that are transparent say the same twice.
             if text != last {
-                self.say(&format!("caused by: {text}"));
+                format!("caused by: {text}").lines().for_each(|line| self.line(Level::ERROR, line));
             }
             last = text;
             source = cause.source();
         }
     }
 
-    fn labelled(&self, label: &str, colour: &str, text: &str) {
-        let label =
-            if self.stderr_colour { format!("\u{1b}[1;{colour}m{label}\u{1b}[0m") } else { label.into() };
+    fn labelled(&self, level: Level, label: &str, colour: &str, text: &str) {
         let mut lines = text.lines();
-        let _ = writeln!(io::stderr(), "{label} {}", safe(lines.next().unwrap_or_default()));
-        lines.for_each(|line| self.say(line));
+        let first = lines.next().unwrap_or_default();
+        if self.stderr_colour {
+            let _ = writeln!(io::stderr(), "\u{1b}[1;{colour}m{label}\u{1b}[0m {}", safe(first));
+        } else {
+            self.line(level, &format!("{label} {first}"));
+        }
+        lines.for_each(|line| self.line(level, line));
     }
 }

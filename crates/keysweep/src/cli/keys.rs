@@ -7,7 +7,6 @@ use super::console::Console;
 use super::error::CliError;
 use super::operator::ask;
 use super::{Exit, export, view};
-use crate::clock::Clock;
 use crate::operator::{Decision, KeyDocument, KeysDocument, Reply, Request};
 
 /// `keys ...`
@@ -125,7 +124,7 @@ async fn show(
     };
     console.print_to_whoever_reads(|out| match format {
         Format::Table => {
-            let text = view::key_text(&document, Clock::system().now(), console.screen);
+            let text = view::key_text(&document, console.screen);
             write!(out, "{text}").map_err(|source| CliError::Output { source })
         }
         Format::Json => export::json(out, &document),

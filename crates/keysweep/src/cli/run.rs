@@ -12,6 +12,7 @@ use super::error::CliError;
 use crate::clock::Clock;
 use crate::connect::GivenAws;
 use crate::daemon::{self, Parts};
+use crate::logging::Graded;
 use crate::metrics::Metrics;
 use crate::telemetry::Telemetry;
 
@@ -21,7 +22,12 @@ pub(super) async fn run(global: &Global, console: &Console) -> Result<Exit, CliE
     let config = read_to_serve(global)?;
     let level = if console.verbose == 0 { config.log.level.clone() } else { quiet_level(console).into() };
     let telemetry = Telemetry::from_environment()?;
-    log(&level, daemon_form(&config, console), &metrics, io::stderr, telemetry.layer())?;
+    let (form, traces) = (daemon_form(&config, console), telemetry.layer());
+    if Graded::is_asked_for() {
+        log(&level, form, &metrics, Graded, traces)?;
+    } else {
+        log(&level, form, &metrics, io::stderr, traces)?;
+    }
     let ended = daemon::run(Parts {
         config,
         sources: sources(global),

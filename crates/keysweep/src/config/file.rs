@@ -59,7 +59,12 @@ impl File {
             .map_err(|error| vec![(Some(index.line(error.valid_up_to())), "not UTF-8 text".to_owned())])?;
         let problem = |error: &toml::de::Error| {
             let line = error.span().map(|span| index.line(span.start));
-            (line, format!("not TOML: {}", error.message()))
+            // Of all problems the one that pasting makes: a table that is there already.
+            let twice =
+                error.span().filter(|_| error.message() == "duplicate key").and_then(|span| text.get(span));
+            let named =
+                |key: &str| format!("not TOML: {key} is there already: a key or [table] stands once only");
+            (line, twice.map_or_else(|| format!("not TOML: {}", error.message()), named))
         };
         let whole = text.parse::<toml::Table>();
         if let Some(error) = whole.as_ref().err().filter(|_| text.len() > TELL_ALL_BYTES) {
@@ -71,6 +76,7 @@ impl File {
             read => {
                 let mut problems: Vec<_> = errors.iter().chain(read.as_ref().err()).map(problem).collect();
                 // One broken line confuses the parser more than once.
+                problems.sort_by_key(|(line, _)| *line);
                 problems.dedup_by_key(|(line, _)| *line);
                 return Err(problems);
             }

@@ -286,7 +286,7 @@ impl DoctorDocument {
         let hit: std::collections::BTreeSet<_> = of_check.flat_map(|problem| &problem.accounts).collect();
         let hit = u64::try_from(hit.len()).unwrap_or(u64::MAX);
         let examined = self.accounts.examined;
-        format!("{} of {examined} accounts without a finding", examined.saturating_sub(hit))
+        format!("{} of {examined} accounts are as they should be", examined.saturating_sub(hit))
     }
 }
 

@@ -46,9 +46,7 @@ impl Engine {
             record => record.cloned(),
         });
         let Some(record) = found else {
-            return refused(format!(
-                "no such key: {key} is in no record; `keysweep keys list` shows those that are"
-            ));
+            return refused(super::show::unknown_key(key));
         };
         let (by, now) = (actor.to_owned(), self.clock().now());
         match decision {
@@ -79,7 +77,13 @@ impl Engine {
                     let action = *action;
                     let hold_until = after(now, self.terms_of(&record).hold_after_denial);
                     let event = KeyEvent::Denied { action, by, reason, hold_until };
-                    let done = format!("denied: {action} of {key}; held until {hold_until}");
+                    let inactive = match action {
+                        Action::Delete => format!(
+                            "; it stays Inactive: `keysweep keys reactivate {key}` sets it Active again"
+                        ),
+                        Action::Deactivate | Action::Reactivate => String::new(),
+                    };
+                    let done = format!("denied: {action} of {key}; held until {hold_until}{inactive}");
                     let reply = self.write(actor, &record, event, done).await;
                     self.decided(&reply, "denied");
                     reply

@@ -113,8 +113,7 @@ impl Engine {
             (row, facts, deactivated)
         });
         if row.is_none() && facts.is_none() {
-            let message = format!("no such key: {key} is in no record and in no finding of the last sweep");
-            return Reply::Refused { message };
+            return Reply::Refused { message: unknown_key(key) };
         }
         let store = self.store().clone();
         let of_key = key.clone();
@@ -125,6 +124,7 @@ impl Engine {
         };
         let (policy, exempt) = policy_of(&config.policy, now, latest.as_deref(), key);
         Reply::Key(Box::new(KeyDocument {
+            generated_at: now,
             record: row,
             facts,
             policy,
@@ -133,6 +133,14 @@ impl Engine {
             caveats: if deactivated { vec![QUIET.into()] } else { Vec::new() },
         }))
     }
+}
+
+/// Said of a key that nothing is known of.
+pub(super) fn unknown_key(key: &AccessKeyId) -> String {
+    format!(
+        "nothing is known of {key}: records and findings are of stale keys only, which `keysweep keys list` and `plan` \
+         show; a key in use is kept from every change by an exemption ([[policy.exempt]])"
+    )
 }
 
 /// A key as a collection saw it.

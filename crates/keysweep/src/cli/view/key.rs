@@ -32,16 +32,18 @@ pub fn keys_table(document: &KeysDocument, screen: Screen) -> String {
     table(screen, header, rows.collect())
 }
 
-/// Everything about one key, as of `now`.
+/// Everything about one key.
 #[must_use]
-pub fn key_text(document: &KeyDocument, now: Timestamp, screen: Screen) -> String {
-    let KeyDocument { record, facts, policy, exempt, history, caveats } = document;
+pub fn key_text(document: &KeyDocument, screen: Screen) -> String {
+    let KeyDocument { generated_at, record, facts, policy, exempt, history, caveats } = document;
+    let now = *generated_at;
     let mut lines: Vec<(&str, String)> = Vec::new();
     if let Some(row) = record {
         of_record(&mut lines, row, now);
     }
     if let Some(row) = facts {
         of_facts(&mut lines, row, now, record.is_none());
+        lines.extend(by_hand(row, record.as_ref()));
     }
     if let Some(exempt) = exempt {
         lines.push(("exempt", exempt.clone()));
@@ -113,7 +115,7 @@ fn of_facts(lines: &mut Vec<(&str, String)>, row: &FindingRow, now: Timestamp, w
         lines.extend(row.created_at.map(|at| ("created", when(now, at))));
         lines.extend(row.finding.map(|finding| ("finding", finding.to_string())));
     }
-    lines.push(("status", row.status.clone()));
+    lines.push(("status", format!("{} in the last sweep", row.status)));
     let used = match (row.last_used_at, row.idle_days) {
         (Some(at), _) => {
             let place = [row.last_used_service.as_deref(), row.last_used_region.as_deref()];
@@ -127,11 +129,21 @@ fn of_facts(lines: &mut Vec<(&str, String)>, row: &FindingRow, now: Timestamp, w
     lines.push(("last used", format!("{used}; read from {}", source(row.source))));
     lines.extend(row.severity.map(|s| ("severity", severity(s).into())));
     if !row.compliance.is_empty() {
-        lines.push(("fails", row.compliance.join(", ")));
+        lines.push(("rules", row.compliance.join(", ")));
     }
     lines.extend(row.unknown.iter().map(|why| ("unknown", why.clone())));
     lines.extend(row.warnings.iter().map(|warning| ("warning", warning.clone())));
-    lines.extend(row.remediation.iter().map(|command| ("by hand", command.clone())));
+}
+
+/// What its owner may type: nothing for a key that is to be left alone, and for one that is Inactive the way back.
+fn by_hand(facts: &FindingRow, record: Option<&KeyRow>) -> Vec<(&'static str, String)> {
+    match record {
+        Some(row) if row.state == "deactivated" => {
+            vec![("undo", format!("keysweep keys reactivate {}", row.access_key_id))]
+        }
+        Some(row) if !row.overlays.is_empty() => Vec::new(),
+        Some(_) | None => facts.remediation.iter().map(|command| ("by hand", command.clone())).collect(),
+    }
 }
 
 /// What the breaker stopped for, and what to type to accept it.
