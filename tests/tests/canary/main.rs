@@ -2,6 +2,7 @@
 //! made to say everything it can, and everything it says is searched for secrets that it was given.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+mod chain;
 mod heard;
 mod program;
 mod search;
