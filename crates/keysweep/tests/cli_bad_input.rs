@@ -37,7 +37,7 @@ fn a_configuration_that_is_wrong_ends_with_two_and_names_every_mistake() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("keysweep.toml");
     std::fs::write(&path, "[policy]\nmod = \"observe\"\nunused_after = \"soon\"\n").unwrap();
-    for args in [&["config", "check"][..], &["scan"], &["keys", "list"], &["run"], &["journal", "verify"]] {
+    for args in [&["config", "check"][..], &["scan"], &["keys", "list"], &["run"], &["state", "rebuild"]] {
         let ran = ran(command(args).env("KEYSWEEP_CONFIG", &path));
         assert_eq!(ran.code, 2, "{args:?}: {}", ran.stderr);
         assert!(ran.stderr.contains("did you mean policy.mode?"), "{}", ran.stderr);

@@ -14,7 +14,7 @@ use crate::ticket::Action;
 /// How long a key is held whose deactivation was sent and did not show.
 const UNCLEAR_HOLD: Duration = Duration::from_secs(24 * 3600);
 
-/// Why it is held.
+/// Why it is held, and how its setback begins.
 const SENT_AND_NOT_SHOWN: &str = "a deactivation was sent and does not show";
 
 /// The setback of a flagged key after the restoration of a backup.
@@ -24,14 +24,20 @@ pub(super) const RESTORED: &str = "a backup was restored: whether it was deactiv
 const OURSELVES: &str = "keysweep";
 
 impl Record {
-    /// Whether a deactivation of ours may still show: the fate of its call was never told, or was forgotten when a
-    /// backup was restored. A notice goes out only to a key that was seen Active since.
+    /// Whether a deactivation of ours may still show: the fate of its call was never told, whatever an operator has made
+    /// of the hold since; or it was forgotten when a backup was restored, as long as no notice has gone out, which goes
+    /// only to a key that was seen Active.
     pub(crate) fn deactivation_may_show(&self) -> bool {
-        let unclear = |hold: &Hold| hold.by == OURSELVES && hold.reason == SENT_AND_NOT_SHOWN;
         let State::Flagged(data) = &self.state else { return false };
-        let forgotten = |setback: &Setback| data.notice.is_none() && setback.why == RESTORED;
-        self.hold.as_ref().is_some_and(unclear) || data.setback.as_ref().is_some_and(forgotten)
+        let may_show =
+            |setback: &Setback| unclear(setback) || (data.notice.is_none() && setback.why == RESTORED);
+        data.setback.as_ref().is_some_and(may_show)
     }
+}
+
+/// Whether a deactivation was sent whose fate was never told.
+fn unclear(setback: &Setback) -> bool {
+    setback.action == Action::Deactivate && setback.why.starts_with(SENT_AND_NOT_SHOWN)
 }
 
 /// The base state after an event that concerns it, with the hold that the event brings.
@@ -107,8 +113,11 @@ fn flagged(mut data: Flagged, when: When, event: &KeyEvent) -> Step {
             return stay(State::Active);
         }
         KeyEvent::Adopted { last_use, sighting } => {
+            let sent = data.setback.as_ref().filter(|setback| unclear(setback));
+            let ours =
+                sent.and_then(|s| s.at.checked_add(UNCLEAR_HOLD).ok()).is_some_and(|until| when.at <= until);
             return stay(State::Deactivated(Deactivated {
-                origin: DeactivatedBy::External,
+                origin: if ours { DeactivatedBy::Keysweep } else { DeactivatedBy::External },
                 since: when.at,
                 finding: data.finding,
                 last_use: last_use.clone(),
@@ -205,7 +214,8 @@ fn deactivating(data: Deactivating, when: When, event: &KeyEvent) -> Step {
         KeyEvent::Unclear { action: Action::Deactivate, detail } => {
             let hold = our_hold(when, SENT_AND_NOT_SHOWN, when.at.checked_add(UNCLEAR_HOLD).ok());
             let hold = hold.filter(|_| !planted!(NoHoldAfterUnclear));
-            Some((State::Flagged(set_back(data.flagged, when, detail)), hold))
+            let why = format!("{SENT_AND_NOT_SHOWN}: {detail}");
+            Some((State::Flagged(set_back(data.flagged, when, &why)), hold))
         }
         KeyEvent::Absent => stay(State::Gone(Gone { since: when.at })),
         KeyEvent::Refused { action: Action::Delete | Action::Reactivate, .. }

@@ -8,7 +8,8 @@ use super::consent::Consent;
 use super::{Context, Next, Reason, Wait, join, note_unknown};
 use crate::facts::{AccountFacts, Fact, KeyFacts, KeyStatus, LastUse};
 use crate::lifecycle::{
-    ClearedWhy, Deactivated, Finding, Flagged, KeyEvent, Named, Record, Sighting, State, When, next,
+    ClearedWhy, Deactivated, DeactivatedBy, Finding, Flagged, KeyEvent, Named, Record, Sighting, State, When,
+    next,
 };
 use crate::planted;
 use crate::policy::{Resolution, Subject, Terms};
@@ -383,8 +384,10 @@ impl Look<'_> {
             notice: data.notice.as_ref(),
             approval: data.approval.as_ref(),
         };
-        if let Some(one) =
-            self.stopped(Some(record), Action::Delete).or_else(|| self.consent(record, &consent))
+        if let Some(one) = self
+            .stopped(Some(record), Action::Delete)
+            .or_else(|| self.not_meant(record, data))
+            .or_else(|| self.consent(record, &consent))
         {
             return one;
         }
@@ -400,6 +403,30 @@ impl Look<'_> {
                 .not_due(record, later(Action::Delete, Reason::Grace, why, from.checked_add(left).ok()));
         }
         self.due(record, Action::Delete, || format!("seen Inactive for {:#}", friendly(data.watch.total)))
+    }
+
+    /// A key that the configuration in force would not have deactivated is not deleted by it either. What was announced
+    /// and approved under another is void.
+    fn not_meant(&self, record: &Record, data: &Deactivated) -> Option<One> {
+        let ordered = self.by == By::Operator(Action::Delete);
+        let theirs = data.origin == DeactivatedBy::External && !self.terms_or_base().adopt_inactive;
+        let why = if theirs {
+            "it was not keysweep that set it Inactive, and adopt_inactive is off"
+        } else if !self.finding.is_some_and(Finding::is_stale) {
+            "it is not stale by the policy in force"
+        } else {
+            return None;
+        };
+        if ordered {
+            return None;
+        }
+        if data.notice.is_some() {
+            return Some(One::Event(KeyEvent::NoticeVoided { why: why.into() }));
+        }
+        if data.approval.is_some() {
+            return Some(One::Event(KeyEvent::ApprovalVoided { why: why.into() }));
+        }
+        Some(self.not_due(record, later(Action::Delete, Reason::Observe, why, None)))
     }
 
     /// Everything is met but what restrains all keys together.

@@ -9,6 +9,7 @@ mod grace;
 mod interference;
 mod journal;
 mod lifecycle;
+mod meant;
 mod mk;
 mod orders;
 mod planner;

@@ -1,5 +1,6 @@
 //! What an operator orders by name, and the undo.
 
+use jiff::Timestamp;
 use keysweep_core::lifecycle::KeyEvent;
 use keysweep_core::plan::{self, Reason, Refusal};
 use keysweep_core::policy::{ApprovalFor, Mode, Window};
@@ -16,9 +17,14 @@ fn mk_world() -> World {
     world
 }
 
-fn order(world: &World, at: i64, action: Action) -> Result<Warrant, Refusal> {
+/// What comes of the order of an operator.
+pub(crate) fn ordered(world: &World, at: Timestamp, action: Action) -> Result<Warrant, Refusal> {
     let ticket = plan::ordered(world.record(0).unwrap(), action, "ada", "left the company").unwrap();
-    world.recheck(day(at), ticket)
+    world.recheck(at, ticket)
+}
+
+fn order(world: &World, at: i64, action: Action) -> Result<Warrant, Refusal> {
+    ordered(world, day(at), action)
 }
 
 fn reason(result: Result<Warrant, Refusal>) -> Reason {

@@ -1,0 +1,106 @@
+//! A key is deleted only if it is meant to be: by who deactivated it, and by the policy in force.
+
+use keysweep_core::facts::KeyStatus;
+use keysweep_core::lifecycle::{DeactivatedBy, KeyEvent, State};
+use keysweep_core::policy::Mode;
+use keysweep_core::ticket::{Action, Origin};
+
+use crate::mk::{World, day, days, hours, mk_key, mk_policy};
+use crate::orders::ordered;
+
+fn mk_world(mode: Mode) -> World {
+    World::new(mk_policy(mode), vec![mk_key(0)])
+}
+
+/// A key that its owner has set Inactive while it was flagged.
+fn mk_adopted() -> World {
+    let mut world = mk_world(Mode::Delete);
+    world.policy.base.adopt_inactive = true;
+    world.sweep(day(0));
+    world.keys[0].status = KeyStatus::Inactive;
+    world.sweep(day(1));
+    assert_eq!(origin(&world), DeactivatedBy::External);
+    world
+}
+
+/// One whose deactivation was sent on day 7, and is not told of.
+fn mk_unclear() -> World {
+    let mut world = mk_world(Mode::Delete);
+    world.sweep(day(0));
+    let intent = KeyEvent::Intent { action: Action::Deactivate, origin: Origin::Policy, why: "stale".into() };
+    world.happen(day(7), 0, intent);
+    world.happen(day(7), 0, KeyEvent::Unclear { action: Action::Deactivate, detail: "timeout".into() });
+    world
+}
+
+fn origin(world: &World) -> DeactivatedBy {
+    let Some(State::Deactivated(data)) = world.record(0).map(|record| &record.state) else {
+        panic!("{:?}", world.record(0));
+    };
+    data.origin
+}
+
+#[test]
+fn a_key_that_was_adopted_is_not_deleted_once_adoption_is_switched_off() {
+    let mut world = mk_adopted();
+    assert_eq!(world.run(1, 6), 0);
+    world.policy.base.adopt_inactive = false;
+    assert_eq!(world.run(7, 60), 0, "{:?}", world.names_of(0));
+    assert_eq!(world.state_of(0), "deactivated", "and it can be undone");
+    assert_eq!(world.names_of(0).last(), Some(&"notice_voided"));
+    world.policy.base.adopt_inactive = true;
+    assert_eq!(world.run(61, 67), 0, "what was announced before is announced again");
+    assert_eq!(world.run(68, 68), 1);
+    assert_eq!(world.state_of(0), "deleted");
+}
+
+#[test]
+fn an_operator_may_delete_by_name_what_was_adopted() {
+    let mut world = mk_adopted();
+    world.policy.base.adopt_inactive = false;
+    world.run(1, 40);
+    let ticket = ordered(&world, day(40), Action::Delete);
+    assert!(ticket.is_ok(), "{ticket:?}");
+}
+
+#[test]
+fn a_deactivation_that_shows_late_is_ours_whatever_became_of_its_hold() {
+    for release in [false, true] {
+        let mut world = mk_unclear();
+        let (by, reason) = ("ada".to_owned(), "looking".to_owned());
+        let event = if release {
+            KeyEvent::HoldReleased { by, reason }
+        } else {
+            KeyEvent::HoldPlaced { by, reason, until: None }
+        };
+        world.happen(hours(7 * 24 + 1), 0, event);
+        world.sweep(hours(7 * 24 + 2));
+        world.keys[0].status = KeyStatus::Inactive;
+        world.sweep(hours(7 * 24 + 8));
+        assert_eq!(origin(&world), DeactivatedBy::Keysweep, "release: {release}");
+        let undo = ordered(&world, hours(7 * 24 + 9), Action::Reactivate);
+        assert!(undo.is_ok(), "release: {release}: {undo:?}");
+    }
+}
+
+#[test]
+fn what_turns_inactive_days_after_an_unclear_deactivation_can_be_undone_and_is_not_deleted() {
+    let mut world = mk_unclear();
+    world.run(7, 9);
+    world.keys[0].status = KeyStatus::Inactive;
+    assert_eq!(world.run(10, 60), 0);
+    assert_eq!(origin(&world), DeactivatedBy::External);
+}
+
+#[test]
+fn a_key_that_is_no_longer_stale_by_the_policy_is_not_deleted() {
+    let mut world = mk_world(Mode::Delete);
+    assert_eq!(world.run(0, 7), 1);
+    let [unused, never_used] = [world.policy.base.unused_after, world.policy.base.never_used_after];
+    (world.policy.base.unused_after, world.policy.base.never_used_after) = (days(4000), days(4000));
+    assert_eq!(world.run(8, 60), 0);
+    assert_eq!(world.state_of(0), "deactivated");
+    (world.policy.base.unused_after, world.policy.base.never_used_after) = (unused, never_used);
+    assert_eq!(world.run(61, 67), 0, "what was announced before is announced again");
+    assert_eq!(world.run(68, 68), 1);
+}
