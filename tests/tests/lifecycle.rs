@@ -182,11 +182,11 @@ async fn raising_the_mode_needs_a_fresh_notice_for_what_it_makes_due() {
     company.days(&engine, 8).await;
     assert_eq!(company.status(&key), "Inactive");
     company.configure(&DELETE.replace("\"delete\"", "\"deactivate\""));
-    engine.replace_config(company.config().into());
+    engine.replace_config(company.config().into()).await;
     company.days(&engine, 20).await;
     assert_eq!(company.status(&key), "Inactive", "deactivate deletes nothing");
     company.configure(DELETE);
-    engine.replace_config(company.config().into());
+    engine.replace_config(company.config().into()).await;
     company.days(&engine, 7).await;
     assert_eq!(company.status(&key), "Inactive", "grace is long over, and the new notice runs");
     company.days(&engine, 1).await;

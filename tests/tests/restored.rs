@@ -230,7 +230,7 @@ async fn a_backup_that_fails_is_tried_again_soon_and_stops_nothing() {
     // Switched off while it runs: nothing is made any more, and nothing has an age.
     let mut config = company.config();
     config.backup = None;
-    engine.replace_config(Arc::new(config));
+    engine.replace_config(Arc::new(config)).await;
     pass(3 * DAY).await;
     assert_eq!((names(&there).len(), gauge(&engine)), (1, None));
     engine.stopping().cancel();

@@ -205,6 +205,55 @@ async fn a_change_by_name_works_before_any_sweep_where_rules_read_the_account() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_order_hears_the_tags_of_the_account_anew_and_waits_where_they_cannot_be_read() {
+    let rules = format!(
+        "{DELETE}\n[[policy.exempt]]\nmatch = {{ account_tags = {{ stage = \"prod\" }} }}\nreason = \"prod\"\nuntil = \
+         \"2099-01-01\"\n"
+    );
+    let company = Company::new(&rules);
+    company.account(PROD);
+    let key = company.stale_user(PROD, "svc-old", 200).keys[0].clone();
+    let engine = company.begin().await;
+    company.sim.tag_account(PROD, "stage", "prod");
+    // Longer than organization.refresh, and no sweep comes.
+    tokio::time::advance(DAY).await;
+    let denied = company.sim.fault(Rule::new(Fault::AccessDenied).action("organizations:*"));
+    let (done, why) = decide(&engine, &key, Decision::Deactivate).await;
+    assert!(!done && why.contains("tags"), "{why}");
+    company.sim.remove_fault(denied);
+    let (done, why) = decide(&engine, &key, Decision::Deactivate).await;
+    assert!(!done && why.contains("exempt"), "{why}");
+    assert_eq!(company.by_keysweep().count(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_order_changes_nothing_in_an_account_that_is_or_was_excluded_but_for_the_undo() {
+    for admitted_again in [false, true] {
+        let mut company = Company::new(DELETE);
+        company.account(PROD);
+        company.account(OTHER);
+        let keys = ["svc-one", "svc-two"].map(|user| company.stale_user(PROD, user, 200).keys[0].clone());
+        let engine = company.begin().await;
+        let (done, why) = decide(&engine, &keys[0], Decision::Deactivate).await;
+        assert!(done, "{why}");
+        let admitting = Arc::new(company.config());
+        company.configure(&format!("{DELETE}\n[organization]\nexclude_accounts = [\"{PROD}\"]\n"));
+        engine.replace_config(Arc::new(company.config())).await;
+        if admitted_again {
+            // The last sweep has left it out, and none has looked at it since.
+            swept(&engine).await;
+            engine.replace_config(admitting).await;
+        }
+        let (done, why) = decide(&engine, &keys[1], Decision::Deactivate).await;
+        assert!(!done, "{why}");
+        assert!(why.contains("excluded"), "{why}");
+        assert_eq!(company.status(&keys[1]), "Active");
+        let (done, why) = decide(&engine, &keys[0], Decision::Reactivate).await;
+        assert!(done, "{why}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_user_that_was_renamed_is_met_once_and_not_under_either_name() {
     for source in ["report", "live"] {
         let company = Company::new(&DELETE.replace("[scan]", &format!("[scan]\nsource = \"{source}\"")));
@@ -242,7 +291,7 @@ async fn an_account_that_a_reload_excludes_during_a_sweep_is_not_changed() {
     let mut sweep = Box::pin(swept(&engine));
     company.sim.fault(Rule::new(Fault::LateAnswer(Duration::from_secs(2))).action("iam:ListAccessKeys"));
     until_called(&company, PROD, "iam:ListAccessKeys", calls + 2, &mut sweep).await;
-    engine.replace_config(excluding);
+    engine.replace_config(excluding).await;
     sweep.await;
     assert_eq!(company.changes(), Vec::<String>::new());
     assert_eq!(company.status(&key), "Active");
@@ -262,7 +311,7 @@ async fn a_reload_during_the_scan_lets_no_change_through_that_the_old_one_planne
     company.sim.fault(Rule::new(Fault::LateAnswer(Duration::from_secs(2))).action("iam:ListAccessKeys"));
     let mut sweep = Box::pin(swept(&engine));
     until_called(&company, PROD, "iam:ListAccessKeys", calls + 1, &mut sweep).await;
-    engine.replace_config(excluding);
+    engine.replace_config(excluding).await;
     sweep.await;
     assert_eq!(company.changes(), Vec::<String>::new());
 }

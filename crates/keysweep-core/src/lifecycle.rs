@@ -214,7 +214,8 @@ pub struct Gone {
 pub enum DeactivatedBy {
     /// keysweep.
     Keysweep,
-    /// Somebody else; taken over under `adopt_inactive`.
+    /// Somebody else, or a change of keysweep's own whose fate was never told. It is deleted under `adopt_inactive`
+    /// alone, and can be undone in any case.
     External,
 }
 

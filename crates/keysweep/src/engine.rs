@@ -114,13 +114,18 @@ impl Engine {
         Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Puts another configuration in force. What was read under the old one is read again.
-    pub fn replace_config(&self, config: Arc<Config>) {
+    /// Puts another configuration in force, and waits for what the old one has sent: when this returns, none of its
+    /// changes begins any more or is under way. What was read under it is read again.
+    pub async fn replace_config(&self, config: Arc<Config>) {
+        // Who holds the door writes an intent under the old one; whoever comes after us finds the new one.
+        let door = self.changes.door.lock().await;
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
         *self.aws.write().unwrap_or_else(PoisonError::into_inner) = Arc::default();
         *self.organization.lock().unwrap_or_else(PoisonError::into_inner) = Arc::default();
+        drop(door);
         self.config_replaced.notify_one();
         self.request_sweep();
+        self.changes.drained().await;
     }
 
     /// Waits until another configuration is put in force. One task can wait.

@@ -98,6 +98,8 @@ struct Inner {
     intents: BTreeMap<(String, &'static str), u64>,
     sent: BTreeMap<(String, &'static str), u64>,
     applied: Vec<Applied>,
+    /// Keys that keysweep has deactivated at any time.
+    deactivated: BTreeSet<String>,
     /// Whether the last call of that change was answered clearly.
     answered: BTreeMap<(String, &'static str), bool>,
     /// Keys that became unclear since somebody looked.
@@ -155,6 +157,7 @@ impl Oracle {
             intents: BTreeMap::new(),
             sent: BTreeMap::new(),
             applied: Vec::new(),
+            deactivated: BTreeSet::new(),
             answered: BTreeMap::new(),
             unclear: BTreeSet::new(),
             noticed: BTreeMap::new(),

@@ -175,7 +175,7 @@ pub(super) async fn operator(shared: &mut Shared, engine: &Engine, rng: &mut Cha
             "resets the breaker"
         }
         (7, _) => {
-            change_rules(shared, engine, rng);
+            change_rules(shared, engine, rng).await;
             "changes the configuration"
         }
         (8..13, _) => {
@@ -286,9 +286,10 @@ async fn reset_breaker(engine: &Engine) {
     }
 }
 
-fn change_rules(shared: &mut Shared, engine: &Engine, rng: &mut ChaCha8Rng) {
+async fn change_rules(shared: &mut Shared, engine: &Engine, rng: &mut ChaCha8Rng) {
     let mut rules = shared.oracle.rules();
-    match rng.random_range(0..6) {
+    match rng.random_range(0..7) {
+        6 => rules.adopt_inactive = !rules.adopt_inactive,
         0 => rules.unused_after = rng.random_range(3..20),
         1 => rules.never_used_after = rng.random_range(3..20),
         2 => {
@@ -299,7 +300,7 @@ fn change_rules(shared: &mut Shared, engine: &Engine, rng: &mut ChaCha8Rng) {
         _ => rules.notice = rng.random_range(1..4),
     }
     let config = shared.configuration(&rules);
-    engine.replace_config(std::sync::Arc::new(config));
+    engine.replace_config(std::sync::Arc::new(config)).await;
     shared.oracle.rules_changed(rules);
 }
 

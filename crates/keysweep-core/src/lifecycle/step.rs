@@ -113,11 +113,8 @@ fn flagged(mut data: Flagged, when: When, event: &KeyEvent) -> Step {
             return stay(State::Active);
         }
         KeyEvent::Adopted { last_use, sighting } => {
-            let sent = data.setback.as_ref().filter(|setback| unclear(setback));
-            let ours =
-                sent.and_then(|s| s.at.checked_add(UNCLEAR_HOLD).ok()).is_some_and(|until| when.at <= until);
             return stay(State::Deactivated(Deactivated {
-                origin: if ours { DeactivatedBy::Keysweep } else { DeactivatedBy::External },
+                origin: DeactivatedBy::External,
                 since: when.at,
                 finding: data.finding,
                 last_use: last_use.clone(),

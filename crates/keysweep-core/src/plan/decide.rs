@@ -411,7 +411,7 @@ impl Look<'_> {
         let ordered = self.by == By::Operator(Action::Delete);
         let theirs = data.origin == DeactivatedBy::External && !self.terms_or_base().adopt_inactive;
         let why = if theirs {
-            "it was not keysweep that set it Inactive, and adopt_inactive is off"
+            "it is not sure that keysweep set it Inactive, and adopt_inactive is off"
         } else if !self.finding.is_some_and(Finding::is_stale) {
             "it is not stale by the policy in force"
         } else {

@@ -33,6 +33,11 @@ pub(super) fn restrained(context: &Context<'_>, record: &Record, action: Action,
         return Ok(());
     }
     let stop = |reason, why: String| Err(Wait { action, reason, why, until: None });
+    // Where a scan failed the fresh look decides; these are left alone.
+    let reach = context.state.account(record.identity.account).map(|account| &account.reach);
+    if let Some(away) = reach.filter(|reach| matches!(reach, Reach::Skipped { .. } | Reach::Left { .. })) {
+        return stop(Reason::Recheck, away.out_of_reach().unwrap_or_default());
+    }
     if let Some(pause) = &control.paused
         && !(planted!(PauseSparesDue) && record.due.as_ref().is_some_and(|due| due.since <= pause.since))
     {

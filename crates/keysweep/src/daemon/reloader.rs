@@ -98,7 +98,7 @@ impl Reloader {
                     self.seen = Some(Seen::Content(identity.fingerprint()));
                     live.replace(identity);
                 }
-                self.engine.replace_config(Arc::new(config));
+                self.engine.replace_config(Arc::new(config)).await;
                 self.engine.metrics().config_loaded(now, true);
                 tracing::info!(by, "configuration reloaded");
                 let told = introduce(&self.engine, self.http, self.tls.as_deref());

@@ -19,7 +19,7 @@ use keysweep_core::ticket::{Action, Origin, Ticket, Warrant};
 use tracing::Instrument as _;
 
 use super::account::in_words;
-use super::organization::{access, account_facts};
+use super::organization::{access, account_facts, is_ours};
 use super::outcome::{Change, failed_before, mk_entry};
 use super::reread::{Fresh, RereadError, reread};
 use crate::config::Config;
@@ -164,6 +164,11 @@ async fn make_ready(
         return Err(not_sent(action, Reason::Recheck, "the record is not there any more"));
     };
     let account = account_facts(engine, aws, &config, identity.account, action).await;
+    if action != Action::Reactivate {
+        let excluded =
+            |why| not_sent(action, Reason::Recheck, format!("account {}: {why}", identity.account));
+        is_ours(&account, &config).map_err(excluded)?;
+    }
     let open = || aws.reader(identity.account, access(&config, &account));
     let mut reader = open().await.map_err(|fault| not_sent(action, Reason::Unknown, in_words(&fault)))?;
     let mut fresh = reread(&reader, &record, engine.clock(), config.scan.interval).await;

@@ -127,15 +127,14 @@ impl Listing<'_> {
         let Inputs { aws, config, clock, cache, .. } = self.inputs;
         let settings = &config.organization;
         let management = aws.management_account().await.map_err(OrganizationError::List)?;
-        let chooses_by_ou = !settings.include_ous.is_empty() || !settings.exclude_ous.is_empty();
-        let tree = if chooses_by_ou || config.policy.reads_ous() {
+        let tree = if chooses_by_ou(config) || config.policy.reads_ous() {
             Some(cache.tree(aws, clock, settings.refresh).await)
         } else {
             None
         };
         let tree = match tree {
             // Whom to scan is not guessed.
-            Some(Err(fault)) if chooses_by_ou => return Err(OrganizationError::Tree(fault)),
+            Some(Err(fault)) if chooses_by_ou(config) => return Err(OrganizationError::Tree(fault)),
             tree => tree,
         };
         let (mut pages, mut there) = (aws.accounts(), HashSet::new());
@@ -194,13 +193,32 @@ pub(super) async fn look_up(
         ManagementAccount::Direct => aws.caller().await.ok().map(|caller| caller.account),
     };
     let mut account = mk_account(id, String::new(), String::new(), management == Some(id));
-    if for_rules && settings.accounts.is_empty() && config.policy.reads_ous() {
-        account.ous = Some(above(&cache.tree(aws, clock, settings.refresh).await, id));
-    }
-    if for_rules && config.policy.reads_account_tags() {
-        account.tags = Some(cache.account_tags(aws, clock, settings.refresh, id).await);
+    if for_rules {
+        read_for_rules(aws, config, clock, cache, &mut account).await;
     }
     account
+}
+
+/// Reads what rules and the choice of accounts ask of Organizations, if it was not read within
+/// `organization.refresh`. What cannot be read is unknown, whatever it was before.
+async fn read_for_rules(
+    aws: &Aws,
+    config: &Config,
+    clock: &Clock,
+    cache: &OrganizationCache,
+    account: &mut AccountFacts,
+) {
+    let settings = &config.organization;
+    if settings.accounts.is_empty() && (config.policy.reads_ous() || chooses_by_ou(config)) {
+        account.ous = Some(above(&cache.tree(aws, clock, settings.refresh).await, account.id));
+    }
+    if config.policy.reads_account_tags() {
+        account.tags = Some(cache.account_tags(aws, clock, settings.refresh, account.id).await);
+    }
+}
+
+fn chooses_by_ou(config: &Config) -> bool {
+    !config.organization.include_ous.is_empty() || !config.organization.exclude_ous.is_empty()
 }
 
 pub(crate) fn mk_account(id: AccountId, name: String, email: String, management: bool) -> AccountFacts {
@@ -234,6 +252,21 @@ pub(crate) fn visit(account: &AccountFacts, state: &AccountState, config: &Confi
         ManagementAccount::Direct if account.management => Ok(Access::Direct),
         ManagementAccount::Skip | ManagementAccount::Direct | ManagementAccount::Assume => Ok(Access::Assume),
     }
+}
+
+/// Whether this configuration has changes made in an account at all.
+///
+/// # Errors
+/// Why not.
+pub(super) fn is_ours(account: &AccountFacts, config: &Config) -> Result<(), String> {
+    let settings = &config.organization;
+    if settings.accounts.is_empty() {
+        return visit(account, &AccountState::Active, config).map(drop);
+    }
+    if settings.exclude_accounts.contains(&account.id) {
+        return Err("excluded by organization.exclude_accounts".into());
+    }
+    if settings.accounts.contains(&account.id) { Ok(()) } else { Err("not in organization.accounts".into()) }
 }
 
 /// How an account was entered in the last sweep is not remembered: it follows from the configuration.
@@ -282,7 +315,8 @@ impl OrganizationCache {
     }
 }
 
-/// The account as the last sweep saw it; where this process has made none, as it is looked up alone.
+/// The account as the last sweep saw it; where this process has made none, as it is looked up alone. A sweep may be long
+/// ago, so that what rules read is read again where it is older than they may rely on; no rule stands before an undo.
 pub(super) async fn account_facts(
     engine: &Engine,
     aws: &Aws,
@@ -293,12 +327,14 @@ pub(super) async fn account_facts(
     let latest = engine.latest();
     let seen =
         latest.as_ref().and_then(|l| l.collection.accounts.iter().find(|(account, _)| account.id == id));
-    match seen {
-        Some((account, _)) => account.clone(),
-        // No rule stands before an undo.
-        None => {
-            let for_rules = action != Action::Reactivate;
-            look_up(aws, config, engine.clock(), &engine.organization(), id, for_rules).await
+    let (clock, cache, for_rules) = (engine.clock(), engine.organization(), action != Action::Reactivate);
+    match seen.map(|(account, _)| account.clone()) {
+        Some(mut account) => {
+            if for_rules {
+                read_for_rules(aws, config, clock, &cache, &mut account).await;
+            }
+            account
         }
+        None => look_up(aws, config, clock, &cache, id, for_rules).await,
     }
 }

@@ -126,8 +126,15 @@ impl Inner {
                 return Err(("P3", format!("it was watched for {watched:#} of {} hours", rules.grace_hours)));
             }
         }
-        if case.action == DEACTIVATE {
+        if case.action == DEACTIVATE || !case.ordered {
             self.stale(case, rules)?;
+        }
+        if case.action == DELETE
+            && !case.ordered
+            && !rules.adopt_inactive
+            && !self.deactivated.contains(case.key)
+        {
+            return Err(("lifecycle", "it was never keysweep that deactivated it".into()));
         }
         Ok(())
     }
@@ -249,6 +256,7 @@ impl Inner {
             self.noticed.remove(key);
         } else {
             self.applied.push(Applied { at, account: account.into(), action });
+            self.deactivated.insert(key.into());
         }
     }
 
