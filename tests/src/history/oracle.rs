@@ -63,8 +63,8 @@ struct Held {
 
 struct Inner {
     rules: Rules,
-    /// The rules before, and until when a call may still rest on them.
-    before: Option<(Rules, Timestamp)>,
+    /// The rules before, oldest first, and until when a call may still rest on them.
+    before: Vec<(Rules, Timestamp)>,
     life: u64,
     fuse: Option<CallFuse>,
     seen: Seen,
@@ -134,7 +134,7 @@ impl Oracle {
     pub(super) fn new(sim: Sim, time: TrueTime, death: Death, disk: PowerDisk, rules: Rules) -> Self {
         let inner = Inner {
             rules,
-            before: None,
+            before: Vec::new(),
             life: 0,
             fuse: None,
             seen: Seen::default(),
@@ -202,7 +202,7 @@ impl Oracle {
         let until = self.time.now() + SignedDuration::from_secs(30);
         let mut inner = self.locked();
         let before = std::mem::replace(&mut inner.rules, rules);
-        inner.before = Some((before, until));
+        inner.before.push((before, until));
     }
 
     pub(super) fn life_began(&self) {
@@ -349,11 +349,19 @@ impl Inner {
     }
 
     /// The longest span between two looks that counts.
-    fn longest_span(&self) -> SignedDuration {
-        let now = self.rules.interval();
-        let before = self.before.as_ref().map_or(now, |(rules, _)| rules.interval());
+    fn longest_span(&self, now: Timestamp) -> SignedDuration {
+        // Between two sightings the rules may have changed more than once.
+        let before = self.before_within(now, SignedDuration::from_hours(72)).map(Rules::interval).max();
         // And a little, as a look takes time.
-        now.max(before) * 2 + SignedDuration::from_mins(20)
+        self.rules.interval().max(before.unwrap_or_default()) * 2 + SignedDuration::from_mins(20)
+    }
+
+    /// The rules that were in force within this span, besides those that are.
+    fn before_within(&self, now: Timestamp, span: SignedDuration) -> impl Iterator<Item = &Rules> {
+        self.before
+            .iter()
+            .filter(move |(_, until)| now.duration_since(*until) <= span)
+            .map(|(rules, _)| rules)
     }
 }
 
@@ -420,7 +428,7 @@ impl Watcher for Oracle {
         let answer = answer.filter(|text| text.trim_end().ends_with("Response>"));
         match call.action {
             "iam:ListAccessKeys" => {
-                let most = inner.longest_span();
+                let most = inner.longest_span(now);
                 let (life, awake) = (inner.life, self.time.awake());
                 let keys = inner.seen.listed(user_of(call), now, call.param("Marker"), answer);
                 for key in keys.into_iter().flatten() {

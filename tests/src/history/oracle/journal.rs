@@ -169,7 +169,8 @@ impl Inner {
             "flagged" => self.flagged_rightly(now, line),
             "deactivated" => self.deactivated_indeed(sim, now, key),
             "refused" => self.refused_indeed(key, text(line, "action")),
-            "cleared" => self.cleared(sim, now, key),
+            // Whom AWS showed Inactive may be Active again by now.
+            "cleared" if text(line, "why") != "inactive_elsewhere" => self.cleared(sim, now, key),
             "absent" => self.absent(sim, key),
             "last_use_moved" => {
                 let why = "its last use moved after its deactivation";
@@ -220,7 +221,7 @@ impl Inner {
         let idle = now.duration_since(idle_since);
         let short = |rules: &crate::history::rules::Rules| idle < rules.threshold(user, used.is_some());
         if short(&self.rules)
-            && self.before.as_ref().is_none_or(|(before, _)| short(before))
+            && self.before_within(now, SignedDuration::from_hours(24)).all(short)
             && self.clock_is_right
         {
             self.broken("P2", format!("{} was flagged, idle for {idle:#}", text(line, "access_key_id")));
@@ -271,7 +272,7 @@ impl Inner {
         let covered = idle > rules.threshold(&truth.user_name, used.is_some()) + two_days;
         // Used since it was flagged, and then idle again for as long: it begins anew.
         let moved = self.flagged.get(key).is_none_or(|then| *then != used);
-        if covered && !moved && truth.status == "Active" && self.before.is_none() {
+        if covered && !moved && truth.status == "Active" && self.before.is_empty() {
             self.broken("P9", format!("{key} was cleared, and it is idle for {idle:#}"));
         }
     }

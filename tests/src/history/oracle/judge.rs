@@ -84,8 +84,8 @@ impl Inner {
     fn judge_change(&self, case: &Case<'_>, off: SignedDuration) -> Verdict {
         let by_rules = |rules: &Rules| self.permitted(case, rules);
         let permitted = by_rules(&self.rules);
-        let old = self.before.as_ref().filter(|(_, until)| case.now <= *until).map(|(rules, _)| rules);
-        if let (Err(broken), true) = (&permitted, old.is_none_or(|old| by_rules(old).is_err())) {
+        let mut old = self.before.iter().filter(|(_, until)| case.now <= *until).map(|(rules, _)| rules);
+        if let (Err(broken), true) = (&permitted, old.all(|old| by_rules(old).is_err())) {
             return Err(broken.clone());
         }
         self.unrestrained(case, off)?;
