@@ -252,8 +252,12 @@ fn scanned(state: &State, account: &AccountFacts, scan: &AccountScan) -> Body {
     };
     let inactive: BTreeSet<AccessKeyId> =
         scan.keys.iter().filter(inactive).map(|key| key.key.clone()).collect();
-    let unknown =
-        scan.keys.iter().filter(|key| key.last_use.known().is_none()).count() + scan.unread_users.len();
+    // What nobody needs is not read, and is nothing that is missing.
+    let missing = |why: Option<&str>| why.is_some_and(|why| !why.starts_with(user::NOT_READ));
+    let waits = |key: &&keysweep_core::facts::KeyFacts| {
+        missing(key.last_use.why_unknown()) || missing(key.user_id.why_unknown())
+    };
+    let unknown = scan.keys.iter().filter(waits).count() + scan.unread_users.len();
     Body::AccountScanned {
         account: account.id,
         name: account.name.clone(),

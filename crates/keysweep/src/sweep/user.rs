@@ -160,7 +160,7 @@ impl<'a> Users<'a> {
                 Some(last_use) => (Fact::Known(last_use), Source::Report),
                 None if worth_deciding || look.all_keys => (self.last_use(key, name).await, Source::Live),
                 None => {
-                    (Fact::Unknown("not read: the key is too young to be a finding".into()), Source::Report)
+                    (Fact::Unknown(format!("{NOT_READ}the key is too young to be a finding")), Source::Report)
                 }
             };
             let (user_id, path, tags) = identity(user.as_ref(), record_of(key), row);
@@ -193,6 +193,9 @@ impl<'a> Users<'a> {
     }
 }
 
+/// How the reason begins why something is unknown that nobody needs.
+pub(super) const NOT_READ: &str = "not read: ";
+
 type Identity = (Fact<UserId>, Fact<String>, Fact<BTreeMap<String, String>>);
 
 /// Who the user of a key is, from `GetUser` if it was asked, else from the record and the report.
@@ -211,7 +214,7 @@ fn identity(
             (Fact::Unknown(why.clone()), Fact::Unknown(why.clone()), Fact::Unknown(why.clone()))
         }
         None => {
-            let not_read = || "not read: no rule reads it".to_owned();
+            let not_read = || format!("{NOT_READ}no rule reads it");
             let user_id = record.map(|record| record.identity.user_id.clone());
             let path = row.map(|row| row.path.clone());
             (
