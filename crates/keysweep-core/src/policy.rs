@@ -6,7 +6,7 @@
 mod matching;
 mod window;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::civil::Date;
@@ -15,7 +15,7 @@ use jiff::{Timestamp, ToSpan};
 use serde::{Deserialize, Serialize};
 
 pub use self::matching::{Match, Subject};
-pub use self::window::{Hours, ParseHoursError, Window};
+pub use self::window::{DayOfWeek, Hours, ParseHoursError, Window};
 use crate::facts::AccountFacts;
 use crate::ids::UserName;
 use crate::planted;
@@ -139,8 +139,12 @@ terms! {
     hold_after_denial: Duration,
     /// Whether keys found Inactive are taken over, to be deleted after the same grace.
     adopt_inactive: bool,
-    /// When changes may start.
-    window: Window,
+    /// Days on which changes may start; empty for every day.
+    days: BTreeSet<DayOfWeek>,
+    /// Hours of those days; `None` for all day.
+    hours: Option<Hours>,
+    /// Time zone of both.
+    time_zone: TimeZone,
 }
 
 impl Default for Terms {
@@ -158,12 +162,20 @@ impl Default for Terms {
             hold_after_reactivation: 30 * DAY,
             hold_after_denial: 90 * DAY,
             adopt_inactive: false,
-            window: Window::always(),
+            days: BTreeSet::new(),
+            hours: None,
+            time_zone: TimeZone::UTC,
         }
     }
 }
 
 impl Terms {
+    /// When changes may start.
+    #[must_use]
+    pub fn window(&self) -> Window {
+        Window { days: self.days.clone(), hours: self.hours, time_zone: self.time_zone.clone() }
+    }
+
     /// The shortest idle time or age at which a key could be a finding under these terms.
     #[must_use]
     pub fn lowest_threshold(&self) -> Duration {
@@ -364,6 +376,19 @@ impl Policy {
             idle.into_iter().flatten().min().unwrap_or(Duration::MAX)
         });
         patched.chain([self.base.lowest_threshold()]).min().unwrap_or(Duration::ZERO)
+    }
+
+    /// The windows of the policy, of each override alone, and of all together: when it is worth looking.
+    pub fn windows(&self) -> impl Iterator<Item = Window> {
+        let laid = |patches: &[Override]| {
+            let mut terms = self.base.clone();
+            for (index, rule) in patches.iter().enumerate() {
+                rule.terms.lay_over(&mut terms, &mut BTreeMap::new(), &Rule::Override(index + 1));
+            }
+            terms.window()
+        };
+        let alone = self.overrides.chunks(1).map(laid);
+        [self.base.window(), laid(&self.overrides)].into_iter().chain(alone)
     }
 
     /// The strongest mode that any rule could set for a key of this account.

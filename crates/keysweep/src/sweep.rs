@@ -341,9 +341,7 @@ fn as_u64(count: usize) -> u64 {
 pub fn until_next(engine: &Engine, took: Duration) -> Duration {
     let (config, clock) = (engine.config(), engine.clock());
     let now = clock.now();
-    let windows = std::iter::once(&config.policy.base.window)
-        .chain(config.policy.overrides.iter().filter_map(|rule| rule.terms.window.as_ref()));
-    let opening = windows.filter_map(|window| window.next_opening(now)).min();
+    let opening = config.policy.windows().filter_map(|window| window.next_opening(now)).min();
     let opening = opening.and_then(|at| Duration::try_from(at.duration_since(now)).ok());
     let rest = clock.operational_span(config.scan.interval).saturating_sub(took);
     opening.map_or(rest, |opening| rest.min(clock.operational_span(opening)))

@@ -230,6 +230,9 @@ impl Oracle {
         inner.failed.clear();
         inner.deactivated_at.clear();
         inner.unsettled.clear();
+        // An old copy may have the breaker open: until it is reset, nothing is known of it.
+        inner.tripped = true;
+        inner.newly_due = 0;
         inner.memory_lost = true;
     }
 

@@ -311,8 +311,13 @@ async fn undo(shared: &Shared, engine: &Engine, rng: &mut ChaCha8Rng) {
     let Some(key) = pick(rng, &ours).cloned() else { return };
     let Some(truth) = sim.key(&key) else { return };
     let request = Request::KeysShow { key: key.clone() };
+    // A key that was made again under the same ID right before the change is another than the recorded one.
+    let created = truth.created.to_string();
     let known = matches!(engine.answer("alice", request).await, Reply::Key(document)
-        if serde_json::to_value(&document).is_ok_and(|document| document.pointer("/record/state").is_some_and(|state| state == "deactivated")));
+    if serde_json::to_value(&document).is_ok_and(|document| {
+        let is = |path: &str, value: &str| document.pointer(path).is_some_and(|found| found == value);
+        is("/record/state", "deactivated") && is("/record/created_at", &created) && is("/record/user_id", &truth.user_id)
+    }));
     let well = rng.random_bool(0.7);
     if well {
         sim.clear_faults();

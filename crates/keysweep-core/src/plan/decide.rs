@@ -435,7 +435,7 @@ impl Look<'_> {
         if !ordered && record.due.as_ref().is_none_or(|due| due.action != action) {
             return One::Event(KeyEvent::BecameDue { action });
         }
-        let window = &self.terms_or_base().window;
+        let window = self.terms_or_base().window();
         if !ordered && !planted!(WindowIgnored) && !window.is_open(self.context.now) {
             let opens = window.next_opening(self.context.now);
             return later(action, Reason::Window, "the window is closed", opens);

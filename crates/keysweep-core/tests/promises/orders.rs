@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use keysweep_core::lifecycle::KeyEvent;
 use keysweep_core::plan::{self, Reason, Refusal};
-use keysweep_core::policy::{ApprovalFor, Mode, Window};
+use keysweep_core::policy::{ApprovalFor, Mode};
 use keysweep_core::state::Body;
 use keysweep_core::ticket::{Action, Warrant};
 
@@ -34,7 +34,7 @@ fn reason(result: Result<Warrant, Refusal>) -> Reason {
 #[test]
 fn an_order_needs_neither_mode_nor_notice_nor_window() {
     let mut world = mk_world();
-    world.policy.base.window = Window { hours: Some("03:00-04:00".parse().unwrap()), ..Window::always() };
+    world.policy.base.hours = Some("03:00-04:00".parse().unwrap());
     let warrant = order(&world, 1, Action::Deactivate).unwrap();
     assert_eq!(warrant.identity().key, mk_key_id(0));
     world.carry_out(day(1), &warrant);

@@ -197,7 +197,7 @@ fn a_key_with_an_open_undo_is_not_deleted() {
 #[test]
 fn a_closed_window_waits_for_its_opening() {
     let mut world = mk_world(Mode::Deactivate);
-    world.policy.base.window.hours = Some("09:00-16:00".parse().unwrap());
+    world.policy.base.hours = Some("09:00-16:00".parse().unwrap());
     world.run(0, 6);
     let plan = world.sweep(day(7));
     let Next::Wait(wait) = &plan.keys[0].next else { panic!() };

@@ -153,7 +153,7 @@ proptest! {
             prop_assert!(control.paused.is_none() && control.breaker.is_none());
             prop_assert!(!parked.contains(&facts.account));
             prop_assert!(facts.last_use.known().is_some() && facts.user_id.known().is_some());
-            prop_assert!(terms.window.is_open(hours(NOW)));
+            prop_assert!(terms.window().is_open(hours(NOW)));
             let period = SignedDuration::try_from(terms.notice).unwrap();
             let (notice, approval) = match &record.state {
                 KeyState::Flagged(data) => {

@@ -142,6 +142,6 @@ fn a_ticket_of_a_record_that_changed_is_refused() {
 #[test]
 fn a_window_that_closed_meanwhile_is_refused() {
     let (mut world, ticket) = mk_due();
-    world.policy.base.window.hours = Some("09:00-16:00".parse().unwrap());
+    world.policy.base.hours = Some("09:00-16:00".parse().unwrap());
     assert_eq!(world.recheck(day(7), ticket).unwrap_err().wait.reason, Reason::Window);
 }

@@ -93,7 +93,7 @@ fn policies() -> impl Strategy<Value = Policy> {
             base.adopt_inactive = adopt;
             base.hold_after_reactivation = days(hold);
             if hours {
-                base.window.hours = Some("05:00-19:00".parse().unwrap());
+                base.hours = Some("05:00-19:00".parse().unwrap());
             }
             let (by_path, by_tag, by_user, other_mode) = rules;
             if by_path {

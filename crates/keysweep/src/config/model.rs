@@ -115,8 +115,8 @@ pub struct OrganizationSection {
     pub exclude_ous: Vec<String>,
     /// IDs of accounts that are left out.
     pub exclude_accounts: Vec<String>,
-    /// The management account: "skip", "direct" (read with keysweep's own credentials) or "assume" (it has the
-    /// roles too).
+    /// The management account: "skip", "direct" (entered with keysweep's own credentials, for changes too) or "assume"
+    /// (it has the roles too).
     pub management_account: ManagementAccount,
     /// How long OUs and account tags, once read, are believed.
     pub refresh: Period,

@@ -128,9 +128,7 @@ fn limits(config: &Config) -> String {
 fn next(config: &Config, records: usize, swept: bool) -> String {
     let interval = Period::from(config.scan.interval);
     let policy = &config.policy;
-    let windows = std::iter::once(&policy.base.window)
-        .chain(policy.overrides.iter().filter_map(|rule| rule.terms.window.as_ref()));
-    let opens = windows.into_iter().any(|window| !window.days.is_empty() || window.hours.is_some());
+    let opens = policy.windows().any(|window| !window.days.is_empty() || window.hours.is_some());
     let opening = if opens { " and when a window opens" } else { "" };
     let known =
         if swept { format!("records of {}", counted(records, "key")) } else { "no sweep yet".to_owned() };

@@ -8,7 +8,7 @@ use keysweep_core::ids::AccessKeyId;
 use keysweep_core::lifecycle::{Approval, Hold, KeyEvent, Record, State};
 use keysweep_core::plan::{newly_due, ordered};
 use keysweep_core::planted;
-use keysweep_core::policy::{Subject, Terms};
+use keysweep_core::policy::Subject;
 use keysweep_core::state::{Body, TripReason};
 use keysweep_core::ticket::Action;
 use keysweep_store::AppendError;
@@ -75,7 +75,7 @@ impl Engine {
             Decision::Deny => match asked(&record) {
                 Some(Approval { action, .. }) => {
                     let action = *action;
-                    let hold_until = after(now, self.terms_of(&record).hold_after_denial);
+                    let hold_until = after(now, self.hold_after_denial(&record));
                     let event = KeyEvent::Denied { action, by, reason, hold_until };
                     let inactive = match action {
                         Action::Delete => format!(
@@ -263,10 +263,10 @@ impl Engine {
         }
     }
 
-    /// The terms for a key as far as they can be told from the last sweep; the base policy's otherwise.
-    fn terms_of(&self, record: &Record) -> Terms {
-        let config = self.config();
-        let latest = self.latest();
+    /// How long a key is left alone whose change was denied: where the last sweep does not tell its policy, the longest
+    /// that any rule could mean.
+    fn hold_after_denial(&self, record: &Record) -> Duration {
+        let (config, latest) = (self.config(), self.latest());
         let found =
             latest.as_ref().and_then(|latest| super::show::find(&latest.collection, &record.identity.key));
         let resolved = found.and_then(|(account, facts)| {
@@ -274,7 +274,12 @@ impl Engine {
                 Subject { account, user_name: &facts.user_name, path: &facts.path, tags: &facts.tags };
             config.policy.resolve(self.clock().now(), &subject).ok()
         });
-        resolved.map_or_else(|| config.policy.base.clone(), |resolution| resolution.terms)
+        let policy = &config.policy;
+        let longest = || {
+            let rules = policy.overrides.iter().filter_map(|rule| rule.terms.hold_after_denial);
+            rules.fold(policy.base.hold_after_denial, Duration::max)
+        };
+        resolved.map_or_else(longest, |resolution| resolution.terms.hold_after_denial)
     }
 }
 

@@ -169,7 +169,11 @@ fn policy_of(
     match policy.resolve(now, &subject) {
         Ok(resolution) => {
             let terms = terms(&resolution.terms);
-            let set_by = |term: &str| resolution.origins.get(term).unwrap_or(&Rule::Base).to_string();
+            let set_by = |term: &str| {
+                let parts: &[&str] = if term == "window" { &["hours", "days", "time_zone"] } else { &[term] };
+                let rules: Vec<_> = parts.iter().filter_map(|part| resolution.origins.get(part)).collect();
+                rules.first().copied().unwrap_or(&Rule::Base).to_string()
+            };
             let mk_term =
                 |(term, value): (&str, String)| PolicyTerm { term: term.into(), value, set_by: set_by(term) };
             let exempt = resolution.exempt.map(|e| format!("{} until {}: {}", e.rule, e.until, e.reason));
@@ -184,7 +188,7 @@ fn terms(terms: &Terms) -> Vec<(&'static str, String)> {
     let period = |duration: std::time::Duration| crate::config::period::Period::from(duration).to_string();
     let approval = serde_json::to_value(terms.approval).ok();
     let approval = approval.and_then(|value| value.as_str().map(ToOwned::to_owned)).unwrap_or_default();
-    let window = match (&terms.window.hours, terms.window.days.len()) {
+    let window = match (&terms.hours, terms.days.len()) {
         (None, 0) => "always".to_owned(),
         (Some(hours), 0) => format!("{hours} every day"),
         (Some(hours), days) => format!("{hours} on {days} days a week"),

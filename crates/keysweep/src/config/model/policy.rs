@@ -71,8 +71,7 @@ terms! {
     hold_after_denial: Period = Period::days(90),
     /// Whether keys that are Inactive without keysweep's doing are taken over, to be deleted after the same grace.
     adopt_inactive: bool = false,
-    /// Days on which changes may start, such as ["mon", "tue", "wed", "thu"]; empty for every day. An override that
-    /// gives days, hours or time_zone takes those of the three that it leaves out from the policy.
+    /// Days on which changes may start, such as ["mon", "tue", "wed", "thu"]; empty for every day.
     days: Vec<Day> = Vec::new(),
     /// Hours in which changes may start, such as "09:00-16:00"; may cross midnight; empty for the whole day.
     hours: String = String::new(),

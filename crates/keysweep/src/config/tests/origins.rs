@@ -1,9 +1,11 @@
 //! What wins, and where each value comes from.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::time::Duration;
 
-use keysweep_core::policy::{DAY, Mode, Policy};
+use keysweep_core::facts::Fact;
+use keysweep_core::policy::{DAY, Mode, Policy, Subject};
 
 use super::*;
 use crate::config::{DEFAULT_FILE, Origin};
@@ -66,7 +68,7 @@ fn the_environment_speaks_texts_lists_and_numbers() {
     assert_eq!(config.aws.region, "eu-central-1");
     assert!((config.policy.limits.surge - 0.5).abs() < f64::EPSILON);
     assert!(config.policy.base.adopt_inactive);
-    assert_eq!(config.policy.base.window.days.len(), 2);
+    assert_eq!(config.policy.base.days.len(), 2);
     assert_eq!(config.policy.overrides[0].terms.grace, Some(30 * DAY));
     assert_eq!(config.data_dir, Path::new("/data"));
 }
@@ -127,11 +129,28 @@ fn an_override_takes_the_rest_of_its_window_from_the_policy() {
          [[policy.override]]\nmatch.users = [\"x\"]\nhours = \"22:00-02:00\"\n",
     )
     .unwrap();
-    let window = config.policy.overrides[0].terms.window.clone().unwrap();
-    assert_eq!(window.days, config.policy.base.window.days);
-    assert_eq!(window.time_zone, config.policy.base.window.time_zone);
-    assert_eq!(window.hours.unwrap().to_string(), "22:00-02:00");
+    let terms = &config.policy.overrides[0].terms;
+    assert_eq!((&terms.days, &terms.time_zone), (&None, &None));
+    assert_eq!(terms.hours.unwrap().unwrap().to_string(), "22:00-02:00");
     assert_eq!(config.policy.time_zone.iana_name(), Some("Europe/Berlin"));
+}
+
+#[test]
+fn overrides_lie_over_each_other_field_by_field_in_their_windows_too() {
+    let config = load_text(
+        "[[policy.override]]\nmatch.users = [\"svc-*\"]\ndays = [\"tue\"]\n\
+         [[policy.override]]\nmatch.users = [\"*\"]\nhours = \"00:00-23:59\"\n",
+    )
+    .unwrap();
+    let id = "111122223333".parse().unwrap();
+    let account = crate::sweep::mk_account(id, String::new(), String::new(), false);
+    let (name, path, tags) =
+        ("svc-old".parse().unwrap(), Fact::Known("/".into()), Fact::Known(BTreeMap::new()));
+    let subject = Subject { account: &account, user_name: &name, path: &path, tags: &tags };
+    let terms = config.policy.resolve(mk_now(), &subject).unwrap().terms;
+    let open = |at: &str| terms.window().is_open(at.parse().unwrap());
+    assert!(open("2026-11-24T12:00:00Z"), "a Tuesday");
+    assert!(!open("2026-11-22T12:00:00Z"), "a Sunday");
 }
 
 #[test]

@@ -79,7 +79,7 @@ fn the_examples_say_what_their_names_say() {
     let sentasity = load_shipped("examples/sentasity-90d.toml").policy.base;
     assert_eq!((sentasity.grace, sentasity.max_age), (7 * DAY, Some(90 * DAY)));
     let cautious = load_shipped("examples/cautious-start.toml").policy.base;
-    assert!(cautious.window.hours.is_some() && cautious.mode == Mode::Observe);
+    assert!(cautious.hours.is_some() && cautious.mode == Mode::Observe);
 }
 
 #[test]

@@ -1,13 +1,13 @@
 //! `[policy]`, `[notices]` and `[limits]`, with the rules for some keys.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::civil::{Date, Weekday};
 use jiff::tz::TimeZone;
 use keysweep_core::policy::{
-    DAY, Exemption, Hours, Limits, Match, Mode, Override, Policy, Rule, Terms, TermsPatch, Window,
+    DAY, DayOfWeek, Exemption, Hours, Limits, Match, Mode, Override, Policy, Rule, Terms, TermsPatch,
 };
 
 use super::Review;
@@ -24,7 +24,7 @@ pub(super) fn build(model: &Model, now: Timestamp, review: &mut Review) -> Polic
     let base = check.base(section, &at, review);
     let overrides = section.overrides.iter().enumerate().map(|(index, rule)| {
         let at = at.key("override").index(index);
-        check.rule(rule, section, &at, review)
+        check.rule(rule, &at, review)
     });
     let overrides = overrides.collect();
     let exemptions = section.exempt.iter().enumerate().filter_map(|(index, rule)| {
@@ -32,7 +32,7 @@ pub(super) fn build(model: &Model, now: Timestamp, review: &mut Review) -> Polic
         exemption(rule, &at, review)
     });
     let exemptions = exemptions.collect();
-    let time_zone = base.window.time_zone.clone();
+    let time_zone = base.time_zone.clone();
     let policy = Policy {
         base,
         overrides,
@@ -83,17 +83,13 @@ impl Check {
             hold_after_reactivation: section.hold_after_reactivation.get(),
             hold_after_denial: section.hold_after_denial.get(),
             adopt_inactive: section.adopt_inactive,
-            window: window(&section.days, &section.hours, &section.time_zone, at, review),
+            days: days(&section.days),
+            hours: hours(&section.hours, at, review),
+            time_zone: time_zone(&section.time_zone, at, review),
         }
     }
 
-    fn rule(
-        &self,
-        rule: &OverrideSection,
-        base: &PolicySection,
-        at: &KeyPath,
-        review: &mut Review,
-    ) -> Override {
+    fn rule(&self, rule: &OverrideSection, at: &KeyPath, review: &mut Review) -> Override {
         self.mode(rule.mode, at, review);
         for (key, period) in [
             ("unused_after", rule.unused_after.map(Period::get)),
@@ -113,13 +109,6 @@ impl Check {
                 review.positive(&at.key(key), period);
             }
         }
-        let sets_window = rule.days.is_some() || rule.hours.is_some() || rule.time_zone.is_some();
-        let window = sets_window.then(|| {
-            let days = rule.days.as_ref().unwrap_or(&base.days);
-            let hours = rule.hours.as_ref().unwrap_or(&base.hours);
-            let time_zone = rule.time_zone.as_ref().unwrap_or(&base.time_zone);
-            window(days, hours, time_zone, at, review)
-        });
         let terms = TermsPatch {
             mode: rule.mode,
             unused_after: rule.unused_after.map(Period::get),
@@ -133,7 +122,9 @@ impl Check {
             hold_after_reactivation: rule.hold_after_reactivation.map(Period::get),
             hold_after_denial: rule.hold_after_denial.map(Period::get),
             adopt_inactive: rule.adopt_inactive,
-            window,
+            days: rule.days.as_deref().map(days),
+            hours: rule.hours.as_deref().map(|text| hours(text, at, review)),
+            time_zone: rule.time_zone.as_deref().map(|name| time_zone(name, at, review)),
         };
         // Something below that is already known to be wrong was meant to be set.
         if terms == TermsPatch::default() && !review.has_mistakes_below(at) {
@@ -164,18 +155,23 @@ impl Check {
     }
 }
 
-fn window(days: &[Day], hours: &str, time_zone: &str, at: &KeyPath, review: &mut Review) -> Window {
-    let hours: Option<Hours> = if hours.is_empty() {
-        None
-    } else {
-        review.parse(&at.key("hours"), hours, "two different times such as \"09:00-16:00\"")
-    };
-    let zone = TimeZone::get(time_zone).unwrap_or_else(|_| {
+fn days(days: &[Day]) -> BTreeSet<DayOfWeek> {
+    days.iter().map(|day| Weekday::from(*day).into()).collect()
+}
+
+fn hours(hours: &str, at: &KeyPath, review: &mut Review) -> Option<Hours> {
+    if hours.is_empty() {
+        return None;
+    }
+    review.parse(&at.key("hours"), hours, "two different times such as \"09:00-16:00\"")
+}
+
+fn time_zone(name: &str, at: &KeyPath, review: &mut Review) -> TimeZone {
+    TimeZone::get(name).unwrap_or_else(|_| {
         let expected = "a name of the IANA time zone database, such as \"Europe/Berlin\"";
-        review.unexpected(&at.key("time_zone"), time_zone, expected);
+        review.unexpected(&at.key("time_zone"), name, expected);
         TimeZone::UTC
-    });
-    Window { days: days.iter().map(|day| Weekday::from(*day).into()).collect(), hours, time_zone: zone }
+    })
 }
 
 fn matches(section: &MatchSection, at: &KeyPath, review: &mut Review) -> Match {
