@@ -228,10 +228,13 @@ keys = [k for a in scanned for u in a["users"] for k in u["keys"] if k["status"]
 print(sum(datetime.fromisoformat((k["last_used_at"] or k["created_at"]).replace("Z", "+00:00")) <= since for k in keys))' <<<"$truth"
 }
 
+# The keys that AWS was asked to change, with the status that they should have.
 changes() {
     echo '{"cmd": "changes"}' >&"$aws_hears"
     local answer
-    IFS= read -r -t 30 answer <&"$aws_says" && echo "$answer"
+    IFS= read -r -t 30 answer <&"$aws_says" || return
+    "$python" -c 'import json, sys
+print(", ".join("{key} {status}".format(**change) for change in json.load(sys.stdin)["ok"]))' <<<"$answer"
 }
 
 # --- asking the daemon
@@ -299,11 +302,21 @@ for panel in json.load(sys.stdin)["panels"]:
         print(" ".join(expr.split()))'
 }
 
-# A command as the service would run it, which does not run.
+# A command as the service would run it, which does not run; as docs/INSTALL-systemd.md has it.
 as_the_service() {
-    inside systemd-run --quiet --pipe --wait --property DynamicUser=yes --property User=keysweep \
+    inside systemd-run --quiet --pipe --wait --collect --unit keysweep-command \
+        --property DynamicUser=yes --property User=keysweep \
         --property StateDirectory="keysweep keysweep-backups" --property LoadCredential=keysweep:$CREDENTIALS \
+        --setenv AWS_SHARED_CREDENTIALS_FILE=/run/credentials/keysweep-command.service/keysweep_aws-credentials \
+        --setenv AWS_CONFIG_FILE=/run/credentials/keysweep-command.service/keysweep_aws-config \
+        --setenv AWS_ENDPOINT_URL="$(truth endpoint)" \
         keysweep "$@"
+}
+
+# A key that is flagged.
+flagged() {
+    { inside keysweep keys list --format json 2>/dev/null || as_the_service keys list --format json; } | "$python" -c 'import json, sys
+print(next(key["access_key_id"] for key in json.load(sys.stdin)["keys"] if key["state"] == "flagged"))'
 }
 
 # How many keys there are, and a sum over their states and since when they are in them.
@@ -361,6 +374,8 @@ ends "a start without it fails" 1 inside systemctl start keysweep
 is "with the exit code of a wrong configuration" 2 show ExecMainStatus
 is "and is not tried again" "failed 0" echo "$(show ActiveState) $(show NRestarts)"
 succeeds "the log says where it belongs" logged "put it into $CREDENTIALS/"
+says "and is found by its priority" "put it into $CREDENTIALS/" \
+    inside journalctl --unit keysweep --after-cursor "$cursor" --no-pager --priority err
 inside systemctl reset-failed keysweep
 truth external_id | put $CREDENTIALS/external-id
 put $CREDENTIALS/aws-credentials <<END
@@ -421,6 +436,10 @@ mark
 inside sed -i 's|^interval = "3h"|interval = "three hours"|' $CONFIG
 succeeds "systemctl reload with a mistake" inside systemctl reload keysweep
 eventually "the log says why it is refused" 20 logged "scan.interval"
+says "by its priority, too" "scan.interval" \
+    inside journalctl --unit keysweep --after-cursor "$cursor" --no-pager --output cat --priority err
+says "and keysweep answers meanwhile" "the daemon goes on with" inside keysweep pause --reason "a mistake in the file"
+succeeds "and resumes" inside keysweep resume --reason "it was only a trial"
 eventually "the metric says so" 20 metric_is keysweep_config_last_reload_successful 0
 eventually "systemctl status says so" 20 status_says "the old one is in force"
 is "the old one stays" 10800 metric keysweep_scan_interval_seconds
@@ -457,12 +476,15 @@ is "it knows the same keys" "$before" keys
 succeeds "its journal is whole" inside keysweep journal verify
 
 step "stop"
+ordered=$(flagged)
+succeeds "a key is deactivated by order" inside keysweep keys deactivate "$ordered" --reason "its owner has left"
 begun=$SECONDS
 succeeds "systemctl stop" inside systemctl stop keysweep
 ((SECONDS - begun < 35)) || fail "it took $((SECONDS - begun)) s"
 is "it ended well" "success 0" echo "$(show Result) $(show ExecMainStatus)"
 says "root leaves nothing of his in its state" "start the daemon" inside keysweep keys list
 succeeds "asked as the service it answers" as_the_service keys list
+says "and undoes" "is Active" as_the_service keys reactivate "$ordered" --reason "it is needed"
 succeeds "systemctl start" inside systemctl start keysweep
 eventually "it becomes ready" 60 ready
 
@@ -471,8 +493,7 @@ inside sed -i 's|^directory = ""|directory = "/var/lib/keysweep-backups"|' $CONF
 succeeds "config check" inside keysweep config check
 succeeds "systemctl reload" inside systemctl reload keysweep
 eventually "there is one" 20 inside sh -c "ls $BACKUPS/*.jsonl"
-held=$(inside keysweep keys list --format json | "$python" -c 'import json, sys
-print(next(key["access_key_id"] for key in json.load(sys.stdin)["keys"] if key["state"] == "flagged"))')
+held=$(flagged)
 succeeds "a key is held" inside keysweep keys hold "$held" --reason "its owner is on leave"
 before=$(keys)
 succeeds "a backup by hand" inside keysweep state backup $BACKUPS/by-hand.jsonl
@@ -515,5 +536,5 @@ ends "the configuration and the credentials are gone" 1 inside test -e /etc/keys
 succeeds "the journal is there" inside sh -c "ls $STATE/journal/*.jsonl"
 
 step "all in all"
-is "nothing was changed in AWS" '{"ok": []}' changes
+is "AWS was changed by orders alone" "$ordered Inactive, $ordered Active" changes
 printf '\n%d checks, all good, in %d s\n' "$checks" "$SECONDS"

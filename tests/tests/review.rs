@@ -298,6 +298,41 @@ async fn an_account_that_a_reload_excludes_during_a_sweep_is_not_changed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_reload_is_over_when_nothing_of_the_old_configuration_is_under_way() {
+    let mut company = Company::new(DELETE);
+    company.account(PROD);
+    company.stale_user(PROD, "svc-old", 200);
+    let engine = company.begin().await;
+    company.days(&engine, 6).await;
+    tokio::time::advance(DAY).await;
+    company.configure("");
+    company.sim.fault(Rule::new(Fault::LateAnswer(Duration::from_secs(2))).action(UPDATE));
+    let mut sweep = Box::pin(swept(&engine));
+    until_called(&company, PROD, UPDATE, 1, &mut sweep).await;
+    let mut reload = Box::pin(engine.replace_config(Arc::new(company.config())));
+    let at_once = tokio::time::timeout(Duration::from_millis(100), &mut reload).await;
+    assert!(at_once.is_err(), "a change of the old one is under way");
+    tokio::join!(sweep, reload);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_whose_user_cannot_be_read_is_counted_as_unknown() {
+    for denied in [true, false] {
+        let company = Company::new(DELETE);
+        company.account(PROD);
+        let young = company.used(1);
+        company.sim.user(PROD, "two-keys").key(company.used(200)).key(young).add();
+        if denied {
+            company.sim.fault(Rule::new(Fault::AccessDenied).action("iam:GetUser"));
+        }
+        let engine = company.begin().await;
+        let id = PROD.parse().expect("an ID");
+        let unknown = engine.store().read(|state| state.account(id).map(|account| account.unknown_keys));
+        assert_eq!(unknown.is_some_and(|keys| keys > 0), denied, "{unknown:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_reload_during_the_scan_lets_no_change_through_that_the_old_one_planned() {
     let mut company = Company::new(DELETE);
     company.account(PROD);
