@@ -401,7 +401,7 @@ printf '        %s\n' "$(show StatusText)"
 step "asked by root, and by others"
 succeeds "root lists keys" inside keysweep keys list
 says "a key is flagged" '"state": "flagged"' inside keysweep keys list --format json
-ends "nobody else can even read what the roles ask for" 2 inside runuser -u nobody -- keysweep keys list
+says "nobody else may ask" "runs as another user" inside runuser -u nobody -- keysweep keys list
 owner=$(inside stat -c %u $STATE)
 ((owner >= 61184 && owner <= 65519)) || fail "the state belongs to $owner, which is no dynamic user"
 is "the state belongs to the service's user alone" "700 $owner" inside stat -c '%a %u' $STATE
@@ -418,6 +418,8 @@ succeeds "systemctl reload prometheus" inside systemctl reload prometheus
 mapfile -t overview < <(queries organization)
 ((${#overview[@]} > 20)) || fail "only ${#overview[@]} queries in the overview"
 for query in "${overview[@]}"; do
+    # A list of what is wrong may be empty.
+    [[ $query == *"> 0"* ]] && continue
     eventually "the overview: ${query%%\{*}" 150 answers_query "$query"
 done
 stale=$(asked 'sum(keysweep_stale_keys)')
