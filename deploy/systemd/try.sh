@@ -375,7 +375,7 @@ is "with the exit code of a wrong configuration" 2 show ExecMainStatus
 is "and is not tried again" "failed 0" echo "$(show ActiveState) $(show NRestarts)"
 succeeds "the log says where it belongs" logged "put it into $CREDENTIALS/"
 says "and is found by its priority" "put it into $CREDENTIALS/" \
-    inside journalctl --unit keysweep --after-cursor "$cursor" --no-pager --priority err
+    inside journalctl --unit keysweep --no-pager --priority err
 inside systemctl reset-failed keysweep
 truth external_id | put $CREDENTIALS/external-id
 put $CREDENTIALS/aws-credentials <<END
@@ -438,8 +438,7 @@ mark
 inside sed -i 's|^interval = "3h"|interval = "three hours"|' $CONFIG
 succeeds "systemctl reload with a mistake" inside systemctl reload keysweep
 eventually "the log says why it is refused" 20 logged "scan.interval"
-says "by its priority, too" "scan.interval" \
-    inside journalctl --unit keysweep --after-cursor "$cursor" --no-pager --output cat --priority err
+says "by its priority, too" "scan.interval" inside journalctl --unit keysweep --no-pager --priority err
 says "and keysweep answers meanwhile" "the daemon goes on with" inside keysweep pause --reason "a mistake in the file"
 succeeds "and resumes" inside keysweep resume --reason "it was only a trial"
 eventually "the metric says so" 20 metric_is keysweep_config_last_reload_successful 0
@@ -512,6 +511,7 @@ is "it is paused until somebody has looked" 1 metric keysweep_paused
 says "the hold is there" "on leave" inside keysweep keys show "$held"
 succeeds "resume" inside keysweep resume --reason "looked"
 succeeds "its journal is whole" inside keysweep journal verify
+succeeds "systemctl stop" inside systemctl stop keysweep
 
 step "upgrade"
 edited=$(inside md5sum $CONFIG)
