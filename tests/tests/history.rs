@@ -1,7 +1,7 @@
 //! Months of simulated time, in which nothing that was promised is broken.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
-use keysweep_tests::history::{Setting, live_through};
+use keysweep_tests::history::{Setting, live_through, remains};
 
 #[test]
 fn a_hundred_histories_of_sixty_days_break_no_promise_and_are_not_idle() {
@@ -26,4 +26,24 @@ fn a_hundred_histories_of_sixty_days_break_no_promise_and_are_not_idle() {
     for (prefix, least) in [("crash", 50), ("fault", 3000), ("event", 2000), ("owner", 1000)] {
         assert!(tally.sum(prefix) >= least, "{prefix} happened {} times\n{tally}", tally.sum(prefix));
     }
+}
+
+#[test]
+fn one_seed_gives_one_journal_and_one_ledger() {
+    let mut changes = 0;
+    for seed in 1..=4 {
+        let setting = Setting { seed, days: 45, most_accounts: 8, tell: false };
+        let (once, again) = (remains(setting).unwrap(), remains(setting).unwrap());
+        assert!(!once.journal.is_empty(), "seed {seed} leaves no journal to compare");
+        changes += once.ledger.lines().count();
+        let differs = |one: &str, other: &str| {
+            one.lines().zip(other.lines()).find(|(a, b)| a != b).map(|(a, b)| format!("{a}\n{b}"))
+        };
+        let (ledger, journal) =
+            (differs(&once.ledger, &again.ledger), differs(&once.journal, &again.journal));
+        assert_eq!(ledger, None, "seed {seed}: the ledger differs");
+        assert_eq!(journal, None, "seed {seed}: the journal differs");
+        assert!(once == again, "seed {seed}: one of the two is longer");
+    }
+    assert!(changes > 10, "only {changes} changes to compare");
 }

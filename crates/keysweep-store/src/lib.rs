@@ -32,4 +32,4 @@ pub use self::error::{AppendError, CloseError, JournalError, OpenError, Problem,
 pub use self::files::{Disk, Files, JournalFile};
 pub use self::journal::{Verified, export, verify};
 pub use self::lock::holder;
-pub use self::store::{ErrorCounts, OpenOptions, Opened, Rebuilt, Store, rebuild};
+pub use self::store::{ErrorCounts, Jobs, OpenOptions, Opened, Rebuilt, Store, rebuild};

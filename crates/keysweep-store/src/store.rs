@@ -39,11 +39,42 @@ pub struct OpenOptions {
     pub verify_all: bool,
     /// How journal files are written. Default: by the operating system.
     pub files: Arc<dyn Files>,
+    /// Where jobs that write run. Default: on blocking threads.
+    pub jobs: Jobs,
+}
+
+/// Where jobs that write run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Jobs {
+    /// On the runtime's blocking threads.
+    #[default]
+    Blocking,
+    /// On the runtime itself, in turn with its other tasks. A single-threaded runtime then does the same things in the
+    /// same order in every run, so simulated time can be repeated exactly.
+    InTurn,
+}
+
+impl Jobs {
+    fn run(self, job: impl FnOnce() + Send + 'static) {
+        match self {
+            Self::Blocking => drop(tokio::task::spawn_blocking(job)),
+            Self::InTurn => drop(tokio::spawn(async move {
+                // Other tasks get a turn first, as they do while a blocking thread starts.
+                tokio::task::yield_now().await;
+                job();
+            })),
+        }
+    }
 }
 
 impl Default for OpenOptions {
     fn default() -> Self {
-        Self { segment_bytes: 64 * 1024 * 1024, verify_all: true, files: Arc::new(Disk) }
+        Self {
+            segment_bytes: 64 * 1024 * 1024,
+            verify_all: true,
+            files: Arc::new(Disk),
+            jobs: Jobs::default(),
+        }
     }
 }
 
@@ -75,6 +106,7 @@ struct Inner {
     projecting: Projecting,
     /// Every blocking job holds a token of it and is awaited by `close`.
     jobs: TaskTracker,
+    run_jobs: Jobs,
     /// Last, so that it is released last.
     lock: Mutex<Option<Lock>>,
 }
@@ -87,7 +119,7 @@ impl Store {
     /// # Errors
     /// [`OpenError`]: in use, not writable, a broken journal, or a projection that knows more than the journal.
     pub async fn open(dir: &Path, options: OpenOptions) -> Result<(Self, Opened), OpenError> {
-        let dir = dir.to_path_buf();
+        let (dir, run_jobs) = (dir.to_path_buf(), options.jobs);
         let opening = tokio::task::spawn_blocking(move || open::open(&dir, &options));
         let (Parts { data_dir, lock, journal, state, head, projecting }, opened) =
             opening.await.map_err(|_| OpenError::Interrupted)??;
@@ -99,6 +131,7 @@ impl Store {
             queue: Mutex::new(Queue::default()),
             projecting,
             jobs: TaskTracker::new(),
+            run_jobs,
             lock: Mutex::new(Some(lock)),
         };
         Ok((Self { inner: Arc::new(inner) }, opened))

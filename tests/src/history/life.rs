@@ -10,7 +10,7 @@ use keysweep::metrics::Metrics;
 use keysweep::operator::Request;
 use keysweep::sweep::sweep;
 use keysweep_sim::{Fault, Rule};
-use keysweep_store::OpenOptions;
+use keysweep_store::{Jobs, OpenOptions};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use tokio::time::{sleep, timeout};
@@ -84,6 +84,7 @@ async fn open(shared: &mut Shared) -> Option<Arc<Engine>> {
     let options = OpenOptions {
         segment_bytes: SEGMENT_BYTES,
         files: Arc::new(shared.disk.clone()),
+        jobs: Jobs::InTurn,
         ..OpenOptions::default()
     };
     let opened = Engine::open(Arc::new(config), clock, Metrics::new(), shared.given(), options).await;

@@ -108,11 +108,42 @@ pub(crate) struct Shared {
     lives: u64,
 }
 
+/// What a history leaves behind: two runs of one seed leave the same, byte for byte.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remains {
+    /// The journal as it is on disk at the end, segment after segment.
+    pub journal: String,
+    /// Every change that AWS saw, in order.
+    pub ledger: String,
+}
+
 /// Lives through a history; what happened in it, or the first promise that was broken.
 ///
 /// # Panics
 /// If a temporary directory or a runtime cannot be made, or keysweep does not open a data_dir that it wrote.
 pub fn run(setting: Setting) -> Result<Tally, Box<Broken>> {
+    let shared = to_the_end(setting)?;
+    let mut tally = shared.oracle.tally();
+    for (kind, count) in shared.sim.fault_counts() {
+        tally.add_many(&format!("fault {kind:?}"), count);
+    }
+    tally.add_many("days", u64::from(setting.days));
+    tally.add_many("calls", shared.sim.total_calls());
+    tally.add_many("missed uses", u64::try_from(shared.sim.missed_uses().len()).unwrap_or(u64::MAX));
+    Ok(tally)
+}
+
+/// Lives through a history and returns what it leaves behind.
+///
+/// # Panics
+/// As [`run`].
+pub fn remains(setting: Setting) -> Result<Remains, Box<Broken>> {
+    let shared = to_the_end(setting)?;
+    let ledger = shared.sim.changes().iter().map(|change| format!("{change:?}\n")).collect();
+    Ok(Remains { journal: shared.journal_lines().collect::<Vec<_>>().join("\n"), ledger })
+}
+
+fn to_the_end(setting: Setting) -> Result<Shared, Box<Broken>> {
     // The SDK's jitter is of the thread.
     fastrand::seed(setting.seed);
     let mut shared = Shared::new(setting);
@@ -132,14 +163,7 @@ pub fn run(setting: Setting) -> Result<Tally, Box<Broken>> {
         }
         shared.between_lives(ended, &mut downtime);
     }
-    let mut tally = shared.oracle.tally();
-    for (kind, count) in shared.sim.fault_counts() {
-        tally.add_many(&format!("fault {kind:?}"), count);
-    }
-    tally.add_many("days", u64::from(setting.days));
-    tally.add_many("calls", shared.sim.total_calls());
-    tally.add_many("missed uses", u64::try_from(shared.sim.missed_uses().len()).unwrap_or(u64::MAX));
-    Ok(tally)
+    Ok(shared)
 }
 
 /// Lives through so many histories, from the seed of `setting` on, as many side by side as there are processors.
@@ -284,23 +308,23 @@ impl Shared {
                 self.tell(&format!("{change:?}"));
             }
         }
-        let mut segments: Vec<PathBuf> = std::fs::read_dir(self.data_dir().join("journal"))
-            .into_iter()
-            .flatten()
-            .flatten()
-            .map(|e| e.path())
-            .collect();
-        segments.sort();
-        for line in segments
-            .iter()
-            .filter_map(|path| std::fs::read_to_string(path).ok())
-            .flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>())
-        {
+        for line in self.journal_lines() {
             let of_key = line.split('"').any(|word| word.starts_with("AKIA") && breach.what.contains(word));
             if of_key && line.len() < 2000 {
                 self.tell(&line);
             }
         }
+    }
+
+    /// Every line of the journal on disk, oldest first.
+    fn journal_lines(&self) -> impl Iterator<Item = String> {
+        let entries = std::fs::read_dir(self.data_dir().join("journal")).into_iter().flatten().flatten();
+        let mut segments: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+        segments.sort();
+        segments
+            .into_iter()
+            .filter_map(|path| std::fs::read_to_string(path).ok())
+            .flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>())
     }
 
     /// What happens to the disk, and how much time passes, before the next process starts.

@@ -1,6 +1,6 @@
 //! Group commit: requests queue up, one job at a time writes all that have come.
 //!
-//! The job runs in `spawn_blocking` and owns what it works on, so that a caller that goes away changes nothing.
+//! The job runs on a blocking thread (see [`Jobs`](super::Jobs)) and owns what it works on, so that a caller that goes away changes nothing.
 
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
@@ -65,7 +65,8 @@ pub(super) fn enqueue(inner: &Arc<Inner>, request: Request) -> Result<(), Append
     };
     // Not under the lock: where the runtime ends, the job is dropped here and now, and wants it.
     if let Some(job) = job {
-        drop(tokio::task::spawn_blocking(move || job.run()));
+        let jobs = inner.run_jobs;
+        jobs.run(move || job.run());
     }
     Ok(())
 }

@@ -148,7 +148,8 @@ pub(super) fn enqueue(inner: &Arc<Inner>, update: Update) {
     };
     // Not under the lock: where the runtime ends, the job is dropped here and now, and wants it.
     if let Some(job) = job {
-        drop(tokio::task::spawn_blocking(move || job.run()));
+        let jobs = inner.run_jobs;
+        jobs.run(move || job.run());
     }
 }
 

@@ -60,6 +60,7 @@ impl Lanes {
                 self.stuck.acquire().await
             };
             let _stuck = tokio::select! {
+                biased;
                 done = &mut work => return done,
                 stuck = stuck => stuck,
                 _slow = async { sleep(SLOW_AFTER).await; self.slow.acquire().await } => {
@@ -74,6 +75,7 @@ impl Lanes {
                 self.slot().await
             };
             slot = tokio::select! {
+                biased;
                 done = &mut work => return done,
                 next = next => next,
             };
