@@ -218,7 +218,7 @@ pub async fn swept(engine: &Engine) -> Swept {
 
 /// Asks as an operator.
 pub async fn ask(engine: &Engine, request: Request) -> Reply {
-    engine.answer("alice", request).await
+    engine.answer(&keysweep_core::state::Actor::local("alice"), request).await
 }
 
 /// Decides about a key as an operator; whether it was done, and the answer in words.

@@ -52,7 +52,15 @@ async fn restored(company: &Company, engine: Arc<Engine>, file: &Path) -> Arc<En
     engine.close().await.unwrap();
     drop(engine);
     let (data_dir, at, files) = (company.data_dir.path(), company.clock.now(), Arc::new(Disk));
-    restore(&Restoration { data_dir, file, replace: true, at, actor: "ann", files }).unwrap();
+    restore(&Restoration {
+        data_dir,
+        file,
+        replace: true,
+        at,
+        actor: &keysweep_core::state::Actor::local("ann"),
+        files,
+    })
+    .unwrap();
     company.open_with(OpenOptions::default()).await
 }
 

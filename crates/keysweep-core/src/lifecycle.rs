@@ -20,6 +20,7 @@ pub use self::transition::{Illegal, When, next};
 use crate::facts::LastUse;
 use crate::ids::{KeyIdentity, UserName};
 use crate::planted;
+use crate::state::Actor;
 use crate::ticket::Action;
 
 /// Why a key is stale, or otherwise a finding.
@@ -260,7 +261,7 @@ pub struct Approval {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Granted {
     /// Who.
-    pub by: String,
+    pub by: Actor,
     /// Why.
     pub reason: String,
     /// When.
@@ -281,8 +282,8 @@ pub struct Setback {
 /// Overlay: no automatic change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hold {
-    /// Who placed it; `keysweep` for its own.
-    pub by: String,
+    /// Who placed it.
+    pub by: Actor,
     /// Why.
     pub reason: String,
     /// When it was placed.

@@ -20,7 +20,7 @@ use crate::facts::{AccountFacts, AccountScan, Collection, Fact, KeyFacts, KeySta
 use crate::ids::{AccessKeyId, AccountId};
 use crate::lifecycle::{Due, Finding, KeyEvent, Record, State as KeyState};
 use crate::policy::Policy;
-use crate::state::{Body, Entry, FindingCounts, State};
+use crate::state::{Actor, Body, Entry, FindingCounts, State};
 use crate::ticket::{Action, Origin, Ticket};
 
 /// What a decision rests on beside the facts of the key.
@@ -333,7 +333,7 @@ fn absent(record: &Record, scan: &AccountScan) -> Option<KeyEvent> {
 /// Applies a planned entry to a copy of the state. Planned entries are legal by construction; one that is not is
 /// left out here and refused by the store.
 fn replay(state: &mut State, now: Timestamp, body: &Body) {
-    let entry = Entry { seq: 0, at: now, actor: String::new(), body: body.clone() };
+    let entry = Entry { seq: 0, at: now, actor: Actor::Keysweep, body: body.clone() };
     // An illegal entry leaves the copy as it is.
     let _ = state.replay(&entry);
 }

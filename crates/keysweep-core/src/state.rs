@@ -4,6 +4,7 @@
 //! cannot happen is refused before it is written; what the draft changed becomes visible only when the journal has
 //! it on disk.
 
+mod actor;
 mod control;
 mod entry;
 
@@ -12,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use self::actor::Actor;
 pub use self::control::{Change, Control, Failure, Pause, SweepSummary, Trip, TripReason};
 pub use self::entry::{Body, Entry};
 use crate::facts::Inventory;
@@ -338,7 +340,8 @@ impl<'a> Draft<'a> {
         let before = self.record(key);
         let left = before.map_or(KeyState::Active.as_str(), |r| r.state.as_str());
         let identity = before.map(|r| r.identity.clone());
-        let after = next(account, key, before, When { at: entry.at, seq: entry.seq }, event)?;
+        let after =
+            next(account, key, before, When { at: entry.at, seq: entry.seq, actor: &entry.actor }, event)?;
         let entered = after.as_ref().map_or(KeyState::Active.as_str(), |r| r.state.as_str());
         if left != entered && !matches!(event, KeyEvent::Forgotten { .. }) {
             receipt.transition = Some((left, entered));

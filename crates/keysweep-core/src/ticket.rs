@@ -11,7 +11,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{KeyIdentity, UserName};
-use crate::state::Receipt;
+use crate::state::{Actor, Receipt};
 
 /// A change of one access key.
 #[derive(
@@ -54,10 +54,10 @@ impl std::fmt::Display for Action {
 pub enum Origin {
     /// The policy, in a sweep.
     Policy,
-    /// An operator, by name.
+    /// An operator.
     Operator {
         /// Who.
-        actor: String,
+        actor: Actor,
         /// Why.
         reason: String,
     },

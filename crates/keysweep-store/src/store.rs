@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use jiff::Timestamp;
 use keysweep_core::ids::AccessKeyId;
-use keysweep_core::state::{Body, Entry, Receipt, State};
+use keysweep_core::state::{Actor, Body, Entry, Receipt, State};
 use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 
@@ -160,14 +160,14 @@ impl Store {
     pub async fn append(
         &self,
         at: Timestamp,
-        actor: &str,
+        actor: &Actor,
         bodies: Vec<Body>,
     ) -> Result<Vec<Receipt>, AppendError> {
         if bodies.is_empty() {
             return Ok(Vec::new());
         }
         let (reply, answer) = oneshot::channel();
-        append::enqueue(&self.inner, Request { at, actor: actor.into(), bodies, reply })?;
+        append::enqueue(&self.inner, Request { at, actor: actor.clone(), bodies, reply })?;
         answer.await.unwrap_or(Err(AppendError::Interrupted))
     }
 

@@ -7,7 +7,7 @@ use common::{
     copy, mk_at, mk_deactivated, mk_flagged, mk_held, mk_intent, mk_key_id, mk_noticed, mk_store, mk_story,
     open, refused, segments, state, tell,
 };
-use keysweep_core::state::Body;
+use keysweep_core::state::{Actor, Body};
 use keysweep_core::ticket::Action;
 use keysweep_store::{AppendError, JournalError, OpenOptions, Store, export, verify};
 
@@ -45,7 +45,8 @@ async fn what_is_made_is_for_its_owner_alone() {
 async fn a_receipt_names_the_entry_and_its_transition() {
     let dir = tempfile::tempdir().unwrap();
     let store = mk_store(dir.path()).await;
-    let receipts = store.append(mk_at(0), "keysweep", vec![mk_flagged(1), mk_noticed(1)]).await.unwrap();
+    let receipts =
+        store.append(mk_at(0), &Actor::Keysweep, vec![mk_flagged(1), mk_noticed(1)]).await.unwrap();
     assert_eq!(receipts.iter().map(|r| r.seq()).collect::<Vec<_>>(), [1, 2]);
     assert_eq!(receipts[0].transition(), Some(("active", "flagged")));
     assert_eq!(store.last_seq(), 2);
@@ -57,12 +58,14 @@ async fn an_illegal_entry_takes_its_whole_request_with_it_and_nothing_is_written
     let dir = tempfile::tempdir().unwrap();
     let store = mk_store(dir.path()).await;
     let before = std::fs::read(&segments(dir.path())[0]).unwrap();
-    let error =
-        store.append(mk_at(0), "keysweep", vec![mk_flagged(1), mk_deactivated(1, 5)]).await.unwrap_err();
+    let error = store
+        .append(mk_at(0), &Actor::Keysweep, vec![mk_flagged(1), mk_deactivated(1, 5)])
+        .await
+        .unwrap_err();
     assert!(matches!(error, AppendError::Illegal(_)), "{error}");
     assert_eq!(std::fs::read(&segments(dir.path())[0]).unwrap(), before);
     assert_eq!(store.read(|state| state.records().count()), 0);
-    assert_eq!(store.append(mk_at(1), "keysweep", vec![mk_flagged(1)]).await.unwrap()[0].seq(), 1);
+    assert_eq!(store.append(mk_at(1), &Actor::Keysweep, vec![mk_flagged(1)]).await.unwrap()[0].seq(), 1);
 }
 
 #[tokio::test]
@@ -85,7 +88,7 @@ async fn a_journal_cut_at_any_byte_of_its_end_reopens_with_all_that_was_whole() 
     tell(&store, vec![mk_flagged(1), mk_flagged(2)]).await;
     let at_two = state(&store);
     // One request of two entries: both or none.
-    store.append(mk_at(2), "keysweep", vec![mk_noticed(1), mk_held(2, "needed")]).await.unwrap();
+    store.append(mk_at(2), &Actor::Keysweep, vec![mk_noticed(1), mk_held(2, "needed")]).await.unwrap();
     let at_four = state(&store);
     store.close().await.unwrap();
     let segment = segments(dir.path())[0].clone();
@@ -186,7 +189,10 @@ async fn export_tail_and_history_tell_what_was_stored() {
     let clone = store.clone();
     store.close().await.unwrap();
     assert_eq!(clone.history(&mk_key_id(1)).unwrap(), history, "from the journal");
-    assert!(matches!(clone.append(mk_at(0), "x", vec![mk_flagged(7)]).await, Err(AppendError::Closed)));
+    assert!(matches!(
+        clone.append(mk_at(0), &Actor::Keysweep, vec![mk_flagged(7)]).await,
+        Err(AppendError::Closed)
+    ));
     let mut out = Vec::new();
     assert_eq!(export(dir.path(), 12, &mut out).unwrap(), 2);
     let text = String::from_utf8(out).unwrap();
@@ -242,7 +248,8 @@ async fn an_intent_is_proof_for_its_own_key_only_after_reopening_too() {
     let dir = tempfile::tempdir().unwrap();
     let store = mk_store(dir.path()).await;
     tell(&store, vec![mk_flagged(1)]).await;
-    let receipt = store.append(mk_at(3), "keysweep", vec![mk_intent(1, Action::Deactivate)]).await.unwrap();
+    let receipt =
+        store.append(mk_at(3), &Actor::Keysweep, vec![mk_intent(1, Action::Deactivate)]).await.unwrap();
     assert_eq!(receipt[0].seq(), 2);
     // Crash: nothing is closed. The intent is on disk all the same.
     let copied = tempfile::tempdir().unwrap();

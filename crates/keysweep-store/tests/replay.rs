@@ -8,7 +8,7 @@ use common::{
     mk_scanned, state,
 };
 use keysweep_core::lifecycle::{ClearedWhy, KeyEvent, RefusedKind};
-use keysweep_core::state::{Body, TripReason};
+use keysweep_core::state::{Actor, Body, TripReason};
 use keysweep_core::ticket::Action;
 use keysweep_store::{AppendError, OpenOptions, Store, verify};
 use proptest::prelude::*;
@@ -27,7 +27,7 @@ fn body() -> impl Strategy<Value = Body> {
             13..=15 => mk_deactivated(key, second),
             16..=18 => mk_scanned(account, second, &[0, 1, 2]),
             19 => mk_held(key, &text()),
-            20 => mk_event(key, KeyEvent::HoldReleased { by: "bob".into(), reason: text() }),
+            20 => mk_event(key, KeyEvent::HoldReleased { reason: text() }),
             21 => mk_event(key, KeyEvent::Cleared { why: ClearedWhy::UsedAgain }),
             22 => mk_event(key, KeyEvent::BecameDue { action }),
             23 => mk_event(key, KeyEvent::NotDue),
@@ -62,7 +62,7 @@ proptest! {
             let store = Store::open(dir.path(), options()).await.unwrap().0;
             for (second, bodies) in (0..).zip(requests) {
                 let before = (state(&store), store.last_seq());
-                match store.append(mk_at(second), "keysweep", bodies).await {
+                match store.append(mk_at(second), &Actor::Keysweep, bodies).await {
                     Ok(_) => {}
                     Err(AppendError::Illegal(_)) => assert_eq!((state(&store), store.last_seq()), before),
                     Err(error) => panic!("{error}"),

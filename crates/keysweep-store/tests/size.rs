@@ -4,6 +4,7 @@
 mod common;
 
 use common::{mk_at, mk_flagged, mk_noticed, open, state};
+use keysweep_core::state::Actor;
 
 /// Not a benchmark: enough keys that every batch is full many times over.
 #[tokio::test]
@@ -12,7 +13,7 @@ async fn ten_thousand_keys_are_kept_reopened_and_rebuilt() {
     let store = open(dir.path()).await.0;
     for first in (0..10_000).step_by(1_000) {
         let bodies = (first..first + 1_000).flat_map(|key| [mk_flagged(key), mk_noticed(key)]).collect();
-        store.append(mk_at(1), "keysweep", bodies).await.unwrap();
+        store.append(mk_at(1), &Actor::Keysweep, bodies).await.unwrap();
     }
     let before = state(&store);
     store.close().await.unwrap();

@@ -24,7 +24,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use keysweep_core::state::State;
+use keysweep_core::state::{Actor, State};
 use keysweep_sim::seed::Demo;
 use keysweep_store::{OpenOptions, ReadError};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
@@ -41,7 +41,7 @@ use self::words::Event;
 use crate::config::ConfigError;
 use crate::config::period::Period;
 use crate::daemon::{Daemon, DaemonError, Parts};
-use crate::engine::{Engine, OURSELVES};
+use crate::engine::Engine;
 use crate::logging::LoggingError;
 use crate::metrics::Metrics;
 use crate::operator::Request;
@@ -255,11 +255,12 @@ impl Play {
             return;
         }
         self.resumed = true;
-        let ours = |state: &State| state.control().paused.as_ref().is_some_and(|pause| pause.by == OURSELVES);
+        let ours =
+            |state: &State| state.control().paused.as_ref().is_some_and(|pause| pause.by.is_keysweep());
         if self.engine.store().read(ours) {
             let reason = "there is no older state to fear for".to_owned();
             // A refusal means that somebody else was quicker.
-            let _ = self.engine.answer("demo", Request::Resume { reason }).await;
+            let _ = self.engine.answer(&Actor::local("demo"), Request::Resume { reason }).await;
         }
     }
 

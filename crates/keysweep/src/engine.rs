@@ -9,7 +9,7 @@ use keysweep_aws::{Aws, ConnectError};
 use keysweep_core::facts::Collection;
 use keysweep_core::planted;
 use keysweep_core::policy::Policy;
-use keysweep_core::state::{Body, Receipt, State};
+use keysweep_core::state::{Actor, Body, Receipt, State};
 use keysweep_store::{AppendError, CloseError, OpenError, OpenOptions, Opened, Store};
 use tokio::sync::{Notify, OnceCell};
 use tokio_util::sync::CancellationToken;
@@ -20,9 +20,6 @@ use crate::config::Config;
 use crate::connect::{GivenAws, connect};
 use crate::metrics::Metrics;
 use crate::sweep::OrganizationCache;
-
-/// Who writes entries that no operator asked for.
-pub const OURSELVES: &str = "keysweep";
 
 /// What a daemon and an offline command work with.
 pub struct Engine {
@@ -105,7 +102,7 @@ impl Engine {
             changes: Changes::default(),
             stopping: CancellationToken::new(),
         });
-        engine.append(OURSELVES, bodies).await?;
+        engine.append(&Actor::Keysweep, bodies).await?;
         Ok((engine, opened))
     }
 
@@ -189,7 +186,7 @@ impl Engine {
     /// Whether Inactive keys of unknown origin are to be listed: while the pause of a new or restored data_dir
     /// lasts, the only one that is not an operator's.
     pub(crate) fn lists_inactive(&self) -> bool {
-        self.store.read(|state| state.control().paused.as_ref().is_some_and(|pause| pause.by == OURSELVES))
+        self.store.read(|state| state.control().paused.as_ref().is_some_and(|pause| pause.by.is_keysweep()))
     }
 
     /// What was read of the organization under the present configuration.
@@ -211,7 +208,7 @@ impl Engine {
     ///
     /// # Errors
     /// If they are not on disk.
-    pub async fn append(&self, actor: &str, bodies: Vec<Body>) -> Result<Vec<Receipt>, AppendError> {
+    pub async fn append(&self, actor: &Actor, bodies: Vec<Body>) -> Result<Vec<Receipt>, AppendError> {
         let count = u64::try_from(bodies.len()).unwrap_or(u64::MAX);
         let signals: Vec<&'static str> = bodies.iter().filter_map(signal).collect();
         match self.store.append(self.clock.now(), actor, bodies).await {

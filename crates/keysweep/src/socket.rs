@@ -10,7 +10,7 @@ mod server;
 use std::path::{Path, PathBuf};
 
 pub use self::client::{SocketError, ask};
-pub use self::people::{own_name, user_name};
+pub use self::people::{own_actor, own_name, peer_actor, user_name};
 pub use self::server::{Answer, serve};
 
 /// Name of the socket in data_dir.

@@ -22,7 +22,7 @@ use keysweep_core::ids::AccessKeyId;
 use keysweep_core::lifecycle::KeyEvent;
 use keysweep_core::plan::{Next, Plan, plan};
 use keysweep_core::planted;
-use keysweep_core::state::{Body, Reach, State, TripReason};
+use keysweep_core::state::{Actor, Body, Reach, State, TripReason};
 use keysweep_core::ticket::Ticket;
 use keysweep_store::AppendError;
 use tracing::Instrument as _;
@@ -34,7 +34,7 @@ pub use self::organization::{OrganizationCache, OrganizationError};
 pub(crate) use self::organization::{Target, above, mk_account, static_targets, visit};
 pub(crate) use self::settle::of_key as settle_key;
 use crate::config::Config;
-use crate::engine::{Engine, EngineFault, Latest, OURSELVES};
+use crate::engine::{Engine, EngineFault, Latest};
 
 /// Beyond this, our clock or AWS's is wrong, and so is every period that is measured by it.
 const MAX_SKEW: SignedDuration = SignedDuration::from_mins(5);
@@ -139,7 +139,7 @@ async fn look(engine: &Engine, started: tokio::time::Instant) -> Result<Looked, 
     let collection = collect::gather(inputs, tracked, &()).await?;
     let swept = count(&collection);
     let entries = engine.store().read(|state| observations(state, &collection));
-    engine.append(OURSELVES, entries).await?;
+    engine.append(&Actor::Keysweep, entries).await?;
     let skewed = watch_skew(engine).await?;
 
     // An operator decides before or after this, and not in between: what is planned is written on the state that it
@@ -167,7 +167,7 @@ async fn look(engine: &Engine, started: tokio::time::Instant) -> Result<Looked, 
     };
     engine.set_latest(Latest { collection });
     // Scanning is over; what is acted on from here is read again key by key.
-    engine.append(OURSELVES, vec![finished]).await?;
+    engine.append(&Actor::Keysweep, vec![finished]).await?;
     Ok(Looked { aws, config, swept, keys: plan.keys.len(), tickets, spare })
 }
 
@@ -179,13 +179,13 @@ fn is_sign_of_life(body: &Body) -> bool {
 /// Writes what the plan says has happened. A change under way may have come to its end meanwhile: then the entries of
 /// its key no longer apply, and it is left to the next sweep while the others go on.
 async fn record(engine: &Engine, plan: &Plan) -> Result<(), SweepError> {
-    match engine.append(OURSELVES, plan.entries.clone()).await {
+    match engine.append(&Actor::Keysweep, plan.entries.clone()).await {
         Ok(_) => return Ok(()),
         Err(AppendError::Illegal(_)) => {}
         Err(error) => return Err(error.into()),
     }
     for body in &plan.entries {
-        match engine.append(OURSELVES, vec![body.clone()]).await {
+        match engine.append(&Actor::Keysweep, vec![body.clone()]).await {
             Ok(_) => {}
             Err(AppendError::Illegal(illegal)) => tracing::info!(%illegal, "left to the next sweep"),
             Err(error) => return Err(error.into()),
@@ -287,7 +287,7 @@ async fn watch_skew(engine: &Engine) -> Result<bool, SweepError> {
     if !open {
         let reason = TripReason::ClockSkew { seconds: skew.as_secs() };
         tracing::error!(%reason, "the breaker tripped");
-        engine.append(OURSELVES, vec![Body::BreakerTripped { reason }]).await?;
+        engine.append(&Actor::Keysweep, vec![Body::BreakerTripped { reason }]).await?;
     }
     Ok(true)
 }

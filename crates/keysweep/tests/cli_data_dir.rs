@@ -52,7 +52,7 @@ fn a_pause_stands_in_the_journal_under_the_name_of_who_typed_it() {
     let tail = place.run(&["journal", "tail", "-n", "1", "--format", "jsonl"]);
     let entry: serde_json::Value = serde_json::from_str(tail.stdout.trim()).unwrap();
     assert_eq!(entry["kind"], "paused");
-    assert_eq!(entry["actor"], keysweep::socket::own_name());
+    assert_eq!(entry["actor"], serde_json::to_value(keysweep::socket::own_actor()).unwrap());
     assert_eq!(entry["reason"], "incident 42");
     let table = place.run(&["journal", "tail", "-n", "1"]);
     assert!(

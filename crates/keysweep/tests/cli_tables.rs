@@ -120,8 +120,8 @@ fn mk_history() -> Value {
           "account_id": "111122223333", "access_key_id": "AKIAIOSFODNN7EXAMPLE", "finding": "unused",
           "last_use": { "at": { "at": "2026-03-01T11:00:00Z", "service": "s3", "region": "eu-west-1" } },
           "named": { "user_id": "AIDACKCEVSQ6C2EXAMPLE", "user_name": "ci-deploy", "created": "2025-01-10T09:00:00Z" } },
-        { "seq": 9, "at": "2026-11-21T12:00:00Z", "actor": "mara", "kind": "key", "event": "hold_placed",
-          "account_id": "111122223333", "access_key_id": "AKIAIOSFODNN7EXAMPLE", "by": "mara",
+        { "seq": 9, "at": "2026-11-21T12:00:00Z", "actor": { "local": { "user": "mara", "login": null } }, "kind": "key", "event": "hold_placed",
+          "account_id": "111122223333", "access_key_id": "AKIAIOSFODNN7EXAMPLE",
           "reason": "migration", "until": "2026-12-01T00:00:00Z" },
     ])
 }

@@ -12,7 +12,7 @@ use keysweep_core::lifecycle::{
 };
 use keysweep_core::plan::{Context, View, ordered, recheck};
 use keysweep_core::policy::Policy;
-use keysweep_core::state::{Body, Control, Delta, Draft, Entry, State};
+use keysweep_core::state::{Actor, Body, Control, Delta, Draft, Entry, State};
 use keysweep_core::ticket::{Action, Origin, Warrant};
 
 /// One change, from its session to its answer.
@@ -29,10 +29,10 @@ pub(super) async fn change(
 ) -> Result<CallOutcome, Fault> {
     let (warrant, state) = witness(identity, user, path, action, now);
     let prepared = aws.prepare(&warrant, path, Access::Assume).await?;
-    let origin = Origin::Operator { actor: "ada".to_owned(), reason: "conformance".to_owned() };
+    let origin = Origin::Operator { actor: Actor::local("ada"), reason: "conformance".to_owned() };
     let event = KeyEvent::Intent { action, origin, why: "conformance".to_owned() };
     let body = Body::Key { account: identity.account, key: identity.key.clone(), event };
-    let entry = Entry { seq: 1, at: now, actor: "ada".to_owned(), body };
+    let entry = Entry { seq: 1, at: now, actor: Actor::local("ada"), body };
     let receipt = Draft::new(&state, &Delta::default()).apply(&entry);
     let order = receipt.ok().and_then(|receipt| warrant.recorded(&receipt).ok());
     Ok(match order {
@@ -61,7 +61,7 @@ fn witness(
         exempt: None,
         due: None,
     };
-    let ticket = ordered(&record, action, "ada", "conformance").expect("the state allows it");
+    let ticket = ordered(&record, action, &Actor::local("ada"), "conformance").expect("the state allows it");
     let records = BTreeMap::from([(identity.key.clone(), record)]);
     let state = State::from_parts(records, BTreeMap::default(), Control::default());
     let account = AccountFacts {

@@ -127,7 +127,7 @@ async fn after_opening(shared: &mut Shared, engine: &Engine) {
     }
     if !paused {
         // Put back by hand: nobody but the operator knows.
-        engine.answer("alice", Request::Pause { reason: "an old copy was put back".into() }).await;
+        engine.answer(&people::alice(), Request::Pause { reason: "an old copy was put back".into() }).await;
     }
 }
 

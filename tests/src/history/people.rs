@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use keysweep::engine::Engine;
 use keysweep::operator::{Decision, Reply, Request};
+use keysweep_core::state::Actor;
 use keysweep_sim::{Happening, KeySpec, KeyTruth, RoleSpec, Sim, Who};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
@@ -236,7 +237,7 @@ pub(super) async fn operator(shared: &mut Shared, engine: &Engine, rng: &mut Cha
 /// P5: a key whose deactivation is unclear is held for a day.
 pub(super) async fn look_at_unclear(shared: &Shared, engine: &Engine) {
     for key in shared.oracle.became_unclear() {
-        let Reply::Key(document) = engine.answer("alice", Request::KeysShow { key: key.clone() }).await
+        let Reply::Key(document) = engine.answer(&alice(), Request::KeysShow { key: key.clone() }).await
         else {
             continue;
         };
@@ -274,12 +275,13 @@ pub(super) async fn resume(shared: &Shared, engine: &Engine) {
 }
 
 async fn paused(engine: &Engine) -> bool {
-    matches!(engine.answer("alice", Request::Plan).await, Reply::Plan(plan) if plan.stopped.is_some())
+    matches!(engine.answer(&alice(), Request::Plan).await, Reply::Plan(plan) if plan.stopped.is_some())
 }
 
 async fn reset_breaker(engine: &Engine) {
     let reason = "the operator says so".to_owned();
-    let shown = engine.answer("alice", Request::BreakerReset { reason: reason.clone(), confirm: None }).await;
+    let shown =
+        engine.answer(&alice(), Request::BreakerReset { reason: reason.clone(), confirm: None }).await;
     if let Reply::Breaker(document) = shown {
         let confirm = u64::try_from(document.keys.len()).ok();
         ask(engine, Request::BreakerReset { reason, confirm }).await;
@@ -313,7 +315,7 @@ async fn undo(shared: &Shared, engine: &Engine, rng: &mut ChaCha8Rng) {
     let request = Request::KeysShow { key: key.clone() };
     // A key that was made again under the same ID right before the change is another than the recorded one.
     let created = truth.created.to_string();
-    let known = matches!(engine.answer("alice", request).await, Reply::Key(document)
+    let known = matches!(engine.answer(&alice(), request).await, Reply::Key(document)
     if serde_json::to_value(&document).is_ok_and(|document| {
         let is = |path: &str, value: &str| document.pointer(path).is_some_and(|found| found == value);
         is("/record/state", "deactivated") && is("/record/created_at", &created) && is("/record/user_id", &truth.user_id)
@@ -329,7 +331,7 @@ async fn undo(shared: &Shared, engine: &Engine, rng: &mut ChaCha8Rng) {
     shared.oracle.ordered(Some((key.clone(), REACTIVATE)));
     let decision = Decision::Reactivate;
     let request = Request::Decide { key: key.clone(), decision, reason: "it is needed".into() };
-    let reply = engine.answer("alice", request).await;
+    let reply = engine.answer(&alice(), request).await;
     shared.oracle.ordered(None);
     let active = sim.key_status(&key).as_deref() == Some("Active");
     // Until deletion, which may have been on its way.
@@ -343,7 +345,7 @@ async fn undo(shared: &Shared, engine: &Engine, rng: &mut ChaCha8Rng) {
 
 /// Keys in the lifecycle and not at its end, with the change whose approval is asked for.
 async fn tracked(engine: &Engine) -> Vec<(String, String)> {
-    let Reply::Keys(document) = engine.answer("alice", Request::KeysList).await else { return Vec::new() };
+    let Reply::Keys(document) = engine.answer(&alice(), Request::KeysList).await else { return Vec::new() };
     let rows = serde_json::to_value(&document.keys).unwrap_or_default();
     let rows = rows.as_array().cloned().unwrap_or_default();
     let text = |row: &serde_json::Value, name: &str| {
@@ -359,5 +361,10 @@ async fn decide(engine: &Engine, key: &str, decision: Decision) -> bool {
 }
 
 async fn ask(engine: &Engine, request: Request) -> bool {
-    matches!(engine.answer("alice", request).await, Reply::Done { .. })
+    matches!(engine.answer(&alice(), request).await, Reply::Done { .. })
+}
+
+/// How every operator is called here.
+pub(super) fn alice() -> Actor {
+    Actor::local("alice")
 }

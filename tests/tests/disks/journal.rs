@@ -138,7 +138,10 @@ async fn a_broken_segment_that_another_follows_is_moved_out() {
         let (store, _) = Store::open(&stage.data(), options.clone()).await.unwrap();
         let paused =
             keysweep_core::state::Body::Paused { reason: format!("pause {number}{}", " and on".repeat(600)) };
-        store.append(stage.site.sim.now(), "ann", vec![paused]).await.unwrap();
+        store
+            .append(stage.site.sim.now(), &keysweep_core::state::Actor::local("ann"), vec![paused])
+            .await
+            .unwrap();
         store.close().await.unwrap();
     }
     let journal = stage.data().join("journal");

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use keysweep_core::state::State;
+use keysweep_core::state::{Actor, State};
 use keysweep_store::{OpenError, OpenOptions, Opened, Store};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -67,7 +67,7 @@ pub(crate) fn write_journal(folder: &Path, segment_bytes: u64) {
         let options = OpenOptions { segment_bytes, ..OpenOptions::default() };
         let (store, _) = Store::open(made.path(), options).await.unwrap();
         for (at, body) in organization::entries() {
-            store.append(at, "keysweep", vec![body]).await.unwrap();
+            store.append(at, &Actor::Keysweep, vec![body]).await.unwrap();
         }
         store.close().await.unwrap();
     });

@@ -15,7 +15,7 @@ use keysweep_core::lifecycle::{
 };
 use keysweep_core::plan::{Context, View, ordered, recheck};
 use keysweep_core::policy::{Exemption, Match, Policy};
-use keysweep_core::state::{Body, Delta, Draft, Entry, State};
+use keysweep_core::state::{Actor, Body, Delta, Draft, Entry, State};
 use keysweep_core::ticket::{Action, Order, Origin, Warrant};
 use keysweep_sim::{HandClock, KeySpec, Sim, UserRef};
 
@@ -119,10 +119,10 @@ impl World {
     pub(crate) fn order(&self, user: &UserRef, action: Action) -> Order {
         let (warrant, state) = self.witness(user, action, &[]);
         let (account, key) = (warrant.identity().account, warrant.identity().key.clone());
-        let origin = Origin::Operator { actor: "ada".to_owned(), reason: "test".to_owned() };
+        let origin = Origin::Operator { actor: Actor::local("ada"), reason: "test".to_owned() };
         let event = KeyEvent::Intent { action, origin, why: "test".to_owned() };
         let body = Body::Key { account, key, event };
-        let entry = Entry { seq: 7, at: self.clock.now(), actor: "ada".to_owned(), body };
+        let entry = Entry { seq: 7, at: self.clock.now(), actor: Actor::local("ada"), body };
         let nothing = Delta::default();
         let receipt = Draft::new(&state, &nothing).apply(&entry).unwrap();
         warrant.recorded(&receipt).unwrap()
@@ -153,7 +153,7 @@ impl World {
             exempt: None,
             due: None,
         };
-        let ticket = ordered(&record, action, "ada", "test").unwrap();
+        let ticket = ordered(&record, action, &Actor::local("ada"), "test").unwrap();
         let state = State::from_parts(
             BTreeMap::from([(identity.key.clone(), record)]),
             BTreeMap::default(),

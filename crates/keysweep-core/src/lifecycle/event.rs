@@ -60,8 +60,6 @@ pub enum KeyEvent {
     Approved {
         /// What.
         action: Action,
-        /// Who.
-        by: String,
         /// Why.
         reason: String,
     },
@@ -69,8 +67,6 @@ pub enum KeyEvent {
     Denied {
         /// What.
         action: Action,
-        /// Who.
-        by: String,
         /// Why.
         reason: String,
         /// Until when the key is held.
@@ -163,8 +159,6 @@ pub enum KeyEvent {
     },
     /// An operator holds it.
     HoldPlaced {
-        /// Who.
-        by: String,
         /// Why.
         reason: String,
         /// Until when; absent until released.
@@ -172,8 +166,6 @@ pub enum KeyEvent {
     },
     /// An operator ended the hold.
     HoldReleased {
-        /// Who.
-        by: String,
         /// Why.
         reason: String,
     },
@@ -192,8 +184,6 @@ pub enum KeyEvent {
     ExemptEnded,
     /// An operator drops the record.
     Forgotten {
-        /// Who.
-        by: String,
         /// Why.
         reason: String,
     },

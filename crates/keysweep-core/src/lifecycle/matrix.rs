@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{ClearedWhy, Finding, KeyEvent, Named, Record, RefusedKind, Sighting, State, When, next};
 use crate::facts::LastUse;
 use crate::ids::{AccessKeyId, AccountId, ParseIdError};
+use crate::state::Actor;
 use crate::ticket::{Action, Origin};
 
 /// A Markdown table of every event against every base state, made by running [`next`].
@@ -76,7 +77,7 @@ impl Samples {
                 reason: "break glass".into(),
                 until: hour(2),
             },
-            KeyEvent::HoldPlaced { by: "ada".into(), reason: "asks".into(), until: Some(hour(2)) },
+            KeyEvent::HoldPlaced { reason: "asks".into(), until: Some(hour(2)) },
         ];
         let due = |action| KeyEvent::BecameDue { action };
         let noticed = KeyEvent::Noticed { covers: Action::Delete, not_before: hour(2) };
@@ -143,7 +144,6 @@ impl Samples {
     /// The event after this one in the table. Every variant names its successor, so that a new one does not compile
     /// until it has its place; an event that names an action stands once for each.
     fn following(&self, event: Option<KeyEvent>) -> Option<KeyEvent> {
-        let by = || "ada".to_owned();
         let reason = || "known".to_owned();
         let last_use = || LastUse::At { at: hour(3), service: None, region: None };
         let noticed = KeyEvent::Noticed { covers: Action::Delete, not_before: hour(12) };
@@ -156,10 +156,10 @@ impl Samples {
             KeyEvent::NoticeVoided { .. } => self.asked(Action::Deactivate),
             KeyEvent::ApprovalAsked { action, .. } => match after(action) {
                 Some(action) => self.asked(action),
-                None => KeyEvent::Approved { action: Action::Deactivate, by: by(), reason: reason() },
+                None => KeyEvent::Approved { action: Action::Deactivate, reason: reason() },
             },
             KeyEvent::Approved { action, .. } => match after(action) {
-                Some(action) => KeyEvent::Approved { action, by: by(), reason: reason() },
+                Some(action) => KeyEvent::Approved { action, reason: reason() },
                 None => self.denied(Action::Deactivate),
             },
             KeyEvent::Denied { action, .. } => match after(action) {
@@ -196,22 +196,20 @@ impl Samples {
             KeyEvent::Absent => KeyEvent::SeenAgain,
             KeyEvent::SeenAgain => KeyEvent::ListedAfterDeletion,
             KeyEvent::ListedAfterDeletion => KeyEvent::Renamed { user_name: self.named.user_name.clone() },
-            KeyEvent::Renamed { .. } => {
-                KeyEvent::HoldPlaced { by: by(), reason: reason(), until: Some(hour(40)) }
-            }
-            KeyEvent::HoldPlaced { .. } => KeyEvent::HoldReleased { by: by(), reason: reason() },
+            KeyEvent::Renamed { .. } => KeyEvent::HoldPlaced { reason: reason(), until: Some(hour(40)) },
+            KeyEvent::HoldPlaced { .. } => KeyEvent::HoldReleased { reason: reason() },
             KeyEvent::HoldReleased { .. } => KeyEvent::HoldExpired,
             KeyEvent::HoldExpired => {
                 KeyEvent::ExemptBegan { rule: "policy.exempt[2]".into(), reason: reason(), until: hour(40) }
             }
             KeyEvent::ExemptBegan { .. } => KeyEvent::ExemptEnded,
-            KeyEvent::ExemptEnded => KeyEvent::Forgotten { by: by(), reason: reason() },
+            KeyEvent::ExemptEnded => KeyEvent::Forgotten { reason: reason() },
             KeyEvent::Forgotten { .. } => return None,
         })
     }
 
     fn denied(&self, action: Action) -> KeyEvent {
-        KeyEvent::Denied { action, by: "ada".into(), reason: "in use".into(), hold_until: hour(40) }
+        KeyEvent::Denied { action, reason: "in use".into(), hold_until: hour(40) }
     }
 }
 
@@ -299,6 +297,6 @@ fn hour(hours: i64) -> Timestamp {
     Timestamp::UNIX_EPOCH.saturating_add(SignedDuration::from_hours(hours)).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
-fn at(hours: i64) -> When {
-    When { at: hour(hours), seq: 1 }
+fn at(hours: i64) -> When<'static> {
+    When { at: hour(hours), seq: 1, actor: &Actor::Keysweep }
 }

@@ -9,6 +9,7 @@ use super::{
     Granted, Hold, KeyEvent, Notice, OpenIntent, Record, Setback, State, Watch, When,
 };
 use crate::planted;
+use crate::state::Actor;
 use crate::ticket::Action;
 
 /// How long a key is held whose deactivation was sent and did not show.
@@ -19,9 +20,6 @@ const SENT_AND_NOT_SHOWN: &str = "a deactivation was sent and does not show";
 
 /// The setback of a flagged key after the restoration of a backup.
 pub(super) const RESTORED: &str = "a backup was restored: whether it was deactivated since is not known";
-
-/// Who places keysweep's own holds.
-const OURSELVES: &str = "keysweep";
 
 impl Record {
     /// Whether a deactivation of ours may still show: the fate of its call was never told, whatever an operator has made
@@ -41,7 +39,7 @@ fn unclear(setback: &Setback) -> bool {
 }
 
 /// The base state after an event that concerns it, with the hold that the event brings.
-pub(super) fn step(state: State, when: When, event: &KeyEvent) -> Option<(State, Option<Hold>)> {
+pub(super) fn step(state: State, when: When<'_>, event: &KeyEvent) -> Option<(State, Option<Hold>)> {
     match state {
         State::Active => active(when, event),
         State::Flagged(data) => flagged(data, when, event),
@@ -59,11 +57,11 @@ fn stay(state: State) -> Step {
     Some((state, None))
 }
 
-fn our_hold(when: When, reason: &str, until: Option<Timestamp>) -> Option<Hold> {
-    Some(Hold { by: OURSELVES.into(), reason: reason.into(), since: when.at, until })
+fn our_hold(when: When<'_>, reason: &str, until: Option<Timestamp>) -> Option<Hold> {
+    Some(Hold { by: Actor::Keysweep, reason: reason.into(), since: when.at, until })
 }
 
-fn active(when: When, event: &KeyEvent) -> Step {
+fn active(when: When<'_>, event: &KeyEvent) -> Step {
     match event {
         KeyEvent::Flagged { finding, last_use, .. } => stay(State::Flagged(Flagged {
             finding: *finding,
@@ -105,7 +103,7 @@ fn active(when: When, event: &KeyEvent) -> Step {
     }
 }
 
-fn flagged(mut data: Flagged, when: When, event: &KeyEvent) -> Step {
+fn flagged(mut data: Flagged, when: When<'_>, event: &KeyEvent) -> Step {
     match event {
         KeyEvent::Cleared {
             why: ClearedWhy::UsedAgain | ClearedWhy::NoLongerStale | ClearedWhy::InactiveElsewhere,
@@ -137,12 +135,12 @@ fn flagged(mut data: Flagged, when: When, event: &KeyEvent) -> Step {
         KeyEvent::ApprovalAsked { action: Action::Deactivate, expires, repeats, last_use } => {
             data.approval = Some(asked(Action::Deactivate, when, *expires, *repeats, last_use.clone()));
         }
-        KeyEvent::Approved { action: Action::Deactivate, by, reason } => {
-            grant(data.approval.as_mut(), when, by, reason)?;
+        KeyEvent::Approved { action: Action::Deactivate, reason } => {
+            grant(data.approval.as_mut(), when, reason)?;
         }
-        KeyEvent::Denied { action: Action::Deactivate, by, reason, hold_until } => {
+        KeyEvent::Denied { action: Action::Deactivate, reason, hold_until } => {
             data.approval.take()?;
-            let hold = denied(when, by, reason, *hold_until);
+            let hold = denied(when, reason, *hold_until);
             return Some((State::Flagged(data), hold));
         }
         KeyEvent::ApprovalUnanswered { action: Action::Deactivate } => {
@@ -188,7 +186,7 @@ fn flagged(mut data: Flagged, when: When, event: &KeyEvent) -> Step {
     stay(State::Flagged(data))
 }
 
-fn deactivating(data: Deactivating, when: When, event: &KeyEvent) -> Step {
+fn deactivating(data: Deactivating, when: When<'_>, event: &KeyEvent) -> Step {
     match event {
         KeyEvent::Deactivated { last_use, sighting, .. } => {
             let Flagged { finding, notice, .. } = data.flagged;
@@ -246,7 +244,7 @@ fn deactivating(data: Deactivating, when: When, event: &KeyEvent) -> Step {
     }
 }
 
-fn deactivated(mut data: Deactivated, when: When, event: &KeyEvent) -> Step {
+fn deactivated(mut data: Deactivated, when: When<'_>, event: &KeyEvent) -> Step {
     match event {
         KeyEvent::Noticed { covers, not_before } => {
             data.notice = Some(Notice { at: when.at, covers: *covers, not_before: *not_before });
@@ -258,12 +256,12 @@ fn deactivated(mut data: Deactivated, when: When, event: &KeyEvent) -> Step {
         KeyEvent::ApprovalAsked { action: Action::Delete, expires, repeats, last_use } => {
             data.approval = Some(asked(Action::Delete, when, *expires, *repeats, last_use.clone()));
         }
-        KeyEvent::Approved { action: Action::Delete, by, reason } => {
-            grant(data.approval.as_mut(), when, by, reason)?;
+        KeyEvent::Approved { action: Action::Delete, reason } => {
+            grant(data.approval.as_mut(), when, reason)?;
         }
-        KeyEvent::Denied { action: Action::Delete, by, reason, hold_until } => {
+        KeyEvent::Denied { action: Action::Delete, reason, hold_until } => {
             data.approval.take()?;
-            let hold = denied(when, by, reason, *hold_until);
+            let hold = denied(when, reason, *hold_until);
             return Some((State::Deactivated(data), hold));
         }
         KeyEvent::ApprovalUnanswered { action: Action::Delete } => {
@@ -336,7 +334,7 @@ fn deactivated(mut data: Deactivated, when: When, event: &KeyEvent) -> Step {
     stay(State::Deactivated(data))
 }
 
-fn deleting(data: Deleting, when: When, event: &KeyEvent) -> Step {
+fn deleting(data: Deleting, when: When<'_>, event: &KeyEvent) -> Step {
     match event {
         KeyEvent::Deleted { .. } => stay(State::Deleted(Deleted { since: when.at, listed_again: false })),
         KeyEvent::Refused { action: Action::Delete, detail, .. }
@@ -448,14 +446,14 @@ fn gone(_: &Gone, event: &KeyEvent) -> Step {
     }
 }
 
-fn set_back(data: Flagged, when: When, why: &str) -> Flagged {
+fn set_back(data: Flagged, when: When<'_>, why: &str) -> Flagged {
     let setback = Some(Setback { action: Action::Deactivate, at: when.at, why: why.into() });
     Flagged { setback, ..data }
 }
 
 fn asked(
     action: Action,
-    when: When,
+    when: When<'_>,
     expires: Timestamp,
     repeats: u32,
     last_use: crate::facts::LastUse,
@@ -463,19 +461,19 @@ fn asked(
     Approval { action, asked_at: when.at, expires, repeats, last_use, granted: None }
 }
 
-fn grant(approval: Option<&mut Approval>, when: When, by: &str, reason: &str) -> Option<()> {
+fn grant(approval: Option<&mut Approval>, when: When<'_>, reason: &str) -> Option<()> {
     let approval = approval?;
     // The first decision wins, and none counts after the request expired.
     if approval.granted.is_some() || when.at >= approval.expires {
         return None;
     }
-    approval.granted = Some(Granted { by: by.into(), reason: reason.into(), at: when.at });
+    approval.granted = Some(Granted { by: when.actor.clone(), reason: reason.into(), at: when.at });
     Some(())
 }
 
-fn denied(when: When, by: &str, reason: &str, until: Timestamp) -> Option<Hold> {
+fn denied(when: When<'_>, reason: &str, until: Timestamp) -> Option<Hold> {
     (!planted!(DenialForgotten)).then(|| Hold {
-        by: by.into(),
+        by: when.actor.clone(),
         reason: format!("approval denied: {reason}"),
         since: when.at,
         until: Some(until),

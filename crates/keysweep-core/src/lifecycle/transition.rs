@@ -6,6 +6,7 @@ use super::step::{RESTORED, step};
 use super::{Deactivated, Due, ExemptMark, Hold, KeyEvent, Record, Setback, State, Watch};
 use crate::ids::{AccessKeyId, AccountId, KeyIdentity};
 use crate::planted;
+use crate::state::Actor;
 use crate::ticket::Action;
 
 /// An event that cannot happen in this state.
@@ -22,11 +23,13 @@ pub struct Illegal {
 
 /// When, and as which entry of the journal, an event happened.
 #[derive(Debug, Clone, Copy)]
-pub struct When {
+pub struct When<'a> {
     /// Policy time.
     pub at: Timestamp,
     /// Sequence number.
     pub seq: u64,
+    /// Who wrote the entry.
+    pub actor: &'a Actor,
 }
 
 /// What becomes of a key: its record afterwards, or `None` if nothing is left to remember.
@@ -39,7 +42,7 @@ pub fn next(
     account: AccountId,
     key: &AccessKeyId,
     before: Option<&Record>,
-    when: When,
+    when: When<'_>,
     event: &KeyEvent,
 ) -> Result<Option<Record>, Illegal> {
     let Some(before) = before else {
@@ -56,7 +59,7 @@ pub fn next(
 }
 
 /// A key that has no record is active; only being flagged gives it one.
-fn first(account: AccountId, key: &AccessKeyId, when: When, event: &KeyEvent) -> Result<Record, Illegal> {
+fn first(account: AccountId, key: &AccessKeyId, when: When<'_>, event: &KeyEvent) -> Result<Record, Illegal> {
     let KeyEvent::Flagged { named, .. } = event else {
         return Err(Illegal { key: key.clone(), state: State::Active.as_str(), event: event.name() });
     };
@@ -78,17 +81,17 @@ fn first(account: AccountId, key: &AccessKeyId, when: When, event: &KeyEvent) ->
 }
 
 /// Applies a legal event; `None` if it is not. `Some(false)` drops the record.
-fn apply(record: &mut Record, when: When, event: &KeyEvent) -> Option<bool> {
+fn apply(record: &mut Record, when: When<'_>, event: &KeyEvent) -> Option<bool> {
     match event {
         // What is in flight has an outcome to come, which needs the record.
         KeyEvent::Forgotten { .. } => return (!record.state.in_flight()).then_some(false),
         KeyEvent::Renamed { user_name } => record.user_name = user_name.clone(),
-        KeyEvent::HoldPlaced { by, reason, until } => {
+        KeyEvent::HoldPlaced { reason, until } => {
             if !record.state.is_tracked() {
                 return None;
             }
             // Who wants a hold shortened releases it first: another wish for caution never does.
-            let hold = Hold { by: by.clone(), reason: reason.clone(), since: when.at, until: *until };
+            let hold = Hold { by: when.actor.clone(), reason: reason.clone(), since: when.at, until: *until };
             record.hold = Some(hold.stricter(record.hold.take()));
         }
         KeyEvent::HoldReleased { .. } | KeyEvent::HoldExpired => {

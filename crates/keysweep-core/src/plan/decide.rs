@@ -13,6 +13,7 @@ use crate::lifecycle::{
 };
 use crate::planted;
 use crate::policy::{Resolution, Subject, Terms};
+use crate::state::Actor;
 use crate::ticket::Action;
 
 /// One key as somebody just saw it.
@@ -75,7 +76,7 @@ pub fn decide(context: &Context<'_>, record: Option<&Record>, view: &View<'_>, b
             One::Next(next) => break next,
             One::Event(event) => event,
         };
-        let when = When { at: context.now, seq: 0 };
+        let when = When { at: context.now, seq: 0, actor: &Actor::Keysweep };
         match next(view.account.id, &view.facts.key, record.as_ref(), when, &event) {
             Ok(after) if events.len() < MAX_EVENTS => {
                 record = after;

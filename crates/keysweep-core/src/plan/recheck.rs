@@ -5,6 +5,7 @@ use super::{By, Context, Decision, Next, Reason, View, Wait, decide, gate};
 use crate::facts::{Fact, KeyStatus, Source};
 use crate::lifecycle::{KeyEvent, Record, State};
 use crate::planted;
+use crate::state::Actor;
 use crate::ticket::{Action, Origin, Ticket, Warrant};
 
 /// A ticket that the re-check did not agree to.
@@ -88,7 +89,7 @@ pub fn recheck(context: &Context<'_>, ticket: Ticket, view: &View<'_>) -> Result
 ///
 /// # Errors
 /// What the key is, if it is not deactivated.
-pub fn undo(record: &Record, actor: &str, reason: &str) -> Result<Ticket, &'static str> {
+pub fn undo(record: &Record, actor: &Actor, reason: &str) -> Result<Ticket, &'static str> {
     match &record.state {
         State::Deactivated(_) => Ok(order(record, Action::Reactivate, actor, reason)),
         State::Active
@@ -105,7 +106,7 @@ pub fn undo(record: &Record, actor: &str, reason: &str) -> Result<Ticket, &'stat
 ///
 /// # Errors
 /// What the key is, if that is not a state from which the change can be made.
-pub fn ordered(record: &Record, action: Action, actor: &str, reason: &str) -> Result<Ticket, &'static str> {
+pub fn ordered(record: &Record, action: Action, actor: &Actor, reason: &str) -> Result<Ticket, &'static str> {
     match (&record.state, action) {
         (State::Flagged(_), Action::Deactivate) | (State::Deactivated(_), Action::Delete) => {
             Ok(order(record, action, actor, reason))
@@ -115,8 +116,8 @@ pub fn ordered(record: &Record, action: Action, actor: &str, reason: &str) -> Re
     }
 }
 
-fn order(record: &Record, action: Action, actor: &str, reason: &str) -> Ticket {
-    let origin = Origin::Operator { actor: actor.into(), reason: reason.into() };
+fn order(record: &Record, action: Action, actor: &Actor, reason: &str) -> Ticket {
+    let origin = Origin::Operator { actor: actor.clone(), reason: reason.into() };
     Ticket::mint(record.identity.clone(), action, origin, format!("ordered by {actor}: {reason}"))
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::actor::Actor;
 use super::entry::{Body, Entry};
 use crate::ids::AccountId;
 use crate::lifecycle::KeyEvent;
@@ -44,7 +45,7 @@ pub struct Control {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pause {
     /// Who.
-    pub by: String,
+    pub by: Actor,
     /// Why.
     pub reason: String,
     /// Since when.

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::FindingCounts;
+use super::actor::Actor;
 use super::control::TripReason;
 use crate::facts::Inventory;
 use crate::ids::{AccessKeyId, AccountId};
@@ -20,8 +21,8 @@ pub struct Entry {
     pub seq: u64,
     /// Policy time.
     pub at: Timestamp,
-    /// Who: `keysweep`, or the name of an operator.
-    pub actor: String,
+    /// Who.
+    pub actor: Actor,
     /// What.
     #[serde(flatten)]
     pub body: Body,

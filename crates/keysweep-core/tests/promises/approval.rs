@@ -4,6 +4,7 @@ use keysweep_core::facts::{Fact, LastUse};
 use keysweep_core::lifecycle::{KeyEvent, State, When, next};
 use keysweep_core::plan::{Next, Reason};
 use keysweep_core::policy::{ApprovalFor, Mode};
+use keysweep_core::state::Actor;
 use keysweep_core::ticket::Action;
 
 use crate::mk::*;
@@ -15,7 +16,7 @@ fn mk_world(approval: ApprovalFor) -> World {
 }
 
 fn approved(action: Action) -> KeyEvent {
-    KeyEvent::Approved { action, by: "ada".into(), reason: "looked".into() }
+    KeyEvent::Approved { action, reason: "looked".into() }
 }
 
 fn count(world: &World, name: &str) -> usize {
@@ -56,12 +57,8 @@ fn an_approval_to_deactivate_does_not_cover_the_deletion() {
 fn a_denied_key_is_held_and_then_asked_about_anew() {
     let mut world = mk_world(ApprovalFor::Deactivate);
     world.sweep(day(0));
-    let denied = KeyEvent::Denied {
-        action: Action::Deactivate,
-        by: "ada".into(),
-        reason: "backup job".into(),
-        hold_until: day(91),
-    };
+    let denied =
+        KeyEvent::Denied { action: Action::Deactivate, reason: "backup job".into(), hold_until: day(91) };
     world.happen(day(1), 0, denied);
     assert_eq!(world.state_of(0), "flagged");
     assert_eq!(world.run(1, 90), 0);
@@ -84,7 +81,7 @@ fn an_expired_request_cannot_be_approved_any_more() {
     let mut world = mk_world(ApprovalFor::Deactivate);
     world.sweep(day(0));
     let try_at = |at| {
-        let when = When { at, seq: 9 };
+        let when = When { at, seq: 9, actor: &Actor::Keysweep };
         next(mk_account_id(0), &mk_key_id(0), world.record(0), when, &approved(Action::Deactivate))
     };
     assert!(try_at(hours(14 * 24 - 1)).is_ok());
@@ -96,7 +93,7 @@ fn the_first_decision_wins() {
     let mut world = mk_world(ApprovalFor::Deactivate);
     world.sweep(day(0));
     world.happen(day(1), 0, approved(Action::Deactivate));
-    let when = When { at: day(1), seq: 9 };
+    let when = When { at: day(1), seq: 9, actor: &Actor::Keysweep };
     let again = next(mk_account_id(0), &mk_key_id(0), world.record(0), when, &approved(Action::Deactivate));
     assert!(again.is_err());
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use keysweep_core::facts::{IdleHistogram, Inventory, LastUse};
 use keysweep_core::lifecycle::{ClearedWhy, Finding, KeyEvent, Named, Record, RefusedKind};
-use keysweep_core::state::{Body, Entry, FindingCounts, State, TripReason};
+use keysweep_core::state::{Actor, Body, Entry, FindingCounts, State, TripReason};
 use keysweep_core::ticket::{Action, Origin};
 use proptest::prelude::*;
 
@@ -54,14 +54,16 @@ pub(crate) const EVENTS: usize = 30;
 pub(crate) fn mk_event(n: usize, key: usize, fill: &Fill) -> KeyEvent {
     let Fill { hour, action, text, flag, number, last_use } = fill.clone();
     let at = hours(hour);
-    let by = "ada".to_owned();
     let finding = if flag { Finding::Unused } else { Finding::NeverUsed };
     let sighting = mk_sighting(at);
     let request_id = flag.then(|| text.clone());
     let kinds = [RefusedKind::Denied, RefusedKind::Throttled, RefusedKind::Gone, RefusedKind::Other];
     let whys = [ClearedWhy::UsedAgain, ClearedWhy::NoLongerStale, ClearedWhy::InactiveElsewhere];
-    let origin =
-        if flag { Origin::Policy } else { Origin::Operator { actor: by.clone(), reason: text.clone() } };
+    let origin = if flag {
+        Origin::Policy
+    } else {
+        Origin::Operator { actor: Actor::local("ada"), reason: text.clone() }
+    };
     match n {
         0 => KeyEvent::Flagged { finding, named: mk_named(key), last_use },
         1 => KeyEvent::Cleared { why: whys[number as usize % 3] },
@@ -69,8 +71,8 @@ pub(crate) fn mk_event(n: usize, key: usize, fill: &Fill) -> KeyEvent {
         3 => KeyEvent::Noticed { covers: action, not_before: at },
         4 => KeyEvent::NoticeVoided { why: text },
         5 => KeyEvent::ApprovalAsked { action, expires: at, repeats: number, last_use },
-        6 => KeyEvent::Approved { action, by, reason: text },
-        7 => KeyEvent::Denied { action, by, reason: text, hold_until: at },
+        6 => KeyEvent::Approved { action, reason: text },
+        7 => KeyEvent::Denied { action, reason: text, hold_until: at },
         8 => KeyEvent::ApprovalUnanswered { action },
         9 => KeyEvent::ApprovalVoided { why: text },
         10 => KeyEvent::BecameDue { action },
@@ -87,13 +89,25 @@ pub(crate) fn mk_event(n: usize, key: usize, fill: &Fill) -> KeyEvent {
         21 => KeyEvent::SeenAgain,
         22 => KeyEvent::ListedAfterDeletion,
         23 => KeyEvent::Renamed { user_name: mk_key(key).user_name },
-        24 => KeyEvent::HoldPlaced { by, reason: text, until: flag.then_some(at) },
-        25 => KeyEvent::HoldReleased { by, reason: text },
+        24 => KeyEvent::HoldPlaced { reason: text, until: flag.then_some(at) },
+        25 => KeyEvent::HoldReleased { reason: text },
         26 => KeyEvent::HoldExpired,
         27 => KeyEvent::ExemptBegan { rule: "policy.exempt[1]".into(), reason: text, until: at },
         28 => KeyEvent::ExemptEnded,
-        29 => KeyEvent::Forgotten { by, reason: text },
+        29 => KeyEvent::Forgotten { reason: text },
         _ => panic!("no such event"),
+    }
+}
+
+fn mk_actor(fill: &Fill) -> Actor {
+    let name = || fill.text.clone();
+    match fill.number % 6 {
+        0 => Actor::Keysweep,
+        1 => Actor::Local { user: name(), login: fill.flag.then(name) },
+        2 => Actor::Token { name: name() },
+        3 => Actor::Oidc { subject: name(), name: name() },
+        4 => Actor::Slack { id: name(), name: name() },
+        _ => Actor::Link { owner: name() },
     }
 }
 
@@ -241,7 +255,7 @@ fn mk_every_body(fill: &Fill) -> Vec<Body> {
 pub(crate) fn mk_record(events: &[(usize, Fill)]) -> Option<Record> {
     let mut record = None;
     for (n, fill) in events {
-        let when = keysweep_core::lifecycle::When { at: hours(fill.hour), seq: 1 };
+        let when = keysweep_core::lifecycle::When { at: hours(fill.hour), seq: 1, actor: &Actor::Keysweep };
         let event = mk_event(*n, 0, fill);
         let after =
             keysweep_core::lifecycle::next(mk_account_id(0), &mk_key_id(0), record.as_ref(), when, &event);
@@ -263,7 +277,7 @@ fn the_builders_of_this_test_know_every_event_and_every_entry() {
 #[test]
 fn journal_lines_keep_their_form() {
     let lines = mk_every_body(&mk_fill()).into_iter().enumerate().map(|(n, body)| {
-        let entry = Entry { seq: n as u64 + 1, at: day(0), actor: "keysweep".into(), body };
+        let entry = Entry { seq: n as u64 + 1, at: day(0), actor: Actor::Keysweep, body };
         serde_json::to_string(&entry).unwrap()
     });
     let lines: Vec<_> = lines.collect();
@@ -289,7 +303,7 @@ proptest! {
     #[test]
     fn every_entry_survives_json(fill in fills(), seq in any::<u64>()) {
         for body in mk_every_body(&fill) {
-            let entry = Entry { seq, at: hours(fill.hour), actor: fill.text.clone(), body };
+            let entry = Entry { seq, at: hours(fill.hour), actor: mk_actor(&fill), body };
             let json = serde_json::to_string(&entry).unwrap();
             prop_assert!(!json.contains('\n'));
             let back: Entry = serde_json::from_str(&json).map_err(|e| TestCaseError::fail(format!("{e}: {json}")))?;
@@ -311,7 +325,7 @@ proptest! {
     fn what_restrains_changes_survives_json(fill in fills()) {
         let mut state = State::default();
         for (n, body) in mk_every_body(&fill).into_iter().enumerate() {
-            let entry = Entry { seq: n as u64, at: hours(fill.hour), actor: "ada".into(), body };
+            let entry = Entry { seq: n as u64, at: hours(fill.hour), actor: Actor::local("ada"), body };
             let _ = state.replay(&entry);
         }
         let json = serde_json::to_string(state.control()).unwrap();

@@ -4,7 +4,7 @@ use keysweep_core::facts::{Fact, KeyStatus, LastUse};
 use keysweep_core::lifecycle::{ClearedWhy, DeactivatedBy, KeyEvent, RefusedKind, State, When, next};
 use keysweep_core::plan;
 use keysweep_core::policy::Mode;
-use keysweep_core::state::Body;
+use keysweep_core::state::{Actor, Body};
 use keysweep_core::ticket::{Action, Origin};
 
 use crate::mk::*;
@@ -182,7 +182,7 @@ fn a_scan_that_began_before_the_deactivation_does_not_make_the_key_reactivated()
 #[test]
 fn an_undo_makes_the_key_active_and_held() {
     let mut world = mk_deactivated();
-    let ticket = plan::undo(world.record(0).unwrap(), "ada", "payroll").unwrap();
+    let ticket = plan::undo(world.record(0).unwrap(), &Actor::local("ada"), "payroll").unwrap();
     let warrant = world.recheck(day(8), ticket).unwrap();
     world.carry_out(day(8), &warrant);
     assert_eq!(world.state_of(0), "active");
@@ -196,7 +196,7 @@ fn a_last_use_that_moves_after_the_deactivation_holds_the_key_until_somebody_rel
     assert_eq!(world.run(8, 400), 0);
     assert_eq!(world.state_of(0), "deactivated");
     assert_eq!(world.record(0).unwrap().hold.as_ref().unwrap().until, None);
-    world.happen(day(401), 0, KeyEvent::HoldReleased { by: "ada".into(), reason: "late".into() });
+    world.happen(day(401), 0, KeyEvent::HoldReleased { reason: "late".into() });
     assert_eq!(world.run(401, 407), 0, "what was announced before the hold is announced again");
     assert_eq!(world.run(408, 408), 1);
     assert_eq!(world.state_of(0), "deleted");
@@ -261,7 +261,7 @@ fn an_account_does_not_speak_for_the_keys_of_another() {
     let names = |body: &Body| matches!(body, Body::Key { key, .. } if *key == mk_key_id(0));
     assert!(!plan.entries.iter().any(names));
     let before = world.record(0);
-    let when = When { at: day(8), seq: 9 };
+    let when = When { at: day(8), seq: 9, actor: &Actor::Keysweep };
     assert!(next(mk_account_id(1), &mk_key_id(0), before, when, &KeyEvent::Absent).is_err());
     assert!(next(mk_account_id(0), &mk_key_id(1), before, when, &KeyEvent::Absent).is_err());
 }
@@ -302,8 +302,8 @@ fn a_deletion_whose_key_a_later_listing_lacks_is_done() {
 #[test]
 fn a_key_is_not_forgotten_while_a_change_is_in_flight() {
     let mut world = mk_deactivated();
-    let forget = KeyEvent::Forgotten { by: "ada".into(), reason: "tidy".into() };
-    let when = When { at: day(9), seq: 99 };
+    let forget = KeyEvent::Forgotten { reason: "tidy".into() };
+    let when = When { at: day(9), seq: 99, actor: &Actor::Keysweep };
     let forgets = |world: &World| {
         next(mk_account_id(0), &mk_key_id(0), world.record(0), when, &forget).map(|record| record.is_none())
     };
@@ -318,8 +318,7 @@ fn a_key_is_not_forgotten_while_a_change_is_in_flight() {
 fn no_hold_shortens_one_that_stands() {
     let mut world = mk_world(Mode::Deactivate);
     world.sweep(day(0));
-    let hold =
-        |until| KeyEvent::HoldPlaced { by: "ada".into(), reason: "ask first".into(), until: Some(until) };
+    let hold = |until| KeyEvent::HoldPlaced { reason: "ask first".into(), until: Some(until) };
     let until = |world: &World| world.record(0).unwrap().hold.as_ref().unwrap().until;
     world.happen(day(1), 0, hold(day(90)));
     world.happen(day(1), 0, mk_intent(Action::Deactivate));
@@ -361,7 +360,7 @@ fn a_flagged_key_with_an_unknown_fact_stays_as_it_is() {
     assert_eq!(world.names_of(0), ["flagged", "noticed"], "not even cleared");
     let Some(State::Flagged(_)) = world.record(0).map(|r| &r.state) else { panic!() };
     let cleared = KeyEvent::Cleared { why: ClearedWhy::UsedAgain };
-    let when = When { at: day(2), seq: 9 };
+    let when = When { at: day(2), seq: 9, actor: &Actor::Keysweep };
     assert_eq!(next(mk_account_id(0), &mk_key_id(0), world.record(0), when, &cleared), Ok(None));
 }
 
@@ -380,7 +379,7 @@ fn a_hold_that_ends_while_a_fact_is_unknown_ends_when_it_is_known() {
     let mut world = mk_world(Mode::Deactivate);
     world.sweep(day(0));
     let until = Some(day(1));
-    world.happen(day(0), 0, KeyEvent::HoldPlaced { by: "ada".into(), reason: "wait".into(), until });
+    world.happen(day(0), 0, KeyEvent::HoldPlaced { reason: "wait".into(), until });
     world.keys[0].last_use = Fact::Unknown("denied".into());
     world.sweep(day(2));
     assert_eq!(world.names_of(0).last(), Some(&"hold_placed"), "no clock is reset");

@@ -67,11 +67,11 @@ fn an_operator_may_delete_by_name_what_was_adopted() {
 fn a_deactivation_that_shows_late_can_be_undone_whatever_became_of_its_hold() {
     for release in [false, true] {
         let mut world = mk_unclear();
-        let (by, reason) = ("ada".to_owned(), "looking".to_owned());
+        let reason = "looking".to_owned();
         let event = if release {
-            KeyEvent::HoldReleased { by, reason }
+            KeyEvent::HoldReleased { reason }
         } else {
-            KeyEvent::HoldPlaced { by, reason, until: None }
+            KeyEvent::HoldPlaced { reason, until: None }
         };
         world.happen(hours(7 * 24 + 1), 0, event);
         world.sweep(hours(7 * 24 + 2));

@@ -11,7 +11,7 @@ use keysweep_core::ids::{AccessKeyId, AccountId};
 use keysweep_core::lifecycle::{KeyEvent, Record, Sighting};
 use keysweep_core::plan::{self, Context, Plan, Refusal, View};
 use keysweep_core::policy::{DAY, Mode, Policy};
-use keysweep_core::state::{Body, Entry, State};
+use keysweep_core::state::{Actor, Body, Entry, State};
 use keysweep_core::ticket::{Action, Ticket, Warrant};
 
 /// The scan interval of all tests.
@@ -123,7 +123,16 @@ impl World {
     }
 
     pub(crate) fn write(&mut self, at: Timestamp, body: Body) -> keysweep_core::state::Delta {
-        let entry = Entry { seq: self.journal.len() as u64 + 1, at, actor: "keysweep".into(), body };
+        self.write_as(Actor::Keysweep, at, body)
+    }
+
+    pub(crate) fn write_as(
+        &mut self,
+        actor: Actor,
+        at: Timestamp,
+        body: Body,
+    ) -> keysweep_core::state::Delta {
+        let entry = Entry { seq: self.journal.len() as u64 + 1, at, actor, body };
         let delta = self.state.replay(&entry).unwrap_or_else(|e| panic!("{e} in {entry:?}"));
         self.journal.push(entry);
         delta
@@ -131,8 +140,16 @@ impl World {
 
     pub(crate) fn happen(&mut self, at: Timestamp, key: usize, event: KeyEvent) {
         let facts = &self.keys[key];
+        let actor = match event {
+            KeyEvent::Approved { .. }
+            | KeyEvent::Denied { .. }
+            | KeyEvent::HoldPlaced { .. }
+            | KeyEvent::HoldReleased { .. }
+            | KeyEvent::Forgotten { .. } => Actor::local("ada"),
+            _ => Actor::Keysweep,
+        };
         let body = Body::Key { account: facts.account, key: facts.key.clone(), event };
-        self.write(at, body);
+        self.write_as(actor, at, body);
     }
 
     pub(crate) fn collection(&self, at: Timestamp) -> Collection {

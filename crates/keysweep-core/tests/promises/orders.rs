@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use keysweep_core::lifecycle::KeyEvent;
 use keysweep_core::plan::{self, Reason, Refusal};
 use keysweep_core::policy::{ApprovalFor, Mode};
-use keysweep_core::state::Body;
+use keysweep_core::state::{Actor, Body};
 use keysweep_core::ticket::{Action, Warrant};
 
 use crate::mk::*;
@@ -19,7 +19,8 @@ fn mk_world() -> World {
 
 /// What comes of the order of an operator.
 pub(crate) fn ordered(world: &World, at: Timestamp, action: Action) -> Result<Warrant, Refusal> {
-    let ticket = plan::ordered(world.record(0).unwrap(), action, "ada", "left the company").unwrap();
+    let ticket =
+        plan::ordered(world.record(0).unwrap(), action, &Actor::local("ada"), "left the company").unwrap();
     world.recheck(at, ticket)
 }
 
@@ -66,7 +67,7 @@ fn an_order_needs_approval_where_the_policy_wants_it() {
         world.happen(day(1), 0, event);
     }
     assert_eq!(reason(order(&world, 1, Action::Deactivate)), Reason::Approval);
-    let approved = KeyEvent::Approved { action: Action::Deactivate, by: "bob".into(), reason: "yes".into() };
+    let approved = KeyEvent::Approved { action: Action::Deactivate, reason: "yes".into() };
     world.happen(day(1), 0, approved);
     assert!(order(&world, 1, Action::Deactivate).is_ok());
 }
@@ -87,20 +88,23 @@ fn an_ordered_deletion_needs_the_whole_grace() {
 fn an_order_does_not_override_a_hold_or_an_exemption() {
     let mut world = mk_world();
     let until = None;
-    world.happen(day(0), 0, KeyEvent::HoldPlaced { by: "bob".into(), reason: "mine".into(), until });
+    world.happen(day(0), 0, KeyEvent::HoldPlaced { reason: "mine".into(), until });
     assert_eq!(reason(order(&world, 1, Action::Deactivate)), Reason::Hold);
 }
 
 #[test]
 fn only_a_flagged_key_can_be_ordered_deactivated_and_only_a_deactivated_one_deleted() {
     let mut world = mk_world();
-    assert_eq!(plan::ordered(world.record(0).unwrap(), Action::Delete, "ada", ""), Err("flagged"));
-    assert_eq!(plan::undo(world.record(0).unwrap(), "ada", ""), Err("flagged"));
+    assert_eq!(
+        plan::ordered(world.record(0).unwrap(), Action::Delete, &Actor::local("ada"), ""),
+        Err("flagged")
+    );
+    assert_eq!(plan::undo(world.record(0).unwrap(), &Actor::local("ada"), ""), Err("flagged"));
     let warrant = order(&world, 1, Action::Deactivate).unwrap();
     world.carry_out(day(1), &warrant);
     let record = world.record(0).unwrap();
-    assert_eq!(plan::ordered(record, Action::Deactivate, "ada", ""), Err("deactivated"));
-    assert!(plan::ordered(record, Action::Reactivate, "ada", "").is_ok());
+    assert_eq!(plan::ordered(record, Action::Deactivate, &Actor::local("ada"), ""), Err("deactivated"));
+    assert!(plan::ordered(record, Action::Reactivate, &Actor::local("ada"), "").is_ok());
 }
 
 #[test]
@@ -136,7 +140,7 @@ fn a_warrant_becomes_an_order_only_with_the_receipt_of_its_own_intent() {
     let intent_of = |key: usize, action| keysweep_core::state::Entry {
         seq: 77,
         at: day(1),
-        actor: "ada".into(),
+        actor: Actor::local("ada"),
         body: Body::Key {
             account: mk_account_id(0),
             key: mk_key_id(key),

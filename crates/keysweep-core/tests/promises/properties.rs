@@ -7,7 +7,7 @@ use keysweep_core::facts::{AccountFacts, Fact, KeyFacts, KeyStatus, Source};
 use keysweep_core::lifecycle::{Hold, KeyEvent, Record, State as KeyState, When, next};
 use keysweep_core::plan::{self, Next, View};
 use keysweep_core::policy::Mode;
-use keysweep_core::state::{Body, Delta, Draft, State, TripReason};
+use keysweep_core::state::{Actor, Body, Delta, Draft, State, TripReason};
 use keysweep_core::ticket::Action;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -52,7 +52,7 @@ proptest! {
     fn a_key_moves_along_the_rows_of_the_lifecycle_only(history in histories()) {
         let mut record = None;
         for (n, fill) in &history {
-            let when = When { at: hours(fill.hour), seq: 1 };
+            let when = When { at: hours(fill.hour), seq: 1, actor: &Actor::Keysweep };
             let event = mk_event(*n, 0, fill);
             let name = |r: &Option<Record>| r.as_ref().map_or("active", |r| r.state.as_str());
             let before = name(&record);
@@ -289,7 +289,7 @@ proptest! {
                 quarantine_policies: None,
                 ..facts.clone()
             };
-            let ticket = plan::undo(record, "ada", "in use").unwrap();
+            let ticket = plan::undo(record, &Actor::local("ada"), "in use").unwrap();
             let account = AccountFacts { id: facts.account, ..mk_account(0) };
             let view = View { account: &account, facts: &facts, sighting: &mk_sighting(day(-900)) };
             let warrant = plan::recheck(&world.context(hours(NOW)), ticket, &view);

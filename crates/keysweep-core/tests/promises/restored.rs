@@ -7,7 +7,7 @@ use keysweep_core::facts::KeyStatus;
 use keysweep_core::lifecycle::{KeyEvent, State};
 use keysweep_core::plan::{self, Reason};
 use keysweep_core::policy::{ApprovalFor, Mode};
-use keysweep_core::state::{Body, Control};
+use keysweep_core::state::{Actor, Body, Control};
 use keysweep_core::ticket::Action;
 
 use crate::mk::*;
@@ -31,7 +31,7 @@ fn watched(world: &World) -> Duration {
 
 /// Why an operator's order is refused, if it is.
 fn order(world: &World, at: Timestamp, action: Action) -> Option<Reason> {
-    let ticket = plan::ordered(world.record(0).unwrap(), action, "ada", "asked for").unwrap();
+    let ticket = plan::ordered(world.record(0).unwrap(), action, &Actor::local("ada"), "asked for").unwrap();
     world.recheck(at, ticket).err().map(|refusal| refusal.wait.reason)
 }
 
@@ -55,8 +55,7 @@ fn p10_what_was_announced_and_approved_is_announced_and_asked_for_again() {
     let mut world = mk_world();
     world.policy.base.approval = ApprovalFor::Both;
     world.sweep(day(0));
-    let approved =
-        KeyEvent::Approved { action: Action::Deactivate, by: "ada".into(), reason: "unused".into() };
+    let approved = KeyEvent::Approved { action: Action::Deactivate, reason: "unused".into() };
     world.run(0, 1);
     world.happen(day(2), 0, approved);
     restore(&mut world, day(8));
@@ -110,7 +109,7 @@ fn a_key_that_was_seen_active_since_and_is_deactivated_by_its_owner_is_his_again
 fn holds_and_open_intents_stay() {
     let mut world = mk_world();
     world.run(0, 6);
-    world.happen(day(7), 0, KeyEvent::HoldPlaced { by: "ada".into(), reason: "wait".into(), until: None });
+    world.happen(day(7), 0, KeyEvent::HoldPlaced { reason: "wait".into(), until: None });
     restore(&mut world, day(8));
     assert_eq!(world.record(0).unwrap().hold.as_ref().unwrap().reason, "wait");
 

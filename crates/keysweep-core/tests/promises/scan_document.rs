@@ -36,7 +36,7 @@ fn mk_document() -> ScanDocument {
     let until = "2026-12-31".parse().unwrap();
     world.policy.exemptions.push(Exemption { matches, reason: "break glass".into(), until });
     world.run(0, 7);
-    let hold = KeyEvent::HoldPlaced { by: "ada".into(), reason: "ask first".into(), until: None };
+    let hold = KeyEvent::HoldPlaced { reason: "ask first".into(), until: None };
     world.happen(day(7), 3, hold);
     let plan = world.sweep(day(8));
     let mut collection = world.collection(day(8));

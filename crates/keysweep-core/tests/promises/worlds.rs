@@ -9,7 +9,7 @@ use keysweep_core::plan::{self, Plan};
 use keysweep_core::policy::{
     ApprovalFor, Exemption, Match, Mode, Override, Policy, Resolution, Subject, TermsPatch,
 };
-use keysweep_core::state::{Body, Entry, TripReason};
+use keysweep_core::state::{Actor, Body, Entry, TripReason};
 use keysweep_core::ticket::Action;
 use proptest::prelude::*;
 
@@ -195,7 +195,7 @@ fn try_event(world: &mut World, key: usize, event: usize, fill: &Fill) {
 }
 
 pub(crate) fn try_entry(world: &mut World, at: Timestamp, body: Body) {
-    let entry = Entry { seq: world.journal.len() as u64 + 1, at, actor: "ada".into(), body };
+    let entry = Entry { seq: world.journal.len() as u64 + 1, at, actor: Actor::local("ada"), body };
     if world.state.replay(&entry).is_ok() {
         world.journal.push(entry);
     }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use keysweep_core::state::{Body, Entry, Pause, State};
+use keysweep_core::state::{Actor, Body, Entry, Pause, State};
 
 use super::error::{BackupError, RestoreError};
 use super::read::{Backup, Opened, agrees, open};
@@ -31,9 +31,6 @@ const MARKER: &str = "restore-unfinished";
 /// How much is in memory at once.
 const CHUNK: usize = 1 << 20;
 
-/// Who writes what no operator asked for.
-const OURSELVES: &str = "keysweep";
-
 /// A backup that is to be restored.
 #[derive(Debug, Clone)]
 pub struct Restoration<'a> {
@@ -46,7 +43,7 @@ pub struct Restoration<'a> {
     /// Policy time.
     pub at: Timestamp,
     /// Who orders it.
-    pub actor: &'a str,
+    pub actor: &'a Actor,
     /// How files are written.
     pub files: Arc<dyn Files>,
 }
@@ -154,9 +151,11 @@ fn prepare(order: &Restoration<'_>, opened: &Opened, staging: &Path) -> Result<S
         sha256: sha256.clone(),
     };
     let paused = Body::Paused { reason: why_paused(manifest.created_at, state.control().paused.as_ref()) };
-    let numbered = (scanned.last_seq.saturating_add(1)..).zip([(order.actor, told), (OURSELVES, paused)]);
-    let entries: Vec<Entry> =
-        numbered.map(|(seq, (actor, body))| Entry { seq, at: order.at, actor: actor.into(), body }).collect();
+    let numbered =
+        (scanned.last_seq.saturating_add(1)..).zip([(order.actor, told), (&Actor::Keysweep, paused)]);
+    let entries: Vec<Entry> = numbered
+        .map(|(seq, (actor, body))| Entry { seq, at: order.at, actor: actor.clone(), body })
+        .collect();
     for entry in &entries {
         state.replay(entry).map_err(AppendError::from)?;
     }

@@ -20,7 +20,7 @@ pub(crate) enum Visit<'a> {
     /// A segment begins; `last_entry` is the hash of the line before it.
     Segment { first_seq: u64, last_entry: Hash, path: &'a Path },
     /// The state as it stood before the first entry of the segment.
-    Snapshot(State),
+    Snapshot(Box<State>),
     /// An entry; its request is complete.
     Entry { seq: u64, kind: &'a str, line: &'a [u8], hash: Hash, place: Place<'a> },
 }
@@ -316,7 +316,7 @@ impl<'a> Reader<'a> {
             }
         }
         if self.wants_snapshot {
-            visit(Visit::Snapshot(State::from_parts(records, accounts, control)))?;
+            visit(Visit::Snapshot(Box::new(State::from_parts(records, accounts, control))))?;
         }
         Ok(())
     }

@@ -142,7 +142,7 @@ mod tests {
         Approval, Deactivated, DeactivatedBy, Deleting, Due, ExemptMark, Finding, Granted, Hold, Notice,
         OpenIntent, Setback, Sighting, State, Watch,
     };
-    use keysweep_core::state::{FindingCounts, Pause, Reach, Trip, TripReason};
+    use keysweep_core::state::{Actor, FindingCounts, Pause, Reach, Trip, TripReason};
     use keysweep_core::ticket::Action;
 
     use super::*;
@@ -179,7 +179,7 @@ mod tests {
                 expires: mk_at(15),
                 repeats: 2,
                 last_use: LastUse::Never,
-                granted: Some(Granted { by: "ann".into(), reason: "unused".into(), at: mk_at(16) }),
+                granted: Some(Granted { by: Actor::local("ann"), reason: "unused".into(), at: mk_at(16) }),
             }),
             setback: Some(Setback { action: Action::Reactivate, at: mk_at(17), why: "throttled".into() }),
             undo: Some(OpenIntent { seq: 18, at: mk_at(18) }),
@@ -193,7 +193,12 @@ mod tests {
             .unwrap(),
             user_name: "o'neil,sean+x@corp".parse().unwrap(),
             state: State::Deleting(Deleting { deactivated, intent }),
-            hold: Some(Hold { by: "bob".into(), reason: "wait".into(), since: mk_at(20), until: None }),
+            hold: Some(Hold {
+                by: Actor::Local { user: "root".into(), login: Some("bob".into()) },
+                reason: "wait".into(),
+                since: mk_at(20),
+                until: None,
+            }),
             exempt: Some(ExemptMark {
                 rule: "policy.exempt[1]".into(),
                 reason: "r".into(),
@@ -217,7 +222,7 @@ mod tests {
 
     fn mk_control() -> Control {
         Control {
-            paused: Some(Pause { by: "ann".into(), reason: "new data_dir".into(), since: mk_at(1) }),
+            paused: Some(Pause { by: Actor::local("ann"), reason: "new data_dir".into(), since: mk_at(1) }),
             breaker: Some(Trip { reason: TripReason::Surge { newly_due: 30, limit: 25 }, since: mk_at(2) }),
             accounts: Some(12),
             ..Control::default()

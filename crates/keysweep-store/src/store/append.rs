@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError};
 
 use jiff::Timestamp;
 use keysweep_core::planted;
-use keysweep_core::state::{Body, Draft, Entry, Receipt};
+use keysweep_core::state::{Actor, Body, Draft, Entry, Receipt};
 use tokio::sync::oneshot;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
@@ -23,7 +23,7 @@ const GROUP_BYTES: usize = 4 * 1024 * 1024;
 /// Entries that somebody waits for.
 pub(super) struct Request {
     pub(super) at: Timestamp,
-    pub(super) actor: String,
+    pub(super) actor: Actor,
     pub(super) bodies: Vec<Body>,
     pub(super) reply: oneshot::Sender<Result<Vec<Receipt>, AppendError>>,
 }
@@ -167,13 +167,13 @@ fn prepare(
     group: &mut Group,
     update: &mut Update,
     at: Timestamp,
-    actor: &str,
+    actor: &Actor,
     bodies: Vec<Body>,
 ) -> Result<Vec<Receipt>, AppendError> {
     let encode = |source| AppendError::Encode { source: Arc::new(source) };
     let numbered = (group.next_seq()..).zip(bodies);
     let entries: Vec<Entry> =
-        numbered.map(|(seq, body)| Entry { seq, at, actor: actor.into(), body }).collect();
+        numbered.map(|(seq, body)| Entry { seq, at, actor: actor.clone(), body }).collect();
     let (receipts, delta) = {
         let state = inner.state.read().unwrap_or_else(PoisonError::into_inner);
         let mut draft = Draft::new(&state, &update.delta);

@@ -52,7 +52,7 @@ impl Replay {
             }
             Visit::Snapshot(state) => {
                 if self.known.is_none() {
-                    self.state = state;
+                    self.state = *state;
                 }
                 Ok(())
             }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use keysweep_core::state::Body;
+use keysweep_core::state::{Actor, Body};
 use keysweep_store::{Disk, inspect, verify};
 
 use crate::common::{mk_at, mk_held, mk_key_id, segments, state, tell};
@@ -34,7 +34,7 @@ async fn a_restored_journal_is_the_one_that_was_backed_up_and_paused() {
         last_seq: 13,
         sha256: backup.sha256.clone(),
     };
-    assert_eq!((tail[0].actor.as_str(), tail[0].at, &tail[0].body), ("ann", mk_at(9000), &told));
+    assert_eq!((&tail[0].actor, tail[0].at, &tail[0].body), (&Actor::local("ann"), mk_at(9000), &told));
     assert!(
         matches!(&tail[1].body, Body::Paused { reason } if reason.contains("restored from the backup of"))
     );
@@ -43,7 +43,7 @@ async fn a_restored_journal_is_the_one_that_was_backed_up_and_paused() {
     for entry in &tail {
         expected.replay(entry).unwrap();
     }
-    assert!(expected.control().paused.as_ref().is_some_and(|pause| pause.by == "keysweep"));
+    assert!(expected.control().paused.as_ref().is_some_and(|pause| pause.by == Actor::Keysweep));
     assert_eq!(state(&opened(&new).await), expected);
     for segment in segments(&new) {
         assert_eq!(fs::metadata(segment).unwrap().permissions().mode() & 0o777, 0o600);

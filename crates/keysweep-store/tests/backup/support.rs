@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use keysweep_core::state::Actor;
 use keysweep_store::{
     Backup, BackupError, Disk, Files, JournalView, NewBackup, OpenOptions, Restoration, RestoreError,
     Restored, Store, back_up, export, restore,
@@ -64,7 +65,7 @@ pub(crate) fn restored_on(
     replace: bool,
     files: Arc<dyn Files>,
 ) -> Result<Restored, RestoreError> {
-    restore(&Restoration { data_dir, file, replace, at: mk_at(9000), actor: "ann", files })
+    restore(&Restoration { data_dir, file, replace, at: mk_at(9000), actor: &Actor::local("ann"), files })
 }
 
 pub(crate) async fn opened(dir: &Path) -> Store {

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use keysweep_core::facts::{Inventory, LastUse};
 use keysweep_core::ids::{AccessKeyId, AccountId};
 use keysweep_core::lifecycle::{Finding, KeyEvent, Named, Sighting};
-use keysweep_core::state::{Body, State};
+use keysweep_core::state::{Actor, Body, State};
 use keysweep_core::ticket::{Action, Origin};
 use keysweep_store::{OpenOptions, Opened, Store};
 
@@ -68,7 +68,7 @@ pub fn mk_deactivated(key: u64, seconds: i64) -> Body {
 }
 
 pub fn mk_held(key: u64, reason: &str) -> Body {
-    mk_event(key, KeyEvent::HoldPlaced { by: "ann".into(), reason: reason.into(), until: None })
+    mk_event(key, KeyEvent::HoldPlaced { reason: reason.into(), until: None })
 }
 
 pub fn mk_scanned(account: u64, seconds: i64, inactive: &[u64]) -> Body {
@@ -126,7 +126,7 @@ pub async fn refused(dir: &Path) -> String {
 pub async fn tell(store: &Store, bodies: Vec<Body>) {
     let from = i64::try_from(store.last_seq()).unwrap();
     for (second, body) in (from..).zip(bodies) {
-        store.append(mk_at(second), "keysweep", vec![body]).await.unwrap();
+        store.append(mk_at(second), &Actor::Keysweep, vec![body]).await.unwrap();
     }
 }
 

@@ -18,7 +18,7 @@ use super::{Exit, export, view};
 const ENTRY: [export::Column<Entry>; 5] = [
     ("seq", |entry| entry.seq.to_string()),
     ("at", |entry| entry.at.to_string()),
-    ("actor", |entry| entry.actor.clone()),
+    ("actor", |entry| entry.actor.to_string()),
     ("event", |entry| entry.body.name().into()),
     ("details", |entry| view::details(entry)),
 ];

@@ -166,7 +166,7 @@ async fn ask_data_dir(
     let opening =
         Engine::open(Arc::new(config), Clock::system(), metrics, GivenAws::default(), OpenOptions::default());
     let (engine, _) = opening.await?;
-    let reply = engine.answer(&socket::own_name(), request).await;
+    let reply = engine.answer(&socket::own_actor(), request).await;
     if let Err(error) = engine.close().await {
         console.warn(&format!("the records will be brought up to date at the next start: {error}"));
     }

@@ -14,7 +14,7 @@ use super::operator::{answered, ask_daemon, is_ours};
 use super::text::count;
 use crate::clock::Clock;
 use crate::operator::{Reply, Request};
-use crate::socket::own_name;
+use crate::socket::own_actor;
 
 /// `state rebuild`.
 pub(super) fn rebuild(global: &Global, console: &Console) -> Result<Exit, CliError> {
@@ -97,7 +97,7 @@ pub(super) async fn restore(
     let data_dir = read(global)?.data_dir;
     let existed = is_ours(&data_dir)?;
     let file = absolute(file.into())?;
-    let (dir, at, actor) = (data_dir.clone(), Clock::system().now(), own_name());
+    let (dir, at, actor) = (data_dir.clone(), Clock::system().now(), own_actor());
     let restored = tokio::task::spawn_blocking(move || {
         let files = Arc::new(Disk);
         let order = Restoration { data_dir: &dir, file: &file, replace: force, at, actor: &actor, files };

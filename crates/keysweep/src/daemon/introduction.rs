@@ -220,7 +220,11 @@ mod tests {
     #[test]
     fn whatever_holds_changes_back_is_told_with_the_way_out() {
         let control = Control {
-            paused: Some(Pause { by: "alice".into(), reason: "audit".into(), since: mk_now() }),
+            paused: Some(Pause {
+                by: keysweep_core::state::Actor::local("alice"),
+                reason: "audit".into(),
+                since: mk_now(),
+            }),
             breaker: Some(Trip { reason: TripReason::Shrink { before: 9, now: 3 }, since: mk_now() }),
             ..Control::default()
         };

@@ -9,7 +9,7 @@ use super::SWEEPS_PAUSED;
 use super::calendar::date;
 use super::chronicle::Chronicle;
 use super::stories::{self, Story};
-use crate::engine::{Engine, OURSELVES};
+use crate::engine::Engine;
 
 /// What there is to see at one moment.
 #[derive(Debug, Clone)]
@@ -56,7 +56,7 @@ impl Snapshot {
     fn at(now: Timestamp, state: &State, chronicle: &Chronicle, demo: &Demo) -> Self {
         let control = state.control();
         let paused = control.paused.as_ref().map(|pause| {
-            if pause.by == OURSELVES {
+            if pause.by.is_keysweep() {
                 format!("Paused, as every new data_dir is; the demo resumes after {SWEEPS_PAUSED} sweeps.")
             } else {
                 format!("Paused by {}: {}", pause.by, pause.reason)

@@ -36,7 +36,7 @@ pub(super) fn event(entry: &Entry, who: &str, state: &State, calendar: Calendar)
         Body::Key { key, event, .. } => {
             let record = state.record(key);
             let since = record.map(|record| record.identity.created);
-            let (tone, what) = of_key(event, entry.at, since.unwrap_or(entry.at), calendar)?;
+            let (tone, what) = of_key(entry, event, since.unwrap_or(entry.at), calendar)?;
             (tone, format!("{who} {what}"))
         }
         Body::AccountFailed { name, reason, .. } => {
@@ -67,7 +67,8 @@ pub(super) fn event(entry: &Entry, who: &str, state: &State, calendar: Calendar)
     Some(Event { at: entry.at, text, tone })
 }
 
-fn of_key(event: &KeyEvent, at: Timestamp, created: Timestamp, calendar: Calendar) -> Option<(Tone, String)> {
+fn of_key(entry: &Entry, event: &KeyEvent, created: Timestamp, calendar: Calendar) -> Option<(Tone, String)> {
+    let (at, by) = (entry.at, &entry.actor);
     let idle = |last: Option<Timestamp>, since: Timestamp| match last {
         Some(last) => format!("unused for {} days", days(at.duration_since(last))),
         None => format!("never used in {} days", days(at.duration_since(since))),
@@ -100,8 +101,8 @@ fn of_key(event: &KeyEvent, at: Timestamp, created: Timestamp, calendar: Calenda
         ),
         KeyEvent::LastUseMoved { .. } => (Tone::Wanted, "used while Inactive: on hold".into()),
         KeyEvent::ApprovalAsked { action, .. } => (Tone::Usual, format!("waits for approval to {action} it")),
-        KeyEvent::Approved { action, by, .. } => (Tone::Usual, format!("approved by {by}: {action}")),
-        KeyEvent::Denied { by, .. } => (Tone::Wanted, format!("denied by {by}: on hold")),
+        KeyEvent::Approved { action, .. } => (Tone::Usual, format!("approved by {by}: {action}")),
+        KeyEvent::Denied { .. } => (Tone::Wanted, format!("denied by {by}: on hold")),
         KeyEvent::ApprovalUnanswered { .. } => (Tone::Usual, "nobody approved: on hold".into()),
         KeyEvent::NoticeVoided { why } => (Tone::Usual, format!("needs a new notice: {why}")),
         KeyEvent::ApprovalVoided { why } => (Tone::Usual, format!("needs a new approval: {why}")),
@@ -115,12 +116,12 @@ fn of_key(event: &KeyEvent, at: Timestamp, created: Timestamp, calendar: Calenda
         KeyEvent::SeenAgain => (Tone::Usual, "there again: judged afresh".into()),
         KeyEvent::ListedAfterDeletion => (Tone::Trouble, "listed although it was deleted".into()),
         KeyEvent::Renamed { user_name } => (Tone::Usual, format!("renamed to {user_name}")),
-        KeyEvent::HoldPlaced { by, reason, .. } => (Tone::Wanted, format!("put on hold by {by}: {reason}")),
-        KeyEvent::HoldReleased { by, reason } => (Tone::Usual, format!("released by {by}: {reason}")),
+        KeyEvent::HoldPlaced { reason, .. } => (Tone::Wanted, format!("put on hold by {by}: {reason}")),
+        KeyEvent::HoldReleased { reason } => (Tone::Usual, format!("released by {by}: {reason}")),
         KeyEvent::HoldExpired => (Tone::Usual, "no longer on hold".into()),
         KeyEvent::ExemptBegan { reason, .. } => (Tone::Usual, format!("exempt: {reason}")),
         KeyEvent::ExemptEnded => (Tone::Usual, "no longer exempt".into()),
-        KeyEvent::Forgotten { by, .. } => (Tone::Usual, format!("forgotten by {by}")),
+        KeyEvent::Forgotten { .. } => (Tone::Usual, format!("forgotten by {by}")),
         // Steps between two of the above.
         KeyEvent::Noticed { .. }
         | KeyEvent::BecameDue { .. }
@@ -157,6 +158,7 @@ pub(super) fn standing(state: &KeyState, calendar: Calendar) -> String {
 mod tests {
     use keysweep_core::facts::LastUse;
     use keysweep_core::lifecycle::Sighting;
+    use keysweep_core::state::Actor;
 
     use super::*;
 
@@ -164,7 +166,10 @@ mod tests {
         let began: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
         let created = "2025-01-01T00:00:00Z".parse().unwrap();
         let at = "2026-01-11T00:00:00Z".parse().unwrap();
-        of_key(&event, at, created, Calendar::new(began, 30))
+        let account = "111122223333".parse().unwrap();
+        let body = Body::Key { account, key: "AKIAIOSFODNN7EXAMPLE".parse().unwrap(), event: event.clone() };
+        let entry = Entry { seq: 1, at, actor: Actor::Keysweep, body };
+        of_key(&entry, &event, created, Calendar::new(began, 30))
     }
 
     fn mk_deactivated(last_use: LastUse) -> KeyEvent {

@@ -9,7 +9,7 @@ use keysweep_core::lifecycle::{Approval, Hold, KeyEvent, Record, State};
 use keysweep_core::plan::{newly_due, ordered};
 use keysweep_core::planted;
 use keysweep_core::policy::Subject;
-use keysweep_core::state::{Body, TripReason};
+use keysweep_core::state::{Actor, Body, TripReason};
 use keysweep_core::ticket::Action;
 use keysweep_store::AppendError;
 
@@ -19,7 +19,7 @@ use crate::sweep::{Acted, act, in_words, settle_key};
 
 impl Engine {
     /// Answers an operator. `actor` is who asks, as the journal will name him.
-    pub async fn answer(&self, actor: &str, request: Request) -> Reply {
+    pub async fn answer(&self, actor: &Actor, request: Request) -> Reply {
         match request {
             Request::Plan => self.show_plan().boxed().await,
             Request::KeysList => self.show_keys(),
@@ -38,7 +38,7 @@ impl Engine {
         }
     }
 
-    async fn decide(&self, actor: &str, key: &AccessKeyId, decision: Decision, reason: String) -> Reply {
+    async fn decide(&self, actor: &Actor, key: &AccessKeyId, decision: Decision, reason: String) -> Reply {
         let found = self.store().read(|state| match state.record(key) {
             Some(Record { identity, .. }) if planted!(SiblingKey) => {
                 state.records().find(|other| other.identity.user_id == identity.user_id).cloned()
@@ -48,7 +48,7 @@ impl Engine {
         let Some(record) = found else {
             return refused(super::show::unknown_key(key));
         };
-        let (by, now) = (actor.to_owned(), self.clock().now());
+        let now = self.clock().now();
         match decision {
             Decision::Reactivate => self.order(actor, &record, Action::Reactivate, &reason).await,
             Decision::Deactivate => self.order(actor, &record, Action::Deactivate, &reason).await,
@@ -59,7 +59,7 @@ impl Engine {
                 )),
                 Some(Approval { action, granted: None, .. }) => {
                     let action = *action;
-                    let event = KeyEvent::Approved { action, by, reason };
+                    let event = KeyEvent::Approved { action, reason };
                     let reply =
                         self.write(actor, &record, event, format!("approved: {action} of {key}")).await;
                     self.decided(&reply, "approved");
@@ -76,7 +76,7 @@ impl Engine {
                 Some(Approval { action, .. }) => {
                     let action = *action;
                     let hold_until = after(now, self.hold_after_denial(&record));
-                    let event = KeyEvent::Denied { action, by, reason, hold_until };
+                    let event = KeyEvent::Denied { action, reason, hold_until };
                     let inactive = match action {
                         Action::Delete => format!(
                             "; it stays Inactive: `keysweep keys reactivate {key}` sets it Active again"
@@ -107,12 +107,12 @@ impl Engine {
                     Some(until) => format!("{key} is on hold until {until}"),
                     None => format!("{key} is on hold until it is released"),
                 };
-                self.write(actor, &record, KeyEvent::HoldPlaced { by, reason, until }, done).await
+                self.write(actor, &record, KeyEvent::HoldPlaced { reason, until }, done).await
             }
             Decision::Release if record.hold.is_none() => refused(format!("{key} is not on hold")),
             Decision::Release => {
                 let done = format!("{key} is released; what comes next is decided by the next sweep");
-                let reply = self.write(actor, &record, KeyEvent::HoldReleased { by, reason }, done).await;
+                let reply = self.write(actor, &record, KeyEvent::HoldReleased { reason }, done).await;
                 self.request_sweep();
                 reply
             }
@@ -120,7 +120,7 @@ impl Engine {
         }
     }
 
-    async fn forget(&self, actor: &str, record: &Record, reason: String) -> Reply {
+    async fn forget(&self, actor: &Actor, record: &Record, reason: String) -> Reply {
         let key = &record.identity.key;
         let out_of_reach = self.store().read(|state| state.out_of_reach(record.identity.account).is_some());
         if record.state.is_tracked() && !out_of_reach {
@@ -129,12 +129,12 @@ impl Engine {
                 "{key} is {state}: only a key that is deleted, gone or out of reach can be forgotten"
             ));
         }
-        let event = KeyEvent::Forgotten { by: actor.to_owned(), reason };
+        let event = KeyEvent::Forgotten { reason };
         self.write(actor, record, event, format!("{key} is forgotten")).await
     }
 
     /// A change by name: it takes the way of the automatic ones.
-    async fn order(&self, actor: &str, record: &Record, action: Action, reason: &str) -> Reply {
+    async fn order(&self, actor: &Actor, record: &Record, action: Action, reason: &str) -> Reply {
         let (key, config) = (&record.identity.key, self.config());
         let aws = match self.aws().await {
             Ok(aws) => aws,
@@ -163,7 +163,7 @@ impl Engine {
         }
     }
 
-    async fn pause(&self, actor: &str, reason: String) -> Reply {
+    async fn pause(&self, actor: &Actor, reason: String) -> Reply {
         // Nobody who holds the door is writing an intent; whoever comes after us finds the pause.
         let door = self.changes.door.lock().await;
         let written = self.append(actor, vec![Body::Paused { reason }]).await;
@@ -183,7 +183,7 @@ impl Engine {
         Reply::Done { message }
     }
 
-    async fn resume(&self, actor: &str, reason: String) -> Reply {
+    async fn resume(&self, actor: &Actor, reason: String) -> Reply {
         if self.store().read(|state| state.control().paused.is_none()) {
             return refused("nothing is paused".into());
         }
@@ -196,7 +196,7 @@ impl Engine {
         }
     }
 
-    async fn reset_breaker(&self, actor: &str, reason: String, confirm: Option<u64>) -> Reply {
+    async fn reset_breaker(&self, actor: &Actor, reason: String, confirm: Option<u64>) -> Reply {
         let _door = self.changes.door.lock().await;
         // What a process without a sweep of its own accepts is what tripped it.
         let shrunk_to = self.store().read(|state| match state.control().breaker.as_ref()?.reason {
@@ -246,7 +246,7 @@ impl Engine {
         }
     }
 
-    async fn write(&self, actor: &str, record: &Record, event: KeyEvent, message: String) -> Reply {
+    async fn write(&self, actor: &Actor, record: &Record, event: KeyEvent, message: String) -> Reply {
         // Whoever is about to change this key looks again behind the same door.
         let _door = self.changes.door.lock().await;
         let body = Body::Key { account: record.identity.account, key: record.identity.key.clone(), event };

@@ -19,9 +19,10 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{ROUTE, user_name};
+use super::{ROUTE, peer_actor};
 use crate::engine::Engine;
 use crate::operator::{Reply, Request};
+use keysweep_core::state::Actor;
 
 /// A request is a key ID and a reason; a longer one is a mistake.
 const MAX_REQUEST: usize = 64 * 1024;
@@ -38,11 +39,11 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// What answers operators.
 pub trait Answer: Send + Sync + 'static {
     /// Does what is asked and tells the outcome.
-    fn answer(&self, actor: &str, request: Request) -> impl Future<Output = Reply> + Send;
+    fn answer(&self, actor: &Actor, request: Request) -> impl Future<Output = Reply> + Send;
 }
 
 impl Answer for Engine {
-    fn answer(&self, actor: &str, request: Request) -> impl Future<Output = Reply> + Send {
+    fn answer(&self, actor: &Actor, request: Request) -> impl Future<Output = Reply> + Send {
         Self::answer(self, actor, request)
     }
 }
@@ -117,7 +118,7 @@ async fn connection<A: Answer>(
     stop: CancellationToken,
 ) {
     let actor = match stream.peer_cred() {
-        Ok(peer) => user_name(peer.uid()),
+        Ok(peer) => peer_actor(peer.uid(), peer.pid()),
         Err(error) => {
             tracing::warn!(%error, "a command was turned away: its user is not known");
             return;
@@ -147,7 +148,7 @@ async fn connection<A: Answer>(
 
 async fn handle<A: Answer>(
     request: HttpRequest<Incoming>,
-    actor: String,
+    actor: Actor,
     engine: Arc<A>,
     answers: &TaskTracker,
 ) -> Response<Full<Bytes>> {

@@ -9,6 +9,8 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use keysweep_core::state::Actor;
+
 use super::*;
 use crate::operator::{Reply, Request};
 
@@ -27,7 +29,7 @@ impl Echo {
 }
 
 impl Answer for Echo {
-    async fn answer(&self, actor: &str, request: Request) -> Reply {
+    async fn answer(&self, actor: &Actor, request: Request) -> Reply {
         self.asked.add_permits(1);
         if matches!(request, Request::Pause { .. }) {
             self.may_answer.acquire().await.unwrap().forget();
@@ -78,7 +80,7 @@ fn mk_pause() -> Request {
 async fn a_request_is_answered_under_the_name_of_the_peer() {
     let server = Server::mk(&Echo::mk()).await;
     let reply = ask(&server.path(), &Request::KeysShow { key: "AKIAIOSFODNN7EXAMPLE".into() }).await.unwrap();
-    let message = format!("{}: KeysShow {{ key: \"AKIAIOSFODNN7EXAMPLE\" }}", own_name());
+    let message = format!("{}: KeysShow {{ key: \"AKIAIOSFODNN7EXAMPLE\" }}", own_actor());
     assert_eq!(reply, Some(Reply::Done { message }));
     server.stop().await;
 }

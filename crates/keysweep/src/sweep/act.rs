@@ -15,6 +15,7 @@ use keysweep_core::ids::AccountId;
 use keysweep_core::lifecycle::{KeyEvent, Record};
 use keysweep_core::plan::{By, Reason, Refusal, View, Wait, gate, recheck};
 use keysweep_core::planted;
+use keysweep_core::state::Actor;
 use keysweep_core::ticket::{Action, Origin, Ticket, Warrant};
 use tracing::Instrument as _;
 
@@ -23,7 +24,7 @@ use super::organization::{access, account_facts, is_ours};
 use super::outcome::{Change, failed_before, mk_entry};
 use super::reread::{Fresh, RereadError, reread};
 use crate::config::Config;
-use crate::engine::{Engine, OURSELVES};
+use crate::engine::Engine;
 
 /// Accounts in which changes are made at the same time. A change takes a handful of calls, and the caps leave few
 /// changes a day: more would only make a mistake faster.
@@ -186,7 +187,7 @@ async fn make_ready(
         Err(Refusal { wait, events }) => {
             // What the fresh facts say has happened, whether or not anything is done.
             let bodies = events.into_iter().map(|event| mk_entry(&record, event)).collect();
-            if let Err(error) = engine.append(OURSELVES, bodies).await {
+            if let Err(error) = engine.append(&Actor::Keysweep, bodies).await {
                 return Err(not_sent(action, Reason::Unknown, in_words(&error)));
             }
             return Err(Acted::NotSent(wait));
@@ -238,7 +239,7 @@ async fn carry_out(engine: &Engine, ready: Ready) -> Acted {
         return Acted::NotSent(wait);
     }
     let actor = match warrant.origin() {
-        Origin::Policy => OURSELVES.to_owned(),
+        Origin::Policy => Actor::Keysweep,
         Origin::Operator { actor, .. } => actor.clone(),
     };
     let intent = KeyEvent::Intent { action, origin: warrant.origin().clone(), why: warrant.why().to_owned() };

@@ -7,14 +7,14 @@ use keysweep_core::ids::UserName;
 use keysweep_core::lifecycle::{KeyEvent, Record, RefusedKind};
 use keysweep_core::planted;
 use keysweep_core::policy::Subject;
-use keysweep_core::state::{Body, TripReason};
+use keysweep_core::state::{Actor, Body, TripReason};
 use keysweep_core::ticket::{Action, Warrant};
 
 use super::account::in_words;
 use super::act::Acted;
 use super::reread::{Fresh, Shown, until_it_shows};
 use crate::config::Config;
-use crate::engine::{Engine, OURSELVES};
+use crate::engine::Engine;
 
 /// The session for a change could not be had: no intent, no call; and still a change that failed there.
 pub(super) async fn failed_before(
@@ -31,7 +31,7 @@ pub(super) async fn failed_before(
         action,
         why: why.clone(),
     };
-    if let Err(error) = engine.append(OURSELVES, vec![body]).await {
+    if let Err(error) = engine.append(&Actor::Keysweep, vec![body]).await {
         return Acted::Failed(format!("{why}; and {}", in_words(&error)));
     }
     trip_on_failures(engine).await;
@@ -109,7 +109,7 @@ impl Change<'_> {
     }
 
     async fn write(&self, event: KeyEvent) -> Result<(), String> {
-        let written = self.engine.append(OURSELVES, vec![mk_entry(self.record, event)]).await;
+        let written = self.engine.append(&Actor::Keysweep, vec![mk_entry(self.record, event)]).await;
         written.map(drop).map_err(|error| in_words(&error))
     }
 
@@ -210,7 +210,7 @@ async fn trip_on_failures(engine: &Engine) {
         let reason = TripReason::Failures { accounts, limit };
         tracing::error!(%reason, "the breaker tripped");
         // A journal that cannot be written stops every change anyway.
-        let _ = engine.append(OURSELVES, vec![Body::BreakerTripped { reason }]).await;
+        let _ = engine.append(&Actor::Keysweep, vec![Body::BreakerTripped { reason }]).await;
     }
 }
 

@@ -6,6 +6,7 @@ use keysweep_core::ids::AccessKeyId;
 use keysweep_core::lifecycle::{Record, State};
 use keysweep_core::planted;
 use keysweep_core::policy::Subject;
+use keysweep_core::state::Actor;
 use keysweep_core::ticket::Action;
 use keysweep_store::AppendError;
 
@@ -13,7 +14,7 @@ use super::account::in_words;
 use super::organization::{access, account_facts};
 use super::outcome::{Attempt, Settled, hold_until, mk_entry};
 use super::reread::until_it_shows;
-use crate::engine::{Engine, OURSELVES};
+use crate::engine::Engine;
 
 /// Settles every open intent that AWS can be asked about; the others stay open.
 pub(super) async fn open_intents(engine: &Engine, aws: &Aws) -> Result<(), AppendError> {
@@ -86,7 +87,7 @@ async fn one(
     match attempt.settled(engine, &config, shown) {
         Settled::Event(event) => {
             tracing::info!(account = %account_id, %key, %action, event = event.name(), "open intent settled");
-            engine.append(OURSELVES, vec![mk_entry(record, event)]).await.map(drop)
+            engine.append(&Actor::Keysweep, vec![mk_entry(record, event)]).await.map(drop)
         }
         Settled::Open(why) => {
             tracing::warn!(account = %account_id, %key, %action, why, "open intent cannot be settled yet");

@@ -19,7 +19,7 @@ use keysweep_core::facts::{
 use keysweep_core::ids::{AccessKeyId, AccountId};
 use keysweep_core::lifecycle::{Finding, KeyEvent, Named, Sighting};
 use keysweep_core::policy::{DAY, Mode, Policy};
-use keysweep_core::state::{Body, Entry, FindingCounts, State};
+use keysweep_core::state::{Actor, Body, Entry, FindingCounts, State};
 use keysweep_core::ticket::{Action, Origin};
 
 /// What everything here is told as of.
@@ -80,7 +80,7 @@ pub(crate) fn entries() -> Vec<(Timestamp, Body)> {
         last_use: last_use(200),
     };
     told.push((days_ago(4), key(PROD, "alice", asked)));
-    let held = KeyEvent::HoldPlaced { by: "dana".into(), reason: "audit".into(), until: None };
+    let held = KeyEvent::HoldPlaced { reason: "audit".into(), until: None };
     told.push((days_ago(20), key(PROD, "dave", held)));
     for user in ["bob", "carol"] {
         let intent =
@@ -124,7 +124,7 @@ pub(crate) fn state() -> State {
 pub(crate) fn add(state: &mut State, entries: Vec<(Timestamp, Body)>) {
     for (index, (at, body)) in entries.into_iter().enumerate() {
         let seq = u64::try_from(index).unwrap() + 1;
-        state.replay(&Entry { seq, at, actor: "keysweep".into(), body }).unwrap();
+        state.replay(&Entry { seq, at, actor: Actor::Keysweep, body }).unwrap();
     }
 }
 

@@ -97,7 +97,7 @@ impl Inner {
                 self.unsettled.remove(&key);
             }
             // Nobody but an operator approves.
-            "approved" if text(line, "actor") == OPERATOR => {
+            "approved" if line["actor"]["local"]["user"] == OPERATOR => {
                 self.approved.insert((key, action));
             }
             "approval_asked" | "approval_voided" | "approval_unanswered" => {

@@ -20,7 +20,7 @@ pub fn entries_table(entries: &[Entry], screen: Screen) -> String {
         [
             entry.seq.to_string().into(),
             entry.at.strftime("%Y-%m-%d %H:%M:%S").to_string().into(),
-            (&entry.actor).into(),
+            entry.actor.to_string().into(),
             entry.body.name().into(),
             account.into(),
             key.into(),
@@ -57,11 +57,7 @@ pub(in crate::cli) fn details(entry: &Entry) -> String {
     let Ok(Value::Object(fields)) = serde_json::to_value(entry) else { return String::new() };
     let mut words = Vec::new();
     for (name, value) in fields.iter().filter(|(name, _)| !TOLD.contains(&name.as_str())) {
-        // Who decided is who wrote the entry.
-        let again = name == "by" && value.as_str() == Some(&entry.actor);
-        if !again {
-            flatten(&mut words, name, value);
-        }
+        flatten(&mut words, name, value);
     }
     let text = words.join(" ");
     if text.chars().count() <= MAX_DETAILS {

@@ -66,7 +66,7 @@ pub fn key_text(document: &KeyDocument, screen: Screen) -> String {
             [
                 entry.seq.to_string().into(),
                 entry.at.to_string().into(),
-                (&entry.actor).into(),
+                entry.actor.to_string().into(),
                 entry.body.name().into(),
                 details(entry).into(),
             ]
