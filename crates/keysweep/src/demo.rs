@@ -58,13 +58,13 @@ const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 /// The options of `keysweep demo`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct DemoOptions {
-    /// Stop by itself after this time, such as 60s [default: run until Ctrl-C]
+    /// Stop after this time, such as 60s [default: run until Ctrl-C]
     #[arg(long = "for", value_name = "LENGTH")]
     pub length: Option<Period>,
-    /// Which organization is made up: the same number makes the same one
+    /// Seed of the simulated organization: the same number gives the same organization
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     pub seed: u64,
-    /// How many days pass in a minute
+    /// Number of simulated days per minute
     #[arg(long, value_name = "DAYS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=60))]
     pub speed: u32,
 }

@@ -19,7 +19,7 @@ fn a_wrong_command_line_ends_with_two_and_says_what_is_wrong() {
         (&["keys", "show", "nonsense"], "access key ID \"nonsense\": expected 16 to 128 letters"),
         (&["keys", "hold", KEY, "--reason", "x", "--for", "soon"], "a duration such as \"90d\""),
         (&["keys", "approve", KEY], "--reason <TEXT>"),
-        (&["pause", "--reason", "  "], "say why, in a few words"),
+        (&["pause", "--reason", "  "], "expected a reason, in a few words"),
         (&["breaker", "reset", "--confirm", "3"], "--reason <TEXT>"),
         (&["--set", "policy.mode", "plan"], "expected KEY=VALUE"),
         (&["journal", "tail", "-n", "many"], "invalid value 'many'"),

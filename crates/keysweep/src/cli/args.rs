@@ -1,4 +1,4 @@
-//! What may be typed.
+//! Command-line arguments.
 
 mod examples;
 mod keys;
@@ -18,7 +18,7 @@ use self::examples::{
 };
 pub(super) use self::keys::{DecisionArgs, KeysCommand, StateName};
 
-/// Finds IAM access keys that nobody needs across an AWS Organization, and takes each through a recorded lifecycle
+/// Finds stale IAM access keys in every account of an AWS Organization and removes them safely
 #[derive(Debug, Parser)]
 #[command(name = "keysweep", version, max_term_width = 100, arg_required_else_help = true)]
 pub struct Cli {
@@ -28,17 +28,17 @@ pub struct Cli {
     pub(super) command: Command,
 }
 
-/// What every command takes.
+/// Options of every command.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Global options")]
 pub(super) struct Global {
     /// Configuration file [default: $KEYSWEEP_CONFIG, else /etc/keysweep/keysweep.toml]
     #[arg(long, value_name = "FILE", global = true)]
     pub(super) config: Option<PathBuf>,
-    /// Set a key of the configuration, such as policy.mode=observe
+    /// Set a configuration key, such as policy.mode=observe
     #[arg(long, value_name = "KEY=VALUE", global = true, value_parser = setting)]
     pub(super) set: Vec<(String, String)>,
-    /// Say more on stderr; twice for debugging
+    /// Log more on stderr; use twice for debug output
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(super) verbose: u8,
 }
@@ -47,42 +47,42 @@ pub(super) struct Global {
 pub(super) enum Command {
     /// Run the daemon
     Run,
-    /// Look at the organization once and list findings; changes nothing
+    /// Scan the organization once and print findings; changes nothing
     #[command(after_help = SCAN_EXAMPLES)]
     Scan(ScanArgs),
-    /// Show what would be done now and next, key by key
+    /// Show what keysweep would do now and next for each key
     Plan(FormatArgs),
-    /// Show and decide about keys in the lifecycle
+    /// Show tracked keys, and record decisions about them
     #[command(after_help = KEYS_EXAMPLES)]
     Keys {
         #[command(subcommand)]
         command: KeysCommand,
     },
-    /// Stop every automatic change; undo still works
+    /// Stop all automatic changes; undo still works
     Pause(ReasonArgs),
-    /// Let changes go on after a pause
+    /// Resume automatic changes after a pause
     Resume(ReasonArgs),
-    /// The breaker, which stops changes when something is out of proportion
+    /// Show why the circuit breaker is open, or reset it
     Breaker {
         #[command(subcommand)]
         command: BreakerCommand,
     },
-    /// The audit trail
+    /// Export, verify, or show the audit log
     Journal {
         #[command(subcommand)]
         command: JournalCommand,
     },
-    /// The records in data_dir
+    /// Rebuild, back up, or restore the state in data_dir
     State {
         #[command(subcommand)]
         command: StateCommand,
     },
-    /// The configuration
+    /// Check or show the configuration
     Config {
         #[command(subcommand)]
         command: ConfigCommand,
     },
-    /// Say what is missing in credentials, organization, roles and data_dir; changes nothing
+    /// Check credentials, organization, roles, and data_dir; changes nothing
     #[command(after_help = DOCTOR_EXAMPLES)]
     Doctor(DoctorArgs),
     /// Print the IAM policies that this configuration needs, as JSON
@@ -91,36 +91,36 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: IamCommand,
     },
-    /// Tokens, by which people and programs prove over HTTP who they are
+    /// Create tokens for authentication over HTTP
     #[command(after_help = TOKEN_EXAMPLES)]
     Token {
         #[command(subcommand)]
         command: TokenCommand,
     },
-    /// Run the daemon on a made-up organization with time sped up; needs no AWS account
+    /// Run the daemon on a simulated organization; needs no AWS account
     #[cfg(feature = "demo")]
     Demo(crate::demo::DemoOptions),
-    /// Print completions for a shell
+    /// Print shell completions
     Completions {
-        /// Which shell
+        /// Name of the shell
         shell: clap_complete::Shell,
     },
-    /// Print the man page, or write all of them
+    /// Print the man page, or write all man pages
     Man {
-        /// Directory for one page per command
+        /// Write one page per command to this directory
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
     },
 }
 
-/// The form of data on stdout.
+/// Format of data on stdout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
-    /// A table for people
+    /// A readable table
     Table,
     /// One JSON document
     Json,
-    /// One JSON object a line
+    /// One JSON object per line
     Jsonl,
     /// Comma-separated values
     Csv,
@@ -128,25 +128,25 @@ pub(super) enum Format {
 
 #[derive(Debug, Clone, Copy, Args)]
 pub(super) struct FormatArgs {
-    /// Form of the output: table, json, jsonl or csv
+    /// Output format: table, json, jsonl, or csv
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "table", hide_possible_values = true)]
     pub(super) format: Format,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct ReasonArgs {
-    /// Why; it stands in the journal
+    /// Reason, recorded in the audit log
     #[arg(long, value_name = "TEXT", value_parser = reason)]
     pub(super) reason: String,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct ScanArgs {
-    /// Look at this account alone; may be given more than once
+    /// Scan only this account; repeatable
     #[arg(long, value_name = "ID")]
     pub(super) account: Vec<AccountId>,
-    /// End with exit code 3 if there are such findings that are not exempt: unused, never_used, over_age, root_key or
-    /// any, separated by commas
+    /// Exit with code 3 if there are findings of these kinds that are not exempt: unused, never_used, over_age,
+    /// root_key, or any; comma-separated
     #[arg(long, value_name = "LIST", value_enum, value_delimiter = ',', hide_possible_values = true)]
     pub(super) fail_on: Vec<FailOn>,
     #[command(flatten)]
@@ -155,7 +155,7 @@ pub(super) struct ScanArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct DoctorArgs {
-    /// Examine this account alone; may be given more than once
+    /// Check only this account; repeatable
     #[arg(long, value_name = "ID")]
     pub(super) account: Vec<AccountId>,
     #[command(flatten)]
@@ -166,7 +166,7 @@ pub(super) struct DoctorArgs {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 #[value(rename_all = "snake_case")]
 pub(super) enum FailOn {
-    /// Used once, idle for longer than unused_after
+    /// Used before, idle for longer than unused_after
     Unused,
     /// Never used, older than never_used_after
     NeverUsed,
@@ -179,7 +179,7 @@ pub(super) enum FailOn {
 }
 
 impl FailOn {
-    /// Whether this finding is meant.
+    /// Whether the option covers this finding.
     pub(super) fn covers(self, finding: Finding) -> bool {
         match self {
             Self::Unused => finding == Finding::Unused,
@@ -193,13 +193,13 @@ impl FailOn {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum BreakerCommand {
-    /// Show what the breaker stopped for and, with --confirm, accept it and close the breaker
+    /// Show why the circuit breaker is open; with --confirm, accept the cause and close it
     #[command(after_help = BREAKER_EXAMPLES)]
     Reset {
-        /// Why; it stands in the journal
+        /// Reason, recorded in the audit log
         #[arg(long, value_name = "TEXT", value_parser = reason)]
         reason: Option<String>,
-        /// How many keys you have seen and accept
+        /// Number of keys that you reviewed and accept
         #[arg(long, value_name = "COUNT", requires = "reason")]
         confirm: Option<u64>,
         #[command(flatten)]
@@ -209,20 +209,20 @@ pub(super) enum BreakerCommand {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum JournalCommand {
-    /// Print entries as they are stored, one JSON object a line
+    /// Print entries as stored, one JSON object per line
     Export {
         /// Number of the first entry
         #[arg(long, value_name = "SEQ", default_value_t = 1)]
         from: u64,
     },
-    /// Check every line, number and hash
+    /// Verify every line, sequence number, and hash
     Verify {
         #[command(flatten)]
         format: FormatArgs,
     },
     /// Show the last entries
     Tail {
-        /// How many
+        /// Number of entries
         #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 20)]
         number: usize,
         #[command(flatten)]
@@ -232,21 +232,21 @@ pub(super) enum JournalCommand {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum StateCommand {
-    /// Make the records anew from the journal, which must be whole; not while a daemon runs
+    /// Rebuild the records from an intact journal; not while a daemon runs
     Rebuild,
-    /// Write the whole journal to one file, and read it back; a daemon may run
+    /// Write the whole journal to one file and verify it; a daemon may run
     #[command(after_help = BACKUP_EXAMPLES)]
     Backup {
-        /// File that does not exist yet, or a directory in which a name is made up
+        /// New file, or a directory in which keysweep creates one
         #[arg(value_name = "FILE|DIR")]
         to: PathBuf,
     },
-    /// Put the journal of a backup in the place of what is in data_dir, and pause; not while a daemon runs
+    /// Restore a backup into data_dir; starts paused; not while a daemon runs
     #[command(after_help = RESTORE_EXAMPLES)]
     Restore {
-        /// The backup
+        /// Backup file
         file: PathBuf,
-        /// Set aside what is in data_dir, without deleting it
+        /// Set aside the current contents of data_dir without deleting them
         #[arg(long)]
         force: bool,
     },
@@ -254,9 +254,9 @@ pub(super) enum StateCommand {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ConfigCommand {
-    /// Check everything, and say all that is wrong at once
+    /// Check everything and report all errors at once
     Check,
-    /// Print every value in force with where it comes from
+    /// Print every effective value and its source
     Show {
         #[command(flatten)]
         format: ShowFormatArgs,
@@ -267,29 +267,29 @@ pub(super) enum ConfigCommand {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum TokenCommand {
-    /// Make a token: print it once on stdout, and on stderr what to put into the configuration
+    /// Create a token: print it once on stdout, and its configuration on stderr
     New(NewTokenArgs),
 }
 
 #[derive(Debug, Args)]
 pub(super) struct NewTokenArgs {
-    /// Whose it is, in the log [default: your user name]
+    /// Name of the owner, shown in the log [default: your user name]
     #[arg(long, value_name = "NAME", value_parser = token_name)]
     pub(super) name: Option<String>,
-    /// What it may do: viewer (look) or operator (also reload the configuration)
+    /// Role: viewer (read-only) or operator (can also reload the configuration)
     #[arg(long, value_enum, value_name = "ROLE", default_value = "viewer", hide_possible_values = true)]
     pub(super) role: Role,
 }
 
 #[derive(Debug, Subcommand)]
 pub(super) enum IamCommand {
-    /// Print what keysweep's own identity may do
+    /// Print the permissions of the hub, keysweep's own identity
     Hub,
-    /// Print what the role that scans may do
+    /// Print the permissions of the role that scans
     Scan(TrustArgs),
-    /// Print what the role that changes keys may do
+    /// Print the permissions of the role that changes keys
     Enforce {
-        /// Leave deletion out: AWS then forbids it, whatever the configuration says
+        /// Omit deletion: AWS then denies it, regardless of the configuration
         #[arg(long, conflicts_with = "trust")]
         no_delete: bool,
         #[command(flatten)]
@@ -299,50 +299,50 @@ pub(super) enum IamCommand {
 
 #[derive(Debug, Args)]
 pub(super) struct TrustArgs {
-    /// Print the role's trust policy instead, for a hub of this ARN (a role or a user); it holds the external ID, if
-    /// one is configured
+    /// Print the role's trust policy instead, for a hub with this ARN (a role or a user); it contains the external ID,
+    /// if configured
     #[arg(long, value_name = "HUB_ARN")]
     pub(super) trust: Option<HubArn>,
-    /// Name the organization in the trust policy [default: the one that the account itself is in]
+    /// Organization ID in the trust policy [default: the account's own organization]
     #[arg(long, value_name = "ID", requires = "trust")]
     pub(super) organization: Option<OrganizationId>,
 }
 
 #[derive(Debug, Clone, Copy, Args)]
 pub(super) struct ShowFormatArgs {
-    /// Form of the output: toml, table, json, jsonl or csv
+    /// Output format: toml, table, json, jsonl, or csv
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "toml", hide_possible_values = true)]
     pub(super) format: ShowFormat,
 }
 
-/// The form of `config show`.
+/// Format of `config show`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum ShowFormat {
-    /// TOML that can be loaded again, origins as comments
+    /// TOML that can be loaded again, with sources as comments
     Toml,
-    /// A table for people
+    /// A readable table
     Table,
     /// One JSON document
     Json,
-    /// One JSON object a line
+    /// One JSON object per line
     Jsonl,
     /// Comma-separated values
     Csv,
 }
 
-/// A reason is read by people in audits: some text, on one line, and not a novel.
+/// Auditors read reasons: one line of text with a limited length.
 fn reason(text: &str) -> Result<String, String> {
-    /// Enough for a sentence and a ticket number; the journal keeps it for ever.
+    /// Enough for a sentence and a ticket number; the journal keeps it forever.
     const MAX_CHARS: usize = 500;
     let text = text.trim();
     if text.is_empty() {
-        return Err("say why, in a few words".into());
+        return Err("expected a reason, in a few words".into());
     }
     if text.chars().count() > MAX_CHARS {
-        return Err(format!("at most {MAX_CHARS} characters"));
+        return Err(format!("expected at most {MAX_CHARS} characters"));
     }
     if text.chars().any(char::is_control) {
-        return Err("a text on one line, without control characters".into());
+        return Err("expected one line of text without control characters".into());
     }
     Ok(text.into())
 }
@@ -365,19 +365,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_definition_of_the_command_line_is_sound() {
+    fn the_command_line_definition_is_valid() {
         Cli::command().debug_assert();
     }
 
     #[test]
-    fn config_may_stand_before_or_after_the_command() {
+    fn config_works_before_or_after_the_command() {
         for line in [["keysweep", "--config", "a.toml", "plan"], ["keysweep", "plan", "--config", "a.toml"]] {
             assert_eq!(Cli::try_parse_from(line).unwrap().global.config, Some("a.toml".into()));
         }
     }
 
     #[test]
-    fn a_reason_is_some_text_on_one_line() {
+    fn a_reason_is_one_line_of_text() {
         assert_eq!(reason("  left the company "), Ok("left the company".into()));
         for text in ["", "   ", "a\nb", "\u{1b}[31m", &"x".repeat(501)] {
             assert!(reason(text).is_err(), "{text:?}");

@@ -21,29 +21,30 @@ use super::period::Period;
 #[serde(default, deny_unknown_fields)]
 #[schemars(title = "keysweep.toml")]
 pub struct Model {
-    /// Where the journal, the records and the socket of the daemon are kept. On a local disk, for one daemon alone.
+    /// Directory for the journal, the records, and the daemon's socket. Use a local disk, for one daemon only.
     pub data_dir: PathBuf,
-    /// How AWS is called.
+    /// Calls to AWS.
     pub aws: AwsSection,
-    /// Which accounts are looked at.
+    /// Accounts to scan.
     pub organization: OrganizationSection,
-    /// The roles that are assumed in each account.
+    /// Roles that keysweep assumes in each account.
     pub role: RoleSection,
-    /// How often and how accounts are scanned.
+    /// Scans of accounts.
     pub scan: ScanSection,
-    /// What happens to which key, and when.
+    /// Rules for changing keys.
     pub policy: PolicySection,
-    /// Notices to the owners of keys.
+    /// Notices to owners of keys.
     pub notices: NoticesSection,
-    /// How much may change at once. Beyond it the breaker stops every automatic change.
+    /// Limits for automatic changes: daily caps, and the thresholds of the circuit breaker, which stops all automatic
+    /// changes.
     pub limits: LimitsSection,
-    /// Backups of the journal, which the daemon makes by itself.
+    /// Scheduled backups of the journal.
     pub backup: BackupSection,
-    /// Metrics, health, the page and reloads.
+    /// Metrics, health, the status page, and reloads.
     pub http: HttpSection,
-    /// Log messages, on stderr.
+    /// Log messages on stderr.
     pub log: LogSection,
-    /// For trying things out. Never for an organization that matters.
+    /// Settings for trials. Never use them for a real organization.
     pub dev: DevSection,
 }
 
@@ -70,13 +71,13 @@ impl Default for Model {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct AwsSection {
-    /// Region whose STS is called; it decides the partition too (aws, aws-cn, aws-us-gov).
+    /// Region of STS. It also determines the partition (aws, aws-cn, aws-us-gov).
     pub region: String,
-    /// Whether AWS_ENDPOINT_URL and its kind may redirect calls. They are refused unless this is true.
+    /// Permits AWS_ENDPOINT_URL and similar settings, which redirect calls. If false, keysweep rejects them.
     pub allow_endpoint_override: bool,
-    /// Limit of one call to AWS with its retries.
+    /// Timeout of one call to AWS, including retries.
     pub operation_timeout: Period,
-    /// Limit of one attempt of a call.
+    /// Timeout of one attempt of a call.
     pub attempt_timeout: Period,
 }
 
@@ -91,15 +92,15 @@ impl Default for AwsSection {
     }
 }
 
-/// What is done with the management account of the organization, in which roles of members do not exist.
+/// How keysweep handles the management account of the organization, which does not have the roles of member accounts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ManagementAccount {
-    /// It is not looked at.
+    /// Do not scan it.
     Skip,
-    /// It is read with keysweep's own credentials.
+    /// Access it with keysweep's own credentials.
     Direct,
-    /// It has the roles too.
+    /// Assume the roles in it, as in member accounts.
     Assume,
 }
 
@@ -107,18 +108,18 @@ pub enum ManagementAccount {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct OrganizationSection {
-    /// Account IDs to scan instead of asking AWS Organizations; empty for the whole organization.
+    /// IDs of the accounts to scan instead of the list from AWS Organizations. Empty: the whole organization.
     pub accounts: Vec<String>,
-    /// IDs of OUs or roots to which the scan is limited, descendants included; empty for all.
+    /// IDs of OUs or roots to scan, including descendants. Empty: all.
     pub include_ous: Vec<String>,
-    /// IDs of OUs that are left out, descendants included.
+    /// IDs of OUs to exclude, including descendants.
     pub exclude_ous: Vec<String>,
-    /// IDs of accounts that are left out.
+    /// IDs of accounts to exclude.
     pub exclude_accounts: Vec<String>,
-    /// The management account: "skip", "direct" (entered with keysweep's own credentials, for changes too) or "assume"
-    /// (it has the roles too).
+    /// How to access the management account: "skip" (do not scan it), "direct" (use keysweep's own credentials, also
+    /// for changes), or "assume" (assume the roles in it, as in member accounts).
     pub management_account: ManagementAccount,
-    /// How long OUs and account tags, once read, are believed.
+    /// How long OUs and account tags stay cached.
     pub refresh: Period,
 }
 
@@ -139,15 +140,15 @@ impl Default for OrganizationSection {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RoleSection {
-    /// Role that scans assume: a name, with its path if it has one, or an ARN with {account} in it.
+    /// Role to assume for scans: a name, including its path if it has one, or an ARN that contains {account}.
     pub scan: String,
-    /// Role that changes assume, written in the same way.
+    /// Role to assume for changes, in the same format.
     pub enforce: String,
-    /// File that holds the external ID which the trust policies ask for; empty for none.
+    /// File that contains the external ID that the trust policies require. Empty: no external ID.
     pub external_id_file: String,
-    /// Session name and source identity, as CloudTrail shows them in each account.
+    /// Session name and source identity, shown by CloudTrail in each account.
     pub session_name: String,
-    /// Life of a session: 15m to 1h, the most that AWS grants to a role assumed from a role.
+    /// Duration of a session: 15m to 1h. AWS permits at most 1h for a role that is assumed from a role.
     pub duration: Period,
 }
 
@@ -163,15 +164,15 @@ impl Default for RoleSection {
     }
 }
 
-/// Where facts about keys are read.
+/// Source of facts about keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ScanSource {
-    /// From the credential report, or live where there is none.
+    /// The credential report, or live reads for an account without one.
     Auto,
-    /// From the credential report; an account without one fails.
+    /// The credential report; an account without one fails.
     Report,
-    /// By listing users and keys.
+    /// Lists of users and keys.
     Live,
 }
 
@@ -179,14 +180,14 @@ pub enum ScanSource {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ScanSection {
-    /// Time from one sweep to the next.
+    /// Time between sweeps.
     pub interval: Period,
-    /// Accounts that are scanned at the same time: 1 to 1024.
+    /// Number of accounts to scan in parallel: 1 to 1024.
     pub concurrency: u32,
-    /// Where facts are read: "report" (the credential report), "live" (users and keys one by one) or "auto" (the
-    /// report, live where an account has none).
+    /// Source of facts: "report" (the credential report), "live" (users and keys one by one), or "auto" (the report;
+    /// live for an account without one).
     pub source: ScanSource,
-    /// Age above which a credential report is not used. AWS makes a new one at most every four hours.
+    /// Maximum age of a credential report. AWS generates a new one at most every four hours.
     pub report_max_age: Period,
 }
 
@@ -205,8 +206,8 @@ impl Default for ScanSection {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct NoticesSection {
-    /// Whether a change needs a notice that was delivered; a mode that changes keys then needs a channel. If false,
-    /// notices are recorded in the journal only.
+    /// Whether a change requires a delivered notice. If true, a mode that permits changes requires a channel. If false,
+    /// keysweep only records notices in the audit log.
     pub required: bool,
 }
 
@@ -220,19 +221,19 @@ impl Default for NoticesSection {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct LimitsSection {
-    /// Deactivations in any 24 hours, in the whole organization.
+    /// Maximum number of deactivations in any 24 hours, in the whole organization.
     pub deactivations_per_day: u32,
-    /// Deletions in any 24 hours, in the whole organization.
+    /// Maximum number of deletions in any 24 hours, in the whole organization.
     pub deletions_per_day: u32,
-    /// Changes in any 24 hours in one account.
+    /// Maximum number of changes in any 24 hours in one account.
     pub changes_per_account_per_day: u32,
-    /// Share of all active keys that may become due in one sweep before the breaker trips: 0.0 to 1.0.
+    /// Maximum share of all active keys that may become due in one sweep before the circuit breaker opens: 0.0 to 1.0.
     pub surge: f64,
-    /// Number of keys that may become due in one sweep, whatever their share.
+    /// Number of keys that may become due in one sweep regardless of their share.
     pub surge_keys: u32,
-    /// Share of the accounts that may vanish between two sweeps before the breaker trips: 0.0 to 1.0.
+    /// Maximum share of accounts that may disappear between two sweeps before the circuit breaker opens: 0.0 to 1.0.
     pub shrink: f64,
-    /// Accounts with failed changes in 24 hours at which the breaker trips.
+    /// Number of accounts with failed changes in 24 hours at which the circuit breaker opens.
     pub failed_accounts: u32,
 }
 
@@ -254,12 +255,12 @@ impl Default for LimitsSection {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct BackupSection {
-    /// Directory for backups of this keysweep alone, best on another disk; it must be there, and writable for the user
-    /// that keysweep runs as. Empty for no backups.
+    /// Directory for backups of this instance only, preferably on another disk. It must exist and be writable by the
+    /// user that keysweep runs as. Empty: no backups.
     pub directory: String,
-    /// Time from one backup to the next. One that fails is tried again after ten minutes.
+    /// Time between backups. After a failure, keysweep retries in ten minutes.
     pub every: Period,
-    /// How many backups are kept. Older ones of keysweep's own are removed, and nothing else.
+    /// Number of backups to keep. keysweep deletes its own older backups and no other files.
     pub keep: u32,
 }
 
@@ -269,15 +270,15 @@ impl Default for BackupSection {
     }
 }
 
-/// The form of log messages.
+/// Format of log messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LogFormat {
-    /// Text, but for a daemon whose log is read by programs: JSON where stderr is no terminal.
+    /// JSON for a daemon whose stderr is not a terminal; otherwise text.
     Auto,
     /// Text.
     Text,
-    /// JSON, one object a line.
+    /// JSON, one object per line.
     Json,
 }
 
@@ -285,9 +286,10 @@ pub enum LogFormat {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct LogSection {
-    /// "text", "json" or "auto": text, but JSON for a daemon whose stderr is no terminal.
+    /// Format: "text", "json", or "auto" (JSON for a daemon whose stderr is not a terminal; otherwise text).
     pub format: LogFormat,
-    /// "off", "error", "warn", "info", "debug" or "trace"; also by module, as in "info,keysweep_aws=debug".
+    /// Level: "off", "error", "warn", "info", "debug", or "trace"; optionally per module, such as
+    /// "info,keysweep_aws=debug".
     pub level: String,
 }
 
@@ -301,6 +303,7 @@ impl Default for LogSection {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct DevSection {
-    /// Whether thresholds, notice and grace may be under 24 hours, and sweeps less than a minute apart.
+    /// Permits thresholds, notice periods, and grace periods of less than 24 hours, and sweeps less than a minute
+    /// apart.
     pub allow_short_periods: bool,
 }

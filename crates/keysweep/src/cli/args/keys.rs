@@ -10,56 +10,55 @@ use crate::config::period::Period;
 pub(in crate::cli) enum KeysCommand {
     /// List the records
     List {
-        /// Only keys in this state: active, flagged, deactivating, deactivated, deleting, deleted or gone; may be
-        /// given more than once
+        /// Only keys in this state: active, flagged, deactivating, deactivated, deleting, deleted, or gone; repeatable
         #[arg(long, value_enum, value_name = "STATE", hide_possible_values = true)]
         state: Vec<StateName>,
-        /// Only keys of this account; may be given more than once
+        /// Only keys of this account; repeatable
         #[arg(long, value_name = "ID")]
         account: Vec<AccountId>,
         #[command(flatten)]
         format: FormatArgs,
     },
-    /// Show one key: facts, the policy that applies, what comes next, history
+    /// Show one key: facts, effective policy, next step, history
     Show {
         /// Key ID
         key: AccessKeyId,
         #[command(flatten)]
         format: FormatArgs,
     },
-    /// Approve what was asked
+    /// Approve the pending change of a key
     Approve(DecisionArgs),
-    /// Deny what was asked; the key is held
+    /// Deny the pending change of a key, and hold the key
     Deny(DecisionArgs),
-    /// Hold a key: nothing automatic happens to it
+    /// Hold a key: no automatic changes
     Hold {
         #[command(flatten)]
         decision: DecisionArgs,
-        /// For how long, such as 30d [default: until released]
+        /// Length of the hold, such as 30d [default: until released]
         #[arg(long = "for", value_name = "LENGTH")]
         length: Option<Period>,
     },
-    /// End the hold of a key
+    /// Release a key from its hold
     Release(DecisionArgs),
-    /// The undo: set a key Active at once and hold it
+    /// Undo: reactivate a key immediately, and hold it
     Reactivate {
         /// Key ID
         key: AccessKeyId,
-        /// Why; it stands in the journal
+        /// Reason, recorded in the audit log
         #[arg(long, value_name = "TEXT", value_parser = reason, default_value = "undo")]
         reason: String,
     },
-    /// Deactivate a key now, without waiting for mode, notice or window
+    /// Deactivate a key now, regardless of mode, notice, and change window
     Deactivate(DecisionArgs),
-    /// Delete a key for good, after a full grace period only
+    /// Delete a key permanently; only after a full grace period
     Delete {
         #[command(flatten)]
         decision: DecisionArgs,
-        /// The key ID again, since this cannot be undone
+        /// Key ID again, to confirm; a deletion cannot be undone
         #[arg(long, value_name = "KEY")]
         confirm: Option<String>,
     },
-    /// Drop the record of a key that is deleted, gone or out of reach
+    /// Drop the record of a key that is deleted, gone, or out of reach
     Forget(DecisionArgs),
 }
 
@@ -67,27 +66,27 @@ pub(in crate::cli) enum KeysCommand {
 pub(in crate::cli) struct DecisionArgs {
     /// Key ID
     pub(in crate::cli) key: AccessKeyId,
-    /// Why; it stands in the journal
+    /// Reason, recorded in the audit log
     #[arg(long, value_name = "TEXT", value_parser = reason)]
     pub(in crate::cli) reason: String,
 }
 
-/// A base state, as `keys list --state` takes it.
+/// Base state, as used by `keys list --state`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(in crate::cli) enum StateName {
     /// Recorded for an overlay only
     Active,
-    /// On its way to deactivation
+    /// Stale, not changed yet
     Flagged,
     /// Being deactivated
     Deactivating,
-    /// Inactive, under watch
+    /// Inactive, observed
     Deactivated,
     /// Being deleted
     Deleting,
     /// Deleted by keysweep
     Deleted,
-    /// Deleted by somebody else
+    /// Deleted by someone else
     Gone,
 }
 

@@ -9,14 +9,13 @@ use crate::token::Role;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct HttpSection {
-    /// Address and port. On other than a loopback address only metrics and health are served, unless there are TLS and
-    /// tokens.
+    /// Address and port. On a non-loopback address, keysweep serves only metrics and health unless TLS and tokens are
+    /// configured.
     pub listen: String,
-    /// The certificate with which HTTP is served over TLS 1.2 and 1.3. Renewed files are taken up within a minute.
+    /// Certificate for TLS 1.2 and 1.3. keysweep loads renewed files within a minute.
     pub tls: TlsSection,
-    /// Who may ask for what is not open to everybody, with a token as `keysweep token new` makes one: the page on other
-    /// than a loopback address, and a reload of the configuration. Over plain HTTP tokens are taken on a loopback
-    /// address only.
+    /// Tokens for protected requests: the status page on a non-loopback address, and reloads of the configuration.
+    /// `keysweep token new` creates a token. Over plain HTTP, keysweep accepts tokens on a loopback address only.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub token: Vec<TokenSection>,
 }
@@ -31,9 +30,9 @@ impl Default for HttpSection {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct TlsSection {
-    /// File with the certificate and those of its issuers, in PEM; empty for plain HTTP.
+    /// PEM file with the certificate and the certificates of its issuers. Empty: plain HTTP.
     pub cert_file: String,
-    /// File with the private key of the certificate, in PEM.
+    /// PEM file with the private key of the certificate.
     pub key_file: String,
 }
 
@@ -42,13 +41,13 @@ pub struct TlsSection {
 #[serde(default, deny_unknown_fields)]
 #[schemars(extend("required" = ["name", "role", "sha256"]))]
 pub struct TokenSection {
-    /// Whose token it is: what the log calls its owner.
+    /// Name of the token's owner, shown in the log.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// What it may do: "viewer" (look) or "operator" (also reload the configuration).
+    /// Role: "viewer" (read-only) or "operator" (can also reload the configuration).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<Role>,
-    /// SHA-256 of the token, in hexadecimal. The token itself stands nowhere.
+    /// SHA-256 of the token, in hexadecimal. The token itself is not stored.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::period::{Period, PeriodOrOff};
 
-/// Declares what both `[policy]` and `[[policy.override]]` may say, once.
+/// Declares once the fields that `[policy]` and `[[policy.override]]` share.
 macro_rules! terms {
     ($($(#[$doc:meta])* $field:ident: $type:ty = $default:expr,)*) => {
         /// `[policy]`.
@@ -17,11 +17,11 @@ macro_rules! terms {
         #[serde(default, deny_unknown_fields)]
         pub struct PolicySection {
             $($(#[$doc])* pub $field: $type,)*
-            /// What differs for some keys, in order: a later rule that matches wins field by field. Any key of
-            /// the policy may be given.
+            /// Different settings for some keys. Rules apply in order; for each field, the last matching rule wins. A
+            /// rule can set any key of [policy].
             #[serde(rename = "override", skip_serializing_if = "Vec::is_empty")]
             pub overrides: Vec<OverrideSection>,
-            /// Keys that are left alone up to a day, that day included.
+            /// Keys that are exempt through a given date (inclusive).
             #[serde(skip_serializing_if = "Vec::is_empty")]
             pub exempt: Vec<ExemptSection>,
         }
@@ -37,7 +37,7 @@ macro_rules! terms {
         #[serde(default, deny_unknown_fields)]
         #[schemars(extend("required" = ["match"]))]
         pub struct OverrideSection {
-            /// For which keys.
+            /// The keys that the rule applies to.
                     #[serde(rename = "match")]
             pub matches: MatchSection,
             $($(#[$doc])* #[serde(skip_serializing_if = "Option::is_none")] pub $field: Option<$type>,)*
@@ -46,36 +46,36 @@ macro_rules! terms {
 }
 
 terms! {
-    /// How far keysweep goes by itself: "observe" (changes nothing), "deactivate", or "delete" (deactivates, and
-    /// deletes after the grace period).
+    /// Automatic changes: "observe" (none), "deactivate", or "delete" (deactivate, then delete after the grace period).
     mode: Mode = Mode::Observe,
-    /// A key that was used is stale when its last use is this long ago.
+    /// A used key is stale when its last use is this long ago.
     unused_after: Period = Period::days(90),
-    /// A key that was never used is stale when it is this old.
+    /// A never used key is stale when it is this old.
     never_used_after: Period = Period::days(90),
-    /// A key in use is a finding when it is this old, or "off". It never leads to a change.
+    /// A key in use is an over_age finding when it is this old. "off" disables these findings. They never lead to a
+    /// change.
     max_age: PeriodOrOff = PeriodOrOff::Off,
-    /// Time between the notice and the deactivation.
+    /// Minimum time between the notice and the deactivation.
     notice: Period = Period::days(7),
-    /// Time between the deactivation and the deletion, in which keysweep has watched the key stay Inactive.
+    /// Grace period between deactivation and deletion. It counts only while keysweep observes that the key is Inactive.
     grace: Period = Period::days(14),
-    /// Which changes want a person's approval: "none", "deactivate", "delete" or "both".
+    /// Changes that require an approval: "none", "deactivate", "delete", or "both".
     approval: ApprovalFor = ApprovalFor::None,
-    /// How long a request for approval stands.
+    /// Time after which a request for approval expires.
     approval_expires: Period = Period::days(14),
-    /// How often a request that expired is asked again; after that the key is held.
+    /// Number of times that an expired request is repeated. After that, keysweep holds the key.
     approval_repeats: u32 = 2,
-    /// How long a key is left alone after anybody reactivated it.
+    /// Length of the hold after anyone reactivates a key.
     hold_after_reactivation: Period = Period::days(30),
-    /// How long a key is left alone after an approval was denied.
+    /// Length of the hold after an operator denies an approval.
     hold_after_denial: Period = Period::days(90),
-    /// Whether keys that are Inactive without keysweep's doing are taken over, to be deleted after the same grace.
+    /// Whether keysweep takes over keys that someone else set Inactive, to delete them after the same grace period.
     adopt_inactive: bool = false,
-    /// Days on which changes may start, such as ["mon", "tue", "wed", "thu"]; empty for every day.
+    /// Days on which changes may start, such as ["mon", "tue", "wed", "thu"]. Empty: every day.
     days: Vec<Day> = Vec::new(),
-    /// Hours in which changes may start, such as "09:00-16:00"; may cross midnight; empty for the whole day.
+    /// Hours in which changes may start, such as "09:00-16:00". The range may cross midnight. Empty: the whole day.
     hours: String = String::new(),
-    /// Time zone of days, hours and the last days of exemptions.
+    /// Time zone of days, hours, and the end dates of exemptions.
     time_zone: String = "UTC".to_owned(),
 }
 
@@ -118,39 +118,39 @@ impl From<Day> for Weekday {
 #[serde(default, deny_unknown_fields)]
 #[schemars(extend("required" = ["match", "reason", "until"]))]
 pub struct ExemptSection {
-    /// For which keys.
+    /// The keys that the rule applies to.
     #[serde(rename = "match")]
     pub matches: MatchSection,
-    /// Why; shown wherever the key is.
+    /// Reason, shown wherever the key is shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// Last day on which it holds, such as "2027-06-30", in policy.time_zone. Afterwards there is a warning, and its
-    /// keys need a fresh notice.
+    /// Last day of the exemption, such as "2027-06-30", in policy.time_zone. After that, keysweep warns, and the keys
+    /// need a new notice.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<String>,
 }
 
-/// For which keys a rule is. Every field that is given must match, any entry of a list will do, and a rule without
-/// any field is a mistake.
+/// The keys that a rule applies to. All given fields must match; in a list, one matching entry is enough. A rule
+/// without any field is an error.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct MatchSection {
-    /// IDs of OUs or roots, descendants included.
+    /// IDs of OUs or roots, including descendants.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub ous: Vec<String>,
     /// Account IDs.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub accounts: Vec<String>,
-    /// Tags of the account: a key, and a glob for its value.
+    /// Tags of the account: a tag key, and a glob for the value.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub account_tags: BTreeMap<String, String>,
-    /// Names of users, as globs such as "svc-*".
+    /// User names, as globs such as "svc-*".
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub users: Vec<String>,
-    /// How paths of users begin, such as "/ci/".
+    /// Prefixes of user paths, such as "/ci/".
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub paths: Vec<String>,
-    /// Tags of the user: a key, and a glob for its value.
+    /// Tags of the user: a tag key, and a glob for the value.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub user_tags: BTreeMap<String, String>,
 }

@@ -95,7 +95,7 @@ fn the_next_steps_of_the_cautious_start_work_when_uncommented() {
 fn the_schema_describes_every_key_and_knows_no_null() {
     let text = serde_json::to_string_pretty(&schema()).unwrap();
     assert!(!text.contains("null"), "{text}");
-    assert!(text.contains("How long a request for approval stands."));
+    assert!(text.contains("Time after which a request for approval expires."));
     assert!(text.contains("\"additionalProperties\": false"));
     let exempt = &serde_json::to_value(schema()).unwrap()["$defs"]["ExemptSection"];
     assert_eq!(exempt["required"], serde_json::json!(["match", "reason", "until"]));
