@@ -1,6 +1,7 @@
 //! What people read is plain English, in the words of the glossary (CONTRIBUTING.md, "English").
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::indexing_slicing,
     clippy::string_slice,
     reason = "clippy knows no helpers of tests"
@@ -144,7 +145,7 @@ fn texts() -> Vec<(String, String)> {
 
 fn read(file: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(file);
-    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    fs::read_to_string(path).expect(file)
 }
 
 /// The help of a command and of its subcommands.
