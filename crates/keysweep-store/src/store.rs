@@ -55,6 +55,10 @@ pub enum Jobs {
 }
 
 impl Jobs {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a job holds a token of the tracker that `close` waits for"
+    )]
     fn run(self, job: impl FnOnce() + Send + 'static) {
         match self {
             Self::Blocking => drop(tokio::task::spawn_blocking(job)),
