@@ -3,6 +3,7 @@
 //! Rules are matched in three values: a rule matches, does not match, or cannot tell because a fact that it reads is
 //! unknown. A key for which any rule cannot tell has no policy, and waits.
 
+mod likeness;
 mod matching;
 mod window;
 
@@ -14,6 +15,7 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::likeness::wide;
 pub use self::matching::{Match, Subject};
 pub use self::window::{DayOfWeek, Hours, ParseHoursError, Window};
 use crate::facts::AccountFacts;
@@ -321,7 +323,7 @@ impl Policy {
         let mut resolution = Resolution { terms: self.base.clone(), origins: BTreeMap::new(), exempt: None };
         for (index, rule) in self.overrides.iter().enumerate() {
             let name = Rule::Override(index + 1);
-            match rule.matches.verdict(subject) {
+            match rule.matches.surely(subject) {
                 Ok(true) => rule.terms.lay_over(&mut resolution.terms, &mut resolution.origins, &name),
                 Ok(false) => {}
                 Err(why) => unknown.push(format!("{name} cannot tell: {why}")),
@@ -333,7 +335,7 @@ impl Policy {
                 continue;
             }
             let name = Rule::Exempt(index + 1);
-            match rule.matches.verdict(subject) {
+            match rule.matches.possibly(subject) {
                 // The exemption that lasts longest is the one that counts.
                 Ok(true) if resolution.exempt.as_ref().is_none_or(|e| e.until < until) => {
                     resolution.exempt = Some(ExemptBy { rule: name, reason: rule.reason.clone(), until });

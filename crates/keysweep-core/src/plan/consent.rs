@@ -104,7 +104,7 @@ impl Look<'_> {
             Some(LastUse::At { service: None, .. } | LastUse::Never) | None => "",
         };
         // SES SMTP passwords are derived from access keys: mail stops with them.
-        if facts.user_name.as_str().to_ascii_lowercase().starts_with("ses-smtp-user.") {
+        if crate::policy::wide(facts.user_name.as_str()).starts_with("ses-smtp-user.") {
             Some("an SES SMTP user".into())
         } else if service == "ses" || service == "ses-smtp" {
             Some(format!("last used with {service}"))

@@ -1,16 +1,18 @@
 //! The `match` of a rule, in three values.
 
 use std::collections::BTreeMap;
+use std::ops::Not as _;
 
-use wildmatch::WildMatch;
-
+use super::likeness::{self, Likeness};
 use crate::facts::{AccountFacts, Fact};
 use crate::ids::{AccountId, OuId, UserName};
 use crate::ticket::ExemptTag;
 
 /// Which keys a rule is for. Fields are ANDed, entries of a list ORed, an empty field matches all.
 ///
-/// User names and tag keys are compared without regard to case, as IAM itself does; tag values and paths are not.
+/// User names and tag keys are compared without regard to case, as IAM itself does; tag values and paths are not. How far
+/// IAM goes beyond ASCII is not documented: where it may take two names for one, an exemption matches, and a key that an
+/// override would then match waits.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Match {
     /// OUs or roots, descendants included.
@@ -47,20 +49,33 @@ impl Match {
         *self == Self::default()
     }
 
-    /// Whether the rule matches; an error names the fact that it lacks.
+    /// Whether the rule surely matches; an error names the fact that it lacks, or what AWS may take for the same.
     ///
     /// A field that surely does not match decides, whatever else is unknown.
-    pub(super) fn verdict(&self, subject: &Subject<'_>) -> Result<bool, String> {
+    pub(super) fn surely(&self, subject: &Subject<'_>) -> Result<bool, String> {
+        match self.verdict(subject)? {
+            Likeness::Yes => Ok(true),
+            Likeness::No => Ok(false),
+            Likeness::Maybe(why) => Err(why),
+        }
+    }
+
+    /// As [`Match::surely`], for a rule that holds back: it matches also where AWS only may take names for the same.
+    pub(super) fn possibly(&self, subject: &Subject<'_>) -> Result<bool, String> {
+        Ok(self.verdict(subject)? != Likeness::No)
+    }
+
+    fn verdict(&self, subject: &Subject<'_>) -> Result<Likeness, String> {
         let fields = [
-            Ok(self.accounts.is_empty() || self.accounts.contains(&subject.account.id)),
-            Ok(self.users.is_empty() || self.users.iter().any(|glob| matches_name(glob, subject.user_name))),
+            Ok((self.accounts.is_empty() || self.accounts.contains(&subject.account.id)).into()),
+            Ok(self.name_matches(subject.user_name)),
             self.ous_match(subject.account),
             self.account_tags_match(subject.account),
             when(!self.paths.is_empty(), "path of the user", Some(subject.path), |path| {
-                self.paths.iter().any(|prefix| path.starts_with(prefix))
+                self.paths.iter().any(|prefix| path.starts_with(prefix)).into()
             }),
             when(!self.user_tags.is_empty(), "tags of the user", Some(subject.tags), |tags| {
-                tags_match(&self.user_tags, tags)
+                tags_match(&self.user_tags, tags, likeness::tag_key)
             }),
         ];
         conjunction(fields)
@@ -69,11 +84,19 @@ impl Match {
     /// Whether the rule could match some user of the account: unknown counts as possible.
     pub(super) fn possible_in(&self, account: &AccountFacts) -> bool {
         let fields = [
-            Ok(self.accounts.is_empty() || self.accounts.contains(&account.id)),
+            Ok((self.accounts.is_empty() || self.accounts.contains(&account.id)).into()),
             self.ous_match(account),
             self.account_tags_match(account),
         ];
-        conjunction(fields).unwrap_or(true)
+        conjunction(fields).is_ok_and(|verdict| verdict == Likeness::No).not()
+    }
+
+    fn name_matches(&self, name: &UserName) -> Likeness {
+        if self.users.is_empty() {
+            return Likeness::Yes;
+        }
+        let globs = self.users.iter();
+        globs.fold(Likeness::No, |found, glob| found.or(|| likeness::name(glob, name.as_str())))
     }
 
     pub(super) fn reads_user_tags(&self) -> bool {
@@ -92,7 +115,7 @@ impl Match {
     /// tag only. IAM conditions cannot say "both tags present" in a way that denies, so rules with more tags are
     /// left to the re-check.
     pub(super) fn tags_deciding_for(&self, account: &AccountFacts, user: &UserName) -> Vec<ExemptTag> {
-        let name_matches = self.users.is_empty() || self.users.iter().any(|glob| matches_name(glob, user));
+        let name_matches = self.name_matches(user) != Likeness::No;
         // A path is not known here, so a rule with paths is left to the re-check as well.
         let decides =
             self.user_tags.len() == 1 && self.paths.is_empty() && name_matches && self.possible_in(account);
@@ -100,17 +123,15 @@ impl Match {
         tags.map(|(key, value)| ExemptTag { key: key.clone(), value: value.clone() }).collect()
     }
 
-    fn ous_match(&self, account: &AccountFacts) -> Result<bool, String> {
+    fn ous_match(&self, account: &AccountFacts) -> Result<Likeness, String> {
         when(!self.ous.is_empty(), "OUs of the account", account.ous.as_ref(), |above| {
-            above.iter().any(|ou| self.ous.contains(&ou.id))
+            above.iter().any(|ou| self.ous.contains(&ou.id)).into()
         })
     }
 
-    fn account_tags_match(&self, account: &AccountFacts) -> Result<bool, String> {
+    fn account_tags_match(&self, account: &AccountFacts) -> Result<Likeness, String> {
         when(!self.account_tags.is_empty(), "tags of the account", account.tags.as_ref(), |tags| {
-            self.account_tags
-                .iter()
-                .all(|(key, glob)| tags.get(key).is_some_and(|v| WildMatch::new(glob).matches(v)))
+            tags_match(&self.account_tags, tags, likeness::account_tag_key)
         })
     }
 }
@@ -120,10 +141,10 @@ fn when<T>(
     asked: bool,
     what: &str,
     fact: Option<&Fact<T>>,
-    test: impl FnOnce(&T) -> bool,
-) -> Result<bool, String> {
+    test: impl FnOnce(&T) -> Likeness,
+) -> Result<Likeness, String> {
     match fact {
-        _ if !asked => Ok(true),
+        _ if !asked => Ok(Likeness::Yes),
         Some(Fact::Known(value)) => Ok(test(value)),
         Some(Fact::Unknown(why)) => Err(format!("{what}: {why}")),
         None => Err(format!("{what}: not read")),
@@ -131,26 +152,32 @@ fn when<T>(
 }
 
 /// AND in three values: a sure "no" wins over any "cannot tell".
-fn conjunction(fields: impl IntoIterator<Item = Result<bool, String>>) -> Result<bool, String> {
-    let mut unknown = None;
+fn conjunction(fields: impl IntoIterator<Item = Result<Likeness, String>>) -> Result<Likeness, String> {
+    let (mut unknown, mut all) = (None, Likeness::Yes);
     for field in fields {
         match field {
-            Ok(true) => {}
-            Ok(false) => return Ok(false),
+            Ok(likeness) => all = all.and(|| likeness),
             Err(why) => unknown = unknown.or(Some(why)),
         }
     }
-    unknown.map_or(Ok(true), Err)
+    match (unknown, all) {
+        (_, Likeness::No) => Ok(Likeness::No),
+        (Some(why), Likeness::Yes | Likeness::Maybe(_)) => Err(why),
+        (None, all) => Ok(all),
+    }
 }
 
-fn matches_name(glob: &str, name: &UserName) -> bool {
-    WildMatch::new_case_insensitive(glob).matches(name.as_str())
-}
-
-fn tags_match(wanted: &BTreeMap<String, String>, tags: &BTreeMap<String, String>) -> bool {
-    wanted.iter().all(|(key, glob)| {
-        let same_key = tags.iter().filter(|(k, _)| k.eq_ignore_ascii_case(key));
-        let glob = WildMatch::new(glob);
-        same_key.map(|(_, value)| value).any(|value| glob.matches(value))
+/// Whether every tag that is wanted is there.
+fn tags_match(
+    wanted: &BTreeMap<String, String>,
+    tags: &BTreeMap<String, String>,
+    same_key: fn(&str, &str) -> Likeness,
+) -> Likeness {
+    wanted.iter().fold(Likeness::Yes, |all, (key, glob)| {
+        all.and(|| {
+            tags.iter().fold(Likeness::No, |found, (theirs, value)| {
+                found.or(|| same_key(key, theirs).and(|| likeness::value(glob, value)))
+            })
+        })
     })
 }

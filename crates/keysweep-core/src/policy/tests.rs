@@ -40,7 +40,7 @@ impl User {
     }
 
     fn matches(&self, rule: &Match) -> Result<bool, String> {
-        rule.verdict(&self.subject())
+        rule.surely(&self.subject())
     }
 }
 
@@ -94,6 +94,44 @@ fn an_ou_matches_the_accounts_below_it() {
     assert_eq!(user.matches(&ou("r-root")), Ok(true));
     assert_eq!(user.matches(&ou("ou-root-prod")), Ok(true));
     assert_eq!(user.matches(&ou("ou-root-test")), Ok(false));
+}
+
+#[test]
+fn names_iam_may_take_for_one_exempt_and_make_overrides_wait() {
+    let rules: [(Match, User); 4] = [
+        (mk_match(|m| m.users = vec!["stra\u{df}e-*".into()]), mk_user("STRASSE-1")),
+        (
+            mk_match(|m| m.user_tags = BTreeMap::from([("\u{e9}quipe".into(), "*".into())])),
+            mk_tagged("E\u{301}quipe", "x"),
+        ),
+        (
+            mk_match(|m| m.user_tags = BTreeMap::from([("\u{212a}eep".into(), "yes".into())])),
+            mk_tagged("keep", "yes"),
+        ),
+        (mk_match(|m| m.account_tags = BTreeMap::from([("Stage".into(), "p*".into())])), mk_user("any")),
+    ];
+    let now = at("2026-11-21T12:00:00Z");
+    for (matches, user) in rules {
+        let exemption = Exemption { matches: matches.clone(), reason: "x".into(), until: "2099-01-01".parse().unwrap() };
+        let exempt = Policy { exemptions: vec![exemption], ..Policy::default() };
+        assert!(exempt.resolve(now, &user.subject()).unwrap().exempt.is_some(), "{matches:?}");
+        let terms = TermsPatch { mode: Some(Mode::Delete), ..TermsPatch::default() };
+        let acts = Policy {
+            overrides: vec![Override { matches: matches.clone(), terms }],
+            ..Policy::default()
+        };
+        let why = acts.resolve(now, &user.subject()).unwrap_err();
+        assert!(why[0].contains("policy.override[1] cannot tell: AWS may take"), "{why:?}");
+        // A field that surely does not match still decides.
+        let elsewhere = Match { accounts: vec!["444455556666".parse().unwrap()], ..matches };
+        assert_eq!(user.matches(&elsewhere), Ok(false));
+        assert_eq!(elsewhere.possibly(&user.subject()), Ok(false));
+    }
+}
+
+fn mk_tagged(key: &str, value: &str) -> User {
+    let tags = Fact::Known(BTreeMap::from([(key.into(), value.into())]));
+    User { tags, ..mk_user("any") }
 }
 
 #[test]
