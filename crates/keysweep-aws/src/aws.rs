@@ -1,11 +1,13 @@
 //! Who we are, and the way into an account.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_sdk_iam::config::{IdentityCache, SharedCredentialsProvider};
 use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime::client::retries::{RetryPartition, TokenBucket};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_types::retry::RetryConfig;
 use keysweep_core::ids::AccountId;
 use keysweep_core::planted;
 use keysweep_core::ticket::Warrant;
@@ -20,7 +22,7 @@ use crate::convert::parsed;
 use crate::fault::{Cause, Fault, FaultKind, classify};
 use crate::limits::Limits;
 use crate::pulse;
-use crate::reader::Reader;
+use crate::reader::{Open, Reader};
 use crate::role::Partition;
 use crate::session::{Account, Accounts, Session};
 use crate::settings::{Observer, Settings};
@@ -79,9 +81,10 @@ impl Aws {
             .interceptor(pulse::Attempts)
             .retry_partition(partition("sts"))
             .build();
+        // Repeated by ourselves for as long as an operation may take: everything depends on these calls.
         let organizations = aws_sdk_organizations::config::Builder::from(&sdk)
             .interceptor(date())
-            .retry_partition(partition("organizations"))
+            .retry_config(RetryConfig::disabled())
             .build();
         let iam = aws_sdk_iam::config::Builder::from(&sdk)
             .interceptor(date())
@@ -125,17 +128,15 @@ impl Aws {
     pub async fn reader(&self, account: AccountId, access: Access) -> Result<Reader, Fault> {
         let hub = Arc::clone(&self.hub);
         let account = hub.accounts.get(account, &hub.settings);
-        let client = match access {
+        let open = match access {
             Access::Assume => {
-                let session = hub.scan_session(&account).await?;
-                hub.iam_client(&account, Some(&session), Attempts::Retried)
+                let (session, is_older) = hub.scan_session(&account).await?;
+                let client = hub.reading_client(&account, &session);
+                Open { client, session: Some(session), is_older }
             }
-            Access::Direct => {
-                hub.check_direct(account.id).await?;
-                hub.iam_client(&account, None, Attempts::Retried)
-            }
+            Access::Direct => hub.directly(&account).await?,
         };
-        Ok(Reader::new(hub, account, client))
+        Ok(Reader::new(hub, account, open))
     }
 
     /// Opens an account to see what may be done there: as [`Aws::reader`], by a session of its own that may ask IAM
@@ -146,17 +147,15 @@ impl Aws {
     pub async fn examiner(&self, account: AccountId, access: Access) -> Result<Reader, Fault> {
         let hub = Arc::clone(&self.hub);
         let account = hub.accounts.get(account, &hub.settings);
-        let client = match access {
+        let open = match access {
             Access::Assume => {
                 let session = hub.examining_session(&account).await?;
-                hub.iam_client(&account, Some(&session), Attempts::Retried)
+                let client = hub.reading_client(&account, &session);
+                Open { client, session: None, is_older: false }
             }
-            Access::Direct => {
-                hub.check_direct(account.id).await?;
-                hub.iam_client(&account, None, Attempts::Retried)
-            }
+            Access::Direct => hub.directly(&account).await?,
         };
-        Ok(Reader::new(hub, account, client))
+        Ok(Reader::new(hub, account, open))
     }
 
     /// Whether the role that enforces can be assumed: by a session that may do nothing at all, and that is thrown
@@ -233,7 +232,39 @@ impl Hub {
         pulse::ends();
         let told = result.as_ref().map(|_| ()).map_err(|(kind, _)| *kind);
         self.observer().call(api, told, start.elapsed());
-        result.map_err(|failure| Fault::new(operation(), failure))
+        result.map_err(|failure| Fault::new(api, operation(), failure))
+    }
+
+    /// Makes a call again and again until it is answered, or fails in a way that does not pass, or the time of an
+    /// operation is over. For calls on which the whole organization depends: three attempts are over in a second.
+    pub(crate) async fn patiently<T, E, F>(
+        &self,
+        call: impl Fn() -> F,
+        may_pass: impl Fn(FaultKind, &Cause) -> bool,
+    ) -> Result<T, SdkError<E, HttpResponse>>
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+        F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    {
+        let (start, limit) = (Instant::now(), self.settings.operation_timeout);
+        let mut pause = FIRST_PAUSE;
+        let mut last = None;
+        loop {
+            let left = limit.saturating_sub(start.elapsed());
+            let error = match tokio::time::timeout(left, Box::pin(call())).await {
+                Ok(Ok(answer)) => return Ok(answer),
+                Ok(Err(error)) => error,
+                // What the attempt before said tells more than that time is over.
+                Err(over) => return Err(last.unwrap_or_else(|| SdkError::timeout_error(over))),
+            };
+            let (kind, cause) = classify(&error, self.external_id());
+            if !may_pass(kind, &cause) || start.elapsed() + pause >= limit {
+                return Err(error);
+            }
+            last = Some(error);
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
     }
 
     /// What the trust policies of the roles ask for. Not to be shown.
@@ -247,10 +278,16 @@ impl Hub {
 
     async fn ask_caller(&self) -> Result<Caller, Fault> {
         let operation = || "get caller identity of the hub".to_owned();
-        self.limits.sts().await;
-        let call = self.sts.get_caller_identity().send();
+        let call = self.patiently(
+            || async {
+                self.limits.sts().await;
+                self.sts.get_caller_identity().send().await
+            },
+            passes,
+        );
         let answer = self.observed("sts:GetCallerIdentity", operation, call).await?;
-        let account = parsed("Account", answer.account()).map_err(|what| Fault::bug(operation(), what))?;
+        let account = parsed("Account", answer.account())
+            .map_err(|what| Fault::bug("sts:GetCallerIdentity", operation(), what))?;
         Ok(Caller { account, arn: answer.arn().unwrap_or_default().to_owned() })
     }
 
@@ -260,7 +297,19 @@ impl Hub {
             return Ok(());
         }
         let cause = Cause::Contract(format!("the hub's own credentials are those of {}", caller.account));
-        Err(Fault::new(format!("open {account} directly"), (FaultKind::Denied, cause)))
+        Err(Fault::without_call(format!("open {account} directly"), (FaultKind::Denied, cause)))
+    }
+
+    /// What reads an account by the hub's own credentials.
+    async fn directly(&self, account: &Account) -> Result<Open, Fault> {
+        self.check_direct(account.id).await?;
+        let client = self.iam_client(account, None, Attempts::Retried);
+        Ok(Open { client, session: None, is_older: false })
+    }
+
+    /// A client that reads an account under a session.
+    pub(crate) fn reading_client(&self, account: &Account, session: &Session) -> aws_sdk_iam::Client {
+        self.iam_client(account, Some(session), Attempts::Retried)
     }
 
     /// A client for one account: cheap, as everything heavy is shared with the base.
@@ -279,9 +328,21 @@ impl Hub {
                 .identity_cache(IdentityCache::no_cache());
         }
         if attempts == Attempts::Once && !planted!(SdkRetriesChanges) {
-            config = config.retry_config(aws_smithy_types::retry::RetryConfig::disabled());
+            config = config.retry_config(RetryConfig::disabled());
         }
         aws_sdk_iam::Client::from_conf(config.build())
+    }
+}
+
+/// Pauses between attempts of a call on which everything depends: doubled from one to the next.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// Whether a failure may pass by itself.
+pub(crate) fn passes(kind: FaultKind, _cause: &Cause) -> bool {
+    match kind {
+        FaultKind::Throttled | FaultKind::Transient => true,
+        FaultKind::Denied | FaultKind::Gone | FaultKind::Bug => false,
     }
 }
 

@@ -1,5 +1,6 @@
 //! From settings to clients: the only place that reads the environment.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
@@ -17,6 +18,9 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::service_config::ServiceConfigKey;
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use secrecy::ExposeSecret;
 
 use crate::settings::{Settings, Wall};
@@ -30,6 +34,14 @@ pub enum ConnectError {
     /// STS would refuse the session name in every account.
     #[error("session name {0:?}: expected 2 to 64 letters, digits or +=,.@_-")]
     SessionName(String),
+    /// The certificates that `AWS_CA_BUNDLE` names cannot be used: nothing is trusted in their place.
+    #[error("could not use the certificates of AWS_CA_BUNDLE={path}: {why}")]
+    CaBundle {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        why: String,
+    },
 }
 
 /// Variables by which the SDK lets the environment redirect the services we call.
@@ -63,7 +75,10 @@ pub(crate) async fn load(settings: &Settings) -> Result<SdkConfig, ConnectError>
     check_session_name(&settings.session_name)?;
     // One client, and with it one pool of connections, for every service and account. The pool is kept apart by
     // timeouts, so these are the same everywhere.
-    let http = settings.http.clone().unwrap_or_else(|| http_client(settings.endpoint.is_none()));
+    let http = match &settings.http {
+        Some(http) => http.clone(),
+        None => http_client(settings.endpoint.is_none(), ca_bundle()?)?,
+    };
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(settings.attempt_timeout)
         .read_timeout(settings.attempt_timeout)
@@ -108,6 +123,55 @@ pub(crate) fn profile_name() -> String {
     named.unwrap_or_else(|| "default".to_owned())
 }
 
+/// Variables by which the environment names files that the SDK reads credentials with.
+const FILE_VARIABLES: [&str; 4] = [
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+    "AWS_CONFIG_FILE",
+    "AWS_SHARED_CREDENTIALS_FILE",
+];
+const CA_BUNDLE: &str = "AWS_CA_BUNDLE";
+
+/// Which of the files that the environment names cannot be read, in words. The SDK names neither variable nor file, and
+/// passes over two of them in silence.
+pub(crate) fn unreadable_files() -> Vec<String> {
+    FILE_VARIABLES.iter().filter_map(|variable| unreadable(variable, &named_by(variable)?)).collect()
+}
+
+fn named_by(variable: &str) -> Option<PathBuf> {
+    std::env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from)
+}
+
+fn unreadable(variable: &str, path: &Path) -> Option<String> {
+    let why = match std::fs::File::open(path).and_then(|file| file.metadata()) {
+        Ok(metadata) if metadata.is_dir() => "it is a directory".to_owned(),
+        Ok(_) => return None,
+        Err(error) => error.to_string(),
+    };
+    Some(format!("could not read the file of {variable}={}: {why}", path.display()))
+}
+
+/// The certificates of `AWS_CA_BUNDLE`, if it is set: as for AWS's own tools, these are trusted and no others.
+fn ca_bundle() -> Result<Option<Vec<u8>>, ConnectError> {
+    let Some(path) = named_by(CA_BUNDLE) else { return Ok(None) };
+    let unusable = |why: String| ConnectError::CaBundle { path: path.display().to_string(), why };
+    let pem = std::fs::read(&path).map_err(|error| unusable(error.to_string()))?;
+    check_certificates(&pem).map_err(unusable)?;
+    Ok(Some(pem))
+}
+
+/// The connector panics where a certificate cannot be used, so each is tried before.
+fn check_certificates(pem: &[u8]) -> Result<(), String> {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(pem) {
+        let certificate = certificate.map_err(|error| format!("it is not PEM: {error}"))?;
+        roots
+            .add(certificate)
+            .map_err(|error| format!("it has a certificate that cannot be used: {error}"))?;
+    }
+    if roots.is_empty() { Err("it has no certificate".to_owned()) } else { Ok(()) }
+}
+
 /// A stray variable must not redirect a daemon that deletes keys.
 fn refuse_endpoint_override(sdk: &SdkConfig) -> Result<(), ConnectError> {
     let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
@@ -142,8 +206,18 @@ fn check_session_name(name: &str) -> Result<(), ConnectError> {
 }
 
 /// An HTTPS client that honours `HTTPS_PROXY` and `NO_PROXY` when it talks to AWS, and nothing when it is given an
-/// endpoint of its own.
-fn http_client(proxy_from_environment: bool) -> SharedHttpClient {
+/// endpoint of its own. It trusts the certificates of the system, which `SSL_CERT_FILE` may replace, or those given.
+fn http_client(
+    proxy_from_environment: bool,
+    certificates: Option<Vec<u8>>,
+) -> Result<SharedHttpClient, ConnectError> {
+    let trust = match certificates {
+        Some(pem) => tls::TrustStore::empty().with_pem_certificate(pem),
+        None => tls::TrustStore::default(),
+    };
+    let context = tls::TlsContext::builder().with_trust_store(trust).build().map_err(|error| {
+        ConnectError::CaBundle { path: std::env::var(CA_BUNDLE).unwrap_or_default(), why: error.to_string() }
+    })?;
     // Without a proxy the builder's own way is the same, but it offers no place to put one.
     let proxy = if proxy_from_environment { ProxyConfig::from_env() } else { ProxyConfig::disabled() };
     let http = Builder::new().build_with_connector_fn(move |settings, components| {
@@ -152,9 +226,12 @@ fn http_client(proxy_from_environment: bool) -> SharedHttpClient {
         if let Some(components) = components {
             connector.set_sleep_impl(components.sleep_impl());
         }
-        connector.tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring)).build()
+        connector
+            .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
+            .tls_context(context.clone())
+            .build()
     });
-    SharedHttpClient::new(Unchecked(http))
+    Ok(SharedHttpClient::new(Unchecked(http)))
 }
 
 /// A client that does not check itself whenever a service's client is made with it: the check reads every root

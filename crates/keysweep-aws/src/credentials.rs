@@ -3,13 +3,11 @@
 use aws_credential_types::Credentials;
 use aws_credential_types::credential_feature::AwsCredentialFeature;
 use aws_credential_types::provider::ProvideCredentials as _;
-use aws_credential_types::provider::error::CredentialsError;
 use jiff::Timestamp;
 
 use crate::aws::Aws;
 use crate::connect::profile_name;
-use crate::discreet::discreet;
-use crate::fault::{Cause, Fault, FaultKind, kind_without, short};
+use crate::fault::{Cause, Fault, FaultKind, kind_without, short, words_without};
 
 /// The credentials of the hub, without what is secret in them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,7 +65,8 @@ impl Aws {
     /// # Errors
     /// If there are none.
     pub async fn credentials(&self) -> Result<HubCredentials, Fault> {
-        let failed = |kind, cause| Fault::new("find credentials of the hub".to_owned(), (kind, cause));
+        let failed =
+            |kind, cause| Fault::without_call("find credentials of the hub".to_owned(), (kind, cause));
         let Some(provider) = &self.hub.credentials else {
             return Err(failed(
                 FaultKind::Denied,
@@ -78,7 +77,7 @@ impl Aws {
         let found = tokio::time::timeout(limit, provider.provide_credentials()).await;
         let found = found.map_err(|_| failed(FaultKind::Transient, Cause::Timeout))?;
         let credentials = found.map_err(|error| {
-            let words = short(&discreet(&in_words(&error), self.hub.external_id()));
+            let words = words_without(&error, self.hub.external_id());
             failed(kind_without(&error), Cause::NotSent(words))
         })?;
         let given = self.hub.settings.credentials.is_some();
@@ -88,17 +87,6 @@ impl Aws {
             expires: credentials.expiry().and_then(|at| at.try_into().ok()),
         })
     }
-}
-
-/// An error and its causes: the outermost says what was looked for, the innermost why it is not there.
-fn in_words(error: &CredentialsError) -> String {
-    let mut text = error.to_string();
-    let mut next = std::error::Error::source(error);
-    while let Some(cause) = next {
-        text = format!("{text}: {cause}");
-        next = cause.source();
-    }
-    text
 }
 
 fn origin(credentials: &Credentials) -> CredentialOrigin {

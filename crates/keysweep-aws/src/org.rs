@@ -9,7 +9,7 @@ use keysweep_core::facts::Ou;
 use keysweep_core::ids::{AccountId, OuId};
 use keysweep_core::planted;
 
-use crate::aws::Aws;
+use crate::aws::{Aws, passes};
 use crate::convert::{named, parsed, told};
 use crate::fault::Fault;
 use crate::pages::Pages;
@@ -93,10 +93,11 @@ impl Aws {
     /// If the call fails, or there is no organization.
     pub async fn management_account(&self) -> Result<AccountId, Fault> {
         let operation = || "describe the organization".to_owned();
-        let call = self.hub.organizations.describe_organization().send();
+        let call = || self.hub.organizations.describe_organization().send();
         let answer = self.organizations("organizations:DescribeOrganization", operation, call).await?;
         let id = answer.organization().and_then(|organization| organization.master_account_id());
-        parsed("MasterAccountId", id).map_err(|what| Fault::bug(operation(), what))
+        parsed("MasterAccountId", id)
+            .map_err(|what| Fault::bug("organizations:DescribeOrganization", operation(), what))
     }
 
     /// Root and OUs above every account, from the root down.
@@ -137,19 +138,20 @@ impl Aws {
         let mut tags = BTreeMap::new();
         let (mut pages, mut token) = (Pages::default(), None);
         loop {
-            let call = self
-                .hub
-                .organizations
-                .list_tags_for_resource()
-                .resource_id(account.to_string())
-                .set_next_token(token)
-                .send();
+            let call = || {
+                let call = self.hub.organizations.list_tags_for_resource();
+                call.resource_id(account.to_string()).set_next_token(token.clone()).send()
+            };
             let page = self.organizations("organizations:ListTagsForResource", operation, call).await?;
-            let shown = told("Tags", page.tags.as_deref()).map_err(|what| Fault::bug(operation(), what))?;
+            let shown = told("Tags", page.tags.as_deref())
+                .map_err(|what| Fault::bug("organizations:ListTagsForResource", operation(), what))?;
             for tag in shown {
-                tags.extend([named(tag.key(), tag.value()).map_err(|what| Fault::bug(operation(), what))?]);
+                tags.extend([named(tag.key(), tag.value())
+                    .map_err(|what| Fault::bug("organizations:ListTagsForResource", operation(), what))?]);
             }
-            token = pages.next_token(page.next_token()).map_err(|what| Fault::bug(operation(), what))?;
+            token = pages
+                .next_token(page.next_token())
+                .map_err(|what| Fault::bug("organizations:ListTagsForResource", operation(), what))?;
             if token.is_none() {
                 return Ok(tags);
             }
@@ -161,13 +163,19 @@ impl Aws {
         let mut roots = Vec::new();
         let (mut pages, mut token) = (Pages::default(), None);
         loop {
-            let call = self.hub.organizations.list_roots().set_next_token(token).send();
+            let call = || self.hub.organizations.list_roots().set_next_token(token.clone()).send();
             let page = self.organizations("organizations:ListRoots", operation, call).await?;
-            let shown = told("Roots", page.roots.as_deref()).map_err(|what| Fault::bug(operation(), what))?;
+            let shown = told("Roots", page.roots.as_deref())
+                .map_err(|what| Fault::bug("organizations:ListRoots", operation(), what))?;
             for root in shown {
-                roots.push(ou_of(root.id(), root.name()).map_err(|what| Fault::bug(operation(), what))?);
+                roots.push(
+                    ou_of(root.id(), root.name())
+                        .map_err(|what| Fault::bug("organizations:ListRoots", operation(), what))?,
+                );
             }
-            token = pages.next_token(page.next_token()).map_err(|what| Fault::bug(operation(), what))?;
+            token = pages
+                .next_token(page.next_token())
+                .map_err(|what| Fault::bug("organizations:ListRoots", operation(), what))?;
             if token.is_none() {
                 return Ok(roots);
             }
@@ -179,20 +187,23 @@ impl Aws {
         let mut ous = Vec::new();
         let (mut pages, mut token) = (Pages::default(), None);
         loop {
-            let call = self
-                .hub
-                .organizations
-                .list_organizational_units_for_parent()
-                .parent_id(parent.as_str())
-                .set_next_token(token)
-                .send();
+            let call = || {
+                let call = self.hub.organizations.list_organizational_units_for_parent();
+                call.parent_id(parent.as_str()).set_next_token(token.clone()).send()
+            };
             let page =
                 self.organizations("organizations:ListOrganizationalUnitsForParent", operation, call).await?;
             let shown = told("OrganizationalUnits", page.organizational_units.as_deref());
-            for ou in shown.map_err(|what| Fault::bug(operation(), what))? {
-                ous.push(ou_of(ou.id(), ou.name()).map_err(|what| Fault::bug(operation(), what))?);
+            for ou in shown.map_err(|what| {
+                Fault::bug("organizations:ListOrganizationalUnitsForParent", operation(), what)
+            })? {
+                ous.push(ou_of(ou.id(), ou.name()).map_err(|what| {
+                    Fault::bug("organizations:ListOrganizationalUnitsForParent", operation(), what)
+                })?);
             }
-            token = pages.next_token(page.next_token()).map_err(|what| Fault::bug(operation(), what))?;
+            token = pages.next_token(page.next_token()).map_err(|what| {
+                Fault::bug("organizations:ListOrganizationalUnitsForParent", operation(), what)
+            })?;
             if token.is_none() {
                 return Ok(ous);
             }
@@ -204,39 +215,50 @@ impl Aws {
         let mut accounts = Vec::new();
         let (mut pages, mut token) = (Pages::default(), None);
         loop {
-            let call = self
-                .hub
-                .organizations
-                .list_accounts_for_parent()
-                .parent_id(parent.as_str())
-                .set_next_token(token)
-                .send();
+            let call = || {
+                let call = self.hub.organizations.list_accounts_for_parent();
+                call.parent_id(parent.as_str()).set_next_token(token.clone()).send()
+            };
             let page = self.organizations("organizations:ListAccountsForParent", operation, call).await?;
             let shown = told("Accounts", page.accounts.as_deref());
-            for account in shown.map_err(|what| Fault::bug(operation(), what))? {
-                let id =
-                    parsed("Id of an account", account.id()).map_err(|what| Fault::bug(operation(), what))?;
+            for account in
+                shown.map_err(|what| Fault::bug("organizations:ListAccountsForParent", operation(), what))?
+            {
+                let id = parsed("Id of an account", account.id())
+                    .map_err(|what| Fault::bug("organizations:ListAccountsForParent", operation(), what))?;
                 accounts.push(id);
             }
-            token = pages.next_token(page.next_token()).map_err(|what| Fault::bug(operation(), what))?;
+            token = pages
+                .next_token(page.next_token())
+                .map_err(|what| Fault::bug("organizations:ListAccountsForParent", operation(), what))?;
             if token.is_none() {
                 return Ok(accounts);
             }
         }
     }
 
-    /// One Organizations call, in its turn.
-    async fn organizations<T, E>(
+    /// One Organizations call, each attempt in its turn.
+    async fn organizations<T, E, F>(
         &self,
         api: &'static str,
         operation: impl FnOnce() -> String,
-        call: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+        call: impl Fn() -> F,
     ) -> Result<T, Fault>
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
+        F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
     {
-        let _in_flight = self.hub.limits.organizations().await;
-        self.hub.observed(api, operation, call).await
+        // Waiting for the first turn is no time of the call.
+        let first = std::sync::Mutex::new(Some(self.hub.limits.organizations().await));
+        let attempt = || async {
+            let taken = first.lock().ok().and_then(|mut first| first.take());
+            let _in_flight = match taken {
+                Some(turn) => turn,
+                None => self.hub.limits.organizations().await,
+            };
+            call().await
+        };
+        self.hub.observed(api, operation, self.hub.patiently(attempt, passes)).await
     }
 }
 
@@ -260,20 +282,22 @@ impl AccountPages {
         if self.ended {
             return Ok(None);
         }
-        let call = self.aws.hub.organizations.list_accounts().set_next_token(self.token.clone()).send();
+        let call = || self.aws.hub.organizations.list_accounts().set_next_token(self.token.clone()).send();
         let page = self.aws.organizations("organizations:ListAccounts", operation, call).await?;
-        let shown =
-            told("Accounts", page.accounts.as_deref()).map_err(|what| Fault::bug(operation(), what))?;
+        let shown = told("Accounts", page.accounts.as_deref())
+            .map_err(|what| Fault::bug("organizations:ListAccounts", operation(), what))?;
         let mut accounts = Vec::with_capacity(shown.len());
         for account in shown {
-            let id =
-                parsed("Id of an account", account.id()).map_err(|what| Fault::bug(operation(), what))?;
+            let id = parsed("Id of an account", account.id())
+                .map_err(|what| Fault::bug("organizations:ListAccounts", operation(), what))?;
             let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
             let (name, email) = (text(account.name()), text(account.email()));
             accounts.push(ListedAccount { id, name, email, state: AccountState::of(account) });
         }
-        self.token =
-            self.pages.next_token(page.next_token()).map_err(|what| Fault::bug(operation(), what))?;
+        self.token = self
+            .pages
+            .next_token(page.next_token())
+            .map_err(|what| Fault::bug("organizations:ListAccounts", operation(), what))?;
         self.ended = self.token.is_none() || (planted!(EmptyPageEndsListing) && accounts.is_empty());
         Ok(Some(accounts))
     }

@@ -1,8 +1,9 @@
 //! What is read of the IAM of one account.
 
 use std::collections::{BTreeMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use aws_sdk_iam::Client;
 use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_iam::types::{AccessKeyMetadata, User};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
@@ -15,10 +16,13 @@ use crate::aws::Hub;
 use crate::convert::{key_status, named, parsed, past_timestamp, timestamp, unless_not_applicable};
 use crate::fault::{Fault, FaultKind};
 use crate::pages::Pages;
-use crate::session::Account;
+use crate::session::{Account, Session};
 
 /// The most that AWS gives in a page (IAM API reference, `maxItemsType`).
 const PAGE: i32 = 1000;
+
+/// What says whether the root user has access keys.
+const ROOT_KEYS: &str = "AccountAccessKeysPresent";
 
 /// Managed policies that AWS attaches to the user of a key it saw exposed: `AWSCompromisedKeyQuarantine`, `...V2`,
 /// `...V3`.
@@ -57,12 +61,21 @@ pub struct ListedKey {
 pub struct Reader {
     hub: Arc<Hub>,
     account: Arc<Account>,
-    client: aws_sdk_iam::Client,
+    open: Mutex<Open>,
+}
+
+/// What a reader calls with.
+pub(crate) struct Open {
+    pub(crate) client: Client,
+    /// The session, where another may be made in its place.
+    pub(crate) session: Option<Session>,
+    /// Whether the session was made before the reader.
+    pub(crate) is_older: bool,
 }
 
 impl Reader {
-    pub(crate) fn new(hub: Arc<Hub>, account: Arc<Account>, client: aws_sdk_iam::Client) -> Self {
-        Self { hub, account, client }
+    pub(crate) fn new(hub: Arc<Hub>, account: Arc<Account>, open: Open) -> Self {
+        Self { hub, account, open: Mutex::new(open) }
     }
 
     /// The account.
@@ -80,14 +93,16 @@ impl Reader {
         let mut users = Vec::new();
         let (mut pages, mut marker) = (Pages::default(), None);
         loop {
-            let call = self.client.list_users().max_items(PAGE).set_marker(marker).send();
+            let call = |iam: &Client| iam.list_users().max_items(PAGE).set_marker(marker.clone()).send();
             let page = self.call("iam:ListUsers", operation, call).await?;
             for user in page.users() {
-                users.push(listed_user(user, now).map_err(|what| Fault::bug(operation(), what))?);
+                users.push(
+                    listed_user(user, now).map_err(|what| Fault::bug("iam:ListUsers", operation(), what))?,
+                );
             }
             marker = pages
                 .next(page.is_truncated(), page.marker())
-                .map_err(|what| Fault::bug(operation(), what))?;
+                .map_err(|what| Fault::bug("iam:ListUsers", operation(), what))?;
             if marker.is_none() {
                 return Ok(users);
             }
@@ -100,14 +115,14 @@ impl Reader {
     /// If the call fails, or shows a user that cannot be.
     pub async fn first_users(&self, most: u8) -> Result<Vec<UserName>, Fault> {
         let operation = || format!("list users of {}", self.account.id);
-        let call = self.client.list_users().max_items(i32::from(most.max(1))).send();
+        let call = |iam: &Client| iam.list_users().max_items(i32::from(most.max(1))).send();
         let page = self.call("iam:ListUsers", operation, call).await?;
         let names = page
             .users()
             .iter()
             .take(usize::from(most))
             .map(|user| parsed("UserName", Some(user.user_name())));
-        names.collect::<Result<_, _>>().map_err(|what| Fault::bug(operation(), what))
+        names.collect::<Result<_, _>>().map_err(|what| Fault::bug("iam:ListUsers", operation(), what))
     }
 
     /// Every key of a user, of any status; `iam:ListAccessKeys`, every page. A fault of kind `Gone` says that
@@ -121,24 +136,26 @@ impl Reader {
         let mut seen = HashSet::new();
         let (mut pages, mut marker) = (Pages::default(), None);
         loop {
-            let call = self
-                .client
-                .list_access_keys()
-                .user_name(user.as_str())
-                .max_items(PAGE)
-                .set_marker(marker)
-                .send();
+            let call = |iam: &Client| {
+                let call = iam.list_access_keys().user_name(user.as_str()).max_items(PAGE);
+                call.set_marker(marker.clone()).send()
+            };
             let page = self.call("iam:ListAccessKeys", operation, call).await?;
             for key in page.access_key_metadata() {
-                let key = listed_key(key, user, now).map_err(|what| Fault::bug(operation(), what))?;
+                let key = listed_key(key, user, now)
+                    .map_err(|what| Fault::bug("iam:ListAccessKeys", operation(), what))?;
                 if !seen.insert(key.key.clone()) {
-                    return Err(Fault::bug(operation(), format!("key {} is listed twice", key.key)));
+                    return Err(Fault::bug(
+                        "iam:ListAccessKeys",
+                        operation(),
+                        format!("key {} is listed twice", key.key),
+                    ));
                 }
                 keys.push(key);
             }
             marker = pages
                 .next(page.is_truncated(), page.marker())
-                .map_err(|what| Fault::bug(operation(), what))?;
+                .map_err(|what| Fault::bug("iam:ListAccessKeys", operation(), what))?;
             if marker.is_none() {
                 return Ok(keys);
             }
@@ -151,10 +168,9 @@ impl Reader {
     /// If the call fails, or the answer is about someone else.
     pub async fn user(&self, name: &UserName) -> Result<UserFacts, Fault> {
         let operation = || format!("get user {name} in {}", self.account.id);
-        let answer = self
-            .call("iam:GetUser", operation, self.client.get_user().user_name(name.as_str()).send())
-            .await?;
-        user_facts(answer.user(), name).map_err(|what| Fault::bug(operation(), what))
+        let call = |iam: &Client| iam.get_user().user_name(name.as_str()).send();
+        let answer = self.call("iam:GetUser", operation, call).await?;
+        user_facts(answer.user(), name).map_err(|what| Fault::bug("iam:GetUser", operation(), what))
     }
 
     /// When a key was last used; `iam:GetAccessKeyLastUsed`.
@@ -171,7 +187,7 @@ impl Reader {
         now: Timestamp,
     ) -> Result<LastUse, Fault> {
         let operation = || format!("get last use of key {key} of user {user} in {}", self.account.id);
-        let call = self.client.get_access_key_last_used().access_key_id(key.as_str()).send();
+        let call = |iam: &Client| iam.get_access_key_last_used().access_key_id(key.as_str()).send();
         let answer = match self.call("iam:GetAccessKeyLastUsed", operation, call).await {
             Err(fault) if planted!(DeniedIsNeverUsed) && fault.kind() == FaultKind::Denied => {
                 return Ok(LastUse::Never);
@@ -180,9 +196,14 @@ impl Reader {
         };
         if answer.user_name() != Some(user.as_str()) {
             let other = crate::fault::short(answer.user_name().unwrap_or_default());
-            return Err(Fault::bug(operation(), format!("answer is about a key of user {other:?}")));
+            return Err(Fault::bug(
+                "iam:GetAccessKeyLastUsed",
+                operation(),
+                format!("answer is about a key of user {other:?}"),
+            ));
         }
-        last_use(answer.access_key_last_used(), now).map_err(|what| Fault::bug(operation(), what))
+        last_use(answer.access_key_last_used(), now)
+            .map_err(|what| Fault::bug("iam:GetAccessKeyLastUsed", operation(), what))
     }
 
     /// Names of the attached managed policies that mark a compromise; `iam:ListAttachedUserPolicies`.
@@ -194,45 +215,109 @@ impl Reader {
         let mut found = Vec::new();
         let (mut pages, mut marker) = (Pages::default(), None);
         loop {
-            let call =
-                self.client.list_attached_user_policies().user_name(user.as_str()).set_marker(marker).send();
+            let call = |iam: &Client| {
+                let call = iam.list_attached_user_policies().user_name(user.as_str());
+                call.set_marker(marker.clone()).send()
+            };
             let page = self.call("iam:ListAttachedUserPolicies", operation, call).await?;
             for policy in page.attached_policies() {
-                let name =
-                    policy.policy_name().ok_or_else(|| Fault::bug(operation(), "answer lacks PolicyName"))?;
+                let name = policy.policy_name().ok_or_else(|| {
+                    Fault::bug("iam:ListAttachedUserPolicies", operation(), "answer lacks PolicyName")
+                })?;
                 if name.starts_with(QUARANTINE) {
                     found.push(name.to_owned());
                 }
             }
             marker = pages
                 .next(page.is_truncated(), page.marker())
-                .map_err(|what| Fault::bug(operation(), what))?;
+                .map_err(|what| Fault::bug("iam:ListAttachedUserPolicies", operation(), what))?;
             if marker.is_none() {
                 return Ok(found);
             }
         }
     }
 
-    pub(crate) fn client(&self) -> &aws_sdk_iam::Client {
-        &self.client
+    /// Whether the root user has access keys; `iam:GetAccountSummary`. It tells no more than that, and needs no report.
+    ///
+    /// # Errors
+    /// If the call fails, or the answer does not say.
+    pub async fn has_root_keys(&self) -> Result<bool, Fault> {
+        let operation = || format!("get account summary of {}", self.account.id);
+        let call = |iam: &Client| iam.get_account_summary().send();
+        let answer = self.call("iam:GetAccountSummary", operation, call).await?;
+        let told = answer.summary_map().and_then(|map| map.get(&ROOT_KEYS.into()));
+        match told {
+            Some(0) => Ok(false),
+            Some(count) if *count > 0 => Ok(true),
+            Some(_) | None => {
+                Err(Fault::bug("iam:GetAccountSummary", operation(), "answer lacks AccountAccessKeysPresent"))
+            }
+        }
     }
 
     /// One IAM call, in the account's turn.
-    pub(crate) async fn call<T, E>(
+    ///
+    /// A denial under a session that was made before this reader counts only once a new session is denied, too: IAM's
+    /// "Revoke active sessions" denies everything to older ones. A session that AWS no longer takes is replaced in the
+    /// same way, whenever it was made.
+    pub(crate) async fn call<T, E, F>(
         &self,
         api: &'static str,
-        operation: impl FnOnce() -> String,
-        call: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+        operation: impl Fn() -> String,
+        call: impl Fn(&Client) -> F,
     ) -> Result<T, Fault>
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
+        F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    {
+        // Boxed, as the compiler gives up on futures that are nested too deep.
+        let result = Box::pin(self.once(api, &operation, &call)).await;
+        match &result {
+            Err(fault) if Box::pin(self.renews_for(fault)).await => {
+                Box::pin(self.once(api, &operation, &call)).await
+            }
+            Ok(_) | Err(_) => result,
+        }
+    }
+
+    async fn once<T, E, F>(
+        &self,
+        api: &'static str,
+        operation: impl Fn() -> String,
+        call: impl Fn(&Client) -> F,
+    ) -> Result<T, Fault>
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+        F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
     {
         self.account.turn().await;
-        let result = self.hub.observed(api, operation, call).await;
-        if result.as_ref().is_err_and(Fault::is_of_session) {
-            self.account.forget_session().await;
+        let client = self.open().client.clone();
+        self.hub.observed(api, operation, call(&client)).await
+    }
+
+    /// Whether a failed call is to be repeated, under a new session that was made for it.
+    async fn renews_for(&self, fault: &Fault) -> bool {
+        let session = {
+            let open = self.open();
+            let counts = fault.is_of_session() || (fault.is_denial() && open.is_older);
+            open.session.clone().filter(|_| counts)
+        };
+        let Some(session) = session else { return false };
+        match self.hub.another_session(&self.account, &session).await {
+            Ok(session) => {
+                let client = self.hub.reading_client(&self.account, &session);
+                *self.open() = Open { client, session: Some(session), is_older: false };
+                true
+            }
+            Err(fault) => {
+                tracing::debug!(%fault, "no new session");
+                false
+            }
         }
-        result
+    }
+
+    fn open(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -14,7 +14,7 @@ use leaky_bucket::RateLimiter;
 
 use crate::aws::{Hub, retry_partition};
 use crate::convert::timestamp;
-use crate::fault::Fault;
+use crate::fault::{Cause, Fault, FaultKind};
 use crate::limits::limiter;
 use crate::role::RoleName;
 use crate::session_policy::{self, Scope};
@@ -60,17 +60,16 @@ impl Account {
         self.limiter.acquire_one().await;
     }
 
-    /// AWS no longer takes the session, whatever its expiry says: the next reader gets another.
-    pub(crate) async fn forget_session(&self) {
-        *self.scan.lock().await = None;
-    }
-
     fn is_idle(&self, now: Timestamp) -> bool {
         self.scan.try_lock().is_ok_and(|session| session.as_ref().is_none_or(|session| !session.usable(now)))
     }
 }
 
 impl Session {
+    fn is(&self, other: &Self) -> bool {
+        self.credentials.access_key_id() == other.credentials.access_key_id()
+    }
+
     fn usable(&self, now: Timestamp) -> bool {
         self.expires.duration_since(now) > BEFORE_EXPIRY
     }
@@ -107,12 +106,33 @@ impl Accounts {
 }
 
 impl Hub {
-    /// The read-only session of an account: the one there is, or a new one.
-    pub(crate) async fn scan_session(&self, account: &Account) -> Result<Session, Fault> {
+    /// The read-only session of an account: the one there is, or a new one; and whether it was there.
+    pub(crate) async fn scan_session(&self, account: &Account) -> Result<(Session, bool), Fault> {
         let mut kept = account.scan.lock().await;
         if let Some(session) = kept.as_ref().filter(|session| session.usable((self.settings.wall)())) {
+            return Ok((session.clone(), true));
+        }
+        Ok((self.new_scan_session(account, &mut kept).await?, false))
+    }
+
+    /// A read-only session of an account in the place of one that AWS does not take, or denies what it is for: one that
+    /// somebody else made meanwhile, or a new one.
+    pub(crate) async fn another_session(&self, account: &Account, than: &Session) -> Result<Session, Fault> {
+        let mut kept = account.scan.lock().await;
+        let other = |session: &&Session| !session.is(than) && session.usable((self.settings.wall)());
+        if let Some(session) = kept.as_ref().filter(other) {
             return Ok(session.clone());
         }
+        self.new_scan_session(account, &mut kept).await
+    }
+
+    async fn new_scan_session(
+        &self,
+        account: &Account,
+        kept: &mut Option<Session>,
+    ) -> Result<Session, Fault> {
+        // Whatever comes of it, the old one is used no more.
+        *kept = None;
         let policy = session_policy::read_only();
         let session =
             self.assume(&self.settings.scan_role, account.id, policy, self.settings.session_duration).await?;
@@ -151,7 +171,11 @@ impl Hub {
         };
         let policy = session_policy::for_change(scope).map_err(|what| {
             let (action, user) = (warrant.action(), warrant.user_name());
-            Fault::bug(format!("prepare to {action} a key of user {user} in {}", account.id), what)
+            Fault::bug(
+                "sts:AssumeRole",
+                format!("prepare to {action} a key of user {user} in {}", account.id),
+                what,
+            )
         })?;
         self.assume(&self.settings.enforce_role, account.id, policy, CHANGE_SESSION).await
     }
@@ -165,9 +189,8 @@ impl Hub {
     ) -> Result<Session, Fault> {
         let arn = role.arn(self.partition, account);
         let operation = || format!("assume role {arn}");
-        self.limits.sts().await;
         let settings = &self.settings;
-        let call = self
+        let request = self
             .sts
             .assume_role()
             .role_arn(&arn)
@@ -175,10 +198,17 @@ impl Hub {
             .source_identity(&settings.session_name)
             .set_external_id(self.external_id().map(str::to_owned))
             .duration_seconds(i32::try_from(duration.as_secs()).unwrap_or(i32::MAX))
-            .policy(policy)
-            .send();
+            .policy(policy);
+        let call = self.patiently(
+            || async {
+                self.limits.sts().await;
+                request.clone().send().await
+            },
+            // Without the hub's credentials no account at all can be entered. Everything else is of this account.
+            |kind, cause| kind == FaultKind::Transient && matches!(cause, Cause::NotSent(_)),
+        );
         let answer = self.observed("sts:AssumeRole", operation, call).await?;
-        session_of(&answer, account).map_err(|what| Fault::bug(operation(), what))
+        session_of(&answer, account).map_err(|what| Fault::bug("sts:AssumeRole", operation(), what))
     }
 }
 

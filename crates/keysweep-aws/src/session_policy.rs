@@ -15,8 +15,9 @@ const MAX_POLICY: usize = 2048;
 pub const REPORT_ACTIONS: [&str; 2] = ["iam:GenerateCredentialReport", "iam:GetCredentialReport"];
 
 /// What reads users and keys one by one: in a live scan, for candidates, and right before and after each change.
-pub const READ_ACTIONS: [&str; 5] = [
+pub const READ_ACTIONS: [&str; 6] = [
     "iam:GetAccessKeyLastUsed",
+    "iam:GetAccountSummary",
     "iam:GetUser",
     "iam:ListAccessKeys",
     "iam:ListAttachedUserPolicies",
@@ -113,7 +114,12 @@ fn unless_exempt(scope: Scope<'_>) -> BTreeMap<String, Vec<String>> {
     let mut by_key = BTreeMap::<String, Vec<String>>::new();
     for tag in tags {
         let value = tag.value.replace('$', "${$}");
-        by_key.entry(format!("aws:ResourceTag/{}", tag.key)).or_default().push(value);
+        // To IAM, names of condition keys that differ in case alone are one: it refuses two of them.
+        let same =
+            |known: &&String| known.to_lowercase() == format!("aws:resourcetag/{}", tag.key.to_lowercase());
+        let name = by_key.keys().find(same).cloned();
+        let name = name.unwrap_or_else(|| format!("aws:ResourceTag/{}", tag.key));
+        by_key.entry(name).or_default().push(value);
     }
     by_key
 }
@@ -189,6 +195,14 @@ mod tests {
             nothing,
             r#"{"Statement":[{"Action":["*"],"Effect":"Deny","Resource":"*"}],"Version":"2012-10-17"}"#
         );
+    }
+
+    #[test]
+    fn tags_that_differ_in_case_alone_are_one_condition() {
+        let tags = [("Team", "pay-*"), ("team", "core"), ("TE\u{c4}M", "a"), ("te\u{e4}m", "b")];
+        let policy = mk_policy(Action::Delete, "/", &tags).unwrap();
+        assert!(policy.contains("\"aws:ResourceTag/Team\":[\"pay-*\",\"core\"]"), "{policy}");
+        assert!(policy.contains("\"aws:ResourceTag/TE\u{c4}M\":[\"a\",\"b\"]"), "{policy}");
     }
 
     #[test]

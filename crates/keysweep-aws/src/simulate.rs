@@ -34,13 +34,13 @@ impl Reader {
         resource_arn: &str,
     ) -> Result<Vec<Simulated>, Fault> {
         let operation = || format!("simulate what {} may do", short(principal_arn));
-        let call = self
-            .client()
-            .simulate_principal_policy()
-            .policy_source_arn(principal_arn)
-            .set_action_names(Some(actions.iter().map(|action| (*action).to_owned()).collect()))
-            .resource_arns(resource_arn)
-            .send();
+        let call = |iam: &aws_sdk_iam::Client| {
+            iam.simulate_principal_policy()
+                .policy_source_arn(principal_arn)
+                .set_action_names(Some(actions.iter().map(|action| (*action).to_owned()).collect()))
+                .resource_arns(resource_arn)
+                .send()
+        };
         let answer = self.call("iam:SimulatePrincipalPolicy", operation, call).await?;
         let results = answer.evaluation_results();
         let of = |action: &&str| results.iter().find(|result| result.eval_action_name() == *action);
@@ -48,7 +48,8 @@ impl Reader {
             let result = of(action).ok_or_else(|| format!("answer lacks {action}"))?;
             simulated(result)
         });
-        told.collect::<Result<_, String>>().map_err(|what| Fault::bug(operation(), what))
+        told.collect::<Result<_, String>>()
+            .map_err(|what| Fault::bug("iam:SimulatePrincipalPolicy", operation(), what))
     }
 }
 

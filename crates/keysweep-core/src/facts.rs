@@ -185,6 +185,11 @@ pub struct AccountScan {
     pub absent: BTreeSet<AccessKeyId>,
     /// Users that were to be read and could not be, with the reason: their keys are unknown.
     pub unread_users: BTreeMap<UserName, String>,
+    /// Rows of the credential report that name nobody, each with its reason: somebody's keys are unknown. Where the
+    /// account could be read live, it was, and this is empty.
+    pub unread_rows: Vec<String>,
+    /// Why it is unknown whether the root user has keys, if it is.
+    pub root_keys_unknown: Option<String>,
     /// Counts over every user of the account.
     pub inventory: Inventory,
     /// When the credential report was made; absent in a live scan.
@@ -202,7 +207,7 @@ pub struct Inventory {
     pub active_keys: u64,
     /// Inactive keys, those of root not counted.
     pub inactive_keys: u64,
-    /// Active keys of the root user; absent where a live scan could not tell.
+    /// Active keys of the root user; absent where that is unknown. A live scan tells only whether there are any, as 1.
     pub root_keys: Option<u64>,
     /// Creation of the oldest active key.
     pub oldest_active_key: Option<Timestamp>,

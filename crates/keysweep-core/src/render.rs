@@ -30,7 +30,8 @@ pub struct Coverage {
     pub accounts: u64,
     /// How many were scanned.
     pub scanned: u64,
-    /// Candidate keys of which a fact could not be read, users that could not be read included.
+    /// Candidate keys of which a fact could not be read; users, rows of reports and root users that could not be read
+    /// count as one each.
     pub unknown_keys: u64,
     /// Accounts that could not be scanned.
     pub failed: Vec<NotScanned>,
@@ -38,6 +39,15 @@ pub struct Coverage {
     pub skipped: Vec<NotScanned>,
     /// Users whose keys could not be listed.
     pub unread_users: Vec<UnreadUser>,
+    /// Rows of credential reports that name nobody: somebody's keys are unknown.
+    #[serde(default)]
+    pub unread_rows: Vec<NotScanned>,
+    /// Accounts of which it is unknown whether the root user has keys.
+    #[serde(default)]
+    pub root_keys_unknown: Vec<NotScanned>,
+    /// Accounts that were read user by user because there was no credential report to use. Nothing is missing.
+    #[serde(default)]
+    pub fallback: Vec<NotScanned>,
 }
 
 /// An account that was not scanned.
@@ -180,12 +190,16 @@ pub fn coverage(collection: &Collection, keys: &[PlannedKey]) -> Coverage {
                     user_name: user.to_string(),
                     reason: reason.clone(),
                 }));
+                coverage.unread_rows.extend(scan.unread_rows.iter().map(not_scanned));
+                coverage.root_keys_unknown.extend(scan.root_keys_unknown.iter().map(not_scanned));
+                coverage.fallback.extend(scan.fallback.iter().map(not_scanned));
             }
             Outcome::Failed { reason } => coverage.failed.push(not_scanned(reason)),
             Outcome::Skipped { reason } => coverage.skipped.push(not_scanned(reason)),
         }
     }
-    let unknown = keys.iter().filter(|key| !key.unknown.is_empty()).count() + coverage.unread_users.len();
+    let unread = coverage.unread_users.len() + coverage.unread_rows.len() + coverage.root_keys_unknown.len();
+    let unknown = keys.iter().filter(|key| !key.unknown.is_empty()).count() + unread;
     coverage.unknown_keys = u64::try_from(unknown).unwrap_or(u64::MAX);
     coverage
 }
@@ -292,7 +306,7 @@ fn root_row(account: &AccountFacts, report_generated_at: Option<Timestamp>) -> F
         next_action_at: None,
         next_action_reason: "keysweep never changes a key of the root user".into(),
         owner: None,
-        source: Source::Report,
+        source: if report_generated_at.is_some() { Source::Report } else { Source::Live },
         report_generated_at,
         warnings: Vec::new(),
     }

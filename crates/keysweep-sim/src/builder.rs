@@ -381,7 +381,11 @@ impl UserBuilder {
     /// Adds the user, or its keys and tags to the one of that name.
     pub fn add(self) -> UserRef {
         let mut world = self.sim.locked();
-        let created = self.created.map_or_else(|| world.now(), whole_second);
+        // Nobody has a key that is older, or was used earlier, than the user itself.
+        let earliest = self.keys.iter().flat_map(|key| [key.created, key.used.as_ref().map(|(at, ..)| *at)]);
+        let earliest = earliest.flatten().min().map(whole_second);
+        let earliest = earliest.map_or_else(|| world.now(), |at| at.min(world.now()));
+        let created = self.created.map_or(earliest, whole_second);
         let user_id = self.user_id.unwrap_or_else(|| mint_user_id(world.next_number()));
         let keys: Vec<Key> = self.keys.into_iter().map(|key| key.build(&mut world, created)).collect();
         let ids = keys.iter().map(|key| key.id.to_string()).collect();
@@ -397,6 +401,9 @@ impl UserBuilder {
             user.path = path;
             Box::new(user)
         });
+        if self.created.is_none() {
+            user.created = user.created.min(created);
+        }
         user.tags.extend(self.tags);
         user.mfa |= self.mfa;
         user.attached.extend(self.attached);

@@ -51,6 +51,13 @@ pub enum Fault {
     MalformedBody,
     /// Carried out, but the answer is a 200 with a body that is no XML or JSON at all.
     GarbageBody,
+    /// Something between caller and AWS answers with a page of its own; no effect.
+    Page {
+        /// HTTP status.
+        status: u16,
+        /// The whole body.
+        body: String,
+    },
     /// A list answers an empty page with a token for what it left out.
     EmptyPage,
 }
@@ -73,6 +80,7 @@ pub enum FaultKind {
     Stale,
     MalformedBody,
     GarbageBody,
+    Page,
     EmptyPage,
 }
 
@@ -134,6 +142,7 @@ impl Fault {
             Self::Stale(_) => FaultKind::Stale,
             Self::MalformedBody => FaultKind::MalformedBody,
             Self::GarbageBody => FaultKind::GarbageBody,
+            Self::Page { .. } => FaultKind::Page,
             Self::EmptyPage => FaultKind::EmptyPage,
         }
     }
@@ -283,6 +292,7 @@ impl Faults {
                 | Fault::Hang
                 | Fault::MalformedBody
                 | Fault::GarbageBody
+                | Fault::Page { .. }
                 | Fault::EmptyPage) => verdict.fault = Some(fault.clone()),
             }
         }

@@ -206,6 +206,12 @@ fn count(collection: &Collection) -> Swept {
                 for (user, why) in &scan.unread_users {
                     tracing::warn!(account = %account.id, user = %user, why, "keys of a user are unknown");
                 }
+                for why in &scan.unread_rows {
+                    tracing::warn!(account = %account.id, why, "row of the credential report names nobody");
+                }
+                if let Some(why) = &scan.root_keys_unknown {
+                    tracing::warn!(account = %account.id, why, "keys of the root user are unknown");
+                }
             }
             Outcome::Failed { reason } => {
                 swept.failed += 1;
@@ -257,7 +263,9 @@ fn scanned(state: &State, account: &AccountFacts, scan: &AccountScan) -> Body {
     let waits = |key: &&keysweep_core::facts::KeyFacts| {
         missing(key.last_use.why_unknown()) || missing(key.user_id.why_unknown())
     };
-    let unknown = scan.keys.iter().filter(waits).count() + scan.unread_users.len();
+    let unread =
+        scan.unread_users.len() + scan.unread_rows.len() + usize::from(scan.root_keys_unknown.is_some());
+    let unknown = scan.keys.iter().filter(waits).count() + unread;
     Body::AccountScanned {
         account: account.id,
         name: account.name.clone(),

@@ -50,7 +50,7 @@ impl Reader {
     /// If the call fails, or there is no capacity.
     pub async fn request_report(&self) -> Result<ReportState, ReportFault> {
         let operation = || format!("generate credential report of {}", self.account());
-        let call = self.client().generate_credential_report().send();
+        let call = |iam: &aws_sdk_iam::Client| iam.generate_credential_report().send();
         let answer =
             self.call("iam:GenerateCredentialReport", operation, call).await.map_err(
                 |fault| match code_of(&fault) {
@@ -64,7 +64,7 @@ impl Reader {
             // The SDK's enum is open, and a state that is missing is as good as an unknown one.
             other => {
                 let what = format!("answer's State is {:?}", other.map(ReportStateType::as_str));
-                Err(ReportFault::Call(Fault::bug(operation(), what)))
+                Err(ReportFault::Call(Fault::bug("iam:GenerateCredentialReport", operation(), what)))
             }
         }
     }
@@ -77,7 +77,7 @@ impl Reader {
     /// If there is none, or it is too old or cannot be read.
     pub async fn fetch_report(&self, now: Timestamp, max_age: SignedDuration) -> Result<Report, ReportFault> {
         let operation = || format!("get credential report of {}", self.account());
-        let call = self.client().get_credential_report().send();
+        let call = |iam: &aws_sdk_iam::Client| iam.get_credential_report().send();
         let answer = self.call("iam:GetCredentialReport", operation, call).await.map_err(|fault| {
             match code_of(&fault) {
                 Some(
@@ -92,7 +92,7 @@ impl Reader {
             }
         })?;
         let generated_at = timestamp("GeneratedTime", answer.generated_time())
-            .map_err(|what| ReportFault::Call(Fault::bug(operation(), what)))?;
+            .map_err(|what| ReportFault::Call(Fault::bug("iam:GetCredentialReport", operation(), what)))?;
         if age(generated_at, now) > max_age {
             return Err(ReportFault::TooOld { generated_at });
         }

@@ -1,7 +1,7 @@
 //! One row of the report: one user, and its first two keys.
 
 use csv::ByteRecord;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use keysweep_core::facts::{Fact, LastUse};
 use keysweep_core::ids::{AccountId, UserName};
 
@@ -11,12 +11,17 @@ use crate::convert::in_future;
 /// Name of the row of the root user, as AWS writes it.
 const ROOT: &str = "<root_account>";
 
-/// A row that cannot be read. The user's keys are then unknown; it is not a user without keys.
+/// 2002-01-01: AWS was opened in that year, and nothing in it is older.
+const BEFORE_AWS: i64 = 1_009_843_200;
+
+/// A row that cannot be read, or that contradicts itself. It names nobody: whose keys it is about is not known, and the
+/// user it seems to be about may be another.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("row of user {shown:?} in the credential report {reason}")]
+#[error("row {row} of the credential report ({shown:?}) {reason}")]
 pub struct RowError {
-    user: Option<UserName>,
+    row: usize,
     shown: String,
+    of_root: bool,
     reason: String,
 }
 
@@ -61,6 +66,13 @@ pub struct Slot {
 }
 
 impl Slot {
+    /// Whether it was made or used before then. Uses are told to the minute, once for a quarter of an hour.
+    fn is_before(&self, then: Timestamp) -> bool {
+        let used = self.last_used.known().and_then(LastUse::at);
+        let span = SignedDuration::from_mins(15);
+        [self.last_rotated, used].into_iter().flatten().any(|at| then.duration_since(at) > span)
+    }
+
     /// Whether there is a key at all.
     #[must_use]
     pub fn holds_key(&self) -> bool {
@@ -69,21 +81,14 @@ impl Slot {
 }
 
 impl RowError {
-    pub(super) fn new(record: &ByteRecord, user: usize, reason: impl Into<String>) -> Self {
-        let shown = shown(record, user);
-        Self { user: shown.parse().ok(), shown, reason: reason.into() }
+    pub(super) fn new(position: usize, record: &ByteRecord, user: usize, reason: impl Into<String>) -> Self {
+        Self { row: position + 1, shown: shown(record, user), of_root: false, reason: reason.into() }
     }
 
-    /// The user that an error of this row would name.
-    pub(super) fn user_of(record: &ByteRecord, user: usize) -> Option<UserName> {
-        shown(record, user).parse().ok()
-    }
-
-    /// The user, as well as the name could be read: bytes that are no text stand as U+FFFD. Absent where the row
-    /// has no name at all: then nobody knows whose keys are missing, and the report is not complete.
+    /// Whether the row is surely that of the root user, and only its keys are unknown: no user is missing.
     #[must_use]
-    pub fn user(&self) -> Option<&UserName> {
-        self.user.as_ref()
+    pub fn is_root(&self) -> bool {
+        self.of_root
     }
 
     /// What is wrong with the row.
@@ -91,6 +96,11 @@ impl RowError {
     pub fn reason(&self) -> &str {
         &self.reason
     }
+}
+
+/// Whether a row has a user name that could be one.
+pub(super) fn has_name(record: &ByteRecord, user: usize) -> bool {
+    shown(record, user).parse::<UserName>().is_ok()
 }
 
 /// The name in a row as far as it can be shown.
@@ -112,18 +122,75 @@ impl Context {
         Self { columns, account: account.to_string(), now }
     }
 
-    pub(super) fn row(&self, record: &ByteRecord) -> Result<Row, RowError> {
-        self.read(record).map_err(|reason| RowError::new(record, self.columns.user, reason))
+    pub(super) fn row(&self, position: usize, record: &ByteRecord) -> Result<Row, RowError> {
+        let error = |reason| RowError::new(position, record, self.columns.user, reason);
+        let (user_name, path) = self.named(record).map_err(error)?;
+        match path {
+            None => {
+                let of_root = |reason| RowError { of_root: true, ..error(reason) };
+                self.root(record, user_name).map_err(of_root)
+            }
+            Some(path) => self.user(record, user_name, path).map_err(error),
+        }
     }
 
-    fn read(&self, record: &ByteRecord) -> Result<Row, String> {
+    /// Whose row this is, and the user's path; no path for root. Name and ARN must agree.
+    fn named(&self, record: &ByteRecord) -> Result<(UserName, Option<String>), String> {
         let columns = &self.columns;
         if record.len() != columns.count {
             return Err(format!("has {} columns where the header has {}", record.len(), columns.count));
         }
         let user_name: UserName =
             field(record, columns.user, "user")?.parse().map_err(|_| "has no valid user")?;
-        let root = user_name.as_str() == ROOT;
+        let root = user_name.as_str().eq_ignore_ascii_case(ROOT);
+        let arn = field(record, columns.arn, "arn")?;
+        let resource = self.resource(arn).ok_or("has the ARN of another account")?;
+        if root {
+            return if resource == "root" {
+                Ok((user_name, None))
+            } else {
+                Err("has the ARN of something else".to_owned())
+            };
+        }
+        let path = resource
+            .strip_prefix("user")
+            .and_then(|path_and_name| path_and_name.strip_suffix(user_name.as_str()))
+            .filter(|path| path.starts_with('/') && path.ends_with('/'))
+            .ok_or("has the ARN of something else")?;
+        let path = path.to_owned();
+        Ok((user_name, Some(path)))
+    }
+
+    /// What of this account an ARN of IAM names, such as `user/ci/ci-deploy`.
+    fn resource<'a>(&self, arn: &'a str) -> Option<&'a str> {
+        let mut parts = arn.splitn(6, ':');
+        let head = [parts.next()?, parts.next()?, parts.next()?, parts.next()?, parts.next()?];
+        let [scheme, partition, service, region, account] = head;
+        let ours = scheme == "arn"
+            && partition.starts_with("aws")
+            && service == "iam"
+            && region.is_empty()
+            && account == self.account;
+        parts.next().filter(|_| ours)
+    }
+
+    /// The root user: nothing counts but its keys.
+    fn root(&self, record: &ByteRecord, user_name: UserName) -> Result<Row, String> {
+        let [first, second] = &self.columns.slots;
+        Ok(Row {
+            user_name,
+            root: true,
+            path: "/".to_owned(),
+            created: None,
+            password_enabled: None,
+            password_last_used: Fact::Unknown("not read of the root user".to_owned()),
+            slots: [self.slot(record, first)?, self.slot(record, second)?],
+            more_than_two: false,
+        })
+    }
+
+    fn user(&self, record: &ByteRecord, user_name: UserName, path: String) -> Result<Row, String> {
+        let columns = &self.columns;
         let password_last_used = match value(field(record, columns.password_last_used, "password_last_used")?)
         {
             Value::Told(text) => Fact::Known(Some(self.date(text, "password_last_used")?)),
@@ -135,10 +202,11 @@ impl Context {
             None => false,
         };
         let [first, second] = &columns.slots;
-        Ok(Row {
-            root,
-            path: self.path(field(record, columns.arn, "arn")?, &user_name, root)?,
-            created: self.optional_date(record, columns.created, "user_creation_time")?,
+        let created = self.optional_date(record, columns.created, "user_creation_time")?;
+        let row = Row {
+            root: false,
+            path,
+            created,
             password_enabled: match value(field(record, columns.password_enabled, "password_enabled")?) {
                 Value::Told(text) => Some(boolean(text, "password_enabled")?),
                 Value::None | Value::Untold(_) => None,
@@ -147,22 +215,43 @@ impl Context {
             slots: [self.slot(record, first)?, self.slot(record, second)?],
             more_than_two,
             user_name,
-        })
+        };
+        match row.created {
+            Some(created) if row.slots.iter().any(|slot| slot.is_before(created)) => {
+                Err("has a key that is older than its user".to_owned())
+            }
+            Some(_) | None => Ok(row),
+        }
     }
 
     fn slot(&self, record: &ByteRecord, columns: &SlotColumns) -> Result<Slot, String> {
-        let active = boolean(field(record, columns.active, "access_key_active")?, "access_key_active")?;
+        let active = field(record, columns.active, "access_key_active")?;
         let last_rotated = self.optional_date(record, columns.last_rotated, "access_key_last_rotated")?;
+        let active = match value(active) {
+            Value::Told(text) => boolean(text, "access_key_active")?,
+            // AWS's guide has it where there is no key.
+            Value::None if last_rotated.is_none() => false,
+            Value::None | Value::Untold(_) => return Err("does not say whether a key is active".to_owned()),
+        };
+        let service = optional(field(record, columns.service, "access_key_last_used_service")?);
+        let region = optional(field(record, columns.region, "access_key_last_used_region")?);
         let last_used = match value(field(record, columns.last_used, "access_key_last_used_date")?) {
-            Value::Told(text) => Fact::Known(LastUse::At {
-                at: self.date(text, "access_key_last_used_date")?,
-                service: optional(field(record, columns.service, "access_key_last_used_service")?),
-                region: optional(field(record, columns.region, "access_key_last_used_region")?),
-            }),
+            Value::Told(text) => {
+                let at = self.date(text, "access_key_last_used_date")?;
+                Fact::Known(LastUse::At { at, service, region })
+            }
+            Value::None if service.is_some() || region.is_some() => {
+                return Err("has a use without a date".to_owned());
+            }
             Value::None => Fact::Known(LastUse::Never),
             Value::Untold(word) => Fact::Unknown(format!("credential report says {word}")),
         };
-        Ok(Slot { active, last_rotated, last_used })
+        let slot = Slot { active, last_rotated, last_used };
+        let used = slot.last_used.known().is_some_and(|used| used.at().is_some());
+        if used && !slot.holds_key() {
+            return Err("has a use of a key that was never made".to_owned());
+        }
+        Ok(slot)
     }
 
     fn optional_date(
@@ -180,26 +269,13 @@ impl Context {
     /// Dates end in `Z`, in older reports in `+00:00`.
     fn date(&self, text: &str, name: &str) -> Result<Timestamp, String> {
         let at: Timestamp = text.parse().map_err(|_| format!("has no date in {name}"))?;
-        if in_future(at, self.now) { Err(format!("has a date in the future in {name}")) } else { Ok(at) }
-    }
-
-    /// The path out of `arn:aws:iam::111122223333:user/ci/ci-deploy`, if that is this user of this account.
-    fn path(&self, arn: &str, user: &UserName, root: bool) -> Result<String, String> {
-        let mut parts = arn.splitn(6, ':');
-        let account = parts.nth(4);
-        let resource = parts.next().unwrap_or_default();
-        if account != Some(self.account.as_str()) {
-            return Err("has the ARN of another account".to_owned());
+        if in_future(at, self.now) {
+            Err(format!("has a date in the future in {name}"))
+        } else if at.as_second() < BEFORE_AWS {
+            Err(format!("has a date before there was AWS in {name}"))
+        } else {
+            Ok(at)
         }
-        if root {
-            return Ok("/".to_owned());
-        }
-        resource
-            .strip_prefix("user")
-            .and_then(|path_and_name| path_and_name.strip_suffix(user.as_str()))
-            .filter(|path| path.starts_with('/') && path.ends_with('/'))
-            .map(str::to_owned)
-            .ok_or_else(|| "has the ARN of something else".to_owned())
     }
 }
 
@@ -214,11 +290,15 @@ enum Value<'a> {
 }
 
 fn value(text: &str) -> Value<'_> {
-    match text {
-        "N/A" => Value::None,
-        "no_information" | "not_supported" => Value::Untold(text),
-        "" => Value::Untold("nothing"),
-        text => Value::Told(text),
+    // Live reports write these words and booleans in one case and AWS's guide in another.
+    if text.eq_ignore_ascii_case("N/A") {
+        Value::None
+    } else if ["no_information", "not_supported"].iter().any(|word| text.eq_ignore_ascii_case(word)) {
+        Value::Untold(text)
+    } else if text.is_empty() {
+        Value::Untold("nothing")
+    } else {
+        Value::Told(text)
     }
 }
 
@@ -232,16 +312,18 @@ fn optional(text: &str) -> Option<String> {
 /// The column's wording is not documented: anything that does not clearly say "none" says that there are more.
 fn is_additional(text: &str) -> bool {
     match value(text) {
-        Value::Told(text) => text != "0" && text != "false",
+        Value::Told(text) => text != "0" && !text.eq_ignore_ascii_case("false"),
         Value::None | Value::Untold(_) => false,
     }
 }
 
 fn boolean(text: &str, name: &str) -> Result<bool, String> {
-    match text {
-        "true" => Ok(true),
-        "false" => Ok(false),
-        _ => Err(format!("has neither true nor false in {name}")),
+    if text.eq_ignore_ascii_case("true") {
+        Ok(true)
+    } else if text.eq_ignore_ascii_case("false") {
+        Ok(false)
+    } else {
+        Err(format!("has neither true nor false in {name}"))
     }
 }
 

@@ -9,7 +9,7 @@ use csv::{ByteRecord, Reader, ReaderBuilder};
 use jiff::Timestamp;
 use keysweep_core::ids::AccountId;
 
-use super::row::{Context, Row, RowError};
+use super::row::{Context, Row, RowError, has_name};
 
 /// A report that cannot be used at all; the account falls back to live reads.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -115,8 +115,7 @@ impl Report {
         !self.names.missing
     }
 
-    /// Every row, in the report's order, root first. A row that cannot be read is an error that names the user;
-    /// the others go on.
+    /// Every row, in the report's order, root first. A row that cannot be read is an error; the others go on.
     pub fn into_rows(self) -> impl Iterator<Item = Result<Row, RowError>> {
         let user = self.columns.user;
         let context = Context::new(self.columns, self.account, self.now);
@@ -125,9 +124,9 @@ impl Report {
         let records = self.reader.into_byte_records().map_while(Result::ok);
         records.enumerate().map(move |(position, record)| {
             if self.names.repeated.contains(&position) {
-                Err(RowError::new(&record, user, "has more than one row"))
+                Err(RowError::new(position, &record, user, "has more than one row"))
             } else {
-                context.row(&record)
+                context.row(position, &record)
             }
         })
     }
@@ -188,8 +187,10 @@ impl Names {
         let mut record = ByteRecord::new();
         let mut position = 0;
         while matches!(reader.read_byte_record(&mut record), Ok(true)) {
-            names.missing |= RowError::user_of(&record, user).is_none() || !is_one_line(&record);
-            match first.entry(hasher.hash_one(record.get(user).unwrap_or_default())) {
+            names.missing |= !has_name(&record, user) || !is_one_line(&record);
+            // To IAM, names that differ in case alone are one.
+            let name = String::from_utf8_lossy(record.get(user).unwrap_or_default()).to_lowercase();
+            match first.entry(hasher.hash_one(name)) {
                 Entry::Occupied(entry) => names.repeated.extend([*entry.get(), position]),
                 Entry::Vacant(entry) => {
                     entry.insert(position);

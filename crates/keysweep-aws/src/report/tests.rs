@@ -96,6 +96,43 @@ fn the_root_row_is_marked() {
 }
 
 #[test]
+fn case_never_matters_in_a_boolean_or_a_word() {
+    let guide = "<root_account>,arn:aws:iam::111122223333:root,2016-03-31T18:00:00+00:00,not_supported,\
+        2020-06-01T00:00:00+00:00,NOT_SUPPORTED,not_supported,TRUE,TRUE,2020-06-01T00:00:00+00:00,N/A,N/A,N/A,\
+        FALSE,N/A,N/A,N/A,N/A,False,N/A,FALSE,n/a";
+    let user = "svc,arn:aws:iam::111122223333:user/svc,2019-01-01T00:00:00+00:00,False,n/a,n/a,n/a,FALSE,True,\
+        2020-06-01T00:00:00+00:00,No_Information,n/a,n/a,n/a,N/A,N/A,N/A,N/A,FALSE,N/A,FALSE,N/A";
+    let rows = rows(mk_report(&[guide.to_owned(), user.to_owned()]));
+    let [root, user] = [0, 1].map(|n| rows[n].clone().unwrap());
+    assert!(root.root && root.keys().filter(|slot| slot.active).count() == 1, "{root:?}");
+    assert_eq!(root.slots[0].last_used, Fact::Known(LastUse::Never));
+    assert_eq!((user.root, user.password_enabled), (false, Some(false)));
+    assert_eq!(user.password_last_used, Fact::Known(None));
+    assert_eq!(user.slots.each_ref().map(|slot| slot.active), [true, false]);
+    assert!(user.slots[0].last_used.known().is_none());
+}
+
+#[test]
+fn an_unreadable_root_row_is_told_from_a_lost_user() {
+    let arn = "arn:aws:iam::111122223333:root";
+    let begin = "2019-01-01T00:00:00Z,not_supported,no_information";
+    let root = |arn: &str, key: &str| {
+        rows(mk_report(&[mk_row_of("<ROOT_account>", arn, begin, key, NO_KEY)])).remove(0)
+    };
+    assert!(root(arn, "TRUE,2020-01-01T00:00:00Z,N/A,N/A,N/A").unwrap().root);
+    for key in
+        ["maybe,N/A,N/A,N/A,N/A", "true,yesterday,N/A,N/A,N/A", "false,N/A,2020-01-01T00:00:00Z,N/A,N/A"]
+    {
+        assert!(root(arn, key).unwrap_err().is_root(), "{key}");
+    }
+    // What has swallowed a column or bears the ARN of a user may be somebody's.
+    assert!(!root(arn, "true").unwrap_err().is_root());
+    for arn in ["arn:aws:iam::111122223333:user/svc", "arn:aws:iam::444455556666:root"] {
+        assert!(!root(arn, "true,2020-01-01T00:00:00Z,N/A,N/A,N/A").unwrap_err().is_root(), "{arn}");
+    }
+}
+
+#[test]
 fn columns_are_found_by_name_whatever_their_order_and_unknown_ones_are_left_alone() {
     let names = HEADER.split(',').rev().chain(["brand_new"]).collect::<Vec<_>>().join(",");
     let row = mk_row("svc", "true,2026-01-02T03:04:05Z,N/A,N/A,N/A", NO_KEY);
@@ -129,7 +166,7 @@ fn a_23rd_column_tells_who_has_more_than_two_keys() {
 }
 
 #[test]
-fn a_row_that_cannot_be_read_names_its_user_and_the_others_go_on() {
+fn a_row_that_cannot_be_read_names_nobody_and_the_others_go_on() {
     let good = mk_row("good", NO_KEY, NO_KEY);
     let key = |date: &str| format!("true,{date},N/A,N/A,N/A");
     for (bad, reason) in [
@@ -146,12 +183,28 @@ fn a_row_that_cannot_be_read_names_its_user_and_the_others_go_on() {
             mk_row_of("svc", "arn:aws:iam::111122223333:user/other", "N/A,false,N/A", NO_KEY, NO_KEY),
             "something else",
         ),
+        (
+            mk_row_of("svc", "arn:aws:iam::111122223333:user/ci/SVC", "N/A,false,N/A", NO_KEY, NO_KEY),
+            "something else",
+        ),
+        (mk_row_of("svc", "arn:aws:s3::111122223333:user/svc", "N/A,false,N/A", NO_KEY, NO_KEY), "ARN"),
+        (mk_row("svc", &key("1970-01-01T00:00:00Z"), NO_KEY), "before there was AWS"),
+        (mk_row("svc", &key("0001-01-01T00:00:00Z"), NO_KEY), "before there was AWS"),
+        (mk_row("svc", NO_KEY, "N/A,2025-01-02T03:04:05Z,N/A,N/A,N/A"), "whether a key is active"),
+        (mk_row("svc", NO_KEY, ",N/A,N/A,N/A,N/A"), "whether a key is active"),
+        (mk_row("svc", NO_KEY, "false,N/A,2025-01-02T03:04:05Z,us-east-1,s3"), "never made"),
+        (mk_row("svc", "true,2025-01-02T03:04:05Z,N/A,us-east-1,s3", NO_KEY), "without a date"),
+        (mk_row("svc", &key("2023-12-31T23:44:59Z"), NO_KEY), "older than its user"),
+        (
+            mk_row("svc", "true,2025-01-02T03:04:05Z,2023-12-31T23:44:59Z,us-east-1,s3", NO_KEY),
+            "older than its user",
+        ),
     ] {
         let report = mk_report(&[bad, good.clone()]);
         let rows = rows(report);
         let error = rows[0].as_ref().unwrap_err();
-        assert_eq!(error.user().unwrap().as_str(), "svc");
-        assert!(error.to_string().contains(reason), "{error}");
+        assert!(error.to_string().starts_with("row 1 of the credential report (\"svc\") "), "{error}");
+        assert!(error.to_string().contains(reason) && !error.is_root(), "{error}");
         assert_eq!(rows[1].as_ref().unwrap().user_name.as_str(), "good");
     }
 }
@@ -171,18 +224,21 @@ fn a_name_that_is_not_utf8_is_still_reported() {
     text.extend(b"s\xffc");
     text.extend(mk_row("", NO_KEY, NO_KEY).as_bytes());
     let error = rows(parse(text).unwrap()).remove(0).unwrap_err();
-    assert_eq!(error.user().unwrap().as_str(), "s\u{fffd}c");
+    assert!(error.to_string().contains("s\u{fffd}c"), "{error}");
     assert_eq!(error.reason(), "is not UTF-8 in user");
-    let error = rows(mk_report(&[mk_row("", NO_KEY, NO_KEY)])).remove(0).unwrap_err();
-    assert_eq!(error.user(), None);
+    let report = mk_report(&[mk_row("", NO_KEY, NO_KEY)]);
+    assert!(!report.names_every_user());
+    assert!(rows(report).remove(0).is_err());
 }
 
 #[test]
 fn a_user_with_two_rows_is_unreadable_in_both() {
     let row = |user| mk_row(user, NO_KEY, NO_KEY);
-    let rows = rows(mk_report(&[row("twice"), row("once"), row("twice")]));
-    assert_eq!(rows.iter().map(Result::is_ok).collect::<Vec<_>>(), [false, true, false]);
-    assert_eq!(rows[0].as_ref().unwrap_err().reason(), "has more than one row");
+    for again in ["twice", "Twice", "TWICE"] {
+        let rows = rows(mk_report(&[row("twice"), row("once"), row(again)]));
+        assert_eq!(rows.iter().map(Result::is_ok).collect::<Vec<_>>(), [false, true, false]);
+        assert_eq!(rows[0].as_ref().unwrap_err().reason(), "has more than one row");
+    }
 }
 
 #[test]
@@ -249,7 +305,10 @@ fn told((active, rotated, used): (bool, Option<i64>, Option<i64>)) -> String {
     let date = |seconds: Option<i64>| {
         seconds.map_or_else(|| "N/A".to_owned(), |s| Timestamp::from_second(s).unwrap().to_string())
     };
-    format!("{active},{},{},N/A,s3", date(rotated), date(used))
+    // What was used was made, and what was never used has no service.
+    let rotated = rotated.or(used);
+    let service = if used.is_some() { "s3" } else { "N/A" };
+    format!("{active},{},{},N/A,{service}", date(rotated), date(used))
 }
 
 proptest! {
@@ -283,11 +342,13 @@ proptest! {
         first in any_slot(),
         second in any_slot(),
     ) {
-        let row = rows(mk_report(&[mk_row(&user, &told(first), &told(second))])).remove(0).unwrap();
+        let arn = format!("arn:aws:iam::111122223333:user/ci/{user}");
+        let row = mk_row_of(&user, &arn, "2011-01-01T00:00:00Z,false,N/A", &told(first), &told(second));
+        let row = rows(mk_report(&[row])).remove(0).unwrap();
         prop_assert_eq!(row.user_name.as_str(), user);
         for (slot, (active, rotated, used)) in row.slots.iter().zip([first, second]) {
             prop_assert_eq!(slot.active, active);
-            prop_assert_eq!(slot.last_rotated.map(Timestamp::as_second), rotated);
+            prop_assert_eq!(slot.last_rotated.map(Timestamp::as_second), rotated.or(used));
             prop_assert_eq!(slot.last_used.known().unwrap().at().map(Timestamp::as_second), used);
         }
     }

@@ -3,7 +3,7 @@ use std::process::Command;
 
 use keysweep_aws::{Aws, Cause, ConnectError, FaultKind};
 
-use crate::support::{list_accounts, mk_world};
+use crate::support::mk_world;
 
 /// Runs one of the ignored tests below in a process of its own: the environment of this one is shared by all tests
 /// and cannot be changed safely.
@@ -55,6 +55,74 @@ fn a_redirection_is_taken_where_it_is_allowed() {
 fn the_number_of_attempts_is_not_taken_from_the_environment() {
     let environment = [("AWS_MAX_ATTEMPTS", "9"), ("AWS_RETRY_MODE", "adaptive")];
     run("in_a_process_of_its_own_attempts_are_pinned", &environment);
+}
+
+#[test]
+fn a_file_of_credentials_that_cannot_be_read_is_named_with_its_variable() {
+    let folder = env!("CARGO_TARGET_TMPDIR");
+    let role = ("AWS_ROLE_ARN", "arn:aws:iam::100000000000:role/hub");
+    let container = ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://127.0.0.1:9/x");
+    for variable in [
+        "AWS_WEB_IDENTITY_TOKEN_FILE",
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+        "AWS_CONFIG_FILE",
+        "AWS_SHARED_CREDENTIALS_FILE",
+    ] {
+        for (path, why) in [("/nonexistent/token", "No such file"), (folder, "it is a directory")] {
+            let others = NOWHERE.iter().filter(|(name, _)| *name != variable).copied();
+            let kind = match variable {
+                "AWS_WEB_IDENTITY_TOKEN_FILE" => Some(role),
+                "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE" => Some(container),
+                _ => None,
+            };
+            let expect = format!("could not read the file of {variable}={path}: {why}");
+            let ours = [(variable, path), ("EXPECT", expect.as_str())];
+            let environment: Vec<_> = others.chain(kind).chain(ours).collect();
+            run("in_a_process_of_its_own_the_file_is_named", &environment);
+        }
+    }
+}
+
+#[test]
+fn a_bundle_of_certificates_that_cannot_be_used_is_refused() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let not_pem = folder.join("bundle-without-certificate.pem");
+    std::fs::write(&not_pem, "hello").unwrap();
+    let broken = folder.join("bundle-with-a-broken-certificate.pem");
+    std::fs::write(&broken, "-----BEGIN CERTIFICATE-----\naGVsbG8=\n-----END CERTIFICATE-----\n").unwrap();
+    for (path, why) in [
+        ("/nonexistent/bundle.pem", "No such file"),
+        (not_pem.to_str().unwrap(), "it has no certificate"),
+        (broken.to_str().unwrap(), "cannot be used"),
+    ] {
+        run("in_a_process_of_its_own_the_bundle_is_refused", &[("AWS_CA_BUNDLE", path), ("EXPECT", why)]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+#[ignore = "run by another test, with an environment of its own"]
+async fn in_a_process_of_its_own_the_file_is_named() {
+    let expected = std::env::var("EXPECT").unwrap();
+    let world = mk_world();
+    let mut settings = world.settings();
+    settings.credentials = None;
+    let aws = Aws::connect(settings).await.unwrap();
+    for fault in [aws.caller().await.unwrap_err(), aws.credentials().await.unwrap_err()] {
+        assert!(fault.cause().to_string().contains(&expected), "{fault:?}");
+        assert!(matches!(fault.cause(), Cause::NotSent(_)), "{fault:?}");
+    }
+}
+
+#[tokio::test]
+#[ignore = "run by another test, with an environment of its own"]
+async fn in_a_process_of_its_own_the_bundle_is_refused() {
+    let expected = std::env::var("EXPECT").unwrap();
+    let mut settings = mk_world().settings();
+    settings.http = None;
+    let Err(error) = Aws::connect(settings).await else { panic!("not refused") };
+    let bundle = std::env::var("AWS_CA_BUNDLE").unwrap();
+    assert!(matches!(&error, ConnectError::CaBundle { path, .. } if *path == bundle), "{error}");
+    assert!(error.to_string().contains(&expected), "{error}");
 }
 
 /// No credentials anywhere: neither files nor the metadata service of a machine.
@@ -143,7 +211,7 @@ async fn in_a_process_of_its_own_connect_is_allowed() {
 #[ignore = "run by another test, with an environment of its own"]
 async fn in_a_process_of_its_own_attempts_are_pinned() {
     let world = mk_world();
-    world.sim.fault(keysweep_sim::Rule::new(keysweep_sim::Fault::Throttle).action("organizations:*"));
-    assert!(list_accounts(&world.aws().await).await.is_err());
-    assert_eq!(world.sim.total_calls(), 3);
+    world.sim.fault(keysweep_sim::Rule::new(keysweep_sim::Fault::Throttle).action("iam:*"));
+    assert!(world.reader().await.list_users(world.clock.now()).await.is_err());
+    assert_eq!(world.sim.call_count(crate::support::PROD, "iam:ListUsers"), 3);
 }

@@ -84,13 +84,56 @@ async fn calls_to_organizations_are_spread_over_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn throttling_beyond_the_retries_is_a_fault_that_says_so() {
+async fn throttling_for_the_whole_time_of_an_operation_is_a_fault_that_says_so() {
     let world = mk_world();
     world.sim.fault(Rule::new(Fault::Throttle).action("organizations:*"));
+    let start = Instant::now();
     let fault = list_accounts(&world.aws().await).await.unwrap_err();
     assert_eq!(fault.kind(), FaultKind::Throttled);
     assert_eq!(fault.to_string(), "list accounts of the organization: throttled");
-    assert_eq!(world.sim.call_count("100000000000", "organizations:ListAccounts"), 3);
+    let took = start.elapsed();
+    assert!((Duration::from_secs(25)..=Duration::from_secs(30)).contains(&took), "{took:?}");
+    let calls = world.sim.call_count("100000000000", "organizations:ListAccounts");
+    assert!((8..=12).contains(&calls), "{calls}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_organization_depends_on_outlasts_what_passes() {
+    let page = Fault::Page { status: 404, body: "<html>not here</html>".to_owned() };
+    for (fault, times) in
+        [(Fault::Throttle, 8), (Fault::Unavailable, 8), (Fault::ResetBefore, 8), (Fault::Hang, 2), (page, 8)]
+    {
+        for action in [
+            "organizations:ListAccounts",
+            "organizations:DescribeOrganization",
+            "organizations:ListRoots",
+            "organizations:ListOrganizationalUnitsForParent",
+            "organizations:ListAccountsForParent",
+            "organizations:ListTagsForResource",
+            "sts:GetCallerIdentity",
+        ] {
+            let world = mk_world();
+            let aws = world.aws().await;
+            world.sim.fault(Rule::new(fault.clone()).action(action).first(times));
+            let failed = match action {
+                "organizations:ListAccounts" => list_accounts(&aws).await.err(),
+                "organizations:DescribeOrganization" => aws.management_account().await.err(),
+                "organizations:ListTagsForResource" => aws.account_tags(id(PROD)).await.err(),
+                "sts:GetCallerIdentity" => aws.caller().await.err(),
+                _ => aws.tree().await.err(),
+            };
+            assert_eq!(failed, None, "{action} {fault:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_denial_is_not_waited_out() {
+    let world = mk_world();
+    world.sim.fault(Rule::new(Fault::AccessDenied).action("organizations:*"));
+    let fault = world.aws().await.management_account().await.unwrap_err();
+    assert_eq!((fault.kind(), fault.api()), (FaultKind::Denied, Some("organizations:DescribeOrganization")));
+    assert_eq!(world.sim.total_calls(), 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -53,6 +53,73 @@ async fn a_user_that_is_not_there_is_gone() {
     assert_eq!(reader.user(&name("nobody")).await.unwrap_err().kind(), FaultKind::Gone);
 }
 
+/// Pages that something between keysweep and AWS may answer with.
+const PAGES: [&str; 10] = [
+    "",
+    "404 page not found",
+    "<html><head><title>404 Not Found</title></head><body><h1>Not Found</h1></body></html>",
+    "<!doctype html><title>404",
+    "{\"code\":\"NoSuchEntity\",\"message\":\"no such user\"}",
+    "{\"message\":\"Forbidden\"}",
+    "<?xml version=\"1.0\"?><Error><Code>NoSuchEntity</Code></Error>",
+    "<html><Error><Code>NoSuchEntity</Code></Error></html>",
+    "<ErrorResponse><Error><Code>NoSuchEntity</Code></Error>",
+    "<ErrorResponse><Error><Code>NotFound</Code></Error></ErrorResponse>",
+];
+
+#[tokio::test(start_paused = true)]
+async fn absence_and_denial_are_never_those_of_a_proxy() {
+    let world = mk_world();
+    world.sim.user(PROD, "svc").add();
+    let reader = world.reader().await;
+    let now = world.clock.now();
+    for body in PAGES {
+        for status in [401, 403, 404, 407, 410, 500, 502] {
+            world.sim.clear_faults();
+            world.sim.fault(Rule::new(Fault::Page { status, body: body.to_owned() }).action("iam:*"));
+            let faults = [
+                reader.user(&name("svc")).await.unwrap_err(),
+                reader.list_access_keys(&name("svc"), now).await.unwrap_err(),
+                reader.list_users(now).await.unwrap_err(),
+                reader.quarantine_policies(&name("svc")).await.unwrap_err(),
+                reader.has_root_keys().await.unwrap_err(),
+            ];
+            for fault in faults {
+                let what = format!("{status} {body}: {fault:?}");
+                assert_ne!(fault.kind(), FaultKind::Gone, "{what}");
+                if body.contains("NotFound<") {
+                    continue;
+                }
+                assert_eq!(fault.kind(), FaultKind::Transient, "{what}");
+                let told = fault.cause().to_string();
+                assert_eq!(told, format!("response {status} did not come from AWS (proxy?)"), "{what}");
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_of_a_proxy_is_no_answer_whatever_its_status() {
+    let world = mk_world();
+    let reader = world.reader().await;
+    for body in
+        PAGES.iter().copied().chain(["<html></html>", "<ok>1</ok>", "<GetUserResponse></GetUserResponse>"])
+    {
+        world.sim.clear_faults();
+        world.sim.fault(Rule::new(Fault::Page { status: 200, body: body.to_owned() }).action("iam:*"));
+        assert!(reader.list_users(world.clock.now()).await.is_err(), "{body}");
+        assert!(reader.has_root_keys().await.is_err(), "{body}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn root_keys_are_told_without_a_report() {
+    let world = mk_world();
+    assert!(!world.reader().await.has_root_keys().await.unwrap());
+    world.sim.set_root_keys(PROD, 2);
+    assert!(world.reader().await.has_root_keys().await.unwrap());
+}
+
 #[tokio::test(start_paused = true)]
 async fn who_a_user_is_comes_with_path_and_tags() {
     let world = mk_world();

@@ -27,6 +27,46 @@ async fn a_session_is_reused_until_five_minutes_before_it_expires() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_denial_under_an_older_session_counts_once_a_new_one_is_denied() {
+    let world = mk_world();
+    let user = world.stale_user("ci-deploy");
+    let aws = world.aws().await;
+    let assumed = || world.sim.call_count(PROD, "sts:AssumeRole");
+    aws.reader(id(PROD), Access::Assume).await.unwrap();
+    for revoke in [keysweep_sim::Sim::revoke_sessions, keysweep_sim::Sim::expire_sessions] {
+        let before = assumed();
+        revoke(&world.sim);
+        let reader = aws.reader(id(PROD), Access::Assume).await.unwrap();
+        assert_eq!(reader.list_access_keys(&name("ci-deploy"), world.clock.now()).await.unwrap().len(), 1);
+        assert!(reader.user(&name("ci-deploy")).await.is_ok());
+        assert_eq!(assumed(), before + 1);
+    }
+    // In the middle of what a reader does.
+    let reader = aws.reader(id(PROD), Access::Assume).await.unwrap();
+    assert!(reader.user(&name("ci-deploy")).await.is_ok());
+    world.sim.revoke_sessions();
+    let key = user.keys[0].parse().unwrap();
+    assert!(reader.last_use(&key, &name("ci-deploy"), world.clock.now()).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_denial_that_stays_costs_one_session_and_is_told() {
+    let world = mk_world();
+    let aws = world.aws().await;
+    let fresh = aws.reader(id(PROD), Access::Assume).await.unwrap();
+    world.sim.fault(Rule::new(Fault::AccessDenied).action("iam:*"));
+    // Made for this reader: there is nothing to try again under.
+    assert_eq!(fresh.user(&name("x")).await.unwrap_err().kind(), FaultKind::Denied);
+    assert_eq!(world.sim.call_count(PROD, "sts:AssumeRole"), 1);
+    let reader = aws.reader(id(PROD), Access::Assume).await.unwrap();
+    for _ in 0..3 {
+        assert_eq!(reader.user(&name("x")).await.unwrap_err().kind(), FaultKind::Denied);
+    }
+    assert_eq!(world.sim.call_count(PROD, "sts:AssumeRole"), 2);
+    assert_eq!(world.sim.call_count(PROD, "iam:GetUser"), 5);
+}
+
+#[tokio::test(start_paused = true)]
 async fn two_readers_at_once_share_one_session() {
     let world = mk_world();
     let aws = world.aws().await;

@@ -29,6 +29,7 @@ async fn where_nobody_listens_the_fault_is_transient() {
     let mut settings = world.settings();
     settings.http = None;
     settings.endpoint = Some(server.endpoint());
+    settings.operation_timeout = std::time::Duration::from_millis(700);
     server.shutdown().await;
     let fault = Aws::connect(settings).await.unwrap().caller().await.unwrap_err();
     assert_eq!(fault.kind(), FaultKind::Transient);

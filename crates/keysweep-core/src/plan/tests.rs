@@ -37,6 +37,8 @@ fn mk_scan() -> AccountScan {
         keys: Vec::new(),
         absent: BTreeSet::new(),
         unread_users: std::collections::BTreeMap::new(),
+        unread_rows: Vec::new(),
+        root_keys_unknown: None,
         inventory: Inventory::default(),
         report_generated_at: None,
         fallback: None,

@@ -133,9 +133,13 @@ mod tests {
 
     #[test]
     fn case_is_nothing_in_any_alphabet() {
-        for (one, other) in
-            [("Team", "tEAM"), ("stra\u{df}e", "stra\u{1e9e}e"), ("\u{c4}mter", "\u{e4}MTER"), ("\u{416}", "\u{436}"), ("\u{3a9}", "\u{3c9}")]
-        {
+        for (one, other) in [
+            ("Team", "tEAM"),
+            ("stra\u{df}e", "stra\u{1e9e}e"),
+            ("\u{c4}mter", "\u{e4}MTER"),
+            ("\u{416}", "\u{436}"),
+            ("\u{3a9}", "\u{3c9}"),
+        ] {
             assert_eq!(tag_key(one, other), Likeness::Yes, "{one} {other}");
             assert_eq!(name(&format!("{one}-*"), &format!("{other}-1")), Likeness::Yes, "{one} {other}");
         }
@@ -168,7 +172,8 @@ mod tests {
 
     #[test]
     fn what_differs_differs() {
-        for (one, other) in [("team", "teams"), ("a", "\u{e4}"), ("\u{df}", "s"), ("o", "0"), ("", "\u{e4}")] {
+        for (one, other) in [("team", "teams"), ("a", "\u{e4}"), ("\u{df}", "s"), ("o", "0"), ("", "\u{e4}")]
+        {
             assert_eq!(tag_key(one, other), Likeness::No, "{one} {other}");
         }
     }

@@ -112,14 +112,13 @@ fn names_iam_may_take_for_one_exempt_and_make_overrides_wait() {
     ];
     let now = at("2026-11-21T12:00:00Z");
     for (matches, user) in rules {
-        let exemption = Exemption { matches: matches.clone(), reason: "x".into(), until: "2099-01-01".parse().unwrap() };
+        let exemption =
+            Exemption { matches: matches.clone(), reason: "x".into(), until: "2099-01-01".parse().unwrap() };
         let exempt = Policy { exemptions: vec![exemption], ..Policy::default() };
         assert!(exempt.resolve(now, &user.subject()).unwrap().exempt.is_some(), "{matches:?}");
         let terms = TermsPatch { mode: Some(Mode::Delete), ..TermsPatch::default() };
-        let acts = Policy {
-            overrides: vec![Override { matches: matches.clone(), terms }],
-            ..Policy::default()
-        };
+        let acts =
+            Policy { overrides: vec![Override { matches: matches.clone(), terms }], ..Policy::default() };
         let why = acts.resolve(now, &user.subject()).unwrap_err();
         assert!(why[0].contains("policy.override[1] cannot tell: AWS may take"), "{why:?}");
         // A field that surely does not match still decides.

@@ -90,6 +90,8 @@ pub(crate) fn mk_scan(at: Timestamp, keys: Vec<KeyFacts>) -> AccountScan {
         keys,
         absent: BTreeSet::new(),
         unread_users: BTreeMap::new(),
+        unread_rows: Vec::new(),
+        root_keys_unknown: None,
         inventory: Inventory { active_keys: active as u64, ..Inventory::default() },
         report_generated_at: None,
         fallback: None,

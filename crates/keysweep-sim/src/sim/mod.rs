@@ -386,6 +386,7 @@ impl World {
                     session_name: "hub".to_owned(),
                     source_identity: None,
                     session_policy: None,
+                    revoked: false,
                 };
                 let arn = format!("arn:{partition}:sts::{account}:assumed-role/{short}/hub");
                 (arn, "AROAKEYSWEEPHUB000000:hub".to_owned(), Some(session), HUB_TOKEN.to_owned())

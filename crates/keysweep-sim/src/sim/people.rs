@@ -1,5 +1,7 @@
 //! What people and programs of the organization do, at once or over time, and what administrators set.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 use wildmatch::WildMatch;
@@ -173,6 +175,18 @@ impl Sim {
             .sessions
             .values_mut()
             .for_each(|session| session.expires = session.expires.map(|at| at.min(wall)));
+    }
+
+    /// IAM's "Revoke active sessions" on every role: a policy that denies everything to sessions made until now.
+    pub fn revoke_sessions(&self) {
+        let mut world = self.locked();
+        for session in world.sessions.values_mut() {
+            let mut principal = (*session.principal).clone();
+            if let (Some(role), Some(_)) = (&mut principal.role, session.expires) {
+                role.revoked = true;
+                session.principal = Arc::new(principal);
+            }
+        }
     }
 
     /// The number of the account's root access keys, for AccountAccessKeysPresent and the report.

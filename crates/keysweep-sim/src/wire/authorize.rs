@@ -91,6 +91,9 @@ pub(crate) fn authorize_in(
     if world.denied_from_above(&principal.account, action) {
         return Err(denied(principal, action, resource, "service control policy", false));
     }
+    if principal.role.as_ref().is_some_and(|role| role.revoked) {
+        return Err(denied(principal, action, resource, "identity-based policy", false));
+    }
     let ask = Ask { action, resource, context };
     let role_arn = principal.role.as_ref().map(|role| role.role_arn.as_str());
     if let Some(own) = &principal.policy {

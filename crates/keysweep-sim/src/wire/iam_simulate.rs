@@ -79,6 +79,7 @@ fn source_principal(world: &World, call: &Call<'_>, source: &str) -> Result<Prin
         session_name: String::new(),
         source_identity: None,
         session_policy: None,
+        revoked: false,
     };
     let policy = role.policy.clone().map(|policy| Attached { name: source.into(), policy });
     Ok(mk(Some(session), policy))

@@ -78,6 +78,7 @@ pub(crate) fn carry_out(
     };
     match verdict.fault {
         Some(Fault::MalformedBody) => body.truncate(body.floor_char_boundary(body.len() / 2)),
+        Some(Fault::Page { body: ref page, .. }) => body.clone_from(page),
         Some(Fault::GarbageBody) => body = "<!doctype html><title>captive portal".to_owned(),
         _ => {}
     }
@@ -135,6 +136,7 @@ fn struck(
         Fault::ServiceFailure => Refusal::new(500, "ServiceFailure", "Internal failure"),
         Fault::Unavailable => Refusal::new(503, "ServiceUnavailable", "Service is unable to handle request."),
         Fault::Refuse { status, code, message } => Refusal::new(*status, code, message.clone()),
+        Fault::Page { status, .. } => Refusal::new(*status, "Page", ""),
         Fault::Echo { status, code } => Refusal::new(*status, code, incoming.repeated()),
         Fault::ResetBefore
         | Fault::AnswerLost

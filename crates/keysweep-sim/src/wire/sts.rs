@@ -117,6 +117,7 @@ fn assume_role(world: &mut World, call: &Call<'_>) -> Result<String, Refusal> {
             session_name: session_name.to_owned(),
             source_identity: source_identity.map(str::to_owned).or(inherited),
             session_policy: policy.clone(),
+            revoked: false,
         }),
         powerless: false,
         policy: role.policy.clone().map(|policy| Attached { name: role_arn.into(), policy }),

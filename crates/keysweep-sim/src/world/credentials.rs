@@ -37,6 +37,8 @@ pub(crate) struct RoleSession {
     pub(crate) session_name: String,
     pub(crate) source_identity: Option<String>,
     pub(crate) session_policy: Option<Arc<Policy>>,
+    /// Somebody has revoked the sessions of the role that were active then: a policy of the role denies it everything.
+    pub(crate) revoked: bool,
 }
 
 /// Issued temporary credentials.

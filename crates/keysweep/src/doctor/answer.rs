@@ -41,10 +41,12 @@ impl Answer {
         let reason = fault.cause().to_string();
         let refused = match fault.cause() {
             Cause::Answer { code, .. } => code.starts_with("AccessDenied"),
-            Cause::Unreadable { .. } => fault.kind() == FaultKind::Denied,
-            // An answer that makes no sense to us was given to somebody who may ask.
-            Cause::Contract(_) => return Self::Permitted,
-            Cause::Timeout | Cause::Connection(_) | Cause::NotSent(_) => false,
+            // What did not come from AWS, or is not what AWS would answer, tells nothing of its permissions.
+            Cause::Unreadable { .. }
+            | Cause::Contract(_)
+            | Cause::Timeout
+            | Cause::Connection(_)
+            | Cause::NotSent(_) => false,
         };
         if refused {
             return Self::Missing(Refusal { by: By::of(&reason), reason });
@@ -67,6 +69,16 @@ impl Answer {
             Simulated::DeniedFromAbove => missing(By::Above, "simulated: the organization denies it"),
         }
     }
+}
+
+/// The action that a message of AWS says was denied, such as `sts:TagSession`: it need not be the one of the call.
+pub(super) fn denied_action(message: &str) -> Option<&str> {
+    let after = message.split_once("not authorized to perform: ")?.1;
+    let action = after.split_whitespace().next()?.trim_end_matches(['.', ',', ';']);
+    let is_word =
+        |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    let (service, name) = action.split_once(':')?;
+    (is_word(service) && is_word(name)).then_some(action)
 }
 
 impl By {
@@ -100,6 +112,20 @@ impl By {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_action_that_was_denied_is_read_from_the_message() {
+        for (message, action) in [
+            ("User: x is not authorized to perform: sts:TagSession on resource: y", Some("sts:TagSession")),
+            ("AccessDenied: User: x is not authorized to perform: iam:GetUser", Some("iam:GetUser")),
+            ("is not authorized to perform: iam:GetUser.", Some("iam:GetUser")),
+            ("You don't have permissions to access this resource.", None),
+            ("is not authorized to perform: <b>", None),
+            ("", None),
+        ] {
+            assert_eq!(denied_action(message), action, "{message}");
+        }
+    }
 
     #[test]
     fn aws_says_what_stands_in_the_way() {

@@ -12,6 +12,9 @@ pub(super) fn no_connection(error: &ConnectError) -> Raised {
             "take it away, or set aws.allow_endpoint_override if that is where AWS is for you"
         }
         ConnectError::SessionName(_) => "change role.session_name",
+        ConnectError::CaBundle { .. } => {
+            "name a PEM file with the certificates to trust, or unset AWS_CA_BUNDLE to trust those of the system"
+        }
     };
     gap("AWS cannot be called".into(), error.to_string(), remedy.into())
 }

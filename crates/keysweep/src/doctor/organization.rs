@@ -116,6 +116,8 @@ impl Asking<'_> {
     fn refused<T>(self, action: &str, result: Result<T, &Fault>) -> Option<Raised> {
         let fault = result.as_ref().err().copied()?;
         let operation = fault.operation();
+        // The tree is read by three.
+        let action = fault.api().unwrap_or(action);
         // Whoever may ask and gets no list has none all the same.
         let (verdict, by, reason) = match Answer::of(result) {
             Answer::Missing(Refusal { by, reason }) => (Verdict::Gap, Some(by), reason),
@@ -138,7 +140,7 @@ impl Asking<'_> {
             ),
             None => "run doctor again; if it stays, see what AWS answered".into(),
         };
-        let actions = if by.is_some() { vec![action_of(operation, action)] } else { Vec::new() };
+        let actions = if by.is_some() { vec![action.to_owned()] } else { Vec::new() };
         Some(Raised::once(Problem {
             check: CheckName::Organization,
             verdict,
@@ -149,18 +151,6 @@ impl Asking<'_> {
             remedy,
             accounts: Vec::new(),
         }))
-    }
-}
-
-/// The action behind an operation: the tree is read by three.
-fn action_of(operation: &str, action: &str) -> String {
-    let under = |what: &str| operation.starts_with(what);
-    if under("list organizational units under") {
-        "organizations:ListOrganizationalUnitsForParent".into()
-    } else if under("list accounts under") {
-        "organizations:ListAccountsForParent".into()
-    } else {
-        action.into()
     }
 }
 

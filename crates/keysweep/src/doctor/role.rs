@@ -3,7 +3,7 @@
 use keysweep_aws::{Cause, Fault, FaultKind};
 
 use super::account::Examination;
-use super::answer::By;
+use super::answer::{By, denied_action};
 use super::document::{CheckName, Problem, Verdict};
 use super::group::Raised;
 use super::policies::{Policies, Whose, grant};
@@ -11,6 +11,7 @@ use keysweep_core::ids::AccountId;
 
 const ASSUME: &str = "sts:AssumeRole";
 const SET_SOURCE: &str = "sts:SetSourceIdentity";
+const TAG_SESSION: &str = "sts:TagSession";
 
 /// A role that cannot be assumed in an account; `needed` if keysweep has use for it there.
 pub(super) fn not_assumed(
@@ -33,16 +34,19 @@ pub(super) fn not_assumed(
         (_, true) => Verdict::Gap,
         (_, false) => Verdict::Note,
     };
-    let action = if found == Found::NoSourceIdentity { SET_SOURCE } else { ASSUME };
+    let action = match found {
+        Found::OtherAction => denied_action(&reason).unwrap_or(ASSUME).to_owned(),
+        _ => ASSUME.to_owned(),
+    };
     let by_hub = matches!(found, Found::HubMayNot);
     let problem = Problem {
         check,
         verdict,
         what: format!("the role {role} cannot be assumed"),
-        actions: if found.is_permission() { vec![action.to_owned()] } else { Vec::new() },
-        statement: if by_hub { policies.statement(Whose::Hub, action) } else { None },
+        actions: if found.is_permission() { vec![action.clone()] } else { Vec::new() },
+        statement: if by_hub { policies.statement(Whose::Hub, &action) } else { None },
+        remedy: remedy(examination, whose, found, &action, needed),
         reason: Some(reason),
-        remedy: remedy(examination, whose, found, needed),
         accounts: Vec::new(),
     };
     // What the account itself lacks is rarely lacking in every account.
@@ -60,8 +64,10 @@ pub(super) fn not_assumed(
 enum Found {
     /// The hub's own policy does not allow it.
     HubMayNot,
-    /// The session may not say who is behind it.
-    NoSourceIdentity,
+    /// An action that comes with it is denied: to say who is behind the session, or to bring session tags along.
+    OtherAction,
+    /// The session policy and the session tags are too long together.
+    TooPacked,
     /// Something denies it expressly.
     Forbidden(By),
     /// Denied, and AWS does not say why.
@@ -77,13 +83,12 @@ enum Found {
 impl Found {
     fn of(fault: &Fault, message: &str) -> Self {
         let Cause::Answer { code, .. } = fault.cause() else {
-            return match fault.kind() {
-                FaultKind::Denied => Self::Unsaid,
-                FaultKind::Throttled | FaultKind::Gone | FaultKind::Transient | FaultKind::Bug => {
-                    Self::Unanswered
-                }
-            };
+            // Whatever it is, it was not AWS that said no.
+            return Self::Unanswered;
         };
+        if code.starts_with("PackedPolicyTooLarge") {
+            return Self::TooPacked;
+        }
         match fault.kind() {
             FaultKind::Throttled | FaultKind::Transient => Self::Unanswered,
             FaultKind::Bug | FaultKind::Gone => {
@@ -94,29 +99,46 @@ impl Found {
             FaultKind::Denied if !code.starts_with("AccessDenied") => Self::Refused,
             FaultKind::Denied => match By::of(message) {
                 by @ (By::Denial | By::Boundary | By::Above) => Self::Forbidden(by),
-                By::NoPolicy if message.contains("no identity-based policy allows") => Self::HubMayNot,
-                By::NoPolicy if message.contains(SET_SOURCE) => Self::NoSourceIdentity,
-                By::NoPolicy => Self::Unsaid,
+                By::NoPolicy => match denied_action(message) {
+                    Some(action) if action != ASSUME => Self::OtherAction,
+                    _ if message.contains("no identity-based policy allows") => Self::HubMayNot,
+                    Some(_) | None => Self::Unsaid,
+                },
             },
         }
     }
 
     fn is_permission(self) -> bool {
         match self {
-            Self::HubMayNot | Self::NoSourceIdentity | Self::Forbidden(_) | Self::Unsaid => true,
-            Self::TooLong | Self::Refused | Self::Unanswered => false,
+            Self::HubMayNot | Self::OtherAction | Self::Forbidden(_) | Self::Unsaid => true,
+            Self::TooLong | Self::TooPacked | Self::Refused | Self::Unanswered => false,
         }
     }
 }
 
-fn remedy(examination: &Examination<'_>, whose: Whose, found: Found, needed: bool) -> String {
+fn remedy(examination: &Examination<'_>, whose: Whose, found: Found, action: &str, needed: bool) -> String {
     let Examination { config, caller, policies, .. } = examination;
     let hub = trusted(&caller.arn);
     let trust = format!("`{} --trust {hub}`", whose.command());
     let text = match found {
         Found::HubMayNot => of_hub(policies, &caller.arn),
-        Found::NoSourceIdentity => {
-            format!("let the role's trust policy allow {SET_SOURCE}: SetSourceIdentity of {trust}")
+        Found::OtherAction if action == SET_SOURCE => format!(
+            "allow {SET_SOURCE} in the role's trust policy: SetSourceIdentity of {trust}; and to {}: AssumeRoles of \
+             `{}`",
+            caller.arn,
+            Whose::Hub.command()
+        ),
+        Found::OtherAction if action == TAG_SESSION => format!(
+            "keysweep's own credentials carry session tags, which go along to the role: add {TAG_SESSION} to \
+             AssumeRole in the role's trust policy and to AssumeRoles in the policy of {}, or take the tags off the \
+             credentials (EKS Pod Identity sets them unless disableSessionTags is true)",
+            caller.arn
+        ),
+        Found::OtherAction => format!("allow {action} in the role's trust policy, and to {}", caller.arn),
+        Found::TooPacked => {
+            "shorten the user_tags of [[policy.exempt]], or take session tags off keysweep's own credentials: AWS \
+             packs both into one session"
+                .into()
         }
         Found::Forbidden(by) => by.remedy(&format!("{} or the role", caller.arn), ""),
         Found::Unsaid => {

@@ -7,12 +7,12 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use keysweep_aws::report::Row;
 use keysweep_aws::{Access, Aws, Fault, Reader, Report, ReportFault, ReportState};
-use keysweep_core::facts::{AccountFacts, AccountScan, Fact, Inventory, KeyFacts, Outcome};
+use keysweep_core::facts::{AccountFacts, AccountScan, Fact, Inventory, KeyFacts, LastUse, Outcome};
 use keysweep_core::ids::{AccessKeyId, UserName};
 use keysweep_core::lifecycle::{Record, Sighting};
 use keysweep_core::planted;
 
-use super::user::{SeenKey, UserLook, Users};
+use super::user::{NameIs, SeenKey, UserLook, Users};
 use crate::clock::Clock;
 use crate::config::{Config, ScanSource};
 
@@ -80,8 +80,9 @@ impl AccountScanner {
         }
         let report = match reader.request_report().await {
             Ok(ReportState::Ready) => {
-                let max_age =
-                    SignedDuration::try_from(settings.report_max_age).unwrap_or(SignedDuration::MAX);
+                // Keys that were made since are not in it: by the time they could be a finding, it is too old.
+                let max_age = settings.report_max_age.min(self.lowest_threshold());
+                let max_age = SignedDuration::try_from(max_age).unwrap_or(SignedDuration::MAX);
                 reader.fetch_report(self.task.clock.now(), max_age).await
             }
             Ok(ReportState::Pending) => match REPORT_POLL.get(self.polls) {
@@ -122,32 +123,62 @@ impl AccountScanner {
         }
     }
 
+    fn lowest_threshold(&self) -> Duration {
+        self.task.config.policy.lowest_threshold(&self.account)
+    }
+
     async fn scan(&self, reader: &Reader, basis: Basis) -> Result<AccountScan, Fault> {
         let sighting = self.task.clock.sighting(self.task.config.scan.interval);
-        let mut scan = Scan::new(self, sighting);
         let mut users = Users::new(reader, &self.task.clock);
-        match basis {
+        let fallback = match basis {
+            Basis::Live { fallback } => fallback,
             Basis::Report(report) => {
+                let mut scan = Scan::new(self, sighting.clone());
                 scan.found.report_generated_at = Some(report.generated_at());
                 let candidates = scan.candidates(*report);
-                for (name, row) in &candidates {
-                    scan.look_at(&mut users, name, row.as_ref()).await;
+                let lost = std::mem::take(&mut scan.found.unread_rows);
+                if lost.is_empty() || self.task.config.scan.source == ScanSource::Report {
+                    scan.found.unread_rows = lost;
+                    for (name, row) in candidates {
+                        let made = row.as_ref().and_then(|row| row.created);
+                        scan.look_at(&mut users, Candidate { name, row, made }).await;
+                    }
+                    return Ok(scan.finish(&mut users, reader).await);
                 }
+                Some(lost_rows(&lost))
             }
-            Basis::Live { fallback } => {
-                scan.found.fallback = fallback;
-                let names: BTreeSet<UserName> =
-                    users.all().await?.iter().map(|user| user.name.clone()).collect();
-                scan.found.inventory.users = u64::try_from(names.len()).unwrap_or(u64::MAX);
-                scan.live = true;
-                let tracked = scan.tracked.keys().cloned();
-                for name in names.iter().cloned().chain(tracked).collect::<BTreeSet<_>>() {
-                    scan.look_at(&mut users, &name, None).await;
-                }
-            }
+        };
+        let mut scan = Scan::new(self, sighting);
+        scan.found.fallback = fallback;
+        scan.live = true;
+        let mut names: BTreeMap<UserName, Option<Timestamp>> =
+            scan.tracked.keys().map(|name| (name.clone(), None)).collect();
+        let listed = users.all().await?;
+        scan.found.inventory.users = u64::try_from(listed.len()).unwrap_or(u64::MAX);
+        names.extend(listed.iter().map(|user| (user.name.clone(), Some(user.created))));
+        for (name, made) in names {
+            scan.look_at(&mut users, Candidate { name, row: None, made }).await;
         }
-        Ok(scan.found)
+        Ok(scan.finish(&mut users, reader).await)
     }
+}
+
+/// Rows that name nobody, as the reason to do without the report.
+fn lost_rows(rows: &[String]) -> String {
+    match rows {
+        [one] => one.clone(),
+        [first, others @ ..] => format!("{first}, and {} more rows", others.len()),
+        [] => String::new(),
+    }
+}
+
+/// A user to look at.
+struct Candidate {
+    name: UserName,
+    /// Its row of the report, where there is one.
+    row: Option<Row>,
+    /// When the user of this name was made, as the report or the listing of users says.
+    made: Option<Timestamp>,
 }
 
 fn failed(fault: &Fault) -> Progressed {
@@ -173,6 +204,11 @@ struct Scan<'a> {
     looks_at_inactive: bool,
     tracked: BTreeMap<UserName, Vec<&'a Record>>,
     live: bool,
+    /// Why the root user's row of the report could not be read.
+    root_row: Option<String>,
+    /// Users that were looked at, and those to look at besides: users who had another name when the report was made.
+    looked: BTreeSet<UserName>,
+    renamed: BTreeSet<UserName>,
     /// Keys that were counted, and keys that were taken: a user that was renamed is met under either name.
     counted: BTreeSet<AccessKeyId>,
     taken: BTreeSet<AccessKeyId>,
@@ -188,11 +224,14 @@ impl<'a> Scan<'a> {
         }
         Self {
             scanner,
-            threshold: policy.lowest_threshold(&scanner.account),
+            threshold: scanner.lowest_threshold(),
             reads_tags: policy.reads_user_tags(&scanner.account),
             looks_at_inactive: scanner.task.list_inactive || policy.may_adopt_inactive(&scanner.account),
             tracked,
             live: false,
+            root_row: None,
+            looked: BTreeSet::new(),
+            renamed: BTreeSet::new(),
             counted: BTreeSet::new(),
             taken: BTreeSet::new(),
             found: AccountScan {
@@ -200,6 +239,8 @@ impl<'a> Scan<'a> {
                 keys: Vec::new(),
                 absent: BTreeSet::new(),
                 unread_users: BTreeMap::new(),
+                unread_rows: Vec::new(),
+                root_keys_unknown: None,
                 inventory: Inventory::default(),
                 report_generated_at: None,
                 fallback: None,
@@ -233,10 +274,11 @@ impl<'a> Scan<'a> {
                         candidates.insert(row.user_name.clone(), Some(row));
                     }
                 }
-                // A user whose row cannot be read is looked at live.
+                Err(error) if error.is_root() => self.root_row = Some(error.to_string()),
+                // Whose row this is nobody knows: the user that it seems to name may be another.
                 Err(error) => {
                     self.found.inventory.users += 1;
-                    candidates.extend(error.user().map(|user| (user.clone(), None)));
+                    self.found.unread_rows.push(error.to_string());
                 }
             }
         }
@@ -247,10 +289,10 @@ impl<'a> Scan<'a> {
         let now = self.now();
         let inventory = &mut self.found.inventory;
         inventory.users += 1;
-        for slot in row.keys() {
+        // The report shows two keys of a user. Where there are more, all are counted as they are listed.
+        for slot in row.keys().filter(|_| !row.more_than_two) {
             if slot.active {
-                let last_use = slot.last_used.known().and_then(|used| used.at());
-                count_active(inventory, now, slot.last_rotated, last_use);
+                count_active(inventory, now, slot.last_rotated, &slot.last_used);
             } else {
                 inventory.inactive_keys += 1;
             }
@@ -275,12 +317,33 @@ impl<'a> Scan<'a> {
         self.scanner.task.config.policy.may_find_over_age(&self.scanner.account)
     }
 
+    /// Looks at users who had another name before, and at the root user.
+    async fn finish(mut self, users: &mut Users<'_>, reader: &Reader) -> AccountScan {
+        let renamed = std::mem::take(&mut self.renamed);
+        for name in renamed.difference(&self.looked.clone()) {
+            self.look_at(users, Candidate { name: name.clone(), row: None, made: None }).await;
+        }
+        if self.found.inventory.root_keys.is_none() {
+            // Without its row, all that can be told is whether there are any.
+            match reader.has_root_keys().await {
+                Ok(has) => self.found.inventory.root_keys = Some(u64::from(has)),
+                Err(fault) => {
+                    let row = self.root_row.take().map(|row| format!("{row}; ")).unwrap_or_default();
+                    self.found.root_keys_unknown = Some(format!("{row}{}", in_words(&fault)));
+                }
+            }
+        }
+        self.found
+    }
+
     /// Looks at one user; what cannot be read is noted and costs the others nothing.
-    async fn look_at(&mut self, users: &mut Users<'_>, name: &UserName, row: Option<&Row>) {
+    async fn look_at(&mut self, users: &mut Users<'_>, candidate: Candidate) {
+        let Candidate { name, row, made } = &candidate;
+        self.looked.insert(name.clone());
         let look = UserLook {
             account: &self.scanner.account,
             name,
-            row,
+            row: row.as_ref(),
             tracked: self.tracked.get(name).map(Vec::as_slice).unwrap_or_default(),
             reads_tags: self.reads_tags,
             looks_at_inactive: self.looks_at_inactive,
@@ -289,8 +352,17 @@ impl<'a> Scan<'a> {
         };
         match users.look(&look).await {
             Ok(seen) => {
-                if self.live {
+                if self.live || row.as_ref().is_some_and(|row| row.more_than_two) {
                     self.count_live(&seen.keys);
+                }
+                // Whoever had the name when the report was made, or when users were listed, may have another now.
+                if seen.name_is != NameIs::Same && (row.is_some() || made.is_some()) {
+                    match users.renamed(name, *made, seen.name_is).await {
+                        Ok(names) => self.renamed.extend(names),
+                        Err(why) => {
+                            self.found.unread_users.insert(name.clone(), why);
+                        }
+                    }
                 }
                 for SeenKey { facts, worth_deciding } in seen.keys {
                     if worth_deciding && self.taken.insert(facts.key.clone()) {
@@ -318,8 +390,7 @@ impl<'a> Scan<'a> {
             }
             match status {
                 keysweep_core::facts::KeyStatus::Active => {
-                    let used = last_use.known().and_then(|used| used.at());
-                    count_active(inventory, now, Some(*created), used);
+                    count_active(inventory, now, Some(*created), last_use);
                 }
                 keysweep_core::facts::KeyStatus::Inactive => inventory.inactive_keys += 1,
                 keysweep_core::facts::KeyStatus::Other(_) => {}
@@ -332,13 +403,15 @@ fn count_active(
     inventory: &mut Inventory,
     now: Timestamp,
     created: Option<Timestamp>,
-    last_use: Option<Timestamp>,
+    last_use: &Fact<LastUse>,
 ) {
     inventory.active_keys += 1;
     let Some(created) = created else { return };
-    let idle_since = last_use.map_or(created, |at| at.max(created));
-    let idle = Duration::try_from(now.duration_since(idle_since)).unwrap_or(Duration::ZERO);
-    inventory.idle.add(idle, last_use.is_none());
     inventory.oldest_active_key =
         Some(inventory.oldest_active_key.map_or(created, |oldest| oldest.min(created)));
+    // A key of which the last use is unknown is in no bucket: it is not one that was never used.
+    let Fact::Known(last_use) = last_use else { return };
+    let idle_since = last_use.at().map_or(created, |at| at.max(created));
+    let idle = Duration::try_from(now.duration_since(idle_since)).unwrap_or(Duration::ZERO);
+    inventory.idle.add(idle, last_use.at().is_none());
 }

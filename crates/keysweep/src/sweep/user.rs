@@ -42,6 +42,20 @@ pub(super) struct Seen {
     pub(super) keys: Vec<SeenKey>,
     /// Tracked keys that a complete listing lacks.
     pub(super) absent: BTreeSet<AccessKeyId>,
+    /// Whose name it is now.
+    pub(super) name_is: NameIs,
+}
+
+/// Whose name a user's name is, when its keys are listed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum NameIs {
+    /// That of the same user, as far as its keys tell.
+    #[default]
+    Same,
+    /// Perhaps that of another: a key that the report shows is not listed.
+    Doubtful,
+    /// Nobody's.
+    Nobody,
 }
 
 /// One key.
@@ -78,6 +92,11 @@ impl<'a> Users<'a> {
         let missing: Vec<&Record> = {
             let listed = |key: &AccessKeyId| keys.iter().flatten().any(|listed| listed.key == *key);
             look.tracked.iter().copied().filter(|record| !listed(&record.identity.key)).collect()
+        };
+        seen.name_is = match (&keys, look.row) {
+            (None, _) => NameIs::Nobody,
+            (Some(keys), Some(row)) if lacks_a_slot(row, keys) => NameIs::Doubtful,
+            (Some(_), _) => NameIs::Same,
         };
         if let Some(keys) = &keys {
             let facts = self.facts(look, look.name, keys, look.row).await;
@@ -125,6 +144,37 @@ impl<'a> Users<'a> {
             seen.keys.extend(facts.into_iter().filter(tracked));
         }
         Ok(())
+    }
+
+    /// Names that the user may have now who had this one, and was made then.
+    ///
+    /// # Errors
+    /// If that cannot be told: whoever it was, its keys are unknown.
+    pub(super) async fn renamed(
+        &mut self,
+        name: &UserName,
+        made: Option<Timestamp>,
+        name_is: NameIs,
+    ) -> Result<Vec<UserName>, String> {
+        let unsaid = || "there is no such user any more, and the report does not say when it was made";
+        let made = made.ok_or_else(unsaid)?;
+        let same = |user: &UserListed| user.created.as_second() == made.as_second();
+        let nobody = name_is == NameIs::Nobody;
+        let is_listed =
+            |users: &[UserListed]| users.iter().any(|user| user.name == *name && (nobody || same(user)));
+        if nobody && is_listed(self.all().await.map_err(|fault| in_words(&fault))?) {
+            // The listing may be older than the answer that there is no such user.
+            self.listed = None;
+        }
+        let all = self.all().await.map_err(|fault| in_words(&fault))?;
+        match (is_listed(all), nobody) {
+            (true, true) => Err("it is listed among the users, and its keys are not to be had".into()),
+            (true, false) => Ok(Vec::new()),
+            (false, _) => {
+                let others = all.iter().filter(|user| same(user) && user.name != *name);
+                Ok(others.map(|user| user.name.clone()).collect())
+            }
+        }
     }
 
     async fn facts(
@@ -191,6 +241,12 @@ impl<'a> Users<'a> {
             Err(fault) => Fact::Unknown(in_words(&fault)),
         }
     }
+}
+
+/// Whether an active key that the report shows is not among those listed.
+fn lacks_a_slot(row: &Row, keys: &[ListedKey]) -> bool {
+    let listed = |at: Timestamp| keys.iter().any(|key| key.created.as_second() == at.as_second());
+    row.slots.iter().filter(|slot| slot.active).filter_map(|slot| slot.last_rotated).any(|at| !listed(at))
 }
 
 /// How the reason begins why something is unknown that nobody needs.

@@ -135,6 +135,8 @@ pub(crate) fn collection() -> Collection {
         keys: ["alice", "bob", "carol", "dave"].map(facts).to_vec(),
         absent: BTreeSet::new(),
         unread_users: BTreeMap::new(),
+        unread_rows: Vec::new(),
+        root_keys_unknown: None,
         inventory: inventory(38),
         report_generated_at: Some(now()),
         fallback: None,

@@ -93,7 +93,17 @@ pub fn plan_summary(document: &PlanDocument) -> String {
 
 /// What was looked at, in words.
 fn coverage(coverage: &Coverage) -> Vec<String> {
-    let Coverage { accounts, scanned, unknown_keys, failed, skipped, unread_users } = coverage;
+    let Coverage {
+        accounts,
+        scanned,
+        unknown_keys,
+        failed,
+        skipped,
+        unread_users,
+        unread_rows,
+        root_keys_unknown,
+        fallback,
+    } = coverage;
     let mut head = format!("{scanned} of {} scanned", count(*accounts, "account", "accounts"));
     for (list, word) in [(failed, "failed"), (skipped, "skipped")] {
         if !list.is_empty() {
@@ -113,6 +123,13 @@ fn coverage(coverage: &Coverage) -> Vec<String> {
         format!("  unread user {name} in {}: {reason}", user.account_id)
     });
     named(&mut lines, unread);
+    for (list, what) in [
+        (unread_rows, "unknown user in"),
+        (root_keys_unknown, "root keys unknown in"),
+        (fallback, "no credential report used in"),
+    ] {
+        named(&mut lines, list.iter().map(of_account(what)));
+    }
     lines
 }
 
