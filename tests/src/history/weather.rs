@@ -84,7 +84,7 @@ fn endure(sim: &Sim, rng: &mut ChaCha8Rng, spell: &mut Option<Spell>) {
 }
 
 fn fault(rng: &mut ChaCha8Rng) -> Fault {
-    match rng.random_range(0..15) {
+    match rng.random_range(0..16) {
         0 => Fault::Throttle,
         1 => Fault::AccessDenied,
         2 => Fault::ServiceFailure,
@@ -98,6 +98,7 @@ fn fault(rng: &mut ChaCha8Rng) -> Fault {
         11 => Fault::Stale(SignedDuration::from_hours(rng.random_range(1..24))),
         12 => Fault::MalformedBody,
         13 => Fault::GarbageBody,
+        14 => Fault::Page { status: rng.random_range(400..505), body: "<html>a proxy</html>".to_owned() },
         _ => Fault::EmptyPage,
     }
 }

@@ -15,11 +15,12 @@ use super::garbling::Garbling;
 const PROD: &str = "111122223333";
 
 /// Everything that is read of AWS.
-const OPERATIONS: [&str; 15] = [
+const OPERATIONS: [&str; 16] = [
     "AssumeRole",
     "DescribeOrganization",
     "GenerateCredentialReport",
     "GetAccessKeyLastUsed",
+    "GetAccountSummary",
     "GetCallerIdentity",
     "GetCredentialReport",
     "GetUser",
@@ -111,6 +112,7 @@ impl World {
                 let report = report.map_err(|fault| fault.to_string())?;
                 Ok(if report.names_every_user() { report.into_rows().count() } else { usize::MAX })
             }
+            "GetAccountSummary" => reader.has_root_keys().await.map(|_| 1).map_err(in_words),
             "GetUser" => reader.user(&user).await.map(|user| 1 + user.tags.len()).map_err(in_words),
             "ListAccessKeys" => {
                 reader.list_access_keys(&user, now).await.map(|keys| keys.len()).map_err(in_words)

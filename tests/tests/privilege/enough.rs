@@ -54,7 +54,8 @@ async fn without_any_one_action_of_the_role_that_enforces_something_fails() {
 async fn without_any_one_action_a_hub_that_enters_the_management_account_itself_fails() {
     let printed = lives::direct(&Policies::clone).await.printed;
     for (which, sid, action) in allowed(&printed) {
-        if which != Which::Hub || sid == "AssumeRoles" {
+        // Root keys are asked for where there is no report, which the life by roles tries.
+        if which != Which::Hub || sid == "AssumeRoles" || action == "iam:GetAccountSummary" {
             continue;
         }
         let lived = lives::direct(&|printed| printed.without_action(which, &sid, &action)).await;
@@ -107,6 +108,8 @@ fn needed_for(which: Which, action: &str) -> Vec<&'static str> {
         (Which::Scan, "iam:ListUsers") => {
             vec!["delete after a live scan", "follow a rule of an ou", "scan by the report", "scan live"]
         }
+        // Without a report, nothing else tells whether there are root keys.
+        (Which::Scan, "iam:GetAccountSummary") => vec!["scan live"],
         (Which::Scan, "iam:ListAccessKeys") => SCAN.concat(),
         (Which::Scan, "iam:GetUser" | "iam:GetAccessKeyLastUsed") => DECIDE.concat(),
         (Which::Scan, "iam:ListAttachedUserPolicies") => CHANGE.concat(),

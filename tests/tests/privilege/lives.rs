@@ -176,7 +176,11 @@ fn scanned(engine: &Engine, account: &str) -> Option<Source> {
     let of_account =
         |(facts, _): &&(keysweep_core::facts::AccountFacts, Outcome)| facts.id.to_string() == account;
     match latest.collection.accounts.iter().find(of_account) {
-        Some((_, Outcome::Scanned(scan))) if !scan.unread_users.is_empty() => None,
+        Some((_, Outcome::Scanned(scan)))
+            if !scan.unread_users.is_empty() || scan.root_keys_unknown.is_some() =>
+        {
+            None
+        }
         Some((_, Outcome::Scanned(scan))) if scan.report_generated_at.is_some() => Some(Source::Report),
         Some((_, Outcome::Scanned(_))) => Some(Source::Live),
         Some((_, Outcome::Failed { .. } | Outcome::Skipped { .. })) | None => None,
