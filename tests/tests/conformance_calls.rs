@@ -24,9 +24,9 @@ struct Difference {
 }
 
 /// moto says no in the form of EC2, `ErrorResponse/Errors/Error`, in which a client of IAM or STS finds no code. AWS's
-/// query protocol has `ErrorResponse/Error/Code` (IAM API reference, Common Errors: AccessDenied, 403). What keysweep
-/// cannot read it takes for the worse: a read is denied by its status, and the fate of a change is unclear.
-const NO_CODE: &str = "an answer with status 403 that is none of AWS (of a proxy?)";
+/// query protocol has `ErrorResponse/Error/Code` (IAM API reference, Common Errors: AccessDenied, 403). What is not in
+/// that form keysweep does not take for AWS's word: a read failed for now, and the fate of a change is unclear.
+const NO_CODE: &str = "response 403 did not come from AWS (proxy?)";
 const IN_THE_FORM_OF_EC2: &str = "moto's refusal is not in the form of the query protocol, and has no code";
 
 const fn refused(question: &'static str, simulator: &'static str) -> Difference {

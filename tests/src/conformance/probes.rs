@@ -140,6 +140,7 @@ impl Asking {
         let reader = self.reader(&account.account_id).await?;
         self.report(&reader, name).await?;
 
+        self.note(format!("root keys of {name}"), reader.has_root_keys().await);
         let users = reader.list_users(now()).await.map(|mut users| {
             users.sort_by(|a, b| a.name.as_str().cmp(b.name.as_str()));
             users

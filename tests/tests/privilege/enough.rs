@@ -20,6 +20,10 @@ async fn every_action_that_a_policy_allows_is_used() {
         for (which, sid, action) in allowed(&lived.printed) {
             // No role is assumed in a life that has nothing but the management account.
             let roles_exist = lived.judged.keys().any(|(policy, _)| is(Which::Scan, policy));
+            // Root keys are asked for where there is no report, which the life by roles tries.
+            if !roles_exist && action == "iam:GetAccountSummary" {
+                continue;
+            }
             if roles_exist || (which == Which::Hub && !action.starts_with("sts:")) {
                 assert!(used(&lived, which, &action), "{action} in {sid} of {which:?} is never asked for");
             }
