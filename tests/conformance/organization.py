@@ -40,6 +40,7 @@ SCAN_POLICY = [
     "iam:GetUser",
     "iam:ListAccessKeys",
     "iam:GetAccessKeyLastUsed",
+    "iam:GetAccountSummary",
     "iam:ListAttachedUserPolicies",
     "iam:GetLoginProfile",
 ]
