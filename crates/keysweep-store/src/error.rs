@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use keysweep_core::lifecycle::Illegal;
 
+use crate::ownership::Exposed;
+
 /// Why a store did not open.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -21,6 +23,20 @@ pub enum OpenError {
     #[error("lock {}{}", path.display(), remedy(source))]
     Lock {
         /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Others could write to it.
+    #[error(
+        "could not open data_dir: {} {} `{}`; others could alter what keysweep knows and its audit log",
+        .0.path.display(), .0.problem, .0.command
+    )]
+    Exposed(Exposed),
+    /// Whether others could write to it cannot be told.
+    #[error("could not read the permissions of {}", path.display())]
+    Inspect {
+        /// The data_dir.
         path: PathBuf,
         /// Why.
         source: io::Error,
@@ -268,6 +284,18 @@ pub enum AppendError {
     /// The work was cut off by the end of the runtime or by a panic; the journal tells at the next start.
     #[error("appending was cut off")]
     Interrupted,
+}
+
+impl AppendError {
+    /// Whether the disk, or the quota on it, has no room.
+    pub(crate) fn is_full(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if is_full(source))
+    }
+}
+
+/// Whether a disk, or the quota on it, has no room.
+pub(crate) fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 /// Why entries could not be read.

@@ -11,6 +11,10 @@ use std::path::{Path, PathBuf};
 /// Only the user keysweep runs as may read what it keeps.
 const PRIVATE_FILE: u32 = 0o600;
 
+/// Opening a symbolic link fails.
+#[allow(clippy::cast_possible_wrap, reason = "a flag of open(2), which is a C int")]
+pub(crate) const NO_FOLLOW: i32 = rustix::fs::OFlags::NOFOLLOW.bits() as i32;
+
 /// How journal files are made and made durable.
 pub trait Files: fmt::Debug + Send + Sync + 'static {
     /// Makes a new empty file, mode 0600.
@@ -36,6 +40,23 @@ pub trait Files: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// As the operating system says.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
+
+    /// Removes a file, which frees its space.
+    ///
+    /// # Errors
+    /// As the operating system says; also if the file does not exist.
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
+    }
+
+    /// Bytes that may still be written to the file system of a directory.
+    ///
+    /// # Errors
+    /// As the operating system says.
+    fn free(&self, dir: &Path) -> io::Result<u64> {
+        let found = rustix::fs::statvfs(dir)?;
+        Ok(found.f_bavail.saturating_mul(found.f_frsize))
+    }
 }
 
 /// One open journal file.
@@ -70,7 +91,9 @@ impl Files for Disk {
     }
 
     fn append(&self, path: &Path) -> io::Result<Box<dyn JournalFile>> {
-        Ok(Box::new(fs::OpenOptions::new().append(true).open(path)?))
+        // A symbolic link would have another file written to.
+        let file = fs::OpenOptions::new().append(true).custom_flags(NO_FOLLOW).open(path)?;
+        Ok(Box::new(file))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {

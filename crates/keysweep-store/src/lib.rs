@@ -20,7 +20,9 @@ mod files;
 mod hash;
 mod journal;
 mod lock;
+mod ownership;
 mod projection;
+mod reserve;
 mod store;
 
 pub use self::backup::{
@@ -32,4 +34,5 @@ pub use self::error::{AppendError, CloseError, JournalError, OpenError, Problem,
 pub use self::files::{Disk, Files, JournalFile};
 pub use self::journal::{Verified, export, verify};
 pub use self::lock::holder;
+pub use self::ownership::{Exposed, exposed};
 pub use self::store::{ErrorCounts, Jobs, OpenOptions, Opened, Rebuilt, Store, rebuild};

@@ -2,10 +2,12 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io::{Read, Seek, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use crate::error::OpenError;
+use crate::files::NO_FOLLOW;
+use crate::ownership;
 
 /// The lock, held as long as this lives. It goes with the process, so that none is ever stale.
 #[derive(Debug)]
@@ -15,6 +17,7 @@ pub(crate) struct Lock {
 
 impl Lock {
     pub(crate) fn take(dir: &Path) -> Result<Self, OpenError> {
+        ownership::check(dir)?;
         let path = dir.join("lock");
         let failed = |source| OpenError::Lock { path: path.clone(), source };
         let mut file = fs::OpenOptions::new()
@@ -23,8 +26,15 @@ impl Lock {
             .create(true)
             .truncate(false)
             .mode(0o600)
+            .custom_flags(NO_FOLLOW)
             .open(&path)
             .map_err(failed)?;
+        let found = file.metadata().map_err(failed)?;
+        if !found.is_file() || found.nlink() > 1 {
+            // Its content would be replaced under the other name too.
+            let problem = "it is not a file of its own; remove it while keysweep does not run";
+            return Err(failed(std::io::Error::other(problem)));
+        }
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -48,7 +58,8 @@ impl Lock {
 /// # Errors
 /// If the lock file is there and cannot be opened or asked.
 pub fn holder(data_dir: &Path) -> std::io::Result<Option<String>> {
-    let mut file = match File::open(data_dir.join("lock")) {
+    let opened = fs::OpenOptions::new().read(true).custom_flags(NO_FOLLOW).open(data_dir.join("lock"));
+    let mut file = match opened {
         Ok(file) => file,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),

@@ -28,6 +28,7 @@ use crate::files::{Disk, Files, size_below};
 use crate::journal::{self, Journal, backwards};
 use crate::lock::Lock;
 use crate::projection::by_key;
+use crate::reserve::Reserve;
 
 /// How a store is opened.
 #[derive(Debug, Clone)]
@@ -41,6 +42,8 @@ pub struct OpenOptions {
     pub files: Arc<dyn Files>,
     /// Where jobs that write run. Default: on blocking threads.
     pub jobs: Jobs,
+    /// Whether it is opened to undo a change: its first entry may then use the reserved disk space. Default false.
+    pub for_undo: bool,
 }
 
 /// Where jobs that write run.
@@ -78,6 +81,7 @@ impl Default for OpenOptions {
             verify_all: true,
             files: Arc::new(Disk),
             jobs: Jobs::default(),
+            for_undo: false,
         }
     }
 }
@@ -108,6 +112,7 @@ struct Inner {
     journal: Mutex<Journal>,
     queue: Mutex<Queue>,
     projecting: Projecting,
+    reserve: Mutex<Reserve>,
     /// Every blocking job holds a token of it and is awaited by `close`.
     jobs: TaskTracker,
     run_jobs: Jobs,
@@ -125,7 +130,7 @@ impl Store {
     pub async fn open(dir: &Path, options: OpenOptions) -> Result<(Self, Opened), OpenError> {
         let (dir, run_jobs) = (dir.to_path_buf(), options.jobs);
         let opening = tokio::task::spawn_blocking(move || open::open(&dir, &options));
-        let (Parts { data_dir, lock, journal, state, head, projecting }, opened) =
+        let (Parts { data_dir, lock, journal, state, head, projecting, reserve }, opened) =
             opening.await.map_err(|_| OpenError::Interrupted)??;
         let inner = Inner {
             data_dir,
@@ -134,6 +139,7 @@ impl Store {
             journal: Mutex::new(journal),
             queue: Mutex::new(Queue::default()),
             projecting,
+            reserve: Mutex::new(reserve),
             jobs: TaskTracker::new(),
             run_jobs,
             lock: Mutex::new(Some(lock)),
@@ -167,11 +173,36 @@ impl Store {
         actor: &Actor,
         bodies: Vec<Body>,
     ) -> Result<Vec<Receipt>, AppendError> {
+        self.request(at, actor, bodies, false).await
+    }
+
+    /// [Appends](Self::append) entries that an undo needs, its intent or the outcome of a call: on a full disk they
+    /// take the space that is reserved for them, and a journal that an earlier failure poisoned is repaired first, as
+    /// a restart would. For other entries it stays poisoned.
+    ///
+    /// # Errors
+    /// As [`append`](Self::append).
+    pub async fn append_urgent(
+        &self,
+        at: Timestamp,
+        actor: &Actor,
+        bodies: Vec<Body>,
+    ) -> Result<Vec<Receipt>, AppendError> {
+        self.request(at, actor, bodies, true).await
+    }
+
+    async fn request(
+        &self,
+        at: Timestamp,
+        actor: &Actor,
+        bodies: Vec<Body>,
+        urgent: bool,
+    ) -> Result<Vec<Receipt>, AppendError> {
         if bodies.is_empty() {
             return Ok(Vec::new());
         }
         let (reply, answer) = oneshot::channel();
-        append::enqueue(&self.inner, Request { at, actor: actor.clone(), bodies, reply })?;
+        append::enqueue(&self.inner, Request { at, actor: actor.clone(), bodies, urgent, reply })?;
         answer.await.unwrap_or(Err(AppendError::Interrupted))
     }
 

@@ -6,8 +6,11 @@ mod common;
 use std::time::Duration;
 
 use common::disk::TestDisk;
-use common::{mk_at, mk_flagged, mk_held, mk_key_id, mk_noticed, mk_story, open, segments, state, tell};
+use common::{
+    mk_at, mk_flagged, mk_held, mk_intent, mk_key_id, mk_noticed, mk_story, open, segments, state, tell,
+};
 use keysweep_core::state::Actor;
+use keysweep_core::ticket::Action;
 use keysweep_store::{AppendError, OpenOptions, Store, verify};
 
 #[tokio::test]
@@ -73,6 +76,129 @@ async fn a_failed_write_that_cannot_be_cut_off_poisons_and_is_torn_at_the_next_s
     store.close().await.unwrap();
     let (store, opened) = open(dir.path()).await;
     assert_eq!((opened.torn_tail, state(&store)), (Some(100), before));
+}
+
+/// A data_dir with a deactivated key, on this disk.
+async fn mk_deactivated(dir: &std::path::Path, disk: &TestDisk) -> Store {
+    let store = Store::open(dir, disk.options()).await.unwrap().0;
+    tell(&store, vec![mk_flagged(1), mk_intent(1, Action::Deactivate), common::mk_deactivated(1, 3)]).await;
+    store
+}
+
+async fn undo(store: &Store) -> Result<(), AppendError> {
+    let undone = common::mk_event(
+        1,
+        keysweep_core::lifecycle::KeyEvent::Undone { request_id: None, hold_until: mk_at(9_000_000) },
+    );
+    store.append_urgent(mk_at(4), &Actor::local("ann"), vec![mk_intent(1, Action::Reactivate)]).await?;
+    store.append_urgent(mk_at(5), &Actor::Keysweep, vec![undone]).await.map(drop)
+}
+
+#[tokio::test]
+async fn an_undo_is_recorded_on_a_full_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = TestDisk::default();
+    let store = mk_deactivated(dir.path(), &disk).await;
+    let reserve = dir.path().join("reserve");
+    assert!(std::fs::metadata(&reserve).unwrap().len() >= 1024 * 1024);
+    disk.leave_room(Some(10));
+    store.append(mk_at(4), &Actor::Keysweep, vec![mk_held(1, "wait")]).await.unwrap_err();
+    assert!(reserve.exists(), "only an undo uses it");
+    undo(&store).await.unwrap();
+    assert!(!reserve.exists());
+    let error = store.append(mk_at(6), &Actor::Keysweep, vec![mk_flagged(2)]).await.unwrap_err();
+    assert!(error.to_string().contains("make room"), "nothing else uses up what was released: {error}");
+    disk.leave_room(None);
+    tell(&store, vec![mk_flagged(2)]).await;
+    assert!(reserve.exists(), "with room it is there again");
+    let before = state(&store);
+    store.close().await.unwrap();
+    assert_eq!(verify(dir.path()).unwrap().entries, 6);
+    assert_eq!(state(&open(dir.path()).await.0), before);
+}
+
+#[tokio::test]
+async fn a_reserve_with_holes_is_made_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let reserve = dir.path().join("reserve");
+    std::fs::File::create(&reserve).unwrap().set_len(1024 * 1024).unwrap();
+    let store = open(dir.path()).await.0;
+    store.close().await.unwrap();
+    let content = std::fs::read(&reserve).unwrap();
+    assert!(content.len() == 1024 * 1024 && content.iter().any(|byte| *byte != 0));
+}
+
+#[tokio::test]
+async fn an_undo_is_recorded_after_a_failed_sync() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = TestDisk::default();
+    let store = mk_deactivated(dir.path(), &disk).await;
+    disk.fail_syncs(true);
+    store.append(mk_at(4), &Actor::Keysweep, vec![mk_held(1, "wait")]).await.unwrap_err();
+    undo(&store).await.unwrap_err();
+    disk.fail_syncs(false);
+    undo(&store).await.unwrap();
+    let error = store.append(mk_at(6), &Actor::Keysweep, vec![mk_flagged(2)]).await.unwrap_err();
+    assert!(matches!(error, AppendError::Poisoned { .. }), "poisoned for all others: {error}");
+    let before = state(&store);
+    store.close().await.unwrap();
+    assert_eq!(verify(dir.path()).unwrap().entries, 5);
+    assert_eq!(state(&open(dir.path()).await.0), before);
+}
+
+#[tokio::test]
+async fn an_undo_is_recorded_where_a_torn_write_stayed() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = TestDisk::default();
+    let store = mk_deactivated(dir.path(), &disk).await;
+    disk.leave_room(Some(100));
+    disk.fail_truncates(true);
+    store.append(mk_at(4), &Actor::Keysweep, vec![mk_held(1, "wait")]).await.unwrap_err();
+    undo(&store).await.unwrap_err();
+    disk.fail_truncates(false);
+    // Still full.
+    undo(&store).await.unwrap();
+    let before = state(&store);
+    store.close().await.unwrap();
+    assert_eq!(verify(dir.path()).unwrap().entries, 5);
+    let (store, opened) = open(dir.path()).await;
+    assert_eq!((opened.torn_tail, state(&store)), (None, before));
+}
+
+#[tokio::test]
+async fn an_undo_is_recorded_in_a_segment_half_begun() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = TestDisk::default();
+    let store = mk_deactivated(dir.path(), &disk).await;
+    store.close().await.unwrap();
+    let options = OpenOptions { segment_bytes: 1, ..disk.options() };
+    let store = Store::open(dir.path(), options).await.unwrap().0;
+    disk.fail_dir_syncs(true);
+    store.append(mk_at(4), &Actor::Keysweep, vec![mk_held(1, "wait")]).await.unwrap_err();
+    undo(&store).await.unwrap_err();
+    disk.fail_dir_syncs(false);
+    undo(&store).await.unwrap();
+    assert_eq!(segments(dir.path()).len(), 2);
+    let before = state(&store);
+    store.close().await.unwrap();
+    assert_eq!(verify(dir.path()).unwrap().entries, 5);
+    assert_eq!(state(&open(dir.path()).await.0), before);
+}
+
+#[tokio::test]
+async fn an_altered_journal_is_not_repaired_for_an_undo() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = TestDisk::default();
+    let store = mk_deactivated(dir.path(), &disk).await;
+    disk.fail_syncs(true);
+    store.append(mk_at(4), &Actor::Keysweep, vec![mk_held(1, "wait")]).await.unwrap_err();
+    disk.fail_syncs(false);
+    let mut bytes = std::fs::read(&segments(dir.path())[0]).unwrap();
+    let at = bytes.len() - 40;
+    bytes[at] ^= 1;
+    std::fs::write(&segments(dir.path())[0], &bytes).unwrap();
+    undo(&store).await.unwrap_err();
+    assert_eq!(std::fs::read(&segments(dir.path())[0]).unwrap(), bytes);
 }
 
 #[tokio::test]

@@ -25,6 +25,8 @@ struct Kept {
     names: VecDeque<NameChange>,
     fuse: Option<Fuse>,
     full: bool,
+    /// The space that is reserved for undos was given up since the disk is full.
+    released: bool,
     /// Lines that became durable and that nobody took yet.
     durable: Vec<u8>,
 }
@@ -57,6 +59,9 @@ struct PowerFile {
     disk: PowerDisk,
 }
 
+/// The file in data_dir whose space is kept for undos.
+const RESERVE: &str = "reserve";
+
 impl PowerDisk {
     pub(super) fn new(death: Death) -> Self {
         Self { death, kept: Arc::default() }
@@ -69,7 +74,8 @@ impl PowerDisk {
 
     /// Leaves no room for another byte, or makes room again.
     pub(super) fn fill(&self, full: bool) {
-        self.kept().full = full;
+        let mut kept = self.kept();
+        (kept.full, kept.released) = (full, false);
     }
 
     /// Takes the whole lines that became durable since last asked.
@@ -149,7 +155,7 @@ impl Kept {
         self.files.clear();
         self.names.clear();
         self.fuse = None;
-        self.full = false;
+        (self.full, self.released) = (false, false);
         self.durable.clear();
     }
 }
@@ -162,6 +168,10 @@ impl Files for PowerDisk {
     fn create(&self, path: &Path) -> io::Result<Box<dyn JournalFile>> {
         self.operation().or_else(dead)?;
         let file = Disk.create(path)?;
+        if path.ends_with(RESERVE) {
+            // Its bytes say nothing, and are no part of the journal.
+            return Ok(file);
+        }
         let lengths = Arc::<Mutex<Lengths>>::default();
         let mut kept = self.kept();
         kept.files.insert(path.into(), Arc::clone(&lengths));
@@ -191,6 +201,19 @@ impl Files for PowerDisk {
         Ok(())
     }
 
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.operation().or_else(dead)?;
+        Disk.remove(path)?;
+        if path.ends_with(RESERVE) {
+            self.kept().released = true;
+        }
+        Ok(())
+    }
+
+    fn free(&self, dir: &Path) -> io::Result<u64> {
+        if self.kept().full { Ok(0) } else { Disk.free(dir) }
+    }
+
     fn sync_dir(&self, _dir: &Path) -> io::Result<()> {
         // Nothing here reaches a platter: what a sync would make durable is what is accounted for.
         self.operation().or_else(dead)?;
@@ -201,7 +224,10 @@ impl Files for PowerDisk {
 
 impl JournalFile for PowerFile {
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let full = self.disk.kept().full;
+        let full = {
+            let kept = self.disk.kept();
+            kept.full && !kept.released
+        };
         let (bytes, result) = match self.disk.operation() {
             Ok(()) if full => {
                 let half = bytes.get(..bytes.len() / 2).unwrap_or_default();

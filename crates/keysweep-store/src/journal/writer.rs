@@ -8,9 +8,9 @@ use keysweep_core::planted;
 use keysweep_core::state::{Entry, State};
 
 use super::line::{FORMAT, Own, VERSION, write_line};
-use super::scan::Scanned;
-use super::segment::Segment;
-use crate::error::AppendError;
+use super::scan::{Scanned, Snapshots, scan};
+use super::segment::{Segment, list};
+use crate::error::{AppendError, JournalError};
 use crate::files::{Files, JournalFile};
 use crate::hash::Hash;
 
@@ -29,7 +29,27 @@ pub(crate) struct Journal {
     segment_bytes: u64,
     /// After a rotation that failed: from which length on it is tried again.
     rotate_from: u64,
-    poisoned: Option<String>,
+    poisoned: Option<Poison>,
+}
+
+/// Why the journal takes no more entries.
+enum Poison {
+    /// What is on disk behind the last good entry is not known. The segment can be opened and cut again.
+    Tail(String),
+    /// A new segment has its name, which may not be on disk. Its directory can be synced again.
+    Begun(Box<Made>),
+    /// Memory may lag behind the disk: only opening the store again tells.
+    Behind,
+}
+
+impl Poison {
+    fn reason(&self) -> String {
+        match self {
+            Self::Tail(reason) => reason.clone(),
+            Self::Begun(_) => "a new segment was begun and its directory could not be synced".into(),
+            Self::Behind => "making entries visible was cut off".into(),
+        }
+    }
 }
 
 /// Lines that are to be written together.
@@ -119,9 +139,64 @@ impl Journal {
     /// If the journal is poisoned.
     pub(crate) fn group(&self) -> Result<Group, AppendError> {
         match &self.poisoned {
-            Some(reason) => Err(AppendError::Poisoned { reason: reason.clone() }),
-            None => Ok(Group { bytes: Vec::new(), head: self.head, next_seq: self.next_seq }),
+            Some(poison) => Err(AppendError::Poisoned { reason: poison.reason() }),
+            None => Ok(self.following()),
         }
+    }
+
+    fn following(&self) -> Group {
+        Group { bytes: Vec::new(), head: self.head, next_seq: self.next_seq }
+    }
+
+    /// The same for an entry that an undo needs: it is taken by a poisoned journal too, once that was repaired as a
+    /// restart would do it. For all other entries the journal stays poisoned.
+    ///
+    /// # Errors
+    /// If the journal is poisoned and could not be repaired.
+    pub(crate) fn urgent_group(&mut self) -> Result<Group, AppendError> {
+        let poison = match self.poisoned.take() {
+            None => return Ok(self.following()),
+            Some(Poison::Behind) => Poison::Behind,
+            Some(Poison::Tail(reason)) => {
+                let repaired = self.cut_again();
+                self.poisoned = Some(Poison::Tail(reason));
+                return repaired.map(|()| self.following()).map_err(|source| self.failed(source));
+            }
+            Some(Poison::Begun(made)) => match self.files.sync_dir(&self.dir) {
+                Ok(()) => {
+                    self.adopt(*made);
+                    // Nothing is left open, but one sync of this disk failed.
+                    self.poisoned = Some(Poison::Tail(format!("a sync of {} failed", self.dir.display())));
+                    return Ok(self.following());
+                }
+                Err(error) => {
+                    tracing::error!(%error, path = %self.dir.display(), "the journal's directory could not be synced");
+                    Poison::Begun(made)
+                }
+            },
+        };
+        let reason = poison.reason();
+        self.poisoned = Some(poison);
+        Err(AppendError::Poisoned { reason })
+    }
+
+    /// Opens the segment again, cuts off what follows the last good entry, and checks that every line before it is
+    /// as it was written. What is appended then follows it in the chain, or is a torn end at the next start.
+    fn cut_again(&mut self) -> io::Result<()> {
+        let mut file = self.files.append(&self.path)?;
+        file.truncate(self.good)?;
+        file.sync_data()?;
+        let segments: Vec<Segment> = list(&self.dir).map_err(io::Error::other)?;
+        let last = segments.split_last().map(|(last, _)| std::slice::from_ref(last)).unwrap_or_default();
+        let scanned =
+            scan::<JournalError>(last, Snapshots::Skip, &mut |_| Ok(())).map_err(io::Error::other)?;
+        let found = (scanned.good, scanned.torn, scanned.head, scanned.last_seq.saturating_add(1));
+        if found != (self.good, 0, self.head, self.next_seq) {
+            return Err(io::Error::other("the journal on disk is not what was written"));
+        }
+        self.file = file;
+        tracing::warn!(path = %self.path.display(), "opened the journal again for an undo");
+        Ok(())
     }
 
     /// Writes a group and waits until it is on disk, then lets `publish` make it visible.
@@ -129,7 +204,10 @@ impl Journal {
     /// # Errors
     /// Nothing of the group is in the journal then, or the journal is poisoned.
     pub(crate) fn write(&mut self, group: &Group, publish: impl FnOnce()) -> Result<(), AppendError> {
+        // An urgent group leaves a poisoned journal as it is for the others.
+        let before = self.poisoned.take();
         if let Err(source) = self.file.write_all(&group.bytes) {
+            self.poisoned = before;
             self.cut_back();
             return Err(self.failed(source));
         }
@@ -137,15 +215,15 @@ impl Journal {
         if let Err(source) = synced {
             self.cut_back();
             // The kernel may have dropped the pages and forgotten about it: no later sync can be believed.
-            self.poisoned = Some(format!("a sync of {} failed", self.path.display()));
+            self.poisoned = Some(Poison::Tail(format!("a sync of {} failed", self.path.display())));
             return Err(self.failed(source));
         }
         // Should `publish` panic, memory would lag behind the disk; nothing more is written then.
-        self.poisoned = Some("making entries visible was cut off".into());
+        self.poisoned = Some(Poison::Behind);
         self.good += group.bytes.len() as u64;
         (self.head, self.next_seq) = (group.head, group.next_seq);
         publish();
-        self.poisoned = None;
+        self.poisoned = before;
         Ok(())
     }
 
@@ -161,18 +239,28 @@ impl Journal {
         match make_segment(&*self.files, &self.dir, self.next_seq, self.head, Some(state)) {
             Ok(made) => {
                 tracing::info!(path = %made.segment.path.display(), "began a new journal segment");
-                (self.file, self.path, self.head) = (made.file, made.segment.path, made.head);
-                (self.good, self.entries_from, self.rotate_from) = (made.length, made.length, 0);
+                self.adopt(made);
             }
             Err(RotateError::Before(error)) => {
                 tracing::warn!(%error, "new journal segment not made; the present one grows");
                 self.rotate_from = self.good.saturating_add(self.segment_bytes / 4);
             }
-            Err(RotateError::Named(error)) => {
+            Err(RotateError::Named(made, error)) => {
                 tracing::error!(%error, "the name of a new journal segment may not be on disk");
-                self.poisoned = Some("a new segment was begun and its directory could not be synced".into());
+                self.poisoned = Some(Poison::Begun(made));
             }
         }
+    }
+
+    /// Goes on in a segment that was made.
+    fn adopt(&mut self, made: Made) {
+        (self.file, self.path, self.head) = (made.file, made.segment.path, made.head);
+        (self.good, self.entries_from, self.rotate_from) = (made.length, made.length, 0);
+    }
+
+    /// What an append is answered when nothing but an undo may use what is left of the disk.
+    pub(crate) fn full(&self) -> AppendError {
+        self.failed(io::ErrorKind::StorageFull.into())
     }
 
     fn failed(&self, source: io::Error) -> AppendError {
@@ -182,7 +270,8 @@ impl Journal {
     fn cut_back(&mut self) {
         if let Err(error) = self.file.truncate(self.good) {
             tracing::error!(%error, path = %self.path.display(), "a failed write could not be cut off");
-            self.poisoned = Some(format!("a failed write could not be cut off {}", self.path.display()));
+            let reason = format!("a failed write could not be cut off {}", self.path.display());
+            self.poisoned = Some(Poison::Tail(reason));
         }
     }
 }
@@ -220,7 +309,7 @@ enum RotateError {
     /// It does not exist.
     Before(io::Error),
     /// It has its name, which may not be durable.
-    Named(io::Error),
+    Named(Box<Made>, io::Error),
 }
 
 impl From<io::Error> for RotateError {
@@ -232,7 +321,7 @@ impl From<io::Error> for RotateError {
 impl From<RotateError> for io::Error {
     fn from(error: RotateError) -> Self {
         match error {
-            RotateError::Before(error) | RotateError::Named(error) => error,
+            RotateError::Before(error) | RotateError::Named(_, error) => error,
         }
     }
 }
@@ -257,8 +346,11 @@ fn make_segment(
             tracing::debug!(%error, path = %unfinished.display(), "unfinished segment not removed");
         }
     })?;
-    files.sync_dir(dir).map_err(RotateError::Named)?;
-    Ok(Made { segment, file, length, head })
+    let made = Made { segment, file, length, head };
+    match files.sync_dir(dir) {
+        Ok(()) => Ok(made),
+        Err(error) => Err(RotateError::Named(Box::new(made), error)),
+    }
 }
 
 /// Writes header and snapshot, and waits until they are on disk.

@@ -25,6 +25,8 @@ pub(super) struct Request {
     pub(super) at: Timestamp,
     pub(super) actor: Actor,
     pub(super) bodies: Vec<Body>,
+    /// An undo needs it: a poisoned journal is repaired for it, and a full disk has the reserve.
+    pub(super) urgent: bool,
     pub(super) reply: oneshot::Sender<Result<Vec<Receipt>, AppendError>>,
 }
 
@@ -48,6 +50,12 @@ impl Queue {
         let next = self.requests.pop_front();
         self.running = next.is_some();
         next
+    }
+
+    /// The next request that may share a group. An urgent one is written by itself, so that nothing else uses what
+    /// is kept for it.
+    fn next_to_share(&mut self) -> Option<Request> {
+        self.requests.pop_front_if(|next| !next.urgent)
     }
 }
 
@@ -113,20 +121,29 @@ struct Accepted {
 }
 
 fn write_group(inner: &Arc<Inner>, journal: &mut Journal, first: Request) {
-    journal.rotate_if_full(&inner.state.read().unwrap_or_else(PoisonError::into_inner));
-    let mut group = match journal.group() {
+    let urgent = first.urgent;
+    let mut reserve = lock(&inner.reserve);
+    if !urgent && !reserve.admits_others() {
+        return answer(first.reply, Err(journal.full()));
+    }
+    if !urgent {
+        // A new segment must not use up what is kept for undos either.
+        journal.rotate_if_full(&inner.state.read().unwrap_or_else(PoisonError::into_inner));
+    }
+    let mut group = match if urgent { journal.urgent_group() } else { journal.group() } {
         Ok(group) => group,
         Err(error) => return answer(first.reply, Err(error)),
     };
     let mut update = Update::default();
     let mut accepted = Vec::new();
     let mut next = Some(first);
-    while let Some(Request { at, actor, bodies, reply }) = next {
+    while let Some(Request { at, actor, bodies, urgent: _, reply }) = next {
         match prepare(inner, &mut group, &mut update, at, &actor, bodies) {
             Ok(receipts) => accepted.push(Accepted { receipts, reply }),
             Err(error) => answer(reply, Err(error)),
         }
-        next = if group.len() < GROUP_BYTES { lock(&inner.queue).requests.pop_front() } else { None };
+        let share = !urgent && group.len() < GROUP_BYTES;
+        next = if share { lock(&inner.queue).next_to_share() } else { None };
     }
     if group.is_empty() {
         return;
@@ -137,10 +154,21 @@ fn write_group(inner: &Arc<Inner>, journal: &mut Journal, first: Request) {
     if planted!(AnswerBeforeWriting) {
         accepted.drain(..).for_each(|Accepted { receipts, reply }| answer(reply, Ok(receipts)));
     }
-    let written = journal.write(&group, || {
+    let publish = |delta| {
         inner.state.write().unwrap_or_else(PoisonError::into_inner).commit(delta);
         inner.head.store(last, Ordering::Release);
-    });
+    };
+    let written = match journal.write(&group, || publish(delta.clone())) {
+        Err(error) if urgent && error.is_full() && reserve.release() => {
+            // Where the failed write could not be cut off, that is tried again first.
+            journal.urgent_group().and_then(|_| journal.write(&group, || publish(delta)))
+        }
+        written => written,
+    };
+    if !urgent && written.is_ok() {
+        reserve.restore();
+    }
+    drop(reserve);
     match written {
         Ok(()) => {
             project::enqueue(inner, update);

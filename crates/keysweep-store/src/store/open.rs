@@ -1,6 +1,7 @@
 //! Opening a data_dir, and rebuilding its projection.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use keysweep_core::planted;
 use keysweep_core::state::State;
@@ -14,6 +15,7 @@ use crate::files::{create_private_dir, set_aside};
 use crate::journal::{self, Journal, Scanned, Segment, Snapshots, cut_tail, list, remove_unfinished, scan};
 use crate::lock::Lock;
 use crate::projection::{Applied, Damage, Loaded, Projection, SCHEMA};
+use crate::reserve::Reserve;
 
 /// What opening found and did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +47,7 @@ pub(super) struct Parts {
     pub(super) state: State,
     pub(super) head: u64,
     pub(super) projecting: Projecting,
+    pub(super) reserve: Reserve,
 }
 
 /// Sets the projection aside and builds a new one from the journal, which is trusted as it is.
@@ -113,7 +116,9 @@ pub(super) fn open(data_dir: &Path, options: &OpenOptions) -> Result<(Parts, Ope
     };
     let applied = if projection.is_ok() { last.seq } else { 0 };
     let projecting = Projecting::new(projection, applied, read_errors);
-    Ok((Parts { data_dir: data_dir.into(), lock, journal, state, head: last.seq, projecting }, opened))
+    let reserve = Reserve::open(Arc::clone(&options.files), data_dir);
+    let data_dir = data_dir.into();
+    Ok((Parts { data_dir, lock, journal, state, head: last.seq, projecting, reserve }, opened))
 }
 
 /// The segments; a first one is made where there is none.

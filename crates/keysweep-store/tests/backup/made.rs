@@ -69,7 +69,7 @@ async fn a_last_line_that_was_altered_under_a_daemon_is_noticed_by_its_backup() 
     let view = Some(store.view().unwrap());
     made(dir.path(), &file, view, &Disk).map(|_| ()).expect_err("it is not what was written");
     assert!(!file.exists());
-    assert_eq!(names(dir.path()), ["journal", "lock", "records"]);
+    assert_eq!(names(dir.path()), ["journal", "lock", "records", "reserve"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

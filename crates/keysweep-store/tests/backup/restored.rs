@@ -94,7 +94,7 @@ async fn what_is_there_is_set_aside_only_by_force_and_never_deleted() {
     assert_eq!(kept, ["records.replaced-1", "journal.replaced-1"]);
     assert_eq!(
         names(&data),
-        ["journal", "journal.replaced-1", "lock", "records.replaced-1"],
+        ["journal", "journal.replaced-1", "lock", "records.replaced-1", "reserve"],
         "and nothing else is left"
     );
     let old = tempfile::tempdir().unwrap();

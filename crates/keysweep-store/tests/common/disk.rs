@@ -14,6 +14,7 @@ struct Inner {
     syncs: u64,
     failing_syncs: bool,
     failing_truncates: bool,
+    failing_dir_syncs: bool,
     /// Length of each file as of its last sync.
     synced: BTreeMap<PathBuf, u64>,
 }
@@ -37,6 +38,10 @@ impl TestDisk {
 
     pub fn fail_truncates(&self, fail: bool) {
         self.0.lock().unwrap().failing_truncates = fail;
+    }
+
+    pub fn fail_dir_syncs(&self, fail: bool) {
+        self.0.lock().unwrap().failing_dir_syncs = fail;
     }
 
     pub fn syncs(&self) -> u64 {
@@ -81,7 +86,28 @@ impl Files for TestDisk {
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        if self.0.lock().unwrap().failing_dir_syncs {
+            return Err(io::Error::other("input/output error"));
+        }
         Disk.sync_dir(dir)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        let length = std::fs::metadata(path)?.len();
+        Disk.remove(path)?;
+        let mut inner = self.0.lock().unwrap();
+        inner.synced.remove(path);
+        if let Some(room) = &mut inner.room {
+            *room += usize::try_from(length).unwrap();
+        }
+        Ok(())
+    }
+
+    fn free(&self, dir: &Path) -> io::Result<u64> {
+        match self.0.lock().unwrap().room {
+            Some(room) => Ok(u64::try_from(room).unwrap()),
+            None => Disk.free(dir),
+        }
     }
 }
 
