@@ -3,6 +3,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::indexing_slicing,
     reason = "a test that cannot be set up fails"
 )]
 
@@ -83,6 +84,24 @@ impl Site {
         let (now, day) = (self.sim.now(), SignedDuration::from_hours(24));
         let key = KeySpec::new().created(now - day * 400).used(now - day * 200, "s3", "us-east-1");
         self.sim.user(account, user).key(key).add().keys.swap_remove(0)
+    }
+
+    /// Makes the configuration another one that does nothing else, so that a reload starts a sweep.
+    ///
+    /// # Panics
+    /// If the file cannot be read or written.
+    pub fn alter(&self) {
+        const MARK: &str = "log.level = \"info,altered=";
+        let file = self.at("keysweep.toml");
+        let text = fs::read_to_string(&file).unwrap();
+        // Another value each time, so that two that are read as one still are a change.
+        let levels = ["trace", "debug", "info", "warn", "error", "off"];
+        let last = text.strip_prefix(MARK).and_then(|rest| rest.split('"').next());
+        let at = last.and_then(|last| levels.iter().position(|level| *level == last));
+        let next = levels[at.map_or(0, |at| (at + 1) % levels.len())];
+        let rest = if last.is_some() { text.split_once('\n').unwrap().1 } else { &text };
+        let other = format!("{MARK}{next}\"\n{rest}");
+        fs::write(&file, other).unwrap();
     }
 
     /// A file of the site's own folder.

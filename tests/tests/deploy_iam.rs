@@ -158,7 +158,7 @@ fn parliament_finds_nothing_in_any_policy() {
     for toml in ["", RULES] {
         let config = mk_config(toml);
         for document in [
-            iam::hub(&config, mk_now()),
+            iam::hub(&config),
             iam::scan(&config),
             iam::enforce(&config, mk_now(), Deletion::Allowed),
             iam::enforce(&config, mk_now(), Deletion::Never),

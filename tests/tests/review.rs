@@ -170,19 +170,24 @@ async fn a_deactivation_that_shows_late_is_not_disowned_and_can_be_undone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_undo_in_the_management_account_works_before_any_sweep_of_the_process() {
+async fn direct_changes_nothing_in_the_management_account() {
     let company = Company::new(&format!("{DELETE}\n[organization]\nmanagement_account = \"direct\"\n"));
     let mut management = String::new();
     company.sim.configure(|settings| management = settings.management_account.clone());
     let key = company.stale_user(&management, "svc-old", 200).keys[0].clone();
     let engine = company.begin().await;
-    company.days(&engine, 7).await;
-    assert_eq!(company.status(&key), "Inactive");
+    company.days(&engine, 30).await;
+    assert_eq!(state_of(&engine, &key), "flagged", "it is read, and a finding");
+    let (done, why) = decide(&engine, &key, Decision::Deactivate).await;
+    assert!(!done && why.contains("set it to \"assume\""), "{why}");
     engine.close().await.expect("it closes");
     drop(engine);
+    // The same before any sweep of the process, and where nobody can tell who the management account is.
+    company.sim.fault(Rule::new(Fault::AccessDenied).action("organizations:DescribeOrganization"));
     let engine = company.open().await;
-    let (done, why) = decide(&engine, &key, Decision::Reactivate).await;
-    assert!(done, "{why}");
+    let (done, why) = decide(&engine, &key, Decision::Deactivate).await;
+    assert!(!done, "{why}");
+    assert!(company.changes().is_empty());
     assert_eq!(company.status(&key), "Active");
 }
 

@@ -169,7 +169,7 @@ impl Aws {
     }
 
     /// Opens an account for one change: under a session whose policy allows that one IAM action on that one user
-    /// and nothing else, except for `Access::Direct`, which has no session.
+    /// and nothing else. The hub's own credentials never change anything, in no account.
     ///
     /// `user_path` is the path of the user as the re-check read it, such as `/ci/`: the ARN of a user carries it.
     /// The session lives 15 minutes, so that the change must follow at once.
@@ -177,24 +177,11 @@ impl Aws {
     /// # Errors
     /// If the role cannot be assumed, or what was opened is another account, or the exemption tags of the warrant
     /// do not fit into a session policy.
-    pub async fn prepare(
-        &self,
-        warrant: &Warrant,
-        user_path: &str,
-        access: Access,
-    ) -> Result<Prepared, Fault> {
+    pub async fn prepare(&self, warrant: &Warrant, user_path: &str) -> Result<Prepared, Fault> {
         let hub = Arc::clone(&self.hub);
         let account = hub.accounts.get(warrant.identity().account, &hub.settings);
-        let client = match access {
-            Access::Assume => {
-                let session = hub.change_session(&account, warrant, user_path).await?;
-                hub.iam_client(&account, Some(&session), Attempts::Once)
-            }
-            Access::Direct => {
-                hub.check_direct(account.id).await?;
-                hub.iam_client(&account, None, Attempts::Once)
-            }
-        };
+        let session = hub.change_session(&account, warrant, user_path).await?;
+        let client = hub.iam_client(&account, Some(&session), Attempts::Once);
         // The turn is taken here, so that sending starts at once and a pause has nothing to wait for but AWS.
         account.turn().await;
         Ok(change::prepared(hub, client, warrant))

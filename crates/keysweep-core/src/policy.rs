@@ -274,6 +274,9 @@ pub struct Policy {
     pub limits: Limits,
     /// Whether a change needs a notice that was delivered. Where false, a notice is recorded in the journal only.
     pub notices_required: bool,
+    /// Whether keys of the management account are only read: it is entered without a role, and nothing narrows what the
+    /// hub's own credentials may do there.
+    pub management_read_only: bool,
     /// Time zone of the base policy: that of `until`.
     pub time_zone: TimeZone,
 }
@@ -286,6 +289,7 @@ impl Default for Policy {
             exemptions: Vec::new(),
             limits: Limits::default(),
             notices_required: true,
+            management_read_only: false,
             time_zone: TimeZone::UTC,
         }
     }

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::facts::{AccountFacts, Collection, Fact, KeyStatus, LastUse, Outcome, Source};
+use crate::ids::{AccessKeyId, UserName};
 use crate::lifecycle::{Finding, State as KeyState};
 use crate::plan::{Next, Plan, PlannedKey, Reason, Wait};
 use crate::state::State;
@@ -340,10 +341,7 @@ fn compliance(finding: Finding, idle_days: i64, age_days: i64) -> Vec<String> {
 }
 
 fn remediation(key: &PlannedKey) -> Vec<String> {
-    let user = key.facts.user_name.as_str();
-    // A name that begins with a dash would be taken for an option.
-    let to = if user.starts_with('-') { '=' } else { ' ' };
-    let of_key = format!("--user-name{to}{} --access-key-id {}", quote(user), key.facts.key);
+    let of_key = options(&key.facts.user_name, &key.facts.key);
     match key.facts.status {
         KeyStatus::Active => vec![
             format!("aws iam update-access-key {of_key} --status Inactive"),
@@ -352,6 +350,19 @@ fn remediation(key: &PlannedKey) -> Vec<String> {
         KeyStatus::Inactive => vec![format!("aws iam delete-access-key {of_key}")],
         KeyStatus::Other(_) => Vec::new(),
     }
+}
+
+/// The AWS CLI command that sets a key Active, for when keysweep cannot.
+#[must_use]
+pub fn undo_by_hand(user: &UserName, key: &AccessKeyId) -> String {
+    format!("aws iam update-access-key {} --status Active", options(user, key))
+}
+
+fn options(user: &UserName, key: &AccessKeyId) -> String {
+    let user = user.as_str();
+    // A name that begins with a dash would be taken for an option.
+    let to = if user.starts_with('-') { '=' } else { ' ' };
+    format!("--user-name{to}{} --access-key-id {key}", quote(user))
 }
 
 /// Quotes for a POSIX shell.

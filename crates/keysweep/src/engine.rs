@@ -3,6 +3,7 @@
 
 mod changes;
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use keysweep_aws::{Aws, ConnectError};
@@ -21,6 +22,10 @@ use crate::connect::{GivenAws, connect};
 use crate::metrics::Metrics;
 use crate::sweep::OrganizationCache;
 
+/// Sweeps in a row that a new configuration may overtake. A few, so that an operator who reloads twice does not wait; no
+/// more, so that reloads every few seconds do not prevent changes.
+const OVERTAKEN_AT_MOST: u32 = 3;
+
 /// What a daemon and an offline command work with.
 pub struct Engine {
     config: RwLock<Arc<Config>>,
@@ -32,6 +37,9 @@ pub struct Engine {
     latest: RwLock<Option<Arc<Latest>>>,
     sweep_wanted: Notify,
     config_replaced: Notify,
+    /// How often the configuration was replaced since a sweep last ended under the one that it began with.
+    sweeps_overtaken: AtomicU32,
+    sweep_ended: Notify,
     /// What was read of the organization and is believed for a while.
     organization: Mutex<Arc<OrganizationCache>>,
     /// Who may change what right now.
@@ -80,6 +88,7 @@ impl Engine {
         given: GivenAws,
         options: OpenOptions,
     ) -> Result<(Arc<Self>, Opened), EngineError> {
+        let for_undo = options.for_undo;
         let (store, opened) = Store::open(&config.data_dir, options).await?;
         let started = Body::Started { version: env!("CARGO_PKG_VERSION").into(), run: clock.run() };
         let new_and_paused = opened.new && config.policy.changes_anything() && !planted!(NewDataDirNotPaused);
@@ -98,11 +107,13 @@ impl Engine {
             latest: RwLock::default(),
             sweep_wanted: Notify::new(),
             config_replaced: Notify::new(),
+            sweeps_overtaken: AtomicU32::new(0),
+            sweep_ended: Notify::new(),
             organization: Mutex::default(),
             changes: Changes::default(),
             stopping: CancellationToken::new(),
         });
-        engine.append(&Actor::Keysweep, bodies).await?;
+        engine.append_as(&Actor::Keysweep, bodies, for_undo).await?;
         Ok((engine, opened))
     }
 
@@ -120,9 +131,32 @@ impl Engine {
         *self.aws.write().unwrap_or_else(PoisonError::into_inner) = Arc::default();
         *self.organization.lock().unwrap_or_else(PoisonError::into_inner) = Arc::default();
         drop(door);
+        self.sweeps_overtaken.fetch_add(1, Ordering::AcqRel);
         self.config_replaced.notify_one();
         self.request_sweep();
         self.changes.drained().await;
+    }
+
+    /// A sweep ended that began under this configuration. One that failed counts too: another configuration may be what
+    /// it needs.
+    pub(crate) fn sweep_ended(&self, began_under: &Arc<Config>, failed: bool) {
+        if failed || Arc::ptr_eq(began_under, &self.config()) {
+            self.sweeps_overtaken.store(0, Ordering::Release);
+            self.sweep_ended.notify_waiters();
+        }
+    }
+
+    /// Waits, where the configuration was replaced again and again before a sweep could end, until one has ended: its
+    /// changes are made under one configuration, and would never be made otherwise.
+    pub(crate) async fn sweep_had_its_turn(&self) {
+        loop {
+            let mut ended = std::pin::pin!(self.sweep_ended.notified());
+            ended.as_mut().enable();
+            if self.sweeps_overtaken.load(Ordering::Acquire) < OVERTAKEN_AT_MOST {
+                return;
+            }
+            ended.await;
+        }
     }
 
     /// Waits until another configuration is put in force. One task can wait.
@@ -209,9 +243,32 @@ impl Engine {
     /// # Errors
     /// If they are not on disk.
     pub async fn append(&self, actor: &Actor, bodies: Vec<Body>) -> Result<Vec<Receipt>, AppendError> {
+        self.append_as(actor, bodies, false).await
+    }
+
+    /// The same for what an undo needs: its intent, and the outcome of any call. A full disk or a poisoned journal
+    /// stops these entries only if the reserve and a repair do not help.
+    ///
+    /// # Errors
+    /// If they are not on disk.
+    pub async fn append_urgent(&self, actor: &Actor, bodies: Vec<Body>) -> Result<Vec<Receipt>, AppendError> {
+        self.append_as(actor, bodies, true).await
+    }
+
+    async fn append_as(
+        &self,
+        actor: &Actor,
+        bodies: Vec<Body>,
+        urgent: bool,
+    ) -> Result<Vec<Receipt>, AppendError> {
         let count = u64::try_from(bodies.len()).unwrap_or(u64::MAX);
         let signals: Vec<&'static str> = bodies.iter().filter_map(signal).collect();
-        match self.store.append(self.clock.now(), actor, bodies).await {
+        let written = if urgent {
+            self.store.append_urgent(self.clock.now(), actor, bodies).await
+        } else {
+            self.store.append(self.clock.now(), actor, bodies).await
+        };
+        match written {
             Ok(receipts) => {
                 self.metrics.audit_written(count);
                 for (from, to) in receipts.iter().filter_map(Receipt::transition) {

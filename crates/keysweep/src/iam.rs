@@ -64,7 +64,7 @@ pub enum Deletion {
 ///
 /// # Errors
 /// If it is longer than AWS takes.
-pub fn hub(config: &Config, now: Timestamp) -> Result<Document, IamError> {
+pub fn hub(config: &Config) -> Result<Document, IamError> {
     let partition = Partition::of_region(&config.aws.region);
     let (organization, policy) = (&config.organization, &config.policy);
     let lists = organization.accounts.is_empty();
@@ -90,9 +90,8 @@ pub fn hub(config: &Config, now: Timestamp) -> Result<Document, IamError> {
     }
     statements.push(assume_roles(config, partition));
     if organization.management_account == ManagementAccount::Direct {
-        // The management account is entered without a role, so that the hub needs what the roles have elsewhere.
+        // The management account is entered without a role, to be read. Changes are for roles alone, in every account.
         statements.extend(reads(config));
-        statements.extend(changes(config, now, Deletion::Allowed));
     }
     let instead = "leave the list of accounts to AWS Organizations, or shorten [[policy.exempt]]";
     checked(statements, "hub", MANAGED_POLICY, instead)

@@ -58,6 +58,14 @@ pub enum Request {
     },
 }
 
+impl Request {
+    /// Whether it asks for an undo.
+    #[must_use]
+    pub fn is_undo(&self) -> bool {
+        matches!(self, Self::Decide { decision: Decision::Reactivate, .. })
+    }
+}
+
 /// A decision about one key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "decision", rename_all = "snake_case")]

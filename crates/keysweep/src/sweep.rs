@@ -77,12 +77,15 @@ pub struct Swept {
 /// If it failed as a whole; a failure in one account is part of what it came to.
 pub async fn sweep(engine: &Engine) -> Result<Swept, SweepError> {
     let started = engine.clock().instant();
+    let config = engine.config();
     engine.metrics().scan_started();
     // Boxed, and its type forgotten: it is the deepest of all futures here.
     let result = steps(engine, started).boxed().instrument(tracing::debug_span!("sweep")).await;
-    if result.as_ref().is_err_and(|error| !matches!(error, SweepError::Stopped)) {
+    let failed = result.as_ref().is_err_and(|error| !matches!(error, SweepError::Stopped));
+    if failed {
         engine.metrics().scan_failed();
     }
+    engine.sweep_ended(&config, failed);
     result
 }
 

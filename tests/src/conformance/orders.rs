@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use keysweep_aws::{Access, Aws, CallOutcome, Fault};
+use keysweep_aws::{Aws, CallOutcome, Fault};
 use keysweep_core::facts::{AccountFacts, Fact, KeyFacts, KeyStatus, LastUse, Source};
 use keysweep_core::ids::{KeyIdentity, UserName};
 use keysweep_core::lifecycle::{
@@ -28,7 +28,7 @@ pub(super) async fn change(
     now: Timestamp,
 ) -> Result<CallOutcome, Fault> {
     let (warrant, state) = witness(identity, user, path, action, now);
-    let prepared = aws.prepare(&warrant, path, Access::Assume).await?;
+    let prepared = aws.prepare(&warrant, path).await?;
     let origin = Origin::Operator { actor: Actor::local("ada"), reason: "conformance".to_owned() };
     let event = KeyEvent::Intent { action, origin, why: "conformance".to_owned() };
     let body = Body::Key { account: identity.account, key: identity.key.clone(), event };

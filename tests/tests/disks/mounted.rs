@@ -24,6 +24,7 @@ async fn a_disk_that_fills_up_under_a_daemon_stops_changes_and_nothing_else() {
 
     disk.fill().await;
     loop {
+        stage.site.alter();
         daemon.signal(Signal::HUP);
         // Small entries go into that block.
         let line = daemon.says("sweep f").await;
@@ -49,12 +50,70 @@ async fn a_disk_that_fills_up_under_a_daemon_stops_changes_and_nothing_else() {
     let (code, _, messages) = disk.run(&order).await;
     assert_eq!(code, 0, "{messages}");
     assert_eq!(stage.site.sim.key_status(&key).as_deref(), Some("Inactive"));
+    stage.site.alter();
     daemon.signal(Signal::HUP);
     daemon.says("sweep finished").await;
     daemon.signal(Signal::TERM);
     assert!(daemon.ends().await.0.success());
     let (code, _, messages) = disk.run(&["journal", "verify"]).await;
     assert_eq!(code, 0, "{messages}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_undo_works_on_a_full_disk_with_and_without_a_daemon() {
+    let stage = mk_stage(ORDERS).await;
+    let key = stage.site.stale_key(super::stage::ACCOUNT, "svc-other");
+    let disk = mk_small_disk(&stage, 6144).await;
+    let mut daemon = disk.daemon();
+    daemon.says("sweep finished").await;
+    assert_eq!(disk.run(&["resume", "--reason", "the test begins"]).await.0, 0);
+    let deactivate = ["keys", "deactivate", &key, "--reason", "unused"];
+    let undo = ["keys", "reactivate", &key, "--reason", "needed after all"];
+    let (code, _, messages) = disk.run(&deactivate).await;
+    assert_eq!(code, 0, "{messages}");
+
+    disk.fill().await;
+    let reason = "\u{1f511}".repeat(400);
+    // These use up what is left of the last block.
+    while disk.run(&["pause", "--reason", &reason]).await.0 == 0 {}
+    disk.shell("test -s \"$1\"/reserve").await;
+    let (code, _, messages) = disk.run(&["keys", "reactivate", &key, "--reason", &reason]).await;
+    assert_eq!(code, 0, "{messages}");
+    assert_eq!(stage.site.sim.key_status(&key).as_deref(), Some("Active"));
+    disk.shell("test ! -e \"$1\"/reserve").await;
+    let (code, _, messages) = disk.run(&["pause", "--reason", "x"]).await;
+    assert_eq!(code, 1, "the released space is for undos: {messages}");
+
+    disk.free().await;
+    let (code, _, messages) = disk.run(&["keys", "release", &key, "--reason", "the test goes on"]).await;
+    assert_eq!(code, 0, "{messages}");
+    disk.shell("test -s \"$1\"/reserve").await;
+    daemon.says("sweep finished").await;
+    let (code, _, messages) = disk.run(&deactivate).await;
+    assert_eq!(code, 0, "{messages}");
+    daemon.signal(Signal::TERM);
+    assert!(daemon.ends().await.0.success());
+
+    disk.fill().await;
+    while disk.run(&["keys", "list"]).await.0 == 0 {}
+    let (code, _, messages) = disk.run(&undo).await;
+    assert_eq!(code, 0, "{messages}");
+    assert_eq!(stage.site.sim.key_status(&key).as_deref(), Some("Active"));
+    let (code, _, messages) = disk.run(&["journal", "verify"]).await;
+    assert_eq!(code, 0, "{messages}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_undo_prints_the_aws_command() {
+    let stage = mk_stage(ORDERS).await;
+    let disk = mk_small_disk(&stage, 4096).await;
+    disk.shell("mount -o remount,ro \"$1\"").await;
+    let (code, _, messages) = disk.run(&["keys", "reactivate", &stage.key, "--reason", "needed"]).await;
+    assert_eq!(code, 1, "{messages}");
+    let key = &stage.key;
+    let command =
+        format!("aws iam update-access-key --status Active --access-key-id {key} --user-name \"$(aws");
+    assert!(messages.contains(&command), "{messages}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

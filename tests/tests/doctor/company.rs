@@ -95,7 +95,7 @@ pub(crate) fn give_printed(company: &Company, alter: impl Fn(&str, &mut Value)) 
     let (config, now) = (company.config(), company.clock.now());
     let json = |document: iam::Document| serde_json::to_value(document).unwrap();
     let trust = json(iam::trust(&config, &HUB.parse().unwrap(), None).unwrap()).to_string();
-    company.sim.set_hub_policy(Some(&json(iam::hub(&config, now).unwrap()).to_string())).unwrap();
+    company.sim.set_hub_policy(Some(&json(iam::hub(&config).unwrap()).to_string())).unwrap();
     for account in [PROD, DEV] {
         for (role, document) in
             [(SCAN, iam::scan(&config)), (ENFORCE, iam::enforce(&config, now, Deletion::Allowed))]

@@ -118,7 +118,7 @@ async fn a_wrong_external_id_everywhere_says_where_to_look_first() {
 #[tokio::test(start_paused = true)]
 async fn a_hub_that_may_not_assume_roles_is_told_from_roles_that_do_not_trust_it() {
     let company = mk_company("").await;
-    let mut hub = serde_json::to_value(iam::hub(&company.config(), company.clock.now()).unwrap()).unwrap();
+    let mut hub = serde_json::to_value(iam::hub(&company.config()).unwrap()).unwrap();
     remove_action(&mut hub, "sts:AssumeRole");
     company.sim.set_hub_policy(Some(&hub.to_string())).unwrap();
     let document = examined(&company).await;

@@ -124,18 +124,18 @@ until = "2026-12-31"
     Lived { failed, printed, judged: sim.judged() }
 }
 
-/// The management account, entered with the hub's own credentials.
+/// The management account, entered with the hub's own credentials: it is read, and nothing is changed there.
 pub(crate) async fn direct(alter: Alter<'_>) -> Lived {
     let direct = format!("organization.management_account = \"direct\"\n{DELETE}");
     let company = Company::new(&direct);
     let key = |name: &str| company.stale_user(MANAGEMENT, name, 200).keys[0].clone();
-    let (old, undone, renamed) = (key("svc-old"), key("svc-undone"), key("svc-renamed"));
+    let old = key("svc-old");
+    key("svc-renamed");
     let printed = Policies::printed(&company.config(), company.clock.now());
     alter(&printed).give(&company.sim, &[]);
 
     let engine = company.open().await;
     let mut failed = BTreeSet::new();
-    let mut reactivated = false;
     for day in 0..DAYS {
         if sweep(&engine).await.is_err() {
             failed.insert("list the organization");
@@ -143,22 +143,18 @@ pub(crate) async fn direct(alter: Alter<'_>) -> Lived {
         if scanned(&engine, MANAGEMENT) != Some(Source::Report) {
             failed.insert("scan by the report");
         }
-        if !reactivated && company.status(&undone) == "Inactive" {
-            reactivated = decide(&engine, &undone, Decision::Reactivate).await.0;
-        }
         if day == 3 {
             company.sim.rename_user(MANAGEMENT, "svc-renamed", "svc-with-another-name");
         }
         tokio::time::advance(DAY).await;
     }
-    if company.status(&renamed) != "deleted" {
-        failed.insert("follow a renamed user");
+    let key = old.parse().unwrap();
+    if !engine.store().read(|state| state.record(&key).is_some_and(|found| found.state.as_str() == "flagged"))
+    {
+        failed.insert("find");
     }
-    if company.status(&old) != "deleted" {
-        failed.insert("delete");
-    }
-    if !reactivated || company.status(&undone) != "Active" {
-        failed.insert("undo");
+    if decide(&engine, &old, Decision::Deactivate).await.0 || company.status(&old) != "Active" {
+        failed.insert("leave alone");
     }
     engine.close().await.unwrap();
     Lived { failed, printed, judged: company.sim.judged() }

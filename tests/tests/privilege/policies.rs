@@ -35,7 +35,7 @@ impl Policies {
         let json = |document| serde_json::to_value::<iam::Document>(document).unwrap();
         let trust = json(iam::trust(config, &HUB.parse().unwrap(), None).unwrap());
         Self([
-            json(iam::hub(config, now).unwrap()),
+            json(iam::hub(config).unwrap()),
             json(iam::scan(config).unwrap()),
             trust.clone(),
             json(iam::enforce(config, now, Deletion::Allowed).unwrap()),

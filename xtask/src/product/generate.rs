@@ -55,7 +55,7 @@ fn policies() -> anyhow::Result<Vec<(String, String)>> {
     let config = config::load(&Sources::default(), now)?;
     let trust = iam::trust(&config, &HUB.parse()?, None)?;
     let policies = [
-        ("hub", iam::hub(&config, now)?),
+        ("hub", iam::hub(&config)?),
         ("scan", iam::scan(&config)?),
         ("scan-trust", trust.clone()),
         ("enforce", iam::enforce(&config, now, Deletion::Allowed)?),

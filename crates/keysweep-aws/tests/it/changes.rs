@@ -10,7 +10,7 @@ use crate::support::{PROD, World, mk_world};
 
 async fn mk_prepared(world: &World, user: &UserRef, action: Action, tags: &[(&str, &str)]) -> Prepared {
     let warrant = world.warrant(user, action, tags);
-    world.aws().await.prepare(&warrant, "/ci/", Access::Assume).await.unwrap()
+    world.aws().await.prepare(&warrant, "/ci/").await.unwrap()
 }
 
 /// Prepares a change and sends it over a network that replaces one text by another.
@@ -24,7 +24,7 @@ async fn send_rewritten(
     let mut settings = world.settings();
     settings.http = Some(mk_rewriting(world.sim.connector(), from, to));
     let aws = Aws::connect(settings).await.unwrap();
-    let prepared = aws.prepare(&world.warrant(user, action, &[]), "/ci/", Access::Assume).await.unwrap();
+    let prepared = aws.prepare(&world.warrant(user, action, &[]), "/ci/").await.unwrap();
     prepared.send(world.order(user, action)).await
 }
 
@@ -203,7 +203,7 @@ async fn each_change_has_a_session_of_its_own() {
     let aws = world.aws().await;
     let warrant = world.warrant(&user, Action::Deactivate, &[]);
     for _ in 0..2 {
-        aws.prepare(&warrant, "/ci/", Access::Assume).await.unwrap();
+        aws.prepare(&warrant, "/ci/").await.unwrap();
     }
     assert_eq!(world.sim.call_count(PROD, "sts:AssumeRole"), 2);
 }
@@ -214,7 +214,7 @@ async fn a_change_that_cannot_be_confined_is_not_prepared() {
     let user = world.stale_user("ci-deploy");
     let long = "x".repeat(2048);
     let warrant = world.warrant(&user, Action::Deactivate, &[("keysweep:exempt", &long)]);
-    let fault = world.aws().await.prepare(&warrant, "/ci/", Access::Assume).await.err().unwrap();
+    let fault = world.aws().await.prepare(&warrant, "/ci/").await.err().unwrap();
     assert_eq!(fault.to_string(), "prepare to deactivate a key of user ci-deploy in 111122223333: bug");
     assert_eq!(world.sim.call_count(PROD, "sts:AssumeRole"), 0);
 }

@@ -15,8 +15,7 @@ async fn our_own_http_client_talks_to_an_endpoint_of_the_settings() {
     assert_eq!(list_accounts(&aws).await.unwrap().len(), 3);
     let reader = aws.reader(id(PROD), Access::Assume).await.unwrap();
     assert_eq!(reader.list_users(world.clock.now()).await.unwrap().len(), 1);
-    let prepared =
-        aws.prepare(&world.warrant(&user, Action::Deactivate, &[]), "/ci/", Access::Assume).await.unwrap();
+    let prepared = aws.prepare(&world.warrant(&user, Action::Deactivate, &[]), "/ci/").await.unwrap();
     let outcome = prepared.send(world.order(&user, Action::Deactivate)).await;
     assert!(matches!(outcome, CallOutcome::Accepted { .. }), "{outcome:?}");
     server.shutdown().await;

@@ -56,6 +56,10 @@ pub struct Decision {
 /// More events than this for one key at one time would be a loop in the rules; the key then waits.
 const MAX_EVENTS: usize = 12;
 
+/// Why no key of the management account is changed.
+const MANAGEMENT_IS_READ: &str = "the management account is only read, since organization.management_account is \
+                                  \"direct\"; set it to \"assume\" to have its keys changed by a role";
+
 /// A key that keysweep deleted may show for a few seconds; after this it is an alert: IAM is eventually consistent.
 const LISTED_AGAIN_AFTER: SignedDuration = SignedDuration::from_mins(10);
 
@@ -369,8 +373,10 @@ impl Look<'_> {
             notice: data.notice.as_ref(),
             approval: data.approval.as_ref(),
         };
-        if let Some(one) =
-            self.stopped(Some(record), Action::Deactivate).or_else(|| self.consent(record, &consent))
+        if let Some(one) = self
+            .stopped(Some(record), Action::Deactivate)
+            .or_else(|| self.read_only(record, Action::Deactivate))
+            .or_else(|| self.consent(record, &consent))
         {
             return one;
         }
@@ -387,6 +393,7 @@ impl Look<'_> {
         };
         if let Some(one) = self
             .stopped(Some(record), Action::Delete)
+            .or_else(|| self.read_only(record, Action::Delete))
             .or_else(|| self.not_meant(record, data))
             .or_else(|| self.consent(record, &consent))
         {
@@ -404,6 +411,12 @@ impl Look<'_> {
                 .not_due(record, later(Action::Delete, Reason::Grace, why, from.checked_add(left).ok()));
         }
         self.due(record, Action::Delete, || format!("seen Inactive for {:#}", friendly(data.watch.total)))
+    }
+
+    /// Nothing is changed in an account that is only read, by an order neither.
+    fn read_only(&self, record: &Record, action: Action) -> Option<One> {
+        let read_only = self.context.policy.management_read_only && self.view.account.management;
+        read_only.then(|| self.not_due(record, later(action, Reason::Observe, MANAGEMENT_IS_READ, None)))
     }
 
     /// A key that the configuration in force would not have deactivated is not deleted by it either. What was announced

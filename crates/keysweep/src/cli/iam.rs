@@ -15,7 +15,7 @@ pub(super) fn iam(global: &Global, command: &IamCommand, console: &Console) -> R
     let config = read(global)?;
     let now = Clock::system().now();
     let document = match command {
-        IamCommand::Hub => iam::hub(&config, now),
+        IamCommand::Hub => iam::hub(&config),
         IamCommand::Scan(args) => trust(&config, args).unwrap_or_else(|| iam::scan(&config)),
         IamCommand::Enforce { no_delete, trust: args } => trust(&config, args).unwrap_or_else(|| {
             let deletion = if *no_delete { Deletion::Never } else { Deletion::Allowed };

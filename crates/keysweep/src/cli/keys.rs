@@ -31,7 +31,16 @@ pub(super) async fn keys(global: &Global, command: KeysCommand, console: &Consol
         KeysCommand::Forget(args) => (args, Decision::Forget),
     };
     let request = Request::Decide { key: key.to_string(), decision, reason };
-    done(ask(global, request, console).await?, console)
+    let undo = request.is_undo();
+    let reply = ask(global, request, console).await;
+    if undo && reply.as_ref().is_err_and(|error| !matches!(error, CliError::Refused(_))) {
+        // Nobody looked into the record, which names the user.
+        console.say(&format!(
+            "to set the key Active without keysweep, run this with credentials of its account: {}",
+            undo_without_record(&key)
+        ));
+    }
+    done(reply?, console)
 }
 
 /// Tells what was done.
@@ -48,6 +57,14 @@ pub(super) fn done(reply: Reply, console: &Console) -> Result<Exit, CliError> {
         | Reply::JournalView { .. }
         | Reply::Refused { .. } => Err(CliError::WrongReply),
     }
+}
+
+/// AWS knows whose key it is.
+fn undo_without_record(key: &AccessKeyId) -> String {
+    format!(
+        "aws iam update-access-key --status Active --access-key-id {key} --user-name \"$(aws iam \
+         get-access-key-last-used --access-key-id {key} --query UserName --output text)\""
+    )
 }
 
 /// A deletion is final: the key is typed twice.

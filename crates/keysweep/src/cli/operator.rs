@@ -163,8 +163,9 @@ async fn ask_data_dir(
     console: &Console,
 ) -> Result<Reply, CliError> {
     console.explain(&format!("no daemon runs: opening {}", config.data_dir.display()));
-    let opening =
-        Engine::open(Arc::new(config), Clock::system(), metrics, GivenAws::default(), OpenOptions::default());
+    let for_undo = request.is_undo();
+    let options = OpenOptions { for_undo, ..OpenOptions::default() };
+    let opening = Engine::open(Arc::new(config), Clock::system(), metrics, GivenAws::default(), options);
     let (engine, _) = opening.await?;
     let reply = engine.answer(&socket::own_actor(), request).await;
     if let Err(error) = engine.close().await {

@@ -98,7 +98,7 @@ impl Default for AwsSection {
 pub enum ManagementAccount {
     /// Do not scan it.
     Skip,
-    /// Access it with keysweep's own credentials.
+    /// Read it with keysweep's own credentials, and change nothing in it.
     Direct,
     /// Assume the roles in it, as in member accounts.
     Assume,
@@ -116,8 +116,8 @@ pub struct OrganizationSection {
     pub exclude_ous: Vec<String>,
     /// IDs of accounts to exclude.
     pub exclude_accounts: Vec<String>,
-    /// How to access the management account: "skip" (do not scan it), "direct" (use keysweep's own credentials, also
-    /// for changes), or "assume" (assume the roles in it, as in member accounts).
+    /// How to access the management account: "skip" (do not scan it), "direct" (read it with keysweep's own
+    /// credentials, and change nothing in it), or "assume" (assume the roles in it, as in member accounts).
     pub management_account: ManagementAccount,
     /// How long OUs and account tags stay cached.
     pub refresh: Period,

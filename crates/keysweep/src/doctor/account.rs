@@ -191,14 +191,12 @@ impl Account<'_> {
 
     /// Asks for the role that changes keys, and what it may do.
     async fn changes(&mut self, reader: Option<&Reader>) {
-        if self.access == Access::Direct && reader.is_none() {
-            // Changes would fail for the same reason.
+        if self.access == Access::Direct {
+            // It is only read.
             return;
         }
         let needed = self.mode != Mode::Observe;
-        if self.access == Access::Assume
-            && let Err(fault) = self.examination.aws.try_enforce_role(self.id).await
-        {
+        if let Err(fault) = self.examination.aws.try_enforce_role(self.id).await {
             self.raised.push(not_assumed(&self.examination, Whose::Enforce, self.id, needed, &fault));
             return;
         }

@@ -22,6 +22,7 @@ pub(super) fn look(path: &Path) -> (DataDirSeen, Vec<Raised>) {
     };
     if looking.is_there() {
         looking.writable();
+        looking.exposed();
         looking.lock();
         looking.restoration();
         looking.journal();
@@ -88,6 +89,29 @@ impl Looking<'_> {
                 };
                 let remedy = "data_dir must be readable and writable for the user that keysweep runs as";
                 self.raise(verdict, "data_dir cannot be written to".into(), Some(error.to_string()), remedy);
+            }
+        }
+    }
+
+    /// What would keep the daemon from starting.
+    fn exposed(&mut self) {
+        // Whether the daemon's own user may write is not asked on behalf of another.
+        if self.seen.owner != Some(socket::own_name()) && self.seen.owner.as_deref() != Some("root") {
+            return;
+        }
+        match keysweep_store::exposed(self.path) {
+            Ok(None) => {}
+            Ok(Some(exposed)) => {
+                let what =
+                    format!("others could write to data_dir: {} {}", exposed.path.display(), exposed.problem);
+                let what = what.trim_end_matches("; run").to_owned();
+                let remedy = format!("run `{}`; until then no daemon starts here", exposed.command);
+                self.raise(Verdict::Gap, what, None, &remedy);
+            }
+            Err(error) => {
+                let remedy = "run doctor as the user that keysweep runs as";
+                let what = "whether others could write to data_dir".into();
+                self.raise(Verdict::CannotTell, what, Some(error.to_string()), remedy);
             }
         }
     }

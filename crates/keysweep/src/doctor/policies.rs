@@ -27,7 +27,7 @@ pub(super) enum Whose {
 impl Policies {
     pub(super) fn of(config: &Config, now: Timestamp) -> Self {
         Self {
-            hub: iam::hub(config, now).ok(),
+            hub: iam::hub(config).ok(),
             scan: iam::scan(config).ok(),
             enforce: iam::enforce(config, now, Deletion::Allowed).ok(),
         }

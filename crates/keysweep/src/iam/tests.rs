@@ -38,7 +38,7 @@ fn statement(document: &Document, sid: &str) -> Value {
 
 #[test]
 fn the_hub_reads_of_organizations_only_what_the_configuration_names() {
-    let of = |toml: &str| sids(&hub(&mk_config(toml), mk_now()).unwrap());
+    let of = |toml: &str| sids(&hub(&mk_config(toml)).unwrap());
     assert_eq!(of(""), ["ListAccounts", "AssumeRoles"]);
     assert_eq!(
         of("organization.include_ous = [\"ou-abcd-12345678\"]"),
@@ -52,23 +52,25 @@ fn the_hub_reads_of_organizations_only_what_the_configuration_names() {
 }
 
 #[test]
-fn a_hub_that_enters_the_management_account_itself_has_what_the_roles_have() {
-    let document = hub(&mk_config("organization.management_account = \"direct\""), mk_now()).unwrap();
-    let expected = [
-        "ListAccounts",
-        "AssumeRoles",
-        "ReadCredentialReport",
-        "ReadUsersAndKeys",
-        "UpdateKeys",
-        "DeleteKeys",
-    ];
+fn a_hub_that_enters_the_management_account_only_reads_there() {
+    let document = hub(&mk_config("organization.management_account = \"direct\"")).unwrap();
+    let expected = ["ListAccounts", "AssumeRoles", "ReadCredentialReport", "ReadUsersAndKeys"];
     assert_eq!(sids(&document), expected);
+    for mode in ["observe", "deactivate", "delete"] {
+        for management in ["skip", "direct", "assume"] {
+            let toml = format!(
+                "organization.management_account = {management:?}\n[notices]\nrequired = false\n[policy]\nmode = {mode:?}\n"
+            );
+            let hub = serde_json::to_string(&hub(&mk_config(&toml)).unwrap()).unwrap();
+            assert!(!hub.contains("UpdateAccessKey") && !hub.contains("DeleteAccessKey"), "{toml}: {hub}");
+        }
+    }
 }
 
 #[test]
 fn the_hub_assumes_the_configured_roles_within_its_organization_or_the_accounts_that_are_listed() {
     let roles = "role.scan = \"audit/Scan\"\nrole.enforce = \"arn:aws-cn:iam::{account}:role/Enforce\"\naws.region = \"cn-north-1\"\n";
-    let document = hub(&mk_config(roles), mk_now()).unwrap();
+    let document = hub(&mk_config(roles)).unwrap();
     let assume = statement(&document, "AssumeRoles");
     assert_eq!(
         assume["Resource"],
@@ -79,7 +81,7 @@ fn the_hub_assumes_the_configured_roles_within_its_organization_or_the_accounts_
         json!({ "StringEquals": { "aws:ResourceOrgID": ["${aws:PrincipalOrgID}"] } })
     );
     let listed = mk_config("organization.accounts = [\"111122223333\", \"444455556666\"]");
-    let document = hub(&listed, mk_now()).unwrap();
+    let document = hub(&listed).unwrap();
     assert_eq!(
         statement(&document, "AssumeRoles")["Condition"],
         json!({ "StringEquals": { "aws:ResourceAccount": ["111122223333", "444455556666"] } })
@@ -166,7 +168,7 @@ fn the_roles_trust_the_hub_alone_and_ask_for_the_external_id() {
 fn no_policy_allows_everything_of_anything() {
     let config = mk_config("organization.management_account = \"direct\"");
     let mut actions = BTreeSet::new();
-    for document in [hub(&config, mk_now()), scan(&config), enforce(&config, mk_now(), Deletion::Allowed)] {
+    for document in [hub(&config), scan(&config), enforce(&config, mk_now(), Deletion::Allowed)] {
         let json = serde_json::to_value(document.unwrap()).unwrap();
         for one in json["Statement"].as_array().unwrap() {
             actions.extend(one["Action"].as_array().unwrap().iter().map(|a| a.as_str().unwrap().to_owned()));
@@ -188,7 +190,7 @@ fn no_policy_allows_everything_of_anything() {
 #[test]
 fn what_aws_would_not_take_is_an_error_that_says_what_to_do() {
     let accounts: Vec<String> = (0..600).map(|n| format!("{n:012}")).collect();
-    let error = hub(&mk_config(&format!("organization.accounts = {accounts:?}")), mk_now()).unwrap_err();
+    let error = hub(&mk_config(&format!("organization.accounts = {accounts:?}"))).unwrap_err();
     assert!(error.to_string().contains("AWS takes 6144: leave the list"), "{error}");
     let exempt = |n| {
         format!(

@@ -9,6 +9,7 @@ use keysweep_core::lifecycle::{Approval, Hold, KeyEvent, Record, State};
 use keysweep_core::plan::{newly_due, ordered};
 use keysweep_core::planted;
 use keysweep_core::policy::Subject;
+use keysweep_core::render::undo_by_hand;
 use keysweep_core::state::{Actor, Body, TripReason};
 use keysweep_core::ticket::Action;
 use keysweep_store::AppendError;
@@ -50,7 +51,10 @@ impl Engine {
         };
         let now = self.clock().now();
         match decision {
-            Decision::Reactivate => self.order(actor, &record, Action::Reactivate, &reason).await,
+            Decision::Reactivate => {
+                let reply = self.order(actor, &record, Action::Reactivate, &reason).await;
+                with_undo_by_hand(reply, &record)
+            }
             Decision::Deactivate => self.order(actor, &record, Action::Deactivate, &reason).await,
             Decision::Delete => self.order(actor, &record, Action::Delete, &reason).await,
             Decision::Approve => match asked(&record) {
@@ -289,6 +293,21 @@ fn parse(key: &str) -> Result<AccessKeyId, Reply> {
 
 fn refused(message: String) -> Reply {
     Reply::Refused { message }
+}
+
+/// An undo that keysweep could not make is still one command away.
+fn with_undo_by_hand(reply: Reply, record: &Record) -> Reply {
+    match reply {
+        Reply::Refused { message } => {
+            let identity = &record.identity;
+            let command = undo_by_hand(&record.user_name, &identity.key);
+            refused(format!(
+                "{message}\nto set the key Active without keysweep, run this with credentials of account {}: `{command}`",
+                identity.account
+            ))
+        }
+        reply => reply,
+    }
 }
 
 fn after(now: Timestamp, length: Duration) -> Timestamp {

@@ -1,6 +1,7 @@
 //! The command's side.
 
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
 
-use super::ROUTE;
+use super::{ROUTE, user_name};
 use crate::operator::{Reply, Request};
 
 /// Longer than a pause takes to wait for calls in flight, and an undo to be seen in AWS: a minute each, and their
@@ -37,6 +38,18 @@ pub enum SocketError {
     Denied {
         /// The socket.
         path: PathBuf,
+    },
+    /// Whoever listens may not be the daemon.
+    #[error(
+        "could not trust the daemon at {}: it runs as {user}, which does not own data_dir; nothing was sent. Stop that \
+         process, then remove the socket",
+        path.display()
+    )]
+    Stranger {
+        /// The socket.
+        path: PathBuf,
+        /// Whom it runs as.
+        user: String,
     },
     /// The request has no JSON form.
     #[error("encode the request")]
@@ -90,9 +103,25 @@ pub async fn ask(path: &Path, request: &Request) -> Result<Option<Reply>, Socket
             };
         }
     };
+    let peer = stream.peer_cred().map_err(|source| SocketError::Connect { path: path.into(), source })?.uid();
+    if !may_answer(peer, path) {
+        return Err(SocketError::Stranger { path: path.into(), user: user_name(peer) });
+    }
     let body = serde_json::to_vec(request).map_err(|source| SocketError::Encode { source })?;
     let reply = tokio::time::timeout(TIMEOUT, exchange(stream, body)).await;
     reply.map_err(|_| SocketError::Timeout)?.map(Some)
+}
+
+/// Whether this user may be the daemon's: it is ours, root, or the owner of data_dir. Anybody else has put a socket
+/// there, and would learn what is asked and answer what he likes.
+fn may_answer(user: u32, socket: &Path) -> bool {
+    let owner =
+        socket.parent().and_then(|data_dir| std::fs::metadata(data_dir).ok()).map(|found| found.uid());
+    is_trusted(user, rustix::process::geteuid().as_raw(), owner)
+}
+
+pub(super) fn is_trusted(user: u32, own: u32, owner: Option<u32>) -> bool {
+    user == 0 || user == own || owner == Some(user)
 }
 
 async fn exchange(stream: UnixStream, body: Vec<u8>) -> Result<Reply, SocketError> {

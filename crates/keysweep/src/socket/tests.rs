@@ -200,3 +200,19 @@ async fn an_answer_of_another_version_is_an_error_that_says_so() {
     assert!(matches!(error, SocketError::Decode { .. }), "{error}");
     old.await.unwrap();
 }
+
+#[test]
+fn only_the_owner_of_data_dir_and_root_are_asked() {
+    use super::client::is_trusted;
+    for (peer, own, owner, trusted) in [
+        (1000, 1000, Some(1000), true),
+        (0, 1000, Some(1000), true),
+        (998, 0, Some(998), true),
+        (1001, 0, Some(998), false),
+        (1001, 998, Some(998), false),
+        (1001, 998, None, false),
+        (998, 998, None, true),
+    ] {
+        assert_eq!(is_trusted(peer, own, owner), trusted, "{peer} {own} {owner:?}");
+    }
+}

@@ -194,7 +194,7 @@ async fn make_ready(
         }
     };
     drop(door);
-    let prepared = match aws.prepare(&warrant, &fresh.path, access(&config, &account)).await {
+    let prepared = match aws.prepare(&warrant, &fresh.path).await {
         Ok(prepared) => prepared,
         Err(fault) => {
             return Err(failed_before(engine, &record, &warrant, &fault).await);
@@ -243,7 +243,12 @@ async fn carry_out(engine: &Engine, ready: Ready) -> Acted {
         Origin::Operator { actor, .. } => actor.clone(),
     };
     let intent = KeyEvent::Intent { action, origin: warrant.origin().clone(), why: warrant.why().to_owned() };
-    let receipts = match engine.append(&actor, vec![mk_entry(&record, intent)]).await {
+    let intent = vec![mk_entry(&record, intent)];
+    let written = match action {
+        Action::Reactivate => engine.append_urgent(&actor, intent).await,
+        Action::Deactivate | Action::Delete => engine.append(&actor, intent).await,
+    };
+    let receipts = match written {
         Ok(receipts) => receipts,
         // Without an intent on disk there is no call.
         Err(error) => {

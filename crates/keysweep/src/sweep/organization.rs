@@ -192,7 +192,9 @@ pub(super) async fn look_up(
         ManagementAccount::Direct if settings.accounts.is_empty() => aws.management_account().await.ok(),
         ManagementAccount::Direct => aws.caller().await.ok().map(|caller| caller.account),
     };
-    let mut account = mk_account(id, String::new(), String::new(), management == Some(id));
+    // For a change, an account that may be the management account is taken for it: there "direct" only reads.
+    let unknown = for_rules && management.is_none() && config.policy.management_read_only;
+    let mut account = mk_account(id, String::new(), String::new(), unknown || management == Some(id));
     if for_rules {
         read_for_rules(aws, config, clock, cache, &mut account).await;
     }

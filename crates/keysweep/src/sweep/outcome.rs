@@ -109,7 +109,7 @@ impl Change<'_> {
     }
 
     async fn write(&self, event: KeyEvent) -> Result<(), String> {
-        let written = self.engine.append(&Actor::Keysweep, vec![mk_entry(self.record, event)]).await;
+        let written = self.engine.append_urgent(&Actor::Keysweep, vec![mk_entry(self.record, event)]).await;
         written.map(drop).map_err(|error| in_words(&error))
     }
 

@@ -87,7 +87,7 @@ async fn one(
     match attempt.settled(engine, &config, shown) {
         Settled::Event(event) => {
             tracing::info!(account = %account_id, %key, %action, event = event.name(), "open intent settled");
-            engine.append(&Actor::Keysweep, vec![mk_entry(record, event)]).await.map(drop)
+            engine.append_urgent(&Actor::Keysweep, vec![mk_entry(record, event)]).await.map(drop)
         }
         Settled::Open(why) => {
             tracing::warn!(account = %account_id, %key, %action, why, "open intent cannot be settled yet");

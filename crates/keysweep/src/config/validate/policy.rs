@@ -11,6 +11,7 @@ use keysweep_core::policy::{
 };
 
 use super::Review;
+use crate::config::ManagementAccount;
 use crate::config::model::{
     Day, ExemptSection, LimitsSection, MatchSection, Model, OverrideSection, PolicySection,
 };
@@ -39,8 +40,14 @@ pub(super) fn build(model: &Model, now: Timestamp, review: &mut Review) -> Polic
         exemptions,
         limits: limits(&model.limits, review),
         notices_required: model.notices.required,
+        management_read_only: model.organization.management_account == ManagementAccount::Direct,
         time_zone,
     };
+    if policy.management_read_only && policy.changes_anything() {
+        let problem = "only reads the management account: no key there is changed, whatever policy.mode says. Set \
+                       \"assume\", and make both roles there, to have them changed";
+        review.questionable(&KeyPath::of("organization.management_account"), problem.to_owned());
+    }
     warn(&policy, model, now, review);
     policy
 }
