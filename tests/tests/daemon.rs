@@ -88,7 +88,7 @@ async fn a_daemon_is_asked_over_its_socket_reloads_and_drains() {
     assert!(line.contains("notices.required") || line.contains("keysweep.toml"), "{line}");
     fs::write(&file, good).unwrap();
     daemon.signal(Signal::HUP);
-    daemon.says("limits").await;
+    daemon.says("configuration unchanged").await;
 
     daemon.signal(Signal::TERM);
     assert_eq!(daemon.ends().await.0.code(), Some(0));

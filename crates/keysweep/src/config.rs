@@ -26,10 +26,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use http::uri::Authority;
 use keysweep_aws::RoleName;
 use keysweep_core::ids::{AccountId, OuId};
 use keysweep_core::policy::Policy;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
 pub use self::load::{load, load_to_serve};
 pub use self::locate::data_dir;
@@ -69,6 +70,44 @@ pub struct Config {
     pub warnings: Vec<Mistake>,
     /// Every value with where it comes from, for `keysweep config show`.
     pub effective: Effective,
+}
+
+impl Config {
+    /// Whether another configuration does the same: every value is equal, what is read from files included. Where
+    /// values come from, and warnings, do not count.
+    #[must_use]
+    pub fn does_the_same(&self, other: &Self) -> bool {
+        let Self {
+            data_dir,
+            aws,
+            organization,
+            role,
+            scan,
+            policy,
+            backup,
+            http,
+            log,
+            dev,
+            warnings: _,
+            effective: _,
+        } = self;
+        let Role { scan: scanner, enforce, external_id, session_name, duration } = role;
+        let secret = |id: &Option<SecretString>| id.as_ref().map(|id| id.expose_secret().to_owned());
+        *data_dir == other.data_dir
+            && *aws == other.aws
+            && *organization == other.organization
+            && scanner.to_string() == other.role.scan.to_string()
+            && enforce.to_string() == other.role.enforce.to_string()
+            && secret(external_id) == secret(&other.role.external_id)
+            && *session_name == other.role.session_name
+            && *duration == other.role.duration
+            && *scan == other.scan
+            && *policy == other.policy
+            && *backup == other.backup
+            && *http == other.http
+            && *log == other.log
+            && *dev == other.dev
+    }
 }
 
 /// How AWS is called.
@@ -148,6 +187,8 @@ pub struct Http {
     pub listen: SocketAddr,
     /// The certificate; without one HTTP is plain.
     pub tls: Option<TlsFiles>,
+    /// Under which name and port a reverse proxy serves the page over https.
+    pub public: Option<Authority>,
     /// Who may ask for what is not open to everybody.
     pub tokens: Vec<Token>,
 }

@@ -434,4 +434,21 @@ mod tests {
         assert!(is_healthy_after(&worker, bound - Health::BEAT, watch(), stuck()).await);
         assert!(!is_healthy_after(&worker, bound + Health::BEAT * 3, watch(), stuck()).await);
     }
+
+    #[tokio::test]
+    async fn reloads_in_a_row_let_a_sweep_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let engine = mk_worker(folder.path()).await.engine;
+        let began_under = engine.config();
+        for _ in 0..3 {
+            assert!(futures_util::poll!(std::pin::pin!(engine.sweep_had_its_turn())).is_ready());
+            engine.replace_config(Arc::new(Config::clone(&engine.config()))).await;
+        }
+        let mut turn = std::pin::pin!(engine.sweep_had_its_turn());
+        assert!(futures_util::poll!(&mut turn).is_pending());
+        engine.sweep_ended(&began_under, false);
+        assert!(futures_util::poll!(&mut turn).is_pending(), "that one was overtaken too");
+        engine.sweep_ended(&engine.config(), false);
+        assert!(futures_util::poll!(&mut turn).is_ready());
+    }
 }

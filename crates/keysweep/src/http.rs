@@ -8,6 +8,7 @@ mod auth;
 mod handshake;
 mod health;
 mod page;
+mod places;
 mod router;
 
 use std::io;
@@ -32,11 +33,13 @@ use tokio_util::sync::CancellationToken;
 
 use self::auth::{Listener, Peer};
 pub use self::health::{Health, LastSweep};
+use self::places::{Place, Places};
 use crate::engine::Engine;
 use crate::reload::Reloads;
 use crate::tls::Live;
 
-/// Prometheus keeps one connection, a browser opens six; further clients wait in the kernel's queue.
+/// Prometheus keeps one connection, a browser opens six. Beyond this a connection that waits for a request is closed
+/// for each new one, so that health is always answered.
 const CONNECTIONS: usize = 64;
 
 /// A request is one line and a handful of headers, which arrive at once. Idle connections end by it too; Prometheus
@@ -80,15 +83,17 @@ pub async fn serve(listener: TcpListener, serving: Serving, stop: CancellationTo
     let promises = Listener { loopback: address.ip().is_loopback(), tls: tls.is_some() };
     let router = router::router(engine, health, reloads, promises);
     let mut connections = JoinSet::new();
+    let places = Places::new(CONNECTIONS);
     loop {
         tokio::select! {
             biased;
             () = stop.cancelled() => break,
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
-            accepted = listener.accept(), if connections.len() < CONNECTIONS => match accepted {
+            accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => {
                     let server = tls.as_ref().map(|live| live.server());
-                    connections.spawn(connection(stream, peer, server, router.clone(), stop.clone()));
+                    let place = places.take(peer.ip());
+                    connections.spawn(connection(stream, peer, server, router.clone(), place, stop.clone()));
                 }
                 Err(error) => {
                     tracing::warn!(%address, %error, "an http connection could not be accepted");
@@ -108,12 +113,31 @@ async fn connection(
     peer: SocketAddr,
     server: Option<Arc<ServerConfig>>,
     router: Router,
+    place: Place,
     stop: CancellationToken,
 ) {
-    let Some(server) = server else { return answer(stream, peer, router, stop).await };
+    let lost = place.lost();
+    let served = async {
+        let Some(server) = server else { return answer(stream, peer, router, &place, stop).await };
+        shake_and_answer(stream, peer, server, router, &place, stop).await;
+    };
+    // What is cut off here waited for a request, or for a client that reads slowly.
+    if lost.run_until_cancelled(served).await.is_none() {
+        tracing::debug!(%peer, "a quiet http connection was closed for another");
+    }
+}
+
+async fn shake_and_answer(
+    stream: TcpStream,
+    peer: SocketAddr,
+    server: Arc<ServerConfig>,
+    router: Router,
+    place: &Place,
+    stop: CancellationToken,
+) {
     let shaking = timeout(HANDSHAKE_WITHIN, handshake::shake(stream, server));
     match stop.run_until_cancelled(shaking).await {
-        Some(Ok(Ok(stream))) => answer(stream, peer, router, stop).await,
+        Some(Ok(Ok(stream))) => answer(stream, peer, router, place, stop).await,
         Some(Ok(Err(error))) => tracing::debug!(%peer, %error, "a tls handshake failed"),
         Some(Err(_)) => tracing::debug!(%peer, "a tls handshake took too long"),
         None => {}
@@ -125,12 +149,23 @@ async fn answer(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     peer: SocketAddr,
     router: Router,
+    place: &Place,
     stop: CancellationToken,
 ) {
     let routed = TowerToHyperService::new(router);
-    let service = service_fn(move |mut request: Request<Incoming>| {
+    let service = service_fn(|mut request: Request<Incoming>| {
         request.extensions_mut().insert(Peer(peer));
-        routed.call(request)
+        // Health takes no time, and is answered whatever else is asked.
+        let work = (!router::is_health(request.uri().path())).then(|| place.work());
+        let answer = routed.call(request);
+        async move {
+            let _work = match work {
+                Some(None) => return Ok(router::busy()),
+                Some(Some(work)) => Some(work),
+                None => None,
+            };
+            answer.await
+        }
     });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())

@@ -96,3 +96,40 @@ async fn a_daemon_without_its_certificate_does_not_start() {
     let error = keysweep::config::load_to_serve(&stage.sources(), jiff::Timestamp::UNIX_EPOCH).unwrap_err();
     assert!(error.to_string().contains("http.tls.key_file:"), "{error}");
 }
+
+/// Opens many connections that never say a word, and more of them than fit.
+async fn quiet(address: std::net::SocketAddr) -> Vec<TcpStream> {
+    let mut quiet = Vec::new();
+    for _ in 0..70 {
+        quiet.push(TcpStream::connect(address).await.unwrap());
+    }
+    quiet
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn quiet_connections_do_not_starve_health() {
+    let running = Stage::new().daemon("127.0.0.1", "").await;
+    let mut quiet = quiet(running.address).await;
+    for path in ["/-/healthy", "/metrics"] {
+        running.ask(&request("GET", path, &[])).await.is(200, "");
+    }
+    // The oldest was closed, and no time limit: the newest still is answered.
+    assert_eq!(quiet[0].read(&mut [0]).await.unwrap_or(0), 0);
+    exchange(quiet.pop().unwrap(), healthy().as_bytes()).await.is(200, "keysweep works");
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn slow_handshakes_do_not_starve_health() {
+    let (stage, made) = (Stage::new(), mk_certificate());
+    stage.put(&made.cert, &made.key);
+    let running = stage.daemon("127.0.0.1", &stage.tls()).await;
+    let mut quiet = quiet(running.address).await;
+    made.ask(running.address, &healthy()).await.is(200, "keysweep works");
+    let newest = quiet.pop().unwrap();
+    let name = rustls::pki_types::ServerName::try_from("localhost").unwrap();
+    let client = std::sync::Arc::new(made.client(rustls::ALL_VERSIONS));
+    let stream = tokio_rustls::TlsConnector::from(client).connect(name, newest).await.unwrap();
+    exchange(stream, healthy().as_bytes()).await.is(200, "keysweep works");
+    running.stop().await;
+}

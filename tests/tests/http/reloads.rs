@@ -38,6 +38,35 @@ async fn a_configuration_with_mistakes_is_refused_with_every_one_and_the_old_one
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_equal_configuration_is_a_no_op() {
+    let stage = Stage::new();
+    let running = stage.daemon("127.0.0.1", &mk_boss()).await;
+    let before = running.daemon.engine().config();
+    let same = || std::sync::Arc::ptr_eq(&before, &running.daemon.engine().config());
+    running.ask(&reload()).await.is(200, "unchanged and is in force");
+    // The same values written otherwise.
+    stage.configure("127.0.0.1", &format!("{}[policy]\nnotice = \"168h\"\n", mk_boss()));
+    running.ask(&reload()).await.is(200, "unchanged and is in force");
+    assert!(same() && running.accepted());
+    stage.configure("127.0.0.1", &format!("{}[policy]\nnotice = \"8d\"\n", mk_boss()));
+    running.ask(&reload()).await.is(200, "was loaded and is in force");
+    assert!(!same());
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_external_id_in_the_same_file_is_a_change() {
+    let stage = Stage::new();
+    fs::write(stage.at("external-id"), "one").unwrap();
+    let rest = format!("{}[role]\nexternal_id_file = {:?}\n", mk_boss(), stage.at("external-id"));
+    let running = stage.daemon("127.0.0.1", &rest).await;
+    running.ask(&reload()).await.is(200, "unchanged");
+    fs::write(stage.at("external-id"), "two").unwrap();
+    running.ask(&reload()).await.is(200, "was loaded");
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_is_not_there_is_the_fault_of_the_machine() {
     let stage = Stage::new();
     let running = stage.daemon("127.0.0.1", &mk_boss()).await;

@@ -42,12 +42,10 @@ async fn on_loopback_without_tokens_everything_can_be_read_and_a_reload_says_why
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn on_loopback_with_tokens_reading_is_open_and_a_reload_wants_an_operator() {
+async fn on_loopback_a_reload_wants_the_token_of_an_operator() {
     let stage = Stage::new();
     let running = stage.daemon("127.0.0.1", &mk_tokens()).await;
     is_open(&running).await;
-    running.ask(&get("/")).await.is(200, "<html");
-    running.ask(&with_token("GET", "/", "wrong")).await.is(200, "<html");
 
     let bare = "Bearer realm=\"keysweep\"".to_owned();
     let error = |code: &str| Some(format!("{bare}, error=\"{code}\""));
@@ -203,5 +201,52 @@ async fn a_token_beyond_reason_is_not_looked_at() {
     let answer = running.ask(&with_token("POST", "/-/reload", &"a".repeat(100_000))).await;
     assert!(answer.0.is_empty() || answer.status() == 431, "{answer:?}");
     running.ask(&get("/-/healthy")).await.is(200, "keysweep works");
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_loopback_page_is_not_open_behind_a_proxy() {
+    let stage = Stage::new();
+    let running = stage.daemon("127.0.0.1", "").await;
+    running.ask(&request("GET", "/", &[])).await.is(200, "<html");
+    for header in ["X-Forwarded-For", "Forwarded", "X-Real-IP", "Via"] {
+        let proxied = request("GET", "/", &[(header, "203.0.113.7")]);
+        running.ask(&proxied).await.is(403, "set http.public_url");
+        running.ask(&request("GET", "/metrics", &[(header, "203.0.113.7")])).await.is(200, "keysweep_");
+    }
+    running.stop().await;
+
+    let stage = Stage::new();
+    let running = stage
+        .daemon(
+            "127.0.0.1",
+            &format!(
+                "http.public_url = \"https://keysweep.example.com\"\n{}",
+                mk_token("boss", Role::Operator, "keysweep_token_boss")
+            ),
+        )
+        .await;
+    let named = |text: String| text.replace("host: localhost", "host: keysweep.example.com");
+    running.ask(&request("GET", "/", &[])).await.is(200, "<html");
+    running.ask(&named(request("GET", "/", &[]))).await.is(401, "token");
+    running.ask(&request("GET", "/", &[("x-forwarded-for", "203.0.113.7")])).await.is(401, "token");
+    running.ask(&named(with_token("GET", "/", "keysweep_token_boss"))).await.is(200, "<html");
+    running.ask(&named(request("GET", "/", &[])).replace(".com", ".org")).await.is(403, "http.public_url");
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_viewer_token_closes_the_page_on_loopback() {
+    let stage = Stage::new();
+    let running = stage.daemon("127.0.0.1", &mk_token("looker", Role::Viewer, "keysweep_token_looker")).await;
+    running.ask(&request("GET", "/", &[])).await.is(401, "token");
+    running.ask(&with_token("GET", "/", "keysweep_token_looker")).await.is(200, "<html");
+    running.ask(&request("GET", "/metrics", &[])).await.is(200, "keysweep_");
+    running.stop().await;
+    // One of an operator is there for reloads.
+    let stage = Stage::new();
+    let running = stage.daemon("127.0.0.1", &mk_token("boss", Role::Operator, BOSS)).await;
+    running.ask(&get("/")).await.is(200, "<html");
+    running.ask(&with_token("GET", "/", "wrong")).await.is(200, "<html");
     running.stop().await;
 }

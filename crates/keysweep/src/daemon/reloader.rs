@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::time::{MissedTickBehavior, interval_at};
+use tokio::time::{MissedTickBehavior, interval_at, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::introduce;
@@ -21,6 +21,9 @@ use crate::tls::{Fingerprint, Identity, IdentityError, Live, Pair};
 /// How often the files of the certificate are looked at: who renews them does so days before the old one expires, and
 /// reading two small files costs nothing.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
+
+/// How long a reload waits at most for the sweep under way, where others before it have overtaken several.
+const SWEEP_WITHIN: Duration = Duration::from_secs(900);
 
 /// What reloads.
 pub(super) struct Reloader {
@@ -97,6 +100,21 @@ impl Reloader {
                 if let (Some(live), Some(identity)) = (&self.tls, identity) {
                     self.seen = Some(Seen::Content(identity.fingerprint()));
                     live.replace(identity);
+                }
+                if self.engine.config().does_the_same(&config) {
+                    self.engine.metrics().config_loaded(now, true);
+                    tracing::info!(by, "configuration unchanged");
+                    let told = introduce(&self.engine, self.http, self.tls.as_deref());
+                    let answer = format!("The configuration is unchanged and is in force.\n{told}");
+                    request.answer(Ok(answer));
+                    return;
+                }
+                let turn = timeout(SWEEP_WITHIN, self.engine.sweep_had_its_turn());
+                let stop = self.engine.stopping();
+                // Once keysweep stops there is nothing to wait for.
+                if stop.run_until_cancelled(turn).await.is_none() {
+                    request.answer(Err(ReloadError::Stopping));
+                    return;
                 }
                 self.engine.replace_config(Arc::new(config)).await;
                 self.engine.metrics().config_loaded(now, true);

@@ -15,13 +15,14 @@ use std::time::Duration;
 use axum::extract::FromRequestParts;
 use axum::http::header::{HOST, ORIGIN};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, Uri};
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use leaky_bucket::RateLimiter;
 
 use self::refusal::Refusal;
 use super::router::App;
 use crate::config::Http;
-use crate::token::{self, Role};
+use crate::token::{self, Role, Token};
 
 /// Browsers say by it where a request comes from (Fetch Metadata Request Headers, section 2.3).
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -91,9 +92,12 @@ pub(super) struct Failures {
 
 impl Listener {
     /// What whoever asks for something of this role has to show.
-    fn wants(self, role: Role, any_token: bool) -> Wanted {
+    fn wants(self, role: Role, tokens: &[Token]) -> Wanted {
+        let any_token = !tokens.is_empty();
+        // A viewer's token would open nothing if it were not asked for.
+        let for_viewers = tokens.iter().any(|token| token.role == Role::Viewer);
         match (self, role) {
-            (Self { loopback: true, .. }, Role::Viewer) => Wanted::Nothing,
+            (Self { loopback: true, .. }, Role::Viewer) if !for_viewers => Wanted::Nothing,
             (Self { loopback: false, tls: false }, Role::Viewer | Role::Operator) => {
                 Wanted::Never(Closed::PlainHttp)
             }
@@ -136,7 +140,7 @@ impl FromRequestParts<Arc<App>> for Operator {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Refusal> {
-        if from_elsewhere(&parts.headers, app.listener()) {
+        if from_elsewhere(&parts.headers, app.listener(), app.config().http.public.as_ref()) {
             return Err(Refusal::CrossSite);
         }
         // Where reading is open nobody is asked who he is; deciding never is.
@@ -144,10 +148,50 @@ impl FromRequestParts<Arc<App>> for Operator {
     }
 }
 
+/// Headers by which proxies say for whom they ask.
+const FORWARDING: [&str; 13] = [
+    "forwarded",
+    "via",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-forwarded-port",
+    "x-forwarded-server",
+    "x-forwarded",
+    "x-original-host",
+    "x-real-ip",
+    "x-client-ip",
+    "true-client-ip",
+    "cf-connecting-ip",
+];
+
+/// Whether a request came through a proxy: its headers say so, or it names the public URL, which only a proxy serves.
+pub(super) fn is_proxied(headers: &HeaderMap, public: Option<&Authority>) -> bool {
+    let named = headers.get_all(HOST).iter().any(|host| names(host, public));
+    named || FORWARDING.iter().any(|name| headers.contains_key(*name))
+}
+
+/// Whether a `Host` header is that of the public URL.
+pub(super) fn names(host: &HeaderValue, public: Option<&Authority>) -> bool {
+    let host = host.to_str().ok().and_then(|text| text.parse::<Authority>().ok());
+    let port = |of: &Authority| of.port_u16().unwrap_or(443);
+    host.zip(public).is_some_and(|(host, public)| {
+        host.host().eq_ignore_ascii_case(public.host()) && port(&host) == port(public)
+    })
+}
+
 /// Who asks, if that had to be known, or why he is not answered.
 fn admitted(parts: &Parts, app: &App, role: Role) -> Result<Option<Actor>, Refusal> {
     let config = app.config();
-    match app.listener().wants(role, !config.http.tokens.is_empty()) {
+    let (mut listener, public) = (app.listener(), config.http.public.as_ref());
+    if listener.loopback && is_proxied(&parts.headers, public) {
+        if public.is_none() && !listener.tls {
+            return Err(Refusal::Proxied);
+        }
+        // Whoever asks is not on this machine, and the proxy speaks https with him.
+        listener = Listener { loopback: false, tls: true };
+    }
+    match listener.wants(role, &config.http.tokens) {
         Wanted::Nothing => return Ok(None),
         Wanted::Never(Closed::PlainHttp) => return Err(Refusal::PlainHttp { role }),
         Wanted::Never(Closed::NoTokens) => return Err(Refusal::NoTokens { role }),
@@ -182,7 +226,7 @@ fn known(headers: &HeaderMap, http: &Http, role: Role) -> Result<Actor, Refusal>
 
 /// Whether a browser says that a page of somebody else's had it ask. A page cannot make it send a token either, so
 /// this is a second line.
-fn from_elsewhere(headers: &HeaderMap, listener: Listener) -> bool {
+fn from_elsewhere(headers: &HeaderMap, listener: Listener, public: Option<&Authority>) -> bool {
     let site = headers.get_all(SEC_FETCH_SITE).iter();
     if site.into_iter().any(|site| site != "same-origin" && site != "none") {
         return true;
@@ -192,6 +236,10 @@ fn from_elsewhere(headers: &HeaderMap, listener: Listener) -> bool {
     let ours = |origin: &str| {
         let origin = origin.parse::<Uri>().ok();
         origin.is_some_and(|origin| {
+            let by_proxy = origin.authority().and_then(|name| HeaderValue::from_str(name.as_str()).ok());
+            if origin.scheme_str() == Some("https") && by_proxy.is_some_and(|name| names(&name, public)) {
+                return true;
+            }
             let authority = origin.authority().map(axum::http::uri::Authority::as_str);
             origin.scheme_str() == Some(scheme)
                 && authority.zip(host).is_some_and(|(theirs, ours)| theirs.eq_ignore_ascii_case(ours))

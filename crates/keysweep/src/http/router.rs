@@ -18,7 +18,7 @@ use tokio::sync::Semaphore;
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::timeout::TimeoutLayer;
 
-use super::auth::{Failures, Listener, Operator, Viewer};
+use super::auth::{Failures, Listener, Operator, Viewer, names};
 use super::health::{Health, LastSweep};
 use super::page;
 use crate::config::Config;
@@ -32,6 +32,12 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
 /// Nothing here reads a body.
 const BODY_BYTES: usize = 4 * 1024;
+
+/// Whether the process works.
+const HEALTHY: &str = "/-/healthy";
+
+/// Whether what it shows can be relied on.
+const READY: &str = "/-/ready";
 
 /// Where the configuration is loaded again.
 const RELOAD: &str = "/-/reload";
@@ -71,8 +77,8 @@ pub(super) fn router(engine: Arc<Engine>, health: Health, reloads: Reloads, list
         .route_layer(from_fn_with_state(Arc::clone(&app), only_by_local_names));
     Router::new()
         .merge(shown)
-        .route("/-/healthy", get(healthy))
-        .route("/-/ready", get(ready))
+        .route(HEALTHY, get(healthy))
+        .route(READY, get(ready))
         .fallback(not_found)
         .method_not_allowed_fallback(not_allowed)
         .layer(RequestBodyLimitLayer::new(BODY_BYTES))
@@ -80,6 +86,17 @@ pub(super) fn router(engine: Arc<Engine>, health: Health, reloads: Reloads, list
         .layer(from_fn(in_words))
         .layer(map_response_with_state(Arc::clone(&app), with_headers))
         .with_state(app)
+}
+
+/// Whether a path is one that orchestrators ask.
+pub(super) fn is_health(path: &str) -> bool {
+    path == HEALTHY || path == READY
+}
+
+/// What is answered where too much is asked at the same time.
+pub(super) fn busy() -> Response {
+    let text = "Too many requests are being answered; try again in a few seconds.\n";
+    (told(StatusCode::SERVICE_UNAVAILABLE, text)).into_response()
 }
 
 async fn healthy(State(app): State<Arc<App>>) -> Told {
@@ -202,21 +219,26 @@ impl App {
 }
 
 /// Against DNS rebinding: a name of somebody else's that resolves to 127.0.0.1 would make the page part of his site.
-/// Whoever is not on this machine reaches no loopback listener, so its names are all that are needed. With TLS the
-/// certificate says which names are ours.
+/// Whoever is not on this machine reaches a loopback listener only through a proxy, whose name is `http.public_url`.
+/// With TLS the certificate says which names are ours.
 async fn only_by_local_names(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let Listener { loopback, tls } = app.listener;
-    if loopback && !tls && !asks_locally(request.headers(), request.uri()) {
-        let text = "Ask for this by the name localhost, or by the address 127.0.0.1 or [::1].\n";
+    let config = app.config();
+    if loopback && !tls && !asks_by_our_names(request.headers(), request.uri(), config.http.public.as_ref()) {
+        let text = "Ask for this by the name localhost, by the address 127.0.0.1 or [::1], or by the name in \
+                    http.public_url.\n";
         return told(StatusCode::FORBIDDEN, text).into_response();
     }
     next.run(request).await
 }
 
-/// Whether the request names this machine: in `Host`, and in the target where that is absolute.
-fn asks_locally(headers: &HeaderMap, uri: &Uri) -> bool {
+/// Whether the request names this machine or the public URL: in `Host`, and in the target where that is absolute.
+fn asks_by_our_names(headers: &HeaderMap, uri: &Uri, public: Option<&Authority>) -> bool {
     let mut hosts = headers.get_all(HOST).iter();
     let (Some(host), None) = (hosts.next(), hosts.next()) else { return false };
+    if names(host, public) && uri.authority().is_none() {
+        return true;
+    }
     let host = host.to_str().ok().and_then(|text| text.parse::<Authority>().ok());
     host.is_some_and(|host| is_local(&host)) && uri.authority().is_none_or(is_local)
 }

@@ -14,15 +14,25 @@ pub struct HttpSection {
     pub listen: String,
     /// Certificate for TLS 1.2 and 1.3. keysweep loads renewed files within a minute.
     pub tls: TlsSection,
+    /// The https URL at which a reverse proxy serves the status page, such as "https://keysweep.example.com". On a
+    /// loopback address, keysweep accepts this name besides local names, and requires a token for requests that came
+    /// through a proxy. Empty: it refuses them.
+    pub public_url: String,
     /// Tokens for protected requests: the status page on a non-loopback address, and reloads of the configuration.
-    /// `keysweep token new` creates a token. Over plain HTTP, keysweep accepts tokens on a loopback address only.
+    /// `keysweep token new` creates a token. Over plain HTTP, keysweep accepts tokens on a loopback address only. Once
+    /// there is a viewer's token, the page requires a token on a loopback address, too.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub token: Vec<TokenSection>,
 }
 
 impl Default for HttpSection {
     fn default() -> Self {
-        Self { listen: "127.0.0.1:9853".to_owned(), tls: TlsSection::default(), token: Vec::new() }
+        Self {
+            listen: "127.0.0.1:9853".to_owned(),
+            tls: TlsSection::default(),
+            public_url: String::new(),
+            token: Vec::new(),
+        }
     }
 }
 

@@ -247,6 +247,7 @@ unused_after = "180d"
 
     [http]
     listen = "127.0.0.1:9853"  # default
+    public_url = ""  # default
 
     [http.tls]
     cert_file = ""  # default

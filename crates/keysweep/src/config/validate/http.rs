@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use http::Uri;
+use http::uri::Authority;
 use jiff::Timestamp;
 
 use super::Review;
@@ -21,10 +23,11 @@ pub(super) fn build(model: &Model, review: &mut Review) -> Http {
     let listen = review.parse(&at.key("listen"), &section.listen, expected);
     let tokens = tokens(&section.token, &at.key("token"), review);
     let tls = files(&section.tls, &at.key("tls"), review);
+    let public = public(&section.public_url, &at.key("public_url"), review);
     if let Some(listen) = listen {
         warn(section, listen, review);
     }
-    Http { listen: listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0))), tls, tokens }
+    Http { listen: listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0))), tls, public, tokens }
 }
 
 /// Reads certificate and key. What is wrong with them is a mistake among the others.
@@ -51,6 +54,22 @@ pub(in crate::config) fn identity(http: &Http, now: Timestamp, review: &mut Revi
             None
         }
     }
+}
+
+/// Name and port of the URL. A token must not cross the network in the clear, so that it has to be https.
+fn public(text: &str, at: &KeyPath, review: &mut Review) -> Option<Authority> {
+    if text.is_empty() {
+        return None;
+    }
+    let uri = text.parse::<Uri>().ok();
+    let public =
+        uri.filter(|uri| uri.scheme_str() == Some("https") && uri.path() == "/" && uri.query().is_none());
+    let authority =
+        public.and_then(|uri| uri.authority().cloned()).filter(|name| !name.as_str().contains('@'));
+    if authority.is_none() {
+        review.unexpected(at, text, "https:// and a name, with a port if it is not 443, and no path");
+    }
+    authority
 }
 
 fn files(section: &TlsSection, at: &KeyPath, review: &mut Review) -> Option<TlsFiles> {

@@ -14,6 +14,8 @@ use crate::token::Role;
 pub(in crate::http) enum Refusal {
     /// A token or an answer would be known to whoever listens.
     PlainHttp { role: Role },
+    /// It came through a proxy that is not configured.
+    Proxied,
     /// Nobody has a token.
     NoTokens { role: Role },
     /// A page of somebody else's asks.
@@ -37,6 +39,7 @@ impl Refusal {
     pub(super) fn why(&self) -> String {
         match self {
             Self::PlainHttp { .. } => "plain http".into(),
+            Self::Proxied => "came through a proxy, and http.public_url is not set".into(),
             Self::NoTokens { .. } => "no tokens are configured".into(),
             Self::CrossSite => "asked for by a page of another site".into(),
             Self::Missing => "no token".into(),
@@ -50,9 +53,11 @@ impl Refusal {
 
     fn status(&self) -> StatusCode {
         match self {
-            Self::PlainHttp { .. } | Self::NoTokens { .. } | Self::CrossSite | Self::Weak { .. } => {
-                StatusCode::FORBIDDEN
-            }
+            Self::PlainHttp { .. }
+            | Self::Proxied
+            | Self::NoTokens { .. }
+            | Self::CrossSite
+            | Self::Weak { .. } => StatusCode::FORBIDDEN,
             Self::Missing | Self::OtherScheme | Self::Unknown => StatusCode::UNAUTHORIZED,
             Self::Malformed(_) => StatusCode::BAD_REQUEST,
             Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
@@ -62,7 +67,11 @@ impl Refusal {
     /// What it takes, where a token would help. Who sent none is told no error code.
     fn challenge(&self) -> Option<&'static str> {
         match self {
-            Self::PlainHttp { .. } | Self::NoTokens { .. } | Self::CrossSite | Self::TooMany { .. } => None,
+            Self::PlainHttp { .. }
+            | Self::Proxied
+            | Self::NoTokens { .. }
+            | Self::CrossSite
+            | Self::TooMany { .. } => None,
             Self::Missing | Self::OtherScheme => Some("Bearer realm=\"keysweep\""),
             Self::Malformed(_) => Some("Bearer realm=\"keysweep\", error=\"invalid_request\""),
             Self::Unknown => Some("Bearer realm=\"keysweep\", error=\"invalid_token\""),
@@ -88,8 +97,13 @@ impl Refusal {
                  (systemctl reload keysweep).\n"
                     .into()
             }
+            Self::Proxied => {
+                "This request came through a proxy, and the page is open to this machine only. To serve it through a \
+                 proxy, set http.public_url to the https URL of the proxy, and make a token with `keysweep token new`.\n"
+                    .into()
+            }
             Self::NoTokens { role: Role::Viewer } => {
-                "No token is configured, and on other than a loopback address the page wants one. `keysweep token new` \
+                "No token is configured, and the page needs one for requests from other machines. `keysweep token new` \
                  makes one.\n"
                     .into()
             }

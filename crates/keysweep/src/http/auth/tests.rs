@@ -16,6 +16,7 @@ fn what_it_takes_follows_from_listener_role_and_whether_there_are_tokens() {
     use Closed::{NoTokens, PlainHttp};
     use Role::{Operator, Viewer};
     use Wanted::{Never, Nothing, Token};
+    let mk = |role: Role| crate::token::Token { name: "x".into(), role, digest: Digest::of("x") };
     for (listener, role, any_token, expected) in [
         (LOOPBACK, Viewer, false, Nothing),
         (LOOPBACK, Viewer, true, Nothing),
@@ -34,7 +35,30 @@ fn what_it_takes_follows_from_listener_role_and_whether_there_are_tokens() {
         (OPEN_TLS, Operator, false, Never(NoTokens)),
         (OPEN_TLS, Operator, true, Token),
     ] {
-        assert_eq!(listener.wants(role, any_token), expected, "{listener:?} {role} {any_token}");
+        let tokens = if any_token { vec![mk(Operator)] } else { Vec::new() };
+        assert_eq!(listener.wants(role, &tokens), expected, "{listener:?} {role} {any_token}");
+    }
+}
+
+#[test]
+fn a_viewer_token_closes_the_page_on_loopback() {
+    let tokens = mk_http().tokens;
+    assert_eq!(LOOPBACK.wants(Role::Viewer, &tokens), Wanted::Token);
+    assert_eq!(LOOPBACK_TLS.wants(Role::Viewer, &tokens), Wanted::Token);
+}
+
+#[test]
+fn a_proxied_request_is_known_by_headers_or_host() {
+    let public: Authority = "keysweep.example.com".parse().unwrap();
+    let local = ("host", "127.0.0.1:9853");
+    assert!(!is_proxied(&mk_headers(&[local]), Some(&public)));
+    assert!(!is_proxied(&mk_headers(&[("host", "keysweep.example.com")]), None));
+    for host in ["keysweep.example.com", "KEYSWEEP.example.com:443"] {
+        assert!(is_proxied(&mk_headers(&[("host", host)]), Some(&public)), "{host}");
+    }
+    assert!(!is_proxied(&mk_headers(&[("host", "keysweep.example.com:8443")]), Some(&public)));
+    for name in FORWARDING {
+        assert!(is_proxied(&mk_headers(&[local, (name, "x")]), None), "{name}");
     }
 }
 
@@ -43,6 +67,7 @@ fn mk_http() -> Http {
     Http {
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         tls: None,
+        public: None,
         tokens: vec![token("looker", Role::Viewer), token("boss", Role::Operator)],
     }
 }
@@ -81,7 +106,7 @@ fn what_a_page_of_another_site_has_a_browser_ask_is_known() {
         &[host, ("sec-fetch-site", "same-origin"), ("origin", "https://keysweep.example:9853")],
         &[host, ("origin", "https://KEYSWEEP.example:9853")],
     ] {
-        assert!(!from_elsewhere(&mk_headers(own), OPEN_TLS), "{own:?}");
+        assert!(!from_elsewhere(&mk_headers(own), OPEN_TLS, None), "{own:?}");
     }
     for others in [
         &[host, ("sec-fetch-site", "cross-site")][..],
@@ -96,9 +121,13 @@ fn what_a_page_of_another_site_has_a_browser_ask_is_known() {
         &[host, ("origin", "https://keysweep.example:9853"), ("origin", "https://evil.example")],
         &[("origin", "https://keysweep.example:9853")],
     ] {
-        assert!(from_elsewhere(&mk_headers(others), OPEN_TLS), "{others:?}");
+        assert!(from_elsewhere(&mk_headers(others), OPEN_TLS, None), "{others:?}");
     }
-    assert!(!from_elsewhere(&mk_headers(&[host, ("origin", "http://keysweep.example:9853")]), LOOPBACK));
+    assert!(!from_elsewhere(
+        &mk_headers(&[host, ("origin", "http://keysweep.example:9853")]),
+        LOOPBACK,
+        None
+    ));
 }
 
 #[tokio::test(start_paused = true)]
