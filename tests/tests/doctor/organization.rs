@@ -2,7 +2,6 @@
 
 use keysweep::doctor::{CheckName, Problem, Verdict};
 use keysweep::iam;
-use keysweep_sim::Hub;
 use serde_json::json;
 
 use super::company::{

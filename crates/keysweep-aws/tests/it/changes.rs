@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use keysweep_aws::{Access, Aws, CallOutcome, FaultKind, Prepared};
+use keysweep_aws::{Aws, CallOutcome, FaultKind, Prepared};
 use keysweep_core::ticket::Action;
 use keysweep_sim::{Fault, KeySpec, Rule, UserRef, Who};
 use tokio::time::Instant;
