@@ -108,7 +108,7 @@ async fn a_row_that_names_nobody_has_the_account_read_live() {
         let lost = company.stale_user(PROD, "lost", 200).keys[0].clone();
         company.sim.override_report(PROD, Some(report(&[ROOT, &bad])));
         let (scan, told) = scanned(&company).await;
-        assert_eq!(keys_of(&scan), [lost.clone()], "{what}");
+        assert_eq!(keys_of(&scan), vec![lost.clone()], "{what}");
         assert!(scan.fallback.as_ref().is_some_and(|why| why.starts_with("row 2 of")), "{what}: {scan:?}");
         assert_eq!((told.fallback.len(), told.unknown_keys), (1, 0), "{what}: {told:?}");
         company.configure("scan.source = \"report\"");
@@ -204,7 +204,7 @@ async fn a_user_renamed_since_the_report_is_looked_at_under_its_new_name() {
     company.sim.happen("x", Happening::DeleteKey { key_id: left.keys[0].clone() });
     company.sim.happen("x", Happening::DeleteUser { account: PROD.into(), user: "left".into() });
     let (scan, told) = scanned(&company).await;
-    assert_eq!(keys_of(&scan), [key.clone()]);
+    assert_eq!(keys_of(&scan), vec![key.clone()]);
     assert_eq!((scan.keys[0].user_name.as_str(), told.unknown_keys), ("after", 0));
     assert!(scan.fallback.is_none() && scan.unread_users.is_empty(), "a user that has left is no fault");
     // Its name now is that of another, whose keys are young.

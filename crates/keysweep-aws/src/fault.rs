@@ -60,18 +60,19 @@ pub struct Fault {
     kind: FaultKind,
     api: Option<&'static str>,
     operation: String,
+    /// Boxed, since a fault is part of many results.
     #[source]
-    cause: Cause,
+    cause: Box<Cause>,
 }
 
 impl Fault {
     pub(crate) fn new(api: &'static str, operation: String, (kind, cause): (FaultKind, Cause)) -> Self {
-        Self { kind, api: Some(api), operation, cause }
+        Self { kind, api: Some(api), operation, cause: Box::new(cause) }
     }
 
     /// A failure before any call of AWS.
     pub(crate) fn without_call(operation: String, (kind, cause): (FaultKind, Cause)) -> Self {
-        Self { kind, api: None, operation, cause }
+        Self { kind, api: None, operation, cause: Box::new(cause) }
     }
 
     /// An answer that breaks AWS's own contract, or a call that we must not make.
@@ -84,7 +85,7 @@ impl Fault {
     pub fn is_of_session(&self) -> bool {
         const CODES: [&str; 4] =
             ["ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException"];
-        matches!(&self.cause, Cause::Answer { code, .. } if CODES.contains(&code.as_str()))
+        matches!(&*self.cause, Cause::Answer { code, .. } if CODES.contains(&code.as_str()))
     }
 
     /// What the failure means.
@@ -102,7 +103,7 @@ impl Fault {
     /// Whether AWS itself denied the call. A new session may be allowed what an older one is denied: IAM's "Revoke
     /// active sessions" denies everything to sessions that were made before.
     pub(crate) fn is_denial(&self) -> bool {
-        self.kind == FaultKind::Denied && matches!(&self.cause, Cause::Answer { .. })
+        self.kind == FaultKind::Denied && matches!(&*self.cause, Cause::Answer { .. })
     }
 
     /// What was asked for, such as `list access keys of user ci-deploy in 111122223333`.

@@ -114,7 +114,8 @@ fn outline(body: &[u8]) -> Option<Outline<'_>> {
                 open.push((prefix.as_str(), local.as_str()));
             }
             Token::ElementEnd { end: ElementEnd::Close(prefix, local), .. } => {
-                if open.pop() != Some((prefix.as_str(), local.as_str())) {
+                let opened = open.pop()?;
+                if opened != (prefix.as_str(), local.as_str()) {
                     return None;
                 }
             }
@@ -126,7 +127,8 @@ fn outline(body: &[u8]) -> Option<Outline<'_>> {
                 }
             }
             Token::Text { text } => {
-                if open.iter().map(|(_, name)| *name).eq(["ErrorResponse", "Error", "Code"]) {
+                let path = open.iter().map(|(_, name)| *name);
+                if path.eq(["ErrorResponse", "Error", "Code"]) {
                     codes.push(text.as_str().trim());
                 }
             }
