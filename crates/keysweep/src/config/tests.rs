@@ -4,6 +4,7 @@ mod arbitrary;
 mod http;
 mod mistakes;
 mod origins;
+mod rules;
 mod shipped;
 
 use std::io::Write as _;

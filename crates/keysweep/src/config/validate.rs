@@ -1,6 +1,7 @@
 //! From what was written to what is valid: bad values and contradictions, all at once.
 
 mod http;
+mod names;
 mod policy;
 mod review;
 
@@ -248,10 +249,10 @@ fn log(model: &Model, review: &mut Review) -> Log {
 
 impl Review {
     fn account_ids(&mut self, at: &KeyPath, texts: &[String]) -> Vec<AccountId> {
-        self.ids(at, texts, "an account ID of 12 digits")
+        self.ids(at, texts, |text| text.parse().map_err(|_| "an account ID of 12 digits"))
     }
 
     fn ou_ids(&mut self, at: &KeyPath, texts: &[String]) -> Vec<keysweep_core::ids::OuId> {
-        self.ids(at, texts, "the ID of an OU or root, ou-... or r-...")
+        self.ids(at, texts, names::ou_id)
     }
 }

@@ -97,16 +97,18 @@ fn deletion_spares_whom_a_tag_exempts_until_the_exemption_ends_and_an_update_spa
     let exempt = |matches: &str, until: &str| {
         format!("[[policy.exempt]]\nmatch = {{ {matches} }}\nreason = \"test\"\nuntil = \"{until}\"\n")
     };
-    let config = mk_config(
+    let mut config = mk_config(
         &[
             exempt("user_tags = { \"keysweep:exempt\" = \"*\" }", "2027-06-30"),
-            exempt("user_tags = { a = \"x*\", b = \"$1\" }, accounts = [\"111122223333\"]", "2026-12-31"),
+            exempt("user_tags = { a = \"x*\", b = \"1\" }, accounts = [\"111122223333\"]", "2026-12-31"),
             exempt("user_tags = { old = \"*\" }", "2026-07-14"),
             exempt("user_tags = { t = \"*\" }, users = [\"svc-*\"]", "2027-06-30"),
             exempt("paths = [\"/ci/\"]", "2027-06-30"),
         ]
         .concat(),
     );
+    // No configuration has it, and a variable of IAM it must not become.
+    config.policy.exemptions[1].matches.user_tags.insert("b".into(), "$1".into());
     let document = enforce(&config, mk_now(), Deletion::Allowed).unwrap();
     assert_eq!(sids(&document), ["UpdateKeys", "DeleteKeys", "SpareExempt1", "SpareExempt2"]);
     for sid in ["UpdateKeys", "DeleteKeys"] {
