@@ -38,7 +38,7 @@ pub use crate::connect::ConnectError;
 pub use crate::credentials::{CredentialOrigin, HubCredentials};
 pub use crate::fault::{Cause, Fault, FaultKind};
 pub use crate::limits::{Rate, Rates};
-pub use crate::org::{AccountPages, AccountState, ListedAccount};
+pub use crate::org::{AccountPages, AccountState, ListedAccount, Tree};
 pub use crate::pulse::Pulse;
 pub use crate::reader::{ListedKey, Reader, UserListed};
 pub use crate::report::{Report, ReportError, ReportFault, ReportState};

@@ -461,7 +461,14 @@ impl Policy {
             .filter(move |(_, _, end)| now < *end)
     }
 
-    fn matches(&self) -> impl Iterator<Item = &Match> {
+    /// The match of every rule that holds at `now`, with the name of its list.
+    pub(crate) fn rules_in_force(&self, now: Timestamp) -> impl Iterator<Item = (&'static str, &Match)> {
+        let overrides = self.overrides.iter().map(|rule| ("policy.override", &rule.matches));
+        let exemptions = self.exemptions_in_force(now).map(|(_, rule, _)| ("policy.exempt", &rule.matches));
+        overrides.chain(exemptions)
+    }
+
+    pub(crate) fn matches(&self) -> impl Iterator<Item = &Match> {
         self.overrides.iter().map(|o| &o.matches).chain(self.exemptions.iter().map(|e| &e.matches))
     }
 

@@ -3,12 +3,14 @@
 
 mod changes;
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use keysweep_aws::{Aws, ConnectError};
 use keysweep_core::facts::Collection;
 use keysweep_core::planted;
 use keysweep_core::policy::Policy;
+use keysweep_core::references::Reference;
 use keysweep_core::state::{Actor, Body, Receipt, State};
 use keysweep_store::{AppendError, CloseError, OpenError, OpenOptions, Opened, Store};
 use tokio::sync::{Notify, OnceCell};
@@ -44,6 +46,8 @@ pub struct Engine {
 pub struct Latest {
     /// Everything that was read.
     pub collection: Collection,
+    /// What rules name and that matches nothing, where the accounts were listed to the end.
+    pub idle_rules: Option<BTreeSet<Reference>>,
 }
 
 /// Why an engine does not start.

@@ -120,6 +120,7 @@ impl Asking {
         // IDs of OUs are made up by whoever holds them; names and order are ours.
         let tree = self.aws.tree().await.map(|tree| {
             let names = tree
+                .above
                 .into_iter()
                 .map(|(account, above)| (account, above.into_iter().map(|ou| ou.name).collect::<Vec<_>>()));
             names.collect::<BTreeMap<_, _>>()

@@ -24,6 +24,10 @@ use super::{Aws, Backup, Config, Dev, Log, Organization, Role, Scan};
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3_600);
 
+/// Right before a change OUs and account tags are read afresh. What plans, lists and gauges show by them should not be
+/// older than a day: a key that moved under another rule would show dates that nobody keeps.
+const LONGEST_REFRESH: Duration = Duration::from_secs(24 * 3_600);
+
 /// AWS makes a credential report at most every four hours (IAM user guide, "Getting credential reports").
 const REPORT_PERIOD: Duration = Duration::from_secs(4 * 3_600);
 
@@ -87,6 +91,10 @@ fn organization(model: &Model, review: &mut Review) -> Organization {
     let include_ous = review.ou_ids(&at.key("include_ous"), &section.include_ous);
     let exclude_ous = review.ou_ids(&at.key("exclude_ous"), &section.exclude_ous);
     review.positive(&at.key("refresh"), section.refresh);
+    if section.refresh.get() > LONGEST_REFRESH {
+        let expected = "at most 24h: plans are made by it";
+        review.unexpected(&at.key("refresh"), &section.refresh, expected);
+    }
     for ou in include_ous.iter().filter(|ou| exclude_ous.contains(ou)) {
         review.wrong(&at.key("exclude_ous"), format!("{ou} is also in organization.include_ous"));
     }
