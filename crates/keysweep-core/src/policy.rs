@@ -452,6 +452,23 @@ impl Policy {
         tags
     }
 
+    /// The tags that may stand together in [`exempt_tags`](Self::exempt_tags) of one user: those of any account, and of
+    /// each that an exemption names.
+    #[must_use]
+    pub fn exempt_tag_sets(&self, now: Timestamp) -> Vec<Vec<ExemptTag>> {
+        let rules: Vec<&Match> = self.exemptions_in_force(now).map(|(_, rule, _)| &rule.matches).collect();
+        let named: BTreeSet<_> = rules.iter().flat_map(|rule| &rule.accounts).copied().map(Some).collect();
+        let sets = named.into_iter().chain([None]).map(|account| {
+            let here = |rule: &&&Match| {
+                let there = account.is_some_and(|account| rule.accounts.contains(&account));
+                rule.accounts.is_empty() || there
+            };
+            let tags = rules.iter().filter(here).flat_map(|rule| rule.deciding_tags());
+            tags.collect::<BTreeSet<_>>().into_iter().collect()
+        });
+        sets.collect()
+    }
+
     /// Exemptions whose last day is not past, with the instant at which each ends.
     pub fn exemptions_in_force(&self, now: Timestamp) -> impl Iterator<Item = (Rule, &Exemption, Timestamp)> {
         self.exemptions

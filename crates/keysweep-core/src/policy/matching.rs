@@ -118,10 +118,15 @@ impl Match {
     pub(super) fn tags_deciding_for(&self, account: &AccountFacts, user: &UserName) -> Vec<ExemptTag> {
         let name_matches = self.name_matches(user) != Likeness::No;
         // A path is not known here, so a rule with paths is left to the re-check as well.
-        let decides =
-            self.user_tags.len() == 1 && self.paths.is_empty() && name_matches && self.possible_in(account);
-        let tags = self.user_tags.iter().filter(|_| decides);
-        tags.map(|(key, value)| ExemptTag { key: key.clone(), value: value.clone() }).collect()
+        let decides = name_matches && self.possible_in(account);
+        self.deciding_tags().filter(|_| decides).collect()
+    }
+
+    /// The tag of a rule that asks for one only, whoever else it is for.
+    pub(super) fn deciding_tags(&self) -> impl Iterator<Item = ExemptTag> {
+        let decides = self.user_tags.len() == 1 && self.paths.is_empty();
+        let tags = self.user_tags.iter().filter(move |_| decides);
+        tags.map(|(key, value)| ExemptTag { key: key.clone(), value: value.clone() })
     }
 
     /// Whether a glob for user names matches this one, as far as AWS may take them for the same.

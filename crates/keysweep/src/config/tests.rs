@@ -2,6 +2,7 @@
 
 mod arbitrary;
 mod http;
+mod meaning;
 mod mistakes;
 mod origins;
 mod rules;

@@ -10,7 +10,7 @@ use keysweep_core::policy::{
     DAY, DayOfWeek, Exemption, Hours, Limits, Match, Mode, Override, Policy, Rule, Terms, TermsPatch,
 };
 
-use super::{Review, names};
+use super::{Review, meaning, names};
 use crate::config::model::{
     Day, ExemptSection, LimitsSection, MatchSection, Model, OverrideSection, PolicySection,
 };
@@ -42,6 +42,7 @@ pub(super) fn build(model: &Model, now: Timestamp, review: &mut Review) -> Polic
         time_zone,
     };
     warn(&policy, model, now, review);
+    meaning::warn(&policy, model, now, review);
     policy
 }
 
