@@ -127,6 +127,8 @@ impl Asking {
         });
         self.note("the tree of OUs", tree);
         for account in &truth.accounts {
+            let parents = self.aws.parents(id(&account.account_id)?).await.map(|parents| parents.len());
+            self.note(format!("number of parents of {}", account.account_name), parents);
             let tags = self.aws.account_tags(id(&account.account_id)?).await;
             self.note(format!("tags of {}", account.account_name), tags);
         }
