@@ -223,8 +223,9 @@ impl Look<'_> {
         }
         let scope = self.scope(matches);
         if scope.scans.is_empty() {
-            if scope.complete {
-                report.idle.insert(mk(rule, "all of it: no account that is scanned".to_owned()));
+            let told = report.missing.iter().any(|missing| missing.rule == rule);
+            if scope.complete && !told {
+                report.idle.insert(mk(rule, "the choice of accounts".to_owned()));
             }
             let literal = matches.users.iter().filter(|user| is_literal(user));
             report.unknown.extend(literal.map(|user| mk(rule, format!("user {user}"))));

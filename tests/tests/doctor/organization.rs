@@ -52,7 +52,7 @@ async fn an_account_in_no_organization_is_told_so_and_a_static_list_needs_none()
 
 #[tokio::test(start_paused = true)]
 async fn what_rules_ask_of_organizations_is_asked_for_too() {
-    let rules = "[[policy.override]]\nmatch = { account_tags = { env = \"prod\" }, ous = [\"r-sim1\"] }\n\
+    let rules = "[[policy.override]]\nmatch = { account_tags = { env = \"prod\" }, ous = [\"r-swp1\"] }\n\
                  unused_after = \"60d\"\n";
     let company = mk_company(rules).await;
     assert_eq!(of(&examined(&company).await, CheckName::Organization), Vec::<&Problem>::new());
