@@ -38,12 +38,14 @@ pub use crate::connect::ConnectError;
 pub use crate::credentials::{CredentialOrigin, HubCredentials};
 pub use crate::fault::{Cause, Fault, FaultKind};
 pub use crate::limits::{Rate, Rates};
-pub use crate::org::{AccountPages, AccountState, ListedAccount};
+pub use crate::org::{AccountPages, AccountState, ListedAccount, Tree};
 pub use crate::pulse::Pulse;
 pub use crate::reader::{ListedKey, Reader, UserListed};
 pub use crate::report::{Report, ReportError, ReportFault, ReportState};
 pub use crate::role::{ParseRoleError, Partition, RoleName};
-pub use crate::session_policy::{READ_ACTIONS, REPORT_ACTIONS, SIMULATE_ACTION, api_of};
+pub use crate::session_policy::{
+    MAX_SESSION_POLICY, READ_ACTIONS, REPORT_ACTIONS, SIMULATE_ACTION, api_of, session_policy_length,
+};
 pub use crate::settings::{Observer, Settings, StaticCredentials, Wall};
 pub use crate::simulate::Simulated;
 pub use crate::skew::MAX_SKEW;

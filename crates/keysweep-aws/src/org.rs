@@ -1,6 +1,6 @@
 //! The organization: its accounts, and what stands above them.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use aws_sdk_organizations::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_organizations::types::Account as SdkAccount;
@@ -80,6 +80,18 @@ pub struct ListedAccount {
     pub state: AccountState,
 }
 
+/// Root and OUs of an organization.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tree {
+    /// Those above each account, from the root down.
+    pub above: HashMap<AccountId, Vec<Ou>>,
+    /// All of them, with accounts or without.
+    pub ous: BTreeSet<OuId>,
+}
+
+/// More OUs above one another than this are a circle: Organizations nests at most five (user guide, "Quotas").
+const MAX_DEPTH: usize = 16;
+
 impl Aws {
     /// Every account of the organization, page by page.
     #[must_use]
@@ -107,9 +119,8 @@ impl Aws {
     ///
     /// # Errors
     /// If any part of the tree cannot be read.
-    pub async fn tree(&self) -> Result<HashMap<AccountId, Vec<Ou>>, Fault> {
-        let mut above = HashMap::new();
-        let mut seen = HashSet::new();
+    pub async fn tree(&self) -> Result<Tree, Fault> {
+        let Tree { mut above, ous: mut seen } = Tree::default();
         let mut open = self.roots().await?.into_iter().map(|root| vec![root]).collect::<VecDeque<_>>();
         while let Some(path) = open.pop_front() {
             // A tree has no circles; an answer that makes one must not keep us busy for ever.
@@ -126,7 +137,53 @@ impl Aws {
                 open.push_back(longer);
             }
         }
-        Ok(above)
+        Ok(Tree { above, ous: seen })
+    }
+
+    /// Root and OUs above one account as they are now, from the root down and without their names: one call for each
+    /// (`organizations:ListParents`), where the whole tree costs two or more for every OU there is.
+    ///
+    /// # Errors
+    /// If any of them cannot be read.
+    pub async fn parents(&self, account: AccountId) -> Result<Vec<Ou>, Fault> {
+        let operation = || format!("list parents of account {account}");
+        let bug = |what| Fault::bug(operation(), what);
+        let (mut child, mut above) = (account.to_string(), Vec::new());
+        while above.len() < MAX_DEPTH {
+            let parent = self.parent(&child, &operation).await?;
+            let is_root = parent.as_str().starts_with("r-");
+            child = parent.as_str().to_owned();
+            above.push(Ou { id: parent, name: String::new() });
+            if is_root {
+                above.reverse();
+                return Ok(above);
+            }
+        }
+        Err(bug(format!("no root within {MAX_DEPTH} parents")))
+    }
+
+    /// The one parent of an account or OU.
+    async fn parent(&self, child: &str, operation: &impl Fn() -> String) -> Result<OuId, Fault> {
+        let (mut pages, mut token, mut parents) = (Pages::default(), None, Vec::new());
+        loop {
+            let call = self.hub.organizations.list_parents().child_id(child).set_next_token(token).send();
+            let page = self.organizations("organizations:ListParents", operation, call).await?;
+            let shown = told("Parents", page.parents.as_deref());
+            for parent in shown.map_err(|what| Fault::bug(operation(), what))? {
+                let id = parsed("Id of a parent", parent.id());
+                parents.push(id.map_err(|what| Fault::bug(operation(), what))?);
+            }
+            token = pages.next_token(page.next_token()).map_err(|what| Fault::bug(operation(), what))?;
+            if token.is_none() {
+                break;
+            }
+        }
+        match (parents.pop(), parents.is_empty()) {
+            (Some(parent), true) => Ok(parent),
+            (Some(_) | None, _) => {
+                Err(Fault::bug(operation(), format!("{child} has no parent or more than one")))
+            }
+        }
     }
 
     /// Tags of an account; `organizations:ListTagsForResource`.

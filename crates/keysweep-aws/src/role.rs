@@ -16,21 +16,46 @@ pub enum Partition {
     China,
     /// `aws-eusc`: the European Sovereign Cloud.
     Eusc,
+    /// `aws-iso`.
+    Iso,
+    /// `aws-iso-b`.
+    IsoB,
+    /// `aws-iso-e`.
+    IsoE,
+    /// `aws-iso-f`.
+    IsoF,
 }
 
 impl Partition {
-    /// The partition that a region is in, by the prefixes that the SDKs' `partitions.json` uses.
+    /// The partition that a Region is in, by the patterns of the table that the SDK resolves endpoints with, which it
+    /// keeps to itself; `None` if no pattern matches.
+    #[must_use]
+    pub fn known(region: &str) -> Option<Self> {
+        let (rest, number) = region.rsplit_once('-')?;
+        let (place, direction) = rest.rsplit_once('-')?;
+        let is_number = (1..=2).contains(&number.len()) && number.bytes().all(|b| b.is_ascii_digit());
+        let is_word = !direction.is_empty() && direction.bytes().all(|b| b.is_ascii_lowercase());
+        if !is_number || !is_word || region.len() > 32 {
+            return None;
+        }
+        match place {
+            "us" | "eu" | "ap" | "sa" | "ca" | "me" | "af" | "il" | "mx" => Some(Self::Aws),
+            "us-gov" => Some(Self::UsGov),
+            "cn" => Some(Self::China),
+            "eusc-de" => Some(Self::Eusc),
+            "us-iso" => Some(Self::Iso),
+            "us-isob" => Some(Self::IsoB),
+            "eu-isoe" => Some(Self::IsoE),
+            "us-isof" => Some(Self::IsoF),
+            _ => None,
+        }
+    }
+
+    /// The partition of a Region that the configuration has accepted: `aws` for any that is not
+    /// [known](Self::known).
     #[must_use]
     pub fn of_region(region: &str) -> Self {
-        if region.starts_with("us-gov-") {
-            Self::UsGov
-        } else if region.starts_with("cn-") {
-            Self::China
-        } else if region.starts_with("eusc-") {
-            Self::Eusc
-        } else {
-            Self::Aws
-        }
+        Self::known(region).unwrap_or(Self::Aws)
     }
 
     /// Its name in ARNs.
@@ -41,6 +66,10 @@ impl Partition {
             Self::UsGov => "aws-us-gov",
             Self::China => "aws-cn",
             Self::Eusc => "aws-eusc",
+            Self::Iso => "aws-iso",
+            Self::IsoB => "aws-iso-b",
+            Self::IsoE => "aws-iso-e",
+            Self::IsoF => "aws-iso-f",
         }
     }
 }
@@ -194,6 +223,38 @@ mod tests {
             "role*",
         ] {
             assert!(text.parse::<RoleName>().is_err(), "{text:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_region_is_where_the_sdk_finds_it() {
+        use aws_sdk_iam::config::endpoint::{DefaultResolver, Params, ResolveEndpoint as _};
+        for (region, partition, suffix) in [
+            ("eu-central-1", Some("aws"), "amazonaws.com"),
+            ("mx-central-1", Some("aws"), "amazonaws.com"),
+            ("il-central-1", Some("aws"), "amazonaws.com"),
+            ("us-gov-west-1", Some("aws-us-gov"), "us-gov.amazonaws.com"),
+            ("cn-north-1", Some("aws-cn"), "amazonaws.com.cn"),
+            ("eusc-de-east-1", Some("aws-eusc"), "amazonaws.eu"),
+            ("us-iso-east-1", Some("aws-iso"), "c2s.ic.gov"),
+            ("us-isob-east-1", Some("aws-iso-b"), "sc2s.sgov.gov"),
+            ("eu-isoe-west-1", Some("aws-iso-e"), "cloud.adc-e.uk"),
+            ("us-isof-south-1", Some("aws-iso-f"), "csp.hci.ic.gov"),
+            // The SDK takes what it does not know for one of `aws`.
+            ("xx-central-1", None, "amazonaws.com"),
+        ] {
+            assert_eq!(Partition::known(region).map(Partition::as_str), partition, "{region}");
+            let params = Params::builder().region(region).build().unwrap();
+            let endpoint = DefaultResolver::new().resolve_endpoint(&params).await.unwrap();
+            assert!(endpoint.url().trim_end_matches('/').ends_with(suffix), "{region}: {}", endpoint.url());
+        }
+        for text in
+            ["", "Frankfurt", "eu-central", "EU-central-1", "us-east-1 ", "aws-global", "eu--1", "us-iso-1"]
+        {
+            assert!(
+                Partition::known(text).is_none_or(|p| text == "us-iso-1" && p == Partition::Aws),
+                "{text}"
+            );
         }
     }
 

@@ -9,7 +9,23 @@ use serde_json::json;
 use crate::role::Partition;
 
 /// STS API reference: a session policy has at most 2,048 characters.
-const MAX_POLICY: usize = 2048;
+pub const MAX_SESSION_POLICY: usize = 2048;
+
+/// What a condition on the time takes, with which a session ends by a deadline.
+const DEADLINE: usize = 60;
+
+/// Characters of a user name (IAM API reference, `userNameType`).
+const LONGEST_NAME: usize = 64;
+
+/// How long the session policy of a change is at most where these tags exempt, for a user whose path has so many
+/// characters.
+#[must_use]
+pub fn session_policy_length(partition: Partition, exempt_tags: &[ExemptTag], path: usize) -> usize {
+    let (path, name) = (format!("/{}", "x".repeat(path.saturating_sub(1))), "x".repeat(LONGEST_NAME));
+    let resource = format!("arn:{partition}:iam::000000000000:user{path}{name}");
+    written(Action::Deactivate, &resource, &unless_exempt(Action::Deactivate, exempt_tags)).chars().count()
+        + DEADLINE
+}
 
 /// What has a credential report made and reads it.
 pub const REPORT_ACTIONS: [&str; 2] = ["iam:GenerateCredentialReport", "iam:GetCredentialReport"];
@@ -73,25 +89,25 @@ pub(crate) fn for_change(scope: Scope<'_>) -> Result<String, String> {
         return Err(format!("user path {user_path:?} does not begin and end with a slash"));
     }
     let (path, name) = (literal(user_path), literal(scope.user_name.as_str()));
-    let mut statement = json!({
-        "Effect": "Allow",
-        "Action": api_of(scope.action),
-        "Resource": format!("arn:{partition}:iam::{account}:user{path}{name}"),
-    });
-    let exempt = unless_exempt(scope);
+    let resource = format!("arn:{partition}:iam::{account}:user{path}{name}");
+    let policy = written(scope.action, &resource, &unless_exempt(scope.action, scope.exempt_tags));
+    let length = policy.chars().count();
+    if length > MAX_SESSION_POLICY {
+        return Err(format!(
+            "session policy with the exempt tags has {length} characters, STS takes {MAX_SESSION_POLICY}"
+        ));
+    }
+    Ok(policy)
+}
+
+fn written(action: Action, resource: &str, exempt: &BTreeMap<String, Vec<String>>) -> String {
+    let mut statement = json!({ "Effect": "Allow", "Action": api_of(action), "Resource": resource });
     if !exempt.is_empty()
         && let Some(members) = statement.as_object_mut()
     {
         members.insert("Condition".to_owned(), json!({ "StringNotLike": exempt }));
     }
-    let policy = json!({ "Version": "2012-10-17", "Statement": [statement] }).to_string();
-    let length = policy.chars().count();
-    if length > MAX_POLICY {
-        return Err(format!(
-            "session policy with the exempt tags has {length} characters, STS takes {MAX_POLICY}"
-        ));
-    }
-    Ok(policy)
+    json!({ "Version": "2012-10-17", "Statement": [statement] }).to_string()
 }
 
 /// The IAM action that a change needs.
@@ -105,9 +121,9 @@ pub fn api_of(action: Action) -> &'static str {
 
 /// Condition keys and the globs that their values must not match. `StringNotLike` is also true where the user has
 /// no such tag, and false as soon as one of several globs matches: exactly "not exempt".
-fn unless_exempt(scope: Scope<'_>) -> BTreeMap<String, Vec<String>> {
-    let tags = match scope.action {
-        Action::Deactivate | Action::Delete => scope.exempt_tags,
+fn unless_exempt(action: Action, exempt_tags: &[ExemptTag]) -> BTreeMap<String, Vec<String>> {
+    let tags = match action {
+        Action::Deactivate | Action::Delete => exempt_tags,
         // Nothing of ours stands in the way of an undo.
         Action::Reactivate => &[],
     };
@@ -161,7 +177,7 @@ mod tests {
     #[test]
     fn a_scan_may_change_nothing() {
         let policy = read_only();
-        assert!(policy.len() <= MAX_POLICY);
+        assert!(policy.len() <= MAX_SESSION_POLICY);
         for action in REPORT_ACTIONS.into_iter().chain(READ_ACTIONS) {
             let verb = action.trim_start_matches("iam:");
             let reads = ["Get", "List", "GenerateCredentialReport"].iter().any(|read| verb.starts_with(read));
@@ -213,8 +229,22 @@ mod tests {
 
     #[test]
     fn exempt_tags_that_do_not_fit_are_an_error_and_never_left_out() {
-        let value = "x".repeat(MAX_POLICY);
+        let value = "x".repeat(MAX_SESSION_POLICY);
         assert!(mk_policy(Action::Delete, "/", &[("keysweep:exempt", &value)]).unwrap_err().contains("2048"));
+    }
+
+    #[test]
+    fn the_length_is_that_of_the_policy_with_a_deadline() {
+        let tag = ExemptTag { key: "team".to_owned(), value: "core$".to_owned() };
+        let real = for_change(Scope {
+            partition: Partition::Aws,
+            account: "111122223333".parse().unwrap(),
+            action: Action::Deactivate,
+            user_path: "/ci/",
+            user_name: &"x".repeat(64).parse().unwrap(),
+            exempt_tags: std::slice::from_ref(&tag),
+        });
+        assert_eq!(session_policy_length(Partition::Aws, &[tag], 4), real.unwrap().len() + DEADLINE);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{AccessKeyId, AccountId, OuId, UserId, UserName};
 use crate::lifecycle::Sighting;
+use crate::references::Met;
 
 /// A value that was read, or the reason why it was not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -196,6 +197,8 @@ pub struct AccountScan {
     pub report_generated_at: Option<Timestamp>,
     /// Why the scan fell back from the report to live reads, if it did.
     pub fallback: Option<String>,
+    /// Which users and paths that rules name were seen among every user of the account.
+    pub met: Met,
 }
 
 /// Counts over every user of an account, candidates or not.
@@ -268,4 +271,6 @@ pub struct Collection {
     pub accounts: Vec<(AccountFacts, Outcome)>,
     /// Whether the list of accounts itself is complete. `scan --account` makes a partial one.
     pub complete: bool,
+    /// Every OU and root that exists, with accounts or without; read only when a rule needs it.
+    pub ous: Option<Fact<BTreeSet<OuId>>>,
 }

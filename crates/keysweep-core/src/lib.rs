@@ -8,6 +8,7 @@
 //! * [`lifecycle`]: the state of one key and the one transition function;
 //! * [`state`]: the records of all keys and what restrains changes, as the journal tells it;
 //! * [`plan`]: from facts, records and policy to steps and waits, each with its reason;
+//! * [`references`]: whether what rules name exists;
 //! * [`ticket`]: the witness values without which no change can be asked for;
 //! * [`render`]: the forms of findings and plans that people and programs read.
 
@@ -18,6 +19,7 @@ pub mod plan;
 #[cfg(feature = "planted-bugs")]
 pub mod planted;
 pub mod policy;
+pub mod references;
 pub mod render;
 pub mod state;
 pub mod ticket;

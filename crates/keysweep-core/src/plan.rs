@@ -64,6 +64,8 @@ pub enum Reason {
     Recheck,
     /// A built-in protection.
     Protected,
+    /// A rule names something that does not exist.
+    Reference,
     /// The grace period is not fully watched.
     Grace,
 }
@@ -85,6 +87,7 @@ impl Reason {
             Self::Unknown => "unknown",
             Self::Recheck => "recheck",
             Self::Protected => "protected",
+            Self::Reference => "reference",
             Self::Grace => "grace",
         }
     }

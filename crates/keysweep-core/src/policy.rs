@@ -456,6 +456,23 @@ impl Policy {
         tags
     }
 
+    /// The tags that may stand together in [`exempt_tags`](Self::exempt_tags) of one user: those of any account, and of
+    /// each that an exemption names.
+    #[must_use]
+    pub fn exempt_tag_sets(&self, now: Timestamp) -> Vec<Vec<ExemptTag>> {
+        let rules: Vec<&Match> = self.exemptions_in_force(now).map(|(_, rule, _)| &rule.matches).collect();
+        let named: BTreeSet<_> = rules.iter().flat_map(|rule| &rule.accounts).copied().map(Some).collect();
+        let sets = named.into_iter().chain([None]).map(|account| {
+            let here = |rule: &&&Match| {
+                let there = account.is_some_and(|account| rule.accounts.contains(&account));
+                rule.accounts.is_empty() || there
+            };
+            let tags = rules.iter().filter(here).flat_map(|rule| rule.deciding_tags());
+            tags.collect::<BTreeSet<_>>().into_iter().collect()
+        });
+        sets.collect()
+    }
+
     /// Exemptions whose last day is not past, with the instant at which each ends.
     pub fn exemptions_in_force(&self, now: Timestamp) -> impl Iterator<Item = (Rule, &Exemption, Timestamp)> {
         self.exemptions
@@ -465,7 +482,14 @@ impl Policy {
             .filter(move |(_, _, end)| now < *end)
     }
 
-    fn matches(&self) -> impl Iterator<Item = &Match> {
+    /// The match of every rule that holds at `now`, with the name of its list.
+    pub(crate) fn rules_in_force(&self, now: Timestamp) -> impl Iterator<Item = (&'static str, &Match)> {
+        let overrides = self.overrides.iter().map(|rule| ("policy.override", &rule.matches));
+        let exemptions = self.exemptions_in_force(now).map(|(_, rule, _)| ("policy.exempt", &rule.matches));
+        overrides.chain(exemptions)
+    }
+
+    pub(crate) fn matches(&self) -> impl Iterator<Item = &Match> {
         self.overrides.iter().map(|o| &o.matches).chain(self.exemptions.iter().map(|e| &e.matches))
     }
 

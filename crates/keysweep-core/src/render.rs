@@ -411,6 +411,7 @@ pub fn next_action(now: Timestamp, next: &Next) -> (NextAction, Option<Timestamp
                 | Reason::Exempt
                 | Reason::Unknown
                 | Reason::Recheck
+                | Reason::Reference
                 | Reason::Protected => NextAction::Wait,
             };
             (word, *until, why.clone())

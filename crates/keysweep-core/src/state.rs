@@ -14,7 +14,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use self::actor::Actor;
-pub use self::control::{Change, Control, Failure, Pause, SweepSummary, Trip, TripReason};
+pub use self::control::{
+    Acknowledged, Change, Control, Failure, MissingReference, Pause, SweepSummary, Trip, TripReason,
+};
 pub use self::entry::{Body, Entry};
 use crate::facts::Inventory;
 use crate::ids::{AccessKeyId, AccountId, KeyIdentity};
@@ -324,6 +326,9 @@ impl<'a> Draft<'a> {
             | Body::Paused { .. }
             | Body::Resumed { .. }
             | Body::BreakerTripped { .. }
+            | Body::ReferenceMissing { .. }
+            | Body::ReferenceCleared { .. }
+            | Body::RuleAcknowledged { .. }
             | Body::SweepFinished { .. } => self.control_mut().apply(entry),
         }
         Ok(receipt)

@@ -158,6 +158,9 @@ pub(crate) fn by_key(entry: &Entry) -> Vec<(AccessKeyId, Cow<'_, Entry>)> {
         | Body::BreakerReset { .. }
         | Body::Paused { .. }
         | Body::Resumed { .. }
+        | Body::ReferenceMissing { .. }
+        | Body::ReferenceCleared { .. }
+        | Body::RuleAcknowledged { .. }
         | Body::Restored { .. }
         | Body::SweepFinished { .. } => Vec::new(),
     }

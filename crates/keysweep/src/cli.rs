@@ -15,6 +15,7 @@ mod journal;
 mod keys;
 mod operator;
 mod progress;
+mod rules;
 mod run;
 mod scan;
 pub mod schemas;
@@ -121,6 +122,7 @@ impl Cli {
             Command::Keys { command } => keys::keys(global, command, console).await,
             Command::Pause(args) => stop::pause(global, args.reason, console).await,
             Command::Resume(args) => stop::resume(global, args.reason, console).await,
+            Command::Rules { command } => rules::rules(global, command, console).await,
             Command::Breaker { command } => stop::breaker(global, command, console).await,
             Command::Journal { command: JournalCommand::Export { from } } => {
                 journal::export(global, from, console)

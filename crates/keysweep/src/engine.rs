@@ -3,6 +3,7 @@
 
 mod changes;
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -10,6 +11,7 @@ use keysweep_aws::{Aws, ConnectError};
 use keysweep_core::facts::Collection;
 use keysweep_core::planted;
 use keysweep_core::policy::Policy;
+use keysweep_core::references::Reference;
 use keysweep_core::state::{Actor, Body, Receipt, State};
 use keysweep_store::{AppendError, CloseError, OpenError, OpenOptions, Opened, Store};
 use tokio::sync::{Notify, OnceCell};
@@ -52,6 +54,8 @@ pub struct Engine {
 pub struct Latest {
     /// Everything that was read.
     pub collection: Collection,
+    /// What rules name and that matches nothing, where the accounts were listed to the end.
+    pub idle_rules: Option<BTreeSet<Reference>>,
 }
 
 /// Why an engine does not start.

@@ -79,6 +79,8 @@ pub fn hub(config: &Config) -> Result<Document, IamError> {
             "organizations:ListRoots",
             "organizations:ListOrganizationalUnitsForParent",
             "organizations:ListAccountsForParent",
+            // Right before a change.
+            "organizations:ListParents",
         ];
         statements.push(Statement::allow("ListOrganizationalUnits", actions));
     }

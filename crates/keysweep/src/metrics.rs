@@ -53,7 +53,7 @@ const FAILURES: [&str; 5] = ["denied", "throttled", "gone", "unclear", "other"];
 const SIGNALS: [&str; 4] = ["used_again", "reactivated", "last_use_moved", "self_exempted"];
 
 /// Why a due change is not sent. A grace period that runs is not among them.
-const SUPPRESSIONS: [Reason; 12] = [
+const SUPPRESSIONS: [Reason; 13] = [
     Reason::Observe,
     Reason::Notice,
     Reason::Approval,
@@ -66,6 +66,7 @@ const SUPPRESSIONS: [Reason; 12] = [
     Reason::Unknown,
     Reason::Recheck,
     Reason::Protected,
+    Reason::Reference,
 ];
 
 /// What is known of the backups that the configuration asks for.

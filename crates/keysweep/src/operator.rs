@@ -13,7 +13,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 mod decide;
+mod rules;
 mod show;
+
+pub use self::rules::{MissingRow, RulesDocument};
 
 /// What an operator asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +47,15 @@ pub enum Request {
     },
     /// Let changes go on.
     Resume {
+        /// Why.
+        reason: String,
+    },
+    /// Which accounts, OUs and users that rules name do not exist.
+    RulesList,
+    /// Let changes go on although a rule names what does not exist.
+    AcknowledgeRule {
+        /// The ID that [`Request::RulesList`] shows.
+        id: String,
         /// Why.
         reason: String,
     },
@@ -108,6 +120,8 @@ pub enum Reply {
     },
     /// To [`Request::BreakerReset`] without a count: the set that a reset would accept.
     Breaker(BreakerDocument),
+    /// To [`Request::RulesList`].
+    Rules(RulesDocument),
     /// To [`Request::JournalView`].
     JournalView {
         /// Which bytes.

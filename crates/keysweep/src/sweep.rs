@@ -22,6 +22,7 @@ use keysweep_core::ids::AccessKeyId;
 use keysweep_core::lifecycle::KeyEvent;
 use keysweep_core::plan::{Next, Plan, plan};
 use keysweep_core::planted;
+use keysweep_core::references::{self, Choice, Reference};
 use keysweep_core::state::{Actor, Body, Reach, State, TripReason};
 use keysweep_core::ticket::Ticket;
 use keysweep_store::AppendError;
@@ -144,6 +145,7 @@ async fn look(engine: &Engine, started: tokio::time::Instant) -> Result<Looked, 
     let entries = engine.store().read(|state| observations(state, &collection));
     engine.append(&Actor::Keysweep, entries).await?;
     let skewed = watch_skew(engine).await?;
+    let idle_rules = watch_references(engine, &config, &collection).await?;
 
     // An operator decides before or after this, and not in between: what is planned is written on the state that it
     // was planned on.
@@ -168,7 +170,7 @@ async fn look(engine: &Engine, started: tokio::time::Instant) -> Result<Looked, 
         skipped: as_u64(swept.skipped),
         complete: collection.complete,
     };
-    engine.set_latest(Latest { collection });
+    engine.set_latest(Latest { collection, idle_rules });
     // Scanning is over; what is acted on from here is read again key by key.
     engine.append(&Actor::Keysweep, vec![finished]).await?;
     Ok(Looked { aws, config, swept, keys: plan.keys.len(), tickets, spare })
@@ -303,6 +305,44 @@ async fn watch_skew(engine: &Engine) -> Result<bool, SweepError> {
     Ok(true)
 }
 
+/// Journals which references of rules exist and which do not; gives those that match nothing and stop nothing.
+async fn watch_references(
+    engine: &Engine,
+    config: &Config,
+    collection: &Collection,
+) -> Result<Option<BTreeSet<Reference>>, SweepError> {
+    let now = engine.clock().now();
+    let Some(report) = references::check(&config.policy, now, &choice(config), collection) else {
+        return Ok(None);
+    };
+    let entries = engine.store().read(|state| references::entries(state.control(), &report));
+    for entry in &entries {
+        if let Body::ReferenceMissing { reference: Reference { rule, what } } = entry {
+            tracing::error!(rule, what, "a rule names what does not exist: see `keysweep rules list`");
+        } else if let Body::ReferenceCleared { reference: Reference { rule, what }, why } = entry {
+            tracing::info!(rule, what, ?why, "no longer missing");
+        }
+    }
+    if !entries.is_empty() {
+        engine.append(&Actor::Keysweep, entries).await?;
+    }
+    let before = engine.latest().and_then(|latest| latest.idle_rules.clone()).unwrap_or_default();
+    for idle in report.idle.difference(&before) {
+        tracing::warn!(rule = idle.rule, what = idle.what, "a rule matches nothing");
+    }
+    Ok(Some(report.idle))
+}
+
+/// How the configuration chooses accounts.
+pub(crate) fn choice(config: &Config) -> Choice<'_> {
+    let organization = &config.organization;
+    Choice {
+        include_ous: &organization.include_ous,
+        exclude_ous: &organization.exclude_ous,
+        exclude_accounts: &organization.exclude_accounts,
+    }
+}
+
 /// Logs and counts what the plan decided.
 fn tell(engine: &Engine, plan: &Plan) {
     for body in &plan.entries {
@@ -322,6 +362,9 @@ fn tell(engine: &Engine, plan: &Plan) {
             | Body::BreakerReset { .. }
             | Body::Paused { .. }
             | Body::Resumed { .. }
+            | Body::ReferenceMissing { .. }
+            | Body::ReferenceCleared { .. }
+            | Body::RuleAcknowledged { .. }
             | Body::Restored { .. }
             | Body::SweepFinished { .. } => {}
         }

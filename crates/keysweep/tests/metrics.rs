@@ -54,6 +54,7 @@ fn gauges(state: &State) -> String {
         policy: &policy,
         scan_interval: Duration::from_secs(6 * 3600),
         seen: Some(&seen),
+        idle_rules: Some(0),
         store_bytes: Some(123_456),
     };
     render(families(&observed)).unwrap()
@@ -72,6 +73,7 @@ fn everything() -> String {
         policy: &policy,
         scan_interval: Duration::from_secs(6 * 3600),
         seen: Some(&seen),
+        idle_rules: Some(0),
         store_bytes: Some(123_456),
     };
     let mut all = metrics.families();

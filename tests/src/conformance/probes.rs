@@ -120,12 +120,15 @@ impl Asking {
         // IDs of OUs are made up by whoever holds them; names and order are ours.
         let tree = self.aws.tree().await.map(|tree| {
             let names = tree
+                .above
                 .into_iter()
                 .map(|(account, above)| (account, above.into_iter().map(|ou| ou.name).collect::<Vec<_>>()));
             names.collect::<BTreeMap<_, _>>()
         });
         self.note("the tree of OUs", tree);
         for account in &truth.accounts {
+            let parents = self.aws.parents(id(&account.account_id)?).await.map(|parents| parents.len());
+            self.note(format!("number of parents of {}", account.account_name), parents);
             let tags = self.aws.account_tags(id(&account.account_id)?).await;
             self.note(format!("tags of {}", account.account_name), tags);
         }

@@ -156,6 +156,7 @@ fn pick<'a, T>(rng: &mut ChaCha8Rng, from: &'a [T]) -> Option<&'a T> {
 
 /// Something at keysweep.
 pub(super) async fn operator(shared: &mut Shared, engine: &Engine, rng: &mut ChaCha8Rng) {
+    acknowledge_rules(engine).await;
     let tracked = tracked(engine).await;
     let key = pick(rng, &tracked).cloned();
     let what = rng.random_range(0..22);
@@ -276,6 +277,14 @@ pub(super) async fn resume(shared: &Shared, engine: &Engine) {
 
 async fn paused(engine: &Engine) -> bool {
     matches!(engine.answer(&alice(), Request::Plan).await, Reply::Plan(plan) if plan.stopped.is_some())
+}
+
+/// Rules name an OU that is not there, and accounts that left.
+async fn acknowledge_rules(engine: &Engine) {
+    let Reply::Rules(document) = engine.answer(&alice(), Request::RulesList).await else { return };
+    for row in document.missing.into_iter().filter(|row| row.stops) {
+        ask(engine, Request::AcknowledgeRule { id: row.id, reason: "known".into() }).await;
+    }
 }
 
 async fn reset_breaker(engine: &Engine) {

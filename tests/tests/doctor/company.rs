@@ -34,6 +34,7 @@ const READS: [&str; 16] = [
     "organizations:ListAccounts",
     "organizations:ListAccountsForParent",
     "organizations:ListOrganizationalUnitsForParent",
+    "organizations:ListParents",
     "organizations:ListRoots",
     "organizations:ListTagsForResource",
     "sts:GetCallerIdentity",

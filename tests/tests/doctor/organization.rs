@@ -51,7 +51,7 @@ async fn an_account_in_no_organization_is_told_so_and_a_static_list_needs_none()
 
 #[tokio::test(start_paused = true)]
 async fn what_rules_ask_of_organizations_is_asked_for_too() {
-    let rules = "[[policy.override]]\nmatch = { account_tags = { env = \"prod\" }, ous = [\"ou-abcd-12345678\"] }\n\
+    let rules = "[[policy.override]]\nmatch = { account_tags = { env = \"prod\" }, ous = [\"r-swp1\"] }\n\
                  unused_after = \"60d\"\n";
     let company = mk_company(rules).await;
     assert_eq!(of(&examined(&company).await, CheckName::Organization), Vec::<&Problem>::new());
@@ -59,6 +59,7 @@ async fn what_rules_ask_of_organizations_is_asked_for_too() {
         ("organizations:ListRoots", "ListOrganizationalUnits"),
         ("organizations:ListOrganizationalUnitsForParent", "ListOrganizationalUnits"),
         ("organizations:ListAccountsForParent", "ListOrganizationalUnits"),
+        ("organizations:ListParents", "ListOrganizationalUnits"),
         ("organizations:ListTagsForResource", "ReadAccountTags"),
     ] {
         let mut hub = serde_json::to_value(iam::hub(&company.config()).unwrap()).unwrap();
@@ -69,6 +70,22 @@ async fn what_rules_ask_of_organizations_is_asked_for_too() {
         assert_eq!(problem.actions, [action]);
         assert_eq!(problem.statement.as_ref().unwrap().sid, sid);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rule_that_names_nothing_is_a_gap() {
+    let rules = "organization.exclude_accounts = [\"123123123123\"]\n[[policy.override]]\nmatch = { ous = [\"ou-abcd-12345678\"] }\n\
+                 unused_after = \"60d\"\n";
+    let document = examined(&mk_company(rules).await).await;
+    let found = of(&document, CheckName::Organization);
+    let gaps: Vec<_> = found.iter().filter(|p| p.verdict == Verdict::Gap).map(|p| p.what.as_str()).collect();
+    assert_eq!(
+        gaps,
+        [
+            "OU ou-abcd-12345678 of policy.override { ous = [\"ou-abcd-12345678\"] } does not exist",
+            "account 123123123123 of organization.exclude_accounts does not exist",
+        ]
+    );
 }
 
 #[tokio::test(start_paused = true)]

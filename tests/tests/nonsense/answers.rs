@@ -125,7 +125,7 @@ impl World {
                 Ok(count)
             }
             "ListAccountsForParent" | "ListOrganizationalUnitsForParent" | "ListRoots" => {
-                aws.tree().await.map(|above| above.len()).map_err(in_words)
+                aws.tree().await.map(|tree| tree.above.len()).map_err(in_words)
             }
             "ListAttachedUserPolicies" => {
                 reader.quarantine_policies(&user).await.map(|names| names.len()).map_err(in_words)

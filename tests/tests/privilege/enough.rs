@@ -103,6 +103,8 @@ fn needed_for(which: Which, action: &str) -> Vec<&'static str> {
     match (which, action) {
         (Which::Hub, "organizations:DescribeOrganization" | "organizations:ListAccounts") => LIST.concat(),
         // What a rule needs and cannot be read makes every key wait.
+        // Scans read the whole tree; only a change asks where its account is.
+        (Which::Hub, "organizations:ListParents") => CHANGE.concat(),
         (Which::Hub, action) if action.starts_with("organizations:") => DECIDE.concat(),
         (Which::Hub | Which::ScanTrust, "sts:AssumeRole" | "sts:SetSourceIdentity") => SCAN.concat(),
         (Which::Scan, "iam:GenerateCredentialReport" | "iam:GetCredentialReport") => {

@@ -41,6 +41,7 @@ pub(crate) fn exposition() -> String {
         policy: &policy,
         scan_interval: Duration::from_secs(6 * 3600),
         seen: Some(&seen),
+        idle_rules: Some(0),
         store_bytes: Some(123_456),
     }));
     render(all).unwrap()

@@ -54,10 +54,27 @@ async fn the_tree_tells_what_stands_above_each_account_from_the_root_down() {
     world.sim.move_account(DEV, "Workloads/Dev");
     let aws = world.aws().await;
     let tree = aws.tree().await.unwrap();
-    let names = |account: &str| tree[&id(account)].iter().map(|ou| ou.name.clone()).collect::<Vec<_>>();
+    let names = |account: &str| tree.above[&id(account)].iter().map(|ou| ou.name.clone()).collect::<Vec<_>>();
     assert_eq!(names(PROD), ["Root", "Workloads"]);
     assert_eq!(names(DEV), ["Root", "Workloads", "Dev"]);
     assert_eq!(aws.management_account().await.unwrap(), id("100000000000"));
+    // An OU without accounts exists as well.
+    world.sim.move_account(DEV, "Workloads");
+    assert!(aws.tree().await.unwrap().ous.len() > tree.above[&id(PROD)].len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_parents_of_an_account_are_read_as_they_are() {
+    let world = mk_world();
+    let aws = world.aws().await;
+    let tree = aws.tree().await.unwrap();
+    let ids = |above: &[keysweep_core::facts::Ou]| above.iter().map(|ou| ou.id.clone()).collect::<Vec<_>>();
+    let before = aws.parents(id(PROD)).await.unwrap();
+    assert_eq!(ids(&before), ids(&tree.above[&id(PROD)]));
+    world.sim.move_account(PROD, "");
+    let after = aws.parents(id(PROD)).await.unwrap();
+    assert_eq!(ids(&after), ids(&tree.above[&id(PROD)])[..1]);
+    assert!(aws.parents(id("999999999999")).await.is_err());
 }
 
 #[tokio::test(start_paused = true)]

@@ -43,6 +43,14 @@ pub(super) fn restrained(context: &Context<'_>, record: &Record, action: Action,
     {
         return stop(Reason::Paused, format!("paused by {}: {}", pause.by, pause.reason));
     }
+    // What restrains a mode that changes keys restrains an order under it, too, as a pause does.
+    if let Some(reference) = control.unacknowledged().filter(|_| context.policy.changes_anything()) {
+        let why = format!(
+            "{reference} does not exist: `keysweep rules list` shows each; correct the rule, or acknowledge it with \
+             `keysweep rules acknowledge`"
+        );
+        return stop(Reason::Reference, why);
+    }
     if let Some(trip) = &control.breaker {
         return stop(Reason::Breaker, format!("the breaker is open: {}", trip.reason));
     }

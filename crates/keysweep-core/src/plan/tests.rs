@@ -5,6 +5,7 @@ use crate::facts::{Inventory, LastUse};
 use crate::ids::KeyIdentity;
 use crate::lifecycle::Sighting;
 use crate::lifecycle::{Deactivating, Flagged, OpenIntent};
+use crate::references::Met;
 
 fn mk_record(account: &str) -> Record {
     let flagged = Flagged {
@@ -42,6 +43,7 @@ fn mk_scan() -> AccountScan {
         inventory: Inventory::default(),
         report_generated_at: None,
         fallback: None,
+        met: Met::default(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The `match` of a rule, in three values.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::ops::Not as _;
 
 use super::likeness::{self, Likeness};
@@ -82,7 +83,7 @@ impl Match {
     }
 
     /// Whether the rule could match some user of the account: unknown counts as possible.
-    pub(super) fn possible_in(&self, account: &AccountFacts) -> bool {
+    pub(crate) fn possible_in(&self, account: &AccountFacts) -> bool {
         let fields = [
             Ok((self.accounts.is_empty() || self.accounts.contains(&account.id)).into()),
             self.ous_match(account),
@@ -117,10 +118,24 @@ impl Match {
     pub(super) fn tags_deciding_for(&self, account: &AccountFacts, user: &UserName) -> Vec<ExemptTag> {
         let name_matches = self.name_matches(user) != Likeness::No;
         // A path is not known here, so a rule with paths is left to the re-check as well.
-        let decides =
-            self.user_tags.len() == 1 && self.paths.is_empty() && name_matches && self.possible_in(account);
-        let tags = self.user_tags.iter().filter(|_| decides);
-        tags.map(|(key, value)| ExemptTag { key: key.clone(), value: value.clone() }).collect()
+        let decides = name_matches && self.possible_in(account);
+        self.deciding_tags().filter(|_| decides).collect()
+    }
+
+    /// The tag of a rule that asks for one only, whoever else it is for.
+    pub(super) fn deciding_tags(&self) -> impl Iterator<Item = ExemptTag> {
+        let decides = self.user_tags.len() == 1 && self.paths.is_empty();
+        let tags = self.user_tags.iter().filter(move |_| decides);
+        tags.map(|(key, value)| ExemptTag { key: key.clone(), value: value.clone() })
+    }
+
+    /// Whether a glob for user names matches this one, as far as AWS may take them for the same.
+    pub(crate) fn matches_user(glob: &str, name: &UserName) -> bool {
+        likeness::name(glob, name.as_str()) != Likeness::No
+    }
+
+    pub(crate) fn user_tags_match(&self, tags: &BTreeMap<String, String>) -> bool {
+        tags_match(&self.user_tags, tags, likeness::tag_key) != Likeness::No
     }
 
     fn ous_match(&self, account: &AccountFacts) -> Result<Likeness, String> {
@@ -133,6 +148,37 @@ impl Match {
         when(!self.account_tags.is_empty(), "tags of the account", account.tags.as_ref(), |tags| {
             tags_match(&self.account_tags, tags, likeness::account_tag_key)
         })
+    }
+}
+
+/// As a configuration writes it.
+impl fmt::Display for Match {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut fields = Vec::new();
+        let list = |texts: Vec<String>| format!("[{}]", texts.join(", "));
+        let quoted = |text: &str| format!("{text:?}");
+        let map = |tags: &BTreeMap<String, String>| {
+            let tags: Vec<_> = tags.iter().map(|(key, value)| format!("{key:?} = {value:?}")).collect();
+            format!("{{ {} }}", tags.join(", "))
+        };
+        if !self.ous.is_empty() {
+            fields.push(("ous", list(self.ous.iter().map(|id| quoted(id.as_str())).collect())));
+        }
+        if !self.accounts.is_empty() {
+            fields.push(("accounts", list(self.accounts.iter().map(|id| quoted(&id.to_string())).collect())));
+        }
+        for (name, tags) in [("account_tags", &self.account_tags), ("user_tags", &self.user_tags)] {
+            if !tags.is_empty() {
+                fields.push((name, map(tags)));
+            }
+        }
+        for (name, texts) in [("users", &self.users), ("paths", &self.paths)] {
+            if !texts.is_empty() {
+                fields.push((name, list(texts.iter().map(|text| quoted(text)).collect())));
+            }
+        }
+        let fields: Vec<_> = fields.into_iter().map(|(name, value)| format!("{name} = {value}")).collect();
+        f.write_str(&fields.join(", "))
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use jiff::civil::{Time, Weekday};
 use jiff::tz::TimeZone;
@@ -31,6 +32,16 @@ impl FromStr for Hours {
         let time = |t: &str| Time::strptime("%H:%M", t.trim()).map_err(|_| ParseHoursError);
         let (from, to) = (time(from)?, time(to)?);
         if from == to { Err(ParseHoursError) } else { Ok(Self { from, to }) }
+    }
+}
+
+impl Hours {
+    /// From the first time of day to the other, which may be on the next day.
+    #[must_use]
+    pub fn length(self) -> Duration {
+        let seconds = |time: Time| i64::from(time.hour()) * 3_600 + i64::from(time.minute()) * 60;
+        let length = (seconds(self.to) - seconds(self.from)).rem_euclid(86_400);
+        Duration::from_secs(length.unsigned_abs())
     }
 }
 

@@ -12,6 +12,7 @@ use super::entry::{Body, Entry};
 use crate::ids::AccountId;
 use crate::lifecycle::KeyEvent;
 use crate::planted;
+use crate::references::Reference;
 use crate::ticket::Action;
 
 /// The span over which caps and failures are counted.
@@ -36,9 +37,35 @@ pub struct Control {
     pub accounts: Option<u64>,
     /// The last sweep that came to its end.
     pub last_sweep: Option<SweepSummary>,
+    /// Accounts, OUs, roots and users that rules name and that do not exist.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub references: Vec<MissingReference>,
     /// When the journal was last put back from a backup: changes made before may not be among [`changes`](Self::changes).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restored: Option<Timestamp>,
+}
+
+/// Something that a rule names and that does not exist.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MissingReference {
+    /// The rule, and what it names.
+    pub reference: Reference,
+    /// Since when.
+    pub since: Timestamp,
+    /// Who lets changes go on all the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledged: Option<Acknowledged>,
+}
+
+/// Who accepts that a rule names something that does not exist.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acknowledged {
+    /// Who.
+    pub by: Actor,
+    /// Why.
+    pub reason: String,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// Why and since when everything is paused.
@@ -165,6 +192,12 @@ impl Control {
         u32::try_from(counted.count()).unwrap_or(u32::MAX)
     }
 
+    /// The first reference of a rule that does not exist and that nobody has acknowledged.
+    #[must_use]
+    pub fn unacknowledged(&self) -> Option<&Reference> {
+        self.references.iter().find(|known| known.acknowledged.is_none()).map(|known| &known.reference)
+    }
+
     /// Until when the changes of the rolling day are not all known, because a backup was restored within it.
     #[must_use]
     pub fn caps_unknown_until(&self, now: Timestamp) -> Option<Timestamp> {
@@ -185,6 +218,21 @@ impl Control {
                     Some(Pause { by: entry.actor.clone(), reason: reason.clone(), since: entry.at });
             }
             Body::Resumed { .. } => self.paused = None,
+            Body::ReferenceMissing { reference } => {
+                if !self.references.iter().any(|known| known.reference == *reference) {
+                    let reference = reference.clone();
+                    self.references.push(MissingReference { reference, since: entry.at, acknowledged: None });
+                }
+            }
+            Body::ReferenceCleared { reference, .. } => {
+                self.references.retain(|known| known.reference != *reference);
+            }
+            Body::RuleAcknowledged { reference, reason } => {
+                let by = Acknowledged { by: entry.actor.clone(), reason: reason.clone(), at: entry.at };
+                for known in self.references.iter_mut().filter(|known| known.reference == *reference) {
+                    known.acknowledged = Some(by.clone());
+                }
+            }
             Body::Restored { .. } => self.restored = Some(entry.at),
             Body::ChangeFailed { account, .. } => {
                 self.forget_old(entry.at);

@@ -12,6 +12,7 @@ use super::control::TripReason;
 use crate::facts::Inventory;
 use crate::ids::{AccessKeyId, AccountId};
 use crate::lifecycle::{KeyEvent, Sighting};
+use crate::references::{Reference, ReferenceCleared};
 use crate::ticket::Action;
 
 /// One entry: what happened, when, and by whom. The store adds the hash of the previous line.
@@ -147,6 +148,28 @@ pub enum Body {
         /// Why.
         reason: String,
     },
+    /// A rule names an account, OU, root or user that a complete listing lacks.
+    ReferenceMissing {
+        /// The rule, and what it names.
+        #[serde(flatten)]
+        reference: Reference,
+    },
+    /// What a rule names is not missing any more.
+    ReferenceCleared {
+        /// The rule, and what it names.
+        #[serde(flatten)]
+        reference: Reference,
+        /// Why.
+        why: ReferenceCleared,
+    },
+    /// An operator lets changes go on although a rule names something that is not there.
+    RuleAcknowledged {
+        /// The rule, and what it names.
+        #[serde(flatten)]
+        reference: Reference,
+        /// Why.
+        reason: String,
+    },
     /// The journal was put back from a backup: whatever came after that is forgotten. Its actor is who ordered it.
     Restored {
         /// When the backup was made.
@@ -191,6 +214,9 @@ impl Body {
             Self::BreakerReset { .. } => "breaker_reset",
             Self::Paused { .. } => "paused",
             Self::Resumed { .. } => "resumed",
+            Self::ReferenceMissing { .. } => "reference_missing",
+            Self::ReferenceCleared { .. } => "reference_cleared",
+            Self::RuleAcknowledged { .. } => "rule_acknowledged",
             Self::Restored { .. } => "restored",
             Self::SweepFinished { .. } => "sweep_finished",
         }

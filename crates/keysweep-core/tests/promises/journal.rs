@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use keysweep_core::facts::{IdleHistogram, Inventory, LastUse};
 use keysweep_core::lifecycle::{ClearedWhy, Finding, KeyEvent, Named, Record, RefusedKind};
+use keysweep_core::references::{Reference, ReferenceCleared};
 use keysweep_core::state::{Actor, Body, Entry, FindingCounts, State, TripReason};
 use keysweep_core::ticket::{Action, Origin};
 use proptest::prelude::*;
@@ -147,7 +148,7 @@ fn index(event: &KeyEvent) -> usize {
     }
 }
 
-const BODIES: usize = 18;
+const BODIES: usize = 21;
 
 fn mk_body(n: usize, event: usize, fill: &Fill) -> Body {
     let Fill { hour, text, flag, number, .. } = fill.clone();
@@ -206,8 +207,15 @@ fn mk_body(n: usize, event: usize, fill: &Fill) -> Body {
             last_seq: count,
             sha256: "6b86b273ff34fce19d6b804eff5a3f57".into(),
         },
+        18 => Body::ReferenceMissing { reference: mk_reference(text) },
+        19 => Body::ReferenceCleared { reference: mk_reference(text), why: ReferenceCleared::Found },
+        20 => Body::RuleAcknowledged { reference: mk_reference(text), reason },
         _ => panic!("no such body"),
     }
+}
+
+fn mk_reference(what: String) -> Reference {
+    Reference { rule: "policy.exempt { users = [\"break-glass\"] }".into(), what }
 }
 
 /// Where an entry stands in [`mk_body`].
@@ -231,6 +239,9 @@ fn body_index(body: &Body) -> usize {
         Body::SweepFinished { .. } => 15,
         Body::ChangeFailed { .. } => 16,
         Body::Restored { .. } => 17,
+        Body::ReferenceMissing { .. } => 18,
+        Body::ReferenceCleared { .. } => 19,
+        Body::RuleAcknowledged { .. } => 20,
     }
 }
 

@@ -15,6 +15,7 @@ mod orders;
 mod planner;
 mod properties;
 mod recheck;
+mod references;
 mod restored;
 mod scan_document;
 mod worlds;

@@ -11,6 +11,7 @@ use keysweep_core::ids::{AccessKeyId, AccountId};
 use keysweep_core::lifecycle::{KeyEvent, Record, Sighting};
 use keysweep_core::plan::{self, Context, Plan, Refusal, View};
 use keysweep_core::policy::{DAY, Mode, Policy};
+use keysweep_core::references::Met;
 use keysweep_core::state::{Actor, Body, Entry, State};
 use keysweep_core::ticket::{Action, Ticket, Warrant};
 
@@ -95,12 +96,13 @@ pub(crate) fn mk_scan(at: Timestamp, keys: Vec<KeyFacts>) -> AccountScan {
         inventory: Inventory { active_keys: active as u64, ..Inventory::default() },
         report_generated_at: None,
         fallback: None,
+        met: Met { every_user: true, ..Met::default() },
     }
 }
 
 pub(crate) fn mk_collection(at: Timestamp, accounts: Vec<(AccountFacts, AccountScan)>) -> Collection {
     let scanned = |(account, scan)| (account, Outcome::Scanned(Box::new(scan)));
-    Collection { at, accounts: accounts.into_iter().map(scanned).collect(), complete: true }
+    Collection { at, accounts: accounts.into_iter().map(scanned).collect(), complete: true, ous: None }
 }
 
 /// A policy that changes keys, with notices recorded only.

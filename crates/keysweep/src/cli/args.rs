@@ -67,6 +67,11 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: BreakerCommand,
     },
+    /// Rules of the configuration that name what does not exist
+    Rules {
+        #[command(subcommand)]
+        command: RulesCommand,
+    },
     /// Export, verify, or show the audit log
     Journal {
         #[command(subcommand)]
@@ -204,6 +209,23 @@ pub(super) enum BreakerCommand {
         confirm: Option<u64>,
         #[command(flatten)]
         format: FormatArgs,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum RulesCommand {
+    /// Show accounts, OUs and users that rules name and that do not exist
+    List {
+        #[command(flatten)]
+        format: FormatArgs,
+    },
+    /// Let changes go on although a rule names what does not exist
+    Acknowledge {
+        /// ID, as `keysweep rules list` shows it
+        #[arg(value_name = "ID")]
+        id: String,
+        #[command(flatten)]
+        reason: ReasonArgs,
     },
 }
 

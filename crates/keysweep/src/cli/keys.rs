@@ -54,6 +54,7 @@ pub(super) fn done(reply: Reply, console: &Console) -> Result<Exit, CliError> {
         | Reply::Keys(_)
         | Reply::Key(_)
         | Reply::Breaker(_)
+        | Reply::Rules(_)
         | Reply::JournalView { .. }
         | Reply::Refused { .. } => Err(CliError::WrongReply),
     }
@@ -90,6 +91,7 @@ async fn list(
         | Reply::Key(_)
         | Reply::Done { .. }
         | Reply::Breaker(_)
+        | Reply::Rules(_)
         | Reply::JournalView { .. }
         | Reply::Refused { .. } => {
             return Err(CliError::WrongReply);
@@ -134,6 +136,7 @@ async fn show(
         | Reply::Keys(_)
         | Reply::Done { .. }
         | Reply::Breaker(_)
+        | Reply::Rules(_)
         | Reply::JournalView { .. }
         | Reply::Refused { .. } => {
             return Err(CliError::WrongReply);

@@ -98,6 +98,7 @@ fn planned(reply: Reply) -> Result<PlanDocument, CliError> {
         | Reply::Key(_)
         | Reply::Done { .. }
         | Reply::Breaker(_)
+        | Reply::Rules(_)
         | Reply::JournalView { .. }
         | Reply::Refused { .. } => Err(CliError::WrongReply),
     }
@@ -138,6 +139,7 @@ pub(super) fn answered(reply: Reply) -> Result<Reply, CliError> {
         | Reply::Keys(_)
         | Reply::Key(_)
         | Reply::Done { .. }
+        | Reply::Rules(_)
         | Reply::JournalView { .. }
         | Reply::Breaker(_)) => Ok(reply),
     }

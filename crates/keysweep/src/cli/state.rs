@@ -80,6 +80,7 @@ async fn view(data_dir: &Path, console: &Console) -> Result<Option<JournalView>,
             | Reply::Key(_)
             | Reply::Done { .. }
             | Reply::Breaker(_)
+            | Reply::Rules(_)
             | Reply::Refused { .. },
         ) => Err(CliError::WrongReply),
         None if data_dir.exists() => Ok(None),

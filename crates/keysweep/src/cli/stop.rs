@@ -43,6 +43,7 @@ pub(super) async fn breaker(
         | Reply::Keys(_)
         | Reply::Key(_)
         | Reply::Done { .. }
+        | Reply::Rules(_)
         | Reply::JournalView { .. }
         | Reply::Refused { .. }) => done(reply, console),
     }

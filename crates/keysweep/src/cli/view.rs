@@ -4,6 +4,7 @@ mod doctor;
 mod finding;
 mod journal;
 mod key;
+mod rules;
 
 pub use self::doctor::{doctor_summary, doctor_text};
 pub(super) use self::finding::is_exempt;
@@ -11,6 +12,7 @@ pub use self::finding::{plan_summary, plan_table, scan_summary, scan_table};
 pub(super) use self::journal::details;
 pub use self::journal::entries_table;
 pub use self::key::{breaker_text, key_text, keys_table};
+pub use self::rules::rules_text;
 pub use super::console::{Screen, Width};
 use super::table::Tone;
 use keysweep_core::facts::Source;

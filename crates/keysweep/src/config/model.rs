@@ -119,7 +119,7 @@ pub struct OrganizationSection {
     /// How to access the management account: "skip" (do not scan it), "direct" (read it with keysweep's own
     /// credentials, and change nothing in it), or "assume" (assume the roles in it, as in member accounts).
     pub management_account: ManagementAccount,
-    /// How long OUs and account tags stay cached.
+    /// How long OUs and account tags stay cached for plans: at most 24h.
     pub refresh: Period,
 }
 

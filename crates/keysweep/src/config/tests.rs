@@ -2,8 +2,10 @@
 
 mod arbitrary;
 mod http;
+mod meaning;
 mod mistakes;
 mod origins;
+mod rules;
 mod shipped;
 
 use std::io::Write as _;

@@ -1,10 +1,13 @@
 //! From what was written to what is valid: bad values and contradictions, all at once.
 
 mod http;
+mod meaning;
+mod names;
 mod policy;
 mod review;
 
-use std::path::PathBuf;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -21,16 +24,29 @@ use super::show::Effective;
 use super::{Aws, Backup, Config, Dev, Log, Organization, Role, Scan};
 
 const MINUTE: Duration = Duration::from_secs(60);
+
+/// unix(7): `sun_path` has 108 bytes, with a NUL at the end.
+const LONGEST_SOCKET: usize = 107;
+
+/// Linux, `limits.h`: `PATH_MAX` with a NUL at the end, and `NAME_MAX`.
+const LONGEST_PATH: usize = 4095;
+const LONGEST_NAME: usize = 255;
+
+/// How long a session lives that makes one change.
+const CHANGE_SESSION: Duration = Duration::from_secs(900);
+
 const HOUR: Duration = Duration::from_secs(3_600);
+
+/// Right before a change OUs and account tags are read afresh. What plans, lists and gauges show by them should not be
+/// older than a day: a key that moved under another rule would show dates that nobody keeps.
+const LONGEST_REFRESH: Duration = Duration::from_secs(24 * 3_600);
 
 /// AWS makes a credential report at most every four hours (IAM user guide, "Getting credential reports").
 const REPORT_PERIOD: Duration = Duration::from_secs(4 * 3_600);
 
 /// Builds the configuration. Where the review found mistakes the result is not to be used.
 pub(super) fn build(model: &Model, effective: Effective, now: Timestamp, review: &mut Review) -> Config {
-    if model.data_dir.as_os_str().is_empty() {
-        review.wrong(&KeyPath::of("data_dir"), "found \"\", expected a directory".to_owned());
-    }
+    data_dir(model, review);
     Config {
         data_dir: model.data_dir.clone(),
         aws: aws(model, review),
@@ -47,11 +63,46 @@ pub(super) fn build(model: &Model, effective: Effective, now: Timestamp, review:
     }
 }
 
+fn data_dir(model: &Model, review: &mut Review) {
+    let (at, path) = (KeyPath::of("data_dir"), &model.data_dir);
+    if path.as_os_str().is_empty() {
+        review.wrong(&at, "found \"\", expected a directory".to_owned());
+        return;
+    }
+    directory(&at, path, review);
+    let socket = crate::socket::path(path);
+    if std::os::unix::net::SocketAddr::from_pathname(&socket).is_err() {
+        let (has, adds) = (path.as_os_str().len(), socket.as_os_str().len() - path.as_os_str().len());
+        let most = LONGEST_SOCKET.saturating_sub(adds);
+        let problem = format!(
+            "found a path of {has} bytes, expected at most {most}: the socket of the daemon is in it, and the system \
+             takes {LONGEST_SOCKET} bytes for the path of a socket"
+        );
+        review.wrong(&at, problem);
+    }
+}
+
+/// A path that no file system takes.
+fn directory(at: &KeyPath, path: &Path, review: &mut Review) {
+    let bytes = path.as_os_str().as_bytes();
+    let names_fit = path.components().all(|part| part.as_os_str().len() <= LONGEST_NAME);
+    if bytes.len() > LONGEST_PATH || bytes.contains(&0) || !names_fit {
+        let problem = format!(
+            "expected a path of at most {LONGEST_PATH} bytes and {LONGEST_NAME} for each name in it, without NUL"
+        );
+        review.wrong(at, problem);
+    }
+}
+
 fn aws(model: &Model, review: &mut Review) -> Aws {
     let section = &model.aws;
     let at = KeyPath::of("aws");
-    if !looks_like_a_region(&section.region) {
+    if Partition::known(&section.region).is_none() {
         review.unexpected(&at.key("region"), &section.region, "a Region such as \"eu-central-1\"");
+    }
+    if section.operation_timeout.get() > CHANGE_SESSION {
+        let expected = "at most 15m: the session of a change lives no longer";
+        review.unexpected(&at.key("operation_timeout"), &section.operation_timeout, expected);
     }
     review.positive(&at.key("operation_timeout"), section.operation_timeout);
     review.positive(&at.key("attempt_timeout"), section.attempt_timeout);
@@ -70,14 +121,6 @@ fn aws(model: &Model, review: &mut Review) -> Aws {
     }
 }
 
-/// `eu-central-1`, `us-gov-west-1`, `eusc-de-east-1`: words of small letters, and a number at the end.
-fn looks_like_a_region(text: &str) -> bool {
-    let Some((words, number)) = text.rsplit_once('-') else { return false };
-    let is_word = |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase());
-    let is_number = (1..=2).contains(&number.len()) && number.bytes().all(|b| b.is_ascii_digit());
-    is_number && words.contains('-') && words.split('-').all(is_word) && text.len() <= 32
-}
-
 fn organization(model: &Model, review: &mut Review) -> Organization {
     let section = &model.organization;
     let at = KeyPath::of("organization");
@@ -86,6 +129,10 @@ fn organization(model: &Model, review: &mut Review) -> Organization {
     let include_ous = review.ou_ids(&at.key("include_ous"), &section.include_ous);
     let exclude_ous = review.ou_ids(&at.key("exclude_ous"), &section.exclude_ous);
     review.positive(&at.key("refresh"), section.refresh);
+    if section.refresh.get() > LONGEST_REFRESH {
+        let expected = "at most 24h: plans are made by it";
+        review.unexpected(&at.key("refresh"), &section.refresh, expected);
+    }
     for ou in include_ous.iter().filter(|ou| exclude_ous.contains(ou)) {
         review.wrong(&at.key("exclude_ous"), format!("{ou} is also in organization.include_ous"));
     }
@@ -214,7 +261,9 @@ fn backup(model: &Model, review: &mut Review) -> Option<Backup> {
     if section.directory.is_empty() {
         return None;
     }
-    let directory = PathBuf::from(&section.directory);
+    let path = PathBuf::from(&section.directory);
+    directory(&at.key("directory"), &path, review);
+    let directory = path;
     if !directory.is_absolute() {
         let expected = "an absolute path, or \"\" for no backups";
         review.unexpected(&at.key("directory"), &section.directory, expected);
@@ -248,10 +297,10 @@ fn log(model: &Model, review: &mut Review) -> Log {
 
 impl Review {
     fn account_ids(&mut self, at: &KeyPath, texts: &[String]) -> Vec<AccountId> {
-        self.ids(at, texts, "an account ID of 12 digits")
+        self.ids(at, texts, |text| text.parse().map_err(|_| "an account ID of 12 digits"))
     }
 
     fn ou_ids(&mut self, at: &KeyPath, texts: &[String]) -> Vec<keysweep_core::ids::OuId> {
-        self.ids(at, texts, "the ID of an OU or root, ou-... or r-...")
+        self.ids(at, texts, names::ou_id)
     }
 }

@@ -91,6 +91,9 @@ impl Chronicle {
             | Body::BreakerReset { .. }
             | Body::Paused { .. }
             | Body::Resumed { .. }
+            | Body::ReferenceMissing { .. }
+            | Body::ReferenceCleared { .. }
+            | Body::RuleAcknowledged { .. }
             | Body::Restored { .. } => String::new(),
         };
         event(entry, &who, state, self.calendar)

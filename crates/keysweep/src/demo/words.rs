@@ -55,6 +55,15 @@ pub(super) fn event(entry: &Entry, who: &str, state: &State, calendar: Calendar)
         }
         Body::Paused { reason } => (Tone::Trouble, format!("paused: {reason}")),
         Body::Resumed { reason } => (Tone::Usual, format!("resumed by {}: {reason}", entry.actor)),
+        Body::ReferenceMissing { reference } => {
+            (Tone::Trouble, format!("{reference} does not exist: no change starts"))
+        }
+        Body::ReferenceCleared { reference, .. } => {
+            (Tone::Usual, format!("{reference} is no longer missing"))
+        }
+        Body::RuleAcknowledged { reference, reason } => {
+            (Tone::Usual, format!("{} acknowledged that {reference} is missing: {reason}", entry.actor))
+        }
         Body::Restored { created_at, .. } => {
             (Tone::Trouble, format!("{} restored the backup of {created_at}", entry.actor))
         }

@@ -1,10 +1,12 @@
 //! What can be asked of Organizations, and which accounts that leaves to be examined.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
+use jiff::Timestamp;
 use keysweep_aws::{Aws, Caller, Fault, FaultKind, ListedAccount};
-use keysweep_core::facts::AccountFacts;
-use keysweep_core::ids::AccountId;
+use keysweep_core::facts::{AccountFacts, Collection, Fact, Outcome};
+use keysweep_core::ids::{AccountId, OuId};
+use keysweep_core::references::{self, Reference};
 use keysweep_core::render::NotScanned;
 
 use super::Inputs;
@@ -13,7 +15,7 @@ use super::document::{CheckName, Problem, Verdict};
 use super::group::Raised;
 use super::policies::{Policies, Whose, grant};
 use crate::config::Config;
-use crate::sweep::{Target, above, mk_account, static_targets, visit};
+use crate::sweep::{Target, above, choice, mk_account, static_targets, visit};
 
 /// An account was named that is not there.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -39,7 +41,7 @@ pub(super) async fn list(
     policies: &Policies,
 ) -> Result<Listed, NotInOrganization> {
     let Inputs { config, only, .. } = inputs;
-    let asking = Asking { aws, config, caller, policies };
+    let asking = Asking { aws, config, caller, policies, now: inputs.clock.now() };
     let (there, mut raised) = if config.organization.accounts.is_empty() {
         asking.organization().await
     } else {
@@ -82,6 +84,7 @@ struct Asking<'a> {
     config: &'a Config,
     caller: &'a Caller,
     policies: &'a Policies,
+    now: Timestamp,
 }
 
 impl Asking<'_> {
@@ -103,13 +106,61 @@ impl Asking<'_> {
         if listed.is_empty() {
             raised.push(empty());
         }
+        if tree.is_some()
+            && let Some(first) = listed.first()
+        {
+            raised.extend(self.refused("organizations:ListParents", aws.parents(first.id).await.as_ref()));
+        }
         let targets = listed.into_iter().map(|ListedAccount { id, name, email, state }| {
             let mut account = mk_account(id, name, email, id == management);
             account.ous = tree.as_ref().map(|tree| above(tree, id));
             let visit = visit(&account, &state, config);
             Target { account, visit }
         });
-        (Some(targets.collect()), raised)
+        let targets: Vec<Target> = targets.collect();
+        let ous = tree.and_then(Result::ok).map(|tree| Fact::Known(tree.ous));
+        raised.extend(self.references(&targets, ous));
+        (Some(targets), raised)
+    }
+
+    /// Accounts and OUs that rules name and that do not exist, or hold nothing. Users are looked up by each sweep, which
+    /// sees them all.
+    fn references(self, targets: &[Target], ous: Option<Fact<BTreeSet<OuId>>>) -> Vec<Raised> {
+        let unseen = |target: &Target| {
+            let reason = String::new();
+            let outcome = match &target.visit {
+                Ok(_) => Outcome::Failed { reason },
+                Err(_) => Outcome::Skipped { reason },
+            };
+            (target.account.clone(), outcome)
+        };
+        let (at, accounts) = (self.now, targets.iter().map(unseen).collect());
+        let collection = Collection { at, accounts, complete: true, ous };
+        let Some(report) = references::check(&self.config.policy, at, &choice(self.config), &collection)
+        else {
+            return Vec::new();
+        };
+        let raised = |verdict, reference: &Reference, what: &str, remedy: &str| {
+            Raised::once(Problem {
+                check: CheckName::Organization,
+                verdict,
+                what: format!("{reference} {what}"),
+                actions: Vec::new(),
+                statement: None,
+                reason: None,
+                remedy: remedy.into(),
+                accounts: Vec::new(),
+            })
+        };
+        let missing = report.missing.iter().map(|reference| {
+            let remedy = "correct the rule: a mode that changes keys stops every automatic change until then, or until \
+                          an operator acknowledges it with `keysweep rules acknowledge`";
+            raised(Verdict::Gap, reference, "does not exist", remedy)
+        });
+        let idle = report.idle.iter().map(|reference| {
+            raised(Verdict::Note, reference, "matches nothing", "see whether the rule means something else")
+        });
+        missing.chain(idle).collect()
     }
 
     /// The problem with a call of Organizations, if there is one.

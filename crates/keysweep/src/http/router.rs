@@ -196,6 +196,10 @@ impl App {
                 policy: &config.policy,
                 scan_interval: config.scan.interval,
                 seen: latest.as_ref().map(|latest| &latest.collection),
+                idle_rules: latest
+                    .as_ref()
+                    .and_then(|latest| latest.idle_rules.as_ref())
+                    .and_then(|idle| u64::try_from(idle.len()).ok()),
                 store_bytes: Some(store_bytes),
             })
         }));

@@ -46,6 +46,9 @@ fn the_hub_reads_of_organizations_only_what_the_configuration_names() {
     );
     let by_ou = "[[policy.override]]\nmatch = { ous = [\"ou-abcd-12345678\"] }\nmode = \"observe\"\n";
     assert_eq!(of(by_ou), ["ListAccounts", "ListOrganizationalUnits", "AssumeRoles"]);
+    let ous = hub(&mk_config(by_ou), mk_now()).unwrap();
+    let actions = statement(&ous, "ListOrganizationalUnits")["Action"].to_string();
+    assert!(actions.contains("organizations:ListParents"), "{actions}");
     let by_tag = "[[policy.override]]\nmatch = { account_tags = { env = \"prod\" } }\nmode = \"observe\"\n";
     assert_eq!(of(by_tag), ["ListAccounts", "ReadAccountTags", "AssumeRoles"]);
     assert_eq!(of("organization.accounts = [\"111122223333\"]"), ["AssumeRoles"]);
@@ -99,16 +102,18 @@ fn deletion_spares_whom_a_tag_exempts_until_the_exemption_ends_and_an_update_spa
     let exempt = |matches: &str, until: &str| {
         format!("[[policy.exempt]]\nmatch = {{ {matches} }}\nreason = \"test\"\nuntil = \"{until}\"\n")
     };
-    let config = mk_config(
+    let mut config = mk_config(
         &[
             exempt("user_tags = { \"keysweep:exempt\" = \"*\" }", "2027-06-30"),
-            exempt("user_tags = { a = \"x*\", b = \"$1\" }, accounts = [\"111122223333\"]", "2026-12-31"),
+            exempt("user_tags = { a = \"x*\", b = \"1\" }, accounts = [\"111122223333\"]", "2026-12-31"),
             exempt("user_tags = { old = \"*\" }", "2026-07-14"),
             exempt("user_tags = { t = \"*\" }, users = [\"svc-*\"]", "2027-06-30"),
             exempt("paths = [\"/ci/\"]", "2027-06-30"),
         ]
         .concat(),
     );
+    // No configuration has it, and a variable of IAM it must not become.
+    config.policy.exemptions[1].matches.user_tags.insert("b".into(), "$1".into());
     let document = enforce(&config, mk_now(), Deletion::Allowed).unwrap();
     assert_eq!(sids(&document), ["UpdateKeys", "DeleteKeys", "SpareExempt1", "SpareExempt2"]);
     for sid in ["UpdateKeys", "DeleteKeys"] {

@@ -33,6 +33,8 @@ pub struct Observed<'a> {
     /// What the last sweep of this process saw. Without it, rules that read OUs or tags of an account are taken to
     /// match there.
     pub seen: Option<&'a Collection>,
+    /// How much of what rules name matched nothing in the last sweep of this process, where that is known.
+    pub idle_rules: Option<u64>,
     /// Size of the store on disk, where it could be read.
     pub store_bytes: Option<u64>,
 }
@@ -73,8 +75,22 @@ fn process(observed: &Observed<'_>) -> Vec<Family> {
     if let Some(bytes) = observed.store_bytes {
         store.push(&[], bytes);
     }
+    let mut idle_rules = Family::new(
+        "keysweep_rules_matching_nothing",
+        "Patterns, paths, tags and organizational units of rules that matched nothing in the last complete scan.",
+    );
+    if let Some(count) = observed.idle_rules {
+        idle_rules.push(&[], count);
+    }
+    let missing = control.references.iter().filter(|reference| reference.acknowledged.is_none()).count();
     vec![
         build,
+        idle_rules,
+        Family::single(
+            "keysweep_missing_references",
+            "Accounts, organizational units and users that rules name and that do not exist, not acknowledged.",
+            u64::try_from(missing).unwrap_or(u64::MAX),
+        ),
         Family::single(
             "keysweep_paused",
             "Whether all enforcement is paused by an operator.",

@@ -34,6 +34,8 @@ impl Engine {
             },
             Request::Pause { reason } => self.pause(actor, reason).await,
             Request::Resume { reason } => self.resume(actor, reason).await,
+            Request::RulesList => self.show_rules(),
+            Request::AcknowledgeRule { id, reason } => self.acknowledge_rule(actor, &id, reason).await,
             Request::JournalView => self.view_journal().await,
             Request::BreakerReset { reason, confirm } => self.reset_breaker(actor, reason, confirm).await,
         }

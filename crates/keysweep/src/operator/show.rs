@@ -66,6 +66,9 @@ impl Engine {
             let control = state.control();
             let paused = control.paused.as_ref().map(|p| format!("paused by {}: {}", p.by, p.reason));
             let open = control.breaker.as_ref().map(|trip| format!("the breaker is open: {}", trip.reason));
+            let missing = control.unacknowledged().filter(|_| config.policy.changes_anything());
+            let missing =
+                missing.map(|reference| format!("{reference} does not exist: see `keysweep rules list`"));
             let unknown_origin = |(account, key): &(_, AccessKeyId)| UnknownOrigin {
                 account_id: keysweep_core::ids::AccountId::to_string(account),
                 access_key_id: key.to_string(),
@@ -73,7 +76,7 @@ impl Engine {
             PlanDocument {
                 generated_at: now,
                 collected_at: collection.at,
-                stopped: paused.or(open),
+                stopped: paused.or(open).or(missing),
                 coverage: coverage(collection, &plan.keys),
                 keys: rows(now, collection, &plan, state),
                 inactive_of_unknown_origin: plan

@@ -11,6 +11,7 @@ use keysweep_core::facts::{AccountFacts, AccountScan, Fact, Inventory, KeyFacts,
 use keysweep_core::ids::{AccessKeyId, UserName};
 use keysweep_core::lifecycle::{Record, Sighting};
 use keysweep_core::planted;
+use keysweep_core::references::{Met, Patterns};
 
 use super::user::{NameIs, SeenKey, UserLook, Users};
 use crate::clock::Clock;
@@ -155,6 +156,10 @@ impl AccountScanner {
             scan.tracked.keys().map(|name| (name.clone(), None)).collect();
         let listed = users.all().await?;
         scan.found.inventory.users = u64::try_from(listed.len()).unwrap_or(u64::MAX);
+        for user in listed {
+            scan.patterns.see(&mut scan.found.met, &user.name, &user.path);
+        }
+        scan.found.met.every_user = true;
         names.extend(listed.iter().map(|user| (user.name.clone(), Some(user.created))));
         for (name, made) in names {
             scan.look_at(&mut users, Candidate { name, row: None, made }).await;
@@ -203,6 +208,7 @@ struct Scan<'a> {
     reads_tags: bool,
     looks_at_inactive: bool,
     tracked: BTreeMap<UserName, Vec<&'a Record>>,
+    patterns: Patterns,
     live: bool,
     /// Why the root user's row of the report could not be read.
     root_row: Option<String>,
@@ -228,6 +234,7 @@ impl<'a> Scan<'a> {
             reads_tags: policy.reads_user_tags(&scanner.account),
             looks_at_inactive: scanner.task.list_inactive || policy.may_adopt_inactive(&scanner.account),
             tracked,
+            patterns: Patterns::of(policy),
             live: false,
             root_row: None,
             looked: BTreeSet::new(),
@@ -244,6 +251,7 @@ impl<'a> Scan<'a> {
                 inventory: Inventory::default(),
                 report_generated_at: None,
                 fallback: None,
+                met: Met::default(),
             },
         }
     }
@@ -262,6 +270,7 @@ impl<'a> Scan<'a> {
     fn candidates(&mut self, report: Report) -> BTreeMap<UserName, Option<Row>> {
         let mut candidates: BTreeMap<UserName, Option<Row>> =
             self.tracked.keys().map(|name| (name.clone(), None)).collect();
+        self.found.met.every_user = true;
         for row in report.into_rows() {
             match row {
                 Ok(row) if row.root => {
@@ -269,6 +278,7 @@ impl<'a> Scan<'a> {
                     self.found.inventory.root_keys = Some(u64::try_from(keys).unwrap_or(u64::MAX));
                 }
                 Ok(row) => {
+                    self.patterns.see(&mut self.found.met, &row.user_name, &row.path);
                     self.count(&row);
                     if self.is_candidate(&row) || self.tracked.contains_key(&row.user_name) {
                         candidates.insert(row.user_name.clone(), Some(row));
@@ -277,6 +287,7 @@ impl<'a> Scan<'a> {
                 Err(error) if error.is_root() => self.root_row = Some(error.to_string()),
                 // Whose row this is nobody knows: the user that it seems to name may be another.
                 Err(error) => {
+                    self.found.met.every_user = false;
                     self.found.inventory.users += 1;
                     self.found.unread_rows.push(error.to_string());
                 }

@@ -1,9 +1,9 @@
 //! Which accounts there are, which of them are scanned, and how they are entered.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
-use keysweep_aws::{Access, AccountState, Aws, Fault};
+use keysweep_aws::{Access, AccountState, Aws, Fault, Tree};
 use keysweep_core::facts::{AccountFacts, Fact, Ou};
 use keysweep_core::ids::{AccountId, OuId};
 use keysweep_core::ticket::Action;
@@ -50,9 +50,6 @@ pub struct OrganizationCache {
     tags: Mutex<HashMap<AccountId, Read<Tags>>>,
 }
 
-/// Root and OUs above each account.
-type Tree = HashMap<AccountId, Vec<Ou>>;
-
 /// Tags of one account.
 type Tags = BTreeMap<String, String>;
 
@@ -79,17 +76,20 @@ pub(super) struct Listing<'a> {
 }
 
 impl Listing<'_> {
-    /// Lists to the end.
-    pub(super) async fn run(self) -> Result<(), OrganizationError> {
+    /// Lists to the end; gives every OU and root there is, where a rule or the choice of accounts reads them.
+    pub(super) async fn run(self) -> Result<Option<Fact<BTreeSet<OuId>>>, OrganizationError> {
         let settings = &self.inputs.config.organization;
-        let given =
-            if settings.accounts.is_empty() { self.organization().await? } else { self.static_list().await };
+        let (given, ous) = if settings.accounts.is_empty() {
+            self.organization().await?
+        } else {
+            (self.static_list().await, None)
+        };
         if given.is_empty() {
             return Err(OrganizationError::Empty);
         }
         match self.inputs.only.iter().find(|id| !given.contains(id)) {
             Some(missing) => Err(OrganizationError::NotThere(*missing)),
-            None => Ok(()),
+            None => Ok(ous),
         }
     }
 
@@ -123,7 +123,9 @@ impl Listing<'_> {
         there
     }
 
-    async fn organization(&self) -> Result<HashSet<AccountId>, OrganizationError> {
+    async fn organization(
+        &self,
+    ) -> Result<(HashSet<AccountId>, Option<Fact<BTreeSet<OuId>>>), OrganizationError> {
         let Inputs { aws, config, clock, cache, .. } = self.inputs;
         let settings = &config.organization;
         let management = aws.management_account().await.map_err(OrganizationError::List)?;
@@ -146,7 +148,11 @@ impl Listing<'_> {
                 self.give(&mut there, Target { account, visit }).await;
             }
         }
-        Ok(there)
+        let ous = tree.map(|tree| match tree {
+            Ok(tree) => Fact::Known(tree.ous),
+            Err(fault) => Fact::Unknown(in_words(&fault)),
+        });
+        Ok((there, ous))
     }
 }
 
@@ -169,7 +175,7 @@ pub(crate) fn static_targets(config: &Config, own: Option<AccountId>) -> impl It
 pub(crate) fn above(tree: &Result<Tree, Fault>, id: AccountId) -> Fact<Vec<Ou>> {
     match tree {
         Err(fault) => Fact::Unknown(in_words(fault)),
-        Ok(tree) => match tree.get(&id) {
+        Ok(tree) => match tree.above.get(&id) {
             Some(ous) => Fact::Known(ous.clone()),
             None => Fact::Unknown("the account is in the list and not in the tree".into()),
         },
@@ -177,15 +183,8 @@ pub(crate) fn above(tree: &Result<Tree, Fault>, id: AccountId) -> Fact<Vec<Ou>> 
 }
 
 /// One account, looked up without listing all: for a change before the first sweep of this process. Where it cannot
-/// be told who the management account is, it is taken for another; what `for_rules` cannot be read is unknown.
-pub(super) async fn look_up(
-    aws: &Aws,
-    config: &Config,
-    clock: &Clock,
-    cache: &OrganizationCache,
-    id: AccountId,
-    for_rules: bool,
-) -> AccountFacts {
+/// be told who the management account is, it is taken for another, but for a change.
+async fn look_up(aws: &Aws, config: &Config, id: AccountId, for_change: bool) -> AccountFacts {
     let settings = &config.organization;
     let management = match settings.management_account {
         ManagementAccount::Skip | ManagementAccount::Assume => None,
@@ -193,29 +192,26 @@ pub(super) async fn look_up(
         ManagementAccount::Direct => aws.caller().await.ok().map(|caller| caller.account),
     };
     // For a change, an account that may be the management account is taken for it: there "direct" only reads.
-    let unknown = for_rules && management.is_none() && config.policy.management_read_only;
-    let mut account = mk_account(id, String::new(), String::new(), unknown || management == Some(id));
-    if for_rules {
-        read_for_rules(aws, config, clock, cache, &mut account).await;
-    }
-    account
+    let unknown = for_change && management.is_none() && config.policy.management_read_only;
+    mk_account(id, String::new(), String::new(), unknown || management == Some(id))
 }
 
-/// Reads what rules and the choice of accounts ask of Organizations, if it was not read within
-/// `organization.refresh`. What cannot be read is unknown, whatever it was before.
-async fn read_for_rules(
-    aws: &Aws,
-    config: &Config,
-    clock: &Clock,
-    cache: &OrganizationCache,
-    account: &mut AccountFacts,
-) {
-    let settings = &config.organization;
-    if settings.accounts.is_empty() && (config.policy.reads_ous() || chooses_by_ou(config)) {
-        account.ous = Some(above(&cache.tree(aws, clock, settings.refresh).await, account.id));
+/// Reads what rules and the choice of accounts ask of Organizations as it is now: an account that was just moved, or
+/// tagged, is judged by where it is. What cannot be read is unknown, whatever it was before.
+async fn read_for_rules(aws: &Aws, config: &Config, account: &mut AccountFacts) {
+    let lists = config.organization.accounts.is_empty();
+    if lists && (config.policy.reads_ous() || chooses_by_ou(config)) {
+        account.ous = Some(fact(aws.parents(account.id).await));
     }
     if config.policy.reads_account_tags() {
-        account.tags = Some(cache.account_tags(aws, clock, settings.refresh, account.id).await);
+        account.tags = Some(fact(aws.account_tags(account.id).await));
+    }
+}
+
+fn fact<T>(read: Result<T, Fault>) -> Fact<T> {
+    match read {
+        Ok(value) => Fact::Known(value),
+        Err(fault) => Fact::Unknown(in_words(&fault)),
     }
 }
 
@@ -317,8 +313,8 @@ impl OrganizationCache {
     }
 }
 
-/// The account as the last sweep saw it; where this process has made none, as it is looked up alone. A sweep may be long
-/// ago, so that what rules read is read again where it is older than they may rely on; no rule stands before an undo.
+/// The account as the last sweep saw it; where this process has made none, as it is looked up alone. What rules read is
+/// read afresh right before each change, but for an undo, which no rule restrains.
 pub(super) async fn account_facts(
     engine: &Engine,
     aws: &Aws,
@@ -326,17 +322,15 @@ pub(super) async fn account_facts(
     id: AccountId,
     action: Action,
 ) -> AccountFacts {
-    let latest = engine.latest();
+    let (latest, for_change) = (engine.latest(), action != Action::Reactivate);
     let seen =
         latest.as_ref().and_then(|l| l.collection.accounts.iter().find(|(account, _)| account.id == id));
-    let (clock, cache, for_rules) = (engine.clock(), engine.organization(), action != Action::Reactivate);
-    match seen.map(|(account, _)| account.clone()) {
-        Some(mut account) => {
-            if for_rules {
-                read_for_rules(aws, config, clock, &cache, &mut account).await;
-            }
-            account
-        }
-        None => look_up(aws, config, clock, &cache, id, for_rules).await,
+    let mut account = match seen.map(|(account, _)| account.clone()) {
+        Some(account) => account,
+        None => look_up(aws, config, id, for_change).await,
+    };
+    if for_change {
+        read_for_rules(aws, config, &mut account).await;
     }
+    account
 }

@@ -140,6 +140,7 @@ pub(crate) fn collection() -> Collection {
         inventory: inventory(38),
         report_generated_at: Some(now()),
         fallback: None,
+        met: Default::default(),
     };
     let account = AccountFacts {
         id: PROD.parse().unwrap(),
@@ -149,7 +150,12 @@ pub(crate) fn collection() -> Collection {
         ous: None,
         tags: None,
     };
-    Collection { at: now(), accounts: vec![(account, Outcome::Scanned(Box::new(scan)))], complete: false }
+    Collection {
+        at: now(),
+        accounts: vec![(account, Outcome::Scanned(Box::new(scan)))],
+        complete: false,
+        ous: None,
+    }
 }
 
 fn facts(user: &str) -> KeyFacts {

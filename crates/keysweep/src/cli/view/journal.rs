@@ -47,6 +47,9 @@ fn whom(body: &Body) -> (String, String) {
         | Body::BreakerReset { .. }
         | Body::Paused { .. }
         | Body::Resumed { .. }
+        | Body::ReferenceMissing { .. }
+        | Body::ReferenceCleared { .. }
+        | Body::RuleAcknowledged { .. }
         | Body::Restored { .. }
         | Body::SweepFinished { .. } => (String::new(), String::new()),
     }

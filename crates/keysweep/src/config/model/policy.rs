@@ -147,7 +147,7 @@ pub struct MatchSection {
     /// User names, as globs such as "svc-*".
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub users: Vec<String>,
-    /// Prefixes of user paths, such as "/ci/".
+    /// How paths of users begin, such as "/ci/": a prefix, not a glob.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub paths: Vec<String>,
     /// Tags of the user: a tag key, and a glob for the value.

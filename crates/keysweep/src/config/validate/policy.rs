@@ -10,7 +10,7 @@ use keysweep_core::policy::{
     DAY, DayOfWeek, Exemption, Hours, Limits, Match, Mode, Override, Policy, Rule, Terms, TermsPatch,
 };
 
-use super::Review;
+use super::{Review, meaning, names};
 use crate::config::ManagementAccount;
 use crate::config::model::{
     Day, ExemptSection, LimitsSection, MatchSection, Model, OverrideSection, PolicySection,
@@ -49,6 +49,7 @@ pub(super) fn build(model: &Model, now: Timestamp, review: &mut Review) -> Polic
         review.questionable(&KeyPath::of("organization.management_account"), problem.to_owned());
     }
     warn(&policy, model, now, review);
+    meaning::warn(&policy, model, now, review);
     policy
 }
 
@@ -194,31 +195,47 @@ fn matches(section: &MatchSection, at: &KeyPath, review: &mut Review) -> Match {
         let expected = "at least one of ous, accounts, account_tags, users, paths and user_tags";
         review.wrong(at, format!("matches nothing in particular: expected {expected}"));
     }
-    for (index, glob) in section.users.iter().enumerate().filter(|(_, glob)| glob.trim().is_empty()) {
-        review.unexpected(
-            &at.key("users").index(index),
-            glob,
-            "the name of a user, or a glob such as \"svc-*\"",
-        );
-    }
-    for (index, path) in section.paths.iter().enumerate().filter(|(_, path)| !path.starts_with('/')) {
-        // IAM API reference, `pathType`.
-        review.unexpected(
-            &at.key("paths").index(index),
-            path,
-            "a path that begins with a slash, such as \"/ci/\"",
-        );
-    }
+    each(&at.key("users"), &section.users, names::user_glob, review);
+    each(&at.key("paths"), &section.paths, names::path_prefix, review);
     for (key, tags) in [("account_tags", &section.account_tags), ("user_tags", &section.user_tags)] {
-        tag_keys(&at.key(key), tags, review);
+        tags_of(&at.key(key), tags, review);
+    }
+    let user_tags = at.key("user_tags");
+    for (key, other) in same_but_for_case(&section.user_tags) {
+        let problem =
+            format!("{key:?} and {other:?} are one key for IAM, which ignores case: set one of them");
+        review.wrong(&user_tags.key(key), problem);
     }
     matches
 }
 
-fn tag_keys(at: &KeyPath, tags: &BTreeMap<String, String>, review: &mut Review) {
-    for key in tags.keys().filter(|key| !(1..=128).contains(&key.chars().count())) {
-        review.unexpected(&at.key(key), key, "the key of a tag, which has 1 to 128 characters");
+fn each(at: &KeyPath, texts: &[String], check: fn(&str) -> Result<(), &'static str>, review: &mut Review) {
+    for (index, text) in texts.iter().enumerate() {
+        if let Err(expected) = check(text) {
+            review.unexpected(&at.index(index), text, expected);
+        }
     }
+}
+
+fn tags_of(at: &KeyPath, tags: &BTreeMap<String, String>, review: &mut Review) {
+    for (key, glob) in tags {
+        for (text, checked) in [(key, names::tag_key(key)), (glob, names::tag_glob(glob))] {
+            if let Err(expected) = checked {
+                review.unexpected(&at.key(key), text, expected);
+            }
+        }
+    }
+}
+
+/// Tags that no user can have at once.
+fn same_but_for_case(tags: &BTreeMap<String, String>) -> Vec<(&str, &str)> {
+    let keys: Vec<_> = tags.keys().map(|key| (key.as_str(), key.to_lowercase())).collect();
+    let mut same = Vec::new();
+    for (index, (key, folded)) in keys.iter().enumerate() {
+        let before = keys.iter().take(index).find(|(_, other)| other == folded);
+        same.extend(before.map(|(other, _)| (*key, *other)));
+    }
+    same
 }
 
 fn exemption(rule: &ExemptSection, at: &KeyPath, review: &mut Review) -> Option<Exemption> {

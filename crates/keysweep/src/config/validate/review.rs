@@ -85,19 +85,19 @@ impl Review {
     }
 
     /// A list of names, none of which may stand in it twice: an account listed twice would be scanned twice.
-    pub(super) fn ids<T: FromStr + PartialEq>(
+    pub(super) fn ids<T: PartialEq>(
         &mut self,
         at: &KeyPath,
         texts: &[String],
-        expected: &str,
+        parse: impl Fn(&str) -> Result<T, &'static str>,
     ) -> Vec<T> {
         let mut ids = Vec::with_capacity(texts.len());
         for (index, text) in texts.iter().enumerate() {
             let path = at.index(index);
-            match self.parse(&path, text, expected) {
-                Some(id) if ids.contains(&id) => self.wrong(&path, format!("{text} is listed twice")),
-                Some(id) => ids.push(id),
-                None => {}
+            match parse(text) {
+                Ok(id) if ids.contains(&id) => self.wrong(&path, format!("{text} is listed twice")),
+                Ok(id) => ids.push(id),
+                Err(expected) => self.unexpected(&path, text, expected),
             }
         }
         ids
