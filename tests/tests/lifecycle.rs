@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use keysweep::operator::Decision;
-use keysweep_tests::company::{Company, DAY, DELETE, decide, held, state_of, swept};
+use keysweep_tests::company::{Company, DAY, DELETE, approve, decide, held, state_of, swept};
 
 const PROD: &str = "111122223333";
 
@@ -81,8 +81,15 @@ async fn a_key_reactivated_by_its_owner_is_held() {
     // After thirty days the hold ends, and it takes a new notice.
     company.days(&engine, 6).await;
     assert_eq!(company.status(&key), "Active");
-    company.days(&engine, 7).await;
+    // And from now on a person.
+    company.days(&engine, 20).await;
+    assert_eq!((company.status(&key).as_str(), company.changes().len()), ("Active", before));
+    let (done, why) = approve(&engine, &key).await;
+    assert!(done, "{why}");
+    company.days(&engine, 1).await;
     assert_eq!(company.status(&key), "Inactive");
+    company.days(&engine, 40).await;
+    assert_eq!(company.status(&key), "Inactive", "its deletion needs another approval");
 }
 
 #[tokio::test(start_paused = true)]
