@@ -11,9 +11,10 @@ use keysweep::config::{self, Config, Sources};
 use keysweep::connect::GivenAws;
 use keysweep::engine::Engine;
 use keysweep::metrics::Metrics;
-use keysweep::operator::{Decision, Reply, Request};
+use keysweep::operator::{Decision, Reply, Request, RequestRef};
 use keysweep::sweep::{Swept, sweep};
 use keysweep_aws::StaticCredentials;
+use keysweep_core::ticket::Action;
 use keysweep_sim::{Change, KeySpec, Sim, UserRef, Who};
 use keysweep_store::OpenOptions;
 use tempfile::TempDir;
@@ -231,6 +232,21 @@ pub async fn decide(engine: &Engine, key: &str, decision: Decision) -> (bool, St
     }
 }
 
+/// The request for approval of a key: what it asks, and how a decision names it.
+pub async fn asked(engine: &Engine, key: &str) -> Option<(Action, RequestRef)> {
+    let Reply::Key(document) = ask(engine, Request::KeysShow { key: key.into() }).await else { return None };
+    let approval = document.record?.approval?;
+    Some((approval.action, approval.request.parse().ok()?))
+}
+
+/// Approves what is asked of a key, as an operator who has just looked.
+pub async fn approve(engine: &Engine, key: &str) -> (bool, String) {
+    match asked(engine, key).await {
+        Some((action, request)) => decide(engine, key, Decision::Approve { action, request }).await,
+        None => (false, format!("nothing is asked of {key}")),
+    }
+}
+
 /// Base state of a key as keysweep records it; `active` without a record.
 #[must_use]
 pub fn state_of(engine: &Engine, key: &str) -> String {
@@ -244,5 +260,5 @@ pub fn state_of(engine: &Engine, key: &str) -> String {
 #[must_use]
 pub fn held(engine: &Engine, key: &str) -> bool {
     let key = key.parse().unwrap_or_else(|error| panic!("{error}"));
-    engine.store().read(|state| state.record(&key).is_some_and(|record| record.hold.is_some()))
+    engine.store().read(|state| state.record(&key).is_some_and(|record| !record.holds.is_empty()))
 }

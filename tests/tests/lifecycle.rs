@@ -1,8 +1,10 @@
 //! The whole way of a key, by the real engine against the simulator.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
-use keysweep::operator::Decision;
-use keysweep_tests::company::{Company, DAY, DELETE, decide, held, state_of, swept};
+use keysweep::operator::{Decision, RequestRef};
+use keysweep_core::ticket::Action;
+use keysweep_sim::{Fault, Rule};
+use keysweep_tests::company::{Company, DAY, DELETE, approve, asked, decide, held, state_of, swept};
 
 const PROD: &str = "111122223333";
 
@@ -81,8 +83,15 @@ async fn a_key_reactivated_by_its_owner_is_held() {
     // After thirty days the hold ends, and it takes a new notice.
     company.days(&engine, 6).await;
     assert_eq!(company.status(&key), "Active");
-    company.days(&engine, 7).await;
+    // And from now on a person.
+    company.days(&engine, 20).await;
+    assert_eq!((company.status(&key).as_str(), company.changes().len()), ("Active", before));
+    let (done, why) = approve(&engine, &key).await;
+    assert!(done, "{why}");
+    company.days(&engine, 1).await;
     assert_eq!(company.status(&key), "Inactive");
+    company.days(&engine, 40).await;
+    assert_eq!(company.status(&key), "Inactive", "its deletion needs another approval");
 }
 
 #[tokio::test(start_paused = true)]
@@ -191,4 +200,93 @@ async fn raising_the_mode_needs_a_fresh_notice_for_what_it_makes_due() {
     assert_eq!(company.status(&key), "Inactive", "grace is long over, and the new notice runs");
     company.days(&engine, 1).await;
     assert_eq!(company.status(&key), "deleted");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_answer_never_approves_another_change() {
+    let company =
+        Company::new(&DELETE.replace("mode = \"delete\"", "mode = \"delete\"\napproval = \"both\""));
+    let prod = company.account(PROD);
+    let key = company.stale_user(&prod, "svc-old", 200).keys[0].clone();
+    let engine = company.begin().await;
+    let (action, first) = asked(&engine, &key).await.expect("a request");
+    assert_eq!(action, Action::Deactivate);
+    let approve = |action, request: RequestRef| decide(&engine, &key, Decision::Approve { action, request });
+    let (done, why) = approve(Action::Delete, first.clone()).await;
+    assert!(!done && why.contains("asked now is to deactivate"), "{why}");
+    let wrong = RequestRef { hash: Some("00000000".into()), ..first.clone() };
+    let (done, why) = approve(Action::Deactivate, wrong).await;
+    assert!(!done && why.contains("has changed"), "{why}");
+    assert!(approve(Action::Deactivate, first.clone()).await.0);
+    company.days(&engine, 8).await;
+    assert_eq!(state_of(&engine, &key), "deactivated");
+    let (_, second) = asked(&engine, &key).await.expect("the next request");
+    for action in [Action::Deactivate, Action::Delete] {
+        let (done, why) = approve(action, first.clone()).await;
+        assert!(!done && why.contains(&format!("request {second}")), "{why}");
+    }
+    let deny = Decision::Deny { action: Action::Deactivate, request: first };
+    assert!(!decide(&engine, &key, deny).await.0, "nor does it deny another change");
+    assert!(approve(Action::Delete, RequestRef { hash: None, ..second }).await.0, "the number names it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_undo_works_before_an_accepted_deactivation_shows() {
+    for shows in [false, true] {
+        let company = Company::new(DELETE);
+        let prod = company.account(PROD);
+        let key = company.stale_user(&prod, "svc-old", 200).keys[0].clone();
+        let engine = company.begin().await;
+        company.days(&engine, 6).await;
+        let stale = Rule::new(Fault::Stale(jiff::SignedDuration::from_hours(1)));
+        company.sim.fault(stale.action("iam:ListAccessKeys"));
+        company.days(&engine, 1).await;
+        assert_eq!(
+            (state_of(&engine, &key).as_str(), company.status(&key).as_str()),
+            ("flagged", "Inactive")
+        );
+        let parked = engine.store().read(|state| state.control().failures.len());
+        assert_eq!(parked, 0, "what AWS accepted has not failed");
+        if shows {
+            company.sim.clear_faults();
+        }
+        let (done, why) = decide(&engine, &key, Decision::Reactivate).await;
+        assert!(done, "shows: {shows}: {why}");
+        assert_eq!(company.status(&key), "Active");
+        assert!(held(&engine, &key));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_owners_deactivation_after_a_lost_call_is_not_ours() {
+    let company = Company::new(DELETE);
+    let prod = company.account(PROD);
+    let key = company.stale_user(&prod, "svc-old", 200).keys[0].clone();
+    let engine = company.begin().await;
+    company.days(&engine, 6).await;
+    company.sim.fault(Rule::new(Fault::Hang).action("iam:UpdateAccessKey").first(1));
+    tokio::time::advance(DAY).await;
+    {
+        let mut sweep = Box::pin(swept(&engine));
+        while company.sim.call_count(&prod, "iam:UpdateAccessKey") == 0 {
+            tokio::select! {
+                _ = &mut sweep => panic!("the sweep did not wait for the answer"),
+                () = tokio::time::sleep(std::time::Duration::from_millis(10)) => {}
+            }
+        }
+    }
+    engine.close().await.expect("it closes");
+    drop(engine);
+    // The process is away for two days; the owner sets the key Inactive.
+    tokio::time::advance(2 * DAY).await;
+    company.sim.set_key_status(&key, "Inactive");
+    let engine = company.open().await;
+    company.days(&engine, 60).await;
+    assert_eq!(
+        (state_of(&engine, &key).as_str(), company.status(&key).as_str()),
+        ("deactivated", "Inactive")
+    );
+    let (done, why) = decide(&engine, &key, Decision::Reactivate).await;
+    assert!(done, "the undo is offered: {why}");
+    assert_eq!(company.status(&key), "Active");
 }

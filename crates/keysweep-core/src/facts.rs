@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{AccessKeyId, AccountId, OuId, UserId, UserName};
@@ -77,6 +77,37 @@ impl LastUse {
         match self {
             Self::Never => None,
             Self::At { at, .. } => Some(*at),
+        }
+    }
+}
+
+/// The span in which IAM records one use. The report and a live answer may tell the same use this far apart.
+const SAME_USE: SignedDuration = SignedDuration::from_mins(15);
+
+impl LastUse {
+    /// Whether `now` tells the use that this one tells: the same time, one later within the span, or the beginning of
+    /// the quarter of an hour that the report rounds to. An earlier time otherwise is a correction, and another fact.
+    #[must_use]
+    pub fn is_same_use(&self, now: &Self) -> bool {
+        match (self.at(), now.at()) {
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+            (Some(then), Some(now)) if now >= then => now.duration_since(then) < SAME_USE,
+            (Some(then), Some(now)) => {
+                let rounded = now.as_nanosecond() % SAME_USE.as_nanos() == 0;
+                rounded && then.duration_since(now) < SAME_USE
+            }
+        }
+    }
+
+    /// Whether this is a later use than the one known at `since`. Within the span of one use it counts only if it came
+    /// after that moment.
+    #[must_use]
+    pub fn is_later_than(&self, known: &Self, since: Timestamp) -> bool {
+        match (self.at(), known.at()) {
+            (None, _) => false,
+            (Some(_), None) => true,
+            (Some(now), Some(then)) => now > then && (now > since || !known.is_same_use(self)),
         }
     }
 }

@@ -3,7 +3,9 @@
 //! [`Record`] holds a base state, with exactly the data valid in it, and the overlays that stop every automatic
 //! change. [`next`] is the one transition function: live events and replay of the journal go through it alike.
 
+mod consent;
 mod event;
+mod hold;
 mod matrix;
 mod step;
 mod transition;
@@ -14,13 +16,14 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use self::consent::{Approval, Granted, Notice, NoticeTerms, Shown};
 pub use self::event::{ClearedWhy, KeyEvent, Named, RefusedKind};
+pub use self::hold::{Hold, HoldKind};
 pub use self::matrix::matrix;
 pub use self::transition::{Illegal, When, next};
 use crate::facts::LastUse;
 use crate::ids::{KeyIdentity, UserName};
 use crate::planted;
-use crate::state::Actor;
 use crate::ticket::Action;
 
 /// Why a key is stale, or otherwise a finding.
@@ -76,12 +79,48 @@ pub struct Record {
     pub user_name: UserName,
     /// Base state.
     pub state: State,
-    /// Overlay: nothing automatic until it ends.
-    pub hold: Option<Hold>,
+    /// Overlay: nothing automatic until all of them have ended. In the order of their numbers.
+    pub holds: Vec<Hold>,
     /// Overlay: an exemption holds the key back.
     pub exempt: Option<ExemptMark>,
     /// Since when a change is due, and whether the breaker's baseline covers it.
     pub due: Option<Due>,
+    /// An undo whose outcome is not on disk yet. It may be under way in any state: an undo waits for nothing of ours.
+    pub undo: Option<OpenIntent>,
+    /// What is remembered of a key whatever its base state becomes.
+    pub past: Past,
+}
+
+/// What outlives base states: none of it is forgotten while the key exists, unless an operator says so by name.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Past {
+    /// The last deactivation that keysweep sent, whatever became of it: while there is one, the undo is offered.
+    pub sent: Option<Sent>,
+    /// How often the key was set Active after keysweep had deactivated it, or may have.
+    pub reactivated: u32,
+    /// How many of these an operator cleared by name. The others make each further change need approval.
+    pub cleared: u32,
+    /// Whether AWS accepted a deletion that did not show at the time.
+    pub deletion_accepted: bool,
+    /// The date that a voided notice had announced, where the next one must not announce an earlier one.
+    pub announced: Option<Timestamp>,
+}
+
+impl Past {
+    /// How often the key was reactivated, unless an operator has cleared that: any change then needs approval.
+    #[must_use]
+    pub fn reactivations(&self) -> Option<u32> {
+        (self.reactivated > self.cleared).then_some(self.reactivated)
+    }
+}
+
+/// A deactivation that was sent, or may have been.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sent {
+    /// Sequence number of its intent.
+    pub seq: u64,
+    /// When the intent was written.
+    pub at: Timestamp,
 }
 
 /// The base state with exactly the data valid in it.
@@ -180,8 +219,6 @@ pub struct Deactivated {
     pub approval: Option<Approval>,
     /// The last deletion or undo that did not come to be.
     pub setback: Option<Setback>,
-    /// An undo whose outcome is not on disk yet.
-    pub undo: Option<OpenIntent>,
 }
 
 /// Data of [`State::Deleting`].
@@ -220,6 +257,14 @@ pub enum DeactivatedBy {
     External,
 }
 
+/// How long after the limit of its one attempt a call may still take effect: AWS refuses what comes later, because the
+/// session of the change ends then.
+pub const DEADLINE_AFTER_ATTEMPT: Duration = Duration::from_secs(30);
+
+/// How much longer nothing is concluded from an effect that does not show. It is not known whether AWS judges the time
+/// at which a call was signed or the time at which it arrives, and signatures are good for this long.
+pub const SETTLED_AFTER_DEADLINE: Duration = Duration::from_secs(15 * 60);
+
 /// An intent whose outcome is not on disk.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OpenIntent {
@@ -227,45 +272,31 @@ pub struct OpenIntent {
     pub seq: u64,
     /// When it was written.
     pub at: Timestamp,
+    /// Until when its call can take effect.
+    pub deadline: Timestamp,
+    /// The request ID with which AWS accepted the call.
+    pub accepted: Option<String>,
 }
 
-/// A notice that was sent or recorded.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Notice {
-    /// When.
-    pub at: Timestamp,
-    /// The furthest change it announces.
-    pub covers: Action,
-    /// The earliest time of that change that it announces.
-    pub not_before: Timestamp,
-}
+impl OpenIntent {
+    /// How long after its intent a call may take effect whose one attempt may take so long.
+    #[must_use]
+    pub fn time_to_act(attempt: Duration) -> Duration {
+        attempt.saturating_add(DEADLINE_AFTER_ATTEMPT)
+    }
 
-/// A person's approval of one action on one key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Approval {
-    /// What is to be approved.
-    pub action: Action,
-    /// When it was first asked for.
-    pub asked_at: Timestamp,
-    /// When the request expires.
-    pub expires: Timestamp,
-    /// How often it was asked again.
-    pub repeats: u32,
-    /// Last use as shown with the request: the approval is void when it changes.
-    pub last_use: LastUse,
-    /// Who approved, and when.
-    pub granted: Option<Granted>,
-}
+    /// From when on an effect that does not show will not show any more.
+    #[must_use]
+    pub fn settled_from(&self) -> Timestamp {
+        self.deadline.checked_add(SETTLED_AFTER_DEADLINE).unwrap_or(Timestamp::MAX)
+    }
 
-/// Who approved.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Granted {
-    /// Who.
-    pub by: Actor,
-    /// Why.
-    pub reason: String,
-    /// When.
-    pub at: Timestamp,
+    /// Whether what was read at this time is the doing of this intent: AWS had accepted its call, or the call could
+    /// still take effect. Later, and without an accepted answer, it may be anybody's.
+    #[must_use]
+    pub fn explains(&self, read: Timestamp) -> bool {
+        self.accepted.is_some() || (self.at <= read && read < self.deadline)
+    }
 }
 
 /// A change that did not come to be.
@@ -275,33 +306,24 @@ pub struct Setback {
     pub action: Action,
     /// When.
     pub at: Timestamp,
-    /// Why.
+    /// What became of it.
+    pub kind: SetbackKind,
+    /// What AWS said, or what is known.
     pub why: String,
 }
 
-/// Overlay: no automatic change.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Hold {
-    /// Who placed it.
-    pub by: Actor,
-    /// Why.
-    pub reason: String,
-    /// When it was placed.
-    pub since: Timestamp,
-    /// When it ends; `None` until an operator releases it.
-    pub until: Option<Timestamp>,
-}
-
-impl Hold {
-    /// The stricter of two holds: the one that lasts longer.
-    #[must_use]
-    fn stricter(self, other: Option<Self>) -> Self {
-        match other {
-            Some(other) if other.until.is_none() => other,
-            Some(other) if self.until.is_some() && other.until > self.until => other,
-            Some(_) | None => self,
-        }
-    }
+/// What became of a change that did not come to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SetbackKind {
+    /// AWS refused it: certainly not applied.
+    Refused,
+    /// Its call was sent, and nobody knows whether it was applied.
+    Unclear,
+    /// AWS accepted its call, and the effect did not show within a minute.
+    Late,
+    /// A backup was restored: whether the change was made since the backup is not known.
+    Restored,
 }
 
 /// Overlay: an exemption matches.

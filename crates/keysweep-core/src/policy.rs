@@ -79,6 +79,17 @@ pub enum ApprovalFor {
 }
 
 impl ApprovalFor {
+    /// Its name in the configuration.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Deactivate => "deactivate",
+            Self::Delete => "delete",
+            Self::Both => "both",
+        }
+    }
+
     /// Whether `action` wants approval.
     #[must_use]
     pub fn wants(self, action: Action) -> bool {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::facts::{AccountFacts, Collection, Fact, KeyStatus, LastUse, Outcome, Source};
 use crate::ids::{AccessKeyId, UserName};
-use crate::lifecycle::{Finding, State as KeyState};
+use crate::lifecycle::{Finding, Record, State as KeyState};
 use crate::plan::{Next, Plan, PlannedKey, Reason, Wait};
 use crate::state::State;
 use crate::ticket::Action;
@@ -165,6 +165,10 @@ pub struct FindingRow {
     pub next_action_at: Option<Timestamp>,
     /// Why that, or why nothing.
     pub next_action_reason: String,
+    /// The request for approval that waits for a decision, as a decision names it.
+    pub approval_request: Option<String>,
+    /// How often the key was reactivated after keysweep had deactivated it.
+    pub reactivations: u32,
     /// Owner; null until owners are configured.
     pub owner: Option<String>,
     /// Where last use comes from.
@@ -241,7 +245,7 @@ fn row(
     };
     let idle_days = facts.last_use.known().map(|l| l.at().map_or(age_days, |at| days(at.max(facts.created))));
     let (next_action, next_action_at, next_action_reason) = next_action(now, &key.next);
-    let hold = key.record.as_ref().is_some_and(|r| r.hold.is_some());
+    let hold = key.record.as_ref().is_some_and(|r| !r.holds.is_empty());
     let overlays = [("hold", hold), ("exempt", key.exempt.is_some()), ("out_of_reach", out_of_reach)];
     FindingRow {
         account_id: account.id.to_string(),
@@ -273,11 +277,28 @@ fn row(
         next_action,
         next_action_at,
         next_action_reason,
+        approval_request: key.record.as_ref().and_then(waiting_request),
+        reactivations: key.record.as_ref().map_or(0, |record| record.past.reactivated),
         owner: None,
         source: facts.source,
         report_generated_at,
         warnings: warnings(key),
     }
+}
+
+/// The request that waits for a decision. One that the next sweep asks has no number yet.
+fn waiting_request(record: &Record) -> Option<String> {
+    let approval = match &record.state {
+        KeyState::Flagged(data) => data.approval.as_ref(),
+        KeyState::Deactivated(data) => data.approval.as_ref(),
+        KeyState::Active
+        | KeyState::Deactivating(_)
+        | KeyState::Deleting(_)
+        | KeyState::Deleted(_)
+        | KeyState::Gone(_) => None,
+    };
+    let waiting = approval.filter(|approval| approval.granted.is_none() && approval.number != 0)?;
+    Some(format!("{}-{}", waiting.number, waiting.hash(&record.identity)))
 }
 
 fn root_row(account: &AccountFacts, report_generated_at: Option<Timestamp>) -> FindingRow {
@@ -306,6 +327,8 @@ fn root_row(account: &AccountFacts, report_generated_at: Option<Timestamp>) -> F
         next_action: NextAction::None,
         next_action_at: None,
         next_action_reason: "keysweep never changes a key of the root user".into(),
+        approval_request: None,
+        reactivations: 0,
         owner: None,
         source: if report_generated_at.is_some() { Source::Report } else { Source::Live },
         report_generated_at,

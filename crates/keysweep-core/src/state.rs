@@ -10,7 +10,7 @@ mod entry;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 pub use self::actor::Actor;
@@ -20,7 +20,7 @@ pub use self::control::{
 pub use self::entry::{Body, Entry};
 use crate::facts::Inventory;
 use crate::ids::{AccessKeyId, AccountId, KeyIdentity};
-use crate::lifecycle::{Illegal, KeyEvent, Record, State as KeyState, When, next};
+use crate::lifecycle::{Illegal, KeyEvent, Record, Sighting, State as KeyState, When, next};
 use crate::ticket::Action;
 
 /// What is known of one account between sweeps.
@@ -34,6 +34,9 @@ pub struct AccountRecord {
     pub reach: Reach,
     /// When it was last scanned.
     pub last_success: Option<Timestamp>,
+    /// When it came back into reach after it had been away for long: what was announced and approved before is void.
+    #[serde(default)]
+    pub back_since: Option<Timestamp>,
     /// Counts of the last successful scan.
     pub inventory: Inventory,
     /// Candidate keys of which the last successful scan could not read a fact.
@@ -82,7 +85,25 @@ pub enum Reach {
     },
 }
 
+/// How many scan intervals an account may fail before its return counts as the end of an overlay. Grace counts a span
+/// of two intervals between two looks: one failed scan, or two in a row, is weather, and its keys lose nothing that
+/// they were promised. From the third failure on, keysweep did not see for days what owners did, and starts over. An
+/// account that was skipped or had left was out of reach by somebody's decision: its return always starts over.
+const INTERVALS_AWAY: u32 = 2;
+
 impl Reach {
+    /// Whether a scan that succeeds now ends an absence, and not a moment's failure.
+    fn was_away(&self, now: &Sighting) -> bool {
+        match self {
+            Self::Scanned => false,
+            Self::Failed { since, .. } => {
+                let longest = now.interval.saturating_mul(INTERVALS_AWAY);
+                SignedDuration::try_from(longest).is_ok_and(|longest| now.at.duration_since(*since) > longest)
+            }
+            Self::Skipped { .. } | Self::Left { .. } => true,
+        }
+    }
+
     /// Why keys of this account are out of reach, if they are.
     #[must_use]
     pub fn out_of_reach(&self) -> Option<String> {
@@ -273,11 +294,16 @@ impl<'a> Draft<'a> {
                         self.delta.records.insert(key.clone(), Some(record));
                     }
                 }
+                let before = self.account(*account);
+                let back_since = before
+                    .filter(|before| before.reach.was_away(sighting))
+                    .map_or_else(|| before.and_then(|before| before.back_since), |_| Some(sighting.at));
                 let scanned = AccountRecord {
                     name: name.clone(),
                     ou_path: ou_path.clone(),
                     reach: Reach::Scanned,
                     last_success: Some(sighting.at),
+                    back_since,
                     inventory: inventory.clone(),
                     unknown_keys: *unknown_keys,
                     // Told by the entry that follows, and the same as before until then.
@@ -378,6 +404,7 @@ impl<'a> Draft<'a> {
             ou_path: String::new(),
             reach: Reach::Scanned,
             last_success: None,
+            back_since: None,
             inventory: Inventory::default(),
             unknown_keys: 0,
             findings: FindingCounts::default(),
@@ -424,7 +451,7 @@ impl<'a> Draft<'a> {
 }
 
 /// Adds an observation to the watch of a deactivated key.
-fn watched(state: &mut KeyState, sighting: &crate::lifecycle::Sighting) {
+fn watched(state: &mut KeyState, sighting: &Sighting) {
     match state {
         KeyState::Deactivated(data) => data.watch = data.watch.see(sighting),
         KeyState::Deleting(data) => data.deactivated.watch = data.deactivated.watch.see(sighting),

@@ -122,6 +122,16 @@ impl Clock {
         }
     }
 
+    /// When so much operational time will have passed, in policy time.
+    #[must_use]
+    pub fn after(&self, span: Duration) -> Timestamp {
+        let span = match &self.0.policy {
+            Policy::Wall | Policy::Told(_) => span,
+            Policy::Scaled { factor, .. } => span.mul_f64(*factor),
+        };
+        later(self.now(), span)
+    }
+
     /// Operational time since an instant of it.
     #[must_use]
     pub fn elapsed_since(&self, start: Instant) -> Duration {

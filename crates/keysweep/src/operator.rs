@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use keysweep_core::lifecycle::Finding;
+use keysweep_core::lifecycle::{Finding, HoldKind};
 use keysweep_core::render::{Coverage, FindingRow, NextAction};
 use keysweep_core::state::Entry;
 use keysweep_core::ticket::Action;
@@ -82,17 +82,32 @@ impl Request {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "decision", rename_all = "snake_case")]
 pub enum Decision {
-    /// Approve what was asked.
-    Approve,
-    /// Deny what was asked.
-    Deny,
+    /// Approve a request.
+    Approve {
+        /// What it asks to be approved.
+        action: Action,
+        /// Which request, as it was shown.
+        request: RequestRef,
+    },
+    /// Deny a request; the key is held.
+    Deny {
+        /// What it asks to be approved.
+        action: Action,
+        /// Which request, as it was shown.
+        request: RequestRef,
+    },
     /// Hold the key.
     Hold {
         /// For how long; `None` until released.
         length: Option<Duration>,
     },
-    /// End the hold.
-    Release,
+    /// End a hold.
+    Release {
+        /// Which; `None` for the only one, if an operator placed it.
+        hold: Option<u64>,
+    },
+    /// Clear the reactivations of a key, so that they no longer make its changes need approval.
+    ClearReactivations,
     /// The undo: set it Active, at once.
     Reactivate,
     /// Deactivate it, without waiting for mode, notice or window.
@@ -101,6 +116,56 @@ pub enum Decision {
     Delete,
     /// Drop the record of a key that is gone, deleted or out of reach.
     Forget,
+}
+
+/// A request for approval as it was shown: its number, and the hash of the facts shown with it. Written `NUMBER` or
+/// `NUMBER-HASH`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct RequestRef {
+    /// The sequence number of the entry that asked.
+    pub number: u64,
+    /// The hash; `None` compares the number alone.
+    pub hash: Option<String>,
+}
+
+impl std::fmt::Display for RequestRef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.hash {
+            Some(hash) => write!(f, "{}-{hash}", self.number),
+            None => write!(f, "{}", self.number),
+        }
+    }
+}
+
+impl From<RequestRef> for String {
+    fn from(request: RequestRef) -> Self {
+        request.to_string()
+    }
+}
+
+impl TryFrom<String> for RequestRef {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl std::str::FromStr for RequestRef {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (number, hash) = text.split_once('-').map_or((text, None), |(number, hash)| (number, Some(hash)));
+        let wrong =
+            || format!("expected the request as it is shown, such as 120-1f2e3d4c, and found {text:?}");
+        let number = number.parse().map_err(|_| wrong())?;
+        let is_hash = |hash: &str| !hash.is_empty() && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
+        if hash.is_some_and(|hash| !is_hash(hash)) {
+            return Err(wrong());
+        }
+        Ok(Self { number, hash: hash.map(str::to_ascii_lowercase) })
+    }
 }
 
 /// What an operator is told.
@@ -193,18 +258,66 @@ pub struct KeyRow {
     pub overlays: Vec<String>,
     /// Why it was flagged.
     pub finding: Option<Finding>,
-    /// Who holds it, why and until when.
+    /// Every hold in words: who placed it, why, and until when.
     pub hold: Option<String>,
+    /// Every hold; `keysweep keys release KEY --hold NUMBER` ends one.
+    pub holds: Vec<HoldRow>,
+    /// Who deactivated it; for deactivated keys.
+    pub deactivated_by: Option<String>,
+    /// How often it was reactivated after keysweep had deactivated it.
+    pub reactivations: u32,
+    /// Whether these make each further change need a person's approval; `keysweep keys clear-reactivations` ends that.
+    pub reactivations_need_approval: bool,
     /// Watched grace so far, in seconds; for deactivated keys.
     pub watched_seconds: Option<u64>,
     /// The action whose approval is asked for and not given.
     pub approval_pending: Option<Action>,
+    /// The request for approval, decided or not.
+    pub approval: Option<ApprovalRow>,
     /// What comes next; `none` until the next sweep has looked.
     pub next_action: NextAction,
     /// When, where that is known.
     pub next_action_at: Option<Timestamp>,
     /// Why that, or why nothing.
     pub next_action_reason: String,
+}
+
+/// One hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct HoldRow {
+    /// Its number.
+    pub number: u64,
+    /// What it is about.
+    pub kind: HoldKind,
+    /// Who placed it.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// When it was placed.
+    pub since: Timestamp,
+    /// When it ends; null until it is released.
+    pub until: Option<Timestamp>,
+}
+
+/// A request for approval.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ApprovalRow {
+    /// `NUMBER-HASH`, as a decision repeats it.
+    pub request: String,
+    /// What is to be approved.
+    pub action: Action,
+    /// When it was asked for.
+    pub asked_at: Timestamp,
+    /// When it expires.
+    pub expires_at: Timestamp,
+    /// Why a person has to decide.
+    pub reason: String,
+    /// The facts shown: when the key was last used.
+    pub last_used_at: Option<Timestamp>,
+    /// The facts shown: how many keys the user has.
+    pub keys_of_user: u64,
+    /// Who approved it.
+    pub approved_by: Option<String>,
 }
 
 /// The output of `keysweep keys show KEY --format json`.

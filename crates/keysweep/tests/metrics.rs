@@ -224,7 +224,12 @@ fn each_key_is_counted_once_and_one_deactivated_after_the_scan_is_not_active_too
     let later = now() + Duration::from_secs(60);
     let account = PROD.parse().unwrap();
     let told = |event| (later, Body::Key { account, key: key_id("alice"), event });
-    let intent = KeyEvent::Intent { action: Action::Deactivate, origin: Origin::Policy, why: String::new() };
+    let intent = KeyEvent::Intent {
+        action: Action::Deactivate,
+        origin: Origin::Policy,
+        why: String::new(),
+        deadline: jiff::Timestamp::MAX,
+    };
     add(&mut state, vec![told(intent)]);
     assert_eq!(sum(&state), 40);
     let sighting = keysweep_core::lifecycle::Sighting {

@@ -30,7 +30,7 @@ pub(super) async fn change(
     let (warrant, state) = witness(identity, user, path, action, now);
     let prepared = aws.prepare(&warrant, path).await?;
     let origin = Origin::Operator { actor: Actor::local("ada"), reason: "conformance".to_owned() };
-    let event = KeyEvent::Intent { action, origin, why: "conformance".to_owned() };
+    let event = KeyEvent::Intent { action, origin, why: "conformance".to_owned(), deadline: Timestamp::MAX };
     let body = Body::Key { account: identity.account, key: identity.key.clone(), event };
     let entry = Entry { seq: 1, at: now, actor: Actor::local("ada"), body };
     let receipt = Draft::new(&state, &Delta::default()).apply(&entry);
@@ -57,9 +57,11 @@ fn witness(
         identity: identity.clone(),
         user_name: user.clone(),
         state: mk_state(deactivated, now, &sighting),
-        hold: None,
+        holds: Vec::new(),
         exempt: None,
         due: None,
+        undo: None,
+        past: keysweep_core::lifecycle::Past::default(),
     };
     let ticket = ordered(&record, action, &Actor::local("ada"), "conformance").expect("the state allows it");
     let records = BTreeMap::from([(identity.key.clone(), record)]);
@@ -106,7 +108,6 @@ fn mk_state(deactivated: bool, now: Timestamp, sighting: &Sighting) -> KeyState 
             notice: None,
             approval: None,
             setback: None,
-            undo: None,
             last_use_moved: false,
         })
     } else {

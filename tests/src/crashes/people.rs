@@ -53,7 +53,7 @@ pub(super) async fn ask(data_dir: PathBuf, what: Ask, reason: String) -> Option<
             let length = Some(Duration::from_secs(1));
             (decide(key, Decision::Hold { length }), entry(key, "hold_placed"))
         }
-        Ask::Release(key) => (decide(key, Decision::Release), entry(key, "hold_released")),
+        Ask::Release(key) => (decide(key, Decision::Release { hold: None }), entry(key, "hold_released")),
         Ask::Undo(key) => {
             let before = Journal::read(&data_dir).ok()?.times(key, "undone");
             let undone = Acknowledged::Nth { key: key.clone(), event: "undone", nth: before + 1 };

@@ -98,6 +98,8 @@ struct Inner {
     intents: BTreeMap<(String, &'static str), u64>,
     sent: BTreeMap<(String, &'static str), u64>,
     applied: Vec<Applied>,
+    /// Keys that were set Active after a deactivation, as the journal tells: each further change needs approval.
+    woken: BTreeSet<String>,
     /// Keys that keysweep has deactivated at any time.
     deactivated: BTreeSet<String>,
     /// Whether the last call of that change was answered clearly.
@@ -157,6 +159,7 @@ impl Oracle {
             intents: BTreeMap::new(),
             sent: BTreeMap::new(),
             applied: Vec::new(),
+            woken: BTreeSet::new(),
             deactivated: BTreeSet::new(),
             answered: BTreeMap::new(),
             unclear: BTreeSet::new(),

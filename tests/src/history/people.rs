@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use keysweep::engine::Engine;
-use keysweep::operator::{Decision, Reply, Request};
+use keysweep::operator::{Decision, KeyRow, Reply, Request, RequestRef};
 use keysweep_core::state::Actor;
+use keysweep_core::ticket::Action;
 use keysweep_sim::{Happening, KeySpec, KeyTruth, RoleSpec, Sim, Who};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
@@ -182,12 +183,12 @@ pub(super) async fn operator(shared: &mut Shared, engine: &Engine, rng: &mut Cha
         }
         (8..13, _) => {
             for (key, _) in tracked.iter().filter(|(_, action)| !action.is_empty()) {
-                decide(engine, key, Decision::Approve).await;
+                approve(engine, key).await;
             }
             "approves"
         }
         (13, Some((key, _))) => {
-            if decide(engine, &key, Decision::Deny).await {
+            if deny(engine, &key).await {
                 let until = shared.time.now() + Rules::days(shared.oracle.rules().hold_after_denial);
                 let until = until - SignedDuration::from_mins(10);
                 shared.oracle.held(&key, Some(until), "P10", "it was denied");
@@ -204,7 +205,7 @@ pub(super) async fn operator(shared: &mut Shared, engine: &Engine, rng: &mut Cha
             "holds"
         }
         (15, Some((key, _))) => {
-            if decide(engine, &key, Decision::Release).await {
+            if release(engine, &key).await {
                 shared.oracle.released(&key);
             }
             "releases"
@@ -367,6 +368,41 @@ async fn tracked(engine: &Engine) -> Vec<(String, String)> {
 
 async fn decide(engine: &Engine, key: &str, decision: Decision) -> bool {
     ask(engine, Request::Decide { key: key.into(), decision, reason: "the operator says so".into() }).await
+}
+
+/// The record of a key, as it is shown.
+async fn shown(engine: &Engine, key: &str) -> Option<KeyRow> {
+    match engine.answer(&alice(), Request::KeysShow { key: key.into() }).await {
+        Reply::Key(document) => document.record,
+        _ => None,
+    }
+}
+
+/// The request that is asked of a key right now.
+async fn asked(engine: &Engine, key: &str) -> Option<(Action, RequestRef)> {
+    let approval = shown(engine, key).await?.approval?;
+    Some((approval.action, approval.request.parse().ok()?))
+}
+
+async fn approve(engine: &Engine, key: &str) -> bool {
+    let Some((action, request)) = asked(engine, key).await else { return false };
+    decide(engine, key, Decision::Approve { action, request }).await
+}
+
+async fn deny(engine: &Engine, key: &str) -> bool {
+    let Some((action, request)) = asked(engine, key).await else { return false };
+    decide(engine, key, Decision::Deny { action, request }).await
+}
+
+/// Ends every hold of a key, one by one; whether none is left.
+async fn release(engine: &Engine, key: &str) -> bool {
+    let Some(row) = shown(engine, key).await else { return false };
+    for hold in &row.holds {
+        if !decide(engine, key, Decision::Release { hold: Some(hold.number) }).await {
+            return false;
+        }
+    }
+    !row.holds.is_empty()
 }
 
 async fn ask(engine: &Engine, request: Request) -> bool {

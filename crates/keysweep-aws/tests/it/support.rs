@@ -120,7 +120,7 @@ impl World {
         let (warrant, state) = self.witness(user, action, &[]);
         let (account, key) = (warrant.identity().account, warrant.identity().key.clone());
         let origin = Origin::Operator { actor: Actor::local("ada"), reason: "test".to_owned() };
-        let event = KeyEvent::Intent { action, origin, why: "test".to_owned() };
+        let event = KeyEvent::Intent { action, origin, why: "test".to_owned(), deadline: Timestamp::MAX };
         let body = Body::Key { account, key, event };
         let entry = Entry { seq: 7, at: self.clock.now(), actor: Actor::local("ada"), body };
         let nothing = Delta::default();
@@ -149,9 +149,11 @@ impl World {
             identity: identity.clone(),
             user_name: name(&truth.user_name),
             state: mk_state(deactivated, now, &last_use, &sighting),
-            hold: None,
+            holds: Vec::new(),
             exempt: None,
             due: None,
+            undo: None,
+            past: keysweep_core::lifecycle::Past::default(),
         };
         let ticket = ordered(&record, action, &Actor::local("ada"), "test").unwrap();
         let state = State::from_parts(
@@ -210,7 +212,6 @@ fn mk_state(deactivated: bool, now: Timestamp, last_use: &LastUse, sighting: &Si
             notice: None,
             approval: None,
             setback: None,
-            undo: None,
             last_use_moved: false,
         })
     } else {

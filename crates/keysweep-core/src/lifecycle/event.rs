@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Finding, Sighting};
+use super::{Finding, NoticeTerms, Shown, Sighting};
 use crate::facts::LastUse;
 use crate::ids::{UserId, UserName};
 use crate::ticket::{Action, Origin};
@@ -35,15 +35,19 @@ pub enum KeyEvent {
     },
     /// Notice was recorded.
     Noticed {
-        /// The furthest change it announces.
-        covers: Action,
-        /// The earliest time of that change.
-        not_before: Timestamp,
+        /// The earliest time of the deactivation; absent where the key is Inactive.
+        deactivation: Option<Timestamp>,
+        /// The earliest time of the deletion; absent where the mode permits none.
+        deletion: Option<Timestamp>,
+        /// The terms that these dates were computed by.
+        terms: NoticeTerms,
     },
     /// The notice no longer holds, and with it any approval: a new one is needed.
     NoticeVoided {
         /// Why.
         why: String,
+        /// The date that it had announced, where the next notice must not announce an earlier one.
+        keeps: Option<Timestamp>,
     },
     /// Approval was asked for.
     ApprovalAsked {
@@ -53,13 +57,18 @@ pub enum KeyEvent {
         expires: Timestamp,
         /// How often it was asked before.
         repeats: u32,
-        /// Last use as shown with the request.
-        last_use: LastUse,
+        /// Why a person has to decide. Not `why` in the journal: other entries say there why something happened.
+        #[serde(rename = "because")]
+        why: String,
+        /// What is shown with the request.
+        shown: Shown,
     },
     /// An operator approved.
     Approved {
         /// What.
         action: Action,
+        /// The request that he was shown.
+        request: u64,
         /// Why.
         reason: String,
     },
@@ -67,6 +76,8 @@ pub enum KeyEvent {
     Denied {
         /// What.
         action: Action,
+        /// The request that he was shown.
+        request: u64,
         /// Why.
         reason: String,
         /// Until when the key is held.
@@ -97,6 +108,15 @@ pub enum KeyEvent {
         origin: Origin,
         /// Why.
         why: String,
+        /// Until when its call can take effect: AWS refuses it later.
+        deadline: Timestamp,
+    },
+    /// AWS accepted the call. Written before anything is read, so that it survives whatever comes then.
+    Accepted {
+        /// Of what.
+        action: Action,
+        /// AWS's request ID.
+        request_id: String,
     },
     /// AWS was read after the call and shows the key Inactive.
     Deactivated {
@@ -133,6 +153,8 @@ pub enum KeyEvent {
     Unclear {
         /// Of what.
         action: Action,
+        /// Whether AWS accepted the call: then it does not show yet, and has not failed.
+        accepted: bool,
         /// What happened.
         detail: String,
     },
@@ -164,13 +186,23 @@ pub enum KeyEvent {
         /// Until when; absent until released.
         until: Option<Timestamp>,
     },
-    /// An operator ended the hold.
+    /// An operator ended a hold.
     HoldReleased {
+        /// Its number.
+        hold: u64,
         /// Why.
         reason: String,
     },
-    /// The hold is over.
-    HoldExpired,
+    /// A hold is over.
+    HoldExpired {
+        /// Its number.
+        hold: u64,
+    },
+    /// An operator cleared the reactivations of a key: they no longer make its changes need approval.
+    ReactivationsCleared {
+        /// Why.
+        reason: String,
+    },
     /// An exemption matches.
     ExemptBegan {
         /// The rule.
@@ -257,6 +289,7 @@ impl KeyEvent {
             Self::BecameDue { .. } => "became_due",
             Self::NotDue => "not_due",
             Self::Intent { .. } => "intent",
+            Self::Accepted { .. } => "accepted",
             Self::Deactivated { .. } => "deactivated",
             Self::Undone { .. } => "undone",
             Self::Deleted { .. } => "deleted",
@@ -270,7 +303,8 @@ impl KeyEvent {
             Self::Renamed { .. } => "renamed",
             Self::HoldPlaced { .. } => "hold_placed",
             Self::HoldReleased { .. } => "hold_released",
-            Self::HoldExpired => "hold_expired",
+            Self::HoldExpired { .. } => "hold_expired",
+            Self::ReactivationsCleared { .. } => "reactivations_cleared",
             Self::ExemptBegan { .. } => "exempt_began",
             Self::ExemptEnded => "exempt_ended",
             Self::Forgotten { .. } => "forgotten",

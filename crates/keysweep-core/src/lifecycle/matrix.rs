@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{ClearedWhy, Finding, KeyEvent, Named, Record, RefusedKind, Sighting, State, When, next};
+use super::{
+    ClearedWhy, Finding, KeyEvent, Named, NoticeTerms, Record, RefusedKind, Shown, Sighting, State, When,
+    next,
+};
 use crate::facts::LastUse;
 use crate::ids::{AccessKeyId, AccountId, ParseIdError};
 use crate::state::Actor;
@@ -23,6 +26,9 @@ pub fn matrix() -> String {
         Err(error) => error.to_string(),
     }
 }
+
+/// The number of every entry of the table, and so of every hold and request.
+const SEQ: u64 = 1;
 
 const BASE_STATES: [&str; 7] =
     ["active", "flagged", "deactivating", "deactivated", "deleting", "deleted", "gone"];
@@ -80,29 +86,44 @@ impl Samples {
             KeyEvent::HoldPlaced { reason: "asks".into(), until: Some(hour(2)) },
         ];
         let due = |action| KeyEvent::BecameDue { action };
-        let noticed = KeyEvent::Noticed { covers: Action::Delete, not_before: hour(2) };
+        let noticed = noticed(2);
         let flagged = [self.flagged()];
         let with_consent = |action| [noticed.clone(), self.asked(action)];
         let intent = |action| self.intent(action);
         let deactivated = [self.flagged(), noticed.clone(), intent(Action::Deactivate), self.deactivated()];
         let cleared = KeyEvent::Cleared { why: ClearedWhy::UsedAgain };
         let of = |parts: &[&[KeyEvent]]| parts.concat();
+        // Whatever its state is now: it was deactivated and woken before, and an undo may be under way.
+        let woken = of(&[&deactivated, &[KeyEvent::Reactivated { hold_until: hour(3) }]]);
+        let undo = [intent(Action::Reactivate)];
+        let again = of(&[&woken, &flagged]);
         let histories: Vec<Vec<KeyEvent>> = match state {
-            "active" => vec![of(&[&flagged, &overlays, &[cleared]]), vec![]],
-            "flagged" => vec![of(&[
-                &flagged,
-                &with_consent(Action::Deactivate),
-                &overlays,
-                &[due(Action::Deactivate)],
-            ])],
-            "deactivating" => vec![of(&[&flagged, &overlays, &[intent(Action::Deactivate)]])],
+            "active" => {
+                vec![of(&[&flagged, &overlays, &[cleared]]), vec![], woken.clone(), of(&[&woken, &undo])]
+            }
+            "flagged" => vec![
+                of(&[&flagged, &with_consent(Action::Deactivate), &overlays, &[due(Action::Deactivate)]]),
+                again.clone(),
+                of(&[&again, &undo]),
+                of(&[&again, &[intent(Action::Deactivate), unclear(Action::Deactivate)]]),
+            ],
+            "deactivating" => {
+                let rich = of(&[&again, &overlays, &[intent(Action::Deactivate)]]);
+                let accepted = of(&[&rich, &[accepted(Action::Deactivate)]]);
+                vec![rich.clone(), accepted, of(&[&rich, &undo])]
+            }
             "deactivated" => {
                 let consent = with_consent(Action::Delete);
                 let rich = of(&[&deactivated, &consent, &overlays, &[due(Action::Delete)]]);
-                let undoing = of(&[&rich, &[intent(Action::Reactivate)]]);
-                vec![rich, undoing]
+                let undoing = of(&[&rich, &undo]);
+                vec![rich, undoing, of(&[&again, &[intent(Action::Deactivate), self.deactivated()]])]
             }
-            "deleting" => vec![of(&[&deactivated, &overlays, &[intent(Action::Delete)]])],
+            "deleting" => {
+                let rich = of(&[&deactivated, &overlays, &[intent(Action::Delete)]]);
+                let woken =
+                    of(&[&again, &[intent(Action::Deactivate), self.deactivated(), intent(Action::Delete)]]);
+                vec![rich.clone(), of(&[&rich, &undo]), woken]
+            }
             "deleted" => vec![
                 of(&[
                     &deactivated,
@@ -112,7 +133,13 @@ impl Samples {
                 of(&[&deactivated, &[intent(Action::Delete), KeyEvent::Deleted { request_id: None }]]),
             ],
             "gone" => {
-                vec![of(&[&flagged, &overlays, &[KeyEvent::Absent]]), of(&[&flagged, &[KeyEvent::Absent]])]
+                let gone = |before: &[KeyEvent]| of(&[before, &[KeyEvent::Absent]]);
+                vec![
+                    gone(&of(&[&flagged, &overlays])),
+                    gone(&flagged),
+                    gone(&again),
+                    of(&[&gone(&again), &undo]),
+                ]
             }
             _ => vec![],
         };
@@ -130,11 +157,18 @@ impl Samples {
     }
 
     fn asked(&self, action: Action) -> KeyEvent {
-        KeyEvent::ApprovalAsked { action, expires: hour(20), repeats: 0, last_use: LastUse::Never }
+        let shown = Shown {
+            user_name: self.named.user_name.clone(),
+            finding: Finding::Unused,
+            last_use: LastUse::Never,
+            keys_of_user: 1,
+            reactivated: 0,
+        };
+        KeyEvent::ApprovalAsked { action, expires: hour(20), repeats: 0, why: "policy".into(), shown }
     }
 
     fn intent(&self, action: Action) -> KeyEvent {
-        KeyEvent::Intent { action, origin: Origin::Policy, why: "stale".into() }
+        KeyEvent::Intent { action, origin: Origin::Policy, why: "stale".into(), deadline: hour(2) }
     }
 
     fn deactivated(&self) -> KeyEvent {
@@ -146,20 +180,20 @@ impl Samples {
     fn following(&self, event: Option<KeyEvent>) -> Option<KeyEvent> {
         let reason = || "known".to_owned();
         let last_use = || LastUse::At { at: hour(3), service: None, region: None };
-        let noticed = KeyEvent::Noticed { covers: Action::Delete, not_before: hour(12) };
+        let noticed = noticed(12);
         let Some(event) = event else { return Some(self.flagged()) };
         Some(match event {
             KeyEvent::Flagged { .. } => KeyEvent::Cleared { why: ClearedWhy::UsedAgain },
             KeyEvent::Cleared { .. } => KeyEvent::Adopted { last_use: last_use(), sighting: sighting() },
             KeyEvent::Adopted { .. } => noticed,
-            KeyEvent::Noticed { .. } => KeyEvent::NoticeVoided { why: reason() },
+            KeyEvent::Noticed { .. } => KeyEvent::NoticeVoided { why: reason(), keeps: None },
             KeyEvent::NoticeVoided { .. } => self.asked(Action::Deactivate),
             KeyEvent::ApprovalAsked { action, .. } => match after(action) {
                 Some(action) => self.asked(action),
-                None => KeyEvent::Approved { action: Action::Deactivate, reason: reason() },
+                None => approved(Action::Deactivate),
             },
             KeyEvent::Approved { action, .. } => match after(action) {
-                Some(action) => KeyEvent::Approved { action, reason: reason() },
+                Some(action) => approved(action),
                 None => self.denied(Action::Deactivate),
             },
             KeyEvent::Denied { action, .. } => match after(action) {
@@ -178,6 +212,10 @@ impl Samples {
             KeyEvent::NotDue => self.intent(Action::Deactivate),
             KeyEvent::Intent { action, .. } => match after(action) {
                 Some(action) => self.intent(action),
+                None => accepted(Action::Deactivate),
+            },
+            KeyEvent::Accepted { action, .. } => match after(action) {
+                Some(action) => accepted(action),
                 None => self.deactivated(),
             },
             KeyEvent::Deactivated { .. } => KeyEvent::Undone { request_id: None, hold_until: hour(40) },
@@ -185,10 +223,10 @@ impl Samples {
             KeyEvent::Deleted { .. } => refused(Action::Deactivate),
             KeyEvent::Refused { action, .. } => match after(action) {
                 Some(action) => refused(action),
-                None => KeyEvent::Unclear { action: Action::Deactivate, detail: reason() },
+                None => unclear(Action::Deactivate),
             },
             KeyEvent::Unclear { action, .. } => match after(action) {
-                Some(action) => KeyEvent::Unclear { action, detail: reason() },
+                Some(action) => unclear(action),
                 None => KeyEvent::Reactivated { hold_until: hour(40) },
             },
             KeyEvent::Reactivated { .. } => KeyEvent::LastUseMoved { last_use: last_use() },
@@ -197,19 +235,20 @@ impl Samples {
             KeyEvent::SeenAgain => KeyEvent::ListedAfterDeletion,
             KeyEvent::ListedAfterDeletion => KeyEvent::Renamed { user_name: self.named.user_name.clone() },
             KeyEvent::Renamed { .. } => KeyEvent::HoldPlaced { reason: reason(), until: Some(hour(40)) },
-            KeyEvent::HoldPlaced { .. } => KeyEvent::HoldReleased { reason: reason() },
-            KeyEvent::HoldReleased { .. } => KeyEvent::HoldExpired,
-            KeyEvent::HoldExpired => {
+            KeyEvent::HoldPlaced { .. } => KeyEvent::HoldReleased { hold: SEQ, reason: reason() },
+            KeyEvent::HoldReleased { .. } => KeyEvent::HoldExpired { hold: SEQ },
+            KeyEvent::HoldExpired { .. } => {
                 KeyEvent::ExemptBegan { rule: "policy.exempt[2]".into(), reason: reason(), until: hour(40) }
             }
             KeyEvent::ExemptBegan { .. } => KeyEvent::ExemptEnded,
-            KeyEvent::ExemptEnded => KeyEvent::Forgotten { reason: reason() },
+            KeyEvent::ExemptEnded => KeyEvent::ReactivationsCleared { reason: reason() },
+            KeyEvent::ReactivationsCleared { .. } => KeyEvent::Forgotten { reason: reason() },
             KeyEvent::Forgotten { .. } => return None,
         })
     }
 
     fn denied(&self, action: Action) -> KeyEvent {
-        KeyEvent::Denied { action, reason: "in use".into(), hold_until: hour(40) }
+        KeyEvent::Denied { action, request: SEQ, reason: "in use".into(), hold_until: hour(40) }
     }
 }
 
@@ -220,6 +259,24 @@ fn after(action: Action) -> Option<Action> {
         Action::Reactivate => Some(Action::Delete),
         Action::Delete => None,
     }
+}
+
+fn noticed(hours: i64) -> KeyEvent {
+    let days = |n: u64| Duration::from_secs(n * 86_400);
+    let terms = NoticeTerms { threshold: days(90), notice: days(7), grace: days(14), approval: false };
+    KeyEvent::Noticed { deactivation: Some(hour(hours)), deletion: Some(hour(hours + 1)), terms }
+}
+
+fn approved(action: Action) -> KeyEvent {
+    KeyEvent::Approved { action, request: SEQ, reason: "known".into() }
+}
+
+fn accepted(action: Action) -> KeyEvent {
+    KeyEvent::Accepted { action, request_id: "11111111-2222-3333-4444-555555555555".into() }
+}
+
+fn unclear(action: Action) -> KeyEvent {
+    KeyEvent::Unclear { action, accepted: true, detail: "timeout".into() }
 }
 
 fn refused(action: Action) -> KeyEvent {
@@ -234,6 +291,7 @@ fn title(event: &KeyEvent) -> String {
         | KeyEvent::ApprovalUnanswered { action }
         | KeyEvent::BecameDue { action }
         | KeyEvent::Intent { action, .. }
+        | KeyEvent::Accepted { action, .. }
         | KeyEvent::Refused { action, .. }
         | KeyEvent::Unclear { action, .. } => format!("{} ({action})", event.name()),
         KeyEvent::Flagged { .. }
@@ -254,7 +312,8 @@ fn title(event: &KeyEvent) -> String {
         | KeyEvent::Renamed { .. }
         | KeyEvent::HoldPlaced { .. }
         | KeyEvent::HoldReleased { .. }
-        | KeyEvent::HoldExpired
+        | KeyEvent::HoldExpired { .. }
+        | KeyEvent::ReactivationsCleared { .. }
         | KeyEvent::ExemptBegan { .. }
         | KeyEvent::ExemptEnded
         | KeyEvent::Forgotten { .. } => event.name().into(),
@@ -274,7 +333,7 @@ fn effect(before: Option<&Record>, after: Option<&Record>, event: &KeyEvent) -> 
             cell.push_str(&format!(" − {what}"));
         }
     };
-    let hold = |record: Option<&Record>| record.and_then(|r| r.hold.clone());
+    let hold = |record: Option<&Record>| record.filter(|r| !r.holds.is_empty()).map(|r| r.holds.clone());
     let exempt = |record: Option<&Record>| record.and_then(|r| r.exempt.clone());
     let due = |record: Option<&Record>| record.and_then(|r| r.due.clone());
     let changed = hold(before) != hold(after);
@@ -298,5 +357,5 @@ fn hour(hours: i64) -> Timestamp {
 }
 
 fn at(hours: i64) -> When<'static> {
-    When { at: hour(hours), seq: 1, actor: &Actor::Keysweep }
+    When { at: hour(hours), seq: SEQ, actor: &Actor::Keysweep }
 }

@@ -6,7 +6,8 @@ use jiff::Timestamp;
 
 use super::{
     Approval, ClearedWhy, Deactivated, DeactivatedBy, Deactivating, Deleted, Deleting, Flagged, Gone,
-    Granted, Hold, KeyEvent, Notice, OpenIntent, Record, Setback, State, Watch, When,
+    Granted, Hold, HoldKind, KeyEvent, Notice, NoticeTerms, OpenIntent, Setback, SetbackKind, State, Watch,
+    When,
 };
 use crate::planted;
 use crate::state::Actor;
@@ -14,29 +15,6 @@ use crate::ticket::Action;
 
 /// How long a key is held whose deactivation was sent and did not show.
 const UNCLEAR_HOLD: Duration = Duration::from_secs(24 * 3600);
-
-/// Why it is held, and how its setback begins.
-const SENT_AND_NOT_SHOWN: &str = "a deactivation was sent and does not show";
-
-/// The setback of a flagged key after the restoration of a backup.
-pub(super) const RESTORED: &str = "a backup was restored: whether it was deactivated since is not known";
-
-impl Record {
-    /// Whether a deactivation of ours may still show: the fate of its call was never told, whatever an operator has made
-    /// of the hold since; or it was forgotten when a backup was restored, as long as no notice has gone out, which goes
-    /// only to a key that was seen Active.
-    pub(crate) fn deactivation_may_show(&self) -> bool {
-        let State::Flagged(data) = &self.state else { return false };
-        let may_show =
-            |setback: &Setback| unclear(setback) || (data.notice.is_none() && setback.why == RESTORED);
-        data.setback.as_ref().is_some_and(may_show)
-    }
-}
-
-/// Whether a deactivation was sent whose fate was never told.
-fn unclear(setback: &Setback) -> bool {
-    setback.action == Action::Deactivate && setback.why.starts_with(SENT_AND_NOT_SHOWN)
-}
 
 /// The base state after an event that concerns it, with the hold that the event brings.
 pub(super) fn step(state: State, when: When<'_>, event: &KeyEvent) -> Option<(State, Option<Hold>)> {
@@ -57,8 +35,15 @@ fn stay(state: State) -> Step {
     Some((state, None))
 }
 
-fn our_hold(when: When<'_>, reason: &str, until: Option<Timestamp>) -> Option<Hold> {
-    Some(Hold { by: Actor::Keysweep, reason: reason.into(), since: when.at, until })
+/// A hold of keysweep's own.
+pub(super) fn our_hold(
+    when: When<'_>,
+    kind: HoldKind,
+    reason: &str,
+    until: Option<Timestamp>,
+) -> Option<Hold> {
+    let (by, reason) = (Actor::Keysweep, reason.into());
+    Some(Hold { number: when.seq, kind, by, reason, since: when.at, until })
 }
 
 fn active(when: When<'_>, event: &KeyEvent) -> Step {
@@ -84,6 +69,7 @@ fn active(when: When<'_>, event: &KeyEvent) -> Step {
         | KeyEvent::BecameDue { .. }
         | KeyEvent::NotDue
         | KeyEvent::Intent { .. }
+        | KeyEvent::Accepted { .. }
         | KeyEvent::Deactivated { .. }
         | KeyEvent::Undone { .. }
         | KeyEvent::Deleted { .. }
@@ -96,7 +82,8 @@ fn active(when: When<'_>, event: &KeyEvent) -> Step {
         | KeyEvent::Renamed { .. }
         | KeyEvent::HoldPlaced { .. }
         | KeyEvent::HoldReleased { .. }
-        | KeyEvent::HoldExpired
+        | KeyEvent::HoldExpired { .. }
+        | KeyEvent::ReactivationsCleared { .. }
         | KeyEvent::ExemptBegan { .. }
         | KeyEvent::ExemptEnded
         | KeyEvent::Forgotten { .. } => None,
@@ -111,8 +98,15 @@ fn flagged(mut data: Flagged, when: When<'_>, event: &KeyEvent) -> Step {
             return stay(State::Active);
         }
         KeyEvent::Adopted { last_use, sighting } => {
+            // Whatever else it may be, what AWS accepted from us is our doing.
+            let origin = match data.setback.as_ref().map(|setback| setback.kind) {
+                Some(SetbackKind::Late) => DeactivatedBy::Keysweep,
+                Some(SetbackKind::Refused | SetbackKind::Unclear | SetbackKind::Restored) | None => {
+                    DeactivatedBy::External
+                }
+            };
             return stay(State::Deactivated(Deactivated {
-                origin: DeactivatedBy::External,
+                origin,
                 since: when.at,
                 finding: data.finding,
                 last_use: last_use.clone(),
@@ -122,40 +116,40 @@ fn flagged(mut data: Flagged, when: When<'_>, event: &KeyEvent) -> Step {
                 notice: None,
                 approval: None,
                 setback: None,
-                undo: None,
             }));
         }
-        KeyEvent::Noticed { covers, not_before } => {
-            data.notice = Some(Notice { at: when.at, covers: *covers, not_before: *not_before });
+        KeyEvent::Noticed { deactivation, deletion, terms } => {
+            data.notice = Some(noticed(when, *deactivation, *deletion, terms));
         }
         KeyEvent::NoticeVoided { .. } => {
             data.notice.take()?;
             data.approval = None;
         }
-        KeyEvent::ApprovalAsked { action: Action::Deactivate, expires, repeats, last_use } => {
-            data.approval = Some(asked(Action::Deactivate, when, *expires, *repeats, last_use.clone()));
+        KeyEvent::ApprovalAsked { action: Action::Deactivate, .. } => data.approval = asked(when, event),
+        KeyEvent::Approved { action: Action::Deactivate, request, reason } => {
+            grant(data.approval.as_mut(), when, *request, reason)?;
         }
-        KeyEvent::Approved { action: Action::Deactivate, reason } => {
-            grant(data.approval.as_mut(), when, reason)?;
-        }
-        KeyEvent::Denied { action: Action::Deactivate, reason, hold_until } => {
-            data.approval.take()?;
+        KeyEvent::Denied { action: Action::Deactivate, request, reason, hold_until } => {
+            data.approval.take().filter(|approval| approval.number == *request)?;
             let hold = denied(when, reason, *hold_until);
             return Some((State::Flagged(data), hold));
         }
         KeyEvent::ApprovalUnanswered { action: Action::Deactivate } => {
             data.approval.take()?;
-            return Some((
-                State::Flagged(data),
-                our_hold(when, "nobody answered the request for approval", None),
-            ));
+            return Some((State::Flagged(data), unanswered(when)));
         }
         KeyEvent::ApprovalVoided { .. } => {
             data.approval.take()?;
         }
-        KeyEvent::Intent { action: Action::Deactivate, .. } => {
-            let intent = OpenIntent { seq: when.seq, at: when.at };
+        KeyEvent::Intent { action: Action::Deactivate, deadline, .. } => {
+            let intent = open(when, *deadline);
             return stay(State::Deactivating(Deactivating { flagged: data, intent }));
+        }
+        // AWS had set it Inactive, so that somebody set it Active again.
+        KeyEvent::Reactivated { hold_until }
+            if data.setback.as_ref().is_some_and(|setback| setback.kind == SetbackKind::Late) =>
+        {
+            return Some((State::Active, woken(when, *hold_until)));
         }
         KeyEvent::Absent => return stay(State::Gone(Gone { since: when.at })),
         KeyEvent::ApprovalAsked { action: Action::Delete | Action::Reactivate, .. }
@@ -166,6 +160,7 @@ fn flagged(mut data: Flagged, when: When<'_>, event: &KeyEvent) -> Step {
         | KeyEvent::Flagged { .. }
         | KeyEvent::BecameDue { .. }
         | KeyEvent::NotDue
+        | KeyEvent::Accepted { .. }
         | KeyEvent::Deactivated { .. }
         | KeyEvent::Undone { .. }
         | KeyEvent::Deleted { .. }
@@ -178,7 +173,8 @@ fn flagged(mut data: Flagged, when: When<'_>, event: &KeyEvent) -> Step {
         | KeyEvent::Renamed { .. }
         | KeyEvent::HoldPlaced { .. }
         | KeyEvent::HoldReleased { .. }
-        | KeyEvent::HoldExpired
+        | KeyEvent::HoldExpired { .. }
+        | KeyEvent::ReactivationsCleared { .. }
         | KeyEvent::ExemptBegan { .. }
         | KeyEvent::ExemptEnded
         | KeyEvent::Forgotten { .. } => return None,
@@ -188,29 +184,40 @@ fn flagged(mut data: Flagged, when: When<'_>, event: &KeyEvent) -> Step {
 
 fn deactivating(data: Deactivating, when: When<'_>, event: &KeyEvent) -> Step {
     match event {
-        KeyEvent::Deactivated { last_use, sighting, .. } => {
+        KeyEvent::Deactivated { request_id, last_use, sighting } => {
             let Flagged { finding, notice, .. } = data.flagged;
+            let ours = request_id.is_some() || data.intent.explains(sighting.at);
+            let origin = if ours { DeactivatedBy::Keysweep } else { DeactivatedBy::External };
             stay(State::Deactivated(Deactivated {
-                origin: DeactivatedBy::Keysweep,
+                origin,
                 since: when.at,
                 finding,
                 last_use: last_use.clone(),
                 last_use_moved: false,
                 watch: Watch::begin(sighting.clone()),
-                notice,
+                // What somebody else did is not what was announced.
+                notice: notice.filter(|_| ours),
                 approval: None,
                 setback: None,
-                undo: None,
             }))
         }
         KeyEvent::Refused { action: Action::Deactivate, detail, .. } => {
-            stay(State::Flagged(set_back(data.flagged, when, detail)))
+            stay(State::Flagged(set_back(data.flagged, when, SetbackKind::Refused, detail)))
         }
-        KeyEvent::Unclear { action: Action::Deactivate, detail } => {
-            let hold = our_hold(when, SENT_AND_NOT_SHOWN, when.at.checked_add(UNCLEAR_HOLD).ok());
+        KeyEvent::Unclear { action: Action::Deactivate, accepted, detail } => {
+            let until = when.at.checked_add(UNCLEAR_HOLD).ok();
+            let (kind, reason) = if *accepted {
+                (SetbackKind::Late, "AWS accepted the deactivation, and it does not show yet")
+            } else {
+                (SetbackKind::Unclear, "deactivation sent, not confirmed by AWS")
+            };
+            let hold = our_hold(when, HoldKind::Unclear, reason, until);
             let hold = hold.filter(|_| !planted!(NoHoldAfterUnclear));
-            let why = format!("{SENT_AND_NOT_SHOWN}: {detail}");
-            Some((State::Flagged(set_back(data.flagged, when, &why)), hold))
+            Some((State::Flagged(set_back(data.flagged, when, kind, detail)), hold))
+        }
+        // AWS had set it Inactive, so that somebody set it Active again.
+        KeyEvent::Reactivated { hold_until } if data.intent.accepted.is_some() => {
+            Some((State::Active, woken(when, *hold_until)))
         }
         KeyEvent::Absent => stay(State::Gone(Gone { since: when.at })),
         KeyEvent::Refused { action: Action::Delete | Action::Reactivate, .. }
@@ -227,6 +234,7 @@ fn deactivating(data: Deactivating, when: When<'_>, event: &KeyEvent) -> Step {
         | KeyEvent::ApprovalVoided { .. }
         | KeyEvent::BecameDue { .. }
         | KeyEvent::NotDue
+        | KeyEvent::Accepted { .. }
         | KeyEvent::Intent { .. }
         | KeyEvent::Undone { .. }
         | KeyEvent::Deleted { .. }
@@ -237,7 +245,8 @@ fn deactivating(data: Deactivating, when: When<'_>, event: &KeyEvent) -> Step {
         | KeyEvent::Renamed { .. }
         | KeyEvent::HoldPlaced { .. }
         | KeyEvent::HoldReleased { .. }
-        | KeyEvent::HoldExpired
+        | KeyEvent::HoldExpired { .. }
+        | KeyEvent::ReactivationsCleared { .. }
         | KeyEvent::ExemptBegan { .. }
         | KeyEvent::ExemptEnded
         | KeyEvent::Forgotten { .. } => None,
@@ -246,56 +255,35 @@ fn deactivating(data: Deactivating, when: When<'_>, event: &KeyEvent) -> Step {
 
 fn deactivated(mut data: Deactivated, when: When<'_>, event: &KeyEvent) -> Step {
     match event {
-        KeyEvent::Noticed { covers, not_before } => {
-            data.notice = Some(Notice { at: when.at, covers: *covers, not_before: *not_before });
+        KeyEvent::Noticed { deactivation, deletion, terms } => {
+            data.notice = Some(noticed(when, *deactivation, *deletion, terms));
         }
         KeyEvent::NoticeVoided { .. } => {
             data.notice.take()?;
             data.approval = None;
         }
-        KeyEvent::ApprovalAsked { action: Action::Delete, expires, repeats, last_use } => {
-            data.approval = Some(asked(Action::Delete, when, *expires, *repeats, last_use.clone()));
+        KeyEvent::ApprovalAsked { action: Action::Delete, .. } => data.approval = asked(when, event),
+        KeyEvent::Approved { action: Action::Delete, request, reason } => {
+            grant(data.approval.as_mut(), when, *request, reason)?;
         }
-        KeyEvent::Approved { action: Action::Delete, reason } => {
-            grant(data.approval.as_mut(), when, reason)?;
-        }
-        KeyEvent::Denied { action: Action::Delete, reason, hold_until } => {
-            data.approval.take()?;
+        KeyEvent::Denied { action: Action::Delete, request, reason, hold_until } => {
+            data.approval.take().filter(|approval| approval.number == *request)?;
             let hold = denied(when, reason, *hold_until);
             return Some((State::Deactivated(data), hold));
         }
         KeyEvent::ApprovalUnanswered { action: Action::Delete } => {
             data.approval.take()?;
-            let hold = our_hold(when, "nobody answered the request for approval", None);
-            return Some((State::Deactivated(data), hold));
+            return Some((State::Deactivated(data), unanswered(when)));
         }
         KeyEvent::ApprovalVoided { .. } => {
             data.approval.take()?;
         }
-        KeyEvent::Intent { action: Action::Delete, .. } => {
-            // An undo that is under way goes before a deletion.
-            if data.undo.is_some() {
-                return None;
-            }
-            let intent = OpenIntent { seq: when.seq, at: when.at };
+        KeyEvent::Intent { action: Action::Delete, deadline, .. } => {
+            let intent = open(when, *deadline);
             return stay(State::Deleting(Deleting { deactivated: data, intent }));
         }
-        KeyEvent::Intent { action: Action::Reactivate, .. } => {
-            data.undo = Some(OpenIntent { seq: when.seq, at: when.at });
-        }
-        KeyEvent::Undone { hold_until, .. } => {
-            data.undo.take()?;
-            let hold = our_hold(when, "reactivated by an operator", Some(*hold_until));
-            return Some((State::Active, hold.filter(|_| !planted!(NoHoldAfterUndo))));
-        }
-        KeyEvent::Refused { action: Action::Reactivate, detail, .. }
-        | KeyEvent::Unclear { action: Action::Reactivate, detail } => {
-            data.undo.take()?;
-            data.setback = Some(Setback { action: Action::Reactivate, at: when.at, why: detail.clone() });
-        }
         KeyEvent::Reactivated { hold_until } => {
-            let hold = our_hold(when, "reactivated by somebody else", Some(*hold_until));
-            return Some((State::Active, hold.filter(|_| !planted!(NoHoldAfterReactivation))));
+            return Some((State::Active, woken(when, *hold_until)));
         }
         KeyEvent::LastUseMoved { last_use } => {
             data.last_use = last_use.clone();
@@ -303,7 +291,7 @@ fn deactivated(mut data: Deactivated, when: When<'_>, event: &KeyEvent) -> Step 
             data.approval = None;
             return Some((
                 State::Deactivated(data),
-                our_hold(when, "its last use moved after the deactivation", None),
+                our_hold(when, HoldKind::LastUseMoved, "last use moved after the deactivation", None),
             ));
         }
         KeyEvent::Absent => return stay(State::Gone(Gone { since: when.at })),
@@ -311,22 +299,25 @@ fn deactivated(mut data: Deactivated, when: When<'_>, event: &KeyEvent) -> Step 
         | KeyEvent::Approved { action: Action::Deactivate | Action::Reactivate, .. }
         | KeyEvent::Denied { action: Action::Deactivate | Action::Reactivate, .. }
         | KeyEvent::ApprovalUnanswered { action: Action::Deactivate | Action::Reactivate }
-        | KeyEvent::Intent { action: Action::Deactivate, .. }
-        | KeyEvent::Refused { action: Action::Deactivate | Action::Delete, .. }
-        | KeyEvent::Unclear { action: Action::Deactivate | Action::Delete, .. }
+        | KeyEvent::Intent { action: Action::Deactivate | Action::Reactivate, .. }
+        | KeyEvent::Refused { .. }
+        | KeyEvent::Unclear { .. }
         | KeyEvent::Flagged { .. }
         | KeyEvent::Cleared { .. }
         | KeyEvent::Adopted { .. }
         | KeyEvent::BecameDue { .. }
         | KeyEvent::NotDue
+        | KeyEvent::Accepted { .. }
         | KeyEvent::Deactivated { .. }
+        | KeyEvent::Undone { .. }
         | KeyEvent::Deleted { .. }
         | KeyEvent::SeenAgain
         | KeyEvent::ListedAfterDeletion
         | KeyEvent::Renamed { .. }
         | KeyEvent::HoldPlaced { .. }
         | KeyEvent::HoldReleased { .. }
-        | KeyEvent::HoldExpired
+        | KeyEvent::HoldExpired { .. }
+        | KeyEvent::ReactivationsCleared { .. }
         | KeyEvent::ExemptBegan { .. }
         | KeyEvent::ExemptEnded
         | KeyEvent::Forgotten { .. } => return None,
@@ -337,14 +328,15 @@ fn deactivated(mut data: Deactivated, when: When<'_>, event: &KeyEvent) -> Step 
 fn deleting(data: Deleting, when: When<'_>, event: &KeyEvent) -> Step {
     match event {
         KeyEvent::Deleted { .. } => stay(State::Deleted(Deleted { since: when.at, listed_again: false })),
-        KeyEvent::Refused { action: Action::Delete, detail, .. }
-        | KeyEvent::Unclear { action: Action::Delete, detail } => {
-            let setback = Some(Setback { action: Action::Delete, at: when.at, why: detail.clone() });
+        KeyEvent::Refused { action: Action::Delete, detail, .. } => {
+            let setback = set_back_to(Action::Delete, when, SetbackKind::Refused, detail);
             stay(State::Deactivated(Deactivated { setback, ..data.deactivated }))
         }
-        KeyEvent::Reactivated { hold_until } => {
-            Some((State::Active, our_hold(when, "reactivated by somebody else", Some(*hold_until))))
+        KeyEvent::Unclear { action: Action::Delete, detail, .. } => {
+            let setback = set_back_to(Action::Delete, when, SetbackKind::Unclear, detail);
+            stay(State::Deactivated(Deactivated { setback, ..data.deactivated }))
         }
+        KeyEvent::Reactivated { hold_until } => Some((State::Active, woken(when, *hold_until))),
         KeyEvent::Absent => stay(State::Gone(Gone { since: when.at })),
         KeyEvent::Refused { action: Action::Deactivate | Action::Reactivate, .. }
         | KeyEvent::Unclear { action: Action::Deactivate | Action::Reactivate, .. }
@@ -361,6 +353,7 @@ fn deleting(data: Deleting, when: When<'_>, event: &KeyEvent) -> Step {
         | KeyEvent::BecameDue { .. }
         | KeyEvent::NotDue
         | KeyEvent::Intent { .. }
+        | KeyEvent::Accepted { .. }
         | KeyEvent::Deactivated { .. }
         | KeyEvent::Undone { .. }
         | KeyEvent::LastUseMoved { .. }
@@ -369,7 +362,8 @@ fn deleting(data: Deleting, when: When<'_>, event: &KeyEvent) -> Step {
         | KeyEvent::Renamed { .. }
         | KeyEvent::HoldPlaced { .. }
         | KeyEvent::HoldReleased { .. }
-        | KeyEvent::HoldExpired
+        | KeyEvent::HoldExpired { .. }
+        | KeyEvent::ReactivationsCleared { .. }
         | KeyEvent::ExemptBegan { .. }
         | KeyEvent::ExemptEnded
         | KeyEvent::Forgotten { .. } => None,
@@ -392,6 +386,7 @@ fn deleted(data: Deleted, event: &KeyEvent) -> Step {
         | KeyEvent::BecameDue { .. }
         | KeyEvent::NotDue
         | KeyEvent::Intent { .. }
+        | KeyEvent::Accepted { .. }
         | KeyEvent::Deactivated { .. }
         | KeyEvent::Undone { .. }
         | KeyEvent::Deleted { .. }
@@ -404,7 +399,8 @@ fn deleted(data: Deleted, event: &KeyEvent) -> Step {
         | KeyEvent::Renamed { .. }
         | KeyEvent::HoldPlaced { .. }
         | KeyEvent::HoldReleased { .. }
-        | KeyEvent::HoldExpired
+        | KeyEvent::HoldExpired { .. }
+        | KeyEvent::ReactivationsCleared { .. }
         | KeyEvent::ExemptBegan { .. }
         | KeyEvent::ExemptEnded
         | KeyEvent::Forgotten { .. } => None,
@@ -427,6 +423,7 @@ fn gone(_: &Gone, event: &KeyEvent) -> Step {
         | KeyEvent::BecameDue { .. }
         | KeyEvent::NotDue
         | KeyEvent::Intent { .. }
+        | KeyEvent::Accepted { .. }
         | KeyEvent::Deactivated { .. }
         | KeyEvent::Undone { .. }
         | KeyEvent::Deleted { .. }
@@ -439,30 +436,51 @@ fn gone(_: &Gone, event: &KeyEvent) -> Step {
         | KeyEvent::Renamed { .. }
         | KeyEvent::HoldPlaced { .. }
         | KeyEvent::HoldReleased { .. }
-        | KeyEvent::HoldExpired
+        | KeyEvent::HoldExpired { .. }
+        | KeyEvent::ReactivationsCleared { .. }
         | KeyEvent::ExemptBegan { .. }
         | KeyEvent::ExemptEnded
         | KeyEvent::Forgotten { .. } => None,
     }
 }
 
-fn set_back(data: Flagged, when: When<'_>, why: &str) -> Flagged {
-    let setback = Some(Setback { action: Action::Deactivate, at: when.at, why: why.into() });
-    Flagged { setback, ..data }
+fn set_back(data: Flagged, when: When<'_>, kind: SetbackKind, why: &str) -> Flagged {
+    Flagged { setback: set_back_to(Action::Deactivate, when, kind, why), ..data }
 }
 
-fn asked(
-    action: Action,
+pub(super) fn set_back_to(action: Action, when: When<'_>, kind: SetbackKind, why: &str) -> Option<Setback> {
+    Some(Setback { action, at: when.at, kind, why: why.into() })
+}
+
+pub(super) fn open(when: When<'_>, deadline: Timestamp) -> OpenIntent {
+    OpenIntent { seq: when.seq, at: when.at, deadline, accepted: None }
+}
+
+fn noticed(
     when: When<'_>,
-    expires: Timestamp,
-    repeats: u32,
-    last_use: crate::facts::LastUse,
-) -> Approval {
-    Approval { action, asked_at: when.at, expires, repeats, last_use, granted: None }
+    deactivation: Option<Timestamp>,
+    deletion: Option<Timestamp>,
+    terms: &NoticeTerms,
+) -> Notice {
+    Notice { at: when.at, deactivation, deletion, terms: terms.clone() }
 }
 
-fn grant(approval: Option<&mut Approval>, when: When<'_>, reason: &str) -> Option<()> {
-    let approval = approval?;
+fn asked(when: When<'_>, event: &KeyEvent) -> Option<Approval> {
+    let KeyEvent::ApprovalAsked { action, expires, repeats, why, shown } = event else { return None };
+    Some(Approval {
+        number: when.seq,
+        action: *action,
+        asked_at: when.at,
+        expires: *expires,
+        repeats: *repeats,
+        why: why.clone(),
+        shown: shown.clone(),
+        granted: None,
+    })
+}
+
+fn grant(approval: Option<&mut Approval>, when: When<'_>, request: u64, reason: &str) -> Option<()> {
+    let approval = approval.filter(|approval| approval.number == request)?;
     // The first decision wins, and none counts after the request expired.
     if approval.granted.is_some() || when.at >= approval.expires {
         return None;
@@ -473,9 +491,20 @@ fn grant(approval: Option<&mut Approval>, when: When<'_>, reason: &str) -> Optio
 
 fn denied(when: When<'_>, reason: &str, until: Timestamp) -> Option<Hold> {
     (!planted!(DenialForgotten)).then(|| Hold {
+        number: when.seq,
+        kind: HoldKind::Denied,
         by: when.actor.clone(),
         reason: format!("approval denied: {reason}"),
         since: when.at,
         until: Some(until),
     })
+}
+
+fn unanswered(when: When<'_>) -> Option<Hold> {
+    our_hold(when, HoldKind::Unanswered, "nobody answered the request for approval", None)
+}
+
+fn woken(when: When<'_>, until: Timestamp) -> Option<Hold> {
+    let hold = our_hold(when, HoldKind::Reactivated, "reactivated by somebody else", Some(until));
+    hold.filter(|_| !planted!(NoHoldAfterReactivation))
 }

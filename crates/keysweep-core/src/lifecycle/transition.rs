@@ -2,8 +2,11 @@
 
 use jiff::Timestamp;
 
-use super::step::{RESTORED, step};
-use super::{Deactivated, Due, ExemptMark, Hold, KeyEvent, Record, Setback, State, Watch};
+use super::step::{open, our_hold, set_back_to, step};
+use super::{
+    Deactivated, Deleted, Due, ExemptMark, Hold, HoldKind, KeyEvent, OpenIntent, Past, Record,
+    SETTLED_AFTER_DEADLINE, Sent, Setback, SetbackKind, State, Watch,
+};
 use crate::ids::{AccessKeyId, AccountId, KeyIdentity};
 use crate::planted;
 use crate::state::Actor;
@@ -54,8 +57,7 @@ pub fn next(
     }
     let mut after = before.clone();
     let kept = apply(&mut after, when, event).ok_or_else(illegal)?;
-    let remembers = !matches!(after.state, State::Active) || after.hold.is_some() || after.exempt.is_some();
-    Ok((kept && remembers).then_some(after))
+    Ok((kept && after.is_worth_keeping()).then_some(after))
 }
 
 /// A key that has no record is active; only being flagged gives it one.
@@ -72,9 +74,11 @@ fn first(account: AccountId, key: &AccessKeyId, when: When<'_>, event: &KeyEvent
         },
         user_name: named.user_name.clone(),
         state: State::Active,
-        hold: None,
+        holds: Vec::new(),
         exempt: None,
         due: None,
+        undo: None,
+        past: Past::default(),
     };
     apply(&mut record, when, event);
     Ok(record)
@@ -84,23 +88,61 @@ fn first(account: AccountId, key: &AccessKeyId, when: When<'_>, event: &KeyEvent
 fn apply(record: &mut Record, when: When<'_>, event: &KeyEvent) -> Option<bool> {
     match event {
         // What is in flight has an outcome to come, which needs the record.
-        KeyEvent::Forgotten { .. } => return (!record.state.in_flight()).then_some(false),
+        KeyEvent::Forgotten { .. } => return (!record.in_flight()).then_some(false),
         KeyEvent::Renamed { user_name } => record.user_name = user_name.clone(),
         KeyEvent::HoldPlaced { reason, until } => {
             if !record.state.is_tracked() {
                 return None;
             }
-            // Who wants a hold shortened releases it first: another wish for caution never does.
-            let hold = Hold { by: when.actor.clone(), reason: reason.clone(), since: when.at, until: *until };
-            record.hold = Some(hold.stricter(record.hold.take()));
+            // A hold is ended by its number alone: another wish for caution never shortens one.
+            record.place(Hold {
+                number: when.seq,
+                kind: HoldKind::Operator,
+                by: when.actor.clone(),
+                reason: reason.clone(),
+                since: when.at,
+                until: *until,
+            });
         }
-        KeyEvent::HoldReleased { .. } | KeyEvent::HoldExpired => {
-            record.hold.take()?;
+        KeyEvent::HoldReleased { hold, .. } | KeyEvent::HoldExpired { hold } => {
+            if !record.end_hold(*hold) {
+                return None;
+            }
             // What was announced before the hold is stale news after it.
             if !planted!(NoticeOutlivesHold) {
                 record.state.forget_notice();
             }
             record.due = None;
+        }
+        KeyEvent::ReactivationsCleared { .. } => {
+            record.past.reactivations()?;
+            record.past.cleared = record.past.reactivated;
+        }
+        KeyEvent::Intent { action: Action::Reactivate, deadline, .. } => {
+            if !record.may_undo() {
+                return None;
+            }
+            record.undo = Some(open(when, *deadline));
+        }
+        KeyEvent::Undone { hold_until, .. } => {
+            record.undo.take()?;
+            let hold = our_hold(when, HoldKind::Reactivated, "reactivated by an operator", Some(*hold_until));
+            record.past.sent = record.past.sent.or(sent_by(&record.state));
+            record.state = State::Active;
+            record.due = None;
+            record.past.reactivated = record.past.reactivated.saturating_add(1);
+            if let Some(hold) = hold.filter(|_| !planted!(NoHoldAfterUndo)) {
+                record.place(hold);
+            }
+        }
+        KeyEvent::Refused { action: Action::Reactivate, detail, .. } => {
+            record.undo_failed(when, SetbackKind::Refused, detail)?;
+        }
+        KeyEvent::Unclear { action: Action::Reactivate, detail, .. } => {
+            record.undo_failed(when, SetbackKind::Unclear, detail)?;
+        }
+        KeyEvent::Accepted { action, request_id } => {
+            record.open_intent_of(*action)?.accepted = Some(request_id.clone());
         }
         KeyEvent::ExemptBegan { rule, reason, until } => {
             if !record.state.is_tracked() {
@@ -142,26 +184,39 @@ fn apply(record: &mut Record, when: When<'_>, event: &KeyEvent) -> Option<bool> 
         | KeyEvent::Denied { .. }
         | KeyEvent::ApprovalUnanswered { .. }
         | KeyEvent::ApprovalVoided { .. }
-        | KeyEvent::Intent { .. }
+        | KeyEvent::Intent { action: Action::Deactivate | Action::Delete, .. }
         | KeyEvent::Deactivated { .. }
-        | KeyEvent::Undone { .. }
         | KeyEvent::Deleted { .. }
-        | KeyEvent::Refused { .. }
-        | KeyEvent::Unclear { .. }
+        | KeyEvent::Refused { action: Action::Deactivate | Action::Delete, .. }
+        | KeyEvent::Unclear { action: Action::Deactivate | Action::Delete, .. }
         | KeyEvent::Reactivated { .. }
         | KeyEvent::LastUseMoved { .. }
         | KeyEvent::Absent
         | KeyEvent::SeenAgain
         | KeyEvent::ListedAfterDeletion => {
+            // An undo that is under way goes before a change.
+            if matches!(event, KeyEvent::Intent { .. }) && record.undo.is_some() {
+                return None;
+            }
             let before = std::mem::replace(&mut record.state, State::Active);
-            let name = before.as_str();
+            let (name, sent, deleting) = (before.as_str(), sent_by(&before), deletion_accepted(&before));
             let (state, hold) = step(before, when, event)?;
+            match event {
+                KeyEvent::NoticeVoided { keeps, .. } => record.past.announced = *keeps,
+                KeyEvent::Noticed { .. } => record.past.announced = None,
+                _ if state.as_str() != name => record.past.announced = None,
+                _ => {}
+            }
             if state.as_str() != name {
                 record.due = None;
             }
             record.state = state;
+            record.remember(event, sent, deleting);
+            if let (KeyEvent::Absent, true) = (event, record.past.deletion_accepted) {
+                record.state = State::Deleted(Deleted { since: when.at, listed_again: false });
+            }
             if let Some(hold) = hold {
-                record.hold = Some(hold.stricter(record.hold.take()));
+                record.place(hold);
                 record.due = None;
             }
         }
@@ -169,7 +224,114 @@ fn apply(record: &mut Record, when: When<'_>, event: &KeyEvent) -> Option<bool> 
     Some(true)
 }
 
+/// The deactivation that is under way in this state.
+fn sent_by(state: &State) -> Option<Sent> {
+    match state {
+        State::Deactivating(data) => Some(Sent { seq: data.intent.seq, at: data.intent.at }),
+        State::Active
+        | State::Flagged(_)
+        | State::Deactivated(_)
+        | State::Deleting(_)
+        | State::Deleted(_)
+        | State::Gone(_) => None,
+    }
+}
+
+/// Whether AWS has accepted a deletion that is under way in this state.
+fn deletion_accepted(state: &State) -> bool {
+    match state {
+        State::Deleting(data) => data.intent.accepted.is_some(),
+        State::Active
+        | State::Flagged(_)
+        | State::Deactivating(_)
+        | State::Deactivated(_)
+        | State::Deleted(_)
+        | State::Gone(_) => false,
+    }
+}
+
 impl Record {
+    /// Whether anything is left to remember of the key.
+    fn is_worth_keeping(&self) -> bool {
+        let overlaid = !self.holds.is_empty() || self.exempt.is_some() || self.undo.is_some();
+        let past = self.past.sent.is_some() || self.past.reactivated > 0;
+        !matches!(self.state, State::Active) || overlaid || past
+    }
+
+    /// Keeps of an event what outlives base states.
+    fn remember(&mut self, event: &KeyEvent, sent: Option<Sent>, deletion_accepted: bool) {
+        // What AWS certainly did not apply was as good as not sent.
+        if !matches!(event, KeyEvent::Refused { .. }) {
+            self.past.sent = sent.or(self.past.sent);
+        }
+        if matches!(event, KeyEvent::Reactivated { .. }) {
+            self.past.reactivated = self.past.reactivated.saturating_add(1);
+        }
+        self.past.deletion_accepted |= deletion_accepted;
+    }
+
+    /// Whether an undo may be tried: keysweep sent a deactivation of this key, or may have. AWS says what it comes to.
+    #[must_use]
+    pub fn may_undo(&self) -> bool {
+        match &self.state {
+            State::Deactivating(_) | State::Deactivated(_) | State::Deleting(_) => true,
+            State::Active | State::Flagged(_) | State::Gone(_) => {
+                self.past.sent.is_some() || self.deactivation_may_show()
+            }
+            State::Deleted(_) => false,
+        }
+    }
+
+    /// Whether a deactivation of ours may still show: the fate of its call was never told, whatever an operator has made
+    /// of the hold since; or it was forgotten when a backup was restored, as long as no notice has gone out, which goes
+    /// only to a key that was seen Active.
+    pub(crate) fn deactivation_may_show(&self) -> bool {
+        let State::Flagged(data) = &self.state else { return false };
+        data.setback.as_ref().is_some_and(|setback| match setback.kind {
+            SetbackKind::Unclear | SetbackKind::Late => setback.action == Action::Deactivate,
+            SetbackKind::Restored => data.notice.is_none(),
+            SetbackKind::Refused => false,
+        })
+    }
+
+    /// Whether AWS may still show the key Active though a deactivation of it was applied: then an undo is sent whatever
+    /// is read.
+    pub(crate) fn deactivation_is_late(&self, now: Timestamp) -> bool {
+        match &self.state {
+            State::Deactivating(_) => true,
+            State::Flagged(data) => data.setback.as_ref().is_some_and(|setback| setback.may_show_at(now)),
+            State::Active
+            | State::Deactivated(_)
+            | State::Deleting(_)
+            | State::Deleted(_)
+            | State::Gone(_) => false,
+        }
+    }
+
+    /// Whether an intent is on disk whose outcome is not.
+    #[must_use]
+    pub fn in_flight(&self) -> bool {
+        self.undo.is_some() || matches!(self.state, State::Deactivating(_) | State::Deleting(_))
+    }
+
+    /// The open intent of an action.
+    fn open_intent_of(&mut self, action: Action) -> Option<&mut OpenIntent> {
+        match (action, &mut self.state) {
+            (Action::Reactivate, _) => self.undo.as_mut(),
+            (Action::Deactivate, State::Deactivating(data)) => Some(&mut data.intent),
+            (Action::Delete, State::Deleting(data)) => Some(&mut data.intent),
+            (Action::Deactivate | Action::Delete, _) => None,
+        }
+    }
+
+    fn undo_failed(&mut self, when: When<'_>, kind: SetbackKind, why: &str) -> Option<()> {
+        self.undo.take()?;
+        if let State::Deactivated(data) = &mut self.state {
+            data.setback = set_back_to(Action::Reactivate, when, kind, why);
+        }
+        Some(())
+    }
+
     /// After the restoration of a backup: what was announced, approved and watched before says nothing of the time in
     /// between, in which owners may have objected and woken keys. Holds, exemptions and open intents stay.
     pub(crate) fn start_over(&mut self, at: Timestamp) {
@@ -177,7 +339,9 @@ impl Record {
         match &mut self.state {
             State::Flagged(data) => {
                 (data.notice, data.approval) = (None, None);
-                data.setback = Some(Setback { action: Action::Deactivate, at, why: RESTORED.into() });
+                let why = "whether it was deactivated since the backup is not known".into();
+                data.setback =
+                    Some(Setback { action: Action::Deactivate, at, kind: SetbackKind::Restored, why });
             }
             State::Deactivating(data) => {
                 (data.flagged.notice, data.flagged.approval) = (None, None);
@@ -189,6 +353,15 @@ impl Record {
     }
 }
 
+impl Setback {
+    /// Whether the effect of a deactivation may still begin to show.
+    pub(crate) fn may_show_at(&self, now: Timestamp) -> bool {
+        let late = self.at.checked_add(SETTLED_AFTER_DEADLINE).unwrap_or(Timestamp::MAX);
+        let sent = matches!(self.kind, SetbackKind::Unclear | SetbackKind::Late);
+        sent && self.action == Action::Deactivate && now < late
+    }
+}
+
 impl Deactivated {
     fn start_over(&mut self) {
         (self.notice, self.approval) = (None, None);
@@ -197,16 +370,6 @@ impl Deactivated {
 }
 
 impl State {
-    /// Whether an intent is on disk whose outcome is not.
-    #[must_use]
-    pub fn in_flight(&self) -> bool {
-        match self {
-            Self::Deactivating(_) | Self::Deleting(_) => true,
-            Self::Deactivated(data) => data.undo.is_some(),
-            Self::Active | Self::Flagged(_) | Self::Deleted(_) | Self::Gone(_) => false,
-        }
-    }
-
     /// Drops notice and approval, so that both are needed again.
     fn forget_notice(&mut self) {
         match self {

@@ -8,8 +8,8 @@ use super::consent::Consent;
 use super::{Context, Next, Reason, Wait, join, note_unknown};
 use crate::facts::{AccountFacts, Fact, KeyFacts, KeyStatus, LastUse};
 use crate::lifecycle::{
-    ClearedWhy, Deactivated, DeactivatedBy, Finding, Flagged, KeyEvent, Named, Record, Sighting, State, When,
-    next,
+    ClearedWhy, Deactivated, DeactivatedBy, Finding, Flagged, Hold, KeyEvent, Named, Record, SetbackKind,
+    Sighting, State, When, next,
 };
 use crate::planted;
 use crate::policy::{Resolution, Subject, Terms};
@@ -182,10 +182,12 @@ impl Look<'_> {
                     One::Next(Next::Nothing)
                 };
             }
-            State::Deactivating(_) => return in_flight(Action::Deactivate),
-            State::Deleting(_) => return in_flight(Action::Delete),
-            State::Deactivated(data) if data.undo.is_some() => return in_flight(Action::Reactivate),
+            State::Deactivating(_) => return in_flight(record, Action::Deactivate),
+            State::Deleting(_) => return in_flight(record, Action::Delete),
             State::Active | State::Flagged(_) | State::Deactivated(_) => {}
+        }
+        if record.undo.is_some() {
+            return in_flight(record, Action::Reactivate);
         }
         if facts.user_name != record.user_name && facts.user_id.known().is_some() {
             return One::Event(KeyEvent::Renamed { user_name: facts.user_name.clone() });
@@ -195,9 +197,10 @@ impl Look<'_> {
         }
         // The end of an overlay resets clocks, so it waits for the facts as everything else does.
         if self.unknown.is_empty() {
-            let over = |until: Timestamp| until <= self.context.now;
-            if record.hold.as_ref().and_then(|h| h.until).is_some_and(over) {
-                return One::Event(KeyEvent::HoldExpired);
+            // One that this very plan places has no number yet: it ends with the next.
+            let over = |hold: &&Hold| hold.number != 0 && hold.until.is_some_and(|at| at <= self.context.now);
+            if let Some(hold) = record.holds.iter().find(over) {
+                return One::Event(KeyEvent::HoldExpired { hold: hold.number });
             }
             if let Some(event) = self.exemption(record) {
                 return One::Event(event);
@@ -234,14 +237,19 @@ impl Look<'_> {
                 if planted!(ReactivationNotNoticed) {
                     return None;
                 }
-                let hold = self.context.policy.hold_after_reactivation(self.context.now, &subject(self.view));
-                let hold_until = self.context.now.checked_add(hold).unwrap_or(Timestamp::MAX);
-                Some(One::Event(KeyEvent::Reactivated { hold_until }))
+                Some(One::Event(self.reactivated()))
             }
             (State::Deactivated(data), KeyStatus::Inactive) => {
                 let last_use = facts.last_use.known()?;
-                let moved = last_use.at() > data.last_use.at() && !planted!(UseAfterDeactivationIgnored);
+                let moved = last_use.is_later_than(&data.last_use, data.since)
+                    && !planted!(UseAfterDeactivationIgnored);
                 moved.then(|| One::Event(KeyEvent::LastUseMoved { last_use: last_use.clone() }))
+            }
+            // AWS accepted its deactivation, and long after that it is Active: somebody set it so.
+            (State::Flagged(Flagged { setback: Some(setback), .. }), KeyStatus::Active)
+                if setback.kind == SetbackKind::Late && !setback.may_show_at(self.view.sighting.at) =>
+            {
+                Some(One::Event(self.reactivated()))
             }
             (State::Flagged(_), KeyStatus::Active | KeyStatus::Inactive) if !self.unknown.is_empty() => {
                 let why = ClearedWhy::NoLongerStale;
@@ -249,7 +257,7 @@ impl Look<'_> {
             }
             (State::Flagged(data), KeyStatus::Active) => {
                 let last_use = facts.last_use.known()?;
-                if last_use.at() > data.last_use.at() {
+                if last_use.is_later_than(&data.last_use, data.since) {
                     return Some(One::Event(KeyEvent::Cleared { why: ClearedWhy::UsedAgain }));
                 }
                 let stale = self.finding == Some(data.finding);
@@ -281,6 +289,11 @@ impl Look<'_> {
                 KeyStatus::Active | KeyStatus::Inactive | KeyStatus::Other(_),
             ) => None,
         }
+    }
+
+    fn reactivated(&self) -> KeyEvent {
+        let hold = self.context.policy.hold_after_reactivation(self.context.now, &subject(self.view));
+        KeyEvent::Reactivated { hold_until: self.context.now.checked_add(hold).unwrap_or(Timestamp::MAX) }
     }
 
     /// Keeps the overlay in line with the exemptions; where one cannot tell, the overlay stays.
@@ -322,13 +335,10 @@ impl Look<'_> {
             }
             Some(Fact::Known(_)) | None => {}
         }
-        if let Some(hold) = record.and_then(|r| r.hold.as_ref()) {
-            return Some(later(
-                action,
-                Reason::Hold,
-                format!("held by {}: {}", hold.by, hold.reason),
-                hold.until,
-            ));
+        if let Some(record) = record
+            && let (Some(holds), Some(longest)) = (record.holds_in_words(), record.held())
+        {
+            return Some(later(action, Reason::Hold, format!("held {holds}"), longest.until));
         }
         let exempt = self.resolution.as_ref().ok().and_then(|r| r.exempt.as_ref());
         exempt.map(|e| {
@@ -370,6 +380,7 @@ impl Look<'_> {
     fn flagged(&self, record: &Record, data: &Flagged) -> One {
         let consent = Consent {
             action: Action::Deactivate,
+            finding: data.finding,
             notice: data.notice.as_ref(),
             approval: data.approval.as_ref(),
         };
@@ -388,6 +399,7 @@ impl Look<'_> {
     fn deactivated(&self, record: &Record, data: &Deactivated) -> One {
         let consent = Consent {
             action: Action::Delete,
+            finding: data.finding,
             notice: data.notice.as_ref(),
             approval: data.approval.as_ref(),
         };
@@ -403,12 +415,9 @@ impl Look<'_> {
         let elapsed = || Duration::try_from(self.context.now.duration_since(data.since)).unwrap_or_default();
         let watched = if planted!(GraceByDate) { elapsed() } else { data.watch.total };
         if watched < grace {
-            let left = grace.saturating_sub(watched);
-            // Grace that is watched without a gap ends this long after the last look.
-            let from = data.watch.last.as_ref().map_or(data.since, |last| last.at);
             let why = format!("seen Inactive for {:#} of {:#}", friendly(data.watch.total), friendly(grace));
-            return self
-                .not_due(record, later(Action::Delete, Reason::Grace, why, from.checked_add(left).ok()));
+            let over = self.grace_over(record).map(|over| self.first_opening(over));
+            return self.not_due(record, later(Action::Delete, Reason::Grace, why, over));
         }
         self.due(record, Action::Delete, || format!("seen Inactive for {:#}", friendly(data.watch.total)))
     }
@@ -435,12 +444,26 @@ impl Look<'_> {
             return None;
         }
         if data.notice.is_some() {
-            return Some(One::Event(KeyEvent::NoticeVoided { why: why.into() }));
+            return Some(One::Event(KeyEvent::NoticeVoided { why: why.into(), keeps: None }));
         }
         if data.approval.is_some() {
             return Some(One::Event(KeyEvent::ApprovalVoided { why: why.into() }));
         }
         Some(self.not_due(record, later(Action::Delete, Reason::Observe, why, None)))
+    }
+
+    /// When the grace period of a deactivated key ends if it is watched without a gap from the last look on.
+    pub(super) fn grace_over(&self, record: &Record) -> Option<Timestamp> {
+        let State::Deactivated(data) = &record.state else { return None };
+        let left = self.terms_or_base().grace.saturating_sub(data.watch.total);
+        let from = data.watch.last.as_ref().map_or(data.since, |last| last.at);
+        Some(from.checked_add(left).unwrap_or(Timestamp::MAX))
+    }
+
+    /// The first time from `at` on at which changes may start.
+    pub(super) fn first_opening(&self, at: Timestamp) -> Timestamp {
+        let window = self.terms_or_base().window();
+        if window.is_open(at) { at } else { window.next_opening(at).unwrap_or(at) }
     }
 
     /// Everything is met but what restrains all keys together.
@@ -479,8 +502,20 @@ pub(super) fn is_another(record: &Record, view: &View<'_>) -> bool {
     other_user || other_key || other_age || other_account
 }
 
-fn in_flight(action: Action) -> One {
-    later(action, Reason::Unknown, "the outcome of the last call is not settled yet", None)
+fn in_flight(record: &Record, action: Action) -> One {
+    let intent = match &record.state {
+        _ if record.undo.is_some() => record.undo.as_ref(),
+        State::Deactivating(data) => Some(&data.intent),
+        State::Deleting(data) => Some(&data.intent),
+        State::Active | State::Flagged(_) | State::Deactivated(_) | State::Deleted(_) | State::Gone(_) => {
+            None
+        }
+    };
+    let why = match intent.and_then(|intent| intent.accepted.as_ref()) {
+        Some(request_id) => format!("AWS accepted the call (request {request_id}); it does not show yet"),
+        None => "waiting for the outcome of the previous call".to_owned(),
+    };
+    later(action, Reason::Unknown, why, None)
 }
 
 fn next_action(state: &State) -> Action {
@@ -490,7 +525,7 @@ fn next_action(state: &State) -> Action {
     }
 }
 
-fn friendly(duration: Duration) -> SignedDuration {
+pub(super) fn friendly(duration: Duration) -> SignedDuration {
     // Fractions of a second say nothing here.
     SignedDuration::from_secs(i64::try_from(duration.as_secs()).unwrap_or(i64::MAX))
 }

@@ -34,21 +34,7 @@ pub fn recheck(context: &Context<'_>, ticket: Ticket, view: &View<'_>) -> Result
         return refuse(Reason::Recheck, why);
     }
     if action == Action::Reactivate {
-        return match (&record.state, &view.facts.status) {
-            (State::Deactivated(_), KeyStatus::Inactive)
-                if !planted!(HoldBlocksUndo) || record.hold.is_none() =>
-            {
-                Ok(ticket.into_warrant(view.facts.user_name.clone(), Vec::new()))
-            }
-            (State::Deactivated(_), KeyStatus::Active) => {
-                let Decision { events, .. } = decide(context, Some(record), view, By::Policy);
-                let why = "it is Active already".into();
-                Err(Refusal { wait: Wait { action, reason: Reason::Recheck, why, until: None }, events })
-            }
-            (state, status) => {
-                refuse(Reason::Recheck, format!("it is {} here and {status:?} in AWS", state.as_str()))
-            }
-        };
+        return recheck_undo(context, record, ticket, view);
     }
     if planted!(SkipRecheck) {
         return Ok(ticket.into_warrant(view.facts.user_name.clone(), Vec::new()));
@@ -85,19 +71,48 @@ pub fn recheck(context: &Context<'_>, ticket: Ticket, view: &View<'_>) -> Result
     }
 }
 
+/// What AWS shows decides about an undo, and not the state that the record is in.
+fn recheck_undo(
+    context: &Context<'_>,
+    record: &Record,
+    ticket: Ticket,
+    view: &View<'_>,
+) -> Result<Warrant, Refusal> {
+    let refuse = |why: String, events| {
+        let wait = Wait { action: Action::Reactivate, reason: Reason::Recheck, why, until: None };
+        Err(Refusal { wait, events })
+    };
+    if planted!(HoldBlocksUndo) && !record.holds.is_empty() {
+        return refuse("it is on hold".into(), vec![]);
+    }
+    if !record.may_undo() {
+        return refuse(
+            format!("it is {}, and keysweep sent no deactivation of it", record.state.as_str()),
+            vec![],
+        );
+    }
+    match &view.facts.status {
+        KeyStatus::Inactive => {}
+        // A deactivation that was sent may show late: setting it Active again is right in either case.
+        KeyStatus::Active if record.deactivation_is_late(context.now) => {}
+        KeyStatus::Active => {
+            let Decision { events, .. } = decide(context, Some(record), view, By::Policy);
+            return refuse("it is Active already".into(), events);
+        }
+        KeyStatus::Other(status) => return refuse(format!("its status in AWS is {status}"), vec![]),
+    }
+    Ok(ticket.into_warrant(view.facts.user_name.clone(), Vec::new()))
+}
+
 /// A ticket for the undo of a deactivation, by an operator.
 ///
 /// # Errors
-/// What the key is, if it is not deactivated.
+/// What the key is, if keysweep has sent no deactivation of it.
 pub fn undo(record: &Record, actor: &Actor, reason: &str) -> Result<Ticket, &'static str> {
-    match &record.state {
-        State::Deactivated(_) => Ok(order(record, Action::Reactivate, actor, reason)),
-        State::Active
-        | State::Flagged(_)
-        | State::Deactivating(_)
-        | State::Deleting(_)
-        | State::Deleted(_)
-        | State::Gone(_) => Err(record.state.as_str()),
+    if record.may_undo() {
+        Ok(order(record, Action::Reactivate, actor, reason))
+    } else {
+        Err(record.state.as_str())
     }
 }
 

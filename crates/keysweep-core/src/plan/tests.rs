@@ -25,9 +25,11 @@ fn mk_record(account: &str) -> Record {
         },
         user_name: "ci-deploy".parse().unwrap(),
         state: KeyState::Flagged(flagged),
-        hold: None,
+        holds: Vec::new(),
         exempt: None,
         due: None,
+        undo: None,
+        past: crate::lifecycle::Past::default(),
     }
 }
 
@@ -74,7 +76,8 @@ fn only_what_is_tracked_can_be_missed() {
     let mut record = mk_record("111122223333");
     assert_eq!(absent(&record, &mk_scan()), Some(KeyEvent::Absent));
     let KeyState::Flagged(flagged) = record.state else { panic!() };
-    let intent = OpenIntent { seq: 1, at: Timestamp::UNIX_EPOCH };
+    let intent =
+        OpenIntent { seq: 1, at: Timestamp::UNIX_EPOCH, deadline: Timestamp::UNIX_EPOCH, accepted: None };
     record.state = KeyState::Deactivating(Deactivating { flagged, intent });
     assert_eq!(absent(&record, &mk_scan()), Some(KeyEvent::Absent));
     for state in [

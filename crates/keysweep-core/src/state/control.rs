@@ -287,7 +287,8 @@ impl Control {
             // An undo is under no cap.
             self.changes.push(Change { at, account, action: *action });
         }
-        let failed = matches!(event, KeyEvent::Refused { .. } | KeyEvent::Unclear { .. });
+        // What AWS accepted has not failed, though it does not show yet.
+        let failed = matches!(event, KeyEvent::Refused { .. } | KeyEvent::Unclear { accepted: false, .. });
         if failed && !planted!(FailuresNotCounted) {
             self.failures.push(Failure { at, account });
         }

@@ -15,8 +15,9 @@ fn mk_world(approval: ApprovalFor) -> World {
     world
 }
 
-fn approved(action: Action) -> KeyEvent {
-    KeyEvent::Approved { action, reason: "looked".into() }
+fn approved(world: &World, action: Action) -> KeyEvent {
+    let request = world.asked(0).map(|approval| approval.number).unwrap();
+    KeyEvent::Approved { action, request, reason: "looked".into() }
 }
 
 fn count(world: &World, name: &str) -> usize {
@@ -35,7 +36,7 @@ fn without_approval_nothing_is_done_where_it_is_wanted() {
 fn an_approved_key_goes_on_when_its_notice_period_is_over() {
     let mut world = mk_world(ApprovalFor::Deactivate);
     world.sweep(day(0));
-    world.happen(day(1), 0, approved(Action::Deactivate));
+    world.approve(day(1), 0);
     assert_eq!(world.run(1, 6), 0);
     assert_eq!(world.run(7, 7), 1);
 }
@@ -44,11 +45,11 @@ fn an_approved_key_goes_on_when_its_notice_period_is_over() {
 fn an_approval_to_deactivate_does_not_cover_the_deletion() {
     let mut world = mk_world(ApprovalFor::Both);
     world.sweep(day(0));
-    world.happen(day(1), 0, approved(Action::Deactivate));
+    world.approve(day(1), 0);
     world.run(1, 10);
     assert_eq!(world.state_of(0), "deactivated");
     assert_eq!(world.run(11, 24), 0);
-    world.happen(day(24), 0, approved(Action::Delete));
+    world.approve(day(24), 0);
     assert_eq!(world.run(25, 25), 1);
     assert_eq!(world.state_of(0), "deleted");
 }
@@ -57,8 +58,13 @@ fn an_approval_to_deactivate_does_not_cover_the_deletion() {
 fn a_denied_key_is_held_and_then_asked_about_anew() {
     let mut world = mk_world(ApprovalFor::Deactivate);
     world.sweep(day(0));
-    let denied =
-        KeyEvent::Denied { action: Action::Deactivate, reason: "backup job".into(), hold_until: day(91) };
+    let request = world.asked(0).unwrap().number;
+    let denied = KeyEvent::Denied {
+        action: Action::Deactivate,
+        request,
+        reason: "backup job".into(),
+        hold_until: day(91),
+    };
     world.happen(day(1), 0, denied);
     assert_eq!(world.state_of(0), "flagged");
     assert_eq!(world.run(1, 90), 0);
@@ -73,7 +79,7 @@ fn a_request_nobody_answers_is_repeated_as_often_as_the_policy_says_and_then_hel
     assert_eq!(world.run(0, 200), 0);
     assert_eq!(count(&world, "approval_asked"), 3);
     assert_eq!(count(&world, "approval_unanswered"), 1);
-    assert_eq!(world.record(0).unwrap().hold.as_ref().unwrap().until, None);
+    assert_eq!(world.record(0).unwrap().held().unwrap().until, None);
 }
 
 #[test]
@@ -82,7 +88,7 @@ fn an_expired_request_cannot_be_approved_any_more() {
     world.sweep(day(0));
     let try_at = |at| {
         let when = When { at, seq: 9, actor: &Actor::Keysweep };
-        next(mk_account_id(0), &mk_key_id(0), world.record(0), when, &approved(Action::Deactivate))
+        next(mk_account_id(0), &mk_key_id(0), world.record(0), when, &approved(&world, Action::Deactivate))
     };
     assert!(try_at(hours(14 * 24 - 1)).is_ok());
     assert!(try_at(day(14)).is_err());
@@ -92,9 +98,10 @@ fn an_expired_request_cannot_be_approved_any_more() {
 fn the_first_decision_wins() {
     let mut world = mk_world(ApprovalFor::Deactivate);
     world.sweep(day(0));
-    world.happen(day(1), 0, approved(Action::Deactivate));
+    world.approve(day(1), 0);
     let when = When { at: day(1), seq: 9, actor: &Actor::Keysweep };
-    let again = next(mk_account_id(0), &mk_key_id(0), world.record(0), when, &approved(Action::Deactivate));
+    let again =
+        next(mk_account_id(0), &mk_key_id(0), world.record(0), when, &approved(&world, Action::Deactivate));
     assert!(again.is_err());
 }
 
@@ -102,7 +109,7 @@ fn the_first_decision_wins() {
 fn an_approval_is_void_when_the_last_use_differs_from_what_was_shown() {
     let mut world = mk_world(ApprovalFor::Deactivate);
     world.sweep(day(0));
-    world.happen(day(1), 0, approved(Action::Deactivate));
+    world.approve(day(1), 0);
     // AWS corrects the last use to an earlier one: not a use, but not what was shown either.
     world.keys[0].last_use = Fact::Known(used_at(day(-120)));
     assert_eq!(world.run(2, 12), 0);
@@ -131,7 +138,7 @@ fn mail_users_and_users_with_many_keys_need_approval_whatever_the_policy_says() 
         let mut world = mk_world(ApprovalFor::None);
         protect(&mut world);
         assert_eq!(world.run(0, 13), 0, "{:?}", world.keys[0]);
-        world.happen(day(13), 0, approved(Action::Deactivate));
+        world.approve(day(13), 0);
         assert_eq!(world.run(13, 13), 1);
         assert_eq!(world.run(14, 40), 0, "its deletion needs another one");
     }

@@ -27,7 +27,12 @@ fn waits(plan: &Plan, reason: Reason) -> usize {
 }
 
 fn fail(world: &mut World, key: usize) {
-    let intent = KeyEvent::Intent { action: Action::Deactivate, origin: Origin::Policy, why: String::new() };
+    let intent = KeyEvent::Intent {
+        action: Action::Deactivate,
+        origin: Origin::Policy,
+        why: String::new(),
+        deadline: mk_deadline(day(7)),
+    };
     world.happen(day(7), key, intent);
     let detail = "AccessDenied".into();
     world.happen(

@@ -88,7 +88,9 @@ fn a_reactivation_starts_over() {
     let mut world = mk_deactivated();
     world.run(8, 20);
     world.keys[0].status = KeyStatus::Active;
-    world.run(20, 58);
+    world.run(20, 50);
+    world.approve(day(51), 0);
+    world.run(51, 58);
     assert_eq!(world.state_of(0), "deactivated");
     assert!(watched(&world) < days(2), "{:?}", watched(&world));
     assert_eq!(world.names_of(0).iter().filter(|name| **name == "deactivated").count(), 2);
@@ -126,12 +128,17 @@ fn a_deletion_that_failed_keeps_what_was_watched() {
             action: keysweep_core::ticket::Action::Delete,
             origin: keysweep_core::ticket::Origin::Policy,
             why: String::new(),
+            deadline: mk_deadline(day(7)),
         },
     );
     world.happen(
         day(12),
         0,
-        KeyEvent::Unclear { action: keysweep_core::ticket::Action::Delete, detail: "reset".into() },
+        KeyEvent::Unclear {
+            action: keysweep_core::ticket::Action::Delete,
+            accepted: false,
+            detail: "reset".into(),
+        },
     );
     assert_eq!(watched(&world), before);
 }

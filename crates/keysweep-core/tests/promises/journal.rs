@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use keysweep_core::facts::{IdleHistogram, Inventory, LastUse};
-use keysweep_core::lifecycle::{ClearedWhy, Finding, KeyEvent, Named, Record, RefusedKind};
+use keysweep_core::lifecycle::{
+    ClearedWhy, Finding, KeyEvent, Named, NoticeTerms, Record, RefusedKind, Shown,
+};
 use keysweep_core::references::{Reference, ReferenceCleared};
 use keysweep_core::state::{Actor, Body, Entry, FindingCounts, State, TripReason};
 use keysweep_core::ticket::{Action, Origin};
@@ -49,7 +51,7 @@ pub(crate) fn mk_named(key: usize) -> Named {
     }
 }
 
-pub(crate) const EVENTS: usize = 30;
+pub(crate) const EVENTS: usize = 32;
 
 /// The n-th kind of event of a key. [`index`] keeps the list complete.
 pub(crate) fn mk_event(n: usize, key: usize, fill: &Fill) -> KeyEvent {
@@ -69,21 +71,34 @@ pub(crate) fn mk_event(n: usize, key: usize, fill: &Fill) -> KeyEvent {
         0 => KeyEvent::Flagged { finding, named: mk_named(key), last_use },
         1 => KeyEvent::Cleared { why: whys[number as usize % 3] },
         2 => KeyEvent::Adopted { last_use, sighting },
-        3 => KeyEvent::Noticed { covers: action, not_before: at },
-        4 => KeyEvent::NoticeVoided { why: text },
-        5 => KeyEvent::ApprovalAsked { action, expires: at, repeats: number, last_use },
-        6 => KeyEvent::Approved { action, reason: text },
-        7 => KeyEvent::Denied { action, reason: text, hold_until: at },
+        3 => KeyEvent::Noticed {
+            deactivation: flag.then_some(at),
+            deletion: (action == Action::Delete).then_some(at),
+            terms: NoticeTerms {
+                threshold: days(90 * number),
+                notice: days(7 * number),
+                grace: days(14 * number),
+                approval: !flag,
+            },
+        },
+        4 => KeyEvent::NoticeVoided { why: text, keeps: flag.then_some(at) },
+        5 => {
+            let user_name = mk_key(key).user_name;
+            let shown = Shown { user_name, finding, last_use, keys_of_user: 1, reactivated: number };
+            KeyEvent::ApprovalAsked { action, expires: at, repeats: number, why: text, shown }
+        }
+        6 => KeyEvent::Approved { action, request: 1, reason: text },
+        7 => KeyEvent::Denied { action, request: 1, reason: text, hold_until: at },
         8 => KeyEvent::ApprovalUnanswered { action },
         9 => KeyEvent::ApprovalVoided { why: text },
         10 => KeyEvent::BecameDue { action },
         11 => KeyEvent::NotDue,
-        12 => KeyEvent::Intent { action, origin, why: text },
+        12 => KeyEvent::Intent { action, origin, why: text, deadline: mk_deadline(at) },
         13 => KeyEvent::Deactivated { request_id, last_use, sighting },
         14 => KeyEvent::Undone { request_id, hold_until: at },
         15 => KeyEvent::Deleted { request_id },
         16 => KeyEvent::Refused { action, kind: kinds[number as usize % 4], detail: text },
-        17 => KeyEvent::Unclear { action, detail: text },
+        17 => KeyEvent::Unclear { action, accepted: flag, detail: text },
         18 => KeyEvent::Reactivated { hold_until: at },
         19 => KeyEvent::LastUseMoved { last_use },
         20 => KeyEvent::Absent,
@@ -91,11 +106,13 @@ pub(crate) fn mk_event(n: usize, key: usize, fill: &Fill) -> KeyEvent {
         22 => KeyEvent::ListedAfterDeletion,
         23 => KeyEvent::Renamed { user_name: mk_key(key).user_name },
         24 => KeyEvent::HoldPlaced { reason: text, until: flag.then_some(at) },
-        25 => KeyEvent::HoldReleased { reason: text },
-        26 => KeyEvent::HoldExpired,
+        25 => KeyEvent::HoldReleased { hold: 1, reason: text },
+        26 => KeyEvent::HoldExpired { hold: 1 },
         27 => KeyEvent::ExemptBegan { rule: "policy.exempt[1]".into(), reason: text, until: at },
         28 => KeyEvent::ExemptEnded,
         29 => KeyEvent::Forgotten { reason: text },
+        30 => KeyEvent::Accepted { action, request_id: text },
+        31 => KeyEvent::ReactivationsCleared { reason: text },
         _ => panic!("no such event"),
     }
 }
@@ -141,10 +158,12 @@ fn index(event: &KeyEvent) -> usize {
         KeyEvent::Renamed { .. } => 23,
         KeyEvent::HoldPlaced { .. } => 24,
         KeyEvent::HoldReleased { .. } => 25,
-        KeyEvent::HoldExpired => 26,
+        KeyEvent::HoldExpired { .. } => 26,
         KeyEvent::ExemptBegan { .. } => 27,
         KeyEvent::ExemptEnded => 28,
         KeyEvent::Forgotten { .. } => 29,
+        KeyEvent::Accepted { .. } => 30,
+        KeyEvent::ReactivationsCleared { .. } => 31,
     }
 }
 

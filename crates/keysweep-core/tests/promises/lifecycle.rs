@@ -22,7 +22,7 @@ fn mk_deactivated() -> World {
 }
 
 fn mk_intent(action: Action) -> KeyEvent {
-    KeyEvent::Intent { action, origin: Origin::Policy, why: "stale".into() }
+    KeyEvent::Intent { action, origin: Origin::Policy, why: "stale".into(), deadline: mk_deadline(day(7)) }
 }
 
 #[test]
@@ -143,9 +143,13 @@ fn a_deactivation_of_unclear_fate_is_held_for_a_day_and_needs_a_fresh_notice() {
     let mut world = mk_world(Mode::Deactivate);
     world.sweep(day(0));
     world.happen(day(7), 0, mk_intent(Action::Deactivate));
-    world.happen(day(7), 0, KeyEvent::Unclear { action: Action::Deactivate, detail: "timeout".into() });
+    world.happen(
+        day(7),
+        0,
+        KeyEvent::Unclear { action: Action::Deactivate, accepted: false, detail: "timeout".into() },
+    );
     assert_eq!(world.state_of(0), "flagged");
-    assert_eq!(world.record(0).unwrap().hold.as_ref().unwrap().until, Some(day(8)));
+    assert_eq!(world.record(0).unwrap().held().unwrap().until, Some(day(8)));
     assert_eq!(world.run(7, 14), 0);
     assert_eq!(world.run(15, 15), 1);
 }
@@ -156,13 +160,17 @@ fn a_deactivated_key_seen_active_is_held_and_nothing_is_done_to_it() {
     world.keys[0].status = KeyStatus::Active;
     world.sweep(day(8));
     assert_eq!(world.state_of(0), "active");
-    assert_eq!(world.record(0).unwrap().hold.as_ref().unwrap().until, Some(day(38)));
+    assert_eq!(world.record(0).unwrap().held().unwrap().until, Some(day(38)));
     // It is as stale as ever: without the hold it would be flagged again at once.
     assert_eq!(world.run(8, 37), 0);
     world.sweep(day(38));
-    assert_eq!(world.names_of(0).last(), Some(&"noticed"), "then it is judged afresh");
-    assert_eq!(world.run(38, 44), 0);
-    assert_eq!(world.run(45, 45), 1);
+    assert_eq!(
+        world.names_of(0)[5..],
+        ["reactivated", "hold_expired", "flagged", "noticed", "approval_asked"]
+    );
+    assert_eq!(world.run(38, 60), 0, "and never changed again without a person's approval");
+    world.approve(day(61), 0);
+    assert_eq!(world.run(61, 61), 1);
 }
 
 #[test]
@@ -186,7 +194,7 @@ fn an_undo_makes_the_key_active_and_held() {
     let warrant = world.recheck(day(8), ticket).unwrap();
     world.carry_out(day(8), &warrant);
     assert_eq!(world.state_of(0), "active");
-    assert_eq!(world.record(0).unwrap().hold.as_ref().unwrap().until, Some(day(38)));
+    assert_eq!(world.record(0).unwrap().held().unwrap().until, Some(day(38)));
 }
 
 #[test]
@@ -195,8 +203,9 @@ fn a_last_use_that_moves_after_the_deactivation_holds_the_key_until_somebody_rel
     world.keys[0].last_use = Fact::Known(used_at(day(-95)));
     assert_eq!(world.run(8, 400), 0);
     assert_eq!(world.state_of(0), "deactivated");
-    assert_eq!(world.record(0).unwrap().hold.as_ref().unwrap().until, None);
-    world.happen(day(401), 0, KeyEvent::HoldReleased { reason: "late".into() });
+    assert_eq!(world.record(0).unwrap().held().unwrap().until, None);
+    let hold = world.hold_number(0);
+    world.happen(day(401), 0, KeyEvent::HoldReleased { hold, reason: "late".into() });
     assert_eq!(world.run(401, 407), 0, "what was announced before the hold is announced again");
     assert_eq!(world.run(408, 408), 1);
     assert_eq!(world.state_of(0), "deleted");
@@ -223,7 +232,7 @@ fn a_refused_deletion_leaves_the_key_deactivated_and_a_woken_one_active_and_held
         };
         world.happen(day(21), 0, if woken { KeyEvent::Reactivated { hold_until: day(51) } } else { refused });
         assert_eq!(world.state_of(0), if woken { "active" } else { "deactivated" });
-        assert_eq!(world.record(0).unwrap().hold.is_some(), woken);
+        assert_eq!(world.record(0).unwrap().held().is_some(), woken);
     }
 }
 
@@ -319,10 +328,14 @@ fn no_hold_shortens_one_that_stands() {
     let mut world = mk_world(Mode::Deactivate);
     world.sweep(day(0));
     let hold = |until| KeyEvent::HoldPlaced { reason: "ask first".into(), until: Some(until) };
-    let until = |world: &World| world.record(0).unwrap().hold.as_ref().unwrap().until;
+    let until = |world: &World| world.record(0).unwrap().held().unwrap().until;
     world.happen(day(1), 0, hold(day(90)));
     world.happen(day(1), 0, mk_intent(Action::Deactivate));
-    world.happen(day(1), 0, KeyEvent::Unclear { action: Action::Deactivate, detail: "reset".into() });
+    world.happen(
+        day(1),
+        0,
+        KeyEvent::Unclear { action: Action::Deactivate, accepted: false, detail: "reset".into() },
+    );
     assert_eq!(until(&world), Some(day(90)));
     world.happen(day(1), 0, hold(day(3)));
     assert_eq!(until(&world), Some(day(90)));

@@ -5,7 +5,7 @@ use keysweep_core::lifecycle::{DeactivatedBy, KeyEvent, State};
 use keysweep_core::policy::Mode;
 use keysweep_core::ticket::{Action, Origin};
 
-use crate::mk::{World, day, days, hours, mk_key, mk_policy};
+use crate::mk::{World, day, days, hours, mk_deadline, mk_key, mk_policy};
 use crate::orders::ordered;
 
 fn mk_world(mode: Mode) -> World {
@@ -27,9 +27,18 @@ fn mk_adopted() -> World {
 fn mk_unclear() -> World {
     let mut world = mk_world(Mode::Delete);
     world.sweep(day(0));
-    let intent = KeyEvent::Intent { action: Action::Deactivate, origin: Origin::Policy, why: "stale".into() };
+    let intent = KeyEvent::Intent {
+        action: Action::Deactivate,
+        origin: Origin::Policy,
+        why: "stale".into(),
+        deadline: mk_deadline(day(7)),
+    };
     world.happen(day(7), 0, intent);
-    world.happen(day(7), 0, KeyEvent::Unclear { action: Action::Deactivate, detail: "timeout".into() });
+    world.happen(
+        day(7),
+        0,
+        KeyEvent::Unclear { action: Action::Deactivate, accepted: false, detail: "timeout".into() },
+    );
     world
 }
 
@@ -69,7 +78,7 @@ fn a_deactivation_that_shows_late_can_be_undone_whatever_became_of_its_hold() {
         let mut world = mk_unclear();
         let reason = "looking".to_owned();
         let event = if release {
-            KeyEvent::HoldReleased { reason }
+            KeyEvent::HoldReleased { hold: world.hold_number(0), reason }
         } else {
             KeyEvent::HoldPlaced { reason, until: None }
         };

@@ -8,7 +8,7 @@ use keysweep_core::facts::{
     AccountFacts, AccountScan, Collection, Fact, Inventory, KeyFacts, KeyStatus, LastUse, Outcome, Source,
 };
 use keysweep_core::ids::{AccessKeyId, AccountId};
-use keysweep_core::lifecycle::{KeyEvent, Record, Sighting};
+use keysweep_core::lifecycle::{Approval, KeyEvent, OpenIntent, Record, Sighting, State as KeyState};
 use keysweep_core::plan::{self, Context, Plan, Refusal, View};
 use keysweep_core::policy::{DAY, Mode, Policy};
 use keysweep_core::references::Met;
@@ -72,6 +72,11 @@ pub(crate) fn mk_key(n: usize) -> KeyFacts {
         keys_of_user: 1,
         quarantine_policies: None,
     }
+}
+
+/// The deadline of an intent that is written then.
+pub(crate) fn mk_deadline(at: Timestamp) -> Timestamp {
+    at + SignedDuration::try_from(OpenIntent::time_to_act(Duration::from_secs(10))).unwrap()
 }
 
 /// The same key as the re-read right before a change sees it.
@@ -226,7 +231,12 @@ impl World {
         self.happen(
             at,
             n,
-            KeyEvent::Intent { action, origin: warrant.origin().clone(), why: warrant.why().into() },
+            KeyEvent::Intent {
+                action,
+                origin: warrant.origin().clone(),
+                why: warrant.why().into(),
+                deadline: mk_deadline(at),
+            },
         );
         let last_use = self.keys[n].last_use.known().unwrap().clone();
         let hold_until = at + SignedDuration::try_from(self.policy.base.hold_after_reactivation).unwrap();
@@ -263,6 +273,30 @@ impl World {
     /// Sweeps every six hours from the first to the last of these days, at 00:00, 06:00, 12:00 and 18:00.
     pub(crate) fn run(&mut self, from: i64, to: i64) -> usize {
         (from * 4..to * 4 + 4).map(|quarter| self.sweep_and_act(hours(quarter * 6))).sum()
+    }
+
+    /// The request for approval of a key.
+    pub(crate) fn asked(&self, key: usize) -> Option<&Approval> {
+        match self.record(key).map(|record| &record.state) {
+            Some(KeyState::Flagged(data)) => data.approval.as_ref(),
+            Some(KeyState::Deactivated(data)) => data.approval.as_ref(),
+            Some(_) | None => None,
+        }
+    }
+
+    /// The approval of what is asked now.
+    pub(crate) fn approve(&mut self, at: Timestamp, key: usize) {
+        let approval = self.asked(key).unwrap_or_else(|| panic!("nothing is asked: {:?}", self.record(key)));
+        let (action, request) = (approval.action, approval.number);
+        self.happen(at, key, KeyEvent::Approved { action, request, reason: "looked".into() });
+    }
+
+    /// The number of the only hold of a key.
+    pub(crate) fn hold_number(&self, key: usize) -> u64 {
+        match self.record(key).map(|record| record.holds.as_slice()) {
+            Some([hold]) => hold.number,
+            other => panic!("not one hold: {other:?}"),
+        }
     }
 
     pub(crate) fn record(&self, key: usize) -> Option<&Record> {

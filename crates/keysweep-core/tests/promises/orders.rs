@@ -67,8 +67,7 @@ fn an_order_needs_approval_where_the_policy_wants_it() {
         world.happen(day(1), 0, event);
     }
     assert_eq!(reason(order(&world, 1, Action::Deactivate)), Reason::Approval);
-    let approved = KeyEvent::Approved { action: Action::Deactivate, reason: "yes".into() };
-    world.happen(day(1), 0, approved);
+    world.approve(day(1), 0);
     assert!(order(&world, 1, Action::Deactivate).is_ok());
 }
 
@@ -148,6 +147,7 @@ fn a_warrant_becomes_an_order_only_with_the_receipt_of_its_own_intent() {
                 action,
                 origin: keysweep_core::ticket::Origin::Policy,
                 why: String::new(),
+                deadline: mk_deadline(day(7)),
             },
         },
     };

@@ -189,6 +189,7 @@ fn a_key_with_an_open_undo_is_not_deleted() {
         action: keysweep_core::ticket::Action::Reactivate,
         origin: keysweep_core::ticket::Origin::Policy,
         why: String::new(),
+        deadline: mk_deadline(day(7)),
     };
     world.happen(day(20), 0, intent);
     assert_eq!(world.run(21, 60), 0);

@@ -55,9 +55,8 @@ fn p10_what_was_announced_and_approved_is_announced_and_asked_for_again() {
     let mut world = mk_world();
     world.policy.base.approval = ApprovalFor::Both;
     world.sweep(day(0));
-    let approved = KeyEvent::Approved { action: Action::Deactivate, reason: "unused".into() };
     world.run(0, 1);
-    world.happen(day(2), 0, approved);
+    world.approve(day(2), 0);
     restore(&mut world, day(8));
     let State::Flagged(data) = &world.record(0).unwrap().state else { panic!("not flagged") };
     assert_eq!((&data.notice, &data.approval), (&None, &None));
@@ -111,12 +110,21 @@ fn holds_and_open_intents_stay() {
     world.run(0, 6);
     world.happen(day(7), 0, KeyEvent::HoldPlaced { reason: "wait".into(), until: None });
     restore(&mut world, day(8));
-    assert_eq!(world.record(0).unwrap().hold.as_ref().unwrap().reason, "wait");
+    assert_eq!(world.record(0).unwrap().held().unwrap().reason, "wait");
 
     let mut world = mk_world();
     world.run(0, 6);
     let origin = keysweep_core::ticket::Origin::Policy;
-    world.happen(day(7), 0, KeyEvent::Intent { action: Action::Deactivate, origin, why: "unused".into() });
+    world.happen(
+        day(7),
+        0,
+        KeyEvent::Intent {
+            action: Action::Deactivate,
+            origin,
+            why: "unused".into(),
+            deadline: mk_deadline(day(7)),
+        },
+    );
     restore(&mut world, day(8));
     assert_eq!(world.state_of(0), "deactivating", "it is settled by reading AWS");
     let State::Deactivating(data) = &world.record(0).unwrap().state else { panic!("not deactivating") };

@@ -157,7 +157,8 @@ pub(crate) fn worlds() -> impl Strategy<Value = World> {
 
 /// The beginning of a key's history: none, flagged and noticed, or deactivated and watched ever since.
 fn follow(world: &mut World, key: usize, script: usize) {
-    let fill = Fill { hour: -240, action: Action::Delete, flag: true, ..mk_fill() };
+    // Number 0: a notice under the shortest terms, which no policy undercuts.
+    let fill = Fill { hour: -240, action: Action::Delete, flag: true, number: 0, ..mk_fill() };
     let deactivate = Fill { hour: 0, action: Action::Deactivate, ..fill.clone() };
     if script > 0 {
         try_event(world, key, 0, &fill);
@@ -182,6 +183,23 @@ fn try_event(world: &mut World, key: usize, event: usize, fill: &Fill) {
                 LastUse::At { .. } => Finding::Unused,
             };
             KeyEvent::Flagged { finding, named, last_use }
+        }
+        // Decisions are about what is asked, and releases about a hold that there is.
+        KeyEvent::Approved { action, reason, .. } => {
+            let request = world.asked(key).map_or(0, |approval| approval.number);
+            KeyEvent::Approved { action, request, reason }
+        }
+        KeyEvent::Denied { action, reason, hold_until, .. } => {
+            let request = world.asked(key).map_or(0, |approval| approval.number);
+            KeyEvent::Denied { action, request, reason, hold_until }
+        }
+        KeyEvent::HoldReleased { reason, .. } => {
+            let hold = world.record(key).and_then(|record| record.held()).map_or(0, |hold| hold.number);
+            KeyEvent::HoldReleased { hold, reason }
+        }
+        KeyEvent::HoldExpired { .. } => {
+            let hold = world.record(key).and_then(|record| record.held()).map_or(0, |hold| hold.number);
+            KeyEvent::HoldExpired { hold }
         }
         // Most records agree with the present, so that plans have something to go on with.
         KeyEvent::Deactivated { request_id, sighting, .. } if fill.flag => KeyEvent::Deactivated {

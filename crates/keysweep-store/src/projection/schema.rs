@@ -139,8 +139,8 @@ mod tests {
     use jiff::Timestamp;
     use keysweep_core::facts::{Inventory, LastUse};
     use keysweep_core::lifecycle::{
-        Approval, Deactivated, DeactivatedBy, Deleting, Due, ExemptMark, Finding, Granted, Hold, Notice,
-        OpenIntent, Setback, Sighting, State, Watch,
+        Approval, Deactivated, DeactivatedBy, Deleting, Due, ExemptMark, Finding, Granted, Hold, HoldKind,
+        Notice, NoticeTerms, OpenIntent, Past, Sent, Setback, SetbackKind, Shown, Sighting, State, Watch,
     };
     use keysweep_core::state::{Actor, FindingCounts, Pause, Reach, Trip, TripReason};
     use keysweep_core::ticket::Action;
@@ -172,19 +172,46 @@ mod tests {
                     interval: Duration::from_secs(3600),
                 }),
             },
-            notice: Some(Notice { at: mk_at(12), covers: Action::Delete, not_before: mk_at(13) }),
+            notice: Some(Notice {
+                at: mk_at(12),
+                deactivation: Some(mk_at(13)),
+                deletion: Some(mk_at(14)),
+                terms: NoticeTerms {
+                    threshold: Duration::from_secs(4),
+                    notice: Duration::from_secs(2),
+                    grace: Duration::from_secs(3),
+                    approval: true,
+                },
+            }),
             approval: Some(Approval {
+                number: 14,
                 action: Action::Delete,
                 asked_at: mk_at(14),
                 expires: mk_at(15),
                 repeats: 2,
-                last_use: LastUse::Never,
+                why: "policy".into(),
+                shown: Shown {
+                    user_name: "o'neil".parse().unwrap(),
+                    finding: Finding::NeverUsed,
+                    last_use: LastUse::Never,
+                    keys_of_user: 2,
+                    reactivated: 1,
+                },
                 granted: Some(Granted { by: Actor::local("ann"), reason: "unused".into(), at: mk_at(16) }),
             }),
-            setback: Some(Setback { action: Action::Reactivate, at: mk_at(17), why: "throttled".into() }),
-            undo: Some(OpenIntent { seq: 18, at: mk_at(18) }),
+            setback: Some(Setback {
+                action: Action::Reactivate,
+                at: mk_at(17),
+                kind: SetbackKind::Refused,
+                why: "throttled".into(),
+            }),
         };
-        let intent = OpenIntent { seq: 19, at: mk_at(19) };
+        let intent = |seq: u32| OpenIntent {
+            seq: seq.into(),
+            at: mk_at(seq.into()),
+            deadline: mk_at(60),
+            accepted: Some("a1b2".into()),
+        };
         Record {
             identity: serde_json::from_str(
                 r#"{"account":"000000000042","user_id":"AIDAEXAMPLE000000001","key":"AKIAEXAMPLE000000001",
@@ -192,19 +219,29 @@ mod tests {
             )
             .unwrap(),
             user_name: "o'neil,sean+x@corp".parse().unwrap(),
-            state: State::Deleting(Deleting { deactivated, intent }),
-            hold: Some(Hold {
+            state: State::Deleting(Deleting { deactivated, intent: intent(19) }),
+            holds: vec![Hold {
+                number: 20,
+                kind: HoldKind::Operator,
                 by: Actor::Local { user: "root".into(), login: Some("bob".into()) },
                 reason: "wait".into(),
                 since: mk_at(20),
                 until: None,
-            }),
+            }],
             exempt: Some(ExemptMark {
                 rule: "policy.exempt[1]".into(),
                 reason: "r".into(),
                 until: mk_at(21),
             }),
             due: Some(Due { action: Action::Delete, since: mk_at(22), accepted: true }),
+            undo: Some(intent(18)),
+            past: Past {
+                sent: Some(Sent { seq: 8, at: mk_at(8) }),
+                reactivated: 2,
+                cleared: 1,
+                deletion_accepted: true,
+                announced: Some(mk_at(23)),
+            },
         }
     }
 
@@ -214,6 +251,7 @@ mod tests {
             ou_path: "Root/Teams".into(),
             reach: Reach::Failed { since: mk_at(1), reason: "denied".into() },
             last_success: Some(mk_at(0)),
+            back_since: Some(mk_at(-1)),
             inventory: Inventory { users: 7, root_keys: Some(1), ..Inventory::default() },
             unknown_keys: 2,
             findings: FindingCounts { unused: 1, never_used: 2, over_age: 3, exempt: 4 },

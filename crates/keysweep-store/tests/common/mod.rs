@@ -10,7 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use keysweep_core::facts::{Inventory, LastUse};
 use keysweep_core::ids::{AccessKeyId, AccountId};
-use keysweep_core::lifecycle::{Finding, KeyEvent, Named, Sighting};
+use keysweep_core::lifecycle::{Finding, KeyEvent, Named, NoticeTerms, Sighting};
 use keysweep_core::state::{Actor, Body, State};
 use keysweep_core::ticket::{Action, Origin};
 use keysweep_store::{OpenOptions, Opened, Store};
@@ -54,11 +54,22 @@ pub fn mk_flagged(key: u64) -> Body {
 }
 
 pub fn mk_noticed(key: u64) -> Body {
-    mk_event(key, KeyEvent::Noticed { covers: Action::Delete, not_before: mk_at(1_000_000) })
+    let days = |n: u64| std::time::Duration::from_secs(n * 86_400);
+    let terms = NoticeTerms { threshold: days(90), notice: days(7), grace: days(14), approval: false };
+    let (deactivation, deletion) = (Some(mk_at(600_000)), Some(mk_at(1_000_000)));
+    mk_event(key, KeyEvent::Noticed { deactivation, deletion, terms })
 }
 
 pub fn mk_intent(key: u64, action: Action) -> Body {
-    mk_event(key, KeyEvent::Intent { action, origin: Origin::Policy, why: "unused for 104 days".into() })
+    mk_event(
+        key,
+        KeyEvent::Intent {
+            action,
+            origin: Origin::Policy,
+            why: "unused for 104 days".into(),
+            deadline: mk_at(1_000_000),
+        },
+    )
 }
 
 pub fn mk_deactivated(key: u64, seconds: i64) -> Body {

@@ -16,7 +16,7 @@ use self::examples::{
     BACKUP_EXAMPLES, BREAKER_EXAMPLES, DOCTOR_EXAMPLES, IAM_EXAMPLES, KEYS_EXAMPLES, RESTORE_EXAMPLES,
     SCAN_EXAMPLES, TOKEN_EXAMPLES,
 };
-pub(super) use self::keys::{DecisionArgs, KeysCommand, StateName};
+pub(super) use self::keys::{DecisionArgs, KeysCommand, RequestArgs, StateName};
 
 /// Finds stale IAM access keys in every account of an AWS Organization and removes them safely
 #[derive(Debug, Parser)]

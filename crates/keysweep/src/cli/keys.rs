@@ -1,13 +1,14 @@
 //! `keys`: show records, and decide.
 
 use keysweep_core::ids::{AccessKeyId, AccountId};
+use keysweep_core::ticket::Action;
 
-use super::args::{DecisionArgs, Format, Global, KeysCommand, StateName};
+use super::args::{DecisionArgs, Format, Global, KeysCommand, RequestArgs, StateName};
 use super::console::Console;
 use super::error::CliError;
 use super::operator::ask;
 use super::{Exit, export, view};
-use crate::operator::{Decision, KeyDocument, KeysDocument, Reply, Request};
+use crate::operator::{Decision, KeyDocument, KeysDocument, Reply, Request, RequestRef};
 
 /// `keys ...`
 pub(super) async fn keys(global: &Global, command: KeysCommand, console: &Console) -> Result<Exit, CliError> {
@@ -16,12 +17,19 @@ pub(super) async fn keys(global: &Global, command: KeysCommand, console: &Consol
             return list(global, &state, &account, format.format, console).await;
         }
         KeysCommand::Show { key, format } => return show(global, &key, format.format, console).await,
-        KeysCommand::Approve(args) => (args, Decision::Approve),
-        KeysCommand::Deny(args) => (args, Decision::Deny),
+        KeysCommand::Approve { decision, request } => {
+            let (action, request) = shown(global, &decision.key, request, console).await?;
+            (decision, Decision::Approve { action, request })
+        }
+        KeysCommand::Deny { decision, request } => {
+            let (action, request) = shown(global, &decision.key, request, console).await?;
+            (decision, Decision::Deny { action, request })
+        }
         KeysCommand::Hold { decision, length } => {
             (decision, Decision::Hold { length: length.map(crate::config::period::Period::get) })
         }
-        KeysCommand::Release(args) => (args, Decision::Release),
+        KeysCommand::Release { decision, hold } => (decision, Decision::Release { hold }),
+        KeysCommand::ClearReactivations(args) => (args, Decision::ClearReactivations),
         KeysCommand::Reactivate { key, reason } => (DecisionArgs { key, reason }, Decision::Reactivate),
         KeysCommand::Deactivate(args) => (args, Decision::Deactivate),
         KeysCommand::Delete { decision, confirm } => {
@@ -41,6 +49,37 @@ pub(super) async fn keys(global: &Global, command: KeysCommand, console: &Consol
         ));
     }
     done(reply?, console)
+}
+
+/// What a decision is about. Whoever names no request gets to see what is asked now, and decides about exactly that:
+/// if it is another by the time of the decision, the decision is refused.
+async fn shown(
+    global: &Global,
+    key: &AccessKeyId,
+    args: RequestArgs,
+    console: &Console,
+) -> Result<(Action, RequestRef), CliError> {
+    let action = args.action.map(Action::from);
+    if let (Some(action), Some(request)) = (action, &args.request) {
+        return Ok((action, request.clone()));
+    }
+    if action.is_none() && args.request.is_none() && !console.is_read() {
+        return Err(CliError::Usage(format!(
+            "say what is decided: add --action deactivate or --action delete, or --request NUMBER as `keysweep keys \
+             show {key}` shows it"
+        )));
+    }
+    let reply = ask(global, Request::KeysShow { key: key.to_string() }, console).await?;
+    let Reply::Key(document) = reply else { return Err(CliError::WrongReply) };
+    let Some(approval) = document.record.as_ref().and_then(|row| row.approval.as_ref()) else {
+        return Err(CliError::Refused(format!("no approval is asked for {key}")));
+    };
+    console.say(&view::approval_text(&document, approval));
+    let request = match args.request {
+        Some(request) => request,
+        None => approval.request.parse().map_err(|_| CliError::WrongReply)?,
+    };
+    Ok((action.unwrap_or(approval.action), request))
 }
 
 /// Tells what was done.

@@ -87,7 +87,7 @@ impl Counts {
                 KeyState::Deactivated(_) | KeyState::Deleting(_) => counts.deactivated += 1,
                 KeyState::Deleted(_) => counts.deleted += 1,
             }
-            counts.hold += usize::from(record.hold.is_some());
+            counts.hold += usize::from(!record.holds.is_empty());
             counts.approval += usize::from(waits_for_approval(record));
         }
         counts

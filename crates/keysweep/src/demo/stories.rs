@@ -51,7 +51,7 @@ impl Teller<'_> {
                 format!("used again in time on day {}: active", calendar.day(*at))
             }
             (Some(Past { reactivated: Some(at), .. }), Some(record)) => {
-                let until = record.hold.as_ref().and_then(|hold| hold.until);
+                let until = record.held().and_then(|hold| hold.until);
                 let hold = until.map(|until| format!(", on hold until day {}", calendar.day(until)));
                 let state = standing(&record.state, calendar);
                 format!("reactivated on day {}: {state}{}", calendar.day(*at), hold.unwrap_or_default())

@@ -1,7 +1,7 @@
 //! Entries of the journal in plain words.
 
 use jiff::Timestamp;
-use keysweep_core::lifecycle::{ClearedWhy, Finding, KeyEvent, State as KeyState};
+use keysweep_core::lifecycle::{Approval, ClearedWhy, Finding, KeyEvent, State as KeyState};
 use keysweep_core::state::{Body, Entry, State};
 
 use super::calendar::{Calendar, days};
@@ -109,16 +109,18 @@ fn of_key(entry: &Entry, event: &KeyEvent, created: Timestamp, calendar: Calenda
             format!("reactivated by its owner: on hold until day {}", calendar.day(*hold_until)),
         ),
         KeyEvent::LastUseMoved { .. } => (Tone::Wanted, "used while Inactive: on hold".into()),
-        KeyEvent::ApprovalAsked { action, .. } => (Tone::Usual, format!("waits for approval to {action} it")),
+        KeyEvent::ApprovalAsked { action, why, .. } => {
+            (Tone::Usual, format!("a person has to decide whether to {action} it ({why})"))
+        }
         KeyEvent::Approved { action, .. } => (Tone::Usual, format!("approved by {by}: {action}")),
         KeyEvent::Denied { .. } => (Tone::Wanted, format!("denied by {by}: on hold")),
         KeyEvent::ApprovalUnanswered { .. } => (Tone::Usual, "nobody approved: on hold".into()),
-        KeyEvent::NoticeVoided { why } => (Tone::Usual, format!("needs a new notice: {why}")),
+        KeyEvent::NoticeVoided { why, .. } => (Tone::Usual, format!("needs a new notice: {why}")),
         KeyEvent::ApprovalVoided { why } => (Tone::Usual, format!("needs a new approval: {why}")),
         KeyEvent::Refused { action, detail, .. } => {
             (Tone::Trouble, format!("refused by AWS ({action}): {detail}"))
         }
-        KeyEvent::Unclear { action, detail } => {
+        KeyEvent::Unclear { action, detail, .. } => {
             (Tone::Trouble, format!("unclear whether done ({action}): {detail}"))
         }
         KeyEvent::Absent => (Tone::Usual, "deleted by somebody else".into()),
@@ -126,8 +128,9 @@ fn of_key(entry: &Entry, event: &KeyEvent, created: Timestamp, calendar: Calenda
         KeyEvent::ListedAfterDeletion => (Tone::Trouble, "listed although it was deleted".into()),
         KeyEvent::Renamed { user_name } => (Tone::Usual, format!("renamed to {user_name}")),
         KeyEvent::HoldPlaced { reason, .. } => (Tone::Wanted, format!("put on hold by {by}: {reason}")),
-        KeyEvent::HoldReleased { reason } => (Tone::Usual, format!("released by {by}: {reason}")),
-        KeyEvent::HoldExpired => (Tone::Usual, "no longer on hold".into()),
+        KeyEvent::HoldReleased { reason, .. } => (Tone::Usual, format!("released by {by}: {reason}")),
+        KeyEvent::HoldExpired { .. } => (Tone::Usual, "no longer on hold".into()),
+        KeyEvent::ReactivationsCleared { .. } => (Tone::Usual, "its reactivations are cleared".into()),
         KeyEvent::ExemptBegan { reason, .. } => (Tone::Usual, format!("exempt: {reason}")),
         KeyEvent::ExemptEnded => (Tone::Usual, "no longer exempt".into()),
         KeyEvent::Forgotten { .. } => (Tone::Usual, format!("forgotten by {by}")),
@@ -135,6 +138,7 @@ fn of_key(entry: &Entry, event: &KeyEvent, created: Timestamp, calendar: Calenda
         KeyEvent::Noticed { .. }
         | KeyEvent::BecameDue { .. }
         | KeyEvent::NotDue
+        | KeyEvent::Accepted { .. }
         | KeyEvent::Intent { .. } => {
             return None;
         }
@@ -146,12 +150,15 @@ pub(super) fn standing(state: &KeyState, calendar: Calendar) -> String {
     let day = |at: Timestamp| calendar.day(at);
     match state {
         KeyState::Active => "active".into(),
-        KeyState::Flagged(flagged) => match &flagged.notice {
-            Some(notice) => {
-                format!("flagged, to be deactivated on day {}", day(notice.not_before))
+        KeyState::Flagged(flagged) => {
+            let date = flagged.notice.as_ref().and_then(|notice| notice.deactivation);
+            match (&flagged.approval, date) {
+                // Whatever was announced, nothing happens until somebody approves.
+                (Some(Approval { granted: None, .. }), _) => "flagged, waits for approval".into(),
+                (_, Some(date)) => format!("flagged, to be deactivated on day {}", day(date)),
+                (_, None) => "flagged".into(),
             }
-            None => "flagged".into(),
-        },
+        }
         KeyState::Deactivating(_) => "being deactivated".into(),
         KeyState::Deactivated(data) => {
             let watched = data.watch.total.as_secs() / 86_400;

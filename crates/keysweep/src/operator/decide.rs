@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use jiff::Timestamp;
 use keysweep_core::ids::AccessKeyId;
-use keysweep_core::lifecycle::{Approval, Hold, KeyEvent, Record, State};
+use keysweep_core::lifecycle::{Approval, HoldKind, KeyEvent, Record, State};
 use keysweep_core::plan::{newly_due, ordered};
 use keysweep_core::planted;
 use keysweep_core::policy::Subject;
@@ -14,9 +14,12 @@ use keysweep_core::state::{Actor, Body, TripReason};
 use keysweep_core::ticket::Action;
 use keysweep_store::AppendError;
 
-use super::{BreakerDocument, BreakerKey, Decision, Reply, Request};
+use super::{BreakerDocument, BreakerKey, Decision, Reply, Request, RequestRef};
 use crate::engine::Engine;
 use crate::sweep::{Acted, act, in_words, settle_key};
+
+/// More holds of one key than this help nobody.
+const MOST_HOLDS: usize = 16;
 
 impl Engine {
     /// Answers an operator. `actor` is who asks, as the journal will name him.
@@ -59,30 +62,27 @@ impl Engine {
             }
             Decision::Deactivate => self.order(actor, &record, Action::Deactivate, &reason).await,
             Decision::Delete => self.order(actor, &record, Action::Delete, &reason).await,
-            Decision::Approve => match asked(&record) {
-                Some(Approval { action, granted: None, expires, .. }) if now >= *expires => refused(format!(
-                    "the request to {action} {key} expired at {expires}; the next sweep asks again, or holds it"
+            Decision::Approve { action, request } => match asked(&record, action, &request) {
+                Ok(approval) if now >= approval.expires => refused(format!(
+                    "request {request} to {action} {key} expired at {}; the next sweep asks again, or holds the key",
+                    approval.expires
                 )),
-                Some(Approval { action, granted: None, .. }) => {
-                    let action = *action;
-                    let event = KeyEvent::Approved { action, reason };
-                    let reply =
-                        self.write(actor, &record, event, format!("approved: {action} of {key}")).await;
+                Ok(Approval { granted: Some(granted), .. }) => {
+                    refused(format!("{} approved request {request} to {action} {key} already", granted.by))
+                }
+                Ok(Approval { granted: None, number, .. }) => {
+                    let event = KeyEvent::Approved { action, request: *number, reason };
+                    let done = format!("approved: {action} of {key} (request {number})");
+                    let reply = self.write(actor, &record, event, done).await;
                     self.decided(&reply, "approved");
                     reply
                 }
-                Some(Approval { action, granted: Some(granted), .. }) => {
-                    refused(format!("{action} of {key} was approved by {} already", granted.by))
-                }
-                None => {
-                    refused(format!("nobody asked for approval of {key}, which is {}", record.state.as_str()))
-                }
+                Err(why) => refused(why),
             },
-            Decision::Deny => match asked(&record) {
-                Some(Approval { action, .. }) => {
-                    let action = *action;
+            Decision::Deny { action, request } => match asked(&record, action, &request) {
+                Ok(approval) => {
                     let hold_until = after(now, self.hold_after_denial(&record));
-                    let event = KeyEvent::Denied { action, reason, hold_until };
+                    let event = KeyEvent::Denied { action, request: approval.number, reason, hold_until };
                     let inactive = match action {
                         Action::Delete => format!(
                             "; it stays Inactive: `keysweep keys reactivate {key}` sets it Active again"
@@ -94,33 +94,43 @@ impl Engine {
                     self.decided(&reply, "denied");
                     reply
                 }
-                None => {
-                    refused(format!("nobody asked for approval of {key}, which is {}", record.state.as_str()))
-                }
+                Err(why) => refused(why),
             },
             Decision::Hold { length } => {
-                let until = length.map(|length| after(now, length));
-                let outlasts =
-                    |hold: &&Hold| hold.until.is_none_or(|stands| until.is_some_and(|until| stands > until));
-                if let Some(hold) = record.hold.as_ref().filter(outlasts) {
-                    let ends = hold.until.map_or("it is released".to_owned(), |until| until.to_string());
-                    return refused(format!(
-                        "{key} is on hold until {ends} already ({}); release it first if that is to be shorter",
-                        hold.reason
-                    ));
+                if record.holds.len() >= MOST_HOLDS {
+                    return refused(format!("{key} has {MOST_HOLDS} holds already: release one first"));
                 }
+                let until = length.map(|length| after(now, length));
                 let done = match until {
                     Some(until) => format!("{key} is on hold until {until}"),
                     None => format!("{key} is on hold until it is released"),
                 };
                 self.write(actor, &record, KeyEvent::HoldPlaced { reason, until }, done).await
             }
-            Decision::Release if record.hold.is_none() => refused(format!("{key} is not on hold")),
-            Decision::Release => {
-                let done = format!("{key} is released; what comes next is decided by the next sweep");
-                let reply = self.write(actor, &record, KeyEvent::HoldReleased { reason }, done).await;
-                self.request_sweep();
-                reply
+            Decision::Release { hold } => match to_release(&record, hold) {
+                Ok(hold) => {
+                    let left = record.holds.len().saturating_sub(1);
+                    let done = match left {
+                        0 => format!("{key} is released; the next sweep decides what comes next"),
+                        n => format!(
+                            "hold {hold} of {key} is released; {n} more stay: `keysweep keys show {key}`"
+                        ),
+                    };
+                    let event = KeyEvent::HoldReleased { hold, reason };
+                    let reply = self.write(actor, &record, event, done).await;
+                    self.request_sweep();
+                    reply
+                }
+                Err(why) => refused(why),
+            },
+            Decision::ClearReactivations => {
+                if record.past.reactivations().is_none() {
+                    return refused(format!("no reactivation of {key} makes its changes need approval"));
+                }
+                let done = format!(
+                    "reactivations of {key} are cleared: they no longer make its changes need approval"
+                );
+                self.write(actor, &record, KeyEvent::ReactivationsCleared { reason }, done).await
             }
             Decision::Forget => self.forget(actor, &record, reason).await,
         }
@@ -147,7 +157,7 @@ impl Engine {
             Err(error) => return refused(in_words(&error)),
         };
         let mut ticket = ordered(record, action, actor, reason);
-        if ticket.is_err() && record.state.in_flight() {
+        if ticket.is_err() && record.in_flight() {
             // A change is under way, or was when a process ended: what became of it is told first.
             if let Err(error) = settle_key(self, &aws, key).await {
                 return refused(in_words(&error));
@@ -163,6 +173,10 @@ impl Engine {
             Acted::Done => {
                 self.request_sweep();
                 Reply::Done { message: done(key, action) }
+            }
+            Acted::Late(why) => {
+                self.request_sweep();
+                Reply::Done { message: format!("{action} of {key}: {why}") }
             }
             Acted::NotSent(wait) => refused(format!("{key} was not changed: {}", wait.why)),
             Acted::Failed(why) => refused(format!("{action} of {key} failed: {why}")),
@@ -316,8 +330,34 @@ fn after(now: Timestamp, length: Duration) -> Timestamp {
     now.checked_add(length).unwrap_or(Timestamp::MAX)
 }
 
-/// The approval that was asked for.
-fn asked(record: &Record) -> Option<&Approval> {
+/// The request that is asked now, if it is the one that was shown.
+fn asked<'a>(record: &'a Record, action: Action, request: &RequestRef) -> Result<&'a Approval, String> {
+    let key = &record.identity.key;
+    let Some(approval) = pending(record) else {
+        return Err(format!(
+            "request {request} to {action} {key} is not open: nothing is asked of {key}, which is {}",
+            record.state.as_str()
+        ));
+    };
+    let now = request_of(record, approval);
+    let same_hash = request.hash.as_ref().is_none_or(|hash| Some(hash) == now.hash.as_ref());
+    if approval.number == request.number && approval.action == action && same_hash {
+        return Ok(approval);
+    }
+    let differs = if approval.action == action {
+        format!("what was shown with request {request} has changed")
+    } else {
+        format!("request {request} was decided on as one to {action}")
+    };
+    Err(format!(
+        "{differs}: asked now is to {} {key} (request {now}, asked at {}: {}). Nothing was decided; look at it with \
+         `keysweep keys show {key}`",
+        approval.action, approval.asked_at, approval.why
+    ))
+}
+
+/// The approval that is asked for, granted or not.
+pub(super) fn pending(record: &Record) -> Option<&Approval> {
     match &record.state {
         State::Flagged(data) => data.approval.as_ref(),
         State::Deactivated(data) => data.approval.as_ref(),
@@ -327,12 +367,40 @@ fn asked(record: &Record) -> Option<&Approval> {
     }
 }
 
-fn cannot(key: &AccessKeyId, state: &str, action: Action) -> String {
-    let wants = match action {
-        Action::Deactivate => "flagged",
-        Action::Reactivate | Action::Delete => "deactivated",
+/// How a decision names a request.
+pub(super) fn request_of(record: &Record, approval: &Approval) -> RequestRef {
+    RequestRef { number: approval.number, hash: Some(approval.hash(&record.identity)) }
+}
+
+/// Which hold a release ends. Only a hold that an operator placed is released without its number, and only where it is
+/// the only one: who means his own never ends another.
+fn to_release(record: &Record, number: Option<u64>) -> Result<u64, String> {
+    let key = &record.identity.key;
+    let listed = || {
+        let holds =
+            record.holds.iter().map(|hold| format!("  {}: {} ({hold})", hold.number, hold.kind.as_str()));
+        holds.collect::<Vec<_>>().join("\n")
     };
-    format!("{key} is {state}: only a key that is {wants} can be {}d", action.as_str())
+    match (number, record.holds.as_slice()) {
+        (_, []) => Err(format!("{key} is not on hold")),
+        (None, [hold]) if hold.kind == HoldKind::Operator => Ok(hold.number),
+        (None, _) => Err(format!(
+            "say which hold of {key} to release: `keysweep keys release {key} --hold NUMBER --reason TEXT`\n{}",
+            listed()
+        )),
+        (Some(number), holds) if holds.iter().any(|hold| hold.number == number) => Ok(number),
+        (Some(number), _) => Err(format!("{key} has no hold {number}; it has\n{}", listed())),
+    }
+}
+
+fn cannot(key: &AccessKeyId, state: &str, action: Action) -> String {
+    match action {
+        Action::Deactivate => format!("{key} is {state}: only a key that is flagged can be deactivated"),
+        Action::Delete => format!("{key} is {state}: only a key that is deactivated can be deleted"),
+        Action::Reactivate => {
+            format!("{key} is {state}, and keysweep sent no deactivation of it: there is nothing to undo")
+        }
+    }
 }
 
 fn done(key: &AccessKeyId, action: Action) -> String {

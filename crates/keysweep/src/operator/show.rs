@@ -5,14 +5,17 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use keysweep_core::facts::{AccountFacts, Collection, KeyFacts, Outcome};
 use keysweep_core::ids::AccessKeyId;
-use keysweep_core::lifecycle::{Finding, Record, State as KeyState};
+use keysweep_core::lifecycle::{Approval, DeactivatedBy, Finding, Hold, Record, State as KeyState};
 use keysweep_core::plan::{PlannedKey, plan};
 use keysweep_core::policy::{Policy, Rule, Subject, Terms};
 use keysweep_core::render::{NextAction, coverage, next_action, rows};
 use keysweep_core::state::State;
 use keysweep_core::ticket::Action;
 
-use super::{KeyDocument, KeyRow, KeysDocument, PlanDocument, PolicyTerm, Reply, UnknownOrigin};
+use super::decide::{pending, request_of};
+use super::{
+    ApprovalRow, HoldRow, KeyDocument, KeyRow, KeysDocument, PlanDocument, PolicyTerm, Reply, UnknownOrigin,
+};
 use crate::engine::{Engine, Latest};
 use crate::sweep::{Inputs, OrganizationCache, collect, in_words};
 
@@ -218,7 +221,7 @@ fn mk_row(now: Timestamp, state: &State, record: &Record, planned: Option<&Plann
     let identity = &record.identity;
     let out_of_reach = state.out_of_reach(identity.account);
     let overlays = [
-        ("hold", record.hold.is_some()),
+        ("hold", !record.holds.is_empty()),
         ("exempt", record.exempt.is_some()),
         ("out_of_reach", out_of_reach.is_some()),
     ];
@@ -240,15 +243,46 @@ fn mk_row(now: Timestamp, state: &State, record: &Record, planned: Option<&Plann
         since: told.since,
         overlays: overlays.into_iter().filter(|(_, on)| *on).map(|(name, _)| name.into()).collect(),
         finding: told.finding,
-        hold: record.hold.as_ref().map(|hold| match hold.until {
-            Some(until) => format!("by {} until {until}: {}", hold.by, hold.reason),
-            None => format!("by {} until released: {}", hold.by, hold.reason),
+        hold: record.holds_in_words(),
+        holds: record.holds.iter().map(mk_hold).collect(),
+        deactivated_by: told.deactivated_by.map(|by| match by {
+            DeactivatedBy::Keysweep => "keysweep".to_owned(),
+            DeactivatedBy::External if record.past.sent.is_some() => "unknown, maybe keysweep".to_owned(),
+            DeactivatedBy::External => "somebody else".to_owned(),
         }),
+        reactivations: record.past.reactivated,
+        reactivations_need_approval: record.past.reactivations().is_some(),
         watched_seconds: told.watched_seconds,
         approval_pending: told.approval_pending,
+        approval: pending(record).map(|approval| mk_approval(record, approval)),
         next_action: next,
         next_action_at: next_at,
         next_action_reason: why,
+    }
+}
+
+fn mk_hold(hold: &Hold) -> HoldRow {
+    let Hold { number, kind, by, reason, since, until } = hold;
+    HoldRow {
+        number: *number,
+        kind: *kind,
+        by: by.to_string(),
+        reason: reason.clone(),
+        since: *since,
+        until: *until,
+    }
+}
+
+fn mk_approval(record: &Record, approval: &Approval) -> ApprovalRow {
+    ApprovalRow {
+        request: request_of(record, approval).to_string(),
+        action: approval.action,
+        asked_at: approval.asked_at,
+        expires_at: approval.expires,
+        reason: approval.why.clone(),
+        last_used_at: approval.shown.last_use.at(),
+        keys_of_user: approval.shown.keys_of_user,
+        approved_by: approval.granted.as_ref().map(|granted| granted.by.to_string()),
     }
 }
 
@@ -259,6 +293,7 @@ struct Told {
     finding: Option<Finding>,
     watched_seconds: Option<u64>,
     approval_pending: Option<Action>,
+    deactivated_by: Option<DeactivatedBy>,
 }
 
 fn told(state: &KeyState) -> Told {
@@ -281,11 +316,13 @@ fn told(state: &KeyState) -> Told {
             finding: Some(data.finding),
             watched_seconds: Some(data.watch.total.as_secs()),
             approval_pending: pending(&data.approval),
+            deactivated_by: Some(data.origin),
         },
         KeyState::Deleting(data) => Told {
             since: Some(data.intent.at),
             finding: Some(data.deactivated.finding),
             watched_seconds: Some(data.deactivated.watch.total.as_secs()),
+            deactivated_by: Some(data.deactivated.origin),
             ..Told::default()
         },
         KeyState::Deleted(data) => Told { since: Some(data.since), ..Told::default() },

@@ -12,7 +12,7 @@ use futures_util::{StreamExt, stream};
 use keysweep_aws::{Aws, Prepared, Reader};
 use keysweep_core::facts::AccountFacts;
 use keysweep_core::ids::AccountId;
-use keysweep_core::lifecycle::{KeyEvent, Record};
+use keysweep_core::lifecycle::{KeyEvent, OpenIntent, Record};
 use keysweep_core::plan::{By, Reason, Refusal, View, Wait, gate, recheck};
 use keysweep_core::planted;
 use keysweep_core::state::Actor;
@@ -41,6 +41,8 @@ const OTHER_CONFIG: &str = "another configuration came first";
 pub(crate) enum Acted {
     /// AWS shows the effect.
     Done,
+    /// AWS accepted the call, and the effect does not show yet. It is read again by the next sweep.
+    Late(String),
     /// No call was made: the reason.
     NotSent(Wait),
     /// A call was made and refused, or its fate is unclear.
@@ -71,7 +73,7 @@ pub(super) async fn all(engine: &Engine, aws: &Aws, config: &Arc<Config>, ticket
                 continue;
             }
             match act(engine, aws, config, ticket).await {
-                Acted::Done => counts.changed += 1,
+                Acted::Done | Acted::Late(_) => counts.changed += 1,
                 Acted::NotSent(_) | Acted::Failed(_) => counts.stopped += 1,
             }
         }
@@ -117,6 +119,9 @@ async fn one(engine: &Engine, aws: &Aws, config: &Arc<Config>, ticket: Ticket) -
     match &acted {
         Acted::Done => {
             tracing::info!(account = %identity.account, key = %identity.key, %action, "changed");
+        }
+        Acted::Late(why) => {
+            tracing::warn!(account = %identity.account, key = %identity.key, %action, why, "not confirmed yet");
         }
         Acted::NotSent(wait) => {
             engine.metrics().suppressed(action, wait.reason);
@@ -242,8 +247,9 @@ async fn carry_out(engine: &Engine, ready: Ready) -> Acted {
         Origin::Policy => Actor::Keysweep,
         Origin::Operator { actor, .. } => actor.clone(),
     };
-    let intent = KeyEvent::Intent { action, origin: warrant.origin().clone(), why: warrant.why().to_owned() };
-    let intent = vec![mk_entry(&record, intent)];
+    let (origin, why) = (warrant.origin().clone(), warrant.why().to_owned());
+    let deadline = engine.clock().after(OpenIntent::time_to_act(config.aws.attempt_timeout));
+    let intent = vec![mk_entry(&record, KeyEvent::Intent { action, origin, why, deadline })];
     let written = match action {
         Action::Reactivate => engine.append_urgent(&actor, intent).await,
         Action::Deactivate | Action::Delete => engine.append(&actor, intent).await,

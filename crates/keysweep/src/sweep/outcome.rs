@@ -49,9 +49,19 @@ pub(super) struct Change<'a> {
 }
 
 impl Change<'_> {
+    /// Writes that AWS accepted the call, before anything is read: a crash after this does not lose whose doing it was.
+    async fn accepted(&self, action: Action, request_id: Option<&String>) {
+        let Some(request_id) = request_id.cloned() else { return };
+        if let Err(error) = self.write(KeyEvent::Accepted { action, request_id }).await {
+            // What is read tells the rest, and is written if the journal can be written by then.
+            tracing::error!(key = %self.record.identity.key, %action, error, "accepted call not journaled");
+        }
+    }
+
     /// Reads back, and writes what became of it.
     pub(super) async fn settle(&self, action: Action, user_name: &UserName, outcome: CallOutcome) -> Acted {
         let identity = &self.record.identity;
+        let accepted = matches!(outcome, CallOutcome::Accepted { .. });
         let (request_id, said) = match outcome {
             CallOutcome::Refused {
                 kind:
@@ -64,7 +74,10 @@ impl Change<'_> {
             }
             // The key or its user is not there: a complete listing tells what that means.
             CallOutcome::Refused { kind: FaultKind::Gone, detail, request_id } => (request_id, detail),
-            CallOutcome::Accepted { request_id } => (request_id, "accepted, and it does not show".to_owned()),
+            CallOutcome::Accepted { request_id } => {
+                self.accepted(action, request_id.as_ref()).await;
+                (request_id, "AWS accepted it, and it does not show".to_owned())
+            }
             CallOutcome::Unclear { detail } => (None, detail),
         };
         let shown = if planted!(UnclearIsDone) {
@@ -72,8 +85,24 @@ impl Change<'_> {
         } else {
             until_it_shows(self.reader, identity, user_name, action, self.engine.clock()).await
         };
-        let attempt =
-            Attempt { action, said, request_id, last_use: self.last_use(), hold_until: self.hold_until() };
+        let late = match &shown {
+            Shown::Status(status) if accepted => Some(format!(
+                "AWS accepted the call (request {}), and still lists the key as {status:?}; the next sweep reads it again",
+                request_id.as_deref().unwrap_or("unknown")
+            )),
+            Shown::Status(_) | Shown::Effect | Shown::Absent | Shown::Nothing(_) => None,
+        };
+        if let Some(why) = late {
+            return self.late(action, why).await;
+        }
+        let attempt = Attempt {
+            action,
+            said,
+            request_id,
+            accepted,
+            last_use: self.last_use(),
+            hold_until: self.hold_until(),
+        };
         match attempt.settled(self.engine, self.config, shown) {
             Settled::Event(event) if is_failure(&event) => {
                 let label = if matches!(event, KeyEvent::Refused { .. }) { "gone" } else { "unclear" };
@@ -89,6 +118,18 @@ impl Change<'_> {
                 Acted::Failed(why)
             }
         }
+    }
+
+    /// An accepted change that does not show yet has not failed. A key that was to be deactivated is held until it is
+    /// seen otherwise; the intent of another change stays open, and the next sweep settles it.
+    async fn late(&self, action: Action, why: String) -> Acted {
+        if action == Action::Deactivate {
+            let event = KeyEvent::Unclear { action, accepted: true, detail: why.clone() };
+            if let Err(error) = self.write(event).await {
+                return Acted::Failed(format!("{why}; and {error}"));
+            }
+        }
+        Acted::Late(why)
     }
 
     async fn failed(&self, action: Action, label: &str, event: KeyEvent) -> Acted {
@@ -142,6 +183,8 @@ pub(super) struct Attempt {
     /// What is known of its call, for whoever reads that it is unclear.
     pub(super) said: String,
     pub(super) request_id: Option<String>,
+    /// Whether AWS accepted the call.
+    pub(super) accepted: bool,
     /// As read right before the call.
     pub(super) last_use: LastUse,
     /// Until when the key is held if somebody has set it Active.
@@ -151,20 +194,28 @@ pub(super) struct Attempt {
 impl Attempt {
     /// From what AWS shows to what is written.
     pub(super) fn settled(self, engine: &Engine, config: &Config, shown: Shown) -> Settled {
-        let Self { action, said, request_id, last_use, hold_until } = self;
+        let Self { action, said, request_id, accepted, last_use, hold_until } = self;
         let event = match (shown, action) {
+            // The request ID of a refusal makes nothing ours.
             (Shown::Effect, Action::Deactivate) => KeyEvent::Deactivated {
-                request_id,
+                request_id: request_id.filter(|_| accepted),
                 last_use,
                 sighting: engine.clock().sighting(config.scan.interval),
             },
             (Shown::Effect, Action::Reactivate) => KeyEvent::Undone { request_id, hold_until },
             (Shown::Effect, Action::Delete) => KeyEvent::Deleted { request_id },
             (Shown::Absent, Action::Deactivate | Action::Reactivate | Action::Delete) => KeyEvent::Absent,
-            // Somebody woke a key that was to be deleted.
+            // Somebody set a key Active that was to be deleted, or that AWS had set Inactive for us.
             (Shown::Status(KeyStatus::Active), Action::Delete) => KeyEvent::Reactivated { hold_until },
+            (Shown::Status(KeyStatus::Active), Action::Deactivate) if accepted => {
+                KeyEvent::Reactivated { hold_until }
+            }
             (Shown::Status(status), Action::Deactivate | Action::Reactivate | Action::Delete) => {
-                KeyEvent::Unclear { action, detail: format!("{said}; after a minute it is {status:?}") }
+                KeyEvent::Unclear {
+                    action,
+                    accepted,
+                    detail: format!("{said}; after a minute it is {status:?}"),
+                }
             }
             (Shown::Nothing(why), Action::Deactivate | Action::Reactivate | Action::Delete) => {
                 return Settled::Open(format!("{said}; and it could not be read back: {why}"));

@@ -3,7 +3,7 @@
 use keysweep_aws::Aws;
 use keysweep_core::facts::{Fact, LastUse};
 use keysweep_core::ids::AccessKeyId;
-use keysweep_core::lifecycle::{Record, State};
+use keysweep_core::lifecycle::{OpenIntent, Record, State};
 use keysweep_core::planted;
 use keysweep_core::policy::Subject;
 use keysweep_core::state::Actor;
@@ -13,7 +13,7 @@ use keysweep_store::AppendError;
 use super::account::in_words;
 use super::organization::{access, account_facts};
 use super::outcome::{Attempt, Settled, hold_until, mk_entry};
-use super::reread::until_it_shows;
+use super::reread::{Shown, until_it_shows};
 use crate::engine::Engine;
 
 /// Settles every open intent that AWS can be asked about; the others stay open.
@@ -21,14 +21,14 @@ pub(super) async fn open_intents(engine: &Engine, aws: &Aws) -> Result<(), Appen
     if planted!(OpenIntentsForgotten) {
         return Ok(());
     }
-    let open: Vec<(Record, Action, LastUse)> =
-        engine.store().read(|state| state.records().filter_map(open_intent).collect());
-    for (record, action, last_use) in open {
+    let open: Vec<Open> = engine.store().read(|state| state.records().filter_map(open_intent).collect());
+    for open in open {
+        let record = &open.record;
         let _only_one = engine.changes.key(&record.identity.key).await;
         // The one who wrote it may have settled it meanwhile.
-        let still = engine.store().read(|state| state.record(&record.identity.key) == Some(&record));
+        let still = engine.store().read(|state| state.record(&record.identity.key) == Some(record));
         if still {
-            one(engine, aws, &record, action, &last_use).await?;
+            one(engine, aws, &open).await?;
         }
     }
     Ok(())
@@ -39,30 +39,47 @@ pub(crate) async fn of_key(engine: &Engine, aws: &Aws, key: &AccessKeyId) -> Res
     let _only_one = engine.changes.key(key).await;
     let open = engine.store().read(|state| state.record(key).and_then(open_intent));
     match open {
-        Some((record, action, last_use)) => one(engine, aws, &record, action, &last_use).await,
+        Some(open) => one(engine, aws, &open).await,
         None => Ok(()),
     }
 }
 
-fn open_intent(record: &Record) -> Option<(Record, Action, LastUse)> {
-    let (action, last_use) = match &record.state {
-        State::Deactivating(data) => (Action::Deactivate, data.flagged.last_use.clone()),
-        State::Deleting(data) => (Action::Delete, data.deactivated.last_use.clone()),
-        State::Deactivated(data) if data.undo.is_some() => (Action::Reactivate, data.last_use.clone()),
-        State::Active | State::Flagged(_) | State::Deactivated(_) | State::Deleted(_) | State::Gone(_) => {
-            return None;
-        }
-    };
-    Some((record.clone(), action, last_use))
+/// A key with an open intent.
+struct Open {
+    record: Record,
+    action: Action,
+    intent: OpenIntent,
+    last_use: LastUse,
 }
 
-async fn one(
-    engine: &Engine,
-    aws: &Aws,
-    record: &Record,
-    action: Action,
-    last_use: &LastUse,
-) -> Result<(), AppendError> {
+fn open_intent(record: &Record) -> Option<Open> {
+    let (deactivate, delete) = (Action::Deactivate, Action::Delete);
+    let (action, intent, last_use) = match (&record.undo, &record.state) {
+        // An undo goes before what it undoes.
+        (Some(undo), state) => (Action::Reactivate, undo, last_use_of(state)),
+        (None, State::Deactivating(data)) => (deactivate, &data.intent, data.flagged.last_use.clone()),
+        (None, State::Deleting(data)) => (delete, &data.intent, data.deactivated.last_use.clone()),
+        (
+            None,
+            State::Active | State::Flagged(_) | State::Deactivated(_) | State::Deleted(_) | State::Gone(_),
+        ) => return None,
+    };
+    Some(Open { record: record.clone(), action, intent: intent.clone(), last_use })
+}
+
+fn last_use_of(state: &State) -> LastUse {
+    match state {
+        State::Flagged(data) => data.last_use.clone(),
+        State::Deactivating(data) => data.flagged.last_use.clone(),
+        State::Deactivated(data) => data.last_use.clone(),
+        State::Deleting(data) => data.deactivated.last_use.clone(),
+        State::Active | State::Deleted(_) | State::Gone(_) => LastUse::Never,
+    }
+}
+
+async fn one(engine: &Engine, aws: &Aws, open: &Open) -> Result<(), AppendError> {
+    let Open { record, action, intent, last_use } = open;
+    let action = *action;
     let (config, identity) = (engine.config(), &record.identity);
     let account = account_facts(engine, aws, &config, identity.account, Action::Reactivate).await;
     let (account_id, key) = (identity.account, &identity.key);
@@ -75,12 +92,22 @@ async fn one(
         }
     };
     let shown = until_it_shows(&reader, identity, &record.user_name, action, engine.clock()).await;
+    // Until then the call may still take effect; what AWS shows already is true at once, and an undo waits for nothing.
+    let settled_from = intent.settled_from();
+    if action != Action::Reactivate
+        && matches!(shown, Shown::Status(_))
+        && engine.clock().now() < settled_from
+    {
+        tracing::info!(account = %account_id, %key, %action, %settled_from, "open intent may still take effect");
+        return Ok(());
+    }
     let (path, tags) = (Fact::Unknown("not read".into()), Fact::Unknown("not read".into()));
     let subject = Subject { account: &account, user_name: &record.user_name, path: &path, tags: &tags };
     let attempt = Attempt {
         action,
         said: "the process ended before its outcome was written".to_owned(),
-        request_id: None,
+        request_id: intent.accepted.clone(),
+        accepted: intent.accepted.is_some(),
         last_use: last_use.clone(),
         hold_until: hold_until(engine, &config, &subject),
     };

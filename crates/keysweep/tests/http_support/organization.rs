@@ -17,7 +17,7 @@ use keysweep_core::facts::{
     Outcome, Source,
 };
 use keysweep_core::ids::{AccessKeyId, AccountId};
-use keysweep_core::lifecycle::{Finding, KeyEvent, Named, Sighting};
+use keysweep_core::lifecycle::{Finding, KeyEvent, Named, NoticeTerms, Shown, Sighting};
 use keysweep_core::policy::{DAY, Mode, Policy};
 use keysweep_core::state::{Actor, Body, Entry, FindingCounts, State};
 use keysweep_core::ticket::{Action, Origin};
@@ -70,21 +70,31 @@ pub(crate) fn entries() -> Vec<(Timestamp, Body)> {
     told.push((days_ago(40), flagged(SOLD, "erin")));
     told.push((days_ago(40), flagged(ACME, "<b>mallory</b>")));
     for user in ["alice", "bob", "carol"] {
-        let noticed = KeyEvent::Noticed { covers: Action::Deactivate, not_before: days_ago(33) };
+        let period = |days: u64| std::time::Duration::from_secs(days * 86_400);
+        let (threshold, notice, grace) = (period(90), period(7), period(14));
+        let terms = NoticeTerms { threshold, notice, grace, approval: false };
+        let noticed = KeyEvent::Noticed { deactivation: Some(days_ago(33)), deletion: None, terms };
         told.push((days_ago(40), key(PROD, user, noticed)));
     }
     let asked = KeyEvent::ApprovalAsked {
         action: Action::Deactivate,
         expires: days_ago(-10),
         repeats: 0,
-        last_use: last_use(200),
+        why: "policy: approval = both".into(),
+        shown: Shown {
+            user_name: "alice".parse().unwrap(),
+            finding: Finding::Unused,
+            last_use: last_use(200),
+            keys_of_user: 1,
+            reactivated: 0,
+        },
     };
     told.push((days_ago(4), key(PROD, "alice", asked)));
     let held = KeyEvent::HoldPlaced { reason: "audit".into(), until: None };
     told.push((days_ago(20), key(PROD, "dave", held)));
     for user in ["bob", "carol"] {
-        let intent =
-            KeyEvent::Intent { action: Action::Deactivate, origin: Origin::Policy, why: "unused".into() };
+        let (action, origin, why) = (Action::Deactivate, Origin::Policy, "unused".into());
+        let intent = KeyEvent::Intent { action, origin, why, deadline: days_ago(29) };
         told.push((days_ago(30), key(PROD, user, intent)));
         let done = KeyEvent::Deactivated {
             request_id: None,

@@ -49,6 +49,7 @@ impl Inner {
         self.noticed.clear();
         self.unsettled.clear();
         self.approved.clear();
+        self.woken.clear();
         for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
             let Ok(line) = serde_json::from_slice::<Value>(line) else { continue };
             let written = text(&line, "at").parse().unwrap_or(Timestamp::MAX);
@@ -116,7 +117,14 @@ impl Inner {
                     line.get("last_use").and_then(|use_| use_.pointer("/at/at")).and_then(Value::as_str);
                 self.flagged.insert(key, last_use.and_then(|at| at.parse().ok()));
             }
+            "reactivations_cleared" => {
+                self.woken.remove(&key);
+            }
             "reactivated" | "undone" | "forgotten" => {
+                match text(line, "event") {
+                    "forgotten" => self.woken.remove(&key),
+                    _ => self.woken.insert(key.clone()),
+                };
                 self.deactivated_at.remove(&key);
                 self.unsettled.remove(&key);
                 self.noticed.remove(&key);

@@ -2,9 +2,11 @@
 
 use clap::{Args, Subcommand, ValueEnum};
 use keysweep_core::ids::{AccessKeyId, AccountId};
+use keysweep_core::ticket::Action;
 
 use super::{FormatArgs, reason};
 use crate::config::period::Period;
+use crate::operator::RequestRef;
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum KeysCommand {
@@ -26,10 +28,20 @@ pub(in crate::cli) enum KeysCommand {
         #[command(flatten)]
         format: FormatArgs,
     },
-    /// Approve the pending change of a key
-    Approve(DecisionArgs),
+    /// Approve the pending change of a key, exactly as it is shown
+    Approve {
+        #[command(flatten)]
+        decision: DecisionArgs,
+        #[command(flatten)]
+        request: RequestArgs,
+    },
     /// Deny the pending change of a key, and hold the key
-    Deny(DecisionArgs),
+    Deny {
+        #[command(flatten)]
+        decision: DecisionArgs,
+        #[command(flatten)]
+        request: RequestArgs,
+    },
     /// Hold a key: no automatic changes
     Hold {
         #[command(flatten)]
@@ -38,8 +50,16 @@ pub(in crate::cli) enum KeysCommand {
         #[arg(long = "for", value_name = "LENGTH")]
         length: Option<Period>,
     },
-    /// Release a key from its hold
-    Release(DecisionArgs),
+    /// Release a key from one hold
+    Release {
+        #[command(flatten)]
+        decision: DecisionArgs,
+        /// Number of the hold, as `keys show` lists it [default: the only one, if an operator placed it]
+        #[arg(long, value_name = "NUMBER")]
+        hold: Option<u64>,
+    },
+    /// Clear the reactivations of a key, so that they no longer require approval of its changes
+    ClearReactivations(DecisionArgs),
     /// Undo: reactivate a key immediately, and hold it
     Reactivate {
         /// Key ID
@@ -71,10 +91,38 @@ pub(in crate::cli) struct DecisionArgs {
     pub(in crate::cli) reason: String,
 }
 
-/// Base state, as used by `keys list --state`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct RequestArgs {
+    /// Requested change; required without a terminal, unless --request is given
+    #[arg(long, value_enum, value_name = "ACTION")]
+    pub(in crate::cli) action: Option<AskedAction>,
+    /// Number of the request, or NUMBER-HASH, as `keys show` and `plan` show it
+    #[arg(long, value_name = "NUMBER")]
+    pub(in crate::cli) request: Option<RequestRef>,
+}
+
+/// A change that can need approval.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(in crate::cli) enum AskedAction {
+    /// Set the key Inactive
+    Deactivate,
+    /// Delete it
+    Delete,
+}
+
+impl From<AskedAction> for Action {
+    fn from(action: AskedAction) -> Self {
+        match action {
+            AskedAction::Deactivate => Self::Deactivate,
+            AskedAction::Delete => Self::Delete,
+        }
+    }
+}
+
+/// A base state, as `keys list --state` takes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(in crate::cli) enum StateName {
-    /// Recorded for an overlay only
+    /// Recorded for an overlay, or because it was deactivated before
     Active,
     /// Stale, not changed yet
     Flagged,

@@ -10,7 +10,7 @@ use super::{account, details, severity, source};
 use crate::cli::console::Screen;
 use crate::cli::table::{Text, Tone, table};
 use crate::cli::text::{count, rough, safe, when};
-use crate::operator::{BreakerDocument, KeyDocument, KeyRow, KeysDocument};
+use crate::operator::{ApprovalRow, BreakerDocument, KeyDocument, KeyRow, KeysDocument};
 
 /// The records.
 #[must_use]
@@ -87,14 +87,32 @@ fn of_record(lines: &mut Vec<(&str, String)>, row: &KeyRow, now: Timestamp) {
     if let Some(finding) = row.finding {
         lines.push(("finding", finding.to_string()));
     }
-    if let Some(hold) = &row.hold {
-        lines.push(("hold", hold.clone()));
+    if let Some(by) = &row.deactivated_by {
+        lines.push(("set Inactive", format!("by {by}")));
+    }
+    for hold in &row.holds {
+        let until = hold.until.map_or("until released".to_owned(), |until| format!("until {until}"));
+        let (number, kind) = (hold.number, hold.kind.as_str());
+        lines.push(("hold", format!("{number} ({kind}) by {} {until}: {}", hold.by, hold.reason)));
+    }
+    if row.reactivations > 0 {
+        let need = if row.reactivations_need_approval {
+            "each change needs approval"
+        } else {
+            "cleared by an operator"
+        };
+        let times = count(u64::from(row.reactivations), "time", "times");
+        let tool = match row.reactivations {
+            1 => "",
+            _ => ": does Terraform or another tool set it Active?",
+        };
+        lines.push(("reactivated", format!("{times} after a deactivation ({need}){tool}")));
     }
     if let Some(seconds) = row.watched_seconds {
         lines.push(("watched", format!("{} inactive", rough(std::time::Duration::from_secs(seconds)))));
     }
-    if let Some(action) = row.approval_pending {
-        lines.push(("approval", format!("asked for, to {action}")));
+    if let Some(approval) = &row.approval {
+        lines.push(("approval", approval_line(approval)));
     }
     let at = row.next_action_at.map(|at| format!(" {}", when(now, at))).unwrap_or_default();
     let why = if row.next_action_reason.is_empty() {
@@ -103,6 +121,24 @@ fn of_record(lines: &mut Vec<(&str, String)>, row: &KeyRow, now: Timestamp) {
         format!(": {}", row.next_action_reason)
     };
     lines.push(("next", format!("{}{at}{why}", row.next_action.as_str())));
+}
+
+fn approval_line(approval: &ApprovalRow) -> String {
+    let ApprovalRow { request, action, expires_at, reason, approved_by, .. } = approval;
+    match approved_by {
+        Some(by) => format!("request {request} to {action}: approved by {by}"),
+        None => format!("request {request} to {action}, open until {expires_at}: {reason}"),
+    }
+}
+
+/// What is asked about a key: whoever approves it has read this.
+#[must_use]
+pub fn approval_text(document: &KeyDocument, approval: &ApprovalRow) -> String {
+    let now = document.generated_at;
+    let used = approval.last_used_at.map_or("never".to_owned(), |at| when(now, at));
+    let user = document.record.as_ref().map(|row| row.user_name.as_str()).unwrap_or_default();
+    let keys = count(approval.keys_of_user, "key", "keys");
+    safe(&format!("{}; user {user} ({keys}), last used {used}", approval_line(approval))).into_owned()
 }
 
 /// What the last sweep saw; of a key with a record only what the record does not say.

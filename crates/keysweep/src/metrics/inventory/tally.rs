@@ -83,7 +83,7 @@ impl AccountTally {
         if !record.state.is_tracked() {
             return;
         }
-        self.on_hold += u64::from(record.hold.is_some());
+        self.on_hold += u64::from(!record.holds.is_empty());
         self.out_of_reach += u64::from(account.is_some_and(|a| a.reach.out_of_reach().is_some()));
         let last_scan = account.and_then(|a| a.last_success);
         match &record.state {

@@ -1,0 +1,148 @@
+//! Notices, and requests for approval with what was shown.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::Finding;
+use crate::facts::LastUse;
+use crate::ids::{KeyIdentity, UserName};
+use crate::state::Actor;
+use crate::ticket::Action;
+
+/// A notice that was sent or recorded: what it promised. Whatever would act sooner than that voids it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notice {
+    /// When.
+    pub at: Timestamp,
+    /// The earliest time of the deactivation; absent in a notice about a key that is Inactive.
+    pub deactivation: Option<Timestamp>,
+    /// The earliest time of the deletion; absent where only the deactivation was announced.
+    pub deletion: Option<Timestamp>,
+    /// The terms that these dates were computed by.
+    pub terms: NoticeTerms,
+}
+
+/// The terms of the policy that a notice rests on: any of them that becomes less strict would act sooner.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NoticeTerms {
+    /// `unused_after` or `never_used_after`, by what the key was flagged for.
+    pub threshold: Duration,
+    /// `notice`.
+    pub notice: Duration,
+    /// `grace`.
+    pub grace: Duration,
+    /// Whether the next change needed a person's approval.
+    pub approval: bool,
+}
+
+impl Notice {
+    /// The furthest change that it announces.
+    #[must_use]
+    pub fn covers(&self) -> Action {
+        if self.deletion.is_some() { Action::Delete } else { Action::Deactivate }
+    }
+
+    /// The earliest time of a change that it announces; `None` if it does not announce it.
+    #[must_use]
+    pub fn not_before(&self, action: Action) -> Option<Timestamp> {
+        match action {
+            Action::Deactivate => self.deactivation,
+            Action::Delete => self.deletion,
+            Action::Reactivate => None,
+        }
+    }
+}
+
+/// A person's approval of one action on one key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Approval {
+    /// The sequence number of the entry that asked; 0 in a plan that is not journaled yet.
+    pub number: u64,
+    /// What is to be approved.
+    pub action: Action,
+    /// When it was asked for.
+    pub asked_at: Timestamp,
+    /// When the request expires.
+    pub expires: Timestamp,
+    /// How often it was asked again.
+    pub repeats: u32,
+    /// Why a person has to decide.
+    pub why: String,
+    /// What was shown with the request: the approval is void when it changes.
+    pub shown: Shown,
+    /// Who approved, and when.
+    pub granted: Option<Granted>,
+}
+
+/// Who approved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Granted {
+    /// Who.
+    pub by: Actor,
+    /// Why.
+    pub reason: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// The facts that a request for approval shows, beside the identity of the key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shown {
+    /// The user's name.
+    pub user_name: UserName,
+    /// Why the key is stale.
+    pub finding: Finding,
+    /// Last use.
+    pub last_use: LastUse,
+    /// How many keys the user has.
+    pub keys_of_user: u64,
+    /// How often the key was reactivated after a deactivation.
+    pub reactivated: u32,
+}
+
+impl Shown {
+    /// What has changed, if anything that matters has: report and live answer may tell the same use a few minutes
+    /// apart, and name its service differently.
+    #[must_use]
+    pub fn change_to(&self, now: &Self) -> Option<String> {
+        let Self { user_name, finding, last_use, keys_of_user, reactivated } = self;
+        let time = |last_use: &LastUse| last_use.at().map_or("never".to_owned(), |at| at.to_string());
+        if !last_use.is_same_use(&now.last_use) {
+            Some(format!("last use changed from {} to {}", time(last_use), time(&now.last_use)))
+        } else if *reactivated != now.reactivated {
+            Some("the key was reactivated since".to_owned())
+        } else if *user_name != now.user_name {
+            Some(format!("user {user_name} is called {} now", now.user_name))
+        } else if *keys_of_user != now.keys_of_user {
+            Some(format!("the user had {keys_of_user} keys and has {} now", now.keys_of_user))
+        } else if *finding != now.finding {
+            Some(format!("the finding was {finding} and is {} now", now.finding))
+        } else {
+            None
+        }
+    }
+}
+
+impl Approval {
+    /// A short hash of what was shown: who decides repeats it beside the number.
+    #[must_use]
+    pub fn hash(&self, identity: &KeyIdentity) -> String {
+        let Shown { user_name, finding, last_use, keys_of_user, reactivated } = &self.shown;
+        let KeyIdentity { account, user_id, key, created } = identity;
+        let used = last_use.at().map_or("never".to_owned(), |at| at.to_string());
+        let (number, action) = (self.number, self.action);
+        short_hash(&format!(
+            "{number}\n{action}\n{account}\n{user_id}\n{key}\n{created}\n{user_name}\n{finding}\n{used}\n{keys_of_user}\n{reactivated}"
+        ))
+    }
+}
+
+/// 32 bits of FNV-1a: it tells one request from another, and protects against mistakes alone.
+fn short_hash(text: &str) -> String {
+    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    });
+    format!("{:08x}", (hash ^ (hash >> 32)) & 0xffff_ffff)
+}

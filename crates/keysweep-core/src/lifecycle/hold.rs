@@ -1,0 +1,115 @@
+//! Holds: each stops every automatic change until it ends, and each ends alone.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::Record;
+use crate::state::Actor;
+
+/// Overlay: no automatic change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// The sequence number of the entry that placed it; 0 in a plan that is not journaled yet.
+    pub number: u64,
+    /// What it is about.
+    pub kind: HoldKind,
+    /// Who placed it.
+    pub by: Actor,
+    /// Why.
+    pub reason: String,
+    /// When it was placed.
+    pub since: Timestamp,
+    /// When it ends; `None` until an operator releases it.
+    pub until: Option<Timestamp>,
+}
+
+/// What a hold is about.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum HoldKind {
+    /// An operator placed it.
+    Operator,
+    /// The key was set Active after a deactivation.
+    Reactivated,
+    /// A deactivation was sent and its outcome is unclear.
+    Unclear,
+    /// The last use moved after the deactivation.
+    LastUseMoved,
+    /// An operator denied a request for approval.
+    Denied,
+    /// Nobody answered the request for approval.
+    Unanswered,
+    /// A change failed for a temporary reason.
+    Transient,
+}
+
+impl HoldKind {
+    /// Its name in JSON and messages.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Operator => "operator",
+            Self::Reactivated => "reactivated",
+            Self::Unclear => "unclear",
+            Self::LastUseMoved => "last_use_moved",
+            Self::Denied => "denied",
+            Self::Unanswered => "unanswered",
+            Self::Transient => "transient",
+        }
+    }
+}
+
+impl Hold {
+    /// Whether it lasts at least as long as another.
+    fn outlasts(&self, other: &Self) -> bool {
+        match (self.until, other.until) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(mine), Some(theirs)) => mine >= theirs,
+        }
+    }
+}
+
+impl std::fmt::Display for Hold {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.until {
+            Some(until) => write!(f, "by {} until {until}: {}", self.by, self.reason),
+            None => write!(f, "by {} until released: {}", self.by, self.reason),
+        }
+    }
+}
+
+impl Record {
+    /// The hold that lasts longest, if there is any.
+    #[must_use]
+    pub fn held(&self) -> Option<&Hold> {
+        self.holds.iter().reduce(|longest, hold| if longest.outlasts(hold) { longest } else { hold })
+    }
+
+    /// Every hold in words; `None` if there is none.
+    #[must_use]
+    pub fn holds_in_words(&self) -> Option<String> {
+        let words: Vec<String> = self.holds.iter().map(ToString::to_string).collect();
+        (!words.is_empty()).then(|| words.join("; "))
+    }
+
+    /// Adds a hold. One of keysweep's own replaces an earlier one of its kind, and never one that lasts longer.
+    pub(super) fn place(&mut self, hold: Hold) {
+        if hold.kind != HoldKind::Operator {
+            if self.holds.iter().any(|other| other.kind == hold.kind && !hold.outlasts(other)) {
+                return;
+            }
+            self.holds.retain(|other| other.kind != hold.kind);
+        }
+        self.holds.push(hold);
+    }
+
+    /// Ends one hold; whether it was there.
+    pub(super) fn end_hold(&mut self, number: u64) -> bool {
+        let before = self.holds.len();
+        self.holds.retain(|hold| hold.number != number);
+        self.holds.len() < before
+    }
+}

@@ -1,0 +1,275 @@
+//! A key that was reactivated is never changed again without a person; and whose doing a change was.
+
+use jiff::{SignedDuration, Timestamp};
+use keysweep_core::facts::{Fact, KeyStatus, LastUse};
+use keysweep_core::lifecycle::{DeactivatedBy, HoldKind, KeyEvent, State, When, next};
+use keysweep_core::plan::{Next, Reason};
+use keysweep_core::policy::Mode;
+use keysweep_core::state::Actor;
+use keysweep_core::ticket::{Action, Origin};
+
+use crate::mk::*;
+use crate::orders::ordered;
+
+fn mk_world() -> World {
+    World::new(mk_policy(Mode::Delete), vec![mk_key(0)])
+}
+
+/// A key that keysweep deactivated on day 7, and whose owner set it Active on day 8.
+fn mk_woken() -> World {
+    let mut world = mk_world();
+    assert_eq!(world.run(0, 7), 1);
+    world.keys[0].status = KeyStatus::Active;
+    world.sweep(day(8));
+    world
+}
+
+fn why(world: &mut World, at: Timestamp) -> (Reason, String) {
+    let plan = world.sweep(at);
+    match &plan.keys[0].next {
+        Next::Wait(wait) => (wait.reason, wait.why.clone()),
+        next => panic!("{next:?}"),
+    }
+}
+
+#[test]
+fn each_change_after_a_reactivation_needs_approval() {
+    let mut world = mk_woken();
+    assert_eq!(world.run(8, 60), 0);
+    assert_eq!(why(&mut world, day(60)).0, Reason::Approval);
+    world.approve(day(61), 0);
+    assert_eq!(world.run(61, 61), 1);
+    assert_eq!(world.run(62, 90), 0, "its deletion needs another one");
+    world.approve(day(90), 0);
+    assert_eq!(world.run(91, 91), 1);
+    assert_eq!(world.state_of(0), "deleted");
+}
+
+#[test]
+fn a_reactivation_survives_whatever_becomes_of_the_record() {
+    let mut world = mk_woken();
+    world.run(8, 37);
+    // In use again: without the past there would be no record.
+    world.keys[0].last_use = Fact::Known(used_at(day(38)));
+    world.sweep(day(39));
+    assert_eq!(world.state_of(0), "active");
+    // Renamed, gone, there again, and replayed.
+    world.keys[0].user_name = "renamed".parse().unwrap();
+    world.sweep(day(40));
+    world.happen(day(41), 0, KeyEvent::Absent);
+    world.sweep(day(42));
+    let mut state = keysweep_core::state::State::default();
+    world.journal.iter().for_each(|entry| {
+        state.replay(entry).unwrap();
+    });
+    world.state = state;
+    assert_eq!(world.record(0).unwrap().past.reactivations(), Some(1));
+    assert_eq!(world.run(129, 160), 0);
+    assert_eq!(world.state_of(0), "flagged");
+    assert_eq!(why(&mut world, day(160)).0, Reason::Approval);
+}
+
+#[test]
+fn an_operator_clears_reactivations_by_name() {
+    let mut world = mk_woken();
+    world.happen(day(9), 0, KeyEvent::ReactivationsCleared { reason: "it was a test".into() });
+    assert_eq!(world.record(0).unwrap().past.reactivations(), None);
+    assert_eq!(world.record(0).unwrap().holds.len(), 1, "the hold stays");
+    assert_eq!(world.run(9, 45), 1);
+    assert_eq!(world.state_of(0), "deactivated");
+    world.keys[0].status = KeyStatus::Active;
+    world.sweep(day(46));
+    assert_eq!(world.record(0).unwrap().past.reactivations(), Some(2), "what came later was not cleared");
+}
+
+#[test]
+fn a_key_that_is_woken_again_and_again_is_named_as_a_loop() {
+    let mut world = mk_woken();
+    world.run(8, 60);
+    world.approve(day(61), 0);
+    assert_eq!(world.run(61, 61), 1);
+    world.keys[0].status = KeyStatus::Active;
+    world.run(62, 92);
+    let (reason, why) = why(&mut world, day(93));
+    assert_eq!(reason, Reason::Approval);
+    assert!(why.contains("2 times") && why.contains("Terraform"), "{why}");
+    assert!(world.asked(0).unwrap().why.contains("2 times"));
+}
+
+fn intent() -> KeyEvent {
+    let deadline = mk_deadline(day(7));
+    KeyEvent::Intent { action: Action::Deactivate, origin: Origin::Policy, why: "stale".into(), deadline }
+}
+
+fn deactivated(read: Timestamp) -> KeyEvent {
+    KeyEvent::Deactivated { request_id: None, last_use: used_at(day(-100)), sighting: mk_sighting(read) }
+}
+
+fn origin(world: &World) -> DeactivatedBy {
+    match world.record(0).map(|record| &record.state) {
+        Some(State::Deactivated(data)) => data.origin,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn an_open_intent_explains_only_what_it_can_have_done() {
+    let late = mk_deadline(day(7));
+    let second = SignedDuration::from_secs(1);
+    for (read, accepted, ours) in [
+        (day(7), false, true),
+        (late - second, false, true),
+        (late, false, false),
+        (day(10), false, false),
+        (day(6), false, false),
+        (day(10), true, true),
+    ] {
+        let mut world = mk_world();
+        world.run(0, 6);
+        world.happen(day(7), 0, intent());
+        if accepted {
+            let request_id = "1-2-3".into();
+            world.happen(day(7), 0, KeyEvent::Accepted { action: Action::Deactivate, request_id });
+        }
+        world.happen(day(10), 0, deactivated(read));
+        world.keys[0].status = KeyStatus::Inactive;
+        let by = if ours { DeactivatedBy::Keysweep } else { DeactivatedBy::External };
+        assert_eq!(origin(&world), by, "{read} {accepted}");
+        assert!(ordered(&world, day(11), Action::Reactivate).is_ok(), "the undo is offered");
+        assert_eq!(world.run(11, 60), usize::from(ours), "deleted only if it was ours");
+    }
+}
+
+#[test]
+fn a_deletion_that_aws_accepted_and_that_shows_late_is_deleted() {
+    for accepted in [false, true] {
+        let mut world = mk_world();
+        world.run(0, 20);
+        let (action, deadline) = (Action::Delete, mk_deadline(day(21)));
+        let (origin, why) = (Origin::Policy, "watched".into());
+        world.happen(day(21), 0, KeyEvent::Intent { action, origin, why, deadline });
+        if accepted {
+            world.happen(day(21), 0, KeyEvent::Accepted { action, request_id: "1-2-3".into() });
+        }
+        world.happen(day(21), 0, KeyEvent::Unclear { action, accepted, detail: "listed".into() });
+        assert_eq!(world.state_of(0), "deactivated");
+        world.happen(day(22), 0, KeyEvent::Absent);
+        assert_eq!(world.state_of(0), if accepted { "deleted" } else { "gone" });
+    }
+}
+
+#[test]
+fn an_accepted_deactivation_that_shows_late_is_ours() {
+    let mut world = mk_world();
+    world.run(0, 6);
+    world.happen(day(7), 0, intent());
+    let detail = "listed as Active".to_owned();
+    world.happen(day(7), 0, KeyEvent::Unclear { action: Action::Deactivate, accepted: true, detail });
+    let record = world.record(0).unwrap();
+    assert_eq!((record.state.as_str(), record.holds[0].kind), ("flagged", HoldKind::Unclear));
+    assert!(ordered(&world, day(7), Action::Reactivate).is_ok(), "though AWS lists it as Active still");
+    world.keys[0].status = KeyStatus::Inactive;
+    assert!(ordered(&world, hours(7 * 24 + 1), Action::Reactivate).is_ok(), "before any sweep");
+    world.sweep(hours(7 * 24 + 6));
+    assert_eq!(origin(&world), DeactivatedBy::Keysweep);
+}
+
+#[test]
+fn an_accepted_deactivation_that_never_shows_was_undone_by_somebody() {
+    let mut world = mk_world();
+    world.run(0, 6);
+    world.happen(day(7), 0, intent());
+    let detail = "listed as Active".to_owned();
+    world.happen(day(7), 0, KeyEvent::Unclear { action: Action::Deactivate, accepted: true, detail });
+    world.sweep(hours(7 * 24 + 6));
+    assert_eq!(world.state_of(0), "active");
+    assert_eq!(world.record(0).unwrap().past.reactivations(), Some(1));
+    assert_eq!(world.record(0).unwrap().held().unwrap().until, Some(hours(37 * 24 + 6)));
+}
+
+#[test]
+fn an_undo_is_offered_for_every_key_that_keysweep_ever_deactivated() {
+    let mut world = mk_woken();
+    world.keys[0].status = KeyStatus::Inactive;
+    for at in [9, 20, 45] {
+        assert!(ordered(&world, day(at), Action::Reactivate).is_ok(), "day {at}: {:?}", world.record(0));
+        world.sweep(day(at));
+    }
+    let refused = mk_world();
+    assert!(refused.record(0).is_none());
+}
+
+#[test]
+fn a_refused_deactivation_offers_no_undo() {
+    let mut world = mk_world();
+    world.run(0, 6);
+    world.happen(day(7), 0, intent());
+    let (action, kind) = (Action::Deactivate, keysweep_core::lifecycle::RefusedKind::Denied);
+    world.happen(day(7), 0, KeyEvent::Refused { action, kind, detail: "AccessDenied".into() });
+    assert!(!world.record(0).unwrap().may_undo());
+}
+
+#[test]
+fn a_decision_about_another_request_is_not_written() {
+    let mut world = mk_woken();
+    world.run(8, 40);
+    let request = world.asked(0).unwrap().number;
+    let (actor, key) = (Actor::local("ada"), mk_key_id(0));
+    let grant = |request, action| {
+        let when = When { at: day(41), seq: 9000, actor: &actor };
+        let event = KeyEvent::Approved { action, request, reason: "looked".into() };
+        next(mk_account_id(0), &key, world.record(0), when, &event)
+    };
+    assert!(grant(request, Action::Deactivate).is_ok());
+    assert!(grant(request - 1, Action::Deactivate).is_err());
+    assert!(grant(request, Action::Delete).is_err());
+}
+
+#[test]
+fn releasing_one_hold_leaves_the_others() {
+    let mut world = mk_woken();
+    world.happen(day(9), 0, KeyEvent::HoldPlaced { reason: "audit".into(), until: None });
+    let holds = world.record(0).unwrap().holds.clone();
+    assert_eq!(
+        holds.iter().map(|hold| hold.kind).collect::<Vec<_>>(),
+        [HoldKind::Reactivated, HoldKind::Operator]
+    );
+    world.happen(day(10), 0, KeyEvent::HoldReleased { hold: holds[1].number, reason: "done".into() });
+    assert_eq!(world.record(0).unwrap().holds, holds[..1]);
+    assert_eq!(world.run(10, 37), 0);
+}
+
+#[test]
+fn report_and_live_answer_within_a_quarter_of_an_hour_are_one_use() {
+    let minutes = |n: i64| used_at(day(-100) + SignedDuration::from_mins(n));
+    for (shown, now, same) in [
+        (0, 0, true),
+        (0, 7, true),
+        (0, 14, true),
+        (0, 15, false),
+        (0, 20, false),
+        (7, 0, true),
+        (7, 5, false),
+        (15, 0, false),
+    ] {
+        assert_eq!(minutes(shown).is_same_use(&minutes(now)), same, "{shown} {now}");
+    }
+    assert!(LastUse::Never.is_same_use(&LastUse::Never) && !LastUse::Never.is_same_use(&minutes(0)));
+    let mut world = mk_world();
+    world.policy.base.approval = keysweep_core::policy::ApprovalFor::Deactivate;
+    world.sweep(day(0));
+    world.approve(day(1), 0);
+    world.keys[0].last_use = Fact::Known(minutes(7));
+    assert_eq!(world.run(1, 7), 1, "{:?}", world.names_of(0));
+    world.keys[0].last_use = Fact::Known(minutes(23));
+    world.sweep(day(8));
+    assert_eq!(world.names_of(0).last(), Some(&"last_use_moved"));
+}
+
+#[test]
+fn a_use_after_the_key_was_flagged_counts_however_close() {
+    let known = used_at(day(1));
+    let close = used_at(day(1) + SignedDuration::from_mins(5));
+    assert!(close.is_later_than(&known, day(1) + SignedDuration::from_mins(2)));
+    assert!(!close.is_later_than(&known, day(2)));
+}
