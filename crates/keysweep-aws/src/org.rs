@@ -92,6 +92,8 @@ pub struct Tree {
 /// More OUs above one another than this are a circle: Organizations nests at most five (user guide, "Quotas").
 const MAX_DEPTH: usize = 16;
 
+const LIST_PARENTS: &str = "organizations:ListParents";
+
 impl Aws {
     /// Every account of the organization, page by page.
     #[must_use]
@@ -147,7 +149,7 @@ impl Aws {
     /// If any of them cannot be read.
     pub async fn parents(&self, account: AccountId) -> Result<Vec<Ou>, Fault> {
         let operation = || format!("list parents of account {account}");
-        let bug = |what| Fault::bug(operation(), what);
+        let bug = |what: String| Fault::bug(LIST_PARENTS, operation(), what);
         let (mut child, mut above) = (account.to_string(), Vec::new());
         while above.len() < MAX_DEPTH {
             let parent = self.parent(&child, &operation).await?;
@@ -166,14 +168,17 @@ impl Aws {
     async fn parent(&self, child: &str, operation: &impl Fn() -> String) -> Result<OuId, Fault> {
         let (mut pages, mut token, mut parents) = (Pages::default(), None, Vec::new());
         loop {
-            let call = self.hub.organizations.list_parents().child_id(child).set_next_token(token).send();
-            let page = self.organizations("organizations:ListParents", operation, call).await?;
+            let call =
+                || self.hub.organizations.list_parents().child_id(child).set_next_token(token.clone()).send();
+            let page = self.organizations(LIST_PARENTS, operation, call).await?;
             let shown = told("Parents", page.parents.as_deref());
-            for parent in shown.map_err(|what| Fault::bug(operation(), what))? {
+            for parent in shown.map_err(|what| Fault::bug(LIST_PARENTS, operation(), what))? {
                 let id = parsed("Id of a parent", parent.id());
-                parents.push(id.map_err(|what| Fault::bug(operation(), what))?);
+                parents.push(id.map_err(|what| Fault::bug(LIST_PARENTS, operation(), what))?);
             }
-            token = pages.next_token(page.next_token()).map_err(|what| Fault::bug(operation(), what))?;
+            token = pages
+                .next_token(page.next_token())
+                .map_err(|what| Fault::bug(LIST_PARENTS, operation(), what))?;
             if token.is_none() {
                 break;
             }
@@ -181,7 +186,7 @@ impl Aws {
         match (parents.pop(), parents.is_empty()) {
             (Some(parent), true) => Ok(parent),
             (Some(_) | None, _) => {
-                Err(Fault::bug(operation(), format!("{child} has no parent or more than one")))
+                Err(Fault::bug(LIST_PARENTS, operation(), format!("{child} has no parent or more than one")))
             }
         }
     }
