@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{AccessKeyId, AccountId, OuId, UserId, UserName};
 use crate::lifecycle::Sighting;
 
-/// A value that was read, or the reason why it was not.
+/// A value that was read, the reason why it could not be read, or nothing where nobody asked for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fact<T> {
@@ -20,6 +20,8 @@ pub enum Fact<T> {
     Known(T),
     /// It could not be read; the text says which operation failed and how.
     Unknown(String),
+    /// It was not asked for, because no rule needed it. A rule that needs it after all cannot tell.
+    NotRead,
 }
 
 impl<T> Fact<T> {
@@ -27,15 +29,16 @@ impl<T> Fact<T> {
     pub fn known(&self) -> Option<&T> {
         match self {
             Self::Known(value) => Some(value),
-            Self::Unknown(_) => None,
+            Self::Unknown(_) | Self::NotRead => None,
         }
     }
 
-    /// Why it was not read, if it was not.
+    /// Why there is no value, if there is none: a value that was not asked for is none either.
     pub fn why_unknown(&self) -> Option<&str> {
         match self {
             Self::Known(_) => None,
             Self::Unknown(why) => Some(why),
+            Self::NotRead => Some("not read"),
         }
     }
 }
@@ -112,7 +115,7 @@ pub struct KeyFacts {
     pub user_id: Fact<UserId>,
     /// The user's path.
     pub path: Fact<String>,
-    /// The user's tags; unknown also where no rule reads them, so that a rule added meanwhile waits for them.
+    /// The user's tags; not read where no rule needs them, so that a rule added meanwhile waits for them.
     pub tags: Fact<BTreeMap<String, String>>,
     /// The key.
     pub key: AccessKeyId,
@@ -127,8 +130,8 @@ pub struct KeyFacts {
     /// How many keys the user has, of any status.
     pub keys_of_user: usize,
     /// Names of attached managed policies that mark a compromise (`AWSCompromisedKeyQuarantine*`). Read only right
-    /// before a change; a scan leaves it `None`.
-    pub quarantine_policies: Option<Fact<Vec<String>>>,
+    /// before a change.
+    pub quarantine_policies: Fact<Vec<String>>,
 }
 
 /// An account of the organization, as `ListAccounts` and the tree tell it, or of the static list.
@@ -143,9 +146,9 @@ pub struct AccountFacts {
     /// Whether it is the management account of the organization.
     pub management: bool,
     /// OUs above it, from the root down, with their names; read only when a rule or label needs it.
-    pub ous: Option<Fact<Vec<Ou>>>,
+    pub ous: Fact<Vec<Ou>>,
     /// Tags; read only when a rule needs them.
-    pub tags: Option<Fact<BTreeMap<String, String>>>,
+    pub tags: Fact<BTreeMap<String, String>>,
 }
 
 /// An organizational unit or the root.

@@ -17,7 +17,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use jiff::SignedDuration;
 use keysweep_aws::Aws;
-use keysweep_core::facts::{AccountFacts, AccountScan, Collection, KeyStatus, Outcome};
+use keysweep_core::facts::{AccountFacts, AccountScan, Collection, Fact, KeyStatus, Outcome};
 use keysweep_core::ids::AccessKeyId;
 use keysweep_core::lifecycle::KeyEvent;
 use keysweep_core::plan::{Next, Plan, plan};
@@ -252,10 +252,8 @@ fn scanned(state: &State, account: &AccountFacts, scan: &AccountScan) -> Body {
     };
     let inactive: BTreeSet<AccessKeyId> =
         scan.keys.iter().filter(inactive).map(|key| key.key.clone()).collect();
-    // What nobody needs is not read, and is nothing that is missing.
-    let missing = |why: Option<&str>| why.is_some_and(|why| !why.starts_with(user::NOT_READ));
     let waits = |key: &&keysweep_core::facts::KeyFacts| {
-        missing(key.last_use.why_unknown()) || missing(key.user_id.why_unknown())
+        matches!(key.last_use, Fact::Unknown(_)) || matches!(key.user_id, Fact::Unknown(_))
     };
     let unknown = scan.keys.iter().filter(waits).count() + scan.unread_users.len();
     Body::AccountScanned {

@@ -56,10 +56,10 @@ impl Match {
             Ok(self.users.is_empty() || self.users.iter().any(|glob| matches_name(glob, subject.user_name))),
             self.ous_match(subject.account),
             self.account_tags_match(subject.account),
-            when(!self.paths.is_empty(), "path of the user", Some(subject.path), |path| {
+            when(!self.paths.is_empty(), "path of the user", subject.path, |path| {
                 self.paths.iter().any(|prefix| path.starts_with(prefix))
             }),
-            when(!self.user_tags.is_empty(), "tags of the user", Some(subject.tags), |tags| {
+            when(!self.user_tags.is_empty(), "tags of the user", subject.tags, |tags| {
                 tags_match(&self.user_tags, tags)
             }),
         ];
@@ -101,13 +101,13 @@ impl Match {
     }
 
     fn ous_match(&self, account: &AccountFacts) -> Result<bool, String> {
-        when(!self.ous.is_empty(), "OUs of the account", account.ous.as_ref(), |above| {
+        when(!self.ous.is_empty(), "OUs of the account", &account.ous, |above| {
             above.iter().any(|ou| self.ous.contains(&ou.id))
         })
     }
 
     fn account_tags_match(&self, account: &AccountFacts) -> Result<bool, String> {
-        when(!self.account_tags.is_empty(), "tags of the account", account.tags.as_ref(), |tags| {
+        when(!self.account_tags.is_empty(), "tags of the account", &account.tags, |tags| {
             self.account_tags
                 .iter()
                 .all(|(key, glob)| tags.get(key).is_some_and(|v| WildMatch::new(glob).matches(v)))
@@ -116,17 +116,12 @@ impl Match {
 }
 
 /// Matches if the field is not asked for; otherwise needs the fact.
-fn when<T>(
-    asked: bool,
-    what: &str,
-    fact: Option<&Fact<T>>,
-    test: impl FnOnce(&T) -> bool,
-) -> Result<bool, String> {
+fn when<T>(asked: bool, what: &str, fact: &Fact<T>, test: impl FnOnce(&T) -> bool) -> Result<bool, String> {
     match fact {
         _ if !asked => Ok(true),
-        Some(Fact::Known(value)) => Ok(test(value)),
-        Some(Fact::Unknown(why)) => Err(format!("{what}: {why}")),
-        None => Err(format!("{what}: not read")),
+        Fact::Known(value) => Ok(test(value)),
+        Fact::Unknown(why) => Err(format!("{what}: {why}")),
+        Fact::NotRead => Err(format!("{what}: not read")),
     }
 }
 

@@ -46,8 +46,8 @@ pub(crate) fn mk_account(n: usize) -> AccountFacts {
         name: format!("account-{n}"),
         email: String::new(),
         management: false,
-        ous: None,
-        tags: None,
+        ous: Fact::NotRead,
+        tags: Fact::NotRead,
     }
 }
 
@@ -69,13 +69,13 @@ pub(crate) fn mk_key(n: usize) -> KeyFacts {
         last_use: Fact::Known(used_at(day(-100))),
         source: Source::Report,
         keys_of_user: 1,
-        quarantine_policies: None,
+        quarantine_policies: Fact::NotRead,
     }
 }
 
 /// The same key as the re-read right before a change sees it.
 pub(crate) fn fresh(facts: &KeyFacts) -> KeyFacts {
-    KeyFacts { source: Source::Live, quarantine_policies: Some(Fact::Known(vec![])), ..facts.clone() }
+    KeyFacts { source: Source::Live, quarantine_policies: Fact::Known(vec![]), ..facts.clone() }
 }
 
 pub(crate) fn mk_sighting(at: Timestamp) -> Sighting {

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use keysweep_aws::{Aws, Caller, Fault, FaultKind, ListedAccount};
-use keysweep_core::facts::AccountFacts;
+use keysweep_core::facts::{AccountFacts, Fact};
 use keysweep_core::ids::AccountId;
 use keysweep_core::render::NotScanned;
 
@@ -105,7 +105,7 @@ impl Asking<'_> {
         }
         let targets = listed.into_iter().map(|ListedAccount { id, name, email, state }| {
             let mut account = mk_account(id, name, email, id == management);
-            account.ous = tree.as_ref().map(|tree| above(tree, id));
+            account.ous = tree.as_ref().map_or(Fact::NotRead, |tree| above(tree, id));
             let visit = visit(&account, &state, config);
             Target { account, visit }
         });

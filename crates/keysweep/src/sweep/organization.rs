@@ -103,7 +103,7 @@ impl Listing<'_> {
         self.progress.total(if only.is_empty() { there.len() } else { only.len() });
         if target.visit.is_ok() && config.policy.reads_account_tags() {
             let tags = cache.account_tags(aws, clock, config.organization.refresh, id).await;
-            target.account.tags = Some(tags);
+            target.account.tags = tags;
         }
         // Nobody listens any more once the scan was given up.
         let _ = self.to.send(target);
@@ -141,7 +141,7 @@ impl Listing<'_> {
         while let Some(page) = pages.next().await.map_err(OrganizationError::List)? {
             for listed in page {
                 let mut account = mk_account(listed.id, listed.name, listed.email, listed.id == management);
-                account.ous = tree.as_ref().map(|tree| above(tree, listed.id));
+                account.ous = tree.as_ref().map_or(Fact::NotRead, |tree| above(tree, listed.id));
                 let visit = visit(&account, &listed.state, config);
                 self.give(&mut there, Target { account, visit }).await;
             }
@@ -210,10 +210,10 @@ async fn read_for_rules(
 ) {
     let settings = &config.organization;
     if settings.accounts.is_empty() && (config.policy.reads_ous() || chooses_by_ou(config)) {
-        account.ous = Some(above(&cache.tree(aws, clock, settings.refresh).await, account.id));
+        account.ous = above(&cache.tree(aws, clock, settings.refresh).await, account.id);
     }
     if config.policy.reads_account_tags() {
-        account.tags = Some(cache.account_tags(aws, clock, settings.refresh, account.id).await);
+        account.tags = cache.account_tags(aws, clock, settings.refresh, account.id).await;
     }
 }
 
@@ -222,7 +222,7 @@ fn chooses_by_ou(config: &Config) -> bool {
 }
 
 pub(crate) fn mk_account(id: AccountId, name: String, email: String, management: bool) -> AccountFacts {
-    AccountFacts { id, name, email, management, ous: None, tags: None }
+    AccountFacts { id, name, email, management, ous: Fact::NotRead, tags: Fact::NotRead }
 }
 
 /// How an account is entered, or why it is not.
@@ -235,9 +235,9 @@ pub(crate) fn visit(account: &AccountFacts, state: &AccountState, config: &Confi
         return Err("excluded by organization.exclude_accounts".into());
     }
     let within = |ous: &[OuId]| match &account.ous {
-        Some(Fact::Known(above)) => Ok(above.iter().any(|ou| ous.contains(&ou.id))),
-        Some(Fact::Unknown(why)) => Err(format!("its organizational units are unknown: {why}")),
-        None => Ok(false),
+        Fact::Known(above) => Ok(above.iter().any(|ou| ous.contains(&ou.id))),
+        Fact::Unknown(why) => Err(format!("its organizational units are unknown: {why}")),
+        Fact::NotRead => Err("its organizational units were not read".to_owned()),
     };
     if !settings.include_ous.is_empty() && !within(&settings.include_ous)? {
         return Err("not in organization.include_ous".into());
@@ -279,7 +279,7 @@ pub(crate) fn access(config: &Config, account: &AccountFacts) -> Access {
 
 /// Names of the OUs above an account, joined by `/`; empty where they are not read.
 pub(super) fn ou_path(account: &AccountFacts) -> String {
-    let ous = account.ous.as_ref().and_then(Fact::known);
+    let ous = account.ous.known();
     ous.map(|ous| ous.iter().map(|ou| ou.name.as_str()).collect::<Vec<_>>().join("/")).unwrap_or_default()
 }
 

@@ -75,7 +75,7 @@ async fn one(
         }
     };
     let shown = until_it_shows(&reader, identity, &record.user_name, action, engine.clock()).await;
-    let (path, tags) = (Fact::Unknown("not read".into()), Fact::Unknown("not read".into()));
+    let (path, tags) = (Fact::NotRead, Fact::NotRead);
     let subject = Subject { account: &account, user_name: &record.user_name, path: &path, tags: &tags };
     let attempt = Attempt {
         action,

@@ -144,8 +144,8 @@ pub(crate) fn collection() -> Collection {
         name: "prod <1>".into(),
         email: String::new(),
         management: false,
-        ous: None,
-        tags: None,
+        ous: Fact::NotRead,
+        tags: Fact::NotRead,
     };
     Collection { at: now(), accounts: vec![(account, Outcome::Scanned(Box::new(scan)))], complete: false }
 }
@@ -164,7 +164,7 @@ fn facts(user: &str) -> KeyFacts {
         last_use: Fact::Known(last_use(if user == "carol" { 29 } else { 200 })),
         source: Source::Live,
         keys_of_user: 1,
-        quarantine_policies: None,
+        quarantine_policies: Fact::NotRead,
     }
 }
 
