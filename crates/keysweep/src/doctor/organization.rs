@@ -13,7 +13,7 @@ use super::document::{CheckName, Problem, Verdict};
 use super::group::Raised;
 use super::policies::{Policies, Whose, grant};
 use crate::config::Config;
-use crate::sweep::{Target, above, mk_account, static_targets, visit};
+use crate::sweep::{NotVisited, Target, above, mk_account, static_targets, visit};
 
 /// An account was named that is not there.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -64,8 +64,13 @@ pub(super) async fn list(
     let accounts = u64::try_from(all.len()).unwrap_or(u64::MAX);
     all.retain(|target| only.is_empty() || only.contains(&target.account.id));
     let (targets, skipped): (Vec<Target>, Vec<Target>) = all.into_iter().partition(|one| one.visit.is_ok());
+    for Target { account, visit } in &skipped {
+        if let Err(NotVisited::Unknown(why)) = visit {
+            raised.push(Raised::of(account.id, undecided(why)));
+        }
+    }
     let skipped = skipped.into_iter().filter_map(|Target { account, visit }| {
-        Some(NotScanned { account_id: account.id.to_string(), reason: visit.err()? })
+        Some(NotScanned { account_id: account.id.to_string(), reason: visit.err()?.why().to_owned() })
     });
     let mut skipped: Vec<NotScanned> = skipped.collect();
     skipped.sort_by(|a, b| a.account_id.cmp(&b.account_id));
@@ -161,6 +166,22 @@ fn action_of(operation: &str, action: &str) -> String {
         "organizations:ListAccountsForParent".into()
     } else {
         action.into()
+    }
+}
+
+/// An account that a sweep counts as failed, because what decides whether to scan it is unknown.
+fn undecided(why: &str) -> Problem {
+    Problem {
+        check: CheckName::Organization,
+        verdict: Verdict::Failed,
+        what: "keysweep cannot tell whether an account is to be scanned".into(),
+        actions: Vec::new(),
+        statement: None,
+        reason: Some(why.to_owned()),
+        remedy: "see what Organizations says of the account; one that is not to be scanned belongs in \
+                 organization.exclude_accounts"
+            .into(),
+        accounts: Vec::new(),
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use keysweep_aws::{Access, AccountState, Aws, Fault};
-use keysweep_core::facts::{AccountFacts, Fact, Ou};
+use keysweep_core::facts::{AccountFacts, Fact, Ou, Outcome};
 use keysweep_core::ids::{AccountId, OuId};
 use keysweep_core::ticket::Action;
 use tokio::sync::Mutex;
@@ -21,7 +21,31 @@ use crate::engine::Engine;
 #[derive(Debug, Clone)]
 pub(crate) struct Target {
     pub(crate) account: AccountFacts,
-    pub(crate) visit: Result<Access, String>,
+    pub(crate) visit: Result<Access, NotVisited>,
+}
+
+/// Why an account is not entered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum NotVisited {
+    /// The configuration leaves it out, or AWS documents its state as one without access.
+    Skipped(String),
+    /// Something that decides it is unknown: it counts as an account that could not be scanned.
+    Unknown(String),
+}
+
+impl NotVisited {
+    pub(crate) fn why(&self) -> &str {
+        match self {
+            Self::Skipped(why) | Self::Unknown(why) => why,
+        }
+    }
+
+    pub(super) fn into_outcome(self) -> Outcome {
+        match self {
+            Self::Skipped(reason) => Outcome::Skipped { reason },
+            Self::Unknown(reason) => Outcome::Failed { reason },
+        }
+    }
 }
 
 /// Why there is no list of accounts: the sweep fails as a whole.
@@ -157,7 +181,7 @@ pub(crate) fn static_targets(config: &Config, own: Option<AccountId>) -> impl It
         let direct = settings.management_account == ManagementAccount::Direct && own == Some(*id);
         let account = mk_account(*id, String::new(), String::new(), direct);
         let visit = if settings.exclude_accounts.contains(id) {
-            Err("excluded by organization.exclude_accounts".into())
+            Err(NotVisited::Skipped("excluded by organization.exclude_accounts".into()))
         } else {
             Ok(if direct { Access::Direct } else { Access::Assume })
         };
@@ -226,32 +250,49 @@ pub(crate) fn mk_account(id: AccountId, name: String, email: String, management:
 }
 
 /// How an account is entered, or why it is not.
-pub(crate) fn visit(account: &AccountFacts, state: &AccountState, config: &Config) -> Result<Access, String> {
+///
+/// What the configuration leaves out is skipped even where its state is unknown.
+pub(crate) fn visit(
+    account: &AccountFacts,
+    state: &AccountState,
+    config: &Config,
+) -> Result<Access, NotVisited> {
     let settings = &config.organization;
-    if *state != AccountState::Active {
-        return Err(format!("its state is {}", state.as_str()));
-    }
+    let skipped = |why: &str| Err(NotVisited::Skipped(why.to_owned()));
+    let state_unknown = match state {
+        AccountState::Active => None,
+        AccountState::PendingActivation
+        | AccountState::Suspended
+        | AccountState::PendingClosure
+        | AccountState::Closed => return skipped(&format!("its state is {}", state.as_str())),
+        AccountState::Other(state) => {
+            Some(format!("its state {state:?} is not one that this version of keysweep knows"))
+        }
+        AccountState::Missing => Some("AWS did not say what its state is".to_owned()),
+    };
     if settings.exclude_accounts.contains(&account.id) {
-        return Err("excluded by organization.exclude_accounts".into());
+        return skipped("excluded by organization.exclude_accounts");
+    }
+    if account.management && settings.management_account == ManagementAccount::Skip {
+        return skipped("the management account; organization.management_account is skip");
     }
     let within = |ous: &[OuId]| match &account.ous {
         Fact::Known(above) => Ok(above.iter().any(|ou| ous.contains(&ou.id))),
-        Fact::Unknown(why) => Err(format!("its organizational units are unknown: {why}")),
-        Fact::NotRead => Err("its organizational units were not read".to_owned()),
+        Fact::Unknown(why) => {
+            Err(NotVisited::Unknown(format!("its organizational units are unknown: {why}")))
+        }
+        Fact::NotRead => Err(NotVisited::Unknown("its organizational units were not read".to_owned())),
     };
     if !settings.include_ous.is_empty() && !within(&settings.include_ous)? {
-        return Err("not in organization.include_ous".into());
+        return skipped("not in organization.include_ous");
     }
     if !settings.exclude_ous.is_empty() && within(&settings.exclude_ous)? {
-        return Err("in organization.exclude_ous".into());
+        return skipped("in organization.exclude_ous");
     }
-    match settings.management_account {
-        ManagementAccount::Skip if account.management => {
-            Err("the management account; organization.management_account is skip".into())
-        }
-        ManagementAccount::Direct if account.management => Ok(Access::Direct),
-        ManagementAccount::Skip | ManagementAccount::Direct | ManagementAccount::Assume => Ok(Access::Assume),
+    if let Some(why) = state_unknown {
+        return Err(NotVisited::Unknown(why));
     }
+    Ok(access(config, account))
 }
 
 /// Whether this configuration has changes made in an account at all.
@@ -261,7 +302,8 @@ pub(crate) fn visit(account: &AccountFacts, state: &AccountState, config: &Confi
 pub(super) fn is_ours(account: &AccountFacts, config: &Config) -> Result<(), String> {
     let settings = &config.organization;
     if settings.accounts.is_empty() {
-        return visit(account, &AccountState::Active, config).map(drop);
+        let visit = visit(account, &AccountState::Active, config);
+        return visit.map(drop).map_err(|not| not.why().to_owned());
     }
     if settings.exclude_accounts.contains(&account.id) {
         return Err("excluded by organization.exclude_accounts".into());
