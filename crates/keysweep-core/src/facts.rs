@@ -196,6 +196,50 @@ pub struct AccountScan {
     pub fallback: Option<String>,
 }
 
+impl AccountScan {
+    /// How many users could not be read, of whose keys nothing is known.
+    #[must_use]
+    pub fn unread(&self) -> usize {
+        self.unread_users.len()
+    }
+
+    /// Which counts of the inventory this scan could not complete, because it met something that it could not read.
+    #[must_use]
+    pub fn untold(&self) -> BTreeSet<Count> {
+        let mut untold = BTreeSet::new();
+        // A report counts the keys of every user, those included that could not be listed.
+        if self.report_generated_at.is_none() && self.unread() > 0 {
+            untold.extend([Count::ActiveKeys, Count::InactiveKeys, Count::OldestActiveKey, Count::Idle]);
+        }
+        let in_buckets: u64 = self.inventory.idle.buckets().map(|(_, count)| count).sum();
+        if in_buckets < self.inventory.active_keys {
+            untold.insert(Count::Idle);
+        }
+        if self.inventory.root_keys.is_none() {
+            untold.insert(Count::RootKeys);
+        }
+        untold
+    }
+}
+
+/// A count of an [`Inventory`] that a scan may be unable to complete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Count {
+    /// [`Inventory::users`].
+    Users,
+    /// [`Inventory::active_keys`].
+    ActiveKeys,
+    /// [`Inventory::inactive_keys`].
+    InactiveKeys,
+    /// [`Inventory::root_keys`].
+    RootKeys,
+    /// [`Inventory::oldest_active_key`].
+    OldestActiveKey,
+    /// [`Inventory::idle`].
+    Idle,
+}
+
 /// Counts over every user of an account, candidates or not.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Inventory {
@@ -211,6 +255,24 @@ pub struct Inventory {
     pub oldest_active_key: Option<Timestamp>,
     /// Active keys by idle time.
     pub idle: IdleHistogram,
+}
+
+impl Inventory {
+    /// These counts, with the last known ones in the place of those that could not be completed.
+    #[must_use]
+    pub fn or_last_known(mut self, untold: &BTreeSet<Count>, last: &Self) -> Self {
+        for count in untold {
+            match count {
+                Count::Users => self.users = last.users,
+                Count::ActiveKeys => self.active_keys = last.active_keys,
+                Count::InactiveKeys => self.inactive_keys = last.inactive_keys,
+                Count::RootKeys => self.root_keys = last.root_keys,
+                Count::OldestActiveKey => self.oldest_active_key = last.oldest_active_key,
+                Count::Idle => self.idle = last.idle.clone(),
+            }
+        }
+        self
+    }
 }
 
 /// Active keys by time since last use, or since creation where never used.

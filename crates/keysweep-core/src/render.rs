@@ -222,7 +222,13 @@ pub fn coverage(collection: &Collection, keys: &[PlannedKey]) -> Coverage {
             Outcome::Skipped { reason } => coverage.skipped.push(not_scanned(reason)),
         }
     }
-    let unknown = keys.iter().filter(|key| !key.unknown.is_empty()).count() + coverage.unread_users.len();
+    let unread = |outcome: &Outcome| match outcome {
+        Outcome::Scanned(scan) => scan.unread(),
+        Outcome::Failed { .. } | Outcome::Skipped { .. } => 0,
+    };
+    // As `plan::unknown_keys` counts, which gave the plan its keys.
+    let unknown = keys.iter().filter(|key| !key.unknown.is_empty()).count()
+        + collection.accounts.iter().map(|(_, outcome)| unread(outcome)).sum::<usize>();
     coverage.unknown_keys = u64::try_from(unknown).unwrap_or(u64::MAX);
     // Only `scan --account` looks at a part of the organization.
     coverage.find_gaps(!collection.complete);

@@ -172,6 +172,7 @@ impl World {
                 sighting: scan.sighting.clone(),
                 inactive: inactive.map(|key| key.key.clone()).collect(),
                 inventory: scan.inventory.clone(),
+                untold: std::collections::BTreeSet::new(),
                 unknown_keys: 0,
                 report_generated_at: None,
             };

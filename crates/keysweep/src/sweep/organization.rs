@@ -266,7 +266,7 @@ pub(crate) fn visit(
         | AccountState::PendingClosure
         | AccountState::Closed => return skipped(&format!("its state is {}", state.as_str())),
         AccountState::Other(state) => {
-            Some(format!("its state {state:?} is not one that this version of keysweep knows"))
+            Some(format!("its state is {state}, which this version of keysweep does not know"))
         }
         AccountState::Missing => Some("AWS did not say what its state is".to_owned()),
     };

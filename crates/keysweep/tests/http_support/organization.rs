@@ -108,6 +108,8 @@ pub(crate) fn entries() -> Vec<(Timestamp, Body)> {
             failed: 2,
             skipped: 1,
             complete: true,
+            keys: 0,
+            unknown_keys: 0,
         },
     ));
     told
@@ -201,6 +203,7 @@ fn scanned(account: &str, name: &str, ou_path: &str, at: Timestamp, active: u64)
         sighting: sighting(at),
         inactive: BTreeSet::new(),
         inventory: inventory(active),
+        untold: std::collections::BTreeSet::new(),
         unknown_keys: u64::from(active == 38),
         report_generated_at: Some(at),
     }
