@@ -46,8 +46,16 @@ impl Site {
     /// # Panics
     /// If the program cannot be built, a port not be had, or a file not be written.
     pub async fn new(toml: &str) -> Self {
+        Self::off_by(toml, SignedDuration::ZERO).await
+    }
+
+    /// The same with an AWS whose clock differs from that of this machine.
+    ///
+    /// # Panics
+    /// As [`Site::new`].
+    pub async fn off_by(toml: &str, aws_minus_ours: SignedDuration) -> Self {
         let clock = Clock::system();
-        let sim = Sim::new(Arc::new(move || clock.now()));
+        let sim = Sim::new(Arc::new(move || clock.now() + aws_minus_ours));
         let server = sim.serve().await.expect("a loopback port");
         let folder = TempDir::with_prefix("keysweep-").expect("a temporary directory");
         let binary = keysweep_binary().await.unwrap_or_else(|why| panic!("{why}"));

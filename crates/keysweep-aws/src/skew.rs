@@ -13,8 +13,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::settings::{Observer, Wall};
 
-/// How far ahead of us a date of AWS may be before it is nonsense: AWS itself refuses signatures that are further
-/// off than five minutes.
+/// How far our clock and AWS's may differ, and how far ahead of us a date of AWS may be. AWS refuses no call because of
+/// it: the SDK corrects the time it signs with by AWS's answers.
 pub const MAX_SKEW: SignedDuration = SignedDuration::from_mins(5);
 
 /// Reads each answer's `Date` and tells the observer.

@@ -13,7 +13,7 @@ use crate::ids::{AccessKeyId, AccountId, OuId, UserId, UserName};
 use crate::lifecycle::Sighting;
 use crate::references::Met;
 
-/// A value that was read, or the reason why it was not.
+/// A value that was read, the reason why it could not be read, or nothing where nobody asked for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Fact<T> {
@@ -21,6 +21,8 @@ pub enum Fact<T> {
     Known(T),
     /// It could not be read; the text says which operation failed and how.
     Unknown(String),
+    /// It was not asked for, because no rule needed it. A rule that needs it after all cannot tell.
+    NotRead,
 }
 
 impl<T> Fact<T> {
@@ -28,15 +30,16 @@ impl<T> Fact<T> {
     pub fn known(&self) -> Option<&T> {
         match self {
             Self::Known(value) => Some(value),
-            Self::Unknown(_) => None,
+            Self::Unknown(_) | Self::NotRead => None,
         }
     }
 
-    /// Why it was not read, if it was not.
+    /// Why there is no value, if there is none: a value that was not asked for is none either.
     pub fn why_unknown(&self) -> Option<&str> {
         match self {
             Self::Known(_) => None,
             Self::Unknown(why) => Some(why),
+            Self::NotRead => Some("not read"),
         }
     }
 }
@@ -144,7 +147,7 @@ pub struct KeyFacts {
     pub user_id: Fact<UserId>,
     /// The user's path.
     pub path: Fact<String>,
-    /// The user's tags; unknown also where no rule reads them, so that a rule added meanwhile waits for them.
+    /// The user's tags; not read where no rule needs them, so that a rule added meanwhile waits for them.
     pub tags: Fact<BTreeMap<String, String>>,
     /// The key.
     pub key: AccessKeyId,
@@ -159,8 +162,8 @@ pub struct KeyFacts {
     /// How many keys the user has, of any status.
     pub keys_of_user: usize,
     /// Names of attached managed policies that mark a compromise (`AWSCompromisedKeyQuarantine*`). Read only right
-    /// before a change; a scan leaves it `None`.
-    pub quarantine_policies: Option<Fact<Vec<String>>>,
+    /// before a change.
+    pub quarantine_policies: Fact<Vec<String>>,
 }
 
 /// An account of the organization, as `ListAccounts` and the tree tell it, or of the static list.
@@ -175,9 +178,9 @@ pub struct AccountFacts {
     /// Whether it is the management account of the organization.
     pub management: bool,
     /// OUs above it, from the root down, with their names; read only when a rule or label needs it.
-    pub ous: Option<Fact<Vec<Ou>>>,
+    pub ous: Fact<Vec<Ou>>,
     /// Tags; read only when a rule needs them.
-    pub tags: Option<Fact<BTreeMap<String, String>>>,
+    pub tags: Fact<BTreeMap<String, String>>,
 }
 
 /// An organizational unit or the root.
@@ -232,6 +235,51 @@ pub struct AccountScan {
     pub met: Met,
 }
 
+impl AccountScan {
+    /// How many users could not be read, of whose keys nothing is known: users that could not be listed, rows of the
+    /// report that name nobody, and the root user where nobody knows whether it has keys.
+    #[must_use]
+    pub fn unread(&self) -> usize {
+        self.unread_users.len() + self.unread_rows.len() + usize::from(self.root_keys_unknown.is_some())
+    }
+
+    /// Which counts of the inventory this scan could not complete, because it met something that it could not read.
+    #[must_use]
+    pub fn untold(&self) -> BTreeSet<Count> {
+        let mut untold = BTreeSet::new();
+        // A report counts the keys of every user, those included that could not be listed.
+        if self.report_generated_at.is_none() && !self.unread_users.is_empty() {
+            untold.extend([Count::ActiveKeys, Count::InactiveKeys, Count::OldestActiveKey, Count::Idle]);
+        }
+        let in_buckets: u64 = self.inventory.idle.buckets().map(|(_, count)| count).sum();
+        if in_buckets < self.inventory.active_keys {
+            untold.insert(Count::Idle);
+        }
+        if self.inventory.root_keys.is_none() {
+            untold.insert(Count::RootKeys);
+        }
+        untold
+    }
+}
+
+/// A count of an [`Inventory`] that a scan may be unable to complete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Count {
+    /// [`Inventory::users`].
+    Users,
+    /// [`Inventory::active_keys`].
+    ActiveKeys,
+    /// [`Inventory::inactive_keys`].
+    InactiveKeys,
+    /// [`Inventory::root_keys`].
+    RootKeys,
+    /// [`Inventory::oldest_active_key`].
+    OldestActiveKey,
+    /// [`Inventory::idle`].
+    Idle,
+}
+
 /// Counts over every user of an account, candidates or not.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Inventory {
@@ -247,6 +295,24 @@ pub struct Inventory {
     pub oldest_active_key: Option<Timestamp>,
     /// Active keys by idle time.
     pub idle: IdleHistogram,
+}
+
+impl Inventory {
+    /// These counts, with the last known ones in the place of those that could not be completed.
+    #[must_use]
+    pub fn or_last_known(mut self, untold: &BTreeSet<Count>, last: &Self) -> Self {
+        for count in untold {
+            match count {
+                Count::Users => self.users = last.users,
+                Count::ActiveKeys => self.active_keys = last.active_keys,
+                Count::InactiveKeys => self.inactive_keys = last.inactive_keys,
+                Count::RootKeys => self.root_keys = last.root_keys,
+                Count::OldestActiveKey => self.oldest_active_key = last.oldest_active_key,
+                Count::Idle => self.idle = last.idle.clone(),
+            }
+        }
+        self
+    }
 }
 
 /// Active keys by time since last use, or since creation where never used.

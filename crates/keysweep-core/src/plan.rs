@@ -189,6 +189,8 @@ pub fn plan(now: Timestamp, policy: &Policy, state: &State, collection: &Collect
 impl Plan {
     fn account(&mut self, context: &Context<'_>, index: usize, account: &AccountFacts, scan: &AccountScan) {
         let mut findings = FindingCounts::default();
+        // A user has at most two keys.
+        let mut hidden = 2 * scan.unread();
         for facts in &scan.keys {
             let record = context.state.record(&facts.key);
             let decision =
@@ -200,11 +202,12 @@ impl Plan {
             if facts.status == KeyStatus::Active {
                 count(&mut findings, decision.finding, decision.exempt.is_some());
             }
+            let unknown = waits_for_facts(context, account, facts, &decision, !unrecorded);
             let key = |event| Body::Key { account: account.id, key: facts.key.clone(), event };
             self.entries.extend(decision.events.into_iter().map(key));
-            let unknown_active = facts.status == KeyStatus::Active && !decision.unknown.is_empty();
+            hidden += usize::from(unknown && facts.status != KeyStatus::Inactive);
             let found = decision.finding.is_some() && facts.status != KeyStatus::Inactive;
-            if !unrecorded || found || unknown_active {
+            if !unrecorded || found || unknown {
                 self.keys.push(PlannedKey {
                     account: index,
                     facts: facts.clone(),
@@ -216,8 +219,11 @@ impl Plan {
                 });
             }
         }
-        if context.state.account(account.id).is_some_and(|record| record.findings != findings) {
-            self.entries.push(Body::AccountFindings { account: account.id, findings });
+        if let Some(record) = context.state.account(account.id) {
+            let findings = findings.or_last_known(record.findings, u64::try_from(hidden).unwrap_or(u64::MAX));
+            if record.findings != findings {
+                self.entries.push(Body::AccountFindings { account: account.id, findings });
+            }
         }
         for key in &scan.absent {
             let record = context.state.record(key).filter(|r| r.identity.account == account.id);
@@ -305,6 +311,37 @@ impl Plan {
             }
         }
     }
+}
+
+/// How many keys of an account wait because a fact that the policy needs could not be read, users that could not be
+/// read at all counted as one each. Scan, journal, gauges and page all count by this.
+#[must_use]
+pub fn unknown_keys(context: &Context<'_>, account: &AccountFacts, scan: &AccountScan) -> u64 {
+    let waits = |facts: &&KeyFacts| {
+        let record = context.state.record(&facts.key);
+        let decision =
+            decide(context, record, &View { account, facts, sighting: &scan.sighting }, By::Policy);
+        let recorded = record.is_some() || decision.record.is_some();
+        waits_for_facts(context, account, facts, &decision, recorded)
+    };
+    let keys = scan.keys.iter().filter(waits).count() + scan.unread();
+    u64::try_from(keys).unwrap_or(u64::MAX)
+}
+
+/// Whether a key that something could follow from lacks a fact that the policy needs.
+fn waits_for_facts(
+    context: &Context<'_>,
+    account: &AccountFacts,
+    facts: &KeyFacts,
+    decision: &Decision,
+    recorded: bool,
+) -> bool {
+    let in_question = match facts.status {
+        KeyStatus::Active | KeyStatus::Other(_) => true,
+        // Nothing follows from a key that is Inactive already, unless it could be taken over.
+        KeyStatus::Inactive => recorded || context.policy.may_adopt_inactive(account),
+    };
+    in_question && !decision.unknown.is_empty()
 }
 
 fn count(findings: &mut FindingCounts, finding: Option<Finding>, exempt: bool) {

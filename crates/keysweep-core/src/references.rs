@@ -197,10 +197,10 @@ impl Look<'_> {
                 report.missing.insert(reference);
             }
             Some(true) => {
-                let mut above = self.collection.accounts.iter().map(|(account, _)| account.ous.as_ref());
+                let mut above = self.collection.accounts.iter().map(|(account, _)| &account.ous);
                 let holds_any = above.any(|ous| match ous {
-                    Some(Fact::Known(ous)) => ous.iter().any(|ou| ou.id == *id),
-                    Some(Fact::Unknown(_)) | None => true,
+                    Fact::Known(ous) => ous.iter().any(|ou| ou.id == *id),
+                    Fact::Unknown(_) | Fact::NotRead => true,
                 });
                 if !holds_any {
                     report.idle.insert(mk(rule, format!("OU {id}, in which there is no account")));
@@ -254,7 +254,7 @@ impl Look<'_> {
             // Only users with a key that could be a finding are asked for their tags.
             let could_match = |tags: &Fact<_>| match tags {
                 Fact::Known(tags) => matches.user_tags_match(tags),
-                Fact::Unknown(_) => true,
+                Fact::Unknown(_) | Fact::NotRead => true,
             };
             if keys().next().is_some() && !keys().any(|key| could_match(&key.tags)) {
                 let tags: Vec<_> =

@@ -49,6 +49,43 @@ pub struct Coverage {
     /// Accounts that were read user by user because there was no credential report to use. Nothing is missing.
     #[serde(default)]
     pub fallback: Vec<NotScanned>,
+    /// Why this is not everything that was asked for, in words; empty if it is. The findings may then not be all.
+    #[serde(default)]
+    pub incomplete: Vec<String>,
+}
+
+impl Coverage {
+    /// Whether everything that was asked for was scanned and read.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.incomplete.is_empty()
+    }
+
+    fn find_gaps(&mut self, asked_by_name: bool) {
+        let mut gaps = Vec::new();
+        let of = |n: usize, one: &str, many: &str| format!("{n} {}", if n == 1 { one } else { many });
+        if self.scanned == 0 {
+            // Also where the configuration leaves every account out: nothing is known of any key.
+            gaps.push(format!(
+                "0 of {} scanned",
+                of(usize::try_from(self.accounts).unwrap_or(usize::MAX), "account", "accounts")
+            ));
+        }
+        if !self.failed.is_empty() {
+            gaps.push(format!("{} could not be scanned", of(self.failed.len(), "account", "accounts")));
+        }
+        if asked_by_name {
+            let not = |one: &NotScanned| {
+                format!("account {} was asked for and skipped: {}", one.account_id, one.reason)
+            };
+            gaps.extend(self.skipped.iter().map(not));
+        }
+        if self.unknown_keys > 0 {
+            let keys = usize::try_from(self.unknown_keys).unwrap_or(usize::MAX);
+            gaps.push(format!("facts about {} could not be read", of(keys, "key", "keys")));
+        }
+        self.incomplete = gaps;
+    }
 }
 
 /// An account that was not scanned.
@@ -203,9 +240,16 @@ pub fn coverage(collection: &Collection, keys: &[PlannedKey]) -> Coverage {
             Outcome::Skipped { reason } => coverage.skipped.push(not_scanned(reason)),
         }
     }
-    let unread = coverage.unread_users.len() + coverage.unread_rows.len() + coverage.root_keys_unknown.len();
-    let unknown = keys.iter().filter(|key| !key.unknown.is_empty()).count() + unread;
+    let unread = |outcome: &Outcome| match outcome {
+        Outcome::Scanned(scan) => scan.unread(),
+        Outcome::Failed { .. } | Outcome::Skipped { .. } => 0,
+    };
+    // As `plan::unknown_keys` counts, which gave the plan its keys.
+    let unknown = keys.iter().filter(|key| !key.unknown.is_empty()).count()
+        + collection.accounts.iter().map(|(_, outcome)| unread(outcome)).sum::<usize>();
     coverage.unknown_keys = u64::try_from(unknown).unwrap_or(u64::MAX);
+    // Only `scan --account` looks at a part of the organization.
+    coverage.find_gaps(!collection.complete);
     coverage
 }
 

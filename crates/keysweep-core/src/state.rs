@@ -39,7 +39,8 @@ pub struct AccountRecord {
     pub back_since: Option<Timestamp>,
     /// Counts of the last successful scan.
     pub inventory: Inventory,
-    /// Candidate keys of which the last successful scan could not read a fact.
+    /// Keys of which the last successful scan could not read a fact that the policy needs, and users that it could not
+    /// read at all.
     pub unknown_keys: u64,
     /// Findings among what the last successful scan saw.
     pub findings: FindingCounts,
@@ -56,6 +57,27 @@ pub struct FindingCounts {
     pub over_age: u64,
     /// Stale keys that an exemption holds back.
     pub exempt: u64,
+}
+
+impl FindingCounts {
+    /// These counts, made up towards the last known ones by as many keys as are `hidden`: a finding that could not be
+    /// judged this time has not gone away.
+    #[must_use]
+    pub fn or_last_known(self, last: Self, hidden: u64) -> Self {
+        let mut left = hidden;
+        let mut kind = |now: u64, before: u64| {
+            let kept = before.saturating_sub(now).min(left);
+            left -= kept;
+            now + kept
+        };
+        Self {
+            unused: kind(self.unused, last.unused),
+            never_used: kind(self.never_used, last.never_used),
+            over_age: kind(self.over_age, last.over_age),
+            // Exempt keys are among the others.
+            exempt: self.exempt + last.exempt.saturating_sub(self.exempt).min(hidden),
+        }
+    }
 }
 
 /// Whether an account can be read.
@@ -284,6 +306,7 @@ impl<'a> Draft<'a> {
                 sighting,
                 inactive,
                 inventory,
+                untold,
                 unknown_keys,
                 ..
             } => {
@@ -298,13 +321,19 @@ impl<'a> Draft<'a> {
                 let back_since = before
                     .filter(|before| before.reach.was_away(sighting))
                     .map_or_else(|| before.and_then(|before| before.back_since), |_| Some(sighting.at));
+                let last = self.account(*account).filter(|a| a.last_success.is_some());
+                // Before the first complete scan, what was counted is all there is.
+                let inventory = match last {
+                    Some(last) => inventory.clone().or_last_known(untold, &last.inventory),
+                    None => inventory.clone(),
+                };
                 let scanned = AccountRecord {
                     name: name.clone(),
                     ou_path: ou_path.clone(),
                     reach: Reach::Scanned,
                     last_success: Some(sighting.at),
                     back_since,
-                    inventory: inventory.clone(),
+                    inventory,
                     unknown_keys: *unknown_keys,
                     // Told by the entry that follows, and the same as before until then.
                     findings: self.account(*account).map(|a| a.findings).unwrap_or_default(),

@@ -16,6 +16,8 @@ pub enum AccountFields {
     Status,
     /// Both, as AWS answered in between.
     Both,
+    /// Neither: an answer that AWS does not document.
+    Neither,
 }
 
 /// What the credentials of [`crate::Sim::hub_credentials`] belong to.

@@ -129,7 +129,7 @@ async fn hub(inputs: Inputs<'_>, aws: &Aws, mut findings: Findings) -> Findings 
     findings
 }
 
-/// AWS refuses what was signed by a clock that is too far off, and periods are measured by it.
+/// Keys are judged by a clock that is wrong. No call fails of it: the SDK corrects the time it signs with by itself.
 fn skewed(skew: SignedDuration) -> Option<Raised> {
     (skew.abs() > MAX_SKEW).then(|| {
         Raised::once(Problem {
@@ -139,8 +139,8 @@ fn skewed(skew: SignedDuration) -> Option<Raised> {
             actions: Vec::new(),
             statement: None,
             reason: None,
-            remedy: "set the clock, by NTP for instance: AWS refuses what is signed more than five minutes off, and the \
-                     breaker stops every automatic change"
+            remedy: "set the clock, by NTP for instance: keys are judged by it, and beyond five minutes the breaker stops \
+                     every automatic change"
                 .into(),
             accounts: Vec::new(),
         })

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use keysweep_core::lifecycle::{Finding, HoldKind};
 use keysweep_core::render::{Coverage, FindingRow, NextAction};
 use keysweep_core::state::Entry;
@@ -209,12 +209,29 @@ pub struct PlanDocument {
     pub collected_at: Timestamp,
     /// Why nothing automatic happens, if pause or breaker stop everything.
     pub stopped: Option<String>,
+    /// AWS's clock minus the one that keys are judged by, in seconds, by the last answer of AWS.
+    #[serde(default)]
+    pub clock_skew_seconds: Option<i64>,
     /// What was looked at.
     pub coverage: Coverage,
     /// One row per finding or key in the lifecycle.
     pub keys: Vec<FindingRow>,
     /// Keys found Inactive of which nothing is recorded.
     pub inactive_of_unknown_origin: Vec<UnknownOrigin>,
+}
+
+/// What it means for everything that is judged by time that our clock and AWS's differ, if it is by too much. The AWS
+/// SDK corrects the time it signs with by itself, so that no call fails.
+#[must_use]
+pub fn skewed(aws_minus_ours: SignedDuration) -> Option<String> {
+    let beyond = aws_minus_ours.abs() > keysweep_aws::MAX_SKEW;
+    let direction = if aws_minus_ours.is_negative() { "ahead of" } else { "behind" };
+    beyond.then(|| {
+        format!(
+            "the clock of this machine is {} s {direction} AWS's: idle times and dates are wrong by as much",
+            aws_minus_ours.unsigned_abs().as_secs()
+        )
+    })
 }
 
 /// A key found Inactive of which nothing is recorded.
@@ -231,6 +248,9 @@ pub struct UnknownOrigin {
 pub struct KeysDocument {
     /// When it was made.
     pub generated_at: Timestamp,
+    /// AWS's clock minus the one that keys are judged by, in seconds, by the last answer of AWS.
+    #[serde(default)]
+    pub clock_skew_seconds: Option<i64>,
     /// One row per record.
     pub keys: Vec<KeyRow>,
 }
@@ -325,6 +345,9 @@ pub struct ApprovalRow {
 pub struct KeyDocument {
     /// When this was told.
     pub generated_at: Timestamp,
+    /// AWS's clock minus the one that keys are judged by, in seconds, by the last answer of AWS.
+    #[serde(default)]
+    pub clock_skew_seconds: Option<i64>,
     /// The record; null for a finding that has none.
     pub record: Option<KeyRow>,
     /// The facts of the last sweep; null if it did not see the key.

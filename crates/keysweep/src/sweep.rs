@@ -10,7 +10,7 @@ mod reread;
 mod settle;
 mod user;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,10 +20,11 @@ use keysweep_aws::Aws;
 use keysweep_core::facts::{AccountFacts, AccountScan, Collection, KeyStatus, Outcome};
 use keysweep_core::ids::AccessKeyId;
 use keysweep_core::lifecycle::KeyEvent;
-use keysweep_core::plan::{Next, Plan, plan};
+use keysweep_core::plan::{Context, Next, Plan, plan, unknown_keys};
 use keysweep_core::planted;
 use keysweep_core::references::{self, Choice, Reference};
-use keysweep_core::state::{Actor, Body, Reach, State, TripReason};
+use keysweep_core::render::coverage;
+use keysweep_core::state::{Actor, Body, Reach, TripReason};
 use keysweep_core::ticket::Ticket;
 use keysweep_store::AppendError;
 use tracing::Instrument as _;
@@ -31,8 +32,8 @@ use tracing::Instrument as _;
 pub(crate) use self::account::in_words;
 pub(crate) use self::act::{Acted, act};
 pub use self::collect::{Inputs, Progress, collect};
+pub(crate) use self::organization::{NotVisited, Target, above, mk_account, static_targets, visit};
 pub use self::organization::{OrganizationCache, OrganizationError};
-pub(crate) use self::organization::{Target, above, mk_account, static_targets, visit};
 pub(crate) use self::settle::of_key as settle_key;
 use crate::config::Config;
 use crate::engine::{Engine, EngineFault, Latest};
@@ -142,7 +143,9 @@ async fn look(engine: &Engine, started: tokio::time::Instant) -> Result<Looked, 
     let tracked = engine.store().read(collect::tracked);
     let collection = collect::gather(inputs, tracked, &()).await?;
     let swept = count(&collection);
-    let entries = engine.store().read(|state| observations(state, &collection));
+    let entries = engine.store().read(|state| {
+        observations(&Context { now: engine.clock().now(), policy: &config.policy, state }, &collection)
+    });
     engine.append(&Actor::Keysweep, entries).await?;
     let skewed = watch_skew(engine).await?;
     let idle_rules = watch_references(engine, &config, &collection).await?;
@@ -163,12 +166,24 @@ async fn look(engine: &Engine, started: tokio::time::Instant) -> Result<Looked, 
     record(engine, &plan).await?;
     drop(door);
     tell(engine, &plan);
+    tell_unknown(&plan);
+    let covered = coverage(&collection, &plan.keys);
+    if covered.scanned == 0 {
+        tracing::error!(
+            accounts = covered.accounts,
+            failed = swept.failed,
+            skipped = swept.skipped,
+            "no account was scanned: nothing is known of any key"
+        );
+    }
     let finished = Body::SweepFinished {
         took: engine.clock().elapsed_since(started),
         scanned: as_u64(swept.scanned),
         failed: as_u64(swept.failed),
         skipped: as_u64(swept.skipped),
         complete: collection.complete,
+        keys: as_u64(plan.keys.len() + unread(&collection)),
+        unknown_keys: covered.unknown_keys,
     };
     engine.set_latest(Latest { collection, idle_rules });
     // Scanning is over; what is acted on from here is read again key by key.
@@ -230,14 +245,15 @@ fn count(collection: &Collection) -> Swept {
 
 /// What the collection tells the journal: one entry per account, and only what is new of accounts that were not
 /// scanned.
-fn observations(state: &State, collection: &Collection) -> Vec<Body> {
-    collection.accounts.iter().filter_map(|(account, outcome)| observation(state, account, outcome)).collect()
+fn observations(context: &Context<'_>, collection: &Collection) -> Vec<Body> {
+    let accounts = collection.accounts.iter();
+    accounts.filter_map(|(account, outcome)| observation(context, account, outcome)).collect()
 }
 
-fn observation(state: &State, account: &AccountFacts, outcome: &Outcome) -> Option<Body> {
-    let reach = state.account(account.id).map(|record| &record.reach);
+fn observation(context: &Context<'_>, account: &AccountFacts, outcome: &Outcome) -> Option<Body> {
+    let reach = context.state.account(account.id).map(|record| &record.reach);
     match outcome {
-        Outcome::Scanned(scan) => Some(scanned(state, account, scan)),
+        Outcome::Scanned(scan) => Some(scanned(context, account, scan)),
         Outcome::Failed { reason } => {
             let known = matches!(reach, Some(Reach::Failed { reason: known, .. }) if known == reason);
             (!known).then(|| Body::AccountFailed {
@@ -257,20 +273,13 @@ fn observation(state: &State, account: &AccountFacts, outcome: &Outcome) -> Opti
     }
 }
 
-fn scanned(state: &State, account: &AccountFacts, scan: &AccountScan) -> Body {
+fn scanned(context: &Context<'_>, account: &AccountFacts, scan: &AccountScan) -> Body {
+    let state = context.state;
     let inactive = |key: &&keysweep_core::facts::KeyFacts| {
         key.status == KeyStatus::Inactive && state.record(&key.key).is_some_and(|record| same(record, key))
     };
     let inactive: BTreeSet<AccessKeyId> =
         scan.keys.iter().filter(inactive).map(|key| key.key.clone()).collect();
-    // What nobody needs is not read, and is nothing that is missing.
-    let missing = |why: Option<&str>| why.is_some_and(|why| !why.starts_with(user::NOT_READ));
-    let waits = |key: &&keysweep_core::facts::KeyFacts| {
-        missing(key.last_use.why_unknown()) || missing(key.user_id.why_unknown())
-    };
-    let unread =
-        scan.unread_users.len() + scan.unread_rows.len() + usize::from(scan.root_keys_unknown.is_some());
-    let unknown = scan.keys.iter().filter(waits).count() + unread;
     Body::AccountScanned {
         account: account.id,
         name: account.name.clone(),
@@ -278,7 +287,8 @@ fn scanned(state: &State, account: &AccountFacts, scan: &AccountScan) -> Body {
         sighting: scan.sighting.clone(),
         inactive,
         inventory: scan.inventory.clone(),
-        unknown_keys: as_u64(unknown),
+        untold: scan.untold(),
+        unknown_keys: unknown_keys(context, account, scan),
         report_generated_at: scan.report_generated_at,
     }
 }
@@ -381,6 +391,30 @@ fn tell(engine: &Engine, plan: &Plan) {
             tracing::warn!(%account, %key, "inactive key of unknown origin");
         }
     }
+}
+
+/// One line for each reason why facts are unknown: an organization whose tree cannot be read has one, and not one for
+/// each of its keys.
+fn tell_unknown(plan: &Plan) {
+    let mut reasons: BTreeMap<&str, (usize, BTreeSet<usize>)> = BTreeMap::new();
+    for key in &plan.keys {
+        for why in &key.unknown {
+            let (keys, accounts) = reasons.entry(why).or_default();
+            *keys += 1;
+            accounts.insert(key.account);
+        }
+    }
+    for (why, (keys, accounts)) in reasons {
+        tracing::warn!(why, keys, accounts = accounts.len(), "facts about keys could not be read: they wait");
+    }
+}
+
+fn unread(collection: &Collection) -> usize {
+    let unread = |(_, outcome): &(AccountFacts, Outcome)| match outcome {
+        Outcome::Scanned(scan) => scan.unread(),
+        Outcome::Failed { .. } | Outcome::Skipped { .. } => 0,
+    };
+    collection.accounts.iter().map(unread).sum()
 }
 
 fn as_u64(count: usize) -> u64 {

@@ -71,8 +71,8 @@ fn witness(
         name: String::new(),
         email: String::new(),
         management: false,
-        ous: None,
-        tags: None,
+        ous: Fact::NotRead,
+        tags: Fact::NotRead,
     };
     let facts = KeyFacts {
         account: identity.account,
@@ -86,7 +86,7 @@ fn witness(
         last_use: Fact::Known(last_use),
         source: Source::Live,
         keys_of_user: 1,
-        quarantine_policies: Some(Fact::Known(Vec::new())),
+        quarantine_policies: Fact::Known(Vec::new()),
     };
     let policy = Policy::default();
     let context = Context { now, policy: &policy, state: &state };

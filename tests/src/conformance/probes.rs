@@ -336,7 +336,7 @@ fn date_of(last_use: &Fact<LastUse>) -> String {
 fn place_of(last_use: &Fact<LastUse>) -> String {
     match last_use {
         Fact::Known(LastUse::At { service, region, .. }) => format!("{service:?} {region:?}"),
-        Fact::Known(LastUse::Never) | Fact::Unknown(_) => "none".to_owned(),
+        Fact::Known(LastUse::Never) | Fact::Unknown(_) | Fact::NotRead => "none".to_owned(),
     }
 }
 

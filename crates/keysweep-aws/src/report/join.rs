@@ -28,7 +28,7 @@ fn told(row: &Row, keys: &[ListedKey], key: &ListedKey) -> Option<LastUse> {
     match (slots.next(), slots.next()) {
         (Some(slot), None) if agrees(slot, &key.status) => match &slot.last_used {
             Fact::Known(last_use) => Some(last_use.clone()),
-            Fact::Unknown(_) => None,
+            Fact::Unknown(_) | Fact::NotRead => None,
         },
         (Some(_), _) | (None, _) => None,
     }

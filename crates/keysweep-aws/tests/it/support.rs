@@ -175,8 +175,8 @@ impl World {
             name: "prod".to_owned(),
             email: String::new(),
             management: false,
-            ous: None,
-            tags: None,
+            ous: Fact::NotRead,
+            tags: Fact::NotRead,
         };
         let facts = KeyFacts {
             account: id(PROD),
@@ -190,7 +190,7 @@ impl World {
             last_use: Fact::Known(last_use),
             source: Source::Live,
             keys_of_user: 1,
-            quarantine_policies: Some(Fact::Known(Vec::new())),
+            quarantine_policies: Fact::Known(Vec::new()),
         };
         let context = Context { now, policy: &policy, state: &state };
         let view = View { account: &account, facts: &facts, sighting: &sighting };

@@ -326,14 +326,14 @@ impl Look<'_> {
             ));
         }
         match &facts.quarantine_policies {
-            Some(Fact::Known(policies)) if !policies.is_empty() && !planted!(IncidentIgnored) => {
+            Fact::Known(policies) if !policies.is_empty() && !planted!(IncidentIgnored) => {
                 let why = format!("{} is attached: an incident, not staleness", policies.join(", "));
                 return Some(later(action, Reason::Protected, why, None));
             }
-            Some(Fact::Unknown(why)) => {
+            Fact::Unknown(why) => {
                 return Some(later(action, Reason::Unknown, format!("policies of the user: {why}"), None));
             }
-            Some(Fact::Known(_)) | None => {}
+            Fact::Known(_) | Fact::NotRead => {}
         }
         if let Some(record) = record
             && let (Some(holds), Some(longest)) = (record.holds_in_words(), record.held())

@@ -42,7 +42,7 @@ pub fn recheck(context: &Context<'_>, ticket: Ticket, view: &View<'_>) -> Result
     if view.facts.source != Source::Live {
         return refuse(Reason::Recheck, "last use was not read live".into());
     }
-    if !matches!(view.facts.quarantine_policies, Some(Fact::Known(_))) {
+    if !matches!(view.facts.quarantine_policies, Fact::Known(_)) {
         return refuse(Reason::Unknown, "policies of the user were not read".into());
     }
     let by = match ticket.origin() {

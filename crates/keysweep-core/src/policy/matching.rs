@@ -72,10 +72,10 @@ impl Match {
             Ok(self.name_matches(subject.user_name)),
             self.ous_match(subject.account),
             self.account_tags_match(subject.account),
-            when(!self.paths.is_empty(), "path of the user", Some(subject.path), |path| {
+            when(!self.paths.is_empty(), "path of the user", subject.path, |path| {
                 self.paths.iter().any(|prefix| path.starts_with(prefix)).into()
             }),
-            when(!self.user_tags.is_empty(), "tags of the user", Some(subject.tags), |tags| {
+            when(!self.user_tags.is_empty(), "tags of the user", subject.tags, |tags| {
                 tags_match(&self.user_tags, tags, likeness::tag_key)
             }),
         ];
@@ -139,13 +139,13 @@ impl Match {
     }
 
     fn ous_match(&self, account: &AccountFacts) -> Result<Likeness, String> {
-        when(!self.ous.is_empty(), "OUs of the account", account.ous.as_ref(), |above| {
+        when(!self.ous.is_empty(), "OUs of the account", &account.ous, |above| {
             above.iter().any(|ou| self.ous.contains(&ou.id)).into()
         })
     }
 
     fn account_tags_match(&self, account: &AccountFacts) -> Result<Likeness, String> {
-        when(!self.account_tags.is_empty(), "tags of the account", account.tags.as_ref(), |tags| {
+        when(!self.account_tags.is_empty(), "tags of the account", &account.tags, |tags| {
             tags_match(&self.account_tags, tags, likeness::account_tag_key)
         })
     }
@@ -186,14 +186,14 @@ impl fmt::Display for Match {
 fn when<T>(
     asked: bool,
     what: &str,
-    fact: Option<&Fact<T>>,
+    fact: &Fact<T>,
     test: impl FnOnce(&T) -> Likeness,
 ) -> Result<Likeness, String> {
     match fact {
         _ if !asked => Ok(Likeness::Yes),
-        Some(Fact::Known(value)) => Ok(test(value)),
-        Some(Fact::Unknown(why)) => Err(format!("{what}: {why}")),
-        None => Err(format!("{what}: not read")),
+        Fact::Known(value) => Ok(test(value)),
+        Fact::Unknown(why) => Err(format!("{what}: {why}")),
+        Fact::NotRead => Err(format!("{what}: not read")),
     }
 }
 

@@ -21,8 +21,8 @@ fn mk_account() -> AccountFacts {
         name: "prod".into(),
         email: String::new(),
         management: false,
-        ous: Some(Fact::Known(vec![ou("r-root"), ou("ou-root-prod")])),
-        tags: Some(Fact::Known(BTreeMap::from([("stage".into(), "prod".into())]))),
+        ous: Fact::Known(vec![ou("r-root"), ou("ou-root-prod")]),
+        tags: Fact::Known(BTreeMap::from([("stage".into(), "prod".into())])),
     }
 }
 
@@ -151,10 +151,10 @@ fn what_is_not_known_neither_matches_nor_fails_to() {
     let user = User { path: unknown(), ..mk_user("ci-deploy") };
     assert!(user.matches(&mk_match(|m| m.paths = vec!["/".into()])).is_err());
     let mut user = mk_user("ci-deploy");
-    user.account.ous = None;
+    user.account.ous = Fact::NotRead;
     let rule = mk_match(|m| m.ous = vec!["r-root".parse().unwrap()]);
     assert_eq!(user.matches(&rule), Err("OUs of the account: not read".into()));
-    user.account.tags = Some(unknown());
+    user.account.tags = unknown();
     let rule = mk_match(|m| m.account_tags = BTreeMap::from([("stage".into(), "*".into())]));
     assert!(user.matches(&rule).is_err());
 }
@@ -278,7 +278,7 @@ fn the_lowest_threshold_covers_every_rule_that_could_match_in_the_account() {
     assert_eq!(policy.lowest_threshold(&mk_account()), 30 * DAY);
     policy.overrides.push(lower(mk_match(|m| m.ous = vec!["ou-root-test".parse().unwrap()]), 7));
     assert_eq!(policy.lowest_threshold(&mk_account()), 30 * DAY);
-    let unread = AccountFacts { ous: Some(unknown()), ..mk_account() };
+    let unread = AccountFacts { ous: unknown(), ..mk_account() };
     assert_eq!(policy.lowest_threshold(&unread), 7 * DAY, "unknown counts as possible");
     policy.base.max_age = Some(2 * DAY);
     assert_eq!(policy.lowest_threshold(&mk_account()), 2 * DAY);

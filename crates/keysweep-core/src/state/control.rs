@@ -170,6 +170,12 @@ pub struct SweepSummary {
     pub failed: u64,
     /// Accounts skipped.
     pub skipped: u64,
+    /// Keys that were findings, recorded or unknown.
+    #[serde(default)]
+    pub keys: u64,
+    /// How many of them were unknown, users that could not be read included.
+    #[serde(default)]
+    pub unknown_keys: u64,
 }
 
 impl Control {
@@ -241,13 +247,15 @@ impl Control {
             Body::BreakerTripped { reason } => {
                 self.breaker = Some(Trip { reason: reason.clone(), since: entry.at });
             }
-            Body::SweepFinished { took, scanned, failed, skipped, complete } => {
+            Body::SweepFinished { took, scanned, failed, skipped, complete, keys, unknown_keys } => {
                 self.last_sweep = Some(SweepSummary {
                     at: entry.at,
                     took: *took,
                     scanned: *scanned,
                     failed: *failed,
                     skipped: *skipped,
+                    keys: *keys,
+                    unknown_keys: *unknown_keys,
                 });
                 if *complete && self.breaker.is_none() {
                     self.accounts = Some(scanned + failed + skipped);

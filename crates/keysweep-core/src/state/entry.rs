@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::FindingCounts;
 use super::actor::Actor;
 use super::control::TripReason;
-use crate::facts::Inventory;
+use crate::facts::{Count, Inventory};
 use crate::ids::{AccessKeyId, AccountId};
 use crate::lifecycle::{KeyEvent, Sighting};
 use crate::references::{Reference, ReferenceCleared};
@@ -67,7 +67,10 @@ pub enum Body {
         inactive: BTreeSet<AccessKeyId>,
         /// Counts over every user.
         inventory: Inventory,
-        /// Candidate keys of which a fact could not be read.
+        /// Which of these counts are incomplete: the last known ones stay in force.
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        untold: BTreeSet<Count>,
+        /// Keys of which a fact that the policy needs could not be read, and users that could not be read at all.
         unknown_keys: u64,
         /// When the credential report was made; absent in a live scan.
         report_generated_at: Option<Timestamp>,
@@ -193,6 +196,12 @@ pub enum Body {
         skipped: u64,
         /// Whether the listing of accounts was complete.
         complete: bool,
+        /// Keys that are findings, recorded or unknown.
+        #[serde(default)]
+        keys: u64,
+        /// How many of them are unknown, users that could not be read included.
+        #[serde(default)]
+        unknown_keys: u64,
     },
 }
 

@@ -76,6 +76,7 @@ fn the_share_of_active_keys_within_reach_counts_where_it_is_larger() {
         sighting: mk_sighting(day(0)),
         inactive: std::collections::BTreeSet::new(),
         inventory,
+        untold: std::collections::BTreeSet::new(),
         unknown_keys: 0,
         report_generated_at: None,
     };
@@ -106,6 +107,8 @@ fn an_organization_that_shrank_trips_the_breaker_until_a_reset_names_its_new_siz
         failed: 0,
         skipped: 0,
         complete: true,
+        keys: 0,
+        unknown_keys: 0,
     };
     world.write(day(6), body(3));
     assert_eq!(world.sweep(day(7)).steps.len(), 0);
@@ -121,7 +124,15 @@ fn an_organization_that_shrank_trips_the_breaker_until_a_reset_names_its_new_siz
 fn an_incomplete_listing_is_no_shrinking() {
     let mut world = mk_world(20);
     world.run(0, 6);
-    let body = Body::SweepFinished { took: INTERVAL, scanned: 9, failed: 0, skipped: 0, complete: true };
+    let body = Body::SweepFinished {
+        took: INTERVAL,
+        scanned: 9,
+        failed: 0,
+        skipped: 0,
+        complete: true,
+        keys: 0,
+        unknown_keys: 0,
+    };
     world.write(day(6), body);
     let mut collection = world.collection(day(7));
     collection.complete = false;

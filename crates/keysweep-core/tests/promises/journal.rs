@@ -194,6 +194,7 @@ fn mk_body(n: usize, event: usize, fill: &Fill) -> Body {
                 idle,
                 ..Inventory::default()
             },
+            untold: std::collections::BTreeSet::new(),
             unknown_keys: count,
             report_generated_at: flag.then(|| hours(hour)),
         },
@@ -218,6 +219,8 @@ fn mk_body(n: usize, event: usize, fill: &Fill) -> Body {
             failed: 1,
             skipped: 2,
             complete: flag,
+            keys: 0,
+            unknown_keys: 0,
         },
         16 => Body::ChangeFailed { account, key: mk_key_id(number as usize), action: fill.action, why: text },
         17 => Body::Restored {

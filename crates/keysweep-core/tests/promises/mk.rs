@@ -47,8 +47,8 @@ pub(crate) fn mk_account(n: usize) -> AccountFacts {
         name: format!("account-{n}"),
         email: String::new(),
         management: false,
-        ous: None,
-        tags: None,
+        ous: Fact::NotRead,
+        tags: Fact::NotRead,
     }
 }
 
@@ -70,7 +70,7 @@ pub(crate) fn mk_key(n: usize) -> KeyFacts {
         last_use: Fact::Known(used_at(day(-100))),
         source: Source::Report,
         keys_of_user: 1,
-        quarantine_policies: None,
+        quarantine_policies: Fact::NotRead,
     }
 }
 
@@ -81,7 +81,7 @@ pub(crate) fn mk_deadline(at: Timestamp) -> Timestamp {
 
 /// The same key as the re-read right before a change sees it.
 pub(crate) fn fresh(facts: &KeyFacts) -> KeyFacts {
-    KeyFacts { source: Source::Live, quarantine_policies: Some(Fact::Known(vec![])), ..facts.clone() }
+    KeyFacts { source: Source::Live, quarantine_policies: Fact::Known(vec![]), ..facts.clone() }
 }
 
 pub(crate) fn mk_sighting(at: Timestamp) -> Sighting {
@@ -181,6 +181,7 @@ impl World {
                 sighting: scan.sighting.clone(),
                 inactive: inactive.map(|key| key.key.clone()).collect(),
                 inventory: scan.inventory.clone(),
+                untold: std::collections::BTreeSet::new(),
                 unknown_keys: 0,
                 report_generated_at: None,
             };

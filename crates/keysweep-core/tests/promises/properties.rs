@@ -251,9 +251,9 @@ proptest! {
                     KeyStatus::Active => KeyStatus::Inactive,
                     KeyStatus::Inactive | KeyStatus::Other(_) => KeyStatus::Active,
                 },
-                9 => facts.quarantine_policies = None,
-                10 => facts.quarantine_policies = Some(Fact::Unknown("denied".into())),
-                11 => facts.quarantine_policies = Some(Fact::Known(vec!["AWSCompromisedKeyQuarantineV3".into()])),
+                9 => facts.quarantine_policies = Fact::NotRead,
+                10 => facts.quarantine_policies = Fact::Unknown("denied".into()),
+                11 => facts.quarantine_policies = Fact::Known(vec!["AWSCompromisedKeyQuarantineV3".into()]),
                 _ => facts.last_use = Fact::Known(used_at(hours(NOW - 1))),
             }
             prop_assert!(world.recheck_with(hours(NOW), ticket, &facts).is_err(), "{facts:?}");
@@ -291,7 +291,7 @@ proptest! {
                 tags: Fact::Unknown("denied".into()),
                 path: Fact::Unknown("denied".into()),
                 source: Source::Report,
-                quarantine_policies: None,
+                quarantine_policies: Fact::NotRead,
                 ..facts.clone()
             };
             let ticket = plan::undo(record, &Actor::local("ada"), "in use").unwrap();

@@ -67,10 +67,10 @@ fn anything_but_fresh_known_and_unchanged_facts_is_refused() {
                 KeyStatus::Inactive | KeyStatus::Other(_) => KeyStatus::Active,
             };
         }),
-        ("policies not read", |facts| facts.quarantine_policies = None),
-        ("unknown policies", |facts| facts.quarantine_policies = Some(Fact::Unknown("denied".into()))),
+        ("policies not read", |facts| facts.quarantine_policies = Fact::NotRead),
+        ("unknown policies", |facts| facts.quarantine_policies = Fact::Unknown("denied".into())),
         ("a quarantine policy", |facts| {
-            facts.quarantine_policies = Some(Fact::Known(vec!["AWSCompromisedKeyQuarantineV3".into()]));
+            facts.quarantine_policies = Fact::Known(vec!["AWSCompromisedKeyQuarantineV3".into()]);
         }),
         ("a mail user", |facts| facts.user_name = "ses-smtp-user.1".parse().unwrap()),
         ("a third key", |facts| facts.keys_of_user = 3),

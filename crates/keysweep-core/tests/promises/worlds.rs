@@ -235,6 +235,7 @@ fn restraint(world: &World, n: usize, fill: &Fill) -> Option<Body> {
             sighting: mk_sighting(hours(fill.hour)),
             inactive: world.keys.iter().map(|key| key.key.clone()).collect(),
             inventory: Inventory::default(),
+            untold: std::collections::BTreeSet::new(),
             unknown_keys: 0,
             report_generated_at: None,
         },

@@ -252,6 +252,7 @@ fn account_json(world: &World, account: &Account) -> Value {
             AccountFields::State => (true, false),
             AccountFields::Status => (false, true),
             AccountFields::Both => (true, true),
+            AccountFields::Neither => (false, false),
         };
         if shows_state {
             body.insert("State".to_owned(), json!(state));

@@ -90,6 +90,7 @@ pub fn mk_scanned(account: u64, seconds: i64, inactive: &[u64]) -> Body {
         sighting: mk_sighting(seconds),
         inactive: inactive.iter().map(|key| mk_key_id(*key)).collect(),
         inventory: Inventory { users: 7, active_keys: 3, ..Inventory::default() },
+        untold: std::collections::BTreeSet::new(),
         unknown_keys: 1,
         report_generated_at: Some(mk_at(seconds)),
     }

@@ -6,7 +6,7 @@ use keysweep_core::ticket::Action;
 use super::args::{DecisionArgs, Format, Global, KeysCommand, RequestArgs, StateName};
 use super::console::Console;
 use super::error::CliError;
-use super::operator::ask;
+use super::operator::{ask, skew_in_words, told_of_gaps};
 use super::{Exit, export, view};
 use crate::operator::{Decision, KeyDocument, KeysDocument, Reply, Request, RequestRef};
 
@@ -149,7 +149,7 @@ async fn list(
     if format == Format::Table && document.keys.is_empty() {
         console.say("no records");
     }
-    Ok(Exit::Done)
+    Ok(told_of_gaps(skew_in_words(document.clock_skew_seconds).into_iter().collect(), console))
 }
 
 /// Keeps the rows of these states and accounts; an empty list means all.
@@ -191,7 +191,7 @@ async fn show(
         // A key is a tree; its record is the row that a table of keys would show.
         Format::Csv => export::csv(out, &export::RECORD, document.record.as_ref()),
     })?;
-    Ok(Exit::Done)
+    Ok(told_of_gaps(skew_in_words(document.clock_skew_seconds).into_iter().collect(), console))
 }
 
 #[cfg(test)]

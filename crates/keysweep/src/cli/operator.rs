@@ -4,6 +4,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 
+use jiff::SignedDuration;
 use keysweep_store::OpenOptions;
 
 use super::Exit;
@@ -17,7 +18,7 @@ use crate::config::Config;
 use crate::connect::GivenAws;
 use crate::engine::Engine;
 use crate::metrics::Metrics;
-use crate::operator::{PlanDocument, Reply, Request};
+use crate::operator::{PlanDocument, Reply, Request, skewed};
 use crate::socket;
 
 /// Asks, and hands on every answer but a refusal.
@@ -69,8 +70,7 @@ pub(super) async fn plan(global: &Global, format: FormatArgs, console: &Console)
         Ok(config) => config,
         Err(wrong) => {
             let document = planned(ask_despite(global, wrong, &Request::Plan, console).await?)?;
-            show_plan(&document, format.format, console)?;
-            return Ok(Exit::Done);
+            return show_plan(&document, format.format, console);
         }
     };
     let document = match ask_daemon(&config.data_dir, &Request::Plan, console).await? {
@@ -87,8 +87,7 @@ pub(super) async fn plan(global: &Global, format: FormatArgs, console: &Console)
             scan::plan_without_records(config, metrics, console).await?
         }
     };
-    show_plan(&document, format.format, console)?;
-    Ok(Exit::Done)
+    show_plan(&document, format.format, console)
 }
 
 fn planned(reply: Reply) -> Result<PlanDocument, CliError> {
@@ -104,7 +103,7 @@ fn planned(reply: Reply) -> Result<PlanDocument, CliError> {
     }
 }
 
-fn show_plan(document: &PlanDocument, format: Format, console: &Console) -> Result<(), CliError> {
+fn show_plan(document: &PlanDocument, format: Format, console: &Console) -> Result<Exit, CliError> {
     console.print_to_whoever_reads(|out| match format {
         Format::Table => {
             let text = view::plan_table(document, console.screen);
@@ -128,7 +127,19 @@ fn show_plan(document: &PlanDocument, format: Format, console: &Console) -> Resu
         }
     }
     console.say(&view::plan_summary(document));
-    Ok(())
+    let gaps = document.coverage.incomplete.iter().cloned();
+    Ok(told_of_gaps(gaps.chain(skew_in_words(document.clock_skew_seconds)).collect(), console))
+}
+
+/// Says on stderr what is missing, and gives the exit that follows.
+pub(super) fn told_of_gaps(gaps: Vec<String>, console: &Console) -> Exit {
+    gaps.iter().for_each(|gap| console.warn(gap));
+    if gaps.is_empty() { Exit::Done } else { Exit::Incomplete }
+}
+
+/// What a clock that is wrong means, for documents that carry the difference in seconds.
+pub(super) fn skew_in_words(seconds: Option<i64>) -> Option<String> {
+    seconds.map(SignedDuration::from_secs).and_then(skewed)
 }
 
 /// Turns a refusal into an error.

@@ -12,6 +12,7 @@ use super::args::{FailOn, Format, Global, ScanArgs};
 use super::config::{form, log, quiet_level, read};
 use super::console::Console;
 use super::error::CliError;
+use super::operator::told_of_gaps;
 use super::progress::Bar;
 use super::{Exit, export, view};
 use crate::clock::Clock;
@@ -19,7 +20,7 @@ use crate::config::Config;
 use crate::connect::{GivenAws, connect};
 use crate::logging::Beside;
 use crate::metrics::Metrics;
-use crate::operator::{PlanDocument, UnknownOrigin};
+use crate::operator::{PlanDocument, UnknownOrigin, skewed};
 use crate::sweep::{Inputs, OrganizationCache, collect};
 
 /// What one pass saw, and the plan that it leads to where nothing is recorded.
@@ -38,9 +39,11 @@ pub(super) async fn scan(global: &Global, args: &ScanArgs, console: &Console) ->
         console.warn(&warning.to_string());
     }
     let Pass { collection, plan } = pass(&Arc::new(config), &args.account, &bar).await?;
+    let mut coverage = coverage(&collection, &plan.keys);
+    coverage.incomplete.extend(metrics.skew().and_then(skewed));
     let document = ScanDocument {
         generated_at: collection.at,
-        coverage: coverage(&collection, &plan.keys),
+        coverage,
         findings: rows(collection.at, &collection, &plan, &State::default()),
     };
     console.print_to_whoever_reads(|out| match args.format.format {
@@ -53,6 +56,7 @@ pub(super) async fn scan(global: &Global, args: &ScanArgs, console: &Console) ->
         Format::Csv => export::csv(out, &export::FINDING, &document.findings),
     })?;
     console.say(&view::scan_summary(&document));
+    told_of_gaps(document.coverage.incomplete.clone(), console);
     Ok(exit(&document, &args.fail_on))
 }
 
@@ -62,7 +66,7 @@ pub(super) async fn plan_without_records(
     metrics: Arc<Metrics>,
     console: &Console,
 ) -> Result<PlanDocument, CliError> {
-    let bar = Bar::new(console.stderr_terminal, metrics);
+    let bar = Bar::new(console.stderr_terminal, Arc::clone(&metrics));
     let Pass { collection, plan } = pass(&Arc::new(config), &[], &bar).await?;
     let unknown_origin = plan.inactive_of_unknown_origin.iter().map(|(account, key)| UnknownOrigin {
         account_id: account.to_string(),
@@ -72,6 +76,7 @@ pub(super) async fn plan_without_records(
         generated_at: collection.at,
         collected_at: collection.at,
         stopped: None,
+        clock_skew_seconds: metrics.skew().map(|skew| skew.as_secs()),
         coverage: coverage(&collection, &plan.keys),
         inactive_of_unknown_origin: unknown_origin.collect(),
         keys: rows(collection.at, &collection, &plan, &State::default()),
@@ -93,8 +98,7 @@ async fn pass(config: &Arc<Config>, only: &[AccountId], bar: &Bar) -> Result<Pas
 
 /// Incomplete coverage goes first: what was not seen may be worse than what was.
 fn exit(document: &ScanDocument, fail_on: &[FailOn]) -> Exit {
-    let coverage = &document.coverage;
-    if !coverage.failed.is_empty() || coverage.unknown_keys > 0 || !coverage.unread_users.is_empty() {
+    if !document.coverage.is_complete() {
         return Exit::Incomplete;
     }
     let mut open = document.findings.iter().filter(|row| !view::is_exempt(row)).filter_map(|row| row.finding);
@@ -141,17 +145,13 @@ mod tests {
 
     #[test]
     fn incomplete_coverage_goes_before_findings() {
-        let failed = NotScanned { account_id: "111122223333".into(), reason: "denied".into() };
-        let incomplete = [
-            Coverage { failed: vec![failed.clone()], ..Coverage::default() },
-            Coverage { unknown_keys: 1, ..Coverage::default() },
-        ];
-        for coverage in incomplete {
-            let findings = vec![mk_row(Finding::Unused, &[])];
-            let document = ScanDocument { coverage, ..mk_document(findings) };
-            assert_eq!(exit(&document, &[FailOn::Any]), Exit::Incomplete);
-        }
-        let skipped = Coverage { skipped: vec![failed], ..Coverage::default() };
+        let coverage =
+            Coverage { incomplete: vec!["0 of 16 accounts scanned".into()], ..Coverage::default() };
+        let findings = vec![mk_row(Finding::Unused, &[])];
+        let document = ScanDocument { coverage, ..mk_document(findings) };
+        assert_eq!(exit(&document, &[FailOn::Any]), Exit::Incomplete);
+        let skipped = NotScanned { account_id: "111122223333".into(), reason: "excluded".into() };
+        let skipped = Coverage { scanned: 1, skipped: vec![skipped], ..Coverage::default() };
         assert_eq!(exit(&ScanDocument { coverage: skipped, ..mk_document(Vec::new()) }, &[]), Exit::Done);
     }
 }

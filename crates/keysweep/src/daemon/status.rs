@@ -135,6 +135,8 @@ mod tests {
             scanned: 30,
             failed: 1,
             skipped: 2,
+            keys: 0,
+            unknown_keys: 0,
         };
         let activity = Activity::default();
         activity.set(Doing::Waiting(mk_time("2026-11-22T17:00:00Z")));

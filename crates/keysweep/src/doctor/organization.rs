@@ -15,7 +15,7 @@ use super::document::{CheckName, Problem, Verdict};
 use super::group::Raised;
 use super::policies::{Policies, Whose, grant};
 use crate::config::Config;
-use crate::sweep::{Target, above, choice, mk_account, static_targets, visit};
+use crate::sweep::{NotVisited, Target, above, choice, mk_account, static_targets, visit};
 
 /// An account was named that is not there.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -66,8 +66,13 @@ pub(super) async fn list(
     let accounts = u64::try_from(all.len()).unwrap_or(u64::MAX);
     all.retain(|target| only.is_empty() || only.contains(&target.account.id));
     let (targets, skipped): (Vec<Target>, Vec<Target>) = all.into_iter().partition(|one| one.visit.is_ok());
+    for Target { account, visit } in &skipped {
+        if let Err(NotVisited::Unknown(why)) = visit {
+            raised.push(Raised::of(account.id, undecided(why)));
+        }
+    }
     let skipped = skipped.into_iter().filter_map(|Target { account, visit }| {
-        Some(NotScanned { account_id: account.id.to_string(), reason: visit.err()? })
+        Some(NotScanned { account_id: account.id.to_string(), reason: visit.err()?.why().to_owned() })
     });
     let mut skipped: Vec<NotScanned> = skipped.collect();
     skipped.sort_by(|a, b| a.account_id.cmp(&b.account_id));
@@ -113,7 +118,7 @@ impl Asking<'_> {
         }
         let targets = listed.into_iter().map(|ListedAccount { id, name, email, state }| {
             let mut account = mk_account(id, name, email, id == management);
-            account.ous = tree.as_ref().map(|tree| above(tree, id));
+            account.ous = tree.as_ref().map_or(Fact::NotRead, |tree| above(tree, id));
             let visit = visit(&account, &state, config);
             Target { account, visit }
         });
@@ -202,6 +207,22 @@ impl Asking<'_> {
             remedy,
             accounts: Vec::new(),
         }))
+    }
+}
+
+/// An account that a sweep counts as failed, because what decides whether to scan it is unknown.
+fn undecided(why: &str) -> Problem {
+    Problem {
+        check: CheckName::Organization,
+        verdict: Verdict::Failed,
+        what: "keysweep cannot tell whether an account is to be scanned".into(),
+        actions: Vec::new(),
+        statement: None,
+        reason: Some(why.to_owned()),
+        remedy: "see what Organizations says of the account; one that is not to be scanned belongs in \
+                 organization.exclude_accounts"
+            .into(),
+        accounts: Vec::new(),
     }
 }
 

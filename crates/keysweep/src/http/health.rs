@@ -22,6 +22,14 @@ pub struct LastSweep {
     pub scanned: u64,
     /// Accounts that failed.
     pub failed: u64,
+    /// Accounts that it was not to scan.
+    pub skipped: u64,
+    /// Whether any account was ever scanned.
+    pub scanned_before: bool,
+    /// Keys that were findings, recorded or unknown.
+    pub keys: u64,
+    /// How many of them were unknown.
+    pub unknown_keys: u64,
     /// How long ago it ended, in operational time.
     pub ago: Duration,
     /// How often sweeps begin, in operational time.
@@ -41,6 +49,10 @@ impl LastSweep {
             Some(Self {
                 scanned: sweep.scanned,
                 failed: sweep.failed,
+                skipped: sweep.skipped,
+                scanned_before: state.accounts().any(|(_, account)| account.last_success.is_some()),
+                keys: sweep.keys,
+                unknown_keys: sweep.unknown_keys,
                 ago: clock.operational_span(ago),
                 interval: clock.operational_span(interval),
             })
@@ -114,16 +126,17 @@ impl Health {
     /// What is missing before what is shown can be relied on.
     #[must_use]
     pub fn missing(&self, last: Option<LastSweep>) -> Vec<String> {
-        self.signs_of_trouble(last, FAILURES)
+        self.signs_of_trouble(last, FAILURES, false)
     }
 
     /// What is not as it should be: what is [missing](Self::missing), and a single sweep that failed.
     #[must_use]
     pub fn trouble(&self, last: Option<LastSweep>) -> Vec<String> {
-        self.signs_of_trouble(last, 1)
+        self.signs_of_trouble(last, 1, true)
     }
 
-    fn signs_of_trouble(&self, last: Option<LastSweep>, failures: u32) -> Vec<String> {
+    /// With `all`, what is as the configuration asks for and worth a look all the same is told, too.
+    fn signs_of_trouble(&self, last: Option<LastSweep>, failures: u32, all: bool) -> Vec<String> {
         let signs = self.signs();
         let mut missing = Vec::new();
         if signs.draining {
@@ -137,6 +150,19 @@ impl Health {
             Some(LastSweep { scanned: 0, failed: failed @ 1.., .. }) => {
                 missing.push(format!(
                     "not one of {failed} accounts could be scanned; `keysweep doctor` says why"
+                ));
+            }
+            Some(LastSweep { scanned: 0, skipped, scanned_before: true, .. }) => {
+                missing.push(format!(
+                    "all {skipped} accounts were skipped, and accounts were scanned before; `keysweep scan` says why"
+                ));
+            }
+            Some(LastSweep { scanned: 0, skipped, .. }) if all => {
+                missing.push(format!("all {skipped} accounts were skipped; `keysweep scan` says why"));
+            }
+            Some(LastSweep { keys: keys @ 1.., unknown_keys, .. }) if unknown_keys >= keys => {
+                missing.push(format!(
+                    "facts about not one of {keys} keys could be read; `keysweep scan` says which and why"
                 ));
             }
             Some(LastSweep { ago, interval, .. })
@@ -189,7 +215,16 @@ mod tests {
 
     fn mk_sweep() -> LastSweep {
         let hour = Duration::from_secs(3600);
-        LastSweep { scanned: 3, failed: 1, ago: hour, interval: hour * 6 }
+        LastSweep {
+            scanned: 3,
+            failed: 1,
+            skipped: 0,
+            scanned_before: true,
+            keys: 8,
+            unknown_keys: 2,
+            ago: hour,
+            interval: hour * 6,
+        }
     }
 
     #[test]
@@ -225,9 +260,18 @@ mod tests {
         let blind = LastSweep { scanned: 0, failed: 40, ..mk_sweep() };
         let told = ["not one of 40 accounts could be scanned; `keysweep doctor` says why"];
         assert_eq!(health.missing(Some(blind)), told);
-        // Whoever leaves every account out has asked for it.
-        let none = LastSweep { scanned: 0, failed: 0, ..mk_sweep() };
+        // A configuration that has left every account out from the beginning asks for it.
+        let none =
+            LastSweep { scanned: 0, failed: 0, skipped: 16, scanned_before: false, keys: 0, ..mk_sweep() };
         assert_eq!(health.missing(Some(none)), [""; 0]);
+        assert_eq!(health.trouble(Some(none)), ["all 16 accounts were skipped; `keysweep scan` says why"]);
+        let suddenly = LastSweep { scanned_before: true, ..none };
+        let told =
+            ["all 16 accounts were skipped, and accounts were scanned before; `keysweep scan` says why"];
+        assert_eq!(health.missing(Some(suddenly)), told);
+        let undecided = LastSweep { unknown_keys: 8, ..mk_sweep() };
+        let told = ["facts about not one of 8 keys could be read; `keysweep scan` says which and why"];
+        assert_eq!(health.missing(Some(undecided)), told);
         let limit = Duration::from_secs(18 * 3600) + Health::SILENCE;
         assert_eq!(health.missing(Some(LastSweep { ago: limit, ..mk_sweep() })), [""; 0]);
         let old = LastSweep { ago: Duration::from_secs(20 * 3600), ..mk_sweep() };

@@ -80,6 +80,7 @@ impl Engine {
                 generated_at: now,
                 collected_at: collection.at,
                 stopped: paused.or(open).or(missing),
+                clock_skew_seconds: self.skew_seconds(),
                 coverage: coverage(collection, &plan.keys),
                 keys: rows(now, collection, &plan, state),
                 inactive_of_unknown_origin: plan
@@ -91,6 +92,11 @@ impl Engine {
         })
     }
 
+    /// By the last answer of AWS to this process, if there was one.
+    fn skew_seconds(&self) -> Option<i64> {
+        self.metrics().skew().map(|skew| skew.as_secs())
+    }
+
     pub(super) fn show_keys(&self) -> Reply {
         let (now, config, latest) = (self.clock().now(), self.config(), self.latest());
         let keys = self.store().read(|state| {
@@ -100,7 +106,7 @@ impl Engine {
             let planned_of = |record: &Record| planned.get(&record.identity.key).copied();
             state.records().map(|record| mk_row(now, state, record, planned_of(record))).collect()
         });
-        Reply::Keys(KeysDocument { generated_at: now, keys })
+        Reply::Keys(KeysDocument { generated_at: now, clock_skew_seconds: self.skew_seconds(), keys })
     }
 
     pub(super) async fn show_key(&self, key: &AccessKeyId) -> Reply {
@@ -131,6 +137,7 @@ impl Engine {
         let (policy, exempt) = policy_of(&config.policy, now, latest.as_deref(), key);
         Reply::Key(Box::new(KeyDocument {
             generated_at: now,
+            clock_skew_seconds: self.skew_seconds(),
             record: row,
             facts,
             policy,

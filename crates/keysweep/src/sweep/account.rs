@@ -316,7 +316,7 @@ impl<'a> Scan<'a> {
             let Some(created) = slot.last_rotated else { return true };
             let idle_since = match &slot.last_used {
                 Fact::Known(used) => used.at().map_or(created, |at| at.max(created)),
-                Fact::Unknown(_) => created,
+                Fact::Unknown(_) | Fact::NotRead => created,
             };
             self.past_threshold(idle_since) || (self.may_be_over_age() && self.past_threshold(created))
         };

@@ -92,8 +92,8 @@ pub(super) async fn gather(
         while let Some(target) = targets.recv().await {
             let access = match target.visit {
                 Ok(access) => access,
-                Err(reason) => {
-                    finish(&mut done, target.account, Outcome::Skipped { reason });
+                Err(not) => {
+                    finish(&mut done, target.account, not.into_outcome());
                     continue;
                 }
             };

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use keysweep_aws::{Access, AccountState, Aws, Fault, Tree};
-use keysweep_core::facts::{AccountFacts, Fact, Ou};
+use keysweep_core::facts::{AccountFacts, Fact, Ou, Outcome};
 use keysweep_core::ids::{AccountId, OuId};
 use keysweep_core::ticket::Action;
 use tokio::sync::Mutex;
@@ -21,7 +21,31 @@ use crate::engine::Engine;
 #[derive(Debug, Clone)]
 pub(crate) struct Target {
     pub(crate) account: AccountFacts,
-    pub(crate) visit: Result<Access, String>,
+    pub(crate) visit: Result<Access, NotVisited>,
+}
+
+/// Why an account is not entered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum NotVisited {
+    /// The configuration leaves it out, or AWS documents its state as one without access.
+    Skipped(String),
+    /// Something that decides it is unknown: it counts as an account that could not be scanned.
+    Unknown(String),
+}
+
+impl NotVisited {
+    pub(crate) fn why(&self) -> &str {
+        match self {
+            Self::Skipped(why) | Self::Unknown(why) => why,
+        }
+    }
+
+    pub(super) fn into_outcome(self) -> Outcome {
+        match self {
+            Self::Skipped(reason) => Outcome::Skipped { reason },
+            Self::Unknown(reason) => Outcome::Failed { reason },
+        }
+    }
 }
 
 /// Why there is no list of accounts: the sweep fails as a whole.
@@ -103,7 +127,7 @@ impl Listing<'_> {
         self.progress.total(if only.is_empty() { there.len() } else { only.len() });
         if target.visit.is_ok() && config.policy.reads_account_tags() {
             let tags = cache.account_tags(aws, clock, config.organization.refresh, id).await;
-            target.account.tags = Some(tags);
+            target.account.tags = tags;
         }
         // Nobody listens any more once the scan was given up.
         let _ = self.to.send(target);
@@ -143,7 +167,7 @@ impl Listing<'_> {
         while let Some(page) = pages.next().await.map_err(OrganizationError::List)? {
             for listed in page {
                 let mut account = mk_account(listed.id, listed.name, listed.email, listed.id == management);
-                account.ous = tree.as_ref().map(|tree| above(tree, listed.id));
+                account.ous = tree.as_ref().map_or(Fact::NotRead, |tree| above(tree, listed.id));
                 let visit = visit(&account, &listed.state, config);
                 self.give(&mut there, Target { account, visit }).await;
             }
@@ -163,7 +187,7 @@ pub(crate) fn static_targets(config: &Config, own: Option<AccountId>) -> impl It
         let direct = settings.management_account == ManagementAccount::Direct && own == Some(*id);
         let account = mk_account(*id, String::new(), String::new(), direct);
         let visit = if settings.exclude_accounts.contains(id) {
-            Err("excluded by organization.exclude_accounts".into())
+            Err(NotVisited::Skipped("excluded by organization.exclude_accounts".into()))
         } else {
             Ok(if direct { Access::Direct } else { Access::Assume })
         };
@@ -201,10 +225,10 @@ async fn look_up(aws: &Aws, config: &Config, id: AccountId, for_change: bool) ->
 async fn read_for_rules(aws: &Aws, config: &Config, account: &mut AccountFacts) {
     let lists = config.organization.accounts.is_empty();
     if lists && (config.policy.reads_ous() || chooses_by_ou(config)) {
-        account.ous = Some(fact(aws.parents(account.id).await));
+        account.ous = fact(aws.parents(account.id).await);
     }
     if config.policy.reads_account_tags() {
-        account.tags = Some(fact(aws.account_tags(account.id).await));
+        account.tags = fact(aws.account_tags(account.id).await);
     }
 }
 
@@ -220,36 +244,53 @@ fn chooses_by_ou(config: &Config) -> bool {
 }
 
 pub(crate) fn mk_account(id: AccountId, name: String, email: String, management: bool) -> AccountFacts {
-    AccountFacts { id, name, email, management, ous: None, tags: None }
+    AccountFacts { id, name, email, management, ous: Fact::NotRead, tags: Fact::NotRead }
 }
 
 /// How an account is entered, or why it is not.
-pub(crate) fn visit(account: &AccountFacts, state: &AccountState, config: &Config) -> Result<Access, String> {
+///
+/// What the configuration leaves out is skipped even where its state is unknown.
+pub(crate) fn visit(
+    account: &AccountFacts,
+    state: &AccountState,
+    config: &Config,
+) -> Result<Access, NotVisited> {
     let settings = &config.organization;
-    if *state != AccountState::Active {
-        return Err(format!("its state is {}", state.as_str()));
-    }
+    let skipped = |why: &str| Err(NotVisited::Skipped(why.to_owned()));
+    let state_unknown = match state {
+        AccountState::Active => None,
+        AccountState::PendingActivation
+        | AccountState::Suspended
+        | AccountState::PendingClosure
+        | AccountState::Closed => return skipped(&format!("its state is {}", state.as_str())),
+        AccountState::Other(state) => {
+            Some(format!("its state is {state}, which this version of keysweep does not know"))
+        }
+        AccountState::Missing => Some("AWS did not say what its state is".to_owned()),
+    };
     if settings.exclude_accounts.contains(&account.id) {
-        return Err("excluded by organization.exclude_accounts".into());
+        return skipped("excluded by organization.exclude_accounts");
+    }
+    if account.management && settings.management_account == ManagementAccount::Skip {
+        return skipped("the management account; organization.management_account is skip");
     }
     let within = |ous: &[OuId]| match &account.ous {
-        Some(Fact::Known(above)) => Ok(above.iter().any(|ou| ous.contains(&ou.id))),
-        Some(Fact::Unknown(why)) => Err(format!("its organizational units are unknown: {why}")),
-        None => Ok(false),
+        Fact::Known(above) => Ok(above.iter().any(|ou| ous.contains(&ou.id))),
+        Fact::Unknown(why) => {
+            Err(NotVisited::Unknown(format!("its organizational units are unknown: {why}")))
+        }
+        Fact::NotRead => Err(NotVisited::Unknown("its organizational units were not read".to_owned())),
     };
     if !settings.include_ous.is_empty() && !within(&settings.include_ous)? {
-        return Err("not in organization.include_ous".into());
+        return skipped("not in organization.include_ous");
     }
     if !settings.exclude_ous.is_empty() && within(&settings.exclude_ous)? {
-        return Err("in organization.exclude_ous".into());
+        return skipped("in organization.exclude_ous");
     }
-    match settings.management_account {
-        ManagementAccount::Skip if account.management => {
-            Err("the management account; organization.management_account is skip".into())
-        }
-        ManagementAccount::Direct if account.management => Ok(Access::Direct),
-        ManagementAccount::Skip | ManagementAccount::Direct | ManagementAccount::Assume => Ok(Access::Assume),
+    if let Some(why) = state_unknown {
+        return Err(NotVisited::Unknown(why));
     }
+    Ok(access(config, account))
 }
 
 /// Whether this configuration has changes made in an account at all.
@@ -259,7 +300,8 @@ pub(crate) fn visit(account: &AccountFacts, state: &AccountState, config: &Confi
 pub(super) fn is_ours(account: &AccountFacts, config: &Config) -> Result<(), String> {
     let settings = &config.organization;
     if settings.accounts.is_empty() {
-        return visit(account, &AccountState::Active, config).map(drop);
+        let visit = visit(account, &AccountState::Active, config);
+        return visit.map(drop).map_err(|not| not.why().to_owned());
     }
     if settings.exclude_accounts.contains(&account.id) {
         return Err("excluded by organization.exclude_accounts".into());
@@ -277,7 +319,7 @@ pub(crate) fn access(config: &Config, account: &AccountFacts) -> Access {
 
 /// Names of the OUs above an account, joined by `/`; empty where they are not read.
 pub(super) fn ou_path(account: &AccountFacts) -> String {
-    let ous = account.ous.as_ref().and_then(Fact::known);
+    let ous = account.ous.known();
     ous.map(|ous| ous.iter().map(|ou| ou.name.as_str()).collect::<Vec<_>>().join("/")).unwrap_or_default()
 }
 

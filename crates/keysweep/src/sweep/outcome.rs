@@ -157,7 +157,7 @@ impl Change<'_> {
     fn last_use(&self) -> LastUse {
         match &self.fresh.facts.last_use {
             Fact::Known(last_use) => last_use.clone(),
-            Fact::Unknown(_) => LastUse::Never,
+            Fact::Unknown(_) | Fact::NotRead => LastUse::Never,
         }
     }
 

@@ -77,7 +77,7 @@ pub(super) async fn reread(
         last_use,
         source: Source::Live,
         keys_of_user: keys.len(),
-        quarantine_policies: Some(quarantine),
+        quarantine_policies: quarantine,
     };
     Ok(Fresh { facts, path: user.path, sighting })
 }

@@ -101,7 +101,7 @@ async fn one(engine: &Engine, aws: &Aws, open: &Open) -> Result<(), AppendError>
         tracing::info!(account = %account_id, %key, %action, %settled_from, "open intent may still take effect");
         return Ok(());
     }
-    let (path, tags) = (Fact::Unknown("not read".into()), Fact::Unknown("not read".into()));
+    let (path, tags) = (Fact::NotRead, Fact::NotRead);
     let subject = Subject { account: &account, user_name: &record.user_name, path: &path, tags: &tags };
     let attempt = Attempt {
         action,

@@ -209,9 +209,8 @@ impl<'a> Users<'a> {
             let (last_use, source) = match told {
                 Some(last_use) => (Fact::Known(last_use), Source::Report),
                 None if worth_deciding || look.all_keys => (self.last_use(key, name).await, Source::Live),
-                None => {
-                    (Fact::Unknown(format!("{NOT_READ}the key is too young to be a finding")), Source::Report)
-                }
+                // It is too young to be a finding.
+                None => (Fact::NotRead, Source::Report),
             };
             let (user_id, path, tags) = identity(user.as_ref(), record_of(key), row);
             seen.push(SeenKey {
@@ -228,7 +227,7 @@ impl<'a> Users<'a> {
                     last_use,
                     source,
                     keys_of_user: keys.len(),
-                    quarantine_policies: None,
+                    quarantine_policies: Fact::NotRead,
                 },
             });
         }
@@ -249,9 +248,6 @@ fn lacks_a_slot(row: &Row, keys: &[ListedKey]) -> bool {
     row.slots.iter().filter(|slot| slot.active).filter_map(|slot| slot.last_rotated).any(|at| !listed(at))
 }
 
-/// How the reason begins why something is unknown that nobody needs.
-pub(super) const NOT_READ: &str = "not read: ";
-
 type Identity = (Fact<UserId>, Fact<String>, Fact<BTreeMap<String, String>>);
 
 /// Who the user of a key is, from `GetUser` if it was asked, else from the record and the report.
@@ -270,13 +266,12 @@ fn identity(
             (Fact::Unknown(why.clone()), Fact::Unknown(why.clone()), Fact::Unknown(why.clone()))
         }
         None => {
-            let not_read = || format!("{NOT_READ}no rule reads it");
             let user_id = record.map(|record| record.identity.user_id.clone());
             let path = row.map(|row| row.path.clone());
             (
-                user_id.map_or_else(|| Fact::Unknown(not_read()), Fact::Known),
-                path.map_or_else(|| Fact::Unknown(not_read()), Fact::Known),
-                Fact::Unknown(not_read()),
+                user_id.map_or(Fact::NotRead, Fact::Known),
+                path.map_or(Fact::NotRead, Fact::Known),
+                Fact::NotRead,
             )
         }
     }

@@ -118,6 +118,8 @@ pub(crate) fn entries() -> Vec<(Timestamp, Body)> {
             failed: 2,
             skipped: 1,
             complete: true,
+            keys: 0,
+            unknown_keys: 0,
         },
     ));
     told
@@ -157,8 +159,8 @@ pub(crate) fn collection() -> Collection {
         name: "prod <1>".into(),
         email: String::new(),
         management: false,
-        ous: None,
-        tags: None,
+        ous: Fact::NotRead,
+        tags: Fact::NotRead,
     };
     Collection {
         at: now(),
@@ -182,7 +184,7 @@ fn facts(user: &str) -> KeyFacts {
         last_use: Fact::Known(last_use(if user == "carol" { 29 } else { 200 })),
         source: Source::Live,
         keys_of_user: 1,
-        quarantine_policies: None,
+        quarantine_policies: Fact::NotRead,
     }
 }
 
@@ -219,6 +221,7 @@ fn scanned(account: &str, name: &str, ou_path: &str, at: Timestamp, active: u64)
         sighting: sighting(at),
         inactive: BTreeSet::new(),
         inventory: inventory(active),
+        untold: std::collections::BTreeSet::new(),
         unknown_keys: u64::from(active == 38),
         report_generated_at: Some(at),
     }

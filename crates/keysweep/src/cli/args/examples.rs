@@ -6,7 +6,9 @@ Exit codes:
   1  failure
   2  usage or configuration error
   3  findings that match --fail-on
-  4  incomplete coverage: accounts failed, or keys have unknown facts; takes precedence over 3
+  4  incomplete coverage: an account failed, no account was scanned, an account named by --account was
+     skipped, facts about a key are unknown, or the clock differs from AWS's by more than five minutes;
+     takes precedence over 3
 
 Examples:
   keysweep scan                                    all findings as a table

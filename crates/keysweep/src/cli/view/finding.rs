@@ -47,8 +47,12 @@ pub fn scan_summary(document: &ScanDocument) -> String {
         exempt += u64::from(row.finding.is_some() && is_exempt(row));
     }
     let kinds: Vec<String> = kinds.iter().map(|(finding, n)| format!("{n} {finding}")).collect();
-    let mut found =
-        if kinds.is_empty() { "no findings".into() } else { format!("findings: {}", kinds.join(", ")) };
+    let mut found = match (kinds.is_empty(), document.coverage.scanned) {
+        // Where nothing was seen, there may be anything.
+        (true, 0) => "findings unknown: no account was scanned".into(),
+        (true, _) => "no findings".into(),
+        (false, _) => format!("findings: {}", kinds.join(", ")),
+    };
     if exempt > 0 {
         found += &format!(", of which exempt: {exempt}");
     }
@@ -103,6 +107,7 @@ fn coverage(coverage: &Coverage) -> Vec<String> {
         unread_rows,
         root_keys_unknown,
         fallback,
+        incomplete: _,
     } = coverage;
     let mut head = format!("{scanned} of {} scanned", count(*accounts, "account", "accounts"));
     for (list, word) in [(failed, "failed"), (skipped, "skipped")] {

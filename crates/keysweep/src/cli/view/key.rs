@@ -35,7 +35,7 @@ pub fn keys_table(document: &KeysDocument, screen: Screen) -> String {
 /// Everything about one key.
 #[must_use]
 pub fn key_text(document: &KeyDocument, screen: Screen) -> String {
-    let KeyDocument { generated_at, record, facts, policy, exempt, history, caveats } = document;
+    let KeyDocument { generated_at, record, facts, policy, exempt, history, caveats, .. } = document;
     let now = *generated_at;
     let mut lines: Vec<(&str, String)> = Vec::new();
     if let Some(row) = record {

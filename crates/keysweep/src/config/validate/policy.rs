@@ -33,6 +33,7 @@ pub(super) fn build(model: &Model, now: Timestamp, review: &mut Review) -> Polic
         exemption(rule, &at, review)
     });
     let exemptions = exemptions.collect();
+    refuse_ous_of_a_list(model, &at, review);
     let time_zone = base.time_zone.clone();
     let policy = Policy {
         base,
@@ -51,6 +52,24 @@ pub(super) fn build(model: &Model, now: Timestamp, review: &mut Review) -> Polic
     warn(&policy, model, now, review);
     meaning::warn(&policy, model, now, review);
     policy
+}
+
+/// The OUs above the accounts of a static list are never read, so that a rule that needs them could never tell.
+fn refuse_ous_of_a_list(model: &Model, at: &KeyPath, review: &mut Review) {
+    if model.organization.accounts.is_empty() {
+        return;
+    }
+    let overrides = model.policy.overrides.iter().map(|rule| ("override", &rule.matches));
+    let exemptions = model.policy.exempt.iter().map(|rule| ("exempt", &rule.matches));
+    for (section, rules) in [("override", overrides.collect::<Vec<_>>()), ("exempt", exemptions.collect())] {
+        for (index, (_, matches)) in rules.iter().enumerate() {
+            if !matches.ous.is_empty() {
+                let problem = "cannot be told where organization.accounts lists the accounts, since Organizations is \
+                               then not asked: name the accounts with accounts = [...]";
+                review.wrong(&at.key(section).index(index).key("match").key("ous"), problem.to_owned());
+            }
+        }
+    }
 }
 
 /// What the rest of the configuration says about terms.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use keysweep_core::facts::AccountFacts;
+use keysweep_core::facts::{AccountFacts, Fact};
 use keysweep_core::ids::AccountId;
 use keysweep_core::policy::Mode;
 use keysweep_core::state::{AccountRecord, Reach};
@@ -213,7 +213,7 @@ fn remembered(id: AccountId, account: &AccountRecord) -> AccountFacts {
         name: account.name.clone(),
         email: String::new(),
         management: false,
-        ous: None,
-        tags: None,
+        ous: Fact::NotRead,
+        tags: Fact::NotRead,
     }
 }
