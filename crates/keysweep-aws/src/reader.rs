@@ -202,8 +202,8 @@ impl Reader {
         loop {
             let page = self.details_page(operation, PAGE, marker).await?;
             for user in page.user_detail_list() {
-                let name =
-                    parsed("UserName", user.user_name()).map_err(|what| Fault::bug(DETAILS, operation(), what))?;
+                let name = parsed("UserName", user.user_name())
+                    .map_err(|what| Fault::bug(DETAILS, operation(), what))?;
                 let told = user_detail(user, &name).map_err(|what| Fault::bug(DETAILS, operation(), what))?;
                 let Some(detail) = told.filter(|_| wanted(&name)) else { continue };
                 let id = detail.facts.user_id.clone();
@@ -294,7 +294,8 @@ impl Reader {
             };
             let page = self.call("iam:ListAttachedUserPolicies", operation, call).await?;
             let names = quarantine(page.attached_policies());
-            found.extend(names.map_err(|what| Fault::bug("iam:ListAttachedUserPolicies", operation(), what))?);
+            found
+                .extend(names.map_err(|what| Fault::bug("iam:ListAttachedUserPolicies", operation(), what))?);
             marker = pages
                 .next(page.is_truncated(), page.marker())
                 .map_err(|what| Fault::bug("iam:ListAttachedUserPolicies", operation(), what))?;

@@ -158,8 +158,8 @@ pub struct KeyFacts {
     pub source: Source,
     /// How many keys the user has, of any status.
     pub keys_of_user: usize,
-    /// Names of attached managed policies that mark a compromise (`AWSCompromisedKeyQuarantine*`). Read only right
-    /// before a change; a scan leaves it `None`.
+    /// Names of attached managed policies that mark a compromise (`AWSCompromisedKeyQuarantine*`,
+    /// `AWSExposedCredentialPolicy*`); `None` where nothing is decided about the key.
     pub quarantine_policies: Option<Fact<Vec<String>>>,
 }
 
