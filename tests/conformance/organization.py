@@ -42,6 +42,7 @@ SCAN_POLICY = [
     "iam:GetAccessKeyLastUsed",
     "iam:GetAccountSummary",
     "iam:ListAttachedUserPolicies",
+    "iam:GetAccountAuthorizationDetails",
     "iam:GetLoginProfile",
 ]
 ENFORCE_POLICY = ["iam:UpdateAccessKey", "iam:DeleteAccessKey"]

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use keysweep::metrics::Metrics;
 use keysweep::sweep::{Inputs, OrganizationCache, collect};
-use keysweep_core::facts::Collection;
+use keysweep_core::facts::{Collection, Outcome};
 use keysweep_core::state::State;
+use keysweep_sim::{Fault, Rule};
 use keysweep_tests::company::{Company, DELETE, swept};
 
 const PROD: &str = "111122223333";
@@ -54,7 +55,7 @@ async fn a_report_that_has_to_be_made_costs_one_call_more() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_candidate_user_costs_two_calls_and_one_where_it_is_known() {
+async fn a_candidate_user_costs_one_call_and_an_account_with_candidates_one() {
     let company = Company::new("scan.interval = \"24h\"\nscan.report_max_age = \"24h\"");
     let prod = company.account(PROD);
     for n in 0..7 {
@@ -64,11 +65,92 @@ async fn a_candidate_user_costs_two_calls_and_one_where_it_is_known() {
     company.sim.make_report(&prod);
     let engine = company.open().await;
     swept(&engine).await;
-    assert_eq!(calls(&company, &prod), 3 + 2 * 7, "ListAccessKeys and GetUser for each candidate");
+    assert_eq!(calls(&company, &prod), 3 + 7 + 1, "ListAccessKeys for each candidate, and all users at once");
     company.sim.reset_calls();
     swept(&engine).await;
-    // The session is still good, and who the users are is known.
-    assert_eq!(calls(&company, &prod), 2 + 7);
+    // The session is still good, and who the users are is known: it is read what is attached to them.
+    assert_eq!(calls(&company, &prod), 2 + 7 + 1);
+}
+
+const DETAILS: &str = "iam:GetAccountAuthorizationDetails";
+
+#[tokio::test(start_paused = true)]
+async fn a_single_candidate_costs_two_calls() {
+    let company = Company::new("scan.interval = \"24h\"\nscan.report_max_age = \"24h\"");
+    let prod = company.account(PROD);
+    company.stale_user(&prod, "svc-old", 100);
+    company.sim.make_report(&prod);
+    let engine = company.open().await;
+    swept(&engine).await;
+    assert_eq!(calls(&company, &prod), 3 + 2, "ListAccessKeys, and who it is with its policies");
+    company.sim.reset_calls();
+    swept(&engine).await;
+    assert_eq!(calls(&company, &prod), 2 + 2, "ListAccessKeys, ListAttachedUserPolicies");
+    assert_eq!(company.sim.call_count(&prod, DETAILS), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn bulk_is_asked_for_only_where_it_takes_fewer_calls() {
+    // Three pages of users: as much as one candidate and a half.
+    for (candidates, details, alone) in [(0, 0, 0), (1, 0, 1), (2, 3, 0)] {
+        let company = Company::new("");
+        let prod = company.account(PROD);
+        for n in 0..2001 {
+            company.stale_user(&prod, &format!("svc-{n:04}"), if n < candidates { 100 } else { 1 });
+        }
+        company.sim.make_report(&prod);
+        scanned(&company).await;
+        assert_eq!(company.sim.call_count(&prod, DETAILS), details, "for {candidates} candidates");
+        for api in ["iam:GetUser", "iam:ListAttachedUserPolicies"] {
+            assert_eq!(company.sim.call_count(&prod, api), alone, "{api} for {candidates} candidates");
+        }
+    }
+}
+
+/// 20 accounts of 100 users, of whom 671 have a stale key.
+fn mk_large() -> Company {
+    let company = Company::new("");
+    for account in 0..20 {
+        let id = company.account(&format!("4000000000{account:02}"));
+        let stale = if account < 11 { 34 } else { 33 };
+        for n in 0..100 {
+            company.stale_user(&id, &format!("svc-{n:03}"), if n < stale { 200 } else { 1 });
+        }
+    }
+    company
+}
+
+fn total(company: &Company, api: &str) -> u64 {
+    company.sim.calls().into_iter().filter(|((_, call), _)| call == api).map(|(_, count)| count).sum()
+}
+
+#[tokio::test(start_paused = true)]
+async fn twenty_accounts_with_671_candidates_cost_771_calls() {
+    let company = mk_large();
+    scanned(&company).await;
+    let in_accounts: u64 = (0..20).map(|n| calls(&company, &format!("4000000000{n:02}"))).sum();
+    assert_eq!(in_accounts, 20 * 4 + 671 + 20);
+    assert_eq!((total(&company, "iam:ListAccessKeys"), total(&company, DETAILS)), (671, 20));
+    assert_eq!((total(&company, "iam:GetUser"), total(&company, "iam:ListAttachedUserPolicies")), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_bulk_is_denied_users_are_read_one_by_one() {
+    let company = mk_large();
+    company.sim.fault(Rule::new(Fault::AccessDenied).action(DETAILS));
+    let by_one = scanned(&company).await;
+    assert_eq!((total(&company, DETAILS), total(&company, "iam:GetUser")), (20, 671));
+    assert_eq!(total(&company, "iam:ListAttachedUserPolicies"), 671);
+    let company = mk_large();
+    let at_once = scanned(&company).await;
+    let facts = |collection: Collection| {
+        let scans = collection.accounts.into_iter().filter_map(|(_, outcome)| match outcome {
+            Outcome::Scanned(scan) => Some(scan.keys),
+            Outcome::Failed { .. } | Outcome::Skipped { .. } => None,
+        });
+        scans.flatten().map(|key| (key.user_name, key.path, key.tags)).collect::<Vec<_>>()
+    };
+    assert_eq!(facts(by_one), facts(at_once));
 }
 
 #[tokio::test(start_paused = true)]
@@ -93,9 +175,10 @@ async fn the_re_check_reads_user_keys_last_use_and_policies() {
     company.days(&engine, 6).await;
     company.sim.reset_calls();
     company.days(&engine, 1).await;
-    for api in ["iam:GetAccessKeyLastUsed", "iam:ListAttachedUserPolicies", "iam:UpdateAccessKey"] {
+    for api in ["iam:GetAccessKeyLastUsed", "iam:UpdateAccessKey"] {
         assert_eq!(company.sim.call_count(&prod, api), 1, "{api}");
     }
+    assert_eq!(company.sim.call_count(&prod, "iam:ListAttachedUserPolicies"), 2, "scan, re-check");
     assert!(company.sim.call_count(&prod, "iam:GetUser") >= 1);
     assert_eq!(company.sim.call_count(&prod, "iam:ListAccessKeys"), 3, "scan, re-check, read-back");
 }

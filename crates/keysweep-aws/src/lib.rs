@@ -40,7 +40,7 @@ pub use crate::fault::{Cause, Fault, FaultKind};
 pub use crate::limits::{Rate, Rates};
 pub use crate::org::{AccountPages, AccountState, ListedAccount, Tree};
 pub use crate::pulse::Pulse;
-pub use crate::reader::{ListedKey, Reader, UserListed};
+pub use crate::reader::{ListedKey, Reader, UserDetail, UserListed};
 pub use crate::report::{Report, ReportError, ReportFault, ReportState};
 pub use crate::role::{ParseRoleError, Partition, RoleName};
 pub use crate::session_policy::{

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_sdk_iam::Client;
 use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_iam::types::{AccessKeyMetadata, User};
+use aws_sdk_iam::operation::get_account_authorization_details::GetAccountAuthorizationDetailsOutput;
+use aws_sdk_iam::types::{AccessKeyMetadata, AttachedPolicy, EntityType, Tag, User, UserDetail as Detail};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use jiff::Timestamp;
 use keysweep_core::facts::{KeyStatus, LastUse, UserFacts};
@@ -24,9 +25,12 @@ const PAGE: i32 = 1000;
 /// What says whether the root user has access keys.
 const ROOT_KEYS: &str = "AccountAccessKeysPresent";
 
-/// Managed policies that AWS attaches to the user of a key it saw exposed: `AWSCompromisedKeyQuarantine`, `...V2`,
-/// `...V3`.
-const QUARANTINE: &str = "AWSCompromisedKeyQuarantine";
+/// How the names of managed policies begin that AWS attaches to the user of a key it saw exposed:
+/// `AWSCompromisedKeyQuarantine`, `...V2`, `...V3`, and before these `AWSExposedCredentialPolicy_DO_NOT_REMOVE`.
+const QUARANTINE: [&str; 2] = ["AWSCompromisedKeyQuarantine", "AWSExposedCredentialPolicy"];
+
+/// The call that shows all users of an account.
+const DETAILS: &str = "iam:GetAccountAuthorizationDetails";
 
 /// A user, as `ListUsers` shows it: without tags.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +56,15 @@ pub struct ListedKey {
     pub status: KeyStatus,
     /// `CreateDate`.
     pub created: Timestamp,
+}
+
+/// A user, as `GetAccountAuthorizationDetails` shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UserDetail {
+    /// What `GetUser` says of it, too.
+    pub facts: UserFacts,
+    /// What [`Reader::quarantine_policies`] says of it, too.
+    pub quarantine_policies: Vec<String>,
 }
 
 /// One account, open for reading. Calls take their turn in the account's limiter; retries come from its budget.
@@ -173,6 +186,66 @@ impl Reader {
         user_facts(answer.user(), name).map_err(|what| Fault::bug("iam:GetUser", operation(), what))
     }
 
+    /// Users of the account by name, as far as they are `wanted`; `iam:GetAccountAuthorizationDetails`, every page.
+    ///
+    /// A user whose policies the answer leaves out is not among them: missing is not none.
+    ///
+    /// # Errors
+    /// If any page cannot be read, or shows a user that cannot be.
+    pub async fn user_details(
+        &self,
+        wanted: impl Fn(&UserName) -> bool,
+    ) -> Result<BTreeMap<UserName, UserDetail>, Fault> {
+        let operation = || format!("get authorization details of users in {}", self.account.id);
+        let mut details = BTreeMap::new();
+        let (mut pages, mut marker) = (Pages::default(), None);
+        loop {
+            let page = self.details_page(operation, PAGE, marker).await?;
+            for user in page.user_detail_list() {
+                let name = parsed("UserName", user.user_name())
+                    .map_err(|what| Fault::bug(DETAILS, operation(), what))?;
+                let told = user_detail(user, &name).map_err(|what| Fault::bug(DETAILS, operation(), what))?;
+                let Some(detail) = told.filter(|_| wanted(&name)) else { continue };
+                let id = detail.facts.user_id.clone();
+                // A name that changes hands between two pages names nobody for sure.
+                if details
+                    .insert(name.clone(), detail)
+                    .is_some_and(|other: UserDetail| other.facts.user_id != id)
+                {
+                    return Err(Fault::bug(DETAILS, operation(), format!("user {name} is listed twice")));
+                }
+            }
+            marker = pages
+                .next(page.is_truncated(), page.marker())
+                .map_err(|what| Fault::bug(DETAILS, operation(), what))?;
+            if marker.is_none() {
+                return Ok(details);
+            }
+        }
+    }
+
+    /// Whether authorization details can be read; `iam:GetAccountAuthorizationDetails` for one user at most.
+    ///
+    /// # Errors
+    /// If the call fails.
+    pub async fn first_user_detail(&self) -> Result<(), Fault> {
+        let operation = || format!("get authorization details of users in {}", self.account.id);
+        self.details_page(operation, 1, None).await.map(drop)
+    }
+
+    async fn details_page(
+        &self,
+        operation: impl Fn() -> String,
+        items: i32,
+        marker: Option<String>,
+    ) -> Result<GetAccountAuthorizationDetailsOutput, Fault> {
+        let call = |iam: &Client| {
+            let call = iam.get_account_authorization_details().filter(EntityType::User);
+            call.max_items(items).set_marker(marker.clone()).send()
+        };
+        self.call(DETAILS, operation, call).await
+    }
+
     /// When a key was last used; `iam:GetAccessKeyLastUsed`.
     ///
     /// A fault of kind `Denied` is also AWS's answer for a key that does not exist: it means "unknown", never
@@ -220,14 +293,9 @@ impl Reader {
                 call.set_marker(marker.clone()).send()
             };
             let page = self.call("iam:ListAttachedUserPolicies", operation, call).await?;
-            for policy in page.attached_policies() {
-                let name = policy.policy_name().ok_or_else(|| {
-                    Fault::bug("iam:ListAttachedUserPolicies", operation(), "answer lacks PolicyName")
-                })?;
-                if name.starts_with(QUARANTINE) {
-                    found.push(name.to_owned());
-                }
-            }
+            let names = quarantine(page.attached_policies());
+            found
+                .extend(names.map_err(|what| Fault::bug("iam:ListAttachedUserPolicies", operation(), what))?);
             marker = pages
                 .next(page.is_truncated(), page.marker())
                 .map_err(|what| Fault::bug("iam:ListAttachedUserPolicies", operation(), what))?;
@@ -353,13 +421,39 @@ fn user_facts(user: Option<&User>, name: &UserName) -> Result<UserFacts, String>
     if user.user_name() != name.as_str() {
         return Err(format!("answer is about user {:?}", crate::fault::short(user.user_name())));
     }
-    let tags: Result<BTreeMap<_, _>, _> =
-        user.tags().iter().map(|tag| named(tag.key(), tag.value())).collect();
     Ok(UserFacts {
         user_id: parsed("UserId", Some(user.user_id()))?,
         path: user.path().to_owned(),
-        tags: tags?,
+        tags: tags(user.tags())?,
     })
+}
+
+fn tags(tags: &[Tag]) -> Result<BTreeMap<String, String>, String> {
+    tags.iter().map(|tag| named(tag.key(), tag.value())).collect()
+}
+
+/// `None` if the answer leaves out the user's policies, which AWS lists also where there are none.
+fn user_detail(user: &Detail, name: &UserName) -> Result<Option<UserDetail>, String> {
+    let of = |what: String| format!("user {name}: {what}");
+    let facts = UserFacts {
+        user_id: parsed("UserId", user.user_id()).map_err(of)?,
+        path: user.path().ok_or_else(|| of("answer lacks Path".to_owned()))?.to_owned(),
+        tags: tags(user.tags()).map_err(of)?,
+    };
+    let Some(attached) = &user.attached_managed_policies else { return Ok(None) };
+    Ok(Some(UserDetail { facts, quarantine_policies: quarantine(attached).map_err(of)? }))
+}
+
+/// Names of the policies that mark a compromise. IAM knows no two names that differ in case alone.
+fn quarantine(attached: &[AttachedPolicy]) -> Result<Vec<String>, String> {
+    let marks = |name: &str| {
+        let name = name.to_ascii_lowercase();
+        QUARANTINE.iter().any(|mark| name.starts_with(&mark.to_ascii_lowercase()))
+    };
+    let name = |policy: &AttachedPolicy| policy.policy_name().map(str::to_owned);
+    let names: Option<Vec<String>> = attached.iter().map(name).collect();
+    let names = names.ok_or("answer lacks PolicyName")?;
+    Ok(names.into_iter().filter(|name| marks(name)).collect())
 }
 
 fn last_use(

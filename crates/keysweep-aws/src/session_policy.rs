@@ -31,8 +31,9 @@ pub fn session_policy_length(partition: Partition, exempt_tags: &[ExemptTag], pa
 pub const REPORT_ACTIONS: [&str; 2] = ["iam:GenerateCredentialReport", "iam:GetCredentialReport"];
 
 /// What reads users and keys one by one: in a live scan, for candidates, and right before and after each change.
-pub const READ_ACTIONS: [&str; 6] = [
+pub const READ_ACTIONS: [&str; 7] = [
     "iam:GetAccessKeyLastUsed",
+    "iam:GetAccountAuthorizationDetails",
     "iam:GetAccountSummary",
     "iam:GetUser",
     "iam:ListAccessKeys",

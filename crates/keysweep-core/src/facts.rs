@@ -161,8 +161,8 @@ pub struct KeyFacts {
     pub source: Source,
     /// How many keys the user has, of any status.
     pub keys_of_user: usize,
-    /// Names of attached managed policies that mark a compromise (`AWSCompromisedKeyQuarantine*`). Read only right
-    /// before a change.
+    /// Names of attached managed policies that mark a compromise (`AWSCompromisedKeyQuarantine*`,
+    /// `AWSExposedCredentialPolicy*`); not read where nothing is decided about the key.
     pub quarantine_policies: Fact<Vec<String>>,
 }
 

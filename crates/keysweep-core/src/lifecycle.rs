@@ -83,6 +83,8 @@ pub struct Record {
     pub holds: Vec<Hold>,
     /// Overlay: an exemption holds the key back.
     pub exempt: Option<ExemptMark>,
+    /// Overlay: AWS considers the user's keys compromised.
+    pub incident: Option<Incident>,
     /// Since when a change is due, and whether the breaker's baseline covers it.
     pub due: Option<Due>,
     /// An undo whose outcome is not on disk yet. It may be under way in any state: an undo waits for nothing of ours.
@@ -335,6 +337,32 @@ pub struct ExemptMark {
     pub reason: String,
     /// When it ends.
     pub until: Timestamp,
+}
+
+/// Overlay: AWS attached a policy to the user that marks its keys as compromised. That is an incident, not staleness:
+/// no change is made, by policy or by order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Incident {
+    /// The policies, as they were first seen.
+    pub policies: Vec<String>,
+    /// When they were first seen.
+    pub since: Timestamp,
+}
+
+/// What to do about an incident, for everybody who is told of one.
+pub const INCIDENT_REMEDY: &str = "treat the key as compromised: rotate it, check CloudTrail for what it did, and answer \
+                                   the support case that AWS opened for the account";
+
+impl Incident {
+    /// What it is, and what to do about it.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let policies = self.policies.join(", ");
+        format!(
+            "incident: AWS attached {policies} to the user (seen since {}); {INCIDENT_REMEDY}",
+            self.since
+        )
+    }
 }
 
 /// A change is due.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::facts::{AccountFacts, Collection, Fact, KeyStatus, LastUse, Outcome, Source};
 use crate::ids::{AccessKeyId, UserName};
-use crate::lifecycle::{Finding, Record, State as KeyState};
+use crate::lifecycle::{Finding, INCIDENT_REMEDY, Record, State as KeyState};
 use crate::plan::{Next, Plan, PlannedKey, Reason, Wait};
 use crate::state::State;
 use crate::ticket::Action;
@@ -118,7 +118,7 @@ pub enum Severity {
     Medium,
     /// Unused, or never used, for a year.
     High,
-    /// A key of the root user.
+    /// A key of the root user, or one that AWS considers compromised.
     Critical,
 }
 
@@ -192,7 +192,7 @@ pub struct FindingRow {
     pub remediation: Vec<String>,
     /// Base state.
     pub state: String,
-    /// Overlays: `hold`, `exempt`, `out_of_reach`.
+    /// Overlays: `incident`, `hold`, `exempt`, `out_of_reach`.
     pub overlays: Vec<String>,
     /// Facts that could not be read, with the reason. Nothing is done to such a key.
     pub unknown: Vec<String>,
@@ -253,24 +253,38 @@ pub fn coverage(collection: &Collection, keys: &[PlannedKey]) -> Coverage {
     coverage
 }
 
-/// Rows of every key that the plan looked at, root keys included, in the order of the collection.
+/// Rows of every key that the plan looked at, root keys included: incidents first, then in the order of the collection.
 #[must_use]
 pub fn rows(now: Timestamp, collection: &Collection, plan: &Plan, state: &State) -> Vec<FindingRow> {
-    let mut rows: Vec<(usize, FindingRow)> = Vec::with_capacity(plan.keys.len());
+    let mut rows: Vec<((bool, usize), FindingRow)> = Vec::with_capacity(plan.keys.len());
     for key in &plan.keys {
         if let Some((account, Outcome::Scanned(scan))) = collection.accounts.get(key.account) {
             let out_of_reach = state.out_of_reach(account.id).is_some();
-            rows.push((key.account, row(now, account, key, scan.report_generated_at, out_of_reach)));
+            let place = (!is_incident(key), key.account);
+            rows.push((place, row(now, account, key, scan.report_generated_at, out_of_reach)));
         }
     }
     for (index, (account, outcome)) in collection.accounts.iter().enumerate() {
         if let Outcome::Scanned(scan) = outcome {
             let keys = scan.inventory.root_keys.unwrap_or(0);
-            rows.extend((0..keys).map(|_| (index, root_row(account, scan.report_generated_at))));
+            rows.extend((0..keys).map(|_| ((true, index), root_row(account, scan.report_generated_at))));
         }
     }
-    rows.sort_by_key(|(account, _)| *account);
+    rows.sort_by_key(|(place, _)| *place);
     rows.into_iter().map(|(_, row)| row).collect()
+}
+
+/// Whether AWS considers the keys of its user compromised.
+#[must_use]
+pub fn is_incident(key: &PlannedKey) -> bool {
+    !marks(key).is_empty()
+}
+
+/// The policies that mark the keys of its user as compromised: recorded, or seen though nothing is recorded of it.
+fn marks(key: &PlannedKey) -> &[String] {
+    let recorded = key.record.as_ref().and_then(|record| record.incident.as_ref());
+    let seen = || key.facts.quarantine_policies.known();
+    recorded.map(|incident| &incident.policies).or_else(seen).map(Vec::as_slice).unwrap_or_default()
 }
 
 fn row(
@@ -290,7 +304,13 @@ fn row(
     let idle_days = facts.last_use.known().map(|l| l.at().map_or(age_days, |at| days(at.max(facts.created))));
     let (next_action, next_action_at, next_action_reason) = next_action(now, &key.next);
     let hold = key.record.as_ref().is_some_and(|r| !r.holds.is_empty());
-    let overlays = [("hold", hold), ("exempt", key.exempt.is_some()), ("out_of_reach", out_of_reach)];
+    let incident = is_incident(key);
+    let overlays = [
+        ("incident", incident),
+        ("hold", hold),
+        ("exempt", key.exempt.is_some()),
+        ("out_of_reach", out_of_reach),
+    ];
     FindingRow {
         account_id: account.id.to_string(),
         account_name: (!account.name.is_empty()).then(|| account.name.clone()),
@@ -309,12 +329,21 @@ fn row(
         idle_days,
         age_days: Some(age_days),
         finding: key.finding,
-        severity: key.finding.map(|finding| severity(finding, idle_days.unwrap_or(0))),
+        severity: if incident {
+            Some(Severity::Critical)
+        } else {
+            key.finding.map(|finding| severity(finding, idle_days.unwrap_or(0)))
+        },
         compliance: key
             .finding
             .map(|finding| compliance(finding, idle_days.unwrap_or(0), age_days))
             .unwrap_or_default(),
-        remediation: key.finding.map(|_| remediation(key)).unwrap_or_default(),
+        remediation: match key.finding {
+            // To deactivate or delete it is not all that an incident needs.
+            _ if incident => vec![INCIDENT_REMEDY.into()],
+            Some(_) => remediation(key),
+            None => Vec::new(),
+        },
         state: key.record.as_ref().map_or(KeyState::Active.as_str(), |r| r.state.as_str()).into(),
         overlays: overlays.into_iter().filter(|(_, on)| *on).map(|(name, _)| name.into()).collect(),
         unknown: key.unknown.clone(),
@@ -438,9 +467,15 @@ fn quote(text: &str) -> String {
     if text.chars().all(plain) { text.into() } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
-/// Marks of infrastructure as code: what it manages comes back at its next apply.
+/// An incident, and marks of infrastructure as code: what it manages comes back at its next apply.
 fn warnings(key: &PlannedKey) -> Vec<String> {
-    let Fact::Known(tags) = &key.facts.tags else { return Vec::new() };
+    let incident = is_incident(key).then(|| {
+        format!(
+            "incident: AWS attached {} to the user, whose keys it considers compromised",
+            marks(key).join(", ")
+        )
+    });
+    let Fact::Known(tags) = &key.facts.tags else { return incident.into_iter().collect() };
     let managed = |tag: &str| {
         let tag = tag.to_ascii_lowercase();
         tag.starts_with("aws:cloudformation:")
@@ -449,9 +484,9 @@ fn warnings(key: &PlannedKey) -> Vec<String> {
             || (tag == "managed-by")
     };
     let marks = tags.iter().filter(|(tag, _)| managed(tag));
-    marks
-        .map(|(tag, value)| format!("tag {tag}={value}: managed as code, may come back at the next apply"))
-        .collect()
+    let managed = marks
+        .map(|(tag, value)| format!("tag {tag}={value}: managed as code, may come back at the next apply"));
+    incident.into_iter().chain(managed).collect()
 }
 
 /// What comes next, in one word, with time and reason.

@@ -35,6 +35,8 @@ pub enum Happening {
     UntagUser { account: String, user: String, key: String },
     /// Somebody attaches a managed policy.
     AttachPolicy { account: String, user: String, arn: String },
+    /// A managed policy is taken off.
+    DetachPolicy { account: String, user: String, arn: String },
     /// An administrator moves an account below another OU, made if needed.
     MoveAccount { account: String, ou: String },
     /// An administrator suspends, closes or reopens an account.
@@ -219,6 +221,13 @@ impl World {
                 let user = named(self, account, user);
                 self.alter_user(account, &user, "iam:AttachUserPolicy", &actor, |user| {
                     user.attached.push(arn.clone());
+                    Ok(())
+                })
+            }
+            Happening::DetachPolicy { account, user, arn } => {
+                let user = named(self, account, user);
+                self.alter_user(account, &user, "iam:DetachUserPolicy", &actor, |user| {
+                    user.attached.retain(|own| own != arn);
                     Ok(())
                 })
             }

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use keysweep_aws::{Aws, ConnectError};
 use keysweep_core::facts::Collection;
+use keysweep_core::lifecycle::{ClearedWhy, INCIDENT_REMEDY, KeyEvent};
 use keysweep_core::planted;
 use keysweep_core::policy::Policy;
 use keysweep_core::references::Reference;
@@ -267,6 +268,7 @@ impl Engine {
     ) -> Result<Vec<Receipt>, AppendError> {
         let count = u64::try_from(bodies.len()).unwrap_or(u64::MAX);
         let signals: Vec<&'static str> = bodies.iter().filter_map(signal).collect();
+        let incidents: Vec<Body> = bodies.iter().filter(|body| is_incident(body)).cloned().collect();
         let written = if urgent {
             self.store.append_urgent(self.clock.now(), actor, bodies).await
         } else {
@@ -279,6 +281,7 @@ impl Engine {
                     self.metrics.transition(from, to);
                 }
                 signals.into_iter().for_each(|name| self.metrics.signal(name));
+                incidents.iter().for_each(|body| self.alert(body));
                 Ok(receipts)
             }
             // The journal is well: what was to be written cannot happen in the present state of its key.
@@ -291,6 +294,15 @@ impl Engine {
         }
     }
 
+    /// Alerts to an incident once, when it is recorded: later sweeps find it in the record.
+    fn alert(&self, body: &Body) {
+        if let Body::Key { account, key, event: KeyEvent::IncidentBegan { policies } } = body {
+            let policies = policies.join(", ");
+            self.metrics.incident();
+            tracing::error!(%account, %key, policies, "incident: AWS considers this key compromised; {INCIDENT_REMEDY}");
+        }
+    }
+
     /// Waits for what is being written, and lets go of data_dir.
     ///
     /// # Errors
@@ -300,9 +312,13 @@ impl Engine {
     }
 }
 
+/// Whether an entry tells that an incident began.
+fn is_incident(body: &Body) -> bool {
+    matches!(body, Body::Key { event: KeyEvent::IncidentBegan { .. }, .. })
+}
+
 /// The sign of life of a key that an entry tells of.
 fn signal(body: &Body) -> Option<&'static str> {
-    use keysweep_core::lifecycle::{ClearedWhy, KeyEvent};
     let Body::Key { event, .. } = body else { return None };
     let signals = [
         ("used_again", matches!(event, KeyEvent::Cleared { why: ClearedWhy::UsedAgain })),

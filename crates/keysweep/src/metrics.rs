@@ -88,6 +88,7 @@ pub struct Metrics {
     action_failures: IntCounterVec,
     suppressed: IntCounterVec,
     signals: IntCounterVec,
+    incidents: IntCounter,
     scans: IntCounter,
     scan_failures: IntCounter,
     approvals: IntCounterVec,
@@ -140,6 +141,10 @@ impl Metrics {
                 "keysweep_key_signals_total",
                 "Signs that a key in the lifecycle is still wanted.",
                 &["signal"],
+            ),
+            incidents: counter(
+                "keysweep_incidents_total",
+                "Incidents that began: keys whose user AWS marked as compromised.",
             ),
             scans: counter("keysweep_scans_total", "Organization scans started."),
             scan_failures: counter(
@@ -233,6 +238,11 @@ impl Metrics {
     /// A key turned out to be wanted: `used_again`, `reactivated`, `last_use_moved` or `self_exempted`.
     pub fn signal(&self, signal: &str) {
         self.signals.with_label_values(&[signal]).inc();
+    }
+
+    /// AWS considers a key compromised.
+    pub fn incident(&self) {
+        self.incidents.inc();
     }
 
     /// A scan of the organization began.

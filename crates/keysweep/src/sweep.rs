@@ -3,6 +3,7 @@
 mod account;
 mod act;
 mod collect;
+mod identities;
 mod lanes;
 mod organization;
 mod outcome;

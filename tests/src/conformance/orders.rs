@@ -59,6 +59,7 @@ fn witness(
         state: mk_state(deactivated, now, &sighting),
         holds: Vec::new(),
         exempt: None,
+        incident: None,
         due: None,
         undo: None,
         past: keysweep_core::lifecycle::Past::default(),

@@ -149,6 +149,9 @@ impl Asking {
             users
         });
         self.note(format!("users of {name}"), users);
+        let details = reader.user_details(|_| true).await;
+        self.note(format!("details of the users of {name}"), details);
+        self.note(format!("the first detail of {name}"), reader.first_user_detail().await);
         for user in &account.users {
             self.user(&reader, account, user).await?;
         }

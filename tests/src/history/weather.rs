@@ -7,7 +7,7 @@ use keysweep_sim::{Fault, Rule, Sim};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
-const ACTIONS: [&str; 13] = [
+const ACTIONS: [&str; 14] = [
     "*",
     "iam:*",
     "sts:AssumeRole",
@@ -16,6 +16,7 @@ const ACTIONS: [&str; 13] = [
     "iam:ListAccessKeys",
     "iam:GetUser",
     "iam:GetAccessKeyLastUsed",
+    "iam:GetAccountAuthorizationDetails",
     "iam:GetCredentialReport",
     "iam:GenerateCredentialReport",
     "iam:ListAttachedUserPolicies",

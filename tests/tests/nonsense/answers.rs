@@ -15,11 +15,12 @@ use super::garbling::Garbling;
 const PROD: &str = "111122223333";
 
 /// Everything that is read of AWS.
-const OPERATIONS: [&str; 16] = [
+const OPERATIONS: [&str; 17] = [
     "AssumeRole",
     "DescribeOrganization",
     "GenerateCredentialReport",
     "GetAccessKeyLastUsed",
+    "GetAccountAuthorizationDetails",
     "GetAccountSummary",
     "GetCallerIdentity",
     "GetCredentialReport",
@@ -106,6 +107,13 @@ impl World {
                     LastUse::At { .. } => Ok(1),
                     LastUse::Never => Ok(0),
                 }
+            }
+            "GetAccountAuthorizationDetails" => {
+                let details = reader.user_details(|_| true).await.map_err(in_words)?;
+                let each = |detail: &keysweep_aws::UserDetail| {
+                    1 + detail.facts.tags.len() + detail.quarantine_policies.len()
+                };
+                Ok(details.values().map(each).sum())
             }
             "GetCredentialReport" => {
                 let report = reader.fetch_report(now, SignedDuration::from_hours(6)).await;

@@ -183,12 +183,58 @@ async fn dates_in_the_future_are_faults_once_clocks_cannot_explain_them() {
 async fn policies_that_mark_a_compromise_are_found_among_others() {
     let world = mk_world();
     world.sim.user(PROD, "leaked").add();
-    for policy in ["ReadOnlyAccess", "AWSCompromisedKeyQuarantineV3", "AWSCompromisedKeyQuarantine"] {
+    for policy in [
+        "ReadOnlyAccess",
+        "AWSCompromisedKeyQuarantineV3",
+        "AWSCompromisedKeyQuarantine",
+        "AWSExposedCredentialPolicy_DO_NOT_REMOVE",
+        "awscompromisedkeyquarantinev9",
+        "NotAWSCompromisedKeyQuarantine",
+    ] {
         world.sim.attach_policy(PROD, "leaked", &format!("arn:aws:iam::aws:policy/{policy}"));
     }
-    let mut found = world.reader().await.quarantine_policies(&name("leaked")).await.unwrap();
+    let reader = world.reader().await;
+    let mut found = reader.quarantine_policies(&name("leaked")).await.unwrap();
+    let detail = reader.user_details(|_| true).await.unwrap().remove(&name("leaked")).unwrap();
+    assert_eq!(detail.quarantine_policies, found);
     found.sort();
-    assert_eq!(found, ["AWSCompromisedKeyQuarantine", "AWSCompromisedKeyQuarantineV3"]);
+    assert_eq!(
+        found,
+        [
+            "AWSCompromisedKeyQuarantine",
+            "AWSCompromisedKeyQuarantineV3",
+            "AWSExposedCredentialPolicy_DO_NOT_REMOVE",
+            "awscompromisedkeyquarantinev9",
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn users_at_once_are_the_users_one_by_one() {
+    let world = mk_world();
+    for n in 0..7 {
+        world.sim.user(PROD, format!("svc-{n}")).path("/ci/").tag("number", n.to_string()).add();
+    }
+    world.sim.configure(|settings| settings.iam_page = Some(3));
+    let reader = world.reader().await;
+    let details = reader.user_details(|name| name.as_str() != "svc-4").await.unwrap();
+    assert_eq!(world.sim.call_count(PROD, "iam:GetAccountAuthorizationDetails"), 3);
+    assert_eq!(details.len(), 6);
+    for (name, detail) in details {
+        assert_eq!(detail.facts, reader.user(&name).await.unwrap());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_that_leads_in_circles_or_breaks_off_is_no_listing_of_users() {
+    let world = mk_world();
+    world.sim.user(PROD, "svc").add();
+    let reader = world.reader().await;
+    for fault in [Fault::MalformedBody, Fault::GarbageBody, Fault::AccessDenied] {
+        world.sim.clear_faults();
+        world.sim.fault(Rule::new(fault).action("iam:GetAccountAuthorizationDetails"));
+        assert!(reader.user_details(|_| true).await.is_err());
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -151,6 +151,7 @@ impl World {
             state: mk_state(deactivated, now, &last_use, &sighting),
             holds: Vec::new(),
             exempt: None,
+            incident: None,
             due: None,
             undo: None,
             past: keysweep_core::lifecycle::Past::default(),

@@ -214,6 +214,13 @@ pub enum KeyEvent {
     },
     /// No exemption matches any more: a fresh notice is needed.
     ExemptEnded,
+    /// Policies are attached to the user that mark its keys as compromised.
+    IncidentBegan {
+        /// Which.
+        policies: Vec<String>,
+    },
+    /// No such policy is attached any more: a fresh notice is needed.
+    IncidentEnded,
     /// An operator drops the record.
     Forgotten {
         /// Why.
@@ -307,6 +314,8 @@ impl KeyEvent {
             Self::ReactivationsCleared { .. } => "reactivations_cleared",
             Self::ExemptBegan { .. } => "exempt_began",
             Self::ExemptEnded => "exempt_ended",
+            Self::IncidentBegan { .. } => "incident_began",
+            Self::IncidentEnded => "incident_ended",
             Self::Forgotten { .. } => "forgotten",
         }
     }

@@ -85,6 +85,7 @@ impl Samples {
             },
             KeyEvent::HoldPlaced { reason: "asks".into(), until: Some(hour(2)) },
         ];
+        let incident = [KeyEvent::IncidentBegan { policies: vec!["AWSCompromisedKeyQuarantineV3".into()] }];
         let due = |action| KeyEvent::BecameDue { action };
         let noticed = noticed(2);
         let flagged = [self.flagged()];
@@ -143,7 +144,10 @@ impl Samples {
             }
             _ => vec![],
         };
-        histories.iter().map(|history| self.replay(history)).collect()
+        // Each also under an incident, so that every event finds a record in which it can happen.
+        let under = |history: &Vec<KeyEvent>| history.iter().chain(&incident).cloned().collect::<Vec<_>>();
+        let incidents: Vec<Vec<KeyEvent>> = histories.iter().map(under).collect();
+        histories.iter().chain(&incidents).map(|history| self.replay(history)).collect()
     }
 
     fn replay(&self, events: &[KeyEvent]) -> Option<Record> {
@@ -242,7 +246,11 @@ impl Samples {
             }
             KeyEvent::ExemptBegan { .. } => KeyEvent::ExemptEnded,
             KeyEvent::ExemptEnded => KeyEvent::ReactivationsCleared { reason: reason() },
-            KeyEvent::ReactivationsCleared { .. } => KeyEvent::Forgotten { reason: reason() },
+            KeyEvent::ReactivationsCleared { .. } => {
+                KeyEvent::IncidentBegan { policies: vec!["AWSCompromisedKeyQuarantineV3".into()] }
+            }
+            KeyEvent::IncidentBegan { .. } => KeyEvent::IncidentEnded,
+            KeyEvent::IncidentEnded => KeyEvent::Forgotten { reason: reason() },
             KeyEvent::Forgotten { .. } => return None,
         })
     }
@@ -316,6 +324,8 @@ fn title(event: &KeyEvent) -> String {
         | KeyEvent::ReactivationsCleared { .. }
         | KeyEvent::ExemptBegan { .. }
         | KeyEvent::ExemptEnded
+        | KeyEvent::IncidentBegan { .. }
+        | KeyEvent::IncidentEnded
         | KeyEvent::Forgotten { .. } => event.name().into(),
     }
 }
@@ -335,11 +345,13 @@ fn effect(before: Option<&Record>, after: Option<&Record>, event: &KeyEvent) -> 
     };
     let hold = |record: Option<&Record>| record.filter(|r| !r.holds.is_empty()).map(|r| r.holds.clone());
     let exempt = |record: Option<&Record>| record.and_then(|r| r.exempt.clone());
+    let incident = |record: Option<&Record>| record.is_some_and(|r| r.incident.is_some());
     let due = |record: Option<&Record>| record.and_then(|r| r.due.clone());
     let changed = hold(before) != hold(after);
     note("hold", hold(before).is_some(), hold(after).is_some(), changed);
     let changed = exempt(before) != exempt(after);
     note("exempt", exempt(before).is_some(), exempt(after).is_some(), changed);
+    note("incident", incident(before), incident(after), incident(before) != incident(after));
     // A change of state always ends what was due; the table says it only where the state stays.
     if name(before) == name(after) {
         let changed = due(before) != due(after);

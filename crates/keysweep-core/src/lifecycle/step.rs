@@ -86,6 +86,8 @@ fn active(when: When<'_>, event: &KeyEvent) -> Step {
         | KeyEvent::ReactivationsCleared { .. }
         | KeyEvent::ExemptBegan { .. }
         | KeyEvent::ExemptEnded
+        | KeyEvent::IncidentBegan { .. }
+        | KeyEvent::IncidentEnded
         | KeyEvent::Forgotten { .. } => None,
     }
 }
@@ -177,6 +179,8 @@ fn flagged(mut data: Flagged, when: When<'_>, event: &KeyEvent) -> Step {
         | KeyEvent::ReactivationsCleared { .. }
         | KeyEvent::ExemptBegan { .. }
         | KeyEvent::ExemptEnded
+        | KeyEvent::IncidentBegan { .. }
+        | KeyEvent::IncidentEnded
         | KeyEvent::Forgotten { .. } => return None,
     }
     stay(State::Flagged(data))
@@ -249,6 +253,8 @@ fn deactivating(data: Deactivating, when: When<'_>, event: &KeyEvent) -> Step {
         | KeyEvent::ReactivationsCleared { .. }
         | KeyEvent::ExemptBegan { .. }
         | KeyEvent::ExemptEnded
+        | KeyEvent::IncidentBegan { .. }
+        | KeyEvent::IncidentEnded
         | KeyEvent::Forgotten { .. } => None,
     }
 }
@@ -320,6 +326,8 @@ fn deactivated(mut data: Deactivated, when: When<'_>, event: &KeyEvent) -> Step 
         | KeyEvent::ReactivationsCleared { .. }
         | KeyEvent::ExemptBegan { .. }
         | KeyEvent::ExemptEnded
+        | KeyEvent::IncidentBegan { .. }
+        | KeyEvent::IncidentEnded
         | KeyEvent::Forgotten { .. } => return None,
     }
     stay(State::Deactivated(data))
@@ -366,6 +374,8 @@ fn deleting(data: Deleting, when: When<'_>, event: &KeyEvent) -> Step {
         | KeyEvent::ReactivationsCleared { .. }
         | KeyEvent::ExemptBegan { .. }
         | KeyEvent::ExemptEnded
+        | KeyEvent::IncidentBegan { .. }
+        | KeyEvent::IncidentEnded
         | KeyEvent::Forgotten { .. } => None,
     }
 }
@@ -403,6 +413,8 @@ fn deleted(data: Deleted, event: &KeyEvent) -> Step {
         | KeyEvent::ReactivationsCleared { .. }
         | KeyEvent::ExemptBegan { .. }
         | KeyEvent::ExemptEnded
+        | KeyEvent::IncidentBegan { .. }
+        | KeyEvent::IncidentEnded
         | KeyEvent::Forgotten { .. } => None,
     }
 }
@@ -440,6 +452,8 @@ fn gone(_: &Gone, event: &KeyEvent) -> Step {
         | KeyEvent::ReactivationsCleared { .. }
         | KeyEvent::ExemptBegan { .. }
         | KeyEvent::ExemptEnded
+        | KeyEvent::IncidentBegan { .. }
+        | KeyEvent::IncidentEnded
         | KeyEvent::Forgotten { .. } => None,
     }
 }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::step::{open, our_hold, set_back_to, step};
 use super::{
-    Deactivated, Deleted, Due, ExemptMark, Hold, HoldKind, KeyEvent, OpenIntent, Past, Record,
+    Deactivated, Deleted, Due, ExemptMark, Hold, HoldKind, Incident, KeyEvent, OpenIntent, Past, Record,
     SETTLED_AFTER_DEADLINE, Sent, Setback, SetbackKind, State, Watch,
 };
 use crate::ids::{AccessKeyId, AccountId, KeyIdentity};
@@ -76,6 +76,7 @@ fn first(account: AccountId, key: &AccessKeyId, when: When<'_>, event: &KeyEvent
         state: State::Active,
         holds: Vec::new(),
         exempt: None,
+        incident: None,
         due: None,
         undo: None,
         past: Past::default(),
@@ -156,6 +157,18 @@ fn apply(record: &mut Record, when: When<'_>, event: &KeyEvent) -> Option<bool> 
             record.state.forget_notice();
             record.due = None;
         }
+        KeyEvent::IncidentBegan { policies } => {
+            if !record.state.is_tracked() || record.incident.is_some() {
+                return None;
+            }
+            record.incident = Some(Incident { policies: policies.clone(), since: when.at });
+            record.due = None;
+        }
+        KeyEvent::IncidentEnded => {
+            record.incident.take()?;
+            record.state.forget_notice();
+            record.due = None;
+        }
         KeyEvent::BecameDue { action } => {
             let fits = match &record.state {
                 State::Flagged(_) => *action == Action::Deactivate,
@@ -215,6 +228,10 @@ fn apply(record: &mut Record, when: When<'_>, event: &KeyEvent) -> Option<bool> 
             if let (KeyEvent::Absent, true) = (event, record.past.deletion_accepted) {
                 record.state = State::Deleted(Deleted { since: when.at, listed_again: false });
             }
+            if !record.state.is_tracked() {
+                // A key that is not there any more is nobody's emergency.
+                record.incident = None;
+            }
             if let Some(hold) = hold {
                 record.place(hold);
                 record.due = None;
@@ -253,7 +270,8 @@ fn deletion_accepted(state: &State) -> bool {
 impl Record {
     /// Whether anything is left to remember of the key.
     fn is_worth_keeping(&self) -> bool {
-        let overlaid = !self.holds.is_empty() || self.exempt.is_some() || self.undo.is_some();
+        let overlaid = !self.holds.is_empty() || self.exempt.is_some() || self.incident.is_some();
+        let overlaid = overlaid || self.undo.is_some();
         let past = self.past.sent.is_some() || self.past.reactivated > 0;
         !matches!(self.state, State::Active) || overlaid || past
     }

@@ -72,7 +72,8 @@ pub fn decide(context: &Context<'_>, record: Option<&Record>, view: &View<'_>, b
     note_unknown(&mut unknown, "last use", &view.facts.last_use);
     note_unknown(&mut unknown, "user ID", &view.facts.user_id);
 
-    let look = Look { context, view, by, resolution: &resolution, finding, unknown: &unknown };
+    let decided = unknown.clone();
+    let look = Look { context, view, by, resolution: &resolution, finding, unknown: &decided };
     let mut events = Vec::new();
     let mut record = record.cloned();
     let next = loop {
@@ -104,6 +105,10 @@ pub fn decide(context: &Context<'_>, record: Option<&Record>, view: &View<'_>, b
             }
         }
     };
+    // What is attached decides about changes alone: everything else goes on without it.
+    if let Fact::Unknown(_) = &view.facts.quarantine_policies {
+        note_unknown(&mut unknown, "policies of the user", &view.facts.quarantine_policies);
+    }
     let exempt =
         resolution.as_ref().ok().and_then(|r| r.exempt.as_ref()).map(|e| format!("{}: {}", e.rule, e.reason));
     Decision { events, record, finding, exempt, unknown, next }
@@ -194,6 +199,9 @@ impl Look<'_> {
         }
         if let Some(event) = self.reality(record) {
             return event;
+        }
+        if let Some(event) = self.incident(record) {
+            return One::Event(event);
         }
         // The end of an overlay resets clocks, so it waits for the facts as everything else does.
         if self.unknown.is_empty() {
@@ -311,9 +319,30 @@ impl Look<'_> {
         }
     }
 
+    /// Keeps the overlay in line with what is attached to the user; where one cannot tell, the overlay stays.
+    fn incident(&self, record: &Record) -> Option<KeyEvent> {
+        let Fact::Known(policies) = &self.view.facts.quarantine_policies else { return None };
+        if planted!(IncidentIgnored) {
+            return None;
+        }
+        match (policies.is_empty(), &record.incident) {
+            (false, None) => Some(KeyEvent::IncidentBegan { policies: policies.clone() }),
+            // What was read before it began tells nothing of its end.
+            (true, Some(incident)) => {
+                (self.view.sighting.at > incident.since).then_some(KeyEvent::IncidentEnded)
+            }
+            (false, Some(_)) | (true, None) => None,
+        }
+    }
+
     /// What stops every step towards `action`, whatever else is true.
     fn stopped(&self, record: Option<&Record>, action: Action) -> Option<One> {
         let facts = self.view.facts;
+        if let Some(incident) =
+            record.and_then(|r| r.incident.as_ref()).filter(|_| !planted!(IncidentIgnored))
+        {
+            return Some(later(action, Reason::Protected, incident.words(), None));
+        }
         if !self.unknown.is_empty() {
             return Some(later(action, Reason::Unknown, join(self.unknown), None));
         }
@@ -325,15 +354,8 @@ impl Look<'_> {
                 None,
             ));
         }
-        match &facts.quarantine_policies {
-            Fact::Known(policies) if !policies.is_empty() && !planted!(IncidentIgnored) => {
-                let why = format!("{} is attached: an incident, not staleness", policies.join(", "));
-                return Some(later(action, Reason::Protected, why, None));
-            }
-            Fact::Unknown(why) => {
-                return Some(later(action, Reason::Unknown, format!("policies of the user: {why}"), None));
-            }
-            Fact::Known(_) | Fact::NotRead => {}
+        if let Fact::Unknown(why) = &facts.quarantine_policies {
+            return Some(later(action, Reason::Unknown, format!("policies of the user: {why}"), None));
         }
         if let Some(record) = record
             && let (Some(holds), Some(longest)) = (record.holds_in_words(), record.held())
@@ -355,7 +377,8 @@ impl Look<'_> {
             KeyStatus::Other(_) => false,
         };
         let stale = self.finding.filter(|f| f.is_stale());
-        if !in_question || (stale.is_none() && self.unknown.is_empty()) {
+        let incident = record.is_some_and(|record| record.incident.is_some());
+        if !incident && (!in_question || (stale.is_none() && self.unknown.is_empty())) {
             return One::Next(Next::Nothing);
         }
         if let Some(stop) = self.stopped(record, Action::Deactivate) {

@@ -51,6 +51,10 @@ pub fn recheck(context: &Context<'_>, ticket: Ticket, view: &View<'_>) -> Result
     };
     let decision = decide(context, Some(record), view, by);
     match decision.next {
+        // Whoever ordered it is told what to do about it.
+        Next::Wait(wait) if wait.reason == Reason::Protected => {
+            Err(Refusal { wait: Wait { action, ..wait }, events: decision.events })
+        }
         _ if !decision.events.is_empty() => {
             let names: Vec<_> = decision.events.iter().map(|event| event.name().replace('_', " ")).collect();
             let why = format!("fresh facts say: {}; this is recorded now", names.join(", "));

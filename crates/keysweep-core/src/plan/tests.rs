@@ -27,6 +27,7 @@ fn mk_record(account: &str) -> Record {
         state: KeyState::Flagged(flagged),
         holds: Vec::new(),
         exempt: None,
+        incident: None,
         due: None,
         undo: None,
         past: crate::lifecycle::Past::default(),

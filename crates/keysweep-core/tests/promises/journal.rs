@@ -51,7 +51,7 @@ pub(crate) fn mk_named(key: usize) -> Named {
     }
 }
 
-pub(crate) const EVENTS: usize = 32;
+pub(crate) const EVENTS: usize = 34;
 
 /// The n-th kind of event of a key. [`index`] keeps the list complete.
 pub(crate) fn mk_event(n: usize, key: usize, fill: &Fill) -> KeyEvent {
@@ -113,6 +113,8 @@ pub(crate) fn mk_event(n: usize, key: usize, fill: &Fill) -> KeyEvent {
         29 => KeyEvent::Forgotten { reason: text },
         30 => KeyEvent::Accepted { action, request_id: text },
         31 => KeyEvent::ReactivationsCleared { reason: text },
+        32 => KeyEvent::IncidentBegan { policies: vec![text] },
+        33 => KeyEvent::IncidentEnded,
         _ => panic!("no such event"),
     }
 }
@@ -164,6 +166,8 @@ fn index(event: &KeyEvent) -> usize {
         KeyEvent::Forgotten { .. } => 29,
         KeyEvent::Accepted { .. } => 30,
         KeyEvent::ReactivationsCleared { .. } => 31,
+        KeyEvent::IncidentBegan { .. } => 32,
+        KeyEvent::IncidentEnded => 33,
     }
 }
 

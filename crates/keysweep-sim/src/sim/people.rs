@@ -92,6 +92,12 @@ impl Sim {
         self.happen("administrator", Happening::AttachPolicy { account, user, arn });
     }
 
+    /// Takes a managed policy off a user; nothing happens where it is not attached.
+    pub fn detach_policy(&self, account: &str, user: &str, arn: &str) {
+        let (account, user, arn) = (account.to_owned(), user.to_owned(), arn.to_owned());
+        self.happen("administrator", Happening::DetachPolicy { account, user, arn });
+    }
+
     /// An administrator moves an account below the OU at `path`.
     pub fn move_account(&self, account: &str, path: &str) {
         let (account, ou) = (account.to_owned(), path.to_owned());

@@ -17,6 +17,7 @@ pub(crate) fn answer(world: &mut World, call: &Call<'_>) -> Result<String, Refus
     match call.action {
         "iam:GenerateCredentialReport" => generate_report(world, call),
         "iam:GetCredentialReport" => get_report(world, call),
+        "iam:GetAccountAuthorizationDetails" => authorization_details(world, call),
         "iam:GetAccountSummary" => account_summary(world, call),
         "iam:ListUsers" => list_users(world, call),
         "iam:GetAccessKeyLastUsed" => key_last_used(world, call),
@@ -188,6 +189,59 @@ fn list_users(world: &World, call: &Call<'_>) -> Result<String, Refusal> {
     Ok(xml.finish())
 }
 
+/// Users alone, whatever is asked for: nothing here has groups, roles and policies of its own to show.
+fn authorization_details(world: &World, call: &Call<'_>) -> Result<String, Refusal> {
+    let account = authorize_account(world, call)?;
+    let partition = &world.settings.partition;
+    let asked = (1..).map_while(|n| call.params.get(&format!("Filter.member.{n}")));
+    let filters: Vec<&str> = asked.collect();
+    let known = ["User", "Role", "Group", "LocalManagedPolicy", "AWSManagedPolicy"];
+    if let Some(unknown) = filters.iter().find(|filter| !known.contains(filter)) {
+        return Err(Refusal::validation(format!("Value '{unknown}' at 'filter' is none")));
+    }
+    let shows_users = filters.is_empty() || filters.contains(&"User");
+    let page = Page::of(world, call)?;
+    let from = page.marker.as_deref().unwrap_or_default();
+    let mut users = account
+        .users
+        .range::<str, _>((Bound::Excluded(from), Bound::Unbounded))
+        .filter(|_| shows_users)
+        .peekable();
+    let mut xml = Xml::with_capacity(1024 * page.items.min(account.users.len() + 1));
+    let mut last = from.to_owned();
+    xml.open("UserDetailList");
+    for (name, user) in users.by_ref().take(page.items) {
+        xml.nest("member", |xml| user_detail_fields(xml, user, partition, &account.id));
+        last = name.to_string();
+    }
+    xml.close("UserDetailList");
+    for none in ["GroupDetailList", "RoleDetailList", "Policies"] {
+        xml.open(none);
+        xml.close(none);
+    }
+    truncation(&mut xml, users.peek().is_some().then_some(last));
+    Ok(xml.finish())
+}
+
+fn user_detail_fields(xml: &mut Xml, user: &User, partition: &str, account: &str) {
+    xml.text("Path", &user.path);
+    xml.text("UserName", &user.name);
+    xml.text("UserId", &user.id);
+    xml.text("Arn", &user.arn(partition, account));
+    xml.plain("CreateDate", user.created);
+    xml.open("GroupList");
+    xml.close("GroupList");
+    xml.nest("AttachedManagedPolicies", |xml| user.attached.iter().for_each(|arn| policy_fields(xml, arn)));
+    xml.nest("Tags", |xml| user.tags.iter().for_each(|tag| tag_fields(xml, tag)));
+}
+
+fn policy_fields(xml: &mut Xml, arn: &str) {
+    xml.nest("member", |xml| {
+        xml.text("PolicyName", arn.rsplit('/').next().unwrap_or(arn));
+        xml.text("PolicyArn", arn);
+    });
+}
+
 fn get_user(world: &World, call: &Call<'_>) -> Result<String, Refusal> {
     let user = checked_user(world, call)?;
     let mut xml = Xml::with_capacity(768);
@@ -294,12 +348,7 @@ fn list_attached(world: &World, call: &Call<'_>) -> Result<String, Refusal> {
     let start = page.index()?;
     let mut xml = Xml::with_capacity(1024);
     xml.open("AttachedPolicies");
-    for arn in user.attached.iter().skip(start).take(page.items) {
-        xml.nest("member", |xml| {
-            xml.text("PolicyName", arn.rsplit('/').next().unwrap_or(arn));
-            xml.text("PolicyArn", arn);
-        });
-    }
+    user.attached.iter().skip(start).take(page.items).for_each(|arn| policy_fields(&mut xml, arn));
     xml.close("AttachedPolicies");
     let end = start.saturating_add(page.items);
     truncation(&mut xml, (user.attached.len() > end).then(|| end.to_string()));

@@ -47,6 +47,7 @@ const IAM: &[(&str, &str)] = &[
     ("DetachUserPolicy", "iam:DetachUserPolicy"),
     ("GenerateCredentialReport", "iam:GenerateCredentialReport"),
     ("GetAccessKeyLastUsed", "iam:GetAccessKeyLastUsed"),
+    ("GetAccountAuthorizationDetails", "iam:GetAccountAuthorizationDetails"),
     ("GetAccountSummary", "iam:GetAccountSummary"),
     ("GetCredentialReport", "iam:GetCredentialReport"),
     ("GetLoginProfile", "iam:GetLoginProfile"),

@@ -140,7 +140,8 @@ mod tests {
     use keysweep_core::facts::{Inventory, LastUse};
     use keysweep_core::lifecycle::{
         Approval, Deactivated, DeactivatedBy, Deleting, Due, ExemptMark, Finding, Granted, Hold, HoldKind,
-        Notice, NoticeTerms, OpenIntent, Past, Sent, Setback, SetbackKind, Shown, Sighting, State, Watch,
+        Incident, Notice, NoticeTerms, OpenIntent, Past, Sent, Setback, SetbackKind, Shown, Sighting, State,
+        Watch,
     };
     use keysweep_core::state::{Actor, FindingCounts, Pause, Reach, Trip, TripReason};
     use keysweep_core::ticket::Action;
@@ -232,6 +233,10 @@ mod tests {
                 rule: "policy.exempt[1]".into(),
                 reason: "r".into(),
                 until: mk_at(21),
+            }),
+            incident: Some(Incident {
+                policies: vec!["AWSCompromisedKeyQuarantineV3".into()],
+                since: mk_at(6),
             }),
             due: Some(Due { action: Action::Delete, since: mk_at(22), accepted: true }),
             undo: Some(intent(18)),

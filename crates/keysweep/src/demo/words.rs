@@ -133,6 +133,10 @@ fn of_key(entry: &Entry, event: &KeyEvent, created: Timestamp, calendar: Calenda
         KeyEvent::ReactivationsCleared { .. } => (Tone::Usual, "its reactivations are cleared".into()),
         KeyEvent::ExemptBegan { reason, .. } => (Tone::Usual, format!("exempt: {reason}")),
         KeyEvent::ExemptEnded => (Tone::Usual, "no longer exempt".into()),
+        KeyEvent::IncidentBegan { policies } => {
+            (Tone::Trouble, format!("incident: AWS attached {}; not touched", policies.join(", ")))
+        }
+        KeyEvent::IncidentEnded => (Tone::Usual, "incident over: AWS's policy was taken off".into()),
         KeyEvent::Forgotten { .. } => (Tone::Usual, format!("forgotten by {by}")),
         // Steps between two of the above.
         KeyEvent::Noticed { .. }

@@ -116,11 +116,12 @@ impl Account<'_> {
     /// What is missing of the reads; an error as soon as one of them could not be asked, since the next ones would
     /// wait as long.
     async fn each_read(&mut self, reader: &Reader, missing: &mut Vec<Missing>) -> Result<(), Failed> {
-        let [last_used, summary, get_user, list_keys, list_attached, list_users] = READ_ACTIONS;
+        let [last_used, details, summary, get_user, list_keys, list_attached, list_users] = READ_ACTIONS;
         note(missing, summary, Answer::of(reader.has_root_keys().await.as_ref()))?;
         let listed = reader.first_users(USERS_ASKED).await;
         note(missing, list_users, Answer::of(listed.as_ref()))?;
         let mut users = listed.unwrap_or_default();
+        note(missing, details, Answer::of(reader.first_user_detail().await.as_ref()))?;
         if users.is_empty() {
             users.extend(NOBODY.parse::<UserName>().ok());
         }

@@ -225,6 +225,7 @@ fn findings(tally: &Tally) -> Vec<Count> {
         of("unused", "was used, and is idle past the threshold", found.unused),
         of("never used", "not used since creation, past the threshold", found.never_used),
         of("over age", "in use, and older than the policy wants; never changed", found.over_age),
+        bad("incidents", "AWS considers the key compromised; not changed", sum(|keys| keys.in_incident)),
         bad("root keys", "active keys of root users; never changed by keysweep", tally.root_keys),
         of("exempt", "stale, and held back by an exemption", found.exempt),
         of("on hold", "left alone until a person or a date ends it", sum(|keys| keys.on_hold)),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use jiff::Timestamp;
 use keysweep_core::ids::AccessKeyId;
-use keysweep_core::lifecycle::{Approval, HoldKind, KeyEvent, Record, State};
+use keysweep_core::lifecycle::{Approval, HoldKind, INCIDENT_REMEDY, Incident, KeyEvent, Record, State};
 use keysweep_core::plan::{newly_due, ordered};
 use keysweep_core::planted;
 use keysweep_core::policy::Subject;
@@ -62,6 +62,10 @@ impl Engine {
             }
             Decision::Deactivate => self.order(actor, &record, Action::Deactivate, &reason).await,
             Decision::Delete => self.order(actor, &record, Action::Delete, &reason).await,
+            Decision::Approve { .. } if record.incident.is_some() => {
+                let why = record.incident.as_ref().map(Incident::words).unwrap_or_default();
+                refused(format!("no change of {key} can be approved: {why}"))
+            }
             Decision::Approve { action, request } => match asked(&record, action, &request) {
                 Ok(approval) if now >= approval.expires => refused(format!(
                     "request {request} to {action} {key} expired at {}; the next sweep asks again, or holds the key",
@@ -172,7 +176,13 @@ impl Engine {
         match act(self, &aws, &config, ticket).await {
             Acted::Done => {
                 self.request_sweep();
-                Reply::Done { message: done(key, action) }
+                let incident =
+                    self.store().read(|state| state.record(key).is_some_and(|r| r.incident.is_some()));
+                let mut message = done(key, action);
+                if incident && action == Action::Reactivate {
+                    message += &format!("; warning: {}; {INCIDENT_REMEDY}", super::show::GIVES_BACK);
+                }
+                Reply::Done { message }
             }
             Acted::Late(why) => {
                 self.request_sweep();

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use keysweep_core::facts::{AccountFacts, Collection, KeyFacts, Outcome};
 use keysweep_core::ids::AccessKeyId;
-use keysweep_core::lifecycle::{Approval, DeactivatedBy, Finding, Hold, Record, State as KeyState};
+use keysweep_core::lifecycle::{Approval, DeactivatedBy, Finding, Hold, Incident, Record, State as KeyState};
 use keysweep_core::plan::{PlannedKey, plan};
 use keysweep_core::policy::{Policy, Rule, Subject, Terms};
 use keysweep_core::render::{NextAction, coverage, next_action, rows};
@@ -22,6 +22,10 @@ use crate::sweep::{Inputs, OrganizationCache, collect, in_words};
 /// What no log can show of a deactivated key (AWS: requests that fail authentication are not delivered to CloudTrail).
 const QUIET: &str =
     "calls with an inactive key are in no AWS log: a quiet grace period proves only that nobody objected";
+
+/// What the undo of an incident's deactivation does.
+pub(super) const GIVES_BACK: &str =
+    "AWS considers this key compromised: reactivating it gives it back to whoever else has it";
 
 impl Engine {
     /// The journal as it stands, for a backup that the asker makes himself: the file is then his, and where he means.
@@ -99,19 +103,21 @@ impl Engine {
 
     pub(super) fn show_keys(&self) -> Reply {
         let (now, config, latest) = (self.clock().now(), self.config(), self.latest());
-        let keys = self.store().read(|state| {
+        let keys: Vec<KeyRow> = self.store().read(|state| {
             let planned = latest.as_ref().map(|latest| plan(now, &config.policy, state, &latest.collection));
             let planned: HashMap<&AccessKeyId, &PlannedKey> =
                 planned.iter().flat_map(|plan| &plan.keys).map(|key| (&key.facts.key, key)).collect();
             let planned_of = |record: &Record| planned.get(&record.identity.key).copied();
-            state.records().map(|record| mk_row(now, state, record, planned_of(record))).collect()
+            let mut records: Vec<&Record> = state.records().collect();
+            records.sort_by_key(|record| record.incident.is_none());
+            records.into_iter().map(|record| mk_row(now, state, record, planned_of(record))).collect()
         });
         Reply::Keys(KeysDocument { generated_at: now, clock_skew_seconds: self.skew_seconds(), keys })
     }
 
     pub(super) async fn show_key(&self, key: &AccessKeyId) -> Reply {
         let (now, config, latest) = (self.clock().now(), self.config(), self.latest());
-        let (row, facts, deactivated) = self.store().read(|state| {
+        let (row, facts, caveats) = self.store().read(|state| {
             let planned = latest.as_ref().map(|latest| plan(now, &config.policy, state, &latest.collection));
             let record = state.record(key);
             let planned_key =
@@ -122,7 +128,9 @@ impl Engine {
                 |row: &keysweep_core::render::FindingRow| row.access_key_id.as_deref() == Some(key.as_str());
             let facts = rows.into_iter().flatten().find(of_key);
             let deactivated = record.is_some_and(|r| matches!(r.state, KeyState::Deactivated(_)));
-            (row, facts, deactivated)
+            let incident = deactivated && record.is_some_and(|r| r.incident.is_some());
+            let caveats = [(deactivated, QUIET), (incident, GIVES_BACK)];
+            (row, facts, caveats.into_iter().filter(|(said, _)| *said).map(|(_, what)| what.into()).collect())
         });
         if row.is_none() && facts.is_none() {
             return Reply::Refused { message: unknown_key(key) };
@@ -143,7 +151,7 @@ impl Engine {
             policy,
             exempt,
             history,
-            caveats: if deactivated { vec![QUIET.into()] } else { Vec::new() },
+            caveats,
         }))
     }
 }
@@ -228,6 +236,7 @@ fn mk_row(now: Timestamp, state: &State, record: &Record, planned: Option<&Plann
     let identity = &record.identity;
     let out_of_reach = state.out_of_reach(identity.account);
     let overlays = [
+        ("incident", record.incident.is_some()),
         ("hold", !record.holds.is_empty()),
         ("exempt", record.exempt.is_some()),
         ("out_of_reach", out_of_reach.is_some()),
@@ -235,6 +244,10 @@ fn mk_row(now: Timestamp, state: &State, record: &Record, planned: Option<&Plann
     let (next, next_at, why) = match (&out_of_reach, planned) {
         (Some(why), _) if record.state.is_tracked() => (NextAction::Wait, None, why.clone()),
         (_, Some(key)) => next_action(now, &key.next),
+        // Known whatever the last sweep saw.
+        (_, None) if record.incident.is_some() => {
+            (NextAction::Wait, None, record.incident.as_ref().map(Incident::words).unwrap_or_default())
+        }
         (_, None) => (NextAction::None, None, String::new()),
     };
     let told = told(&record.state);

@@ -13,6 +13,7 @@ use keysweep_core::lifecycle::{Record, Sighting};
 use keysweep_core::planted;
 use keysweep_core::references::{Met, Patterns};
 
+use super::identities::Identities;
 use super::user::{NameIs, SeenKey, UserLook, Users};
 use crate::clock::Clock;
 use crate::config::{Config, ScanSource};
@@ -140,6 +141,7 @@ impl AccountScanner {
                 let lost = std::mem::take(&mut scan.found.unread_rows);
                 if lost.is_empty() || self.task.config.scan.source == ScanSource::Report {
                     scan.found.unread_rows = lost;
+                    users.ask_about(scan.identities(&candidates));
                     for (name, row) in candidates {
                         let made = row.as_ref().and_then(|row| row.created);
                         scan.look_at(&mut users, Candidate { name, row, made }).await;
@@ -161,6 +163,8 @@ impl AccountScanner {
         }
         scan.found.met.every_user = true;
         names.extend(listed.iter().map(|user| (user.name.clone(), Some(user.created))));
+        // Whose keys are worth a question is known only when they are listed.
+        users.ask_about(Identities::new(scan.found.inventory.users, 0, BTreeSet::new()));
         for (name, made) in names {
             scan.look_at(&mut users, Candidate { name, row: None, made }).await;
         }
@@ -294,6 +298,16 @@ impl<'a> Scan<'a> {
             }
         }
         candidates
+    }
+
+    /// How candidates are asked about: each for its policies, and for who it is where no record says so.
+    fn identities(&self, candidates: &BTreeMap<UserName, Option<Row>>) -> Identities {
+        let calls = |(name, row): (&UserName, &Option<Row>)| {
+            let known = !self.reads_tags && row.is_some() && self.tracked.contains_key(name);
+            1 + u64::from(!known)
+        };
+        let expected = candidates.iter().map(calls).sum();
+        Identities::new(self.found.inventory.users, expected, candidates.keys().cloned().collect())
     }
 
     fn count(&mut self, row: &Row) {

@@ -126,11 +126,7 @@ async fn one(engine: &Engine, aws: &Aws, config: &Arc<Config>, ticket: Ticket) -
         Acted::NotSent(wait) => {
             engine.metrics().suppressed(action, wait.reason);
             let (reason, why) = (wait.reason.as_str(), &wait.why);
-            if wait.reason == Reason::Protected {
-                tracing::error!(account = %identity.account, key = %identity.key, %action, why, "protected");
-            } else {
-                tracing::info!(account = %identity.account, key = %identity.key, %action, reason, why, "not changed");
-            }
+            tracing::info!(account = %identity.account, key = %identity.key, %action, reason, why, "not changed");
         }
         Acted::Failed(why) => {
             tracing::error!(account = %identity.account, key = %identity.key, %action, why, "change failed");

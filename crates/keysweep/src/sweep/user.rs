@@ -11,6 +11,7 @@ use keysweep_core::lifecycle::Record;
 use keysweep_core::planted;
 
 use super::account::in_words;
+use super::identities::{Identities, Known};
 use crate::clock::Clock;
 
 /// Users of one account, read as far as needed.
@@ -18,6 +19,7 @@ pub(super) struct Users<'a> {
     reader: &'a Reader,
     clock: &'a Clock,
     listed: Option<Vec<UserListed>>,
+    identities: Identities,
 }
 
 /// Which user to look at, and for what.
@@ -67,7 +69,12 @@ pub(super) struct SeenKey {
 
 impl<'a> Users<'a> {
     pub(super) fn new(reader: &'a Reader, clock: &'a Clock) -> Self {
-        Self { reader, clock, listed: None }
+        Self { reader, clock, listed: None, identities: Identities::new(0, 0, BTreeSet::new()) }
+    }
+
+    /// Says how users are asked about from here on.
+    pub(super) fn ask_about(&mut self, identities: Identities) {
+        self.identities = identities;
     }
 
     /// Every user of the account, listed once per scan.
@@ -178,7 +185,7 @@ impl<'a> Users<'a> {
     }
 
     async fn facts(
-        &self,
+        &mut self,
         look: &UserLook<'_>,
         name: &UserName,
         keys: &[ListedKey],
@@ -198,10 +205,11 @@ impl<'a> Users<'a> {
             |key: &ListedKey| worth(key) && (look.reads_tags || row.is_none() || record_of(key).is_none());
         // A record under this very name says who the user is; a renamed or new one is asked for.
         let known_name = |key: &ListedKey| record_of(key).is_some_and(|record| record.user_name == *name);
-        let user = if keys.iter().any(|key| needs_user(key) || (worth(key) && !known_name(key))) {
-            Some(self.reader.user(name).await.map_err(|fault| in_words(&fault)))
+        let asks_who = keys.iter().any(|key| needs_user(key) || (worth(key) && !known_name(key)));
+        let Known { user, quarantine_policies } = if keys.iter().any(worth) {
+            self.identities.of(self.reader, name, asks_who).await
         } else {
-            None
+            Known { user: None, quarantine_policies: Fact::NotRead }
         };
         let mut seen = Vec::with_capacity(keys.len());
         for (key, told) in keys.iter().zip(told) {
@@ -227,7 +235,7 @@ impl<'a> Users<'a> {
                     last_use,
                     source,
                     keys_of_user: keys.len(),
-                    quarantine_policies: Fact::NotRead,
+                    quarantine_policies: quarantine_policies.clone(),
                 },
             });
         }

@@ -135,7 +135,7 @@ impl Inner {
                 self.noticed.remove(&key);
             }
             "cleared" | "notice_voided" | "hold_placed" | "hold_expired" | "denied" | "exempt_began"
-            | "exempt_ended" => {
+            | "exempt_ended" | "incident_began" | "incident_ended" => {
                 self.noticed.remove(&key);
             }
             _ => {}

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use keysweep_core::lifecycle::INCIDENT_REMEDY;
 use keysweep_core::render::{Coverage, FindingRow, NextAction, NotScanned, ScanDocument};
 
 use super::{account, tone};
@@ -53,6 +54,13 @@ pub fn scan_summary(document: &ScanDocument) -> String {
         (true, _) => "no findings".into(),
         (false, _) => format!("findings: {}", kinds.join(", ")),
     };
+    let incidents = document.findings.iter().filter(|row| is_incident(row)).count();
+    if incidents > 0 {
+        lines.push(format!(
+            "incidents: {}: AWS considers them compromised; {INCIDENT_REMEDY}",
+            count(u64::try_from(incidents).unwrap_or(u64::MAX), "key", "keys")
+        ));
+    }
     if exempt > 0 {
         found += &format!(", of which exempt: {exempt}");
     }
@@ -66,6 +74,11 @@ pub fn scan_summary(document: &ScanDocument) -> String {
 /// Whether an exemption covers a finding.
 pub(in crate::cli) fn is_exempt(row: &FindingRow) -> bool {
     row.overlays.iter().any(|overlay| overlay == "exempt")
+}
+
+/// Whether AWS considers the key compromised.
+fn is_incident(row: &FindingRow) -> bool {
+    row.overlays.iter().any(|overlay| overlay == "incident")
 }
 
 /// What would be done now and next.

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use keysweep_core::facts::Collection;
 use keysweep_core::plan::{PlannedKey, plan};
 use keysweep_core::policy::Policy;
-use keysweep_core::render::{NextAction, next_action};
+use keysweep_core::render::{NextAction, is_incident, next_action};
 use keysweep_core::state::State;
 
 use super::words::moment;
@@ -39,7 +39,7 @@ pub(super) fn actions(now: Timestamp, state: &State, policy: &Policy, collection
         .iter()
         .filter_map(|key| {
             let (action, at, why) = next_action(now, &key.next);
-            let rank = rank(now, action, at)?;
+            let rank = if is_incident(key) { 0 } else { 1 + rank(now, action, at)? };
             // Without a time it comes last among its own; the key ID makes the order complete.
             Some(((rank, at.is_none(), at, &key.facts.key), key, action, at, why))
         })
@@ -74,7 +74,7 @@ fn row(
 ) -> Row {
     let account = collection.accounts.get(key.account).map(|(account, _)| account);
     Row {
-        action: action.as_str(),
+        action: if is_incident(key) { "incident" } else { action.as_str() },
         when: match at {
             Some(at) if at <= now => "now".to_owned(),
             Some(at) => moment(now, at),

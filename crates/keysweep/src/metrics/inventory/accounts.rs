@@ -20,6 +20,7 @@ struct Families {
     keys: Family,
     exempt: Family,
     on_hold: Family,
+    in_incident: Family,
     out_of_reach: Family,
     unknown: Family,
     in_use: Family,
@@ -39,6 +40,7 @@ pub(super) fn families(observed: &Observed<'_>, tally: &Tally) -> Vec<Family> {
                     families.keys.push(&[("account_id", &label), ("state", state)], count);
                 }
                 families.on_hold.push(&[("account_id", &label)], keys.on_hold);
+                families.in_incident.push(&[("account_id", &label)], keys.in_incident);
                 families.out_of_reach.push(&[("account_id", &label)], keys.out_of_reach);
                 families.in_use.push(&[("account_id", &label)], keys.in_use);
             }
@@ -82,6 +84,10 @@ impl Families {
             ),
             exempt: Family::new("keysweep_exempt_keys", "Stale keys held back by an exemption."),
             on_hold: Family::new("keysweep_keys_on_hold", "Keys under a hold."),
+            in_incident: Family::new(
+                "keysweep_keys_in_incident",
+                "Tracked keys whose user AWS marked as compromised; no change is made to them.",
+            ),
             out_of_reach: Family::new(
                 "keysweep_keys_out_of_reach",
                 "Tracked keys whose account can no longer be read.",
@@ -145,6 +151,7 @@ impl Families {
             keys,
             exempt,
             on_hold,
+            in_incident,
             out_of_reach,
             unknown,
             in_use,
@@ -159,6 +166,7 @@ impl Families {
             keys,
             exempt,
             on_hold,
+            in_incident,
             out_of_reach,
             unknown,
             in_use,

@@ -58,6 +58,8 @@ pub struct AccountTally {
     pub deleting: u64,
     /// Keys under a hold.
     pub on_hold: u64,
+    /// Keys that AWS considers compromised.
+    pub in_incident: u64,
     /// Tracked keys whose account cannot be read.
     pub out_of_reach: u64,
     /// Deactivated keys whose last use moved.
@@ -84,6 +86,7 @@ impl AccountTally {
             return;
         }
         self.on_hold += u64::from(!record.holds.is_empty());
+        self.in_incident += u64::from(record.incident.is_some());
         self.out_of_reach += u64::from(account.is_some_and(|a| a.reach.out_of_reach().is_some()));
         let last_scan = account.and_then(|a| a.last_success);
         match &record.state {
