@@ -8,7 +8,6 @@ use keysweep_core::plan::{Next, Plan, Reason};
 use keysweep_core::policy::{Exemption, Match, Mode, Policy};
 use keysweep_core::references::{Choice, Met, Patterns, Reference, ReferenceCleared, Report, check, entries};
 use keysweep_core::state::{Actor, Body, Control};
-use keysweep_core::ticket::Action;
 
 use crate::mk::*;
 
@@ -66,17 +65,13 @@ fn a_missing_user_stops_changes_until_acknowledged() {
 }
 
 #[test]
-fn a_missing_user_stops_no_undo_and_no_flag() {
+fn a_missing_user_stops_no_undo() {
     let mut world = World::new(mk_policy(Mode::Delete), vec![mk_key(0)]);
     world.run(0, 7);
     assert_eq!(world.state_of(0), "deactivated");
     world.write(day(8), Body::ReferenceMissing { reference: mk_missing("user break-glass") });
     let undo = keysweep_core::plan::undo(world.record(0).unwrap(), &Actor::local("ada"), "needed").unwrap();
     assert!(world.recheck(day(8), undo).is_ok());
-    let order =
-        keysweep_core::plan::ordered(world.record(0).unwrap(), Action::Delete, &Actor::local("ada"), "now")
-            .unwrap();
-    assert!(world.recheck(day(40), order).is_err());
 }
 
 #[test]

@@ -46,7 +46,7 @@ fn the_hub_reads_of_organizations_only_what_the_configuration_names() {
     );
     let by_ou = "[[policy.override]]\nmatch = { ous = [\"ou-abcd-12345678\"] }\nmode = \"observe\"\n";
     assert_eq!(of(by_ou), ["ListAccounts", "ListOrganizationalUnits", "AssumeRoles"]);
-    let ous = hub(&mk_config(by_ou), mk_now()).unwrap();
+    let ous = hub(&mk_config(by_ou)).unwrap();
     let actions = statement(&ous, "ListOrganizationalUnits")["Action"].to_string();
     assert!(actions.contains("organizations:ListParents"), "{actions}");
     let by_tag = "[[policy.override]]\nmatch = { account_tags = { env = \"prod\" } }\nmode = \"observe\"\n";
