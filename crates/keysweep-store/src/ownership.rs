@@ -224,10 +224,11 @@ mod tests {
         let dir = parent.path().join("it's here");
         fs::create_dir(&dir).unwrap();
         fs::set_permissions(&dir, fs::Permissions::from_mode(0o777)).unwrap();
-        let error = check(&dir).unwrap_err().to_string();
+        let error = crate::lock::Lock::take(&dir).unwrap_err().to_string();
+        assert!(!dir.join("lock").exists());
         let command = error.split('`').nth(1).unwrap();
         let done = std::process::Command::new("sh").args(["-c", command]).status().unwrap();
         assert!(done.success());
-        check(&dir).unwrap();
+        crate::lock::Lock::take(&dir).unwrap();
     }
 }

@@ -89,6 +89,8 @@ async fn an_undo_works_on_a_full_disk_with_and_without_a_daemon() {
     assert_eq!(code, 0, "{messages}");
     disk.shell("test -s \"$1\"/reserve").await;
     daemon.says("sweep finished").await;
+    // One of the pauses may have fitted.
+    let _ = disk.run(&["resume", "--reason", "the test goes on"]).await;
     let (code, _, messages) = disk.run(&deactivate).await;
     assert_eq!(code, 0, "{messages}");
     daemon.signal(Signal::TERM);
