@@ -5,6 +5,7 @@
 
 mod approval;
 mod breaker;
+mod coverage;
 mod grace;
 mod interference;
 mod journal;

@@ -344,3 +344,19 @@ fn backups_want_an_absolute_directory_that_is_not_lost_with_data_dir() {
     assert_eq!(warning.key, "backup.directory");
     assert!(warning.problem.contains("loses the backups with it"), "{warning}");
 }
+
+#[test]
+fn a_rule_with_ous_beside_a_list_of_accounts_is_refused() {
+    for rule in ["override]]\nunused_after = \"180d\"", "exempt]]\nreason = \"test\"\nuntil = \"2030-01-01\""]
+    {
+        let text = format!(
+            "[organization]\naccounts = [\"111122223333\"]\n[[policy.{rule}\nmatch = {{ ous = [\"ou-ab12-00000001\"] }}\n"
+        );
+        let file = mk_file(&text);
+        let error = load(&mk_sources(file.path(), &[]), mk_now()).unwrap_err();
+        let told = message(&file, &error);
+        assert!(told.contains("[1].match.ous: cannot be told where organization.accounts"), "{told}");
+        let listed = mk_file(text.replace("accounts = [\"111122223333\"]", ""));
+        load(&mk_sources(listed.path(), &[]), mk_now()).unwrap();
+    }
+}

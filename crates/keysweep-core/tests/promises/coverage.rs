@@ -1,0 +1,103 @@
+//! What could not be read is counted alike by everybody, and hides nothing that was known.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use keysweep_core::facts::{Collection, Count, Fact, Inventory, KeyStatus, Outcome};
+use keysweep_core::plan::{Context, plan, unknown_keys};
+use keysweep_core::policy::{Exemption, Match, Mode};
+use keysweep_core::render::coverage;
+use keysweep_core::state::{Body, FindingCounts};
+
+use crate::mk::*;
+
+/// Unknown keys as the journal counts them, and as a scan does.
+fn counted(world: &World, collection: &Collection) -> (u64, u64) {
+    let context = Context { now: collection.at, policy: &world.policy, state: &world.state };
+    let of_account = |(account, outcome): &(_, Outcome)| match outcome {
+        Outcome::Scanned(scan) => unknown_keys(&context, account, scan),
+        Outcome::Failed { .. } | Outcome::Skipped { .. } => 0,
+    };
+    let planned = plan(collection.at, &world.policy, &world.state, collection);
+    let in_journal = collection.accounts.iter().map(of_account).sum();
+    (in_journal, coverage(collection, &planned.keys).unknown_keys)
+}
+
+#[test]
+fn journal_and_scan_count_unknown_keys_alike() {
+    let mut world = World::new(mk_policy(Mode::Delete), (0..4).map(mk_key).collect());
+    let denied = || Fact::Unknown("denied".into());
+    world.keys[0].last_use = denied();
+    // Nothing follows from a key that is Inactive, unless it could be taken over.
+    world.keys[1].status = KeyStatus::Inactive;
+    world.keys[1].last_use = denied();
+    world.keys[2].status = KeyStatus::Other("Expired".into());
+    world.keys[2].last_use = denied();
+    assert_eq!(counted(&world, &world.collection(day(0))), (2, 2));
+    world.policy.base.adopt_inactive = true;
+    assert_eq!(counted(&world, &world.collection(day(0))), (3, 3));
+
+    // A rule that cannot tell makes every key unknown; facts that nobody needs make none.
+    world.policy.exemptions.push(Exemption {
+        matches: Match { ous: vec!["ou-ab12-00000001".parse().unwrap()], ..Match::default() },
+        reason: "test".into(),
+        until: "2030-01-01".parse().unwrap(),
+    });
+    for ous in [Fact::NotRead, Fact::Unknown("throttled".into())] {
+        let mut collection = world.collection(day(0));
+        collection.accounts.iter_mut().for_each(|(account, _)| account.ous = ous.clone());
+        assert_eq!(counted(&world, &collection), (4, 4), "{ous:?}");
+    }
+    let mut collection = world.collection(day(0));
+    for (account, outcome) in &mut collection.accounts {
+        account.ous = Fact::Known(Vec::new());
+        let Outcome::Scanned(scan) = outcome else { continue };
+        for facts in &mut scan.keys {
+            (facts.path, facts.tags) = (Fact::NotRead, Fact::NotRead);
+        }
+    }
+    assert_eq!(counted(&world, &collection), (3, 3));
+}
+
+#[test]
+fn findings_fall_by_no_more_than_is_known() {
+    let last = FindingCounts { unused: 5, never_used: 2, over_age: 1, exempt: 3 };
+    let now = FindingCounts { unused: 3, never_used: 0, over_age: 4, exempt: 0 };
+    assert_eq!(now.or_last_known(last, 0), now);
+    let kept = FindingCounts { unused: 5, never_used: 1, over_age: 4, exempt: 3 };
+    assert_eq!(now.or_last_known(last, 3), kept);
+    assert_eq!(FindingCounts::default().or_last_known(last, 100), last);
+}
+
+#[test]
+fn counts_that_a_scan_could_not_complete_stay_as_they_were() {
+    let mut world = World::new(mk_policy(Mode::Observe), Vec::new());
+    let account = mk_account_id(0);
+    let mut write = |inventory: Inventory, untold: &[Count]| {
+        let body = Body::AccountScanned {
+            account,
+            name: String::new(),
+            ou_path: String::new(),
+            sighting: mk_sighting(day(0)),
+            inactive: BTreeSet::new(),
+            inventory,
+            untold: untold.iter().copied().collect(),
+            unknown_keys: 0,
+            report_generated_at: None,
+        };
+        world.write(day(0), body);
+        world.state.account(account).unwrap().inventory.clone()
+    };
+    let mut full =
+        Inventory { users: 9, active_keys: 7, inactive_keys: 3, root_keys: Some(1), ..Inventory::default() };
+    full.oldest_active_key = Some(day(-900));
+    full.idle.add(Duration::from_secs(86_400 * 100), false);
+    let partial = Inventory { users: 8, active_keys: 2, ..Inventory::default() };
+    // Before anything is known, what was counted is all there is.
+    assert_eq!(write(partial.clone(), &[Count::ActiveKeys, Count::RootKeys]), partial);
+    assert_eq!(write(full.clone(), &[]), full);
+    let untold =
+        [Count::ActiveKeys, Count::InactiveKeys, Count::RootKeys, Count::OldestActiveKey, Count::Idle];
+    assert_eq!(write(partial.clone(), &untold), Inventory { users: 8, ..full });
+    assert_eq!(write(partial.clone(), &[]), partial, "what is known to be less is less");
+}
