@@ -205,6 +205,7 @@ pub struct FindingRow {
     /// The request for approval that waits for a decision, as a decision names it.
     pub approval_request: Option<String>,
     /// How often the key was reactivated after keysweep had deactivated it.
+    #[serde(default)]
     pub reactivations: u32,
     /// Owner; null until owners are configured.
     pub owner: Option<String>,

@@ -58,7 +58,7 @@ fn harmless(cell: &str) -> Cow<'_, str> {
 }
 
 /// A finding as the contract of `scan --format json` lists it; what was added later follows at the end.
-pub(super) const FINDING: [Column<FindingRow>; 26] = [
+pub(super) const FINDING: [Column<FindingRow>; 28] = [
     ("account_id", |row| row.account_id.clone()),
     ("account_name", |row| optional(row.account_name.as_ref())),
     ("user_name", |row| row.user_name.clone()),
@@ -85,10 +85,12 @@ pub(super) const FINDING: [Column<FindingRow>; 26] = [
     ("report_generated_at", |row| time(row.report_generated_at)),
     ("next_action_reason", |row| row.next_action_reason.clone()),
     ("warnings", |row| row.warnings.join("; ")),
+    ("approval_request", |row| optional(row.approval_request.as_ref())),
+    ("reactivations", |row| row.reactivations.to_string()),
 ];
 
 /// A record.
-pub(super) const RECORD: [Column<KeyRow>; 16] = [
+pub(super) const RECORD: [Column<KeyRow>; 18] = [
     ("account_id", |row| row.account_id.clone()),
     ("account_name", |row| optional(row.account_name.as_ref())),
     ("user_name", |row| row.user_name.clone()),
@@ -105,6 +107,8 @@ pub(super) const RECORD: [Column<KeyRow>; 16] = [
     ("next_action", |row| row.next_action.as_str().into()),
     ("next_action_at", |row| time(row.next_action_at)),
     ("next_action_reason", |row| row.next_action_reason.clone()),
+    ("approval_request", |row| optional(row.approval.as_ref().map(|approval| &approval.request))),
+    ("reactivations", |row| row.reactivations.to_string()),
 ];
 
 fn optional(value: Option<&impl ToString>) -> String {
@@ -145,7 +149,7 @@ mod tests {
             header.starts_with("account_id,account_name,user_name,user_id,access_key_id,status,"),
             "{header}"
         );
-        let expected = "000000000042,,\"'=HYPERLINK(\"\"x\"\")\",,,Active,,,,,,,,,CIS 1.12; IAM.22,,active,,,none,,,live,,\"a, b\",";
+        let expected = "000000000042,,\"'=HYPERLINK(\"\"x\"\")\",,,Active,,,,,,,,,CIS 1.12; IAM.22,,active,,,none,,,live,,\"a, b\",,,0";
         assert_eq!(line, expected);
     }
 
