@@ -240,15 +240,22 @@ impl AccountScan {
     /// report that name nobody, and the root user where nobody knows whether it has keys.
     #[must_use]
     pub fn unread(&self) -> usize {
-        self.unread_users.len() + self.unread_rows.len() + usize::from(self.root_keys_unknown.is_some())
+        self.hidden_users() + usize::from(self.root_keys_unknown.is_some())
+    }
+
+    /// How many users could not be read, and may have keys that nobody saw.
+    #[must_use]
+    pub fn hidden_users(&self) -> usize {
+        self.unread_users.len() + self.unread_rows.len()
     }
 
     /// Which counts of the inventory this scan could not complete, because it met something that it could not read.
     #[must_use]
     pub fn untold(&self) -> BTreeSet<Count> {
         let mut untold = BTreeSet::new();
-        // A report counts the keys of every user, those included that could not be listed.
-        if self.report_generated_at.is_none() && !self.unread_users.is_empty() {
+        // A report counts the keys of every user, those included that could not be listed, but not of unreadable rows.
+        let uncounted = self.report_generated_at.is_none() && !self.unread_users.is_empty();
+        if uncounted || !self.unread_rows.is_empty() {
             untold.extend([Count::ActiveKeys, Count::InactiveKeys, Count::OldestActiveKey, Count::Idle]);
         }
         let in_buckets: u64 = self.inventory.idle.buckets().map(|(_, count)| count).sum();

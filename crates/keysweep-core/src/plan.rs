@@ -190,7 +190,7 @@ impl Plan {
     fn account(&mut self, context: &Context<'_>, index: usize, account: &AccountFacts, scan: &AccountScan) {
         let mut findings = FindingCounts::default();
         // A user has at most two keys.
-        let mut hidden = 2 * scan.unread();
+        let mut hidden = 2 * scan.hidden_users();
         for facts in &scan.keys {
             let record = context.state.record(&facts.key);
             let decision =

@@ -177,14 +177,16 @@ async fn look(engine: &Engine, started: tokio::time::Instant) -> Result<Looked, 
             "no account was scanned: nothing is known of any key"
         );
     }
+    let hidden = hidden_users(&collection);
+    let unknown = plan.keys.iter().filter(|key| !key.unknown.is_empty()).count();
     let finished = Body::SweepFinished {
         took: engine.clock().elapsed_since(started),
         scanned: as_u64(swept.scanned),
         failed: as_u64(swept.failed),
         skipped: as_u64(swept.skipped),
         complete: collection.complete,
-        keys: as_u64(plan.keys.len() + unread(&collection)),
-        unknown_keys: covered.unknown_keys,
+        keys: as_u64(plan.keys.len() + hidden),
+        unknown_keys: as_u64(unknown + hidden),
     };
     engine.set_latest(Latest { collection, idle_rules });
     // Scanning is over; what is acted on from here is read again key by key.
@@ -410,12 +412,12 @@ fn tell_unknown(plan: &Plan) {
     }
 }
 
-fn unread(collection: &Collection) -> usize {
-    let unread = |(_, outcome): &(AccountFacts, Outcome)| match outcome {
-        Outcome::Scanned(scan) => scan.unread(),
+fn hidden_users(collection: &Collection) -> usize {
+    let hidden = |(_, outcome): &(AccountFacts, Outcome)| match outcome {
+        Outcome::Scanned(scan) => scan.hidden_users(),
         Outcome::Failed { .. } | Outcome::Skipped { .. } => 0,
     };
-    collection.accounts.iter().map(unread).sum()
+    collection.accounts.iter().map(hidden).sum()
 }
 
 fn as_u64(count: usize) -> u64 {

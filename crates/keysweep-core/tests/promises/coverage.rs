@@ -101,3 +101,29 @@ fn counts_that_a_scan_could_not_complete_stay_as_they_were() {
     assert_eq!(write(partial.clone(), &untold), Inventory { users: 8, ..full });
     assert_eq!(write(partial.clone(), &[]), partial, "what is known to be less is less");
 }
+
+#[test]
+fn a_scan_says_which_counts_it_could_not_complete() {
+    let world = World::new(mk_policy(Mode::Observe), vec![mk_key(0)]);
+    let collection = world.collection(day(0));
+    let Some((_, Outcome::Scanned(scan))) = collection.accounts.first() else { panic!("a scan") };
+    let mut scan = scan.clone();
+    scan.inventory = Inventory { users: 2, active_keys: 1, root_keys: Some(0), ..Inventory::default() };
+    scan.inventory.idle.add(Duration::from_secs(86_400), false);
+    let keys = [Count::ActiveKeys, Count::InactiveKeys, Count::OldestActiveKey, Count::Idle];
+    assert_eq!(scan.untold(), BTreeSet::new());
+    scan.unread_users.insert("svc".parse().unwrap(), "denied".into());
+    assert_eq!(
+        scan.untold(),
+        BTreeSet::from(keys),
+        "nobody counts the keys of a user that a live scan cannot read"
+    );
+    scan.report_generated_at = Some(day(0));
+    assert_eq!(scan.untold(), BTreeSet::new(), "a report counts them all");
+    scan.unread_rows.push("row 3 has 4 columns".into());
+    assert_eq!(scan.untold(), BTreeSet::from(keys), "but not those of a row that cannot be read");
+    scan.unread_rows.clear();
+    scan.inventory.active_keys = 2;
+    scan.inventory.root_keys = None;
+    assert_eq!(scan.untold(), BTreeSet::from([Count::Idle, Count::RootKeys]));
+}

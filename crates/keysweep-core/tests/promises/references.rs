@@ -115,7 +115,7 @@ fn accounts_and_ous_are_looked_up_in_the_listing() {
     let ous = vec![prod.clone(), empty.clone(), made_anew.clone()];
     let policy = mk_exempting(Match { ous, accounts: vec![here, gone], ..Match::default() });
     let mut collection = mk_seen(&policy, &[]);
-    collection.accounts[0].0.ous = Some(Fact::Known(vec![Ou { id: prod.clone(), name: "prod".into() }]));
+    collection.accounts[0].0.ous = Fact::Known(vec![Ou { id: prod.clone(), name: "prod".into() }]);
     collection.ous = Some(Fact::Known([prod, empty.clone()].into()));
     let report = looked(&policy, &collection);
     assert_eq!(names(&report.missing), [format!("OU {made_anew}"), format!("account {gone}")]);
