@@ -177,8 +177,9 @@ pub(super) fn standing(state: &KeyState, calendar: Calendar) -> String {
 #[cfg(test)]
 mod tests {
     use keysweep_core::facts::LastUse;
-    use keysweep_core::lifecycle::Sighting;
+    use keysweep_core::lifecycle::{Flagged, Notice, NoticeTerms, Shown, Sighting};
     use keysweep_core::state::Actor;
+    use keysweep_core::ticket::Action;
 
     use super::*;
 
@@ -212,6 +213,44 @@ mod tests {
         let hold_until = "2026-02-10T00:00:00Z".parse().unwrap();
         let words = mk_words(KeyEvent::Reactivated { hold_until });
         assert_eq!(words, Some((Tone::Wanted, "reactivated by its owner: on hold until day 40".to_owned())));
+    }
+
+    #[test]
+    fn a_key_that_waits_for_approval_has_no_day() {
+        let began: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+        let period = std::time::Duration::from_secs(86_400);
+        let terms = NoticeTerms { threshold: period, notice: period, grace: period, approval: true };
+        let notice = Notice { at: began, deactivation: Some(began), deletion: None, terms };
+        let shown = Shown {
+            user_name: "ci".parse().unwrap(),
+            finding: Finding::Unused,
+            last_use: LastUse::Never,
+            keys_of_user: 1,
+            reactivated: 1,
+        };
+        let approval = Approval {
+            number: 7,
+            action: Action::Deactivate,
+            asked_at: began,
+            expires: began,
+            repeats: 0,
+            why: "reactivated".into(),
+            shown,
+            granted: None,
+        };
+        let flagged = |approval| {
+            KeyState::Flagged(Flagged {
+                finding: Finding::Unused,
+                since: began,
+                last_use: LastUse::Never,
+                notice: Some(notice.clone()),
+                approval,
+                setback: None,
+            })
+        };
+        let calendar = Calendar::new(began, 30);
+        assert_eq!(standing(&flagged(Some(approval)), calendar), "flagged, waits for approval");
+        assert_eq!(standing(&flagged(None), calendar), "flagged, to be deactivated on day 0");
     }
 
     #[test]
