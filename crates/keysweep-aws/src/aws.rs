@@ -8,9 +8,11 @@ use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime::client::retries::{RetryPartition, TokenBucket};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::retry::RetryConfig;
+use jiff::Timestamp;
 use keysweep_core::ids::AccountId;
+use keysweep_core::lifecycle::OpenIntent;
 use keysweep_core::planted;
-use keysweep_core::ticket::Warrant;
+use keysweep_core::ticket::{Action, Warrant};
 use secrecy::ExposeSecret as _;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
@@ -26,7 +28,7 @@ use crate::reader::{Open, Reader};
 use crate::role::Partition;
 use crate::session::{Account, Accounts, Session};
 use crate::settings::{Observer, Settings};
-use crate::skew::ReadDate;
+use crate::skew::{ReadDate, TimeAtAws};
 use crate::whole::WholeAnswer;
 
 /// How an account is entered.
@@ -64,6 +66,8 @@ pub(crate) struct Hub {
     iam: aws_sdk_iam::Config,
     pub(crate) credentials: Option<SharedCredentialsProvider>,
     caller: OnceCell<Caller>,
+    /// By the answers of every service and account.
+    pub(crate) time: Arc<TimeAtAws>,
 }
 
 impl Aws {
@@ -73,7 +77,12 @@ impl Aws {
     /// If the settings cannot work or the environment redirects calls.
     pub async fn connect(settings: Settings) -> Result<Self, ConnectError> {
         let sdk = connect::load(&settings).await?;
-        let date = || ReadDate { wall: Arc::clone(&settings.wall), observer: Arc::clone(&settings.observer) };
+        let time = Arc::<TimeAtAws>::default();
+        let date = || ReadDate {
+            time: Arc::clone(&time),
+            wall: Arc::clone(&settings.wall),
+            observer: Arc::clone(&settings.observer),
+        };
         let partition = |name: &'static str| retry_partition(name, settings.retry_budget);
         let sts = aws_sdk_sts::config::Builder::from(&sdk)
             .interceptor(date())
@@ -100,6 +109,7 @@ impl Aws {
             iam,
             credentials: sdk.credentials_provider(),
             caller: OnceCell::new(),
+            time,
             settings,
         };
         Ok(Self { hub: Arc::new(hub) })
@@ -180,11 +190,12 @@ impl Aws {
     pub async fn prepare(&self, warrant: &Warrant, user_path: &str) -> Result<Prepared, Fault> {
         let hub = Arc::clone(&self.hub);
         let account = hub.accounts.get(warrant.identity().account, &hub.settings);
-        let session = hub.change_session(&account, warrant, user_path).await?;
+        let deadline = hub.deadline(warrant).await?;
+        let session = hub.change_session(&account, warrant, user_path, deadline).await?;
         let client = hub.iam_client(&account, Some(&session), Attempts::Once);
         // The turn is taken here, so that sending starts at once and a pause has nothing to wait for but AWS.
         account.turn().await;
-        Ok(change::prepared(hub, client, warrant))
+        Ok(change::prepared(hub, client, warrant, deadline))
     }
 }
 
@@ -261,6 +272,34 @@ impl Hub {
 
     async fn caller(&self) -> Result<&Caller, Fault> {
         self.caller.get_or_try_init(|| self.ask_caller()).await
+    }
+
+    /// Until when the change of a warrant may be carried out: AWS itself refuses it later, wherever the call was
+    /// meanwhile.
+    ///
+    /// The session is opened with the deadline in its policy, before its own answer tells the time: it is reckoned
+    /// from the answer before that one, which was to one of the reads right before the change. So it comes earlier by
+    /// as long as the session takes to open, and never later.
+    ///
+    /// # Errors
+    /// If AWS's time is not to be had. An undo goes on without a deadline: nothing of ours stands in its way.
+    async fn deadline(&self, warrant: &Warrant) -> Result<Option<Timestamp>, Fault> {
+        if self.time.now().is_none()
+            && let Err(fault) = self.ask_caller().await
+            && warrant.action() != Action::Reactivate
+        {
+            return Err(fault);
+        }
+        let span = OpenIntent::time_to_act(self.settings.attempt_timeout);
+        let deadline = self.time.now().and_then(|now| now.checked_add(span).ok());
+        // The language of policies knows whole seconds.
+        let deadline = deadline.and_then(|at| Timestamp::from_second(at.as_second()).ok());
+        if deadline.is_none() && warrant.action() != Action::Reactivate {
+            let operation = format!("set a deadline for the change of key {}", warrant.identity().key);
+            let what = "no answer carried AWS's Date; check what stands between keysweep and AWS".to_owned();
+            return Err(Fault::without_call(operation, (FaultKind::Transient, Cause::Contract(what))));
+        }
+        Ok(deadline)
     }
 
     async fn ask_caller(&self) -> Result<Caller, Fault> {

@@ -1,11 +1,13 @@
 //! One change of one key, sent at most once.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_iam::operation::RequestId;
 use aws_sdk_iam::types::StatusType;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use jiff::Timestamp;
 use keysweep_core::ids::{KeyIdentity, UserName};
 use keysweep_core::planted;
 use keysweep_core::ticket::{Action, Order, Warrant};
@@ -50,19 +52,37 @@ pub struct Prepared {
     identity: KeyIdentity,
     action: Action,
     user_name: UserName,
+    /// By AWS's clock; absent for an undo while AWS's time was not known.
+    deadline: Option<Timestamp>,
 }
 
-pub(crate) fn prepared(hub: Arc<Hub>, client: aws_sdk_iam::Client, warrant: &Warrant) -> Prepared {
+pub(crate) fn prepared(
+    hub: Arc<Hub>,
+    client: aws_sdk_iam::Client,
+    warrant: &Warrant,
+    deadline: Option<Timestamp>,
+) -> Prepared {
     Prepared {
         hub,
         client,
         identity: warrant.identity().clone(),
         action: warrant.action(),
         user_name: warrant.user_name().clone(),
+        deadline,
     }
 }
 
 impl Prepared {
+    /// How long AWS will still carry the change out, by AWS's clock; `None` if it has no deadline.
+    #[must_use]
+    pub fn time_left(&self) -> Option<Duration> {
+        self.deadline.map(|deadline| self.hub.time.left_until(deadline))
+    }
+
+    fn is_late(&self) -> bool {
+        self.time_left().is_some_and(|left| left.is_zero()) && !planted!(DeadlineForgotten)
+    }
+
     /// Sends the change: one attempt, within the limit of an attempt. Consumes session and order.
     pub async fn send(self, order: Order) -> CallOutcome {
         if order.identity() != &self.identity
@@ -75,6 +95,13 @@ impl Prepared {
                 request_id: None,
             };
         }
+        if self.is_late() {
+            return CallOutcome::Refused {
+                kind: FaultKind::Transient,
+                detail: "its deadline was over before it was sent".to_owned(),
+                request_id: None,
+            };
+        }
         let start = Instant::now();
         let api = api_of(self.action);
         let sent = async {
@@ -84,6 +111,14 @@ impl Prepared {
             }
         };
         let outcome = sent.instrument(tracing::debug_span!("call", otel.name = api, api)).await;
+        let outcome = match outcome {
+            // Nothing is wrong with the role: the call took too long.
+            CallOutcome::Refused { kind: FaultKind::Denied, detail, request_id } if self.is_late() => {
+                let detail = format!("its deadline was over when it arrived: {detail}");
+                CallOutcome::Refused { kind: FaultKind::Transient, detail, request_id }
+            }
+            outcome => outcome,
+        };
         let told = match &outcome {
             CallOutcome::Accepted { .. } => Ok(()),
             CallOutcome::Refused { kind, .. } => Err(*kind),

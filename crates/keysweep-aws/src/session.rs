@@ -160,6 +160,7 @@ impl Hub {
         account: &Account,
         warrant: &Warrant,
         user_path: &str,
+        deadline: Option<Timestamp>,
     ) -> Result<Session, Fault> {
         let scope = Scope {
             partition: self.partition,
@@ -168,6 +169,7 @@ impl Hub {
             user_path,
             user_name: warrant.user_name(),
             exempt_tags: warrant.exempt_tags(),
+            deadline,
         };
         let policy = session_policy::for_change(scope).map_err(|what| {
             let (action, user) = (warrant.action(), warrant.user_name());

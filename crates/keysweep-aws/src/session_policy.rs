@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use keysweep_core::ids::{AccountId, UserName};
+use keysweep_core::planted;
 use keysweep_core::ticket::{Action, ExemptTag};
 use serde_json::json;
 
@@ -10,9 +12,6 @@ use crate::role::Partition;
 
 /// STS API reference: a session policy has at most 2,048 characters.
 pub const MAX_SESSION_POLICY: usize = 2048;
-
-/// What a condition on the time takes, with which a session ends by a deadline.
-const DEADLINE: usize = 60;
 
 /// Characters of a user name (IAM API reference, `userNameType`).
 const LONGEST_NAME: usize = 64;
@@ -23,8 +22,10 @@ const LONGEST_NAME: usize = 64;
 pub fn session_policy_length(partition: Partition, exempt_tags: &[ExemptTag], path: usize) -> usize {
     let (path, name) = (format!("/{}", "x".repeat(path.saturating_sub(1))), "x".repeat(LONGEST_NAME));
     let resource = format!("arn:{partition}:iam::000000000000:user{path}{name}");
-    written(Action::Deactivate, &resource, &unless_exempt(Action::Deactivate, exempt_tags)).chars().count()
-        + DEADLINE
+    // Every deadline is written with as many characters.
+    let deadline = Some(Timestamp::UNIX_EPOCH);
+    let exempt = unless_exempt(Action::Deactivate, exempt_tags);
+    written(Action::Deactivate, &resource, &exempt, deadline).chars().count()
 }
 
 /// What has a credential report made and reads it.
@@ -77,10 +78,12 @@ pub(crate) struct Scope<'a> {
     pub(crate) user_path: &'a str,
     pub(crate) user_name: &'a UserName,
     pub(crate) exempt_tags: &'a [ExemptTag],
+    /// From then on AWS refuses it; absent for an undo while AWS's time is not known.
+    pub(crate) deadline: Option<Timestamp>,
 }
 
-/// The session policy of one change: that action on that user, and where tags exempt, only while the user has none
-/// of them.
+/// The session policy of one change: that action on that user, until the deadline, and where tags exempt, only while
+/// the user has none of them.
 ///
 /// # Errors
 /// If the path is none, or the tags do not fit.
@@ -91,7 +94,8 @@ pub(crate) fn for_change(scope: Scope<'_>) -> Result<String, String> {
     }
     let (path, name) = (literal(user_path), literal(scope.user_name.as_str()));
     let resource = format!("arn:{partition}:iam::{account}:user{path}{name}");
-    let policy = written(scope.action, &resource, &unless_exempt(scope.action, scope.exempt_tags));
+    let policy =
+        written(scope.action, &resource, &unless_exempt(scope.action, scope.exempt_tags), scope.deadline);
     let length = policy.chars().count();
     if length > MAX_SESSION_POLICY {
         return Err(format!(
@@ -101,12 +105,24 @@ pub(crate) fn for_change(scope: Scope<'_>) -> Result<String, String> {
     Ok(policy)
 }
 
-fn written(action: Action, resource: &str, exempt: &BTreeMap<String, Vec<String>>) -> String {
+fn written(
+    action: Action,
+    resource: &str,
+    exempt: &BTreeMap<String, Vec<String>>,
+    deadline: Option<Timestamp>,
+) -> String {
     let mut statement = json!({ "Effect": "Allow", "Action": api_of(action), "Resource": resource });
-    if !exempt.is_empty()
+    let mut conditions = serde_json::Map::new();
+    if let Some(deadline) = deadline.filter(|_| !planted!(DeadlineForgotten)) {
+        conditions.insert("DateLessThan".to_owned(), json!({ "aws:CurrentTime": deadline.to_string() }));
+    }
+    if !exempt.is_empty() {
+        conditions.insert("StringNotLike".to_owned(), json!(exempt));
+    }
+    if !conditions.is_empty()
         && let Some(members) = statement.as_object_mut()
     {
-        members.insert("Condition".to_owned(), json!({ "StringNotLike": exempt }));
+        members.insert("Condition".to_owned(), conditions.into());
     }
     json!({ "Version": "2012-10-17", "Statement": [statement] }).to_string()
 }
@@ -172,6 +188,7 @@ mod tests {
             user_path,
             user_name: &"ci-deploy".parse().unwrap(),
             exempt_tags: &tags.iter().map(tag).collect::<Vec<_>>(),
+            deadline: Some("2026-11-21T12:00:40Z".parse().unwrap()),
         })
     }
 
@@ -191,7 +208,8 @@ mod tests {
         let tags = [("keysweep:exempt", "*"), ("team", "pay-*"), ("team", "core$")];
         assert_eq!(
             mk_policy(Action::Deactivate, "/ci/", &tags).unwrap(),
-            r#"{"Statement":[{"Action":"iam:UpdateAccessKey","Condition":{"StringNotLike":{"#.to_owned()
+            r#"{"Statement":[{"Action":"iam:UpdateAccessKey","Condition":{"DateLessThan":{"#.to_owned()
+                + r#""aws:CurrentTime":"2026-11-21T12:00:40Z"},"StringNotLike":{"#
                 + r#""aws:ResourceTag/keysweep:exempt":["*"],"aws:ResourceTag/team":["pay-*","core${$}"]}},"#
                 + r#""Effect":"Allow","Resource":"arn:aws:iam::111122223333:user/ci/ci-deploy"}],"#
                 + r#""Version":"2012-10-17"}"#
@@ -223,9 +241,9 @@ mod tests {
     }
 
     #[test]
-    fn an_undo_carries_no_condition() {
+    fn an_undo_carries_its_deadline_and_no_tag() {
         let policy = mk_policy(Action::Reactivate, "/", &[("keysweep:exempt", "*")]).unwrap();
-        assert!(!policy.contains("Condition"), "{policy}");
+        assert!(policy.contains("DateLessThan") && !policy.contains("StringNotLike"), "{policy}");
     }
 
     #[test]
@@ -244,8 +262,9 @@ mod tests {
             user_path: "/ci/",
             user_name: &"x".repeat(64).parse().unwrap(),
             exempt_tags: std::slice::from_ref(&tag),
+            deadline: Some("2026-11-21T12:00:40Z".parse().unwrap()),
         });
-        assert_eq!(session_policy_length(Partition::Aws, &[tag], 4), real.unwrap().len() + DEADLINE);
+        assert_eq!(session_policy_length(Partition::Aws, &[tag], 4), real.unwrap().len());
     }
 
     #[test]

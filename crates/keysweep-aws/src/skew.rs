@@ -1,7 +1,8 @@
 //! How far our clock is from that of AWS, from the `Date` header of every answer.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::context::BeforeDeserializationInterceptorContextRef;
@@ -10,6 +11,7 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_types::date_time::{DateTime, Format};
 use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
 
 use crate::settings::{Observer, Wall};
 
@@ -17,8 +19,40 @@ use crate::settings::{Observer, Wall};
 /// it: the SDK corrects the time it signs with by AWS's answers.
 pub const MAX_SKEW: SignedDuration = SignedDuration::from_mins(5);
 
+/// A date is used to reckon by for at most this long: the monotonic clock stands still while the machine sleeps.
+const GOOD_FOR: Duration = Duration::from_secs(60);
+
+/// What time it is at AWS, by the `Date` of its latest answer and the time that has passed since. Our own clock has no
+/// part in it.
+#[derive(Debug, Default)]
+pub(crate) struct TimeAtAws(Mutex<Option<(Timestamp, Instant)>>);
+
+impl TimeAtAws {
+    fn is(&self, date: Timestamp) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((date, Instant::now()));
+    }
+
+    /// The time, unless no answer told it lately. It is at most a second and the way of an answer behind, which makes
+    /// a deadline that is reckoned from it come earlier and never later.
+    pub(crate) fn now(&self) -> Option<Timestamp> {
+        let (date, at) = (*self.0.lock().unwrap_or_else(PoisonError::into_inner))?;
+        let passed = at.elapsed();
+        if passed > GOOD_FOR { None } else { date.checked_add(passed).ok() }
+    }
+
+    /// How much is left until then, by whatever answer told the time last.
+    pub(crate) fn left_until(&self, deadline: Timestamp) -> Duration {
+        let Some((date, at)) = *self.0.lock().unwrap_or_else(PoisonError::into_inner) else {
+            return Duration::ZERO;
+        };
+        let now = date.checked_add(at.elapsed()).unwrap_or(Timestamp::MAX);
+        Duration::try_from(deadline.duration_since(now)).unwrap_or(Duration::ZERO)
+    }
+}
+
 /// Reads each answer's `Date` and tells the observer.
 pub(crate) struct ReadDate {
+    pub(crate) time: Arc<TimeAtAws>,
     pub(crate) wall: Wall,
     pub(crate) observer: Arc<dyn Observer>,
 }
@@ -44,6 +78,10 @@ impl Intercept for ReadDate {
         // An answer without a readable date says nothing about the clock, and is no reason to fail the call.
         if let Some(theirs) = context.response().headers().get("date").and_then(parse_date) {
             self.observer.skew(theirs.duration_since((self.wall)()));
+            // What stands between us and AWS answers errors of its own, with a clock of its own.
+            if context.response().status().is_success() {
+                self.time.is(theirs);
+            }
         }
         Ok(())
     }
@@ -57,6 +95,20 @@ fn parse_date(text: &str) -> Option<Timestamp> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_time_at_aws_goes_on_after_an_answer() {
+        let time = TimeAtAws::default();
+        let date: Timestamp = "2026-11-21T22:01:02Z".parse().unwrap();
+        assert_eq!((time.now(), time.left_until(date)), (None, Duration::ZERO));
+        time.is(date);
+        tokio::time::advance(Duration::from_secs(5)).await;
+        assert_eq!(time.now(), Some(date + SignedDuration::from_secs(5)));
+        assert_eq!(time.left_until(date + SignedDuration::from_secs(7)), Duration::from_secs(2));
+        assert_eq!(time.left_until(date), Duration::ZERO);
+        tokio::time::advance(GOOD_FOR).await;
+        assert_eq!(time.now(), None, "an old date is asked for again");
+    }
 
     #[test]
     fn the_date_of_an_answer_is_read_and_nonsense_is_not() {

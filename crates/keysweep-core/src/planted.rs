@@ -106,6 +106,8 @@ bugs! {
         NoHoldAfterUnclear = "no-hold-after-unclear",
         /// Sent a change again when its answer was lost.
         BlindRetry = "blind-retry",
+        /// Gave the session of a change no deadline: a call that is late is carried out.
+        DeadlineForgotten = "deadline-forgotten",
         /// Left the SDK's retries on for changes.
         SdkRetriesChanges = "sdk-retries-changes",
     }

@@ -43,6 +43,9 @@ pub enum Fault {
     Delay(Duration),
     /// Carried out at once, answered after this long (tokio time). Combines with the others.
     LateAnswer(Duration),
+    /// Arrives so much later, in the world's time, and is judged and carried out then, whatever has become of the caller:
+    /// a process that was stopped, a packet that took its time. Never answered.
+    LateArrival(SignedDuration),
     /// Never answered, never carried out. The caller's time limit has to end it.
     Hang,
     /// Last use, key lists and statuses are answered as they were this long ago (24 h at most).
@@ -76,6 +79,7 @@ pub enum FaultKind {
     AnswerLost,
     Delay,
     LateAnswer,
+    LateArrival,
     Hang,
     Stale,
     MalformedBody,
@@ -138,6 +142,7 @@ impl Fault {
             Self::AnswerLost => FaultKind::AnswerLost,
             Self::Delay(_) => FaultKind::Delay,
             Self::LateAnswer(_) => FaultKind::LateAnswer,
+            Self::LateArrival(_) => FaultKind::LateArrival,
             Self::Hang => FaultKind::Hang,
             Self::Stale(_) => FaultKind::Stale,
             Self::MalformedBody => FaultKind::MalformedBody,
@@ -293,6 +298,7 @@ impl Faults {
                 | Fault::MalformedBody
                 | Fault::GarbageBody
                 | Fault::Page { .. }
+                | Fault::LateArrival(_)
                 | Fault::EmptyPage) => verdict.fault = Some(fault.clone()),
             }
         }

@@ -137,6 +137,7 @@ impl World {
 
     /// Does everything that is due.
     pub(crate) fn settle(&mut self) {
+        self.receive_late();
         let now = self.now();
         while self.scheduled.peek().is_some_and(|Reverse(next)| next.at <= now) {
             let Some(Reverse(due)) = self.scheduled.pop() else { return };

@@ -94,7 +94,9 @@ struct Inner {
     /// Users, by ID, whom AWS has put under quarantine, and since when.
     incidents: BTreeMap<String, Timestamp>,
     /// Calls that change keys, sent and not ended.
-    open: BTreeMap<u64, (String, &'static str)>,
+    open: BTreeMap<u64, (String, &'static str, Timestamp)>,
+    /// When a change was last sent, by key and action.
+    sent_at: BTreeMap<(String, &'static str), Timestamp>,
     intents: BTreeMap<(String, &'static str), u64>,
     sent: BTreeMap<(String, &'static str), u64>,
     applied: Vec<Applied>,
@@ -156,6 +158,7 @@ impl Oracle {
             approved: BTreeSet::new(),
             incidents: BTreeMap::new(),
             open: BTreeMap::new(),
+            sent_at: BTreeMap::new(),
             intents: BTreeMap::new(),
             sent: BTreeMap::new(),
             applied: Vec::new(),
@@ -268,7 +271,7 @@ impl Oracle {
 
     /// Whether a change is on its way.
     pub(super) fn is_changing(&self) -> bool {
-        self.locked().open.values().any(|(_, action)| *action != REACTIVATE)
+        self.locked().open.values().any(|(_, action, _)| *action != REACTIVATE)
     }
 
     /// Keys that are announced to be changed.

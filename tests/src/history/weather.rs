@@ -53,12 +53,15 @@ pub(super) fn change(sim: &Sim, rng: &mut ChaCha8Rng, accounts: &[String], spell
     }
     // Changes are few among the calls, and what becomes of them matters most.
     if rng.random_bool(0.2) {
-        let fault = match rng.random_range(0..6) {
+        let fault = match rng.random_range(0..8) {
             0 => Fault::AccessDenied,
             1 => Fault::Throttle,
             2 => Fault::ServiceFailure,
             3 => Fault::Hang,
             4 => Fault::ResetBefore,
+            // The process is stopped between intent and call, or a packet takes its time.
+            5 => Fault::LateArrival(SignedDuration::from_secs(rng.random_range(1..120))),
+            6 => Fault::LateArrival(SignedDuration::from_mins(rng.random_range(1..3000))),
             _ => Fault::AnswerLost,
         };
         sim.fault(Rule::new(fault).action("iam:*AccessKey").first(rng.random_range(1..4)));

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use bytes::Bytes;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::builder::{AccountBuilder, UserBuilder};
 use crate::clock::Clock;
@@ -200,6 +200,10 @@ impl Sim {
 
     async fn pass(&self, incoming: &Incoming, entered: &Entered) -> Result<Answer, ConnectionLost> {
         pause(entered.latency + entered.verdict.delay).await;
+        if let Some(Fault::LateArrival(after)) = entered.verdict.fault {
+            self.arrives_late(incoming, entered, after);
+            std::future::pending::<()>().await;
+        }
         if matches!(entered.verdict.fault, Some(Fault::Hang)) {
             self.abort(incoming, entered, "Hang");
             std::future::pending::<()>().await;
@@ -254,6 +258,13 @@ impl Sim {
         let caller = entered.caller.as_ref();
         let answer = wire::carry_out(&mut world, incoming, caller, &entered.request_id, &entered.verdict);
         (answer, first..world.ledger.changes().len() as u64 + 1)
+    }
+
+    fn arrives_late(&self, incoming: &Incoming, entered: &Entered, after: SignedDuration) {
+        let late = Late { incoming: incoming.clone(), request_id: entered.request_id.clone() };
+        let mut world = self.locked();
+        let at = world.now().checked_add(after).unwrap_or(Timestamp::MAX);
+        world.on_their_way.push((at, late));
     }
 
     fn abort(&self, incoming: &Incoming, entered: &Entered, code: &str) {
@@ -361,7 +372,29 @@ impl Sim {
     }
 }
 
+/// A request on its way, whose caller has given up.
+#[derive(Debug)]
+pub(crate) struct Late {
+    incoming: Incoming,
+    request_id: String,
+}
+
 impl World {
+    /// Carries out what has arrived by now, as of the moment at which it did.
+    pub(crate) fn receive_late(&mut self) {
+        let now = self.now();
+        let (mut arrived, on_their_way) =
+            std::mem::take(&mut self.on_their_way).into_iter().partition::<Vec<_>, _>(|(at, _)| *at <= now);
+        self.on_their_way = on_their_way;
+        arrived.sort_by_key(|(at, _)| *at);
+        for (at, Late { incoming, request_id }) in arrived {
+            self.moment = Some(at);
+            let caller = wire::authenticate(self, &incoming);
+            wire::carry_out(self, &incoming, caller.as_ref(), &request_id, &Verdict::default());
+            self.moment = None;
+        }
+    }
+
     pub(crate) fn set_hub_policy(&mut self, policy: Option<Arc<Policy>>) {
         self.hub_policy = policy.map(|policy| Attached { name: "hub".into(), policy });
         self.install_hub();

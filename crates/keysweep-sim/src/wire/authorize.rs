@@ -154,7 +154,7 @@ pub(crate) fn context<'a>(
 ) -> Context<'a> {
     let resource_account = account_of_arn(resource);
     Context {
-        now: world.now(),
+        now: world.time_of_requests(),
         caller: Caller {
             arn: &principal.arn,
             role_arn: principal.role.as_ref().map(|role| role.role_arn.as_str()),

@@ -142,6 +142,7 @@ fn struck(
         | Fault::AnswerLost
         | Fault::Delay(_)
         | Fault::LateAnswer(_)
+        | Fault::LateArrival(_)
         | Fault::Hang
         | Fault::Stale(_)
         | Fault::MalformedBody

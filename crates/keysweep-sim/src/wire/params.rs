@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::world::Refusal;
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Params {
     Query(Vec<(String, String)>),
     Json(Value),

@@ -5,7 +5,7 @@ use super::xml::escape_into;
 use crate::world::Refusal;
 
 /// Everything the wire keeps of a request.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Incoming {
     pub(crate) service: Service,
     /// `iam:GetUser`, or `iam:Unknown`.

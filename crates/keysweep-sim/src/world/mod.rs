@@ -51,6 +51,8 @@ pub(crate) struct World {
     pub(crate) ledger: Ledger,
     pub(crate) scheduled: BinaryHeap<Reverse<Scheduled>>,
     pub(crate) watches: Vec<Watch>,
+    /// Requests on their way, by the moment at which they arrive.
+    pub(crate) on_their_way: Vec<(Timestamp, crate::sim::Late)>,
     pub(crate) watcher: Option<Arc<dyn Watcher>>,
     pub(crate) counter: u64,
     pub(crate) requests: u64,
@@ -122,6 +124,7 @@ impl World {
             ledger: Ledger::default(),
             scheduled: BinaryHeap::new(),
             watches: Vec::new(),
+            on_their_way: Vec::new(),
             watcher: None,
             counter: 0,
             requests: 0,
@@ -147,6 +150,11 @@ impl World {
     /// Operational time: the `Date` header and session expiry.
     pub(crate) fn wall(&self) -> Timestamp {
         (self.wall)()
+    }
+
+    /// What requests are judged by: the time that the `Date` header tells, or the moment at which a late one arrived.
+    pub(crate) fn time_of_requests(&self) -> Timestamp {
+        self.moment.unwrap_or_else(|| self.wall())
     }
 
     /// The `Date` header.

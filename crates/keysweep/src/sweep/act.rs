@@ -112,7 +112,7 @@ async fn one(engine: &Engine, aws: &Aws, config: &Arc<Config>, ticket: Ticket) -
         return not_sent(action, Reason::Paused, STOPPING);
     };
     let acted = match stop.run_until_cancelled(Box::pin(make_ready(engine, aws, config, ticket))).await {
-        Some(Ok(ready)) => Box::pin(carry_out(engine, *ready)).await,
+        Some(Ok(ready)) => Box::pin(carry_out(engine, aws, *ready)).await,
         Some(Err(acted)) => acted,
         None => not_sent(action, Reason::Paused, STOPPING),
     };
@@ -210,11 +210,29 @@ fn in_force(engine: &Engine, config: &Arc<Config>, action: Action) -> bool {
 }
 
 /// Writes the intent, makes the call, and writes what became of it.
-async fn carry_out(engine: &Engine, ready: Ready) -> Acted {
-    let Ready { config, account, record, reader, fresh, warrant, prepared } = ready;
+async fn carry_out(engine: &Engine, aws: &Aws, ready: Ready) -> Acted {
+    let Ready { config, account, record, reader, fresh, warrant, mut prepared } = ready;
     let (action, identity) = (warrant.action(), warrant.identity().clone());
     // From here to the intent nobody else decides anything.
-    let door = engine.changes.door.lock().await;
+    let mut door = engine.changes.door.lock().await;
+    // AWS would refuse a call that has waited here until its deadline. What was read for it is as old.
+    let is_late =
+        |prepared: &Prepared| prepared.time_left().is_some_and(|left| left < config.aws.attempt_timeout);
+    if is_late(&prepared) {
+        if action != Action::Reactivate {
+            return not_sent(
+                action,
+                Reason::Recheck,
+                "it waited until its deadline; the next sweep reads it again",
+            );
+        }
+        drop(door);
+        prepared = match aws.prepare(&warrant, &fresh.path).await {
+            Ok(prepared) => prepared,
+            Err(fault) => return failed_before(engine, &record, &warrant, &fault).await,
+        };
+        door = engine.changes.door.lock().await;
+    }
     if engine.stopping().is_cancelled() {
         return not_sent(action, Reason::Paused, STOPPING);
     }
@@ -244,7 +262,9 @@ async fn carry_out(engine: &Engine, ready: Ready) -> Acted {
         Origin::Operator { actor, .. } => actor.clone(),
     };
     let (origin, why) = (warrant.origin().clone(), warrant.why().to_owned());
-    let deadline = engine.clock().after(OpenIntent::time_to_act(config.aws.attempt_timeout));
+    // What is left by AWS's clock, as ours will show it.
+    let left = prepared.time_left().unwrap_or(OpenIntent::time_to_act(config.aws.attempt_timeout));
+    let deadline = engine.clock().after(left);
     let intent = vec![mk_entry(&record, KeyEvent::Intent { action, origin, why, deadline })];
     let written = match action {
         Action::Reactivate => engine.append_urgent(&actor, intent).await,

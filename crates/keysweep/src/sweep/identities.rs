@@ -11,7 +11,11 @@ use super::account::in_words;
 /// Users in one page of `GetAccountAuthorizationDetails` (IAM API reference, `maxItemsType`).
 const PAGE: u64 = 1000;
 
-/// What is asked about users, by whichever way takes fewer calls.
+/// Asking for all of them at once has to spare more calls than these: its answer shows every user of the account, with
+/// everything that is attached, and AWS throttles it harder than the others.
+const FEW: u64 = 5;
+
+/// What is asked about users: one by one where they are few, else all of them at once.
 pub(super) struct Identities {
     /// What asking for all of them costs.
     pages: u64,
@@ -50,7 +54,7 @@ impl Identities {
     /// What is attached to a user, and, if `identity` is to be had too, who it is.
     pub(super) async fn of(&mut self, reader: &Reader, name: &UserName, identity: bool) -> Known {
         let calls = 1 + u64::from(identity);
-        if matches!(self.told, Told::NotAsked) && self.expected.max(self.spent + calls) > self.pages {
+        if matches!(self.told, Told::NotAsked) && self.expected.max(self.spent + calls) > self.pages + FEW {
             self.ask_for_all(reader).await;
         }
         if let Told::All(details) = &self.told

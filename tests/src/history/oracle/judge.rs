@@ -1,5 +1,7 @@
 //! The judgement of one change, at the moment its call comes.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 use keysweep_sim::watch::Call;
 use keysweep_sim::{Sim, Who};
@@ -20,6 +22,10 @@ const CLOSE: SignedDuration = SignedDuration::from_mins(10);
 
 /// AWS refuses signatures that are further off.
 const MAX_SKEW: SignedDuration = SignedDuration::from_mins(5);
+
+/// The attempt and half a minute: AWS refuses a change that arrives later than this after it was sent, as reckoned to the
+/// second.
+const DEADLINE: SignedDuration = SignedDuration::from_secs(42);
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
@@ -53,7 +59,8 @@ impl Oracle {
             inner.broken(promise, format!("{action} of {key} of {user} in {account}: {what}"));
         }
         inner.answered.insert((key.to_owned(), action), false);
-        inner.open.insert(call.number, (key.to_owned(), action));
+        inner.open.insert(call.number, (key.to_owned(), action, now));
+        inner.sent_at.insert((key.to_owned(), action), now);
         inner.tally.add(&format!("sent {action}"));
     }
 }
@@ -261,17 +268,29 @@ impl Inner {
         }
     }
 
-    /// P8: what took effect after a pause was acknowledged.
+    /// P5: what took effect although it was late. P8: what was sent after a pause was acknowledged, or took effect though
+    /// its deadline had not begun before.
     pub(super) fn after_pause(&mut self, sim: &Sim) {
         let changes = sim.changes_after(self.ledger_read);
         self.ledger_read += u64::try_from(changes.len()).unwrap_or_default();
-        let Some(since) = self.paused_since else { return };
         for change in changes {
             let ours = !matches!(change.who, Who::Script(_)) && change.applied;
-            if ours
-                && change.new.as_deref() != Some("Active")
-                && change.at > since + SignedDuration::from_secs(1)
-            {
+            let key = change.key_id.clone().unwrap_or_default();
+            let action = match (change.action.as_str(), change.new.as_deref()) {
+                ("iam:UpdateAccessKey", Some("Active")) => REACTIVATE,
+                ("iam:UpdateAccessKey", _) => DEACTIVATE,
+                _ => DELETE,
+            };
+            let Some(sent) = self.sent_at.get(&(key, action)).copied().filter(|_| ours) else { continue };
+            if change.at > sent + DEADLINE {
+                self.broken("P5", format!("{change:?} took effect, and was sent at {sent}"));
+            }
+            // A call that was sent before may be on its way until its deadline.
+            let paused = self.paused_since.filter(|since| {
+                change.at > *since + SignedDuration::from_secs(1)
+                    && (sent > *since || change.at > *since + DEADLINE)
+            });
+            if let Some(since) = paused.filter(|_| action != REACTIVATE) {
                 self.broken("P8", format!("{change:?} took effect after the pause of {since}"));
             }
         }
@@ -279,7 +298,12 @@ impl Inner {
 
     /// Settles calls whose end nobody saw, by the truth.
     pub(super) fn settle(&mut self, sim: &Sim, now: Timestamp) {
-        for (_, (key, action)) in std::mem::take(&mut self.open) {
+        // What may still be on its way is settled later.
+        let (over, on_their_way) = std::mem::take(&mut self.open)
+            .into_iter()
+            .partition::<BTreeMap<_, _>, _>(|(_, (_, _, sent))| now > *sent + DEADLINE);
+        self.open = on_their_way;
+        for (_, (key, action, _)) in over {
             let Some(truth) = sim.key(&key) else {
                 if action == DELETE {
                     self.tally.add("unclear and applied");
