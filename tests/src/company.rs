@@ -129,8 +129,8 @@ impl Company {
     /// If it does not open.
     pub async fn open(&self) -> Arc<Engine> {
         let engine = self.open_with(OpenOptions::default()).await;
-        if engine.store().read(|state| state.control().paused.is_some()) {
-            ask(&engine, Request::Resume { reason: "the story begins".into() }).await;
+        if engine.store().read(|state| !state.control().pauses.is_empty()) {
+            ask(&engine, resume("the story begins")).await;
         }
         engine
     }
@@ -261,4 +261,10 @@ pub fn state_of(engine: &Engine, key: &str) -> String {
 pub fn held(engine: &Engine, key: &str) -> bool {
     let key = key.parse().unwrap_or_else(|error| panic!("{error}"));
     engine.store().read(|state| state.record(&key).is_some_and(|record| !record.holds.is_empty()))
+}
+
+/// Ends the only pause.
+#[must_use]
+pub fn resume(reason: &str) -> Request {
+    Request::Resume { which: keysweep::operator::Which::Own, reason: reason.into() }
 }

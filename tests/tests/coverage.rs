@@ -110,7 +110,10 @@ async fn a_daemon_that_suddenly_scans_nothing_is_not_ready() {
     let engine = company.begin().await;
     assert_eq!(missing(&engine), [""; 0]);
     company.configure(&format!("{DELETE}\n[organization]\ninclude_ous = [\"ou-0000-nobody00\"]\n"));
-    engine.replace_config(std::sync::Arc::new(company.config())).await;
+    engine
+        .replace_config(&keysweep_core::state::Actor::Keysweep, std::sync::Arc::new(company.config()))
+        .await
+        .unwrap();
     swept(&engine).await;
     assert!(missing(&engine)[0].contains("skipped"), "{:?}", missing(&engine));
 }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use keysweep::operator::{Decision, RequestRef};
+use keysweep_core::state::Actor;
 use keysweep_core::ticket::Action;
 use keysweep_sim::{Fault, Rule};
 use keysweep_tests::company::{Company, DAY, DELETE, approve, asked, decide, held, state_of, swept};
@@ -191,11 +192,11 @@ async fn raising_the_mode_needs_a_fresh_notice_for_what_it_makes_due() {
     company.days(&engine, 8).await;
     assert_eq!(company.status(&key), "Inactive");
     company.configure(&DELETE.replace("\"delete\"", "\"deactivate\""));
-    engine.replace_config(company.config().into()).await;
+    engine.replace_config(&Actor::Keysweep, company.config().into()).await.unwrap();
     company.days(&engine, 20).await;
     assert_eq!(company.status(&key), "Inactive", "deactivate deletes nothing");
     company.configure(DELETE);
-    engine.replace_config(company.config().into()).await;
+    engine.replace_config(&Actor::Keysweep, company.config().into()).await.unwrap();
     company.days(&engine, 7).await;
     assert_eq!(company.status(&key), "Inactive", "grace is long over, and the new notice runs");
     company.days(&engine, 1).await;

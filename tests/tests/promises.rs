@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use keysweep::operator::{Decision, Reply, Request};
 use keysweep_sim::{Fault, Rule};
 use keysweep_store::{Disk, Files, JournalFile, OpenError, OpenOptions, Store};
-use keysweep_tests::company::{Company, DAY, DELETE, approve, ask, decide, held, state_of, swept};
+use keysweep_tests::company::{Company, DAY, DELETE, approve, ask, decide, held, resume, state_of, swept};
 
 const PROD: &str = "111122223333";
 
@@ -141,7 +141,7 @@ async fn p4_an_intent_that_meets_a_full_disk_makes_no_call() {
     let disk = FullDisk::default();
     let options = OpenOptions { files: Arc::new(disk.clone()), ..OpenOptions::default() };
     let engine = company.open_with(options).await;
-    ask(&engine, Request::Resume { reason: "begin".into() }).await;
+    ask(&engine, resume("begin")).await;
     swept(&engine).await;
     company.days(&engine, 6).await;
     disk.0.store(true, Ordering::SeqCst);
@@ -188,13 +188,20 @@ async fn p8_a_surge_trips_the_breaker_and_a_reset_wants_the_count() {
     let engine = company.begin().await;
     company.days(&engine, 10).await;
     assert_eq!(company.changes(), Vec::<String>::new());
-    let reset = |confirm| Request::BreakerReset { reason: "looked at them".into(), confirm };
-    let Reply::Breaker(shown) = ask(&engine, reset(None)).await else { panic!("the set is shown") };
-    assert_eq!(shown.keys.len(), 4);
-    assert!(matches!(ask(&engine, reset(Some(3))).await, Reply::Refused { .. }));
+    let reset = |confirm: &str| {
+        let confirm = confirm.to_owned();
+        Request::BreakerReset { reason: "looked at them".into(), confirm }
+    };
+    let Reply::Breaker(shown) = ask(&engine, Request::BreakerShow).await else { panic!("the set is shown") };
+    assert_eq!((shown.keys.len(), shown.count), (4, 4));
+    let confirm = shown.confirm.expect("it is open");
+    let hash = confirm.strip_prefix("4-").expect("the count is in it");
+    for wrong in ["4", "3", &format!("3-{hash}"), hash, "4-00000000", ""] {
+        assert!(matches!(ask(&engine, reset(wrong)).await, Reply::Refused { .. }), "{wrong}");
+    }
     company.days(&engine, 1).await;
     assert_eq!(company.changes(), Vec::<String>::new());
-    assert!(matches!(ask(&engine, reset(Some(4))).await, Reply::Done { .. }));
+    assert!(matches!(ask(&engine, reset(&confirm)).await, Reply::Done { .. }));
     company.days(&engine, 1).await;
     assert_eq!(company.changes().len(), 4);
 }
@@ -243,7 +250,7 @@ async fn p8_after_a_pause_is_acknowledged_no_change_starts() {
     assert!(matches!(ask(&engine, Request::Pause { reason: "freeze".into() }).await, Reply::Done { .. }));
     company.days(&engine, 30).await;
     assert_eq!(company.changes(), Vec::<String>::new());
-    assert!(matches!(ask(&engine, Request::Resume { reason: "thaw".into() }).await, Reply::Done { .. }));
+    assert!(matches!(ask(&engine, resume("thaw")).await, Reply::Done { .. }));
     company.days(&engine, 1).await;
     assert_eq!(company.changes().len(), 1);
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use keysweep::daemon::keep_backups;
 use keysweep::engine::Engine;
 use keysweep::metrics::render;
-use keysweep::operator::{Decision, Request};
+use keysweep::operator::Decision;
 use keysweep_store::{Disk, NewBackup, OpenOptions, Restoration, back_up, inspect, restore};
 use keysweep_tests::company::{Company, DAY, DELETE, ask, decide, held, state_of, swept};
 use keysweep_tests::site::Site;
@@ -65,7 +65,7 @@ async fn restored(company: &Company, engine: Arc<Engine>, file: &Path) -> Arc<En
 }
 
 async fn resume(engine: &Engine) {
-    ask(engine, Request::Resume { reason: "looked through".into() }).await;
+    ask(engine, keysweep_tests::company::resume("looked through")).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -81,7 +81,7 @@ async fn p10_holds_that_are_forgotten_come_to_nothing_before_an_operator_resumes
 
     let engine = restored(&company, engine, &file).await;
     assert!(!held(&engine, &one), "the hold came after the backup");
-    assert!(engine.store().read(|state| state.control().paused.is_some()));
+    assert!(engine.store().read(|state| !state.control().pauses.is_empty()));
     company.days(&engine, 40).await;
     assert_eq!(company.changes(), before, "nothing moves");
     // The other was deactivated after the backup, which knows it as flagged: it is not disowned.
@@ -238,7 +238,7 @@ async fn a_backup_that_fails_is_tried_again_soon_and_stops_nothing() {
     // Switched off while it runs: nothing is made any more, and nothing has an age.
     let mut config = company.config();
     config.backup = None;
-    engine.replace_config(Arc::new(config)).await;
+    engine.replace_config(&keysweep_core::state::Actor::Keysweep, Arc::new(config)).await.unwrap();
     pass(3 * DAY).await;
     assert_eq!((names(&there).len(), gauge(&engine)), (1, None));
     engine.stopping().cancel();

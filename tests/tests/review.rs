@@ -14,7 +14,7 @@ use keysweep::engine::Engine;
 use keysweep::metrics::{Metrics, render};
 use keysweep::operator::{Decision, Reply, Request};
 use keysweep_core::lifecycle::HoldKind;
-use keysweep_core::state::TripReason;
+use keysweep_core::state::{Actor, TripReason};
 use keysweep_sim::{Fault, Rule};
 use keysweep_store::OpenOptions;
 use keysweep_tests::company::{Company, DAY, DELETE, approve, ask, decide, held, state_of, swept};
@@ -244,11 +244,11 @@ async fn an_order_changes_nothing_in_an_account_that_is_or_was_excluded_but_for_
         assert!(done, "{why}");
         let admitting = Arc::new(company.config());
         company.configure(&format!("{DELETE}\n[organization]\nexclude_accounts = [\"{PROD}\"]\n"));
-        engine.replace_config(Arc::new(company.config())).await;
+        engine.replace_config(&Actor::Keysweep, Arc::new(company.config())).await.unwrap();
         if admitted_again {
             // The last sweep has left it out, and none has looked at it since.
             swept(&engine).await;
-            engine.replace_config(admitting).await;
+            engine.replace_config(&Actor::Keysweep, admitting).await.unwrap();
         }
         let (done, why) = decide(&engine, &keys[1], Decision::Deactivate).await;
         assert!(!done, "{why}");
@@ -297,7 +297,7 @@ async fn an_account_that_a_reload_excludes_during_a_sweep_is_not_changed() {
     let mut sweep = Box::pin(swept(&engine));
     company.sim.fault(Rule::new(Fault::LateAnswer(Duration::from_secs(2))).action("iam:ListAccessKeys"));
     until_called(&company, PROD, "iam:ListAccessKeys", calls + 2, &mut sweep).await;
-    engine.replace_config(excluding).await;
+    engine.replace_config(&Actor::Keysweep, excluding).await.unwrap();
     sweep.await;
     assert_eq!(company.changes(), Vec::<String>::new());
     assert_eq!(company.status(&key), "Active");
@@ -315,10 +315,11 @@ async fn a_reload_is_over_when_nothing_of_the_old_configuration_is_under_way() {
     company.sim.fault(Rule::new(Fault::LateAnswer(Duration::from_secs(2))).action(UPDATE));
     let mut sweep = Box::pin(swept(&engine));
     until_called(&company, PROD, UPDATE, 1, &mut sweep).await;
-    let mut reload = Box::pin(engine.replace_config(Arc::new(company.config())));
+    let mut reload = Box::pin(engine.replace_config(&Actor::Keysweep, Arc::new(company.config())));
     let at_once = tokio::time::timeout(Duration::from_millis(100), &mut reload).await;
     assert!(at_once.is_err(), "a change of the old one is under way");
-    tokio::join!(sweep, reload);
+    let (_, reloaded) = tokio::join!(sweep, reload);
+    reloaded.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -352,7 +353,7 @@ async fn a_reload_during_the_scan_lets_no_change_through_that_the_old_one_planne
     company.sim.fault(Rule::new(Fault::LateAnswer(Duration::from_secs(2))).action("iam:ListAccessKeys"));
     let mut sweep = Box::pin(swept(&engine));
     until_called(&company, PROD, "iam:ListAccessKeys", calls + 1, &mut sweep).await;
-    engine.replace_config(excluding).await;
+    engine.replace_config(&Actor::Keysweep, excluding).await.unwrap();
     sweep.await;
     assert_eq!(company.changes(), Vec::<String>::new());
 }
@@ -399,7 +400,8 @@ async fn a_reset_before_the_first_sweep_accepts_the_shrink_that_tripped_the_brea
     engine.close().await.expect("it closes");
     drop(engine);
     let engine = company.open().await;
-    let reset = Request::BreakerReset { reason: "sold".into(), confirm: Some(0) };
+    let Reply::Breaker(shown) = ask(&engine, Request::BreakerShow).await else { panic!("it is shown") };
+    let reset = Request::BreakerReset { reason: "sold".into(), confirm: shown.confirm.expect("open") };
     let Reply::Done { .. } = ask(&engine, reset).await else { panic!("it is reset") };
     company.days(&engine, 2).await;
     let open = engine.store().read(|state| state.control().breaker.clone());

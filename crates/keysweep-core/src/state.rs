@@ -7,6 +7,7 @@
 mod actor;
 mod control;
 mod entry;
+mod failure;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,9 +16,10 @@ use serde::{Deserialize, Serialize};
 
 pub use self::actor::Actor;
 pub use self::control::{
-    Acknowledged, Change, Control, Failure, MissingReference, Pause, SweepSummary, Trip, TripReason,
+    Acknowledged, Change, Control, MissingReference, Pause, SweepSummary, Trip, TripReason,
 };
-pub use self::entry::{Body, Entry};
+pub use self::entry::{Body, Configuration, Entry, Term};
+pub use self::failure::{Failure, FailureCause, Park, ParkReason, Weight};
 use crate::facts::Inventory;
 use crate::ids::{AccessKeyId, AccountId, KeyIdentity};
 use crate::lifecycle::{Illegal, KeyEvent, Record, Sighting, State as KeyState, When, next};
@@ -366,9 +368,9 @@ impl<'a> Draft<'a> {
                     self.delta.accounts.insert(*account, Some(record));
                 }
             }
-            Body::DueAccepted { keys } => self.accept_due(Some(keys)),
-            Body::BreakerReset { accounts, .. } => {
-                self.accept_due(None);
+            Body::DueAccepted { keys } => self.accept_due(keys),
+            Body::BreakerReset { keys, accounts, .. } => {
+                self.accept_due(keys);
                 let accounts = *accounts;
                 self.control_mut().reset_breaker(accounts);
             }
@@ -377,6 +379,8 @@ impl<'a> Draft<'a> {
                 self.control_mut().apply(entry);
             }
             Body::Started { .. }
+            | Body::Configured { .. }
+            | Body::AccountUnparked { .. }
             | Body::ChangeFailed { .. }
             | Body::Paused { .. }
             | Body::Resumed { .. }
@@ -411,7 +415,7 @@ impl<'a> Draft<'a> {
         }
         self.delta.records.insert(key.clone(), after);
         if Control::concerns(event) {
-            self.control_mut().count(entry.at, account, event);
+            self.control_mut().count(entry.at, account, key, event);
         }
         Ok(())
     }
@@ -463,17 +467,16 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// Takes due keys into the breaker's baseline: those named, or all.
-    fn accept_due(&mut self, only: Option<&BTreeSet<AccessKeyId>>) {
-        let candidates = only.map_or_else(|| self.every_key(), BTreeSet::clone);
-        for key in candidates {
-            let Some(record) = self.record(&key) else { continue };
+    /// Takes these due keys, and no others, into the breaker's baseline.
+    fn accept_due(&mut self, keys: &BTreeSet<AccessKeyId>) {
+        for key in keys {
+            let Some(record) = self.record(key) else { continue };
             if record.due.as_ref().is_some_and(|due| !due.accepted) {
                 let mut record = record.clone();
                 if let Some(due) = &mut record.due {
                     due.accepted = true;
                 }
-                self.delta.records.insert(key, Some(record));
+                self.delta.records.insert(key.clone(), Some(record));
             }
         }
     }

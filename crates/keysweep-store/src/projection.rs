@@ -148,14 +148,23 @@ pub(crate) fn by_key(entry: &Entry) -> Vec<(AccessKeyId, Cow<'_, Entry>)> {
             };
             keys.iter().map(narrow).collect()
         }
+        Body::BreakerReset { reason, keys, accounts } => {
+            let narrow = |key: &AccessKeyId| {
+                let (reason, keys) = (reason.clone(), [key.clone()].into());
+                let body = Body::BreakerReset { reason, keys, accounts: *accounts };
+                (key.clone(), Cow::Owned(Entry { body, actor: entry.actor.clone(), ..*entry }))
+            };
+            keys.iter().map(narrow).collect()
+        }
         Body::Started { .. }
+        | Body::Configured { .. }
+        | Body::AccountUnparked { .. }
         | Body::AccountScanned { .. }
         | Body::AccountFindings { .. }
         | Body::AccountFailed { .. }
         | Body::AccountSkipped { .. }
         | Body::AccountLeft { .. }
         | Body::BreakerTripped { .. }
-        | Body::BreakerReset { .. }
         | Body::Paused { .. }
         | Body::Resumed { .. }
         | Body::ReferenceMissing { .. }

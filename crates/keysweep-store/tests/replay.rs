@@ -41,7 +41,7 @@ fn body() -> impl Strategy<Value = Body> {
             31 => Body::AccountLeft { account: mk_account(account) },
             32 => Body::DueAccepted { keys: [mk_key_id(key), mk_key_id(0)].into() },
             33 => Body::BreakerTripped { reason: TripReason::ClockSkew { seconds: second } },
-            34 => Body::BreakerReset { reason: text(), keys: 1, accounts: Some(2) },
+            34 => Body::BreakerReset { reason: text(), keys: [mk_key_id(key)].into(), accounts: Some(2) },
             _ => Body::Paused { reason: text() },
         }
     })

@@ -121,9 +121,10 @@ impl Cli {
             Command::Plan(args) => operator::plan(global, args, console).await,
             Command::Keys { command } => keys::keys(global, command, console).await,
             Command::Pause(args) => stop::pause(global, args.reason, console).await,
-            Command::Resume(args) => stop::resume(global, args.reason, console).await,
+            Command::Resume(args) => stop::resume(global, args, console).await,
             Command::Rules { command } => rules::rules(global, command, console).await,
             Command::Breaker { command } => stop::breaker(global, command, console).await,
+            Command::Accounts { command } => stop::accounts(global, command, console).await,
             Command::Journal { command: JournalCommand::Export { from } } => {
                 journal::export(global, from, console)
             }

@@ -442,7 +442,8 @@ mod tests {
         let began_under = engine.config();
         for _ in 0..3 {
             assert!(futures_util::poll!(std::pin::pin!(engine.sweep_had_its_turn())).is_ready());
-            engine.replace_config(Arc::new(Config::clone(&engine.config()))).await;
+            let config = Arc::new(Config::clone(&engine.config()));
+            engine.replace_config(&keysweep_core::state::Actor::Keysweep, config).await.unwrap();
         }
         let mut turn = std::pin::pin!(engine.sweep_had_its_turn());
         assert!(futures_util::poll!(&mut turn).is_pending());

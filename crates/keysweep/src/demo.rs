@@ -44,7 +44,7 @@ use crate::daemon::{Daemon, DaemonError, Parts};
 use crate::engine::Engine;
 use crate::logging::LoggingError;
 use crate::metrics::Metrics;
-use crate::operator::Request;
+use crate::operator::{Request, Which};
 
 /// How often the journal is looked at: an eye takes it for at once.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -255,12 +255,17 @@ impl Play {
             return;
         }
         self.resumed = true;
-        let ours =
-            |state: &State| state.control().paused.as_ref().is_some_and(|pause| pause.by.is_keysweep());
-        if self.engine.store().read(ours) {
+        let ours = |state: &State| {
+            let ours = state.control().pauses.iter().find(|pause| pause.by.is_keysweep());
+            ours.map(|pause| pause.number)
+        };
+        if let Some(number) = self.engine.store().read(ours) {
             let reason = "there is no older state to fear for".to_owned();
             // A refusal means that somebody else was quicker.
-            let _ = self.engine.answer(&Actor::local("demo"), Request::Resume { reason }).await;
+            let _ = self
+                .engine
+                .answer(&Actor::local("demo"), Request::Resume { which: Which::Number(number), reason })
+                .await;
         }
     }
 

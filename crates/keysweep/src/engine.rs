@@ -3,7 +3,7 @@
 
 mod changes;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -13,7 +13,7 @@ use keysweep_core::lifecycle::{ClearedWhy, INCIDENT_REMEDY, KeyEvent};
 use keysweep_core::planted;
 use keysweep_core::policy::Policy;
 use keysweep_core::references::Reference;
-use keysweep_core::state::{Actor, Body, Receipt, State};
+use keysweep_core::state::{Actor, Body, Configuration, Receipt, State};
 use keysweep_store::{AppendError, CloseError, OpenError, OpenOptions, Opened, Store};
 use tokio::sync::{Notify, OnceCell};
 use tokio_util::sync::CancellationToken;
@@ -81,8 +81,8 @@ pub enum EngineFault {
 impl Engine {
     /// Opens data_dir. Sends nothing to AWS.
     ///
-    /// A data_dir that is new or empty starts paused where the configuration changes keys: what restrained keysweep
-    /// before, holds and denials among it, may have been lost.
+    /// Where the configuration changes keys, a journal in which keysweep never paused itself and nobody ever resumed
+    /// starts paused: what restrained keysweep before, holds and denials among it, may have been lost.
     ///
     /// # Errors
     /// If data_dir cannot be opened or written.
@@ -95,13 +95,15 @@ impl Engine {
     ) -> Result<(Arc<Self>, Opened), EngineError> {
         let for_undo = options.for_undo;
         let (store, opened) = Store::open(&config.data_dir, options).await?;
-        let started = Body::Started { version: env!("CARGO_PKG_VERSION").into(), run: clock.run() };
-        let new_and_paused = opened.new && config.policy.changes_anything() && !planted!(NewDataDirNotPaused);
-        let paused = new_and_paused.then(|| Body::Paused {
-            reason: "data_dir is new or empty: what was held, denied or paused before is not known here"
-                .into(),
+        let (started, paused) = store.read(|state| {
+            let configuration = in_force(&config);
+            let before = &state.control().configuration;
+            let first = *before == Configuration::default();
+            let changed = if first { BTreeMap::new() } else { configuration.changed_since(before) };
+            let (version, run) = (env!("CARGO_PKG_VERSION").into(), clock.run());
+            (Body::Started { version, run, configuration, changed }, introduction(&config, state))
         });
-        let bodies: Vec<Body> = [Some(started), paused].into_iter().flatten().collect();
+        let bodies: Vec<Body> = std::iter::once(started).chain(paused).collect();
         let engine = Arc::new(Self {
             config: RwLock::new(config),
             aws: RwLock::default(),
@@ -128,10 +130,25 @@ impl Engine {
     }
 
     /// Puts another configuration in force, and waits for what the old one has sent: when this returns, none of its
-    /// changes begins any more or is under way. What was read under it is read again.
-    pub async fn replace_config(&self, config: Arc<Config>) {
+    /// changes begins any more or is under way. What was read under it is read again. `actor` is who asked for it.
+    ///
+    /// # Errors
+    /// If the journal cannot say so: then the old one stays in force.
+    pub async fn replace_config(&self, actor: &Actor, config: Arc<Config>) -> Result<(), AppendError> {
         // Who holds the door writes an intent under the old one; whoever comes after us finds the new one.
         let door = self.changes.door.lock().await;
+        let (paused, configured) = self.store.read(|state| {
+            let configuration = in_force(&config);
+            let changed = configuration.changed_since(&state.control().configuration);
+            let configured = (!changed.is_empty()).then_some(Body::Configured { configuration, changed });
+            (introduction(&config, state), configured)
+        });
+        // The pause first: if the process ends in between, nothing is lost but a reload.
+        for (actor, body) in
+            [(&Actor::Keysweep, paused), (actor, configured)].into_iter().filter_map(|(a, b)| Some((a, b?)))
+        {
+            self.append(actor, vec![body]).await?;
+        }
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
         *self.aws.write().unwrap_or_else(PoisonError::into_inner) = Arc::default();
         *self.organization.lock().unwrap_or_else(PoisonError::into_inner) = Arc::default();
@@ -140,6 +157,7 @@ impl Engine {
         self.config_replaced.notify_one();
         self.request_sweep();
         self.changes.drained().await;
+        Ok(())
     }
 
     /// A sweep ended that began under this configuration. One that failed counts too: another configuration may be what
@@ -223,9 +241,9 @@ impl Engine {
     }
 
     /// Whether Inactive keys of unknown origin are to be listed: while the pause of a new or restored data_dir
-    /// lasts, the only one that is not an operator's.
+    /// lasts, which alone is keysweep's own.
     pub(crate) fn lists_inactive(&self) -> bool {
-        self.store.read(|state| state.control().paused.as_ref().is_some_and(|pause| pause.by.is_keysweep()))
+        self.store.read(|state| state.control().paused_by_keysweep())
     }
 
     /// What was read of the organization under the present configuration.
@@ -315,6 +333,21 @@ impl Engine {
 /// Whether an entry tells that an incident began.
 fn is_incident(body: &Body) -> bool {
     matches!(body, Body::Key { event: KeyEvent::IncidentBegan { .. }, .. })
+}
+
+/// The configuration as the journal keeps it.
+fn in_force(config: &Config) -> Configuration {
+    config.effective.to_journal()
+}
+
+/// The pause of a journal that has seen no configuration which changes keys: nobody knows whether another one, with
+/// holds and denials in it, came before.
+fn introduction(config: &Config, state: &State) -> Option<Body> {
+    let due = config.policy.changes_anything() && !state.control().introduced;
+    (due && !planted!(NewDataDirNotPaused)).then(|| Body::Paused {
+        reason: "first start in a mode that changes keys: what was held, denied or paused before is not known here"
+            .into(),
+    })
 }
 
 /// The sign of life of a key that an entry tells of.

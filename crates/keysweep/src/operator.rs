@@ -6,13 +6,14 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use keysweep_core::lifecycle::{Finding, HoldKind};
 use keysweep_core::render::{Coverage, FindingRow, NextAction};
-use keysweep_core::state::Entry;
+use keysweep_core::state::{Entry, ParkReason};
 use keysweep_core::ticket::Action;
 use keysweep_store::JournalView;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 mod decide;
+mod restrain;
 mod rules;
 mod show;
 
@@ -45,8 +46,10 @@ pub enum Request {
         /// Why.
         reason: String,
     },
-    /// Let changes go on.
+    /// End pauses. Changes go on once none is left.
     Resume {
+        /// Which.
+        which: Which,
         /// Why.
         reason: String,
     },
@@ -61,13 +64,34 @@ pub enum Request {
     },
     /// Which bytes on disk are the journal right now, for a backup.
     JournalView,
-    /// What the breaker stopped for, and, with the right count, its reset.
+    /// What the breaker stopped for.
+    BreakerShow,
+    /// Accept what the breaker stopped for, and close it.
     BreakerReset {
         /// Why.
         reason: String,
-        /// The number of keys that the operator has seen and accepts; `None` only shows them.
-        confirm: Option<u64>,
+        /// The count and the hash of the set that the operator was shown, as in [`BreakerDocument::confirm`].
+        confirm: String,
     },
+    /// Let automatic changes go on in a parked account.
+    AccountUnpark {
+        /// Account.
+        account: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Which pauses are to end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Which {
+    /// The one that is the asker's own, or the only one.
+    Own,
+    /// The one with this number.
+    Number(u64),
+    /// All, if there are so many.
+    All(u64),
 }
 
 impl Request {
@@ -183,7 +207,7 @@ pub enum Reply {
         /// In words.
         message: String,
     },
-    /// To [`Request::BreakerReset`] without a count: the set that a reset would accept.
+    /// To [`Request::BreakerShow`].
     Breaker(BreakerDocument),
     /// To [`Request::RulesList`].
     Rules(RulesDocument),
@@ -212,6 +236,10 @@ pub struct PlanDocument {
     /// AWS's clock minus the one that keys are judged by, in seconds, by the last answer of AWS.
     #[serde(default)]
     pub clock_skew_seconds: Option<i64>,
+    /// Every pause in force.
+    pub pauses: Vec<PauseRow>,
+    /// Accounts without automatic changes.
+    pub parked: Vec<ParkedAccount>,
     /// What was looked at.
     pub coverage: Coverage,
     /// One row per finding or key in the lifecycle.
@@ -232,6 +260,38 @@ pub fn skewed(aws_minus_ours: SignedDuration) -> Option<String> {
             aws_minus_ours.unsigned_abs().as_secs()
         )
     })
+}
+
+/// One pause.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PauseRow {
+    /// Names it, as in `keysweep resume NUMBER`.
+    pub number: u64,
+    /// Who paused.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// An account without automatic changes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ParkedAccount {
+    /// Account.
+    pub account_id: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// Until when, unless an operator ends it before.
+    pub until: Timestamp,
+    /// Why.
+    pub reason: ParkReason,
+    /// The key whose change failed.
+    pub access_key_id: String,
+    /// Which change.
+    pub action: Action,
+    /// How it failed.
+    pub detail: String,
 }
 
 /// A key found Inactive of which nothing is recorded.
@@ -379,6 +439,10 @@ pub struct PolicyTerm {
 pub struct BreakerDocument {
     /// Why it is open; null if it is closed.
     pub open: Option<String>,
+    /// How many newly due keys a reset accepts.
+    pub count: u64,
+    /// What names exactly this set, for `keysweep breaker reset --confirm`: the count and a hash; null if it is closed.
+    pub confirm: Option<String>,
     /// Newly due keys that a reset would accept.
     pub keys: Vec<BreakerKey>,
 }

@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use keysweep_core::state::Actor;
 use tokio::sync::{mpsc, oneshot};
 
 /// Requests that may wait. More would ask for the same.
@@ -35,6 +36,17 @@ pub enum By {
         /// The token's name.
         name: String,
     },
+}
+
+impl By {
+    /// As the journal names him. A signal does not say who sent it.
+    #[must_use]
+    pub fn actor(&self) -> Actor {
+        match self {
+            Self::Signal => Actor::Keysweep,
+            Self::Token { name } => Actor::Token { name: name.clone() },
+        }
+    }
 }
 
 impl fmt::Display for By {

@@ -366,6 +366,8 @@ fn tell(engine: &Engine, plan: &Plan) {
             Body::BreakerTripped { reason } => tracing::error!(%reason, "the breaker tripped"),
             Body::AccountLeft { account } => tracing::warn!(%account, "account left the organization"),
             Body::Started { .. }
+            | Body::Configured { .. }
+            | Body::AccountUnparked { .. }
             | Body::AccountScanned { .. }
             | Body::AccountFindings { .. }
             | Body::AccountFailed { .. }

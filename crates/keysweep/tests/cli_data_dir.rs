@@ -75,11 +75,41 @@ fn of_a_key_that_is_in_no_record_nothing_is_known() {
 #[test]
 fn what_the_state_does_not_allow_ends_with_one() {
     let place = Place::mk();
-    for args in [&["resume", "--reason", "x"][..], &["breaker", "reset"]] {
+    for args in [
+        &["resume", "--reason", "x"][..],
+        &["breaker", "reset", "--confirm", "0-e3b0c442", "--reason", "x"],
+        &["accounts", "unpark", "111122223333", "--reason", "x"],
+    ] {
         let ran = place.run(args);
         assert_eq!(ran.code, 1, "{args:?}");
         assert!(ran.stderr.starts_with("error: "), "{}", ran.stderr);
     }
+}
+
+#[test]
+fn looking_at_the_breaker_is_no_failed_reset() {
+    let ran = Place::mk().run(&["breaker", "show"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, "the breaker is closed\n"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_pause_names_the_command_that_ends_it() {
+    let place = Place::mk();
+    let paused = place.run(&["pause", "--reason", "incident 42"]);
+    let (_, command) = paused.stderr.split_once("`keysweep resume ").unwrap();
+    let (number, _) = command.split_once(' ').unwrap();
+    place.run(&["pause", "--reason", "incident 43"]);
+    let several = place.run(&["resume", "--reason", "over"]);
+    assert_eq!(several.code, 1);
+    assert!(
+        several.stderr.contains("incident 42") && several.stderr.contains("incident 43"),
+        "{}",
+        several.stderr
+    );
+    let ended = place.run(&["resume", number, "--reason", "over"]);
+    assert!(ended.code == 0 && ended.stderr.contains("still paused"), "{}", ended.stderr);
+    let ended = place.run(&["resume", "--all", "1", "--reason", "over"]);
+    assert!(ended.code == 0 && ended.stderr.contains("incident 43"), "{}", ended.stderr);
 }
 
 #[test]

@@ -97,6 +97,7 @@ fn a_scan_without_findings_says_so() {
 fn steps_and_waits_of_a_plan() {
     let document = mk(json!({
         "generated_at": "2026-11-22T12:00:00Z", "collected_at": "2026-11-22T11:20:00Z", "stopped": null,
+        "pauses": [], "parked": [],
         "coverage": mk_coverage(), "keys": mk_rows(), "inactive_of_unknown_origin": [],
     }));
     assert_golden("plan.txt", &plan_table(&document, PLAIN));
@@ -155,8 +156,8 @@ fn what_the_breaker_stopped_for() {
         "account_id": "111122223333", "user_name": "ci-deploy", "access_key_id": "AKIAIOSFODNN7EXAMPLE",
         "action": "deactivate",
     });
-    let document =
-        mk(json!({ "open": "34 keys became due at once (since 2026-11-22T10:00:00Z)", "keys": [key] }));
+    let document = mk(json!({ "open": "34 keys became due at once (since 2026-11-22T10:00:00Z)",
+        "count": 1, "confirm": "1-9f2c01ab", "keys": [key] }));
     assert_golden("breaker.txt", &breaker_text(&document, PLAIN));
 }
 

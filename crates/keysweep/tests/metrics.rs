@@ -205,7 +205,7 @@ fn an_account_that_left_vanishes_except_for_keys_that_nobody_can_reach() {
     let text = gauges(&state);
     let left: Vec<&str> = text.lines().filter(|line| line.contains(SOLD)).collect();
     assert_eq!(left, [format!("keysweep_keys_out_of_reach{{account_id=\"{SOLD}\"}} 1")]);
-    let forgotten = KeyEvent::Forgotten { reason: "sold".into() };
+    let forgotten = KeyEvent::Forgotten { unsettled: None, reason: "sold".into() };
     let body = Body::Key { account: SOLD.parse().unwrap(), key: key_id("erin"), event: forgotten };
     add(&mut state, vec![(now(), body)]);
     assert!(!gauges(&state).contains(SOLD));

@@ -46,7 +46,7 @@ pub(super) async fn ask(data_dir: PathBuf, what: Ask, reason: String) -> Option<
     let entry = |key: &String, event| Acknowledged::Entry { key: key.clone(), event, reason: reason.clone() };
     let (request, acknowledged) = match &what {
         Ask::Resume => (
-            Request::Resume { reason: reason.clone() },
+            Request::Resume { which: keysweep::operator::Which::Own, reason: reason.clone() },
             Acknowledged::Kind { kind: "resumed", reason: reason.clone() },
         ),
         Ask::Hold(key) => {

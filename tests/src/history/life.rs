@@ -114,9 +114,13 @@ async fn open(shared: &mut Shared) -> Option<Arc<Engine>> {
 
 /// A new or restored data_dir waits for an operator.
 async fn after_opening(shared: &mut Shared, engine: &Engine) {
-    let paused = engine.store().read(|state| state.control().paused.is_some());
+    let paused = engine.store().read(|state| !state.control().pauses.is_empty());
     if std::mem::take(&mut shared.data_dir_is_new) && shared.oracle.rules().changes_anything() && !paused {
         shared.oracle.broken("P10", "a new data_dir is not paused".into());
+    }
+    if paused && shared.lives > 0 {
+        // A journal that has only seen configurations that change nothing, under one that does.
+        shared.oracle.paused(true);
     }
     if !shared.oracle.is_paused() {
         // The very first life, or any other with a data_dir that is not new.

@@ -78,6 +78,8 @@ struct Inner {
     ledger_read: u64,
     /// The last failed change in each account.
     failed: BTreeMap<String, Timestamp>,
+    /// How many changes in a row were throttled in each account.
+    throttled: BTreeMap<String, u32>,
     /// Keys whose change is intended and not settled, with their account, and whether that was scanned since.
     unsettled: BTreeMap<String, journal::Unsettled>,
     /// Who a key belongs to and when it was made, as it was flagged.
@@ -86,8 +88,6 @@ struct Inner {
     /// Whether the machine's clock tells the time, give or take a minute.
     clock_is_right: bool,
     tripped: bool,
-    /// Whether failed changes are what tripped it.
-    tripped_by_failures: bool,
     /// The key and change that an operator orders right now.
     ordered: Option<(String, &'static str)>,
     approved: BTreeSet<(String, &'static str)>,
@@ -148,12 +148,12 @@ impl Oracle {
             paused_since: None,
             ledger_read: 0,
             failed: BTreeMap::new(),
+            throttled: BTreeMap::new(),
             unsettled: BTreeMap::new(),
             named: BTreeMap::new(),
             newly_due: 0,
             clock_is_right: true,
             tripped: false,
-            tripped_by_failures: false,
             ordered: None,
             approved: BTreeSet::new(),
             incidents: BTreeMap::new(),
@@ -234,6 +234,7 @@ impl Oracle {
         inner.answered.clear();
         inner.unclear.clear();
         inner.failed.clear();
+        inner.throttled.clear();
         inner.deactivated_at.clear();
         inner.unsettled.clear();
         // An old copy may have the breaker open: until it is reset, nothing is known of it.
@@ -463,8 +464,19 @@ impl Watcher for Oracle {
                     let done = matches!(outcome, Outcome::Answered { status: 200, .. });
                     inner.answered.insert((key.to_owned(), action), clear);
                     inner.ended(call, key, action, clear, done, now);
+                    let account = call.account.to_owned();
                     if clear && !done {
-                        inner.failed.insert(call.account.to_owned(), now);
+                        // One that passes parks its account at the second in a row; it counts here only where no
+                        // unclear one came between, of which nobody knows yet.
+                        let passes = matches!(outcome, Outcome::Answered { body, .. }
+                            if String::from_utf8_lossy(body).contains("Throttling"));
+                        let row = inner.throttled.entry(account.clone()).or_default();
+                        *row += u32::from(passes);
+                        if !passes || *row > 1 {
+                            inner.failed.insert(account, now);
+                        }
+                    } else {
+                        inner.throttled.remove(&account);
                     }
                 }
             }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use keysweep::engine::Engine;
-use keysweep::operator::{Decision, KeyRow, Reply, Request, RequestRef};
+use keysweep::operator::{Decision, KeyRow, Reply, Request, RequestRef, Which};
 use keysweep_core::state::Actor;
 use keysweep_core::ticket::Action;
 use keysweep_sim::{Happening, KeySpec, KeyTruth, RoleSpec, Sim, Who};
@@ -160,7 +160,7 @@ pub(super) async fn operator(shared: &mut Shared, engine: &Engine, rng: &mut Cha
     acknowledge_rules(engine).await;
     let tracked = tracked(engine).await;
     let key = pick(rng, &tracked).cloned();
-    let what = rng.random_range(0..22);
+    let what = rng.random_range(0..24);
     let deed = match (what, key) {
         (0 | 20 | 21, _) => {
             let done = ask(engine, Request::Pause { reason: "the operator says so".into() }).await;
@@ -168,6 +168,10 @@ pub(super) async fn operator(shared: &mut Shared, engine: &Engine, rng: &mut Cha
                 shared.oracle.paused(true);
             }
             "pauses"
+        }
+        (22 | 23, _) => {
+            unpark(engine).await;
+            "lets changes go on in a parked account"
         }
         (1..5, _) => {
             resume(shared, engine).await;
@@ -271,7 +275,9 @@ pub(super) async fn resume(shared: &Shared, engine: &Engine) {
     // Before the answer, as from the entry on changes may start.
     let was = shared.oracle.is_paused();
     shared.oracle.paused(false);
-    if !ask(engine, Request::Resume { reason: "the operator says so".into() }).await {
+    let pauses = engine.store().read(|state| state.control().pauses.len());
+    let which = if pauses == 1 { Which::Own } else { Which::All(u64::try_from(pauses).unwrap_or(u64::MAX)) };
+    if !ask(engine, Request::Resume { which, reason: "the operator says so".into() }).await {
         shared.oracle.paused(was && paused(engine).await);
     }
 }
@@ -288,12 +294,20 @@ async fn acknowledge_rules(engine: &Engine) {
     }
 }
 
+async fn unpark(engine: &Engine) {
+    let now = engine.clock().now();
+    let parked = engine.store().read(|state| state.control().all_parked(now).next().map(|(id, _)| id));
+    if let Some(account) = parked {
+        let reason = "the operator says so".to_owned();
+        ask(engine, Request::AccountUnpark { account: account.to_string(), reason }).await;
+    }
+}
+
 async fn reset_breaker(engine: &Engine) {
     let reason = "the operator says so".to_owned();
-    let shown =
-        engine.answer(&alice(), Request::BreakerReset { reason: reason.clone(), confirm: None }).await;
-    if let Reply::Breaker(document) = shown {
-        let confirm = u64::try_from(document.keys.len()).ok();
+    if let Reply::Breaker(document) = engine.answer(&alice(), Request::BreakerShow).await
+        && let Some(confirm) = document.confirm
+    {
         ask(engine, Request::BreakerReset { reason, confirm }).await;
     }
 }
@@ -312,7 +326,15 @@ async fn change_rules(shared: &mut Shared, engine: &Engine, rng: &mut ChaCha8Rng
         _ => rules.notice = rng.random_range(1..4),
     }
     let config = shared.configuration(&rules);
-    engine.replace_config(std::sync::Arc::new(config)).await;
+    if let Err(error) = engine.replace_config(&alice(), std::sync::Arc::new(config)).await {
+        // A journal that takes no entry takes no reload.
+        shared.oracle.count(&format!("operator's reload is refused: {}", error.to_string().len().min(1)));
+        return;
+    }
+    // The first configuration that changes keys pauses a journal that has only seen others.
+    if engine.store().read(|state| state.control().paused_by_keysweep()) {
+        shared.oracle.paused(true);
+    }
     shared.oracle.rules_changed(rules);
 }
 

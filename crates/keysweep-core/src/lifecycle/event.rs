@@ -223,6 +223,9 @@ pub enum KeyEvent {
     IncidentEnded,
     /// An operator drops the record.
     Forgotten {
+        /// A change that is under way and of which nobody will learn what became of it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        unsettled: Option<Action>,
         /// Why.
         reason: String,
     },
@@ -261,6 +264,8 @@ pub enum RefusedKind {
     Throttled,
     /// The key or the user does not exist.
     Gone,
+    /// Something that passes, such as an outage.
+    Transient,
     /// Anything else.
     Other,
 }
@@ -273,7 +278,8 @@ impl RefusedKind {
             Self::Denied => "denied",
             Self::Throttled => "throttled",
             Self::Gone => "gone",
-            Self::Other => "other",
+            // The catalogue of metrics knows no finer name.
+            Self::Transient | Self::Other => "other",
         }
     }
 }

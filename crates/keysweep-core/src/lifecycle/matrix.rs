@@ -250,7 +250,7 @@ impl Samples {
                 KeyEvent::IncidentBegan { policies: vec!["AWSCompromisedKeyQuarantineV3".into()] }
             }
             KeyEvent::IncidentBegan { .. } => KeyEvent::IncidentEnded,
-            KeyEvent::IncidentEnded => KeyEvent::Forgotten { reason: reason() },
+            KeyEvent::IncidentEnded => KeyEvent::Forgotten { unsettled: None, reason: reason() },
             KeyEvent::Forgotten { .. } => return None,
         })
     }

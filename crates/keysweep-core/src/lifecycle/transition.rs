@@ -88,8 +88,10 @@ fn first(account: AccountId, key: &AccessKeyId, when: When<'_>, event: &KeyEvent
 /// Applies a legal event; `None` if it is not. `Some(false)` drops the record.
 fn apply(record: &mut Record, when: When<'_>, event: &KeyEvent) -> Option<bool> {
     match event {
-        // What is in flight has an outcome to come, which needs the record.
-        KeyEvent::Forgotten { .. } => return (!record.in_flight()).then_some(false),
+        // What is in flight has an outcome to come, which needs the record, unless it is named and given up.
+        KeyEvent::Forgotten { unsettled, .. } => {
+            return (record.under_way() == *unsettled).then_some(false);
+        }
         KeyEvent::Renamed { user_name } => record.user_name = user_name.clone(),
         KeyEvent::HoldPlaced { reason, until } => {
             if !record.state.is_tracked() {
@@ -329,7 +331,24 @@ impl Record {
     /// Whether an intent is on disk whose outcome is not.
     #[must_use]
     pub fn in_flight(&self) -> bool {
-        self.undo.is_some() || matches!(self.state, State::Deactivating(_) | State::Deleting(_))
+        self.under_way().is_some()
+    }
+
+    /// The change whose intent is on disk and whose outcome is not; an undo goes before the change that it undoes.
+    #[must_use]
+    pub fn under_way(&self) -> Option<Action> {
+        if self.undo.is_some() {
+            return Some(Action::Reactivate);
+        }
+        match &self.state {
+            State::Deactivating(_) => Some(Action::Deactivate),
+            State::Deleting(_) => Some(Action::Delete),
+            State::Active
+            | State::Flagged(_)
+            | State::Deactivated(_)
+            | State::Deleted(_)
+            | State::Gone(_) => None,
+        }
     }
 
     /// The open intent of an action.

@@ -10,7 +10,7 @@ use crate::ids::{AccessKeyId, AccountId};
 use crate::lifecycle::Record;
 use crate::planted;
 use crate::policy::Limits;
-use crate::state::{Reach, State, TripReason};
+use crate::state::{Pause, Reach, State, TripReason};
 use crate::ticket::Action;
 
 /// Whether anything of ours restrains this change now. An undo is restrained by nothing.
@@ -25,7 +25,7 @@ pub fn gate(context: &Context<'_>, record: &Record, action: Action, by: By) -> R
 /// As [`gate`], without the caps.
 pub(super) fn restrained(context: &Context<'_>, record: &Record, action: Action, by: By) -> Result<(), Wait> {
     let control = context.state.control();
-    let (paused, tripped) = (control.paused.is_some(), control.breaker.is_some());
+    let (paused, tripped) = (!control.pauses.is_empty(), control.breaker.is_some());
     if action == Action::Reactivate
         && !(paused && planted!(PauseBlocksUndo))
         && !(tripped && planted!(BreakerBlocksUndo))
@@ -38,10 +38,11 @@ pub(super) fn restrained(context: &Context<'_>, record: &Record, action: Action,
     if let Some(away) = reach.filter(|reach| matches!(reach, Reach::Skipped { .. } | Reach::Left { .. })) {
         return stop(Reason::Recheck, away.out_of_reach().unwrap_or_default());
     }
-    if let Some(pause) = &control.paused
-        && !(planted!(PauseSparesDue) && record.due.as_ref().is_some_and(|due| due.since <= pause.since))
+    let before = |pause: &Pause| record.due.as_ref().is_some_and(|due| due.since <= pause.since);
+    if let Some(paused) = control.paused()
+        && !(planted!(PauseSparesDue) && control.pauses.iter().all(before))
     {
-        return stop(Reason::Paused, format!("paused by {}: {}", pause.by, pause.reason));
+        return stop(Reason::Paused, paused);
     }
     // What restrains a mode that changes keys restrains an order under it, too, as a pause does.
     if let Some(reference) = control.unacknowledged().filter(|_| context.policy.changes_anything()) {
@@ -58,8 +59,16 @@ pub(super) fn restrained(context: &Context<'_>, record: &Record, action: Action,
     if let Some(reason) = too_many_failures(context, &failed) {
         return stop(Reason::Breaker, reason.to_string());
     }
-    if failed.contains(&record.identity.account) {
-        return stop(Reason::Breaker, "the account is parked: a change failed there within 24 hours".into());
+    let account = record.identity.account;
+    if let Some((park, until)) = control.parked(account, context.now) {
+        let why = format!(
+            "the account is {park}; `keysweep accounts unpark {account} --reason TEXT` lets changes go on there"
+        );
+        return Err(Wait { action, reason: Reason::Breaker, why, until: Some(until) });
+    }
+    if let Some(until) = control.resting(&record.identity.key, context.now).filter(|_| by == By::Policy) {
+        let why = "its last change failed for a reason that passes: it is left alone for 24 hours".into();
+        return Err(Wait { action, reason: Reason::Hold, why, until: Some(until) });
     }
     let accepted = record.due.as_ref().is_some_and(|due| due.action == action && due.accepted);
     if by == By::Policy && !accepted {

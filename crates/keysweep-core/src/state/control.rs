@@ -1,6 +1,6 @@
-//! What restrains changes: pause, breaker, caps and parked accounts. All of it follows from the journal.
+//! What restrains changes: pauses, breaker, caps and parked accounts. All of it follows from the journal.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
@@ -8,8 +8,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::actor::Actor;
-use super::entry::{Body, Entry};
-use crate::ids::AccountId;
+use super::entry::{Body, Configuration, Entry};
+use super::failure::{Failure, FailureCause, Park, Weight};
+use crate::ids::{AccessKeyId, AccountId};
 use crate::lifecycle::KeyEvent;
 use crate::planted;
 use crate::references::Reference;
@@ -25,14 +26,16 @@ const REMEMBERED: Duration = Duration::from_secs(14 * 24 * 3600);
 /// What restrains changes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Control {
-    /// Set while an operator, a new data_dir or a restoration stops every automatic change.
-    pub paused: Option<Pause>,
+    /// What stops every automatic change: operators, a new data_dir, a restoration. By number.
+    pub pauses: Vec<Pause>,
     /// Set while the breaker is open.
     pub breaker: Option<Trip>,
     /// Deactivations and deletions of late, by their intents.
     pub changes: Vec<Change>,
-    /// Changes of late that were refused or stayed unclear.
+    /// Changes of late that failed.
     pub failures: Vec<Failure>,
+    /// Accounts without automatic changes, each for a day after its failure.
+    pub parks: BTreeMap<AccountId, Park>,
     /// Accounts of the organization at the last sweep that the breaker let pass.
     pub accounts: Option<u64>,
     /// The last sweep that came to its end.
@@ -43,6 +46,10 @@ pub struct Control {
     /// When the journal was last put back from a backup: changes made before may not be among [`changes`](Self::changes).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restored: Option<Timestamp>,
+    /// Whether keysweep paused itself once, as it does in a new journal, or an operator resumed.
+    pub introduced: bool,
+    /// The configuration that was last in force.
+    pub configuration: Configuration,
 }
 
 /// Something that a rule names and that does not exist.
@@ -68,15 +75,24 @@ pub struct Acknowledged {
     pub at: Timestamp,
 }
 
-/// Why and since when everything is paused.
+/// One of the pauses in force.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pause {
+    /// Names it for good: the number of its entry in the journal.
+    pub number: u64,
     /// Who.
     pub by: Actor,
     /// Why.
     pub reason: String,
     /// Since when.
     pub since: Timestamp,
+}
+
+impl fmt::Display for Pause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { number, by, reason, .. } = self;
+        write!(f, "paused by {by}: {reason} (pause {number})")
+    }
 }
 
 /// Why and since when the breaker is open.
@@ -148,15 +164,6 @@ pub struct Change {
     pub action: Action,
 }
 
-/// A change that failed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Failure {
-    /// When.
-    pub at: Timestamp,
-    /// Where.
-    pub account: AccountId,
-}
-
 /// How the last sweep ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SweepSummary {
@@ -208,22 +215,64 @@ impl Control {
     #[must_use]
     pub fn caps_unknown_until(&self, now: Timestamp) -> Option<Timestamp> {
         let restored = self.restored.filter(|at| within_a_day(*at, now))?;
-        Some(restored.checked_add(ROLLING).unwrap_or(Timestamp::MAX))
+        Some(day_after(restored))
     }
 
-    /// Accounts in which a change failed within the rolling day.
+    /// Every pause in words; `None` where nothing is paused.
+    #[must_use]
+    pub fn paused(&self) -> Option<String> {
+        let pauses: Vec<_> = self.pauses.iter().map(Pause::to_string).collect();
+        (!pauses.is_empty()).then(|| pauses.join("; "))
+    }
+
+    /// Whether keysweep itself has paused, because what restrained it before may be lost.
+    #[must_use]
+    pub fn paused_by_keysweep(&self) -> bool {
+        self.pauses.iter().any(|pause| pause.by.is_keysweep())
+    }
+
+    /// Accounts in which a change failed within the rolling day, as far as that counts for the breaker.
     #[must_use]
     pub fn failed_accounts(&self, now: Timestamp) -> BTreeSet<AccountId> {
-        self.failures.iter().filter(|f| within_a_day(f.at, now)).map(|f| f.account).collect()
+        let counts = |failure: &&Failure| failure.weight.counts() && within_a_day(failure.at, now);
+        self.failures.iter().filter(counts).map(|failure| failure.account).collect()
+    }
+
+    /// Why no automatic change is made in an account, and until when.
+    #[must_use]
+    pub fn parked(&self, account: AccountId, now: Timestamp) -> Option<(&Park, Timestamp)> {
+        let park = self.parks.get(&account).filter(|park| within_a_day(park.since, now))?;
+        Some((park, day_after(park.since)))
+    }
+
+    /// Every parked account.
+    pub fn all_parked(&self, now: Timestamp) -> impl Iterator<Item = (AccountId, &Park)> {
+        self.parks.iter().filter(move |(_, park)| within_a_day(park.since, now)).map(|(id, park)| (*id, park))
+    }
+
+    /// Until when a key is left alone after its change failed for a reason that passes.
+    #[must_use]
+    pub fn resting(&self, key: &AccessKeyId, now: Timestamp) -> Option<Timestamp> {
+        let rests =
+            |failure: &&Failure| failure.rests && failure.key == *key && within_a_day(failure.at, now);
+        self.failures.iter().filter(rests).map(|failure| day_after(failure.at)).max()
     }
 
     pub(super) fn apply(&mut self, entry: &Entry) {
         match &entry.body {
             Body::Paused { reason } => {
-                self.paused =
-                    Some(Pause { by: entry.actor.clone(), reason: reason.clone(), since: entry.at });
+                self.introduced |= entry.actor.is_keysweep();
+                self.pauses.push(Pause {
+                    number: entry.seq,
+                    by: entry.actor.clone(),
+                    reason: reason.clone(),
+                    since: entry.at,
+                });
             }
-            Body::Resumed { .. } => self.paused = None,
+            Body::Resumed { pauses, .. } => {
+                self.introduced = true;
+                self.pauses.retain(|pause| !pauses.contains(&pause.number));
+            }
             Body::ReferenceMissing { reference } => {
                 if !self.references.iter().any(|known| known.reference == *reference) {
                     let reference = reference.clone();
@@ -240,9 +289,15 @@ impl Control {
                 }
             }
             Body::Restored { .. } => self.restored = Some(entry.at),
-            Body::ChangeFailed { account, .. } => {
-                self.forget_old(entry.at);
-                self.failures.push(Failure { at: entry.at, account: *account });
+            Body::ChangeFailed { account, key, action, kind, why } => {
+                let cause = FailureCause::before_any_call(*kind);
+                self.failed(entry.at, *account, key, *action, cause, why);
+            }
+            Body::AccountUnparked { account, .. } => {
+                self.parks.remove(account);
+                for failure in self.failures.iter_mut().filter(|failure| failure.account == *account) {
+                    (failure.in_a_row, failure.rests) = (false, false);
+                }
             }
             Body::BreakerTripped { reason } => {
                 self.breaker = Some(Trip { reason: reason.clone(), since: entry.at });
@@ -261,9 +316,14 @@ impl Control {
                     self.accounts = Some(scanned + failed + skipped);
                 }
             }
-            Body::Started { .. } if planted!(CapsForgottenAtStart) => self.changes.clear(),
-            Body::Started { .. }
-            | Body::Key { .. }
+            Body::Started { configuration, .. } => {
+                self.configuration = configuration.clone();
+                if planted!(CapsForgottenAtStart) {
+                    self.changes.clear();
+                }
+            }
+            Body::Configured { configuration, .. } => self.configuration = configuration.clone(),
+            Body::Key { .. }
             | Body::AccountScanned { .. }
             | Body::AccountFindings { .. }
             | Body::AccountFailed { .. }
@@ -275,19 +335,27 @@ impl Control {
     }
 
     pub(super) fn reset_breaker(&mut self, accounts: Option<u64>) {
-        // Accounts stay parked unless their failures are what was accepted.
+        // Accounts stay parked, whatever was accepted: where changes fail, they would fail again.
         if let Some(Trip { reason: TripReason::Failures { .. }, .. }) = self.breaker.take() {
-            self.failures.clear();
+            self.failures.iter_mut().for_each(|failure| failure.weight = Weight::None);
         }
         self.accounts = accounts.or(self.accounts);
     }
 
     /// Whether an event of a key counts towards caps or failures.
     pub(super) fn concerns(event: &KeyEvent) -> bool {
-        matches!(event, KeyEvent::Intent { .. } | KeyEvent::Refused { .. } | KeyEvent::Unclear { .. })
+        matches!(
+            event,
+            KeyEvent::Intent { .. }
+                | KeyEvent::Refused { .. }
+                | KeyEvent::Unclear { .. }
+                | KeyEvent::Deactivated { .. }
+                | KeyEvent::Undone { .. }
+                | KeyEvent::Deleted { .. }
+        )
     }
 
-    pub(super) fn count(&mut self, at: Timestamp, account: AccountId, event: &KeyEvent) {
+    pub(super) fn count(&mut self, at: Timestamp, account: AccountId, key: &AccessKeyId, event: &KeyEvent) {
         self.forget_old(at);
         if let KeyEvent::Intent { action, .. } = event
             && *action != Action::Reactivate
@@ -295,10 +363,53 @@ impl Control {
             // An undo is under no cap.
             self.changes.push(Change { at, account, action: *action });
         }
-        // What AWS accepted has not failed, though it does not show yet.
-        let failed = matches!(event, KeyEvent::Refused { .. } | KeyEvent::Unclear { accepted: false, .. });
-        if failed && !planted!(FailuresNotCounted) {
-            self.failures.push(Failure { at, account });
+        match event {
+            KeyEvent::Refused { .. } | KeyEvent::Unclear { .. } if planted!(FailuresNotCounted) => {}
+            KeyEvent::Refused { action, kind, detail } => {
+                self.failed(at, account, key, *action, FailureCause::of_call(*kind), detail);
+            }
+            // What AWS accepted has not failed, though it does not show yet.
+            KeyEvent::Unclear { accepted: true, .. } => {}
+            KeyEvent::Unclear { action, detail, accepted: false } => {
+                self.failed(at, account, key, *action, FailureCause::Transient, detail);
+            }
+            KeyEvent::Deactivated { .. } | KeyEvent::Undone { .. } | KeyEvent::Deleted { .. } => {
+                self.succeeded(account);
+            }
+            _ => {}
+        }
+    }
+
+    fn failed(
+        &mut self,
+        at: Timestamp,
+        account: AccountId,
+        key: &AccessKeyId,
+        action: Action,
+        cause: FailureCause,
+        detail: &str,
+    ) {
+        self.forget_old(at);
+        let repeated = self.failures.iter().any(|failure| failure.account == account && failure.in_a_row);
+        self.failures.push(Failure {
+            at,
+            account,
+            key: key.clone(),
+            weight: cause.weight(repeated),
+            in_a_row: true,
+            rests: cause.passes(),
+        });
+        if let Some(reason) = cause.parks(repeated) {
+            let park = Park { since: at, reason, key: key.clone(), action, detail: detail.into() };
+            self.parks.insert(account, park);
+        }
+    }
+
+    /// A change that came to be ends the row of failures in its account, and shows that AWS carries out changes.
+    fn succeeded(&mut self, account: AccountId) {
+        for failure in &mut self.failures {
+            failure.in_a_row &= failure.account != account;
+            failure.weight = failure.weight.after_success();
         }
     }
 
@@ -306,10 +417,15 @@ impl Control {
         let old = |then: &Timestamp| at.duration_since(*then).unsigned_abs() > REMEMBERED && *then < at;
         self.changes.retain(|change| !old(&change.at));
         self.failures.retain(|failure| !old(&failure.at));
+        self.parks.retain(|_, park| !old(&park.since));
     }
 }
 
 /// Whether `then` lies within the rolling day before `now`, or after it: a clock that went back forgives nothing.
 fn within_a_day(then: Timestamp, now: Timestamp) -> bool {
     then > now || now.duration_since(then).unsigned_abs() < ROLLING
+}
+
+fn day_after(at: Timestamp) -> Timestamp {
+    at.checked_add(ROLLING).unwrap_or(Timestamp::MAX)
 }

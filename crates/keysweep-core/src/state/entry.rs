@@ -1,6 +1,6 @@
 //! One entry of the journal.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -11,7 +11,7 @@ use super::actor::Actor;
 use super::control::TripReason;
 use crate::facts::{Count, Inventory};
 use crate::ids::{AccessKeyId, AccountId};
-use crate::lifecycle::{KeyEvent, Sighting};
+use crate::lifecycle::{KeyEvent, RefusedKind, Sighting};
 use crate::references::{Reference, ReferenceCleared};
 use crate::ticket::Action;
 
@@ -39,6 +39,17 @@ pub enum Body {
         version: String,
         /// Names the process among all that ever wrote here.
         run: u64,
+        /// The configuration in force.
+        configuration: Configuration,
+        /// Terms that differ from the configuration that was in force before; empty in a new journal.
+        changed: BTreeMap<String, Term>,
+    },
+    /// Another configuration is in force. Its actor is who asked for the reload.
+    Configured {
+        /// The configuration in force.
+        configuration: Configuration,
+        /// Terms that differ from the configuration that was in force before.
+        changed: BTreeMap<String, Term>,
     },
     /// Something happened to one key.
     Key {
@@ -119,8 +130,19 @@ pub enum Body {
         key: AccessKeyId,
         /// Which change.
         action: Action,
+        /// How it counts. Not `kind` in the journal: that names the entry.
+        #[serde(rename = "refused")]
+        kind: RefusedKind,
         /// Why.
         why: String,
+    },
+    /// An operator lets automatic changes go on in a parked account.
+    AccountUnparked {
+        /// Account.
+        #[serde(rename = "account_id")]
+        account: AccountId,
+        /// Why.
+        reason: String,
     },
     /// Newly due keys that are within the limits of the breaker.
     DueAccepted {
@@ -132,13 +154,13 @@ pub enum Body {
         /// Why.
         reason: TripReason,
     },
-    /// An operator closed the breaker and accepted what had tripped it.
+    /// An operator closed the breaker and accepted the set that he was shown.
     BreakerReset {
         /// Why.
         reason: String,
-        /// How many newly due keys that accepts.
-        keys: u64,
-        /// How many accounts are the new baseline, where known.
+        /// The newly due keys that he accepted; no others are.
+        keys: BTreeSet<AccessKeyId>,
+        /// How many accounts are the new baseline, where a shrink was accepted.
         accounts: Option<u64>,
     },
     /// An operator, a new data_dir or a restoration stopped every automatic change.
@@ -146,8 +168,10 @@ pub enum Body {
         /// Why.
         reason: String,
     },
-    /// An operator lets changes go on.
+    /// An operator ended pauses. Changes go on once none is left.
     Resumed {
+        /// Their numbers.
+        pauses: BTreeSet<u64>,
         /// Why.
         reason: String,
     },
@@ -205,12 +229,45 @@ pub enum Body {
     },
 }
 
+/// The configuration in force, without secrets.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Configuration {
+    /// SHA-256 over the terms, in hexadecimal.
+    pub hash: String,
+    /// Every effective term by its name, such as `policy.mode`.
+    pub terms: BTreeMap<String, String>,
+}
+
+impl Configuration {
+    /// The terms that differ from `before`.
+    #[must_use]
+    pub fn changed_since(&self, before: &Self) -> BTreeMap<String, Term> {
+        let names = before.terms.keys().chain(self.terms.keys());
+        let of = |terms: &BTreeMap<String, String>, name: &String| terms.get(name).cloned();
+        names
+            .map(|name| (name, Term { before: of(&before.terms, name), now: of(&self.terms, name) }))
+            .filter(|(_, term)| term.before != term.now)
+            .map(|(name, term)| (name.clone(), term))
+            .collect()
+    }
+}
+
+/// A term that changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Term {
+    /// Its value before; `None` where there was none.
+    pub before: Option<String>,
+    /// Its value now; `None` where there is none.
+    pub now: Option<String>,
+}
+
 impl Body {
     /// Its name in the journal.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
             Self::Started { .. } => "started",
+            Self::Configured { .. } => "configured",
             Self::Key { event, .. } => event.name(),
             Self::AccountScanned { .. } => "account_scanned",
             Self::AccountFindings { .. } => "account_findings",
@@ -218,6 +275,7 @@ impl Body {
             Self::AccountSkipped { .. } => "account_skipped",
             Self::AccountLeft { .. } => "account_left",
             Self::ChangeFailed { .. } => "change_failed",
+            Self::AccountUnparked { .. } => "account_unparked",
             Self::DueAccepted { .. } => "due_accepted",
             Self::BreakerTripped { .. } => "breaker_tripped",
             Self::BreakerReset { .. } => "breaker_reset",

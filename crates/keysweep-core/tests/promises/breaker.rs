@@ -3,7 +3,7 @@
 use keysweep_core::lifecycle::{KeyEvent, RefusedKind};
 use keysweep_core::plan::{Next, Plan, Reason, newly_due};
 use keysweep_core::policy::Mode;
-use keysweep_core::state::{Body, TripReason};
+use keysweep_core::state::{Actor, Body, ParkReason, TripReason};
 use keysweep_core::ticket::{Action, Origin};
 
 use crate::mk::*;
@@ -40,6 +40,35 @@ fn fail(world: &mut World, key: usize) {
         key,
         KeyEvent::Refused { action: Action::Deactivate, kind: RefusedKind::Denied, detail },
     );
+}
+
+fn fail_by(world: &mut World, key: usize, event: KeyEvent) {
+    let (action, deadline) = (Action::Deactivate, mk_deadline(day(7)));
+    let intent = KeyEvent::Intent { action, origin: Origin::Policy, why: String::new(), deadline };
+    world.happen(day(7), key, intent);
+    world.happen(day(7), key, event);
+}
+
+fn succeed(world: &mut World, key: usize) {
+    let (last_use, sighting) = (world.keys[key].last_use.known().unwrap().clone(), mk_sighting(day(7)));
+    fail_by(world, key, KeyEvent::Deactivated { request_id: None, last_use, sighting });
+    world.keys[key].status = keysweep_core::facts::KeyStatus::Inactive;
+}
+
+/// Failures of changes that were certainly not applied, for reasons that pass.
+fn mk_passing() -> Vec<KeyEvent> {
+    let (action, detail) = (Action::Deactivate, || "503".to_owned());
+    vec![
+        KeyEvent::Unclear { action, detail: detail(), accepted: false },
+        KeyEvent::Refused { action, kind: RefusedKind::Throttled, detail: detail() },
+        KeyEvent::Refused { action, kind: RefusedKind::Transient, detail: detail() },
+    ]
+}
+
+fn change_failed(world: &mut World, key: usize, kind: RefusedKind) {
+    let facts = &world.keys[key];
+    let (account, key, action) = (facts.account, facts.key.clone(), Action::Deactivate);
+    world.write(day(7), Body::ChangeFailed { account, key, action, kind, why: "no role".into() });
 }
 
 #[test]
@@ -92,7 +121,7 @@ fn a_reset_accepts_what_tripped_the_breaker() {
     let mut world = mk_world(21);
     world.run(0, 7);
     assert_eq!(newly_due(&world.state).len(), 21);
-    world.write(day(8), Body::BreakerReset { reason: "known".into(), keys: 21, accounts: None });
+    world.reset_breaker(day(8), None);
     assert!(newly_due(&world.state).is_empty());
     assert_eq!(world.sweep(day(8)).steps.len(), 21);
 }
@@ -116,7 +145,7 @@ fn an_organization_that_shrank_trips_the_breaker_until_a_reset_names_its_new_siz
     assert_eq!(tripped, TripReason::Shrink { before: 3, now: 2 });
     world.write(day(7), body(2));
     assert_eq!(world.state.control().accounts, Some(3), "a sweep under an open breaker is no baseline");
-    world.write(day(8), Body::BreakerReset { reason: "sold".into(), keys: 20, accounts: Some(2) });
+    world.reset_breaker(day(8), Some(2));
     assert_eq!(world.sweep(day(8)).steps.len(), 20);
 }
 
@@ -169,8 +198,10 @@ fn failures_in_as_many_accounts_as_the_limit_trip_the_breaker() {
         world.state.control().breaker.as_ref().unwrap().reason,
         TripReason::Failures { accounts: 3, limit: 3 }
     );
-    world.write(day(7), Body::BreakerReset { reason: "role fixed".into(), keys: 0, accounts: None });
-    assert!(!world.sweep(day(7)).steps.is_empty());
+    world.reset_breaker(day(7), None);
+    let plan = world.sweep(day(7));
+    let accounts: Vec<_> = plan.steps.iter().map(|ticket| ticket.identity().account).collect();
+    assert_eq!(accounts, [mk_account_id(3); 10], "parked accounts stay parked");
 }
 
 #[test]
@@ -179,10 +210,185 @@ fn a_reset_for_another_reason_leaves_an_account_parked() {
     world.run(0, 6);
     assert!(world.sweep(day(7)).steps.is_empty(), "a surge");
     fail(&mut world, 0);
-    world.write(day(7), Body::BreakerReset { reason: "known".into(), keys: 21, accounts: None });
+    world.reset_breaker(day(7), None);
     let plan = world.sweep(day(7));
     assert!(!plan.steps.is_empty());
     assert!(plan.steps.iter().all(|ticket| ticket.identity().account != mk_account_id(0)));
+}
+
+#[test]
+fn a_reset_accepts_no_key_that_was_not_shown() {
+    let mut world = mk_world(21);
+    world.run(0, 7);
+    let mut shown = newly_due(&world.state);
+    let hidden = shown.pop_last().unwrap();
+    world.write(day(8), Body::BreakerReset { reason: "looked".into(), keys: shown, accounts: None });
+    assert_eq!(newly_due(&world.state), [hidden].into());
+}
+
+#[test]
+fn a_change_that_fails_for_a_reason_that_passes_rests_its_key_alone() {
+    for event in mk_passing() {
+        let mut world = mk_world(20);
+        world.run(0, 6);
+        world.sweep(day(7));
+        fail_by(&mut world, 0, event.clone());
+        let control = world.state.control();
+        assert_eq!(control.parked(mk_account_id(0), day(7)), None, "{event:?}");
+        assert_eq!(control.resting(&mk_key_id(0), day(7)), Some(day(8)));
+        let plan = world.sweep(hours(7 * 24 + 6));
+        assert_eq!(plan.steps.len(), 19, "{event:?}");
+        assert_eq!(world.state.control().resting(&mk_key_id(0), day(8)), None, "and then it goes on");
+    }
+}
+
+#[test]
+fn the_second_failure_in_a_row_parks_its_account() {
+    for event in mk_passing() {
+        let mut world = mk_world(30);
+        world.policy.limits.surge_keys = 100;
+        world.run(0, 6);
+        world.sweep(day(7));
+        fail_by(&mut world, 0, event.clone());
+        succeed(&mut world, 10);
+        fail_by(&mut world, 1, event.clone());
+        let (park, until) = world.state.control().parked(mk_account_id(0), day(7)).unwrap();
+        assert_eq!((park.reason, &park.key, until), (ParkReason::Repeated, &mk_key_id(1), day(8)));
+        let accounts = world.state.control().failed_accounts(day(7));
+        assert_eq!(accounts, [mk_account_id(0)].into(), "it counts for the breaker");
+        // A success between them in the same account, and it is no row.
+        let mut world = mk_world(30);
+        world.policy.limits.surge_keys = 100;
+        world.run(0, 6);
+        world.sweep(day(7));
+        fail_by(&mut world, 0, event.clone());
+        succeed(&mut world, 2);
+        fail_by(&mut world, 1, event);
+        assert_eq!(world.state.control().parked(mk_account_id(0), day(7)), None);
+    }
+}
+
+#[test]
+fn accepted_changes_that_show_late_neither_park_nor_count() {
+    let mut world = mk_world(30);
+    world.policy.limits.surge_keys = 100;
+    world.run(0, 6);
+    world.sweep(day(7));
+    for key in [0, 1, 10, 20] {
+        let detail = "accepted, and not shown yet".into();
+        let late = KeyEvent::Unclear { action: Action::Deactivate, detail, accepted: true };
+        fail_by(&mut world, key, late);
+    }
+    let control = world.state.control();
+    assert_eq!(control.all_parked(day(7)).count(), 0);
+    assert!(control.failures.is_empty(), "{:?}", control.failures);
+    assert!(!world.sweep(day(7)).steps.is_empty());
+}
+
+#[test]
+fn an_outage_trips_the_breaker_and_single_faults_do_not() {
+    for event in mk_passing() {
+        let mut world = mk_world(40);
+        world.policy.limits.surge_keys = 100;
+        world.run(0, 6);
+        world.sweep(day(7));
+        let mut outage = world.clone();
+        for key in [0, 10, 20] {
+            fail_by(&mut outage, key, event.clone());
+            fail_by(&mut world, key, event.clone());
+            succeed(&mut world, 30 + key / 10);
+        }
+        assert!(!world.sweep(day(7)).steps.is_empty(), "changes succeed between them");
+        assert!(outage.sweep(day(7)).steps.is_empty(), "nothing succeeds between them");
+    }
+}
+
+#[test]
+fn missing_preconditions_park_their_accounts_and_do_not_trip_the_breaker() {
+    for kind in [RefusedKind::Denied, RefusedKind::Throttled, RefusedKind::Other] {
+        let mut world = mk_world(40);
+        world.policy.limits.surge_keys = 100;
+        world.run(0, 6);
+        world.sweep(day(7));
+        for key in [0, 10, 20] {
+            change_failed(&mut world, key, kind);
+        }
+        let plan = world.sweep(day(7));
+        assert_eq!(world.state.control().breaker, None);
+        let accounts: Vec<_> = plan.steps.iter().map(|ticket| ticket.identity().account).collect();
+        assert_eq!(accounts, [mk_account_id(3); 10], "{kind:?}");
+        let (park, _) = world.state.control().parked(mk_account_id(0), day(7)).unwrap();
+        assert_eq!((park.reason, park.since), (ParkReason::Precondition, day(7)));
+    }
+}
+
+#[test]
+fn a_session_that_fails_for_a_reason_that_passes_parks_at_the_second() {
+    let mut world = mk_world(20);
+    world.run(0, 6);
+    world.sweep(day(7));
+    change_failed(&mut world, 0, RefusedKind::Transient);
+    assert_eq!(world.state.control().parked(mk_account_id(0), day(7)), None);
+    change_failed(&mut world, 1, RefusedKind::Transient);
+    assert!(world.state.control().parked(mk_account_id(0), day(7)).is_some());
+    assert!(world.state.control().failed_accounts(day(7)).is_empty(), "no call was made");
+}
+
+#[test]
+fn a_park_outlives_every_reset_and_an_operator_ends_it() {
+    let mut world = mk_world(20);
+    world.run(0, 6);
+    world.sweep(day(7));
+    fail(&mut world, 0);
+    let tripped = Body::BreakerTripped { reason: TripReason::Failures { accounts: 3, limit: 3 } };
+    world.write(day(7), tripped);
+    world.reset_breaker(day(7), None);
+    let plan = world.sweep(day(7));
+    assert_eq!(plan.steps.len(), 10);
+    let parked = plan.keys.iter().find_map(|key| match &key.next {
+        Next::Wait(wait) if key.facts.account == mk_account_id(0) => Some(wait.clone()),
+        _ => None,
+    });
+    let wait = parked.unwrap();
+    assert_eq!((wait.reason, wait.until), (Reason::Breaker, Some(day(8))));
+    assert!(
+        wait.why.contains("AWS refused to deactivate") && wait.why.contains("AccessDenied"),
+        "{}",
+        wait.why
+    );
+    let other = Body::AccountUnparked { account: mk_account_id(1), reason: "wrong one".into() };
+    world.write(day(7), other);
+    assert_eq!(world.sweep(day(7)).steps.len(), 10);
+    let unparked = Body::AccountUnparked { account: mk_account_id(0), reason: "role fixed".into() };
+    world.write(day(7), unparked);
+    assert_eq!(world.sweep(day(7)).steps.len(), 20);
+}
+
+#[test]
+fn a_pause_ends_by_its_number_and_leaves_the_others() {
+    let mut world = mk_world(3);
+    world.run(0, 6);
+    world.write(day(7), Body::Paused { reason: "first start".into() });
+    world.write_as(Actor::local("ada"), day(7), Body::Paused { reason: "release day".into() });
+    world.write_as(Actor::local("bob"), day(7), Body::Paused { reason: "incident".into() });
+    let numbers: Vec<u64> = world.state.control().pauses.iter().map(|pause| pause.number).collect();
+    for (ended, left) in [(1, 2), (2, 1), (0, 0)] {
+        assert_eq!(world.sweep(day(7)).steps.len(), 0, "one is enough");
+        let pauses = [numbers[ended]].into();
+        world.write_as(Actor::local("ada"), day(7), Body::Resumed { pauses, reason: "done".into() });
+        assert_eq!(world.state.control().pauses.len(), left);
+    }
+    assert_eq!(world.sweep(day(7)).steps.len(), 3);
+}
+
+#[test]
+fn a_person_called_keysweep_is_not_the_program() {
+    for actor in [Actor::local("keysweep"), Actor::Token { name: "keysweep".into() }] {
+        let mut world = mk_world(1);
+        world.write_as(actor, day(0), Body::Paused { reason: "incident".into() });
+        let control = world.state.control();
+        assert!(!control.paused_by_keysweep() && !control.introduced);
+    }
 }
 
 #[test]
@@ -197,7 +403,7 @@ fn while_it_is_paused_nothing_starts() {
         let refusal = world.recheck(day(7), ticket).unwrap_err();
         assert_eq!(refusal.wait.reason, Reason::Paused, "not even with a ticket of before");
     }
-    world.write(day(8), Body::Resumed { reason: "done".into() });
+    world.resume(day(8));
     assert_eq!(world.sweep(day(8)).steps.len(), 3);
 }
 

@@ -8,7 +8,7 @@ use keysweep_core::lifecycle::{
     ClearedWhy, Finding, KeyEvent, Named, NoticeTerms, Record, RefusedKind, Shown,
 };
 use keysweep_core::references::{Reference, ReferenceCleared};
-use keysweep_core::state::{Actor, Body, Entry, FindingCounts, State, TripReason};
+use keysweep_core::state::{Actor, Body, Configuration, Entry, FindingCounts, State, Term, TripReason};
 use keysweep_core::ticket::{Action, Origin};
 use proptest::prelude::*;
 
@@ -60,7 +60,7 @@ pub(crate) fn mk_event(n: usize, key: usize, fill: &Fill) -> KeyEvent {
     let finding = if flag { Finding::Unused } else { Finding::NeverUsed };
     let sighting = mk_sighting(at);
     let request_id = flag.then(|| text.clone());
-    let kinds = [RefusedKind::Denied, RefusedKind::Throttled, RefusedKind::Gone, RefusedKind::Other];
+    let kinds = [RefusedKind::Denied, RefusedKind::Throttled, RefusedKind::Transient, RefusedKind::Other];
     let whys = [ClearedWhy::UsedAgain, ClearedWhy::NoLongerStale, ClearedWhy::InactiveElsewhere];
     let origin = if flag {
         Origin::Policy
@@ -110,7 +110,7 @@ pub(crate) fn mk_event(n: usize, key: usize, fill: &Fill) -> KeyEvent {
         26 => KeyEvent::HoldExpired { hold: 1 },
         27 => KeyEvent::ExemptBegan { rule: "policy.exempt[1]".into(), reason: text, until: at },
         28 => KeyEvent::ExemptEnded,
-        29 => KeyEvent::Forgotten { reason: text },
+        29 => KeyEvent::Forgotten { unsettled: flag.then_some(action), reason: text },
         30 => KeyEvent::Accepted { action, request_id: text },
         31 => KeyEvent::ReactivationsCleared { reason: text },
         32 => KeyEvent::IncidentBegan { policies: vec![text] },
@@ -171,7 +171,17 @@ fn index(event: &KeyEvent) -> usize {
     }
 }
 
-const BODIES: usize = 21;
+const BODIES: usize = 23;
+
+fn mk_configuration(fill: &Fill) -> Configuration {
+    let terms = [("policy.mode".to_owned(), fill.text.clone())].into();
+    Configuration { hash: "6b86b273".into(), terms }
+}
+
+fn mk_changed(fill: &Fill) -> std::collections::BTreeMap<String, Term> {
+    let term = Term { before: fill.flag.then(|| fill.text.clone()), now: Some(fill.text.clone()) };
+    [("policy.mode".to_owned(), term)].into()
+}
 
 fn mk_body(n: usize, event: usize, fill: &Fill) -> Body {
     let Fill { hour, text, flag, number, .. } = fill.clone();
@@ -180,7 +190,12 @@ fn mk_body(n: usize, event: usize, fill: &Fill) -> Body {
     let mut idle = IdleHistogram::default();
     idle.add(Duration::from_secs(count * 5_000_000), flag);
     match n {
-        0 => Body::Started { version: text, run: u64::MAX },
+        0 => Body::Started {
+            version: text,
+            run: u64::MAX,
+            configuration: mk_configuration(fill),
+            changed: mk_changed(fill),
+        },
         1 => Body::Key {
             account,
             key: mk_key_id(number as usize),
@@ -214,9 +229,9 @@ fn mk_body(n: usize, event: usize, fill: &Fill) -> Body {
         9 => Body::BreakerTripped { reason: TripReason::Shrink { before: count, now: 1 } },
         10 => Body::BreakerTripped { reason: TripReason::Failures { accounts: count, limit: 3 } },
         11 => Body::BreakerTripped { reason: TripReason::ClockSkew { seconds: -hour } },
-        12 => Body::BreakerReset { reason, keys: count, accounts: flag.then_some(count) },
+        12 => Body::BreakerReset { reason, keys: [mk_key_id(1)].into(), accounts: flag.then_some(count) },
         13 => Body::Paused { reason },
-        14 => Body::Resumed { reason },
+        14 => Body::Resumed { pauses: [count, count + 1].into(), reason },
         15 => Body::SweepFinished {
             took: Duration::from_millis(1500),
             scanned: count,
@@ -226,7 +241,13 @@ fn mk_body(n: usize, event: usize, fill: &Fill) -> Body {
             keys: 0,
             unknown_keys: 0,
         },
-        16 => Body::ChangeFailed { account, key: mk_key_id(number as usize), action: fill.action, why: text },
+        16 => Body::ChangeFailed {
+            account,
+            key: mk_key_id(number as usize),
+            action: fill.action,
+            kind: RefusedKind::Denied,
+            why: text,
+        },
         17 => Body::Restored {
             created_at: hours(hour),
             version: "0.1.0".into(),
@@ -236,6 +257,8 @@ fn mk_body(n: usize, event: usize, fill: &Fill) -> Body {
         18 => Body::ReferenceMissing { reference: mk_reference(text) },
         19 => Body::ReferenceCleared { reference: mk_reference(text), why: ReferenceCleared::Found },
         20 => Body::RuleAcknowledged { reference: mk_reference(text), reason },
+        21 => Body::Configured { configuration: mk_configuration(fill), changed: mk_changed(fill) },
+        22 => Body::AccountUnparked { account, reason },
         _ => panic!("no such body"),
     }
 }
@@ -268,6 +291,8 @@ fn body_index(body: &Body) -> usize {
         Body::ReferenceMissing { .. } => 18,
         Body::ReferenceCleared { .. } => 19,
         Body::RuleAcknowledged { .. } => 20,
+        Body::Configured { .. } => 21,
+        Body::AccountUnparked { .. } => 22,
     }
 }
 

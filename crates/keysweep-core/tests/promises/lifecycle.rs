@@ -311,7 +311,7 @@ fn a_deletion_whose_key_a_later_listing_lacks_is_done() {
 #[test]
 fn a_key_is_not_forgotten_while_a_change_is_in_flight() {
     let mut world = mk_deactivated();
-    let forget = KeyEvent::Forgotten { reason: "tidy".into() };
+    let forget = KeyEvent::Forgotten { unsettled: None, reason: "tidy".into() };
     let when = When { at: day(9), seq: 99, actor: &Actor::Keysweep };
     let forgets = |world: &World| {
         next(mk_account_id(0), &mk_key_id(0), world.record(0), when, &forget).map(|record| record.is_none())

@@ -147,6 +147,19 @@ impl World {
         delta
     }
 
+    /// Ends every pause.
+    pub(crate) fn resume(&mut self, at: Timestamp) {
+        let pauses = self.state.control().pauses.iter().map(|pause| pause.number).collect();
+        self.write_as(Actor::local("ada"), at, Body::Resumed { pauses, reason: "thaw".into() });
+    }
+
+    /// Accepts what the breaker shows.
+    pub(crate) fn reset_breaker(&mut self, at: Timestamp, accounts: Option<u64>) {
+        let keys = plan::newly_due(&self.state);
+        let body = Body::BreakerReset { reason: "looked".into(), keys, accounts };
+        self.write_as(Actor::local("ada"), at, body);
+    }
+
     pub(crate) fn happen(&mut self, at: Timestamp, key: usize, event: KeyEvent) {
         let facts = &self.keys[key];
         let actor = match event {

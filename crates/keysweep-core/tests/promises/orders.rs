@@ -47,11 +47,11 @@ fn an_order_is_stopped_by_pause_breaker_parking_and_caps() {
     let mut world = mk_world();
     world.write(day(0), Body::Paused { reason: "freeze".into() });
     assert_eq!(reason(order(&world, 1, Action::Deactivate)), Reason::Paused);
-    world.write(day(0), Body::Resumed { reason: "thaw".into() });
+    world.resume(day(0));
     let tripped = keysweep_core::state::TripReason::ClockSkew { seconds: 900 };
     world.write(day(0), Body::BreakerTripped { reason: tripped });
     assert_eq!(reason(order(&world, 1, Action::Deactivate)), Reason::Breaker);
-    world.write(day(0), Body::BreakerReset { reason: "ntp".into(), keys: 0, accounts: None });
+    world.reset_breaker(day(0), None);
     world.policy.limits.changes_per_account_per_day = 0;
     assert_eq!(reason(order(&world, 1, Action::Deactivate)), Reason::Cap);
 }

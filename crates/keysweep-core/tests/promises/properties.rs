@@ -147,7 +147,6 @@ proptest! {
     fn every_step_has_everything_that_it_needs(mut world in worlds()) {
         let plan = world.sweep(hours(NOW));
         let control = world.state.control().clone();
-        let parked = control.failed_accounts(hours(NOW));
         for ticket in &plan.steps {
             let facts = world.facts_of(&ticket.identity().key);
             let record = world.state.record(&ticket.identity().key).unwrap();
@@ -155,8 +154,9 @@ proptest! {
             let terms = &resolution.terms;
             prop_assert!(terms.mode.permits(ticket.action()));
             prop_assert!(resolution.exempt.is_none() && record.exempt.is_none() && record.holds.is_empty());
-            prop_assert!(control.paused.is_none() && control.breaker.is_none());
-            prop_assert!(!parked.contains(&facts.account));
+            prop_assert!(control.pauses.is_empty() && control.breaker.is_none());
+            prop_assert!(control.parked(facts.account, hours(NOW)).is_none());
+            prop_assert!(control.resting(&facts.key, hours(NOW)).is_none());
             prop_assert!(facts.last_use.known().is_some() && facts.user_id.known().is_some());
             prop_assert!(terms.window().is_open(hours(NOW)));
             let period = SignedDuration::try_from(terms.notice).unwrap();

@@ -134,7 +134,7 @@ fn a_warrant_carries_the_tags_under_which_iam_itself_must_refuse() {
 #[test]
 fn a_ticket_of_a_record_that_changed_is_refused() {
     let (mut world, ticket) = mk_due();
-    let forgotten = keysweep_core::lifecycle::KeyEvent::Forgotten { reason: "".into() };
+    let forgotten = keysweep_core::lifecycle::KeyEvent::Forgotten { unsettled: None, reason: "".into() };
     world.happen(day(7), 0, forgotten);
     assert_eq!(world.recheck(day(7), ticket).unwrap_err().wait.reason, Reason::Recheck);
 }

@@ -226,8 +226,11 @@ fn restraint(world: &World, n: usize, fill: &Fill) -> Option<Body> {
         0 if rare => Body::Paused { reason },
         1 if rare => Body::BreakerTripped { reason: TripReason::ClockSkew { seconds: 400 } },
         2 => Body::DueAccepted { keys: plan::newly_due(&world.state) },
-        3 => Body::BreakerReset { reason, keys: 0, accounts: None },
-        4 => Body::Resumed { reason },
+        3 => Body::BreakerReset { reason, keys: plan::newly_due(&world.state), accounts: None },
+        4 => Body::Resumed {
+            pauses: world.state.control().pauses.iter().map(|pause| pause.number).collect(),
+            reason,
+        },
         5 => Body::AccountScanned {
             account: mk_account_id(fill.number as usize % 3),
             name: String::new(),

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use keysweep_core::state::{Actor, Body, Entry, Pause, State};
+use keysweep_core::state::{Actor, Body, Entry, State};
 
 use super::error::{BackupError, RestoreError};
 use super::read::{Backup, Opened, agrees, open};
@@ -150,7 +150,7 @@ fn prepare(order: &Restoration<'_>, opened: &Opened, staging: &Path) -> Result<S
         last_seq: manifest.last_seq,
         sha256: sha256.clone(),
     };
-    let paused = Body::Paused { reason: why_paused(manifest.created_at, state.control().paused.as_ref()) };
+    let paused = Body::Paused { reason: why_paused(manifest.created_at) };
     let numbered =
         (scanned.last_seq.saturating_add(1)..).zip([(order.actor, told), (&Actor::Keysweep, paused)]);
     let entries: Vec<Entry> = numbered
@@ -179,15 +179,11 @@ fn append(
     Ok(())
 }
 
-/// Why keysweep is paused after the restoration. A pause that the backup knew of is not lifted unseen with ours.
-fn why_paused(created_at: Timestamp, before: Option<&Pause>) -> String {
-    let mut why = format!(
+/// Why keysweep is paused after the restoration. Pauses that the backup knew of stay beside this one.
+fn why_paused(created_at: Timestamp) -> String {
+    format!(
         "restored from the backup of {created_at}: what was held, denied or changed since then is not known here"
-    );
-    if let Some(Pause { by, reason, .. }) = before {
-        why += &format!("; paused before that by {by}: {reason}");
-    }
-    why
+    )
 }
 
 fn copy(files: &dyn Files, mut from: impl Read, to: &Path) -> io::Result<()> {

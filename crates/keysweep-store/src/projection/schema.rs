@@ -265,7 +265,12 @@ mod tests {
 
     fn mk_control() -> Control {
         Control {
-            paused: Some(Pause { by: Actor::local("ann"), reason: "new data_dir".into(), since: mk_at(1) }),
+            pauses: vec![Pause {
+                number: 7,
+                by: Actor::local("ann"),
+                reason: "new data_dir".into(),
+                since: mk_at(1),
+            }],
             breaker: Some(Trip { reason: TripReason::Surge { newly_due: 30, limit: 25 }, since: mk_at(2) }),
             accounts: Some(12),
             ..Control::default()

@@ -43,7 +43,7 @@ async fn a_restored_journal_is_the_one_that_was_backed_up_and_paused() {
     for entry in &tail {
         expected.replay(entry).unwrap();
     }
-    assert!(expected.control().paused.as_ref().is_some_and(|pause| pause.by == Actor::Keysweep));
+    assert!(expected.control().paused_by_keysweep());
     assert_eq!(state(&opened(&new).await), expected);
     for segment in segments(&new) {
         assert_eq!(fs::metadata(segment).unwrap().permissions().mode() & 0o777, 0o600);
@@ -62,8 +62,8 @@ async fn a_restored_journal_is_backed_up_and_restored_in_turn() {
     assert_eq!(mk_backup(&new, &second).manifest.entries, 16);
     restored(&again, &second, false).unwrap();
     assert_eq!(verify(&again).unwrap().entries, 18);
-    let paused = opened(&again).await.read(|state| state.control().paused.clone()).unwrap();
-    assert!(paused.reason.contains("paused before that by keysweep"), "{}", paused.reason);
+    let pauses = opened(&again).await.read(|state| state.control().pauses.clone());
+    assert_eq!(pauses.iter().map(|pause| pause.number).collect::<Vec<_>>(), [15, 18], "{pauses:?}");
 }
 
 #[tokio::test]

@@ -96,16 +96,21 @@ pub fn mk_scanned(account: u64, seconds: i64, inactive: &[u64]) -> Body {
     }
 }
 
+pub fn mk_started() -> Body {
+    let (configuration, changed) = Default::default();
+    Body::Started { version: "0.1.0".into(), run: 1, configuration, changed }
+}
+
 /// A life of two keys, one of them deleted, and what restrains changes.
 pub fn mk_story() -> Vec<Body> {
     vec![
-        Body::Started { version: "0.1.0".into(), run: 1 },
+        mk_started(),
         Body::Paused { reason: "new data_dir".into() },
         mk_flagged(1),
         mk_flagged(2),
         mk_noticed(1),
         Body::DueAccepted { keys: [mk_key_id(1), mk_key_id(2)].into() },
-        Body::Resumed { reason: "looked through".into() },
+        Body::Resumed { pauses: [2].into(), reason: "looked through".into() },
         mk_intent(1, Action::Deactivate),
         mk_deactivated(1, 100),
         mk_scanned(1, 200, &[1]),

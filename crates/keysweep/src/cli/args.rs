@@ -60,8 +60,8 @@ pub(super) enum Command {
     },
     /// Stop all automatic changes; undo still works
     Pause(ReasonArgs),
-    /// Resume automatic changes after a pause
-    Resume(ReasonArgs),
+    /// End a pause; changes resume when none is left
+    Resume(ResumeArgs),
     /// Show why the circuit breaker is open, or reset it
     Breaker {
         #[command(subcommand)]
@@ -71,6 +71,11 @@ pub(super) enum Command {
     Rules {
         #[command(subcommand)]
         command: RulesCommand,
+    },
+    /// Allow changes again in accounts that are parked after failed changes
+    Accounts {
+        #[command(subcommand)]
+        command: AccountsCommand,
     },
     /// Export, verify, or show the audit log
     Journal {
@@ -196,19 +201,47 @@ impl FailOn {
     }
 }
 
+#[derive(Debug, Args)]
+pub(super) struct ResumeArgs {
+    /// Number of the pause; without it, your own pause, or the only one
+    pub(super) number: Option<u64>,
+    /// End every pause, if there are this many
+    #[arg(long, value_name = "COUNT", conflicts_with = "number")]
+    pub(super) all: Option<u64>,
+    /// Reason, recorded in the audit log
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
+    pub(super) reason: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum AccountsCommand {
+    /// Let changes go on in an account that is parked after a failed change
+    Unpark {
+        /// Account ID
+        account: String,
+        /// Reason, recorded in the audit log
+        #[arg(long, value_name = "TEXT", value_parser = reason)]
+        reason: String,
+    },
+}
+
 #[derive(Debug, Subcommand)]
 pub(super) enum BreakerCommand {
-    /// Show why the circuit breaker is open; with --confirm, accept the cause and close it
+    /// Show why the circuit breaker is open, and the keys that a reset accepts
+    #[command(after_help = BREAKER_EXAMPLES)]
+    Show {
+        #[command(flatten)]
+        format: FormatArgs,
+    },
+    /// Accept exactly the set that `breaker show` printed, and close the breaker
     #[command(after_help = BREAKER_EXAMPLES)]
     Reset {
         /// Reason, recorded in the audit log
         #[arg(long, value_name = "TEXT", value_parser = reason)]
-        reason: Option<String>,
-        /// Number of keys that you reviewed and accept
-        #[arg(long, value_name = "COUNT", requires = "reason")]
-        confirm: Option<u64>,
-        #[command(flatten)]
-        format: FormatArgs,
+        reason: String,
+        /// Count and hash of the set, as `breaker show` prints them
+        #[arg(long, value_name = "COUNT-HASH")]
+        confirm: String,
     },
 }
 

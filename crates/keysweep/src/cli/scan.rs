@@ -77,6 +77,8 @@ pub(super) async fn plan_without_records(
         collected_at: collection.at,
         stopped: None,
         clock_skew_seconds: metrics.skew().map(|skew| skew.as_secs()),
+        pauses: Vec::new(),
+        parked: Vec::new(),
         coverage: coverage(&collection, &plan.keys),
         inactive_of_unknown_origin: unknown_origin.collect(),
         keys: rows(collection.at, &collection, &plan, &State::default()),

@@ -1,14 +1,14 @@
-//! `pause`, `resume` and `breaker`.
+//! `pause`, `resume`, `breaker` and `accounts`.
 
-use super::args::{BreakerCommand, Format, Global};
+use super::args::{AccountsCommand, BreakerCommand, Format, Global, ResumeArgs};
 use super::console::Console;
 use super::error::CliError;
 use super::keys::done;
 use super::operator::ask;
 use super::{Exit, export, view};
-use crate::operator::{BreakerDocument, BreakerKey, Reply, Request};
+use crate::operator::{BreakerDocument, BreakerKey, Reply, Request, Which};
 
-/// `breaker reset` as CSV.
+/// `breaker show` as CSV.
 const DUE: [export::Column<BreakerKey>; 4] = [
     ("account_id", |key| key.account_id.clone()),
     ("user_name", |key| key.user_name.clone()),
@@ -22,22 +22,41 @@ pub(super) async fn pause(global: &Global, reason: String, console: &Console) ->
 }
 
 /// `resume`.
-pub(super) async fn resume(global: &Global, reason: String, console: &Console) -> Result<Exit, CliError> {
-    done(ask(global, Request::Resume { reason }, console).await?, console)
+pub(super) async fn resume(global: &Global, args: ResumeArgs, console: &Console) -> Result<Exit, CliError> {
+    let which = match (args.number, args.all) {
+        (Some(number), _) => Which::Number(number),
+        (None, Some(count)) => Which::All(count),
+        (None, None) => Which::Own,
+    };
+    done(ask(global, Request::Resume { which, reason: args.reason }, console).await?, console)
 }
 
-/// `breaker reset`: without a count it only shows what a count would accept, and has not done what its name says.
+/// `accounts unpark`.
+pub(super) async fn accounts(
+    global: &Global,
+    command: AccountsCommand,
+    console: &Console,
+) -> Result<Exit, CliError> {
+    let AccountsCommand::Unpark { account, reason } = command;
+    done(ask(global, Request::AccountUnpark { account, reason }, console).await?, console)
+}
+
+/// `breaker show` and `breaker reset`.
 pub(super) async fn breaker(
     global: &Global,
     command: BreakerCommand,
     console: &Console,
 ) -> Result<Exit, CliError> {
-    let BreakerCommand::Reset { reason, confirm, format } = command;
-    let request = Request::BreakerReset { reason: reason.unwrap_or_default(), confirm };
+    let (request, format) = match command {
+        BreakerCommand::Show { format } => (Request::BreakerShow, format.format),
+        BreakerCommand::Reset { reason, confirm } => {
+            (Request::BreakerReset { reason, confirm }, Format::Table)
+        }
+    };
     match ask(global, request, console).await? {
         Reply::Breaker(document) => {
-            show(&document, format.format, console)?;
-            Ok(Exit::Failed)
+            show(&document, format, console)?;
+            Ok(Exit::Done)
         }
         reply @ (Reply::Plan(_)
         | Reply::Keys(_)

@@ -1,8 +1,11 @@
 //! The configuration in force, and where each value comes from.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use keysweep_core::state::Configuration;
 use serde::Serialize;
+use sha2::{Digest as _, Sha256};
 
 use super::mistake::Origin;
 use super::model::Model;
@@ -46,6 +49,21 @@ impl Effective {
             path,
         });
         Self { settings: settings.collect() }
+    }
+
+    /// The configuration as the journal keeps it: secrets are hidden here already.
+    #[must_use]
+    pub fn to_journal(&self) -> Configuration {
+        let terms: BTreeMap<String, String> =
+            self.settings.iter().map(|setting| (setting.key.clone(), setting.value.to_string())).collect();
+        let mut hasher = Sha256::new();
+        for (name, value) in &terms {
+            for part in [name, value] {
+                hasher.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+                hasher.update(part);
+            }
+        }
+        Configuration { hash: hex::encode(hasher.finalize()), terms }
     }
 
     /// The configuration as TOML that can be loaded again where nothing in it is hidden, each value with its origin as a

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use keysweep_core::policy::Mode;
-use keysweep_core::state::State;
+use keysweep_core::state::{Pause, State};
 
 use super::strongest_mode;
 use crate::config::Config;
@@ -23,13 +23,15 @@ impl Introduction {
     /// Told from what is in force.
     pub(super) fn of(config: &Config, state: &State, http: SocketAddr, tls: Option<&Live>) -> Self {
         let control = state.control();
-        let paused = control.paused.as_ref().map(|pause| {
-            format!("paused: no change starts until `keysweep resume --reason ...`: {}", pause.reason)
+        let paused = control.pauses.iter().map(|Pause { number, by, reason, .. }| {
+            format!(
+                "paused: no change starts until `keysweep resume {number} --reason TEXT` (by {by}): {reason}"
+            )
         });
         let breaker = control.breaker.as_ref().map(|trip| {
             let reason = &trip.reason;
             format!(
-                "the breaker is open: no automatic change starts until `keysweep breaker reset`: {reason}"
+                "the breaker is open: no automatic change starts until it is reset (see `keysweep breaker show`): {reason}"
             )
         });
         Self {
@@ -40,7 +42,7 @@ impl Introduction {
                 limits(config),
                 next(config, state.records().count(), control.last_sweep.is_some()),
             ],
-            restraints: paused.into_iter().chain(breaker).collect(),
+            restraints: paused.chain(breaker).collect(),
         }
     }
 
@@ -220,18 +222,28 @@ mod tests {
     #[test]
     fn whatever_holds_changes_back_is_told_with_the_way_out() {
         let control = Control {
-            paused: Some(Pause {
-                by: keysweep_core::state::Actor::local("alice"),
-                reason: "audit".into(),
-                since: mk_now(),
-            }),
+            pauses: vec![
+                Pause {
+                    number: 7,
+                    by: keysweep_core::state::Actor::Keysweep,
+                    reason: "first start".into(),
+                    since: mk_now(),
+                },
+                Pause {
+                    number: 9,
+                    by: keysweep_core::state::Actor::local("alice"),
+                    reason: "audit".into(),
+                    since: mk_now(),
+                },
+            ],
             breaker: Some(Trip { reason: TripReason::Shrink { before: 9, now: 3 }, since: mk_now() }),
             ..Control::default()
         };
         let told = introduce("", &State::from_parts(BTreeMap::new(), BTreeMap::new(), control));
         let restraints = [
-            "paused: no change starts until `keysweep resume --reason ...`: audit",
-            "the breaker is open: no automatic change starts until `keysweep breaker reset`: \
+            "paused: no change starts until `keysweep resume 7 --reason TEXT` (by keysweep): first start",
+            "paused: no change starts until `keysweep resume 9 --reason TEXT` (by alice): audit",
+            "the breaker is open: no automatic change starts until it is reset (see `keysweep breaker show`): \
              the organization shrank from 9 to 3 accounts",
         ];
         assert_eq!(told.restraints, restraints);

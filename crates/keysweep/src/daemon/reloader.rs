@@ -94,40 +94,52 @@ impl Reloader {
             Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
             Err(_) => Err(ReloadError::Stopping),
         };
-        self.accepted = loaded.is_ok();
-        match loaded {
-            Ok((config, identity)) => {
-                if let (Some(live), Some(identity)) = (&self.tls, identity) {
-                    self.seen = Some(Seen::Content(identity.fingerprint()));
-                    live.replace(identity);
-                }
-                if self.engine.config().does_the_same(&config) {
-                    self.engine.metrics().config_loaded(now, true);
-                    tracing::info!(by, "configuration unchanged");
-                    let told = introduce(&self.engine, self.http, self.tls.as_deref());
-                    let answer = format!("The configuration is unchanged and is in force.\n{told}");
-                    request.answer(Ok(answer));
-                    return;
-                }
-                let turn = timeout(SWEEP_WITHIN, self.engine.sweep_had_its_turn());
-                let stop = self.engine.stopping();
-                // Once keysweep stops there is nothing to wait for.
-                if stop.run_until_cancelled(turn).await.is_none() {
-                    request.answer(Err(ReloadError::Stopping));
-                    return;
-                }
-                self.engine.replace_config(Arc::new(config)).await;
+        let (config, identity) = match loaded {
+            Ok(loaded) => loaded,
+            Err(error) => return self.refuse(request, now, error),
+        };
+        if self.engine.config().does_the_same(&config) {
+            self.accepted = true;
+            self.take_over(identity);
+            self.engine.metrics().config_loaded(now, true);
+            tracing::info!(by, "configuration unchanged");
+            let told = introduce(&self.engine, self.http, self.tls.as_deref());
+            request.answer(Ok(format!("The configuration is unchanged and is in force.\n{told}")));
+            return;
+        }
+        let turn = timeout(SWEEP_WITHIN, self.engine.sweep_had_its_turn());
+        let stop = self.engine.stopping();
+        // Once keysweep stops there is nothing to wait for.
+        if stop.run_until_cancelled(turn).await.is_none() {
+            request.answer(Err(ReloadError::Stopping));
+            return;
+        }
+        match self.engine.replace_config(&request.by().actor(), Arc::new(config)).await {
+            Ok(()) => {
+                self.accepted = true;
+                self.take_over(identity);
                 self.engine.metrics().config_loaded(now, true);
                 tracing::info!(by, "configuration reloaded");
                 let told = introduce(&self.engine, self.http, self.tls.as_deref());
                 request.answer(Ok(format!("The configuration was loaded and is in force.\n{told}")));
             }
-            Err(error) => {
-                self.engine.metrics().config_loaded(now, false);
-                let why = error.to_string();
-                tracing::error!(by, why, "configuration not reloaded; the old one stays in force");
-                request.answer(Err(error));
-            }
+            Err(error) => self.refuse(request, now, ReloadError::Unreadable(in_words(&error))),
+        }
+    }
+
+    fn refuse(&mut self, request: Request, now: Timestamp, error: ReloadError) {
+        self.accepted = false;
+        self.engine.metrics().config_loaded(now, false);
+        let (by, why) = (request.by().to_string(), error.to_string());
+        tracing::error!(by, why, "configuration not reloaded; the old one stays in force");
+        request.answer(Err(error));
+    }
+
+    /// Serves with the certificate that came with the configuration.
+    fn take_over(&mut self, identity: Option<Identity>) {
+        if let (Some(live), Some(identity)) = (&self.tls, identity) {
+            self.seen = Some(Seen::Content(identity.fingerprint()));
+            live.replace(identity);
         }
     }
 

@@ -49,18 +49,33 @@ impl Activity {
 
 /// The line, such as `observe; next sweep at 2026-11-22 17:00 UTC; last sweep at ...: 30 scanned, ...`.
 pub(super) fn status(engine: &Engine, health: &Health, activity: &Activity) -> String {
-    let (paused, breaker, last) = engine.store().read(|state| {
+    let time = engine.clock().now();
+    let (pauses, parked, breaker, last) = engine.store().read(|state| {
         let control = state.control();
-        (control.paused.is_some(), control.breaker.is_some(), control.last_sweep.clone())
+        (
+            control.pauses.len(),
+            control.all_parked(time).count(),
+            control.breaker.is_some(),
+            control.last_sweep.clone(),
+        )
     });
     let trouble = health.trouble(LastSweep::of(engine));
-    Standing { mode: strongest_mode(&engine.config()), paused, breaker, now: activity.now(), last, trouble }
-        .words()
+    Standing {
+        mode: strongest_mode(&engine.config()),
+        pauses,
+        parked,
+        breaker,
+        now: activity.now(),
+        last,
+        trouble,
+    }
+    .words()
 }
 
 struct Standing {
     mode: Mode,
-    paused: bool,
+    pauses: usize,
+    parked: usize,
     breaker: bool,
     now: Now,
     last: Option<SweepSummary>,
@@ -69,13 +84,20 @@ struct Standing {
 
 impl Standing {
     fn words(&self) -> String {
-        let Self { mode, paused, breaker, now, last, trouble } = self;
+        let Self { mode, pauses, parked, breaker, now, last, trouble } = self;
         let mut words = mode.as_str().to_owned();
-        if *paused {
-            words.push_str(", paused");
+        match pauses {
+            0 => {}
+            1 => words.push_str(", paused"),
+            n => words.push_str(&format!(", paused {n} times")),
         }
         if *breaker {
             words.push_str(", breaker open");
+        }
+        match parked {
+            0 => {}
+            1 => words.push_str(", 1 account parked"),
+            n => words.push_str(&format!(", {n} accounts parked")),
         }
         match now.doing {
             Doing::Starting => {}
@@ -119,7 +141,8 @@ mod tests {
     fn mk_standing() -> Standing {
         Standing {
             mode: Mode::Observe,
-            paused: false,
+            pauses: 0,
+            parked: 0,
             breaker: false,
             now: Now::default(),
             last: None,
@@ -155,7 +178,8 @@ mod tests {
         activity.reloaded(false);
         let standing = Standing {
             mode: Mode::Delete,
-            paused: true,
+            pauses: 2,
+            parked: 1,
             breaker: true,
             now: activity.now(),
             trouble: vec!["sweeps fail, 3 times in a row: no credentials".into()],
@@ -163,7 +187,7 @@ mod tests {
         };
         assert_eq!(
             standing.words(),
-            "delete, paused, breaker open; sweeping since 2026-11-22 17:00 UTC; the configuration was not reloaded \
+            "delete, paused 2 times, breaker open, 1 account parked; sweeping since 2026-11-22 17:00 UTC; the configuration was not reloaded \
              and the old one is in force: see the log; sweeps fail, 3 times in a row: no credentials"
         );
         activity.reloaded(true);

@@ -81,6 +81,8 @@ impl Chronicle {
                 String::new()
             }
             Body::Started { .. }
+            | Body::Configured { .. }
+            | Body::AccountUnparked { .. }
             | Body::AccountScanned { .. }
             | Body::AccountFindings { .. }
             | Body::AccountFailed { .. }

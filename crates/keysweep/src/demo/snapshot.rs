@@ -55,7 +55,7 @@ impl Snapshot {
 
     fn at(now: Timestamp, state: &State, chronicle: &Chronicle, demo: &Demo) -> Self {
         let control = state.control();
-        let paused = control.paused.as_ref().map(|pause| {
+        let paused = control.pauses.iter().map(|pause| {
             if pause.by.is_keysweep() {
                 format!("Paused, as every new data_dir is; the demo resumes after {SWEEPS_PAUSED} sweeps.")
             } else {
@@ -69,7 +69,7 @@ impl Snapshot {
             sweeps: chronicle.sweeps,
             last_sweep: control.last_sweep.clone(),
             keys: Counts::of(state),
-            stopped: tripped.or(paused),
+            stopped: tripped.into_iter().chain(paused).reduce(|all, one| format!("{all} {one}")),
             stories: stories::all(demo, state, chronicle),
         }
     }

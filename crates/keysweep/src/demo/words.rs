@@ -54,7 +54,7 @@ pub(super) fn event(entry: &Entry, who: &str, state: &State, calendar: Calendar)
             (Tone::Usual, format!("{} reset the breaker: {reason}", entry.actor))
         }
         Body::Paused { reason } => (Tone::Trouble, format!("paused: {reason}")),
-        Body::Resumed { reason } => (Tone::Usual, format!("resumed by {}: {reason}", entry.actor)),
+        Body::Resumed { reason, .. } => (Tone::Usual, format!("resumed by {}: {reason}", entry.actor)),
         Body::ReferenceMissing { reference } => {
             (Tone::Trouble, format!("{reference} does not exist: no change starts"))
         }
@@ -67,7 +67,11 @@ pub(super) fn event(entry: &Entry, who: &str, state: &State, calendar: Calendar)
         Body::Restored { created_at, .. } => {
             (Tone::Trouble, format!("{} restored the backup of {created_at}", entry.actor))
         }
+        Body::AccountUnparked { account, reason } => {
+            (Tone::Usual, format!("account {account} unparked by {}: {reason}", entry.actor))
+        }
         Body::Started { .. }
+        | Body::Configured { .. }
         | Body::AccountScanned { .. }
         | Body::AccountFindings { .. }
         | Body::DueAccepted { .. }

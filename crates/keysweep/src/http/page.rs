@@ -71,7 +71,7 @@ struct Alarm {
     what: &'static str,
     why: String,
     since: String,
-    remedy: &'static str,
+    remedy: String,
 }
 
 struct Coverage {
@@ -151,19 +151,19 @@ fn mode_means(policy: &Policy) -> String {
 
 fn alarms(now: Timestamp, state: &State) -> Vec<Alarm> {
     let control = state.control();
-    let paused = control.paused.as_ref().map(|pause| Alarm {
+    let paused = control.pauses.iter().map(|pause| Alarm {
         what: "Paused",
         why: format!("by {}: {}", pause.by, pause.reason),
         since: moment(now, pause.since),
-        remedy: "keysweep resume --reason TEXT",
+        remedy: format!("keysweep resume {} --reason TEXT", pause.number),
     });
     let open = control.breaker.as_ref().map(|trip| Alarm {
         what: "Breaker open",
         why: trip.reason.to_string(),
         since: moment(now, trip.since),
-        remedy: "keysweep breaker reset --reason TEXT",
+        remedy: "keysweep breaker show".to_owned(),
     });
-    paused.into_iter().chain(open).collect()
+    paused.chain(open).collect()
 }
 
 fn coverage(now: Timestamp, state: &State, tally: &Tally) -> Option<Coverage> {

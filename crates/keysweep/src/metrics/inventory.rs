@@ -94,7 +94,7 @@ fn process(observed: &Observed<'_>) -> Vec<Family> {
         Family::single(
             "keysweep_paused",
             "Whether all enforcement is paused by an operator.",
-            control.paused.is_some(),
+            !control.pauses.is_empty(),
         ),
         Family::single(
             "keysweep_circuit_breaker_open",

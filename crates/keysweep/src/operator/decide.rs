@@ -6,15 +6,15 @@ use futures_util::FutureExt;
 use jiff::Timestamp;
 use keysweep_core::ids::AccessKeyId;
 use keysweep_core::lifecycle::{Approval, HoldKind, INCIDENT_REMEDY, Incident, KeyEvent, Record, State};
-use keysweep_core::plan::{newly_due, ordered};
+use keysweep_core::plan::ordered;
 use keysweep_core::planted;
 use keysweep_core::policy::Subject;
 use keysweep_core::render::undo_by_hand;
-use keysweep_core::state::{Actor, Body, TripReason};
+use keysweep_core::state::{Actor, Body, Reach};
 use keysweep_core::ticket::Action;
 use keysweep_store::AppendError;
 
-use super::{BreakerDocument, BreakerKey, Decision, Reply, Request, RequestRef};
+use super::{Decision, Reply, Request, RequestRef};
 use crate::engine::Engine;
 use crate::sweep::{Acted, act, in_words, settle_key};
 
@@ -36,11 +36,13 @@ impl Engine {
                 Err(reply) => reply,
             },
             Request::Pause { reason } => self.pause(actor, reason).await,
-            Request::Resume { reason } => self.resume(actor, reason).await,
+            Request::Resume { which, reason } => self.resume(actor, which, reason).await,
             Request::RulesList => self.show_rules(),
             Request::AcknowledgeRule { id, reason } => self.acknowledge_rule(actor, &id, reason).await,
             Request::JournalView => self.view_journal().await,
-            Request::BreakerReset { reason, confirm } => self.reset_breaker(actor, reason, confirm).await,
+            Request::BreakerShow => Reply::Breaker(self.breaker()),
+            Request::BreakerReset { reason, confirm } => self.reset_breaker(actor, reason, &confirm).await,
+            Request::AccountUnpark { account, reason } => self.unpark(actor, &account, reason).await,
         }
     }
 
@@ -142,15 +144,38 @@ impl Engine {
 
     async fn forget(&self, actor: &Actor, record: &Record, reason: String) -> Reply {
         let key = &record.identity.key;
-        let out_of_reach = self.store().read(|state| state.out_of_reach(record.identity.account).is_some());
+        // Whoever is changing it right now settles it first.
+        let _only_one = self.changes.key(key).await;
+        let found = self.store().read(|state| state.record(key).cloned());
+        let Some(record) = &found else { return refused(super::show::unknown_key(key)) };
+        let account = record.identity.account;
+        let (out_of_reach, for_good) = self.store().read(|state| {
+            let reach = state.account(account).map(|account| &account.reach);
+            let for_good = matches!(reach, Some(Reach::Left { .. } | Reach::Skipped { .. }));
+            (state.out_of_reach(account).is_some(), for_good)
+        });
+        let unsettled = record.under_way();
+        if let Some(action) = unsettled.filter(|_| !for_good) {
+            return refused(format!(
+                "what became of the last call to {action} {key} is not known yet: it can be forgotten only once account \
+                 {account} is skipped or has left the organization"
+            ));
+        }
         if record.state.is_tracked() && !out_of_reach {
             let state = record.state.as_str();
             return refused(format!(
                 "{key} is {state}: only a key that is deleted, gone or out of reach can be forgotten"
             ));
         }
-        let event = KeyEvent::Forgotten { reason };
-        self.write(actor, record, event, format!("{key} is forgotten")).await
+        let event = KeyEvent::Forgotten { unsettled, reason };
+        let done = match unsettled {
+            None => format!("{key} is forgotten"),
+            Some(action) => format!(
+                "{key} is forgotten; keysweep may have sent a call to {action} it, and whether that took effect is not \
+                 known: look in account {account}"
+            ),
+        };
+        self.write(actor, record, event, done).await
     }
 
     /// A change by name: it takes the way of the automatic ones.
@@ -190,89 +215,6 @@ impl Engine {
             }
             Acted::NotSent(wait) => refused(format!("{key} was not changed: {}", wait.why)),
             Acted::Failed(why) => refused(format!("{action} of {key} failed: {why}")),
-        }
-    }
-
-    async fn pause(&self, actor: &Actor, reason: String) -> Reply {
-        // Nobody who holds the door is writing an intent; whoever comes after us finds the pause.
-        let door = self.changes.door.lock().await;
-        let written = self.append(actor, vec![Body::Paused { reason }]).await;
-        drop(door);
-        if let Err(error) = written {
-            return refused(in_words(&error));
-        }
-        let sent = if planted!(PauseDoesNotWait) { 0 } else { self.changes.drained().await };
-        let message = match sent {
-            0 => "paused: no change starts until `keysweep resume`; undo still works".to_owned(),
-            1 => "paused: no change starts until `keysweep resume`; one call was under way and has ended"
-                .to_owned(),
-            n => format!(
-                "paused: no change starts until `keysweep resume`; {n} calls were under way and have ended"
-            ),
-        };
-        Reply::Done { message }
-    }
-
-    async fn resume(&self, actor: &Actor, reason: String) -> Reply {
-        if self.store().read(|state| state.control().paused.is_none()) {
-            return refused("nothing is paused".into());
-        }
-        match self.append(actor, vec![Body::Resumed { reason }]).await {
-            Ok(_) => {
-                self.request_sweep();
-                Reply::Done { message: "resumed: changes may go on".into() }
-            }
-            Err(error) => refused(in_words(&error)),
-        }
-    }
-
-    async fn reset_breaker(&self, actor: &Actor, reason: String, confirm: Option<u64>) -> Reply {
-        let _door = self.changes.door.lock().await;
-        // What a process without a sweep of its own accepts is what tripped it.
-        let shrunk_to = self.store().read(|state| match state.control().breaker.as_ref()?.reason {
-            TripReason::Shrink { now, .. } => Some(now),
-            TripReason::Surge { .. } | TripReason::Failures { .. } | TripReason::ClockSkew { .. } => None,
-        });
-        let document = self.store().read(|state| {
-            let open = state
-                .control()
-                .breaker
-                .as_ref()
-                .map(|trip| format!("{} (since {})", trip.reason, trip.since));
-            let due = newly_due(state);
-            let keys = due.iter().filter_map(|key| state.record(key)).filter_map(|record| {
-                Some(BreakerKey {
-                    account_id: record.identity.account.to_string(),
-                    user_name: record.user_name.to_string(),
-                    access_key_id: record.identity.key.to_string(),
-                    action: record.due.as_ref()?.action,
-                })
-            });
-            BreakerDocument { open, keys: keys.collect() }
-        });
-        let count = u64::try_from(document.keys.len()).unwrap_or(u64::MAX);
-        if document.open.is_none() {
-            return refused("the breaker is closed".into());
-        }
-        match confirm {
-            None => Reply::Breaker(document),
-            Some(confirmed) if confirmed != count => refused(format!(
-                "{count} keys would be accepted and not {confirmed}: look at them again, and confirm their count"
-            )),
-            Some(_) => {
-                let seen = self.latest().map(|latest| latest.collection.accounts.len());
-                let accounts = seen.and_then(|n| u64::try_from(n).ok()).or(shrunk_to);
-                let body = Body::BreakerReset { reason, keys: count, accounts };
-                match self.append(actor, vec![body]).await {
-                    Ok(_) => {
-                        self.request_sweep();
-                        Reply::Done {
-                            message: format!("the breaker is closed; {count} newly due keys are accepted"),
-                        }
-                    }
-                    Err(error) => refused(in_words(&error)),
-                }
-            }
         }
     }
 
@@ -317,7 +259,7 @@ fn parse(key: &str) -> Result<AccessKeyId, Reply> {
     key.parse().map_err(|error: keysweep_core::ids::ParseIdError| refused(error.to_string()))
 }
 
-fn refused(message: String) -> Reply {
+pub(super) fn refused(message: String) -> Reply {
     Reply::Refused { message }
 }
 

@@ -9,12 +9,13 @@ use keysweep_core::lifecycle::{Approval, DeactivatedBy, Finding, Hold, Incident,
 use keysweep_core::plan::{PlannedKey, plan};
 use keysweep_core::policy::{Policy, Rule, Subject, Terms};
 use keysweep_core::render::{NextAction, coverage, next_action, rows};
-use keysweep_core::state::State;
+use keysweep_core::state::{Control, Pause, State};
 use keysweep_core::ticket::Action;
 
 use super::decide::{pending, request_of};
 use super::{
-    ApprovalRow, HoldRow, KeyDocument, KeyRow, KeysDocument, PlanDocument, PolicyTerm, Reply, UnknownOrigin,
+    ApprovalRow, HoldRow, KeyDocument, KeyRow, KeysDocument, ParkedAccount, PauseRow, PlanDocument,
+    PolicyTerm, Reply, UnknownOrigin,
 };
 use crate::engine::{Engine, Latest};
 use crate::sweep::{Inputs, OrganizationCache, collect, in_words};
@@ -71,7 +72,6 @@ impl Engine {
         self.store().read(|state| {
             let plan = plan(now, &config.policy, state, collection);
             let control = state.control();
-            let paused = control.paused.as_ref().map(|p| format!("paused by {}: {}", p.by, p.reason));
             let open = control.breaker.as_ref().map(|trip| format!("the breaker is open: {}", trip.reason));
             let missing = control.unacknowledged().filter(|_| config.policy.changes_anything());
             let missing =
@@ -83,7 +83,14 @@ impl Engine {
             PlanDocument {
                 generated_at: now,
                 collected_at: collection.at,
-                stopped: paused.or(open).or(missing),
+                stopped: control
+                    .paused()
+                    .into_iter()
+                    .chain(open)
+                    .chain(missing)
+                    .reduce(|all, one| format!("{all}; {one}")),
+                pauses: control.pauses.iter().map(pause_row).collect(),
+                parked: parked(control, now),
                 clock_skew_seconds: self.skew_seconds(),
                 coverage: coverage(collection, &plan.keys),
                 keys: rows(now, collection, &plan, state),
@@ -154,6 +161,31 @@ impl Engine {
             caveats,
         }))
     }
+}
+
+pub(crate) fn pause_row(pause: &Pause) -> PauseRow {
+    PauseRow {
+        number: pause.number,
+        by: pause.by.to_string(),
+        reason: pause.reason.clone(),
+        since: pause.since,
+    }
+}
+
+pub(crate) fn parked(control: &Control, now: Timestamp) -> Vec<ParkedAccount> {
+    let parked = control.all_parked(now).filter_map(|(account, park)| {
+        let (_, until) = control.parked(account, now)?;
+        Some(ParkedAccount {
+            account_id: account.to_string(),
+            since: park.since,
+            until,
+            reason: park.reason,
+            access_key_id: park.key.to_string(),
+            action: park.action,
+            detail: park.detail.clone(),
+        })
+    });
+    parked.collect()
 }
 
 /// Said of a key that nothing is known of.

@@ -16,7 +16,8 @@ use super::reread::{Fresh, Shown, until_it_shows};
 use crate::config::Config;
 use crate::engine::Engine;
 
-/// The session for a change could not be had: no intent, no call; and still a change that failed there.
+/// The session for a change could not be had: no intent, no call. Its account is parked, and the breaker does not count
+/// it: what is missing there says nothing of the other accounts.
 pub(super) async fn failed_before(
     engine: &Engine,
     record: &Record,
@@ -29,12 +30,12 @@ pub(super) async fn failed_before(
         account: record.identity.account,
         key: record.identity.key.clone(),
         action,
+        kind,
         why: why.clone(),
     };
     if let Err(error) = engine.append(&Actor::Keysweep, vec![body]).await {
         return Acted::Failed(format!("{why}; and {}", in_words(&error)));
     }
-    trip_on_failures(engine).await;
     Acted::Failed(why)
 }
 
@@ -244,7 +245,8 @@ fn refused_kind(kind: FaultKind) -> RefusedKind {
         FaultKind::Denied => RefusedKind::Denied,
         FaultKind::Throttled => RefusedKind::Throttled,
         FaultKind::Gone => RefusedKind::Gone,
-        FaultKind::Transient | FaultKind::Bug => RefusedKind::Other,
+        FaultKind::Transient => RefusedKind::Transient,
+        FaultKind::Bug => RefusedKind::Other,
     }
 }
 

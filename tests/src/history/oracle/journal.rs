@@ -156,14 +156,13 @@ impl Inner {
             }
             "breaker_tripped" => {
                 self.tripped = true;
-                self.tripped_by_failures = line["reason"]["cause"] == "failures";
             }
             "breaker_reset" => {
                 self.tripped = false;
-                // Whoever accepts failures lets their accounts go on.
-                if self.tripped_by_failures {
-                    self.failed.clear();
-                }
+            }
+            "account_unparked" => {
+                self.failed.remove(text(line, "account_id"));
+                self.throttled.remove(text(line, "account_id"));
             }
             "sweep_finished" => self.sweep_finished(sim, line),
             _ => {}

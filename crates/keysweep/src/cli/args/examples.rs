@@ -80,7 +80,7 @@ Examples:
 
 pub(super) const BREAKER_EXAMPLES: &str = "\
 Examples:
-  keysweep breaker reset
+  keysweep breaker show
       shows why it is open, and the keys that a reset accepts
-  keysweep breaker reset --confirm 34 --reason \"yearly clean-up\"
-      accepts those 34 keys and closes it";
+  keysweep breaker reset --confirm 34-9f2c01ab --reason \"yearly clean-up\"
+      accepts exactly those 34 keys and closes it";

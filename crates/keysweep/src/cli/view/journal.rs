@@ -40,8 +40,10 @@ fn whom(body: &Body) -> (String, String) {
         | Body::AccountFindings { account, .. }
         | Body::AccountFailed { account, .. }
         | Body::AccountSkipped { account, .. }
+        | Body::AccountUnparked { account, .. }
         | Body::AccountLeft { account } => (account.to_string(), String::new()),
         Body::Started { .. }
+        | Body::Configured { .. }
         | Body::DueAccepted { .. }
         | Body::BreakerTripped { .. }
         | Body::BreakerReset { .. }

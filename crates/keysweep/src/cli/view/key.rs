@@ -186,7 +186,7 @@ fn by_hand(facts: &FindingRow, record: Option<&KeyRow>) -> Vec<(&'static str, St
 #[must_use]
 pub fn breaker_text(document: &BreakerDocument, screen: Screen) -> String {
     let Some(open) = &document.open else { return "the breaker is closed\n".into() };
-    let n = u64::try_from(document.keys.len()).unwrap_or(u64::MAX);
+    let (n, confirm) = (document.count, document.confirm.as_deref().unwrap_or_default());
     let mut text = format!("the breaker is open: {}\n", safe(open));
     if n > 0 {
         let rows = document.keys.iter().map(|key| {
@@ -200,7 +200,7 @@ pub fn breaker_text(document: &BreakerDocument, screen: Screen) -> String {
         text += &format!("\n{}", table(screen, ["ACCOUNT", "USER", "KEY", "DUE FOR"], rows.collect()));
     }
     text + &format!(
-        "\na reset accepts {}: keysweep breaker reset --confirm {n} --reason TEXT\n",
+        "\na reset accepts {}: keysweep breaker reset --confirm {confirm} --reason TEXT\n",
         count(n, "newly due key", "newly due keys")
     )
 }

@@ -1,0 +1,209 @@
+//! What restrains all keys together: pauses, the breaker, parked accounts.
+
+use std::collections::BTreeSet;
+
+use keysweep_core::ids::{AccessKeyId, AccountId};
+use keysweep_core::plan::newly_due;
+use keysweep_core::planted;
+use keysweep_core::state::{Actor, Body, Pause, State, Trip, TripReason};
+use sha2::{Digest as _, Sha256};
+
+use super::decide::refused;
+use super::{BreakerDocument, BreakerKey, Reply, Which};
+use crate::engine::Engine;
+use crate::sweep::in_words;
+
+/// Hexadecimal digits of the hash that names a set: enough that no other set is confirmed by a mistake, and few enough
+/// to be typed.
+const HASH_DIGITS: usize = 8;
+
+impl Engine {
+    pub(super) async fn pause(&self, actor: &Actor, reason: String) -> Reply {
+        // Nobody who holds the door is writing an intent; whoever comes after us finds the pause.
+        let door = self.changes.door.lock().await;
+        let written = self.append(actor, vec![Body::Paused { reason }]).await;
+        drop(door);
+        let number = match written {
+            Ok(receipts) => receipts.first().map_or(0, keysweep_core::state::Receipt::seq),
+            Err(error) => return refused(in_words(&error)),
+        };
+        let sent = if planted!(PauseDoesNotWait) { 0 } else { self.changes.drained().await };
+        let calls = match sent {
+            0 => String::new(),
+            1 => "; one call was under way and has ended".to_owned(),
+            n => format!("; {n} calls were under way and have ended"),
+        };
+        let message = format!(
+            "paused: no change starts until `keysweep resume {number} --reason TEXT`; undo still works{calls}"
+        );
+        Reply::Done { message }
+    }
+
+    pub(super) async fn resume(&self, actor: &Actor, which: Which, reason: String) -> Reply {
+        let _door = self.changes.door.lock().await;
+        let pauses = self.store().read(|state| state.control().pauses.clone());
+        let ended = match chosen(&pauses, actor, &which) {
+            Ok(ended) => ended,
+            Err(why) => return refused(why),
+        };
+        let (over, left): (Vec<_>, Vec<_>) =
+            pauses.into_iter().partition(|pause| ended.contains(&pause.number));
+        match self.append(actor, vec![Body::Resumed { pauses: ended, reason }]).await {
+            Ok(_) => {
+                let over = list(&over);
+                let message = if left.is_empty() {
+                    self.request_sweep();
+                    format!("resumed, changes may go on; this is over:\n{over}")
+                } else {
+                    format!("this pause is over:\n{over}\nstill paused:\n{}", list(&left))
+                };
+                Reply::Done { message }
+            }
+            Err(error) => refused(in_words(&error)),
+        }
+    }
+
+    /// What the breaker stopped for, and the set that a reset accepts.
+    pub(super) fn breaker(&self) -> BreakerDocument {
+        self.store().read(breaker)
+    }
+
+    pub(super) async fn reset_breaker(&self, actor: &Actor, reason: String, confirm: &str) -> Reply {
+        let _door = self.changes.door.lock().await;
+        let (document, keys, shrunk_to) = self.store().read(|state| {
+            let trip = state.control().breaker.as_ref();
+            let shrunk_to = trip.and_then(|trip| match trip.reason {
+                TripReason::Shrink { now, .. } => Some(now),
+                TripReason::Surge { .. } | TripReason::Failures { .. } | TripReason::ClockSkew { .. } => None,
+            });
+            (breaker(state), newly_due(state), shrunk_to)
+        });
+        let Some(expected) = document.confirm else {
+            return refused("the breaker is closed".into());
+        };
+        if confirm != expected {
+            return refused(format!(
+                "the breaker is open for another set than {confirm}: look again with `keysweep breaker show`"
+            ));
+        }
+        let count = keys.len();
+        let baseline =
+            shrunk_to.map(|now| format!("; {now} accounts are the new baseline")).unwrap_or_default();
+        let body = Body::BreakerReset { reason, keys, accounts: shrunk_to };
+        match self.append(actor, vec![body]).await {
+            Ok(_) => {
+                self.request_sweep();
+                let message = format!("the breaker is closed; newly due keys accepted: {count}{baseline}");
+                Reply::Done { message }
+            }
+            Err(error) => refused(in_words(&error)),
+        }
+    }
+
+    pub(super) async fn unpark(&self, actor: &Actor, account: &str, reason: String) -> Reply {
+        let account: AccountId = match account.parse() {
+            Ok(account) => account,
+            Err(error) => return refused(format!("{error}")),
+        };
+        let _door = self.changes.door.lock().await;
+        let now = self.clock().now();
+        let (parked, all) = self.store().read(|state| {
+            let control = state.control();
+            let parked = control.parked(account, now).map(|(park, _)| park.to_string());
+            let resting = control
+                .failures
+                .iter()
+                .any(|failure| failure.account == account && control.resting(&failure.key, now).is_some());
+            let waits = parked.or_else(|| resting.then(|| "keys of it were left alone for a day".to_owned()));
+            let all: Vec<_> = control.all_parked(now).map(|(id, _)| id.to_string()).collect();
+            (waits, all)
+        });
+        let Some(was) = parked else {
+            let others = if all.is_empty() {
+                "no account is".to_owned()
+            } else {
+                format!("parked are {}", all.join(", "))
+            };
+            return refused(format!("account {account} is not parked; {others}"));
+        };
+        match self.append(actor, vec![Body::AccountUnparked { account, reason }]).await {
+            Ok(_) => {
+                self.request_sweep();
+                Reply::Done { message: format!("changes may go on in account {account}, which was {was}") }
+            }
+            Err(error) => refused(in_words(&error)),
+        }
+    }
+}
+
+/// The pauses that a `resume` ends.
+fn chosen(pauses: &[Pause], actor: &Actor, which: &Which) -> Result<BTreeSet<u64>, String> {
+    if pauses.is_empty() {
+        return Err("nothing is paused".into());
+    }
+    let numbers = || pauses.iter().map(|pause| pause.number).collect();
+    match which {
+        Which::Number(number) if pauses.iter().any(|pause| pause.number == *number) => Ok([*number].into()),
+        Which::Number(number) => Err(format!("there is no pause {number}; in force:\n{}", list(pauses))),
+        Which::All(count) if usize::try_from(*count) == Ok(pauses.len()) => Ok(numbers()),
+        Which::All(count) => {
+            Err(format!("there are {} pauses and not {count}; in force:\n{}", pauses.len(), list(pauses)))
+        }
+        Which::Own => {
+            let own: Vec<_> = pauses.iter().filter(|pause| pause.by == *actor).collect();
+            match (own.as_slice(), pauses) {
+                ([own], _) => Ok([own.number].into()),
+                (_, [only]) => Ok([only.number].into()),
+                (_, pauses) => Err(format!(
+                    "several pauses are in force:\n{}\nname one: `keysweep resume NUMBER --reason TEXT`, or end \
+                     all: `keysweep resume --all {} --reason TEXT`",
+                    list(pauses),
+                    pauses.len()
+                )),
+            }
+        }
+    }
+}
+
+fn list(pauses: &[Pause]) -> String {
+    let line =
+        |pause: &Pause| format!("  {} by {} since {}: {}", pause.number, pause.by, pause.since, pause.reason);
+    pauses.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn breaker(state: &State) -> BreakerDocument {
+    let trip = state.control().breaker.as_ref();
+    let due = newly_due(state);
+    let keys: Vec<_> = due
+        .iter()
+        .filter_map(|key| state.record(key))
+        .filter_map(|record| {
+            Some(BreakerKey {
+                account_id: record.identity.account.to_string(),
+                user_name: record.user_name.to_string(),
+                access_key_id: record.identity.key.to_string(),
+                action: record.due.as_ref()?.action,
+            })
+        })
+        .collect();
+    BreakerDocument {
+        open: trip.map(|trip| format!("{} (since {})", trip.reason, trip.since)),
+        count: u64::try_from(due.len()).unwrap_or(u64::MAX),
+        confirm: trip.map(|trip| confirmation(trip, state, &due)),
+        keys,
+    }
+}
+
+/// What names exactly this set: the count of newly due keys, and a hash over each with what is due and over why the
+/// breaker is open.
+fn confirmation(trip: &Trip, state: &State, due: &BTreeSet<AccessKeyId>) -> String {
+    let mut hasher = Sha256::new();
+    hasher.update(format!("{} {}\n", trip.since, trip.reason));
+    for key in due {
+        let Some(record) = state.record(key) else { continue };
+        let action = record.due.as_ref().map_or("", |due| due.action.as_str());
+        hasher.update(format!("{} {key} {action}\n", record.identity.account));
+    }
+    let hash = hex::encode(hasher.finalize());
+    format!("{}-{}", due.len(), hash.get(..HASH_DIGITS).unwrap_or(&hash))
+}
