@@ -139,7 +139,8 @@ fn calls_of_the_client() -> BTreeSet<String> {
 fn is_a_call(text: &str) -> bool {
     let named = text.split_once(':').is_some_and(|(service, action)| {
         // `aws:` begins keys of conditions.
-        let service = service != "aws" && !service.is_empty() && service.bytes().all(|byte| byte.is_ascii_lowercase());
+        let service =
+            service != "aws" && !service.is_empty() && service.bytes().all(|byte| byte.is_ascii_lowercase());
         service && action.starts_with(|first: char| first.is_ascii_uppercase())
     });
     named && text.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b':')
