@@ -128,8 +128,9 @@ fn needed_for(which: Which, action: &str) -> Vec<&'static str> {
         (Which::Scan, "iam:ListAccessKeys") => SCAN.concat(),
         // Users are read one by one without it.
         (Which::Scan, DETAILS) => Vec::new(),
-        (Which::Scan, "iam:GetUser" | "iam:GetAccessKeyLastUsed") => DECIDE.concat(),
-        (Which::Scan, "iam:ListAttachedUserPolicies") => CHANGE.concat(),
+        (Which::Scan, "iam:GetUser" | "iam:GetAccessKeyLastUsed" | "iam:ListAttachedUserPolicies") => {
+            DECIDE.concat()
+        }
         (Which::EnforceTrust, "sts:AssumeRole" | "sts:SetSourceIdentity") => CHANGE.concat(),
         (Which::Enforce, "iam:UpdateAccessKey") => CHANGE.concat(),
         (Which::Enforce, "iam:DeleteAccessKey") => DELETE.to_vec(),

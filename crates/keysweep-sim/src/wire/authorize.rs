@@ -34,7 +34,7 @@ pub(crate) fn authenticate(world: &mut World, incoming: &Incoming) -> Result<Arc
         if incoming.token.as_deref().unwrap_or_default() != session.token {
             return Err(invalid());
         }
-        if session.expires.is_some_and(|expires| expires <= world.wall()) {
+        if session.expires.is_some_and(|expires| expires <= world.time_of_requests()) {
             let text = "The security token included in the request is expired";
             return Err(match json {
                 true => Refusal::new(400, "ExpiredTokenException", text),
