@@ -144,7 +144,9 @@ async fn facts_that_a_rule_lacks_are_unknown_everywhere() {
         assert_eq!((stale(&engine), of_prod(&engine, "keysweep_unknown_keys")), (Some(2), Some(0)), "{what}");
         assert_eq!(missing(&engine), [""; 0], "{what}");
 
-        actions.iter().for_each(|action| drop(company.sim.fault(denied(action))));
+        for action in actions {
+            company.sim.fault(denied(action));
+        }
         company.days(&engine, 1).await;
         let coverage = planned(&engine).await.coverage;
         assert_eq!(coverage.unknown_keys, 2, "{what}");
