@@ -110,6 +110,9 @@ fn mk_record() -> Value {
         "user_id": "AIDACKCEVSQ6C2EXAMPLE", "access_key_id": "AKIAIOSFODNN7EXAMPLE",
         "created_at": "2025-01-10T09:00:00Z", "state": "deactivated", "since": "2026-11-20T12:00:00Z",
         "overlays": ["hold"], "finding": "unused", "hold": "by mara until 2026-12-01: migration",
+        "holds": [{ "number": 9, "kind": "operator", "by": "mara", "reason": "migration",
+            "since": "2026-11-21T12:00:00Z", "until": "2026-12-01T00:00:00Z" }],
+        "deactivated_by": "keysweep", "reactivations": 0, "reactivations_need_approval": false,
         "watched_seconds": 165_600, "approval_pending": "delete", "next_action": "wait",
         "next_action_at": "2026-12-01T00:00:00Z", "next_action_reason": "held by mara: migration",
     })
