@@ -229,12 +229,20 @@ impl Daemon {
     /// # Panics
     /// If there is no such line.
     pub async fn says(&mut self, text: &str) -> String {
+        self.says_one_of(&[text]).await
+    }
+
+    /// Reads its log on until a line holds one of these texts.
+    ///
+    /// # Panics
+    /// If there is no such line.
+    pub async fn says_one_of(&mut self, texts: &[&str]) -> String {
         while let Some(line) = self.next_line().await {
-            if line.contains(text) {
+            if texts.iter().any(|text| line.contains(text)) {
                 return line;
             }
         }
-        panic!("the daemon never said {text:?}:\n{}", self.told())
+        panic!("the daemon never said one of {texts:?}:\n{}", self.told())
     }
 
     /// What it has said so far.

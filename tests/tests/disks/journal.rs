@@ -164,7 +164,7 @@ async fn a_broken_segment_that_another_follows_is_moved_out() {
     stage.starts().await;
     let (code, data, _) = stage.site.run(&["keys", "list", "--format", "csv"]).await;
     assert!(code == 0 && data.contains(&stage.key), "{data}");
-    let (code, _, messages) = stage.site.run(&["resume", "--reason", "repaired"]).await;
+    let (code, _, messages) = stage.site.run(&["resume", "--all", "6", "--reason", "repaired"]).await;
     assert_eq!(code, 0, "the pause is in the snapshot: {messages}");
 }
 
