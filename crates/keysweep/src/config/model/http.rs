@@ -14,7 +14,7 @@ pub struct HttpSection {
     pub listen: String,
     /// Certificate for TLS 1.2 and 1.3. keysweep loads renewed files within a minute.
     pub tls: TlsSection,
-    /// The https URL at which a reverse proxy serves the status page, such as "https://keysweep.example.com". On a
+    /// The https URL at which a reverse proxy serves the status page, such as `https://keysweep.example.com`. On a
     /// loopback address, keysweep accepts this name besides local names, and requires a token for requests that came
     /// through a proxy. Empty: it refuses them.
     pub public_url: String,

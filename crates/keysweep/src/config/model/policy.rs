@@ -18,7 +18,7 @@ macro_rules! terms {
         pub struct PolicySection {
             $($(#[$doc])* pub $field: $type,)*
             /// Different settings for some keys. Rules apply in order; for each field, the last matching rule wins. A
-            /// rule can set any key of [policy].
+            /// rule can set any key of the policy.
             #[serde(rename = "override", skip_serializing_if = "Vec::is_empty")]
             pub overrides: Vec<OverrideSection>,
             /// Keys that are exempt through a given date (inclusive).
