@@ -216,11 +216,10 @@ fn apply(record: &mut Record, when: When<'_>, event: &KeyEvent) -> Option<bool> 
             let before = std::mem::replace(&mut record.state, State::Active);
             let (name, sent, deleting) = (before.as_str(), sent_by(&before), deletion_accepted(&before));
             let (state, hold) = step(before, when, event)?;
-            match event {
-                KeyEvent::NoticeVoided { keeps, .. } => record.past.announced = *keeps,
-                KeyEvent::Noticed { .. } => record.past.announced = None,
-                _ if state.as_str() != name => record.past.announced = None,
-                _ => {}
+            if let KeyEvent::NoticeVoided { keeps, .. } = event {
+                record.past.announced = *keeps;
+            } else if state.as_str() != name || matches!(event, KeyEvent::Noticed { .. }) {
+                record.past.announced = None;
             }
             if state.as_str() != name {
                 record.due = None;
