@@ -150,8 +150,12 @@ impl Inner {
             "account_scanned" => {
                 let account = text(line, "account_id");
                 let life = self.life;
-                let older =
-                    self.unsettled.values_mut().filter(|open| open.account == account && open.life < life);
+                // Where keys could not be listed, nobody could look at this one either.
+                let whole = line.get("unknown_keys").and_then(Value::as_u64) == Some(0);
+                let older = self
+                    .unsettled
+                    .values_mut()
+                    .filter(|open| whole && open.account == account && open.life < life);
                 older.for_each(|open| open.scanned += 1);
             }
             "breaker_tripped" => {
