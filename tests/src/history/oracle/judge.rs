@@ -303,24 +303,25 @@ impl Inner {
             .into_iter()
             .partition::<BTreeMap<_, _>, _>(|(_, (_, _, sent))| now > *sent + DEADLINE);
         self.open = on_their_way;
-        for (_, (key, action, _)) in over {
+        for (_, (key, action, sent)) in over {
+            // What took effect did so soon after it was sent, whenever it is looked at.
             let Some(truth) = sim.key(&key) else {
                 if action == DELETE {
                     self.tally.add("unclear and applied");
-                    self.done("", &key, action, now);
+                    self.done("", &key, action, sent);
                 }
                 continue;
             };
             match (action, truth.status.as_str()) {
                 (DEACTIVATE, "Inactive") | (REACTIVATE, "Active") => {
                     self.tally.add("unclear and applied");
-                    self.done(&truth.account, &key, action, now);
+                    self.done(&truth.account, &key, action, sent);
                 }
                 (DEACTIVATE, _) => {
                     self.tally.add("unclear and not applied");
                     let held = Held {
-                        since: now,
-                        until: Some(now + DAY - CLOSE),
+                        since: sent,
+                        until: Some(sent + DAY - CLOSE),
                         promise: "P5",
                         why: "its fate was unclear",
                     };
