@@ -331,7 +331,7 @@ async fn an_open_intent_in_an_account_that_left_can_be_forgotten() {
     let intent = KeyEvent::Intent { action, origin: Origin::Policy, why: "stale".into(), deadline };
     let body = Body::Key { account: PROD.parse().unwrap(), key: key.parse().unwrap(), event: intent };
     company.sim.fault(Rule::new(Fault::Unavailable).action("iam:ListAccessKeys"));
-    engine.append(&Actor::Keysweep, vec![body]).await.unwrap();
+    engine.record(&Actor::Keysweep, vec![body]).await.unwrap();
     let (forgotten, why) = decide(&engine, &key, Decision::Forget).await;
     assert!(!forgotten && why.contains("not known yet"), "{why}");
     company.sim.remove_account(PROD);

@@ -35,4 +35,4 @@ pub use self::files::{Disk, Files, JournalFile};
 pub use self::journal::{Verified, export, verify};
 pub use self::lock::holder;
 pub use self::ownership::{Exposed, exposed};
-pub use self::store::{ErrorCounts, Jobs, OpenOptions, Opened, Rebuilt, Store, rebuild};
+pub use self::store::{ErrorCounts, Jobs, OpenOptions, Opened, Rebuilt, Store, Undecided, rebuild};

@@ -1,6 +1,7 @@
 //! The store: one journal, one projection, one state in memory.
 
 mod append;
+mod ledger;
 mod open;
 mod project;
 mod replay;
@@ -11,19 +12,19 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use jiff::Timestamp;
 use keysweep_core::ids::AccessKeyId;
-use keysweep_core::state::{Actor, Body, Entry, Receipt, State};
-use tokio::sync::oneshot;
+use keysweep_core::state::{Entry, State};
+use tokio::sync::Mutex as AsyncMutex;
 use tokio_util::task::TaskTracker;
 
-use self::append::{Queue, Request};
+use self::append::Queue;
+pub use self::ledger::Undecided;
 use self::open::Parts;
 pub(crate) use self::open::read_all;
 pub use self::open::{Opened, Rebuilt, rebuild};
 use self::project::Projecting;
 use crate::backup::JournalView;
-use crate::error::{AppendError, CloseError, OpenError, ReadError};
+use crate::error::{CloseError, OpenError, ReadError};
 use crate::files::{Disk, Files, size_below};
 use crate::journal::{self, Journal, backwards};
 use crate::lock::Lock;
@@ -111,6 +112,8 @@ struct Inner {
     head: AtomicU64,
     journal: Mutex<Journal>,
     queue: Mutex<Queue>,
+    /// Whose turn it is to decide.
+    turn: AsyncMutex<()>,
     projecting: Projecting,
     reserve: Mutex<Reserve>,
     /// Every blocking job holds a token of it and is awaited by `close`.
@@ -138,6 +141,7 @@ impl Store {
             head: AtomicU64::new(head),
             journal: Mutex::new(journal),
             queue: Mutex::new(Queue::default()),
+            turn: AsyncMutex::new(()),
             projecting,
             reserve: Mutex::new(reserve),
             jobs: TaskTracker::new(),
@@ -158,52 +162,6 @@ impl Store {
     #[must_use]
     pub fn last_seq(&self) -> u64 {
         self.inner.head.load(Ordering::Acquire)
-    }
-
-    /// Appends entries, all or none, and waits until they are on disk and visible.
-    ///
-    /// Requests that come meanwhile share the next write and sync. Dropping the future does not take the request
-    /// back: it is written all the same.
-    ///
-    /// # Errors
-    /// [`AppendError`]: then none of them is visible, or will be, except after [`AppendError::Interrupted`].
-    pub async fn append(
-        &self,
-        at: Timestamp,
-        actor: &Actor,
-        bodies: Vec<Body>,
-    ) -> Result<Vec<Receipt>, AppendError> {
-        self.request(at, actor, bodies, false).await
-    }
-
-    /// [Appends](Self::append) entries that an undo needs, its intent or the outcome of a call: on a full disk they
-    /// take the space that is reserved for them, and a journal that an earlier failure poisoned is repaired first, as
-    /// a restart would. For other entries it stays poisoned.
-    ///
-    /// # Errors
-    /// As [`append`](Self::append).
-    pub async fn append_urgent(
-        &self,
-        at: Timestamp,
-        actor: &Actor,
-        bodies: Vec<Body>,
-    ) -> Result<Vec<Receipt>, AppendError> {
-        self.request(at, actor, bodies, true).await
-    }
-
-    async fn request(
-        &self,
-        at: Timestamp,
-        actor: &Actor,
-        bodies: Vec<Body>,
-        urgent: bool,
-    ) -> Result<Vec<Receipt>, AppendError> {
-        if bodies.is_empty() {
-            return Ok(Vec::new());
-        }
-        let (reply, answer) = oneshot::channel();
-        append::enqueue(&self.inner, Request { at, actor: actor.clone(), bodies, urgent, reply })?;
-        answer.await.unwrap_or(Err(AppendError::Interrupted))
     }
 
     /// The entries about one key, oldest first. An entry about many keys (`due_accepted`) is narrowed to this one;

@@ -24,13 +24,13 @@ async fn a_disk_that_fills_up_within_a_line_loses_nothing_and_recovers() {
     for room in [0, 1, 40, 300, 500] {
         disk.leave_room(Some(room));
         let two = vec![mk_noticed(1), mk_held(1, "wait")];
-        let error = store.append(mk_at(1), &Actor::Keysweep, two).await.unwrap_err();
+        let error = store.record(mk_at(1), &Actor::Keysweep, two).await.unwrap_err();
         assert!(matches!(error, AppendError::Io { .. }), "room for {room}: {error}");
         assert_eq!(state(&store), before, "room for {room}");
         assert_eq!(std::fs::read(&segments(dir.path())[0]).unwrap(), bytes, "room for {room}");
     }
     disk.leave_room(None);
-    assert_eq!(store.append(mk_at(2), &Actor::Keysweep, vec![mk_noticed(1)]).await.unwrap()[0].seq(), 2);
+    assert_eq!(store.record(mk_at(2), &Actor::Keysweep, vec![mk_noticed(1)]).await.unwrap()[0].seq(), 2);
     let after = state(&store);
     store.close().await.unwrap();
     assert_eq!(verify(dir.path()).unwrap().entries, 2);
@@ -45,10 +45,10 @@ async fn after_a_failed_sync_nothing_is_taken_until_reopened() {
     tell(&store, vec![mk_flagged(1)]).await;
     let before = state(&store);
     disk.fail_syncs(true);
-    let error = store.append(mk_at(1), &Actor::Keysweep, vec![mk_noticed(1)]).await.unwrap_err();
+    let error = store.record(mk_at(1), &Actor::Keysweep, vec![mk_noticed(1)]).await.unwrap_err();
     assert!(matches!(error, AppendError::Io { .. }), "{error}");
     disk.fail_syncs(false);
-    let error = store.append(mk_at(1), &Actor::Keysweep, vec![mk_noticed(1)]).await.unwrap_err().to_string();
+    let error = store.record(mk_at(1), &Actor::Keysweep, vec![mk_noticed(1)]).await.unwrap_err().to_string();
     assert!(
         error.starts_with("the journal takes no entries until keysweep is restarted, since a sync of"),
         "{error}"
@@ -69,9 +69,9 @@ async fn a_failed_write_that_cannot_be_cut_off_poisons_and_is_torn_at_the_next_s
     let before = state(&store);
     disk.leave_room(Some(100));
     disk.fail_truncates(true);
-    store.append(mk_at(1), &Actor::Keysweep, vec![mk_noticed(1)]).await.unwrap_err();
+    store.record(mk_at(1), &Actor::Keysweep, vec![mk_noticed(1)]).await.unwrap_err();
     disk.leave_room(None);
-    let error = store.append(mk_at(1), &Actor::Keysweep, vec![mk_noticed(1)]).await.unwrap_err();
+    let error = store.record(mk_at(1), &Actor::Keysweep, vec![mk_noticed(1)]).await.unwrap_err();
     assert!(matches!(error, AppendError::Poisoned { .. }), "{error}");
     store.close().await.unwrap();
     let (store, opened) = open(dir.path()).await;
@@ -90,8 +90,8 @@ async fn undo(store: &Store) -> Result<(), AppendError> {
         1,
         keysweep_core::lifecycle::KeyEvent::Undone { request_id: None, hold_until: mk_at(9_000_000) },
     );
-    store.append_urgent(mk_at(4), &Actor::local("ann"), vec![mk_intent(1, Action::Reactivate)]).await?;
-    store.append_urgent(mk_at(5), &Actor::Keysweep, vec![undone]).await.map(drop)
+    store.record_urgent(mk_at(4), &Actor::local("ann"), vec![mk_intent(1, Action::Reactivate)]).await?;
+    store.record_urgent(mk_at(5), &Actor::Keysweep, vec![undone]).await.map(drop)
 }
 
 #[tokio::test]
@@ -102,11 +102,11 @@ async fn an_undo_is_recorded_on_a_full_disk() {
     let reserve = dir.path().join("reserve");
     assert!(std::fs::metadata(&reserve).unwrap().len() >= 1024 * 1024);
     disk.leave_room(Some(10));
-    store.append(mk_at(4), &Actor::Keysweep, vec![mk_held(1, "wait")]).await.unwrap_err();
+    store.record(mk_at(4), &Actor::Keysweep, vec![mk_held(1, "wait")]).await.unwrap_err();
     assert!(reserve.exists(), "only an undo uses it");
     undo(&store).await.unwrap();
     assert!(!reserve.exists());
-    let error = store.append(mk_at(6), &Actor::Keysweep, vec![mk_flagged(2)]).await.unwrap_err();
+    let error = store.record(mk_at(6), &Actor::Keysweep, vec![mk_flagged(2)]).await.unwrap_err();
     assert!(error.to_string().contains("make room"), "nothing else uses up what was released: {error}");
     disk.leave_room(None);
     tell(&store, vec![mk_flagged(2)]).await;
@@ -134,11 +134,11 @@ async fn an_undo_is_recorded_after_a_failed_sync() {
     let disk = TestDisk::default();
     let store = mk_deactivated(dir.path(), &disk).await;
     disk.fail_syncs(true);
-    store.append(mk_at(4), &Actor::Keysweep, vec![mk_held(1, "wait")]).await.unwrap_err();
+    store.record(mk_at(4), &Actor::Keysweep, vec![mk_held(1, "wait")]).await.unwrap_err();
     undo(&store).await.unwrap_err();
     disk.fail_syncs(false);
     undo(&store).await.unwrap();
-    let error = store.append(mk_at(6), &Actor::Keysweep, vec![mk_flagged(2)]).await.unwrap_err();
+    let error = store.record(mk_at(6), &Actor::Keysweep, vec![mk_flagged(2)]).await.unwrap_err();
     assert!(matches!(error, AppendError::Poisoned { .. }), "poisoned for all others: {error}");
     let before = state(&store);
     store.close().await.unwrap();
@@ -153,7 +153,7 @@ async fn an_undo_is_recorded_where_a_torn_write_stayed() {
     let store = mk_deactivated(dir.path(), &disk).await;
     disk.leave_room(Some(100));
     disk.fail_truncates(true);
-    store.append(mk_at(4), &Actor::Keysweep, vec![mk_held(1, "wait")]).await.unwrap_err();
+    store.record(mk_at(4), &Actor::Keysweep, vec![mk_held(1, "wait")]).await.unwrap_err();
     undo(&store).await.unwrap_err();
     disk.fail_truncates(false);
     // Still full.
@@ -174,7 +174,7 @@ async fn an_undo_is_recorded_in_a_segment_half_begun() {
     let options = OpenOptions { segment_bytes: 1, ..disk.options() };
     let store = Store::open(dir.path(), options).await.unwrap().0;
     disk.fail_dir_syncs(true);
-    store.append(mk_at(4), &Actor::Keysweep, vec![mk_held(1, "wait")]).await.unwrap_err();
+    store.record(mk_at(4), &Actor::Keysweep, vec![mk_held(1, "wait")]).await.unwrap_err();
     undo(&store).await.unwrap_err();
     disk.fail_dir_syncs(false);
     undo(&store).await.unwrap();
@@ -191,7 +191,7 @@ async fn an_altered_journal_is_not_repaired_for_an_undo() {
     let disk = TestDisk::default();
     let store = mk_deactivated(dir.path(), &disk).await;
     disk.fail_syncs(true);
-    store.append(mk_at(4), &Actor::Keysweep, vec![mk_held(1, "wait")]).await.unwrap_err();
+    store.record(mk_at(4), &Actor::Keysweep, vec![mk_held(1, "wait")]).await.unwrap_err();
     disk.fail_syncs(false);
     let mut bytes = std::fs::read(&segments(dir.path())[0]).unwrap();
     let at = bytes.len() - 40;
@@ -209,7 +209,7 @@ async fn what_was_acknowledged_survives_the_loss_of_every_unsynced_byte() {
     let store = Store::open(dir.path(), options).await.unwrap().0;
     for body in mk_story() {
         let at = mk_at(i64::try_from(store.last_seq()).unwrap());
-        store.append(at, &Actor::Keysweep, vec![body]).await.unwrap();
+        store.record(at, &Actor::Keysweep, vec![body]).await.unwrap();
         let lost = tempfile::tempdir().unwrap();
         disk.lose_unsynced();
         common::copy(&dir.path().join("journal"), &lost.path().join("journal"));
@@ -228,7 +228,7 @@ async fn a_new_segment_that_does_not_fit_only_lets_the_present_one_grow() {
     tell(&store, vec![mk_flagged(1), mk_flagged(2)]).await;
     // Enough for an entry, not for a snapshot.
     disk.leave_room(Some(700));
-    let error = store.append(mk_at(3), &Actor::Keysweep, vec![mk_noticed(1)]).await;
+    let error = store.record(mk_at(3), &Actor::Keysweep, vec![mk_noticed(1)]).await;
     assert!(error.is_err(), "this disk gives nothing back for the removed segment");
     disk.leave_room(None);
     tell(&store, vec![mk_noticed(1), mk_noticed(2), mk_held(1, "wait"), mk_held(2, "wait")]).await;
@@ -251,7 +251,7 @@ async fn many_appends_share_few_syncs() {
     let before = disk.syncs();
     let appends = (1..=400).map(|key| {
         let store = store.clone();
-        async move { store.append(mk_at(0), &Actor::Keysweep, vec![mk_flagged(key), mk_noticed(key)]).await }
+        async move { store.record(mk_at(0), &Actor::Keysweep, vec![mk_flagged(key), mk_noticed(key)]).await }
     });
     let mut tasks: tokio::task::JoinSet<_> = appends.collect();
     let mut seqs = Vec::new();
@@ -276,7 +276,7 @@ async fn a_caller_that_goes_away_leaves_the_store_whole() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path()).await.0;
     for key in 1..=20 {
-        let append = store.append(mk_at(0), &Actor::Keysweep, vec![mk_flagged(key)]);
+        let append = store.record(mk_at(0), &Actor::Keysweep, vec![mk_flagged(key)]);
         let mut append = std::pin::pin!(append);
         // Asked for and not waited for.
         std::future::poll_fn(|context| {
@@ -285,7 +285,7 @@ async fn a_caller_that_goes_away_leaves_the_store_whole() {
         })
         .await;
     }
-    let receipts = store.append(mk_at(1), &Actor::Keysweep, vec![mk_flagged(21)]).await.unwrap();
+    let receipts = store.record(mk_at(1), &Actor::Keysweep, vec![mk_flagged(21)]).await.unwrap();
     assert_eq!(receipts[0].seq(), 21);
     assert_eq!(store.read(|state| state.records().count()), 21);
     store.close().await.unwrap();
@@ -301,7 +301,7 @@ fn a_runtime_that_ends_in_the_middle_neither_hangs_nor_harms() {
             let store = open(dir.path()).await.0;
             for key in 0..10 {
                 let key = 1 + round * 10 + key;
-                let append = store.append(mk_at(0), &Actor::Keysweep, vec![mk_flagged(key)]);
+                let append = store.record(mk_at(0), &Actor::Keysweep, vec![mk_flagged(key)]);
                 _ = tokio::time::timeout(Duration::ZERO, append).await;
             }
         });
@@ -315,7 +315,7 @@ async fn paused_time_waits_for_the_disk() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path()).await.0;
     for key in 1..=20 {
-        let append = store.append(mk_at(0), &Actor::Keysweep, vec![mk_flagged(key)]);
+        let append = store.record(mk_at(0), &Actor::Keysweep, vec![mk_flagged(key)]);
         tokio::time::timeout(Duration::from_secs(1), append).await.unwrap().unwrap();
     }
     tokio::time::timeout(Duration::from_secs(1), store.close()).await.unwrap().unwrap();

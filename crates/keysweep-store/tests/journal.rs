@@ -46,7 +46,7 @@ async fn a_receipt_names_the_entry_and_its_transition() {
     let dir = tempfile::tempdir().unwrap();
     let store = mk_store(dir.path()).await;
     let receipts =
-        store.append(mk_at(0), &Actor::Keysweep, vec![mk_flagged(1), mk_noticed(1)]).await.unwrap();
+        store.record(mk_at(0), &Actor::Keysweep, vec![mk_flagged(1), mk_noticed(1)]).await.unwrap();
     assert_eq!(receipts.iter().map(|r| r.seq()).collect::<Vec<_>>(), [1, 2]);
     assert_eq!(receipts[0].transition(), Some(("active", "flagged")));
     assert_eq!(store.last_seq(), 2);
@@ -59,13 +59,13 @@ async fn an_illegal_entry_takes_its_whole_request_with_it_and_nothing_is_written
     let store = mk_store(dir.path()).await;
     let before = std::fs::read(&segments(dir.path())[0]).unwrap();
     let error = store
-        .append(mk_at(0), &Actor::Keysweep, vec![mk_flagged(1), mk_deactivated(1, 5)])
+        .record(mk_at(0), &Actor::Keysweep, vec![mk_flagged(1), mk_deactivated(1, 5)])
         .await
         .unwrap_err();
     assert!(matches!(error, AppendError::Illegal(_)), "{error}");
     assert_eq!(std::fs::read(&segments(dir.path())[0]).unwrap(), before);
     assert_eq!(store.read(|state| state.records().count()), 0);
-    assert_eq!(store.append(mk_at(1), &Actor::Keysweep, vec![mk_flagged(1)]).await.unwrap()[0].seq(), 1);
+    assert_eq!(store.record(mk_at(1), &Actor::Keysweep, vec![mk_flagged(1)]).await.unwrap()[0].seq(), 1);
 }
 
 #[tokio::test]
@@ -88,7 +88,7 @@ async fn a_journal_cut_at_any_byte_of_its_end_reopens_with_all_that_was_whole() 
     tell(&store, vec![mk_flagged(1), mk_flagged(2)]).await;
     let at_two = state(&store);
     // One request of two entries: both or none.
-    store.append(mk_at(2), &Actor::Keysweep, vec![mk_noticed(1), mk_held(2, "needed")]).await.unwrap();
+    store.record(mk_at(2), &Actor::Keysweep, vec![mk_noticed(1), mk_held(2, "needed")]).await.unwrap();
     let at_four = state(&store);
     store.close().await.unwrap();
     let segment = segments(dir.path())[0].clone();
@@ -190,7 +190,7 @@ async fn export_tail_and_history_tell_what_was_stored() {
     store.close().await.unwrap();
     assert_eq!(clone.history(&mk_key_id(1)).unwrap(), history, "from the journal");
     assert!(matches!(
-        clone.append(mk_at(0), &Actor::Keysweep, vec![mk_flagged(7)]).await,
+        clone.record(mk_at(0), &Actor::Keysweep, vec![mk_flagged(7)]).await,
         Err(AppendError::Closed)
     ));
     let mut out = Vec::new();
@@ -249,7 +249,7 @@ async fn an_intent_is_proof_for_its_own_key_only_after_reopening_too() {
     let store = mk_store(dir.path()).await;
     tell(&store, vec![mk_flagged(1)]).await;
     let receipt =
-        store.append(mk_at(3), &Actor::Keysweep, vec![mk_intent(1, Action::Deactivate)]).await.unwrap();
+        store.record(mk_at(3), &Actor::Keysweep, vec![mk_intent(1, Action::Deactivate)]).await.unwrap();
     assert_eq!(receipt[0].seq(), 2);
     // Crash: nothing is closed. The intent is on disk all the same.
     let copied = tempfile::tempdir().unwrap();

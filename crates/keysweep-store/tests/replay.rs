@@ -62,7 +62,7 @@ proptest! {
             let store = Store::open(dir.path(), options()).await.unwrap().0;
             for (second, bodies) in (0..).zip(requests) {
                 let before = (state(&store), store.last_seq());
-                match store.append(mk_at(second), &Actor::Keysweep, bodies).await {
+                match store.record(mk_at(second), &Actor::Keysweep, bodies).await {
                     Ok(_) => {}
                     Err(AppendError::Illegal(_)) => assert_eq!((state(&store), store.last_seq()), before),
                     Err(error) => panic!("{error}"),

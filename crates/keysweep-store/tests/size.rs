@@ -13,7 +13,7 @@ async fn ten_thousand_keys_are_kept_reopened_and_rebuilt() {
     let store = open(dir.path()).await.0;
     for first in (0..10_000).step_by(1_000) {
         let bodies = (first..first + 1_000).flat_map(|key| [mk_flagged(key), mk_noticed(key)]).collect();
-        store.append(mk_at(1), &Actor::Keysweep, bodies).await.unwrap();
+        store.record(mk_at(1), &Actor::Keysweep, bodies).await.unwrap();
     }
     let before = state(&store);
     store.close().await.unwrap();

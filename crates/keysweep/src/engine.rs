@@ -288,9 +288,9 @@ impl Engine {
         let signals: Vec<&'static str> = bodies.iter().filter_map(signal).collect();
         let incidents: Vec<Body> = bodies.iter().filter(|body| is_incident(body)).cloned().collect();
         let written = if urgent {
-            self.store.append_urgent(self.clock.now(), actor, bodies).await
+            self.store.record_urgent(self.clock.now(), actor, bodies).await
         } else {
-            self.store.append(self.clock.now(), actor, bodies).await
+            self.store.record(self.clock.now(), actor, bodies).await
         };
         match written {
             Ok(receipts) => {

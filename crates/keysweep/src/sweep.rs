@@ -147,7 +147,7 @@ async fn look(engine: &Engine, started: tokio::time::Instant) -> Result<Looked, 
     let entries = engine.store().read(|state| {
         observations(&Context { now: engine.clock().now(), policy: &config.policy, state }, &collection)
     });
-    engine.append(&Actor::Keysweep, entries).await?;
+    engine.record(&Actor::Keysweep, entries).await?;
     let skewed = watch_skew(engine).await?;
     let idle_rules = watch_references(engine, &config, &collection).await?;
 
@@ -190,7 +190,7 @@ async fn look(engine: &Engine, started: tokio::time::Instant) -> Result<Looked, 
     };
     engine.set_latest(Latest { collection, idle_rules });
     // Scanning is over; what is acted on from here is read again key by key.
-    engine.append(&Actor::Keysweep, vec![finished]).await?;
+    engine.record(&Actor::Keysweep, vec![finished]).await?;
     Ok(Looked { aws, config, swept, keys: plan.keys.len(), tickets, spare })
 }
 
@@ -202,13 +202,13 @@ fn is_sign_of_life(body: &Body) -> bool {
 /// Writes what the plan says has happened. A change under way may have come to its end meanwhile: then the entries of
 /// its key no longer apply, and it is left to the next sweep while the others go on.
 async fn record(engine: &Engine, plan: &Plan) -> Result<(), SweepError> {
-    match engine.append(&Actor::Keysweep, plan.entries.clone()).await {
+    match engine.record(&Actor::Keysweep, plan.entries.clone()).await {
         Ok(_) => return Ok(()),
         Err(AppendError::Illegal(_)) => {}
         Err(error) => return Err(error.into()),
     }
     for body in &plan.entries {
-        match engine.append(&Actor::Keysweep, vec![body.clone()]).await {
+        match engine.record(&Actor::Keysweep, vec![body.clone()]).await {
             Ok(_) => {}
             Err(AppendError::Illegal(illegal)) => tracing::info!(%illegal, "left to the next sweep"),
             Err(error) => return Err(error.into()),
@@ -313,7 +313,7 @@ async fn watch_skew(engine: &Engine) -> Result<bool, SweepError> {
     if !open {
         let reason = TripReason::ClockSkew { seconds: skew.as_secs() };
         tracing::error!(%reason, "the breaker tripped");
-        engine.append(&Actor::Keysweep, vec![Body::BreakerTripped { reason }]).await?;
+        engine.record(&Actor::Keysweep, vec![Body::BreakerTripped { reason }]).await?;
     }
     Ok(true)
 }
@@ -337,7 +337,7 @@ async fn watch_references(
         }
     }
     if !entries.is_empty() {
-        engine.append(&Actor::Keysweep, entries).await?;
+        engine.record(&Actor::Keysweep, entries).await?;
     }
     let before = engine.latest().and_then(|latest| latest.idle_rules.clone()).unwrap_or_default();
     for idle in report.idle.difference(&before) {

@@ -70,7 +70,7 @@ impl Served {
     /// Tells the engine of the made-up organization.
     async fn fill(&self) {
         for (at, body) in organization::entries() {
-            self.engine.store().append(at, &keysweep_core::state::Actor::Keysweep, vec![body]).await.unwrap();
+            self.engine.store().record(at, &keysweep_core::state::Actor::Keysweep, vec![body]).await.unwrap();
         }
     }
 

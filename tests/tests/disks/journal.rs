@@ -139,7 +139,7 @@ async fn a_broken_segment_that_another_follows_is_moved_out() {
         let paused =
             keysweep_core::state::Body::Paused { reason: format!("pause {number}{}", " and on".repeat(600)) };
         store
-            .append(stage.site.sim.now(), &keysweep_core::state::Actor::local("ann"), vec![paused])
+            .record(stage.site.sim.now(), &keysweep_core::state::Actor::local("ann"), vec![paused])
             .await
             .unwrap();
         store.close().await.unwrap();

@@ -57,7 +57,7 @@ fn mk_served() -> Served {
             Engine::open(config, clock, Metrics::new(), GivenAws::default(), OpenOptions::default()).await;
         let (engine, _) = opened.unwrap();
         for (at, body) in organization::entries() {
-            engine.store().append(at, &keysweep_core::state::Actor::Keysweep, vec![body]).await.unwrap();
+            engine.store().record(at, &keysweep_core::state::Actor::Keysweep, vec![body]).await.unwrap();
         }
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();

@@ -67,7 +67,7 @@ pub(crate) fn write_journal(folder: &Path, segment_bytes: u64) {
         let options = OpenOptions { segment_bytes, ..OpenOptions::default() };
         let (store, _) = Store::open(made.path(), options).await.unwrap();
         for (at, body) in organization::entries() {
-            store.append(at, &Actor::Keysweep, vec![body]).await.unwrap();
+            store.record(at, &Actor::Keysweep, vec![body]).await.unwrap();
         }
         store.close().await.unwrap();
     });

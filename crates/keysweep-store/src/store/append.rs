@@ -27,8 +27,14 @@ pub(super) struct Request {
     pub(super) bodies: Vec<Body>,
     /// An undo needs it: a poisoned journal is repaired for it, and a full disk has the reserve.
     pub(super) urgent: bool,
-    pub(super) reply: oneshot::Sender<Result<Vec<Receipt>, AppendError>>,
+    /// The last entry that whoever decided this had seen; none for what needs no decision.
+    pub(super) after: Option<u64>,
+    pub(super) reply: oneshot::Sender<Answer>,
 }
+
+/// The receipts of a request; none if other entries came after the state on which it was decided, and nothing was
+/// written.
+pub(super) type Answer = Result<Option<Vec<Receipt>>, AppendError>;
 
 /// Requests that no group took yet.
 #[derive(Default)]
@@ -117,7 +123,7 @@ impl Drop for Job {
 /// A request that is written with its group.
 struct Accepted {
     receipts: Vec<Receipt>,
-    reply: oneshot::Sender<Result<Vec<Receipt>, AppendError>>,
+    reply: oneshot::Sender<Answer>,
 }
 
 fn write_group(inner: &Arc<Inner>, journal: &mut Journal, first: Request) {
@@ -137,10 +143,14 @@ fn write_group(inner: &Arc<Inner>, journal: &mut Journal, first: Request) {
     let mut update = Update::default();
     let mut accepted = Vec::new();
     let mut next = Some(first);
-    while let Some(Request { at, actor, bodies, urgent: _, reply }) = next {
-        match prepare(inner, &mut group, &mut update, at, &actor, bodies) {
-            Ok(receipts) => accepted.push(Accepted { receipts, reply }),
-            Err(error) => answer(reply, Err(error)),
+    while let Some(Request { at, actor, bodies, urgent: _, after, reply }) = next {
+        if after.is_some_and(|seen| seen.saturating_add(1) != group.next_seq()) {
+            answer(reply, Ok(None));
+        } else {
+            match prepare(inner, &mut group, &mut update, at, &actor, bodies) {
+                Ok(receipts) => accepted.push(Accepted { receipts, reply }),
+                Err(error) => answer(reply, Err(error)),
+            }
         }
         let share = !urgent && group.len() < GROUP_BYTES;
         next = if share { lock(&inner.queue).next_to_share() } else { None };
@@ -152,10 +162,12 @@ fn write_group(inner: &Arc<Inner>, journal: &mut Journal, first: Request) {
     update.applied = Some(Applied { seq: last, hash: group.head() });
     let delta = update.delta.clone();
     if planted!(AnswerBeforeWriting) {
-        accepted.drain(..).for_each(|Accepted { receipts, reply }| answer(reply, Ok(receipts)));
+        accepted.drain(..).for_each(|Accepted { receipts, reply }| answer(reply, Ok(Some(receipts))));
     }
+    // Both under one lock, so that whoever reads the state knows its last entry.
     let publish = |delta| {
-        inner.state.write().unwrap_or_else(PoisonError::into_inner).commit(delta);
+        let mut state = inner.state.write().unwrap_or_else(PoisonError::into_inner);
+        state.commit(delta);
         inner.head.store(last, Ordering::Release);
     };
     let written = match journal.write(&group, || publish(delta.clone())) {
@@ -173,7 +185,7 @@ fn write_group(inner: &Arc<Inner>, journal: &mut Journal, first: Request) {
         Ok(()) => {
             project::enqueue(inner, update);
             for Accepted { receipts, reply } in accepted {
-                answer(reply, Ok(receipts));
+                answer(reply, Ok(Some(receipts)));
             }
         }
         Err(error) => {
@@ -218,9 +230,6 @@ fn prepare(
 }
 
 /// Answers; a caller that went away does not want to know.
-fn answer(
-    reply: oneshot::Sender<Result<Vec<Receipt>, AppendError>>,
-    result: Result<Vec<Receipt>, AppendError>,
-) {
+fn answer(reply: oneshot::Sender<Answer>, result: Answer) {
     drop(reply.send(result));
 }

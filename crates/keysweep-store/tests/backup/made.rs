@@ -86,7 +86,7 @@ async fn a_backup_beside_a_store_that_is_written_is_its_journal_at_one_moment() 
             for number in 0..400 {
                 // Two in one request, which is in a backup as a whole or not at all.
                 let bodies = vec![mk_held(1, &format!("reason {number}")), mk_flagged(1000 + number)];
-                store.append(mk_at(10), &Actor::Keysweep, bodies).await.unwrap();
+                store.record(mk_at(10), &Actor::Keysweep, bodies).await.unwrap();
             }
         });
         set

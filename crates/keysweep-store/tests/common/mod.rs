@@ -143,7 +143,7 @@ pub async fn refused(dir: &Path) -> String {
 pub async fn tell(store: &Store, bodies: Vec<Body>) {
     let from = i64::try_from(store.last_seq()).unwrap();
     for (second, body) in (from..).zip(bodies) {
-        store.append(mk_at(second), &Actor::Keysweep, vec![body]).await.unwrap();
+        store.record(mk_at(second), &Actor::Keysweep, vec![body]).await.unwrap();
     }
 }
 

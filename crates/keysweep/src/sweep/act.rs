@@ -188,7 +188,7 @@ async fn make_ready(
         Err(Refusal { wait, events }) => {
             // What the fresh facts say has happened, whether or not anything is done.
             let bodies = events.into_iter().map(|event| mk_entry(&record, event)).collect();
-            if let Err(error) = engine.append(&Actor::Keysweep, bodies).await {
+            if let Err(error) = engine.record(&Actor::Keysweep, bodies).await {
                 return Err(not_sent(action, Reason::Unknown, in_words(&error)));
             }
             return Err(Acted::NotSent(wait));
@@ -267,8 +267,8 @@ async fn carry_out(engine: &Engine, aws: &Aws, ready: Ready) -> Acted {
     let deadline = engine.clock().after(left);
     let intent = vec![mk_entry(&record, KeyEvent::Intent { action, origin, why, deadline })];
     let written = match action {
-        Action::Reactivate => engine.append_urgent(&actor, intent).await,
-        Action::Deactivate | Action::Delete => engine.append(&actor, intent).await,
+        Action::Reactivate => engine.record_urgent(&actor, intent).await,
+        Action::Deactivate | Action::Delete => engine.record(&actor, intent).await,
     };
     let receipts = match written {
         Ok(receipts) => receipts,

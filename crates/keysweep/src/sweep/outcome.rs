@@ -33,7 +33,7 @@ pub(super) async fn failed_before(
         kind,
         why: why.clone(),
     };
-    if let Err(error) = engine.append(&Actor::Keysweep, vec![body]).await {
+    if let Err(error) = engine.record(&Actor::Keysweep, vec![body]).await {
         return Acted::Failed(format!("{why}; and {}", in_words(&error)));
     }
     Acted::Failed(why)
@@ -151,7 +151,7 @@ impl Change<'_> {
     }
 
     async fn write(&self, event: KeyEvent) -> Result<(), String> {
-        let written = self.engine.append_urgent(&Actor::Keysweep, vec![mk_entry(self.record, event)]).await;
+        let written = self.engine.record_urgent(&Actor::Keysweep, vec![mk_entry(self.record, event)]).await;
         written.map(drop).map_err(|error| in_words(&error))
     }
 
@@ -263,7 +263,7 @@ async fn trip_on_failures(engine: &Engine) {
         let reason = TripReason::Failures { accounts, limit };
         tracing::error!(%reason, "the breaker tripped");
         // A journal that cannot be written stops every change anyway.
-        let _ = engine.append(&Actor::Keysweep, vec![Body::BreakerTripped { reason }]).await;
+        let _ = engine.record(&Actor::Keysweep, vec![Body::BreakerTripped { reason }]).await;
     }
 }
 

@@ -114,7 +114,7 @@ async fn one(engine: &Engine, aws: &Aws, open: &Open) -> Result<(), AppendError>
     match attempt.settled(engine, &config, shown) {
         Settled::Event(event) => {
             tracing::info!(account = %account_id, %key, %action, event = event.name(), "open intent settled");
-            engine.append_urgent(&Actor::Keysweep, vec![mk_entry(record, event)]).await.map(drop)
+            engine.record_urgent(&Actor::Keysweep, vec![mk_entry(record, event)]).await.map(drop)
         }
         Settled::Open(why) => {
             tracing::warn!(account = %account_id, %key, %action, why, "open intent cannot be settled yet");
