@@ -76,7 +76,13 @@ impl Site {
             self.data_dir(),
             self.at("external-id")
         );
-        fs::write(self.at("keysweep.toml"), text).unwrap();
+        self.replace_configuration(&text);
+    }
+
+    /// Replaces the configuration as one step: a daemon that reads it meanwhile sees the old or the new one, whole.
+    fn replace_configuration(&self, text: &str) {
+        fs::write(self.at("keysweep.toml.new"), text).unwrap();
+        fs::rename(self.at("keysweep.toml.new"), self.at("keysweep.toml")).unwrap();
     }
 
     /// An account with both roles.
@@ -109,7 +115,7 @@ impl Site {
         let next = levels[at.map_or(0, |at| (at + 1) % levels.len())];
         let rest = if last.is_some() { text.split_once('\n').unwrap().1 } else { &text };
         let other = format!("{MARK}{next}\"\n{rest}");
-        fs::write(&file, other).unwrap();
+        self.replace_configuration(&other);
     }
 
     /// A file of the site's own folder.

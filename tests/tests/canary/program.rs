@@ -113,7 +113,10 @@ impl Site {
 
     /// Writes the configuration file.
     pub(crate) fn configure(&self, text: &str) {
-        fs::write(self.folder.path().join("keysweep.toml"), text).unwrap();
+        // As one step: the daemon may be reading it.
+        let (new, file) = (self.folder.path().join("keysweep.toml.new"), self.folder.path().join("keysweep.toml"));
+        fs::write(&new, text).unwrap();
+        fs::rename(new, file).unwrap();
     }
 
     async fn command(&self, arguments: &[&str]) -> Command {

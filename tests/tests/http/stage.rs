@@ -153,7 +153,9 @@ impl Stage {
             "data_dir = {:?}\nscan.interval = \"1d\"\nhttp.listen = \"{listen}:0\"\n{rest}",
             self.company.data_dir.path()
         );
-        fs::write(self.at("keysweep.toml"), text).unwrap();
+        // As one step: the daemon may be reading it.
+        fs::write(self.at("keysweep.toml.new"), text).unwrap();
+        fs::rename(self.at("keysweep.toml.new"), self.at("keysweep.toml")).unwrap();
     }
 
     pub(crate) fn sources(&self) -> Sources {
