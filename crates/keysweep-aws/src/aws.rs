@@ -8,7 +8,7 @@ use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime::client::retries::{RetryPartition, TokenBucket};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_types::retry::RetryConfig;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use keysweep_core::ids::AccountId;
 use keysweep_core::lifecycle::OpenIntent;
 use keysweep_core::planted;
@@ -113,6 +113,12 @@ impl Aws {
             settings,
         };
         Ok(Self { hub: Arc::new(hub) })
+    }
+
+    /// What AWS's clock showed minus what ours did, as of the latest successful answer; none before the first.
+    #[must_use]
+    pub fn skew(&self) -> Option<SignedDuration> {
+        self.hub.time.skew()
     }
 
     /// Whose credentials the hub runs under; asked once (`sts:GetCallerIdentity`).

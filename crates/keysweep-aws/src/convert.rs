@@ -7,9 +7,7 @@ use std::str::FromStr;
 
 use aws_smithy_types::DateTime;
 use jiff::{SignedDuration, Timestamp};
-use keysweep_core::facts::KeyStatus;
-
-use crate::skew::MAX_SKEW;
+use keysweep_core::facts::{KeyStatus, MAX_SKEW};
 
 /// A named member of an answer, parsed.
 pub(crate) fn parsed<T>(what: &str, text: Option<&str>) -> Result<T, String>

@@ -48,4 +48,3 @@ pub use crate::session_policy::{
 };
 pub use crate::settings::{Observer, Settings, StaticCredentials, Wall};
 pub use crate::simulate::Simulated;
-pub use crate::skew::MAX_SKEW;

@@ -69,7 +69,7 @@ pub struct UserDetail {
 
 /// One account, open for reading. Calls take their turn in the account's limiter; retries come from its budget.
 ///
-/// Dates are held against `now`, which is policy time: a date further ahead than [`MAX_SKEW`](crate::MAX_SKEW) is
+/// Dates are held against `now`, which is policy time: a date further ahead than [`MAX_SKEW`](keysweep_core::facts::MAX_SKEW) is
 /// a fault.
 pub struct Reader {
     hub: Arc<Hub>,

@@ -15,36 +15,49 @@ use tokio::time::Instant;
 
 use crate::settings::{Observer, Wall};
 
-/// How far our clock and AWS's may differ, and how far ahead of us a date of AWS may be. AWS refuses no call because of
-/// it: the SDK corrects the time it signs with by AWS's answers.
-pub const MAX_SKEW: SignedDuration = SignedDuration::from_mins(5);
-
 /// A date is used to reckon by for at most this long: the monotonic clock stands still while the machine sleeps.
 const GOOD_FOR: Duration = Duration::from_secs(60);
 
 /// What time it is at AWS, by the `Date` of its latest answer and the time that has passed since. Our own clock has no
 /// part in it.
 #[derive(Debug, Default)]
-pub(crate) struct TimeAtAws(Mutex<Option<(Timestamp, Instant)>>);
+pub(crate) struct TimeAtAws(Mutex<Option<Told>>);
+
+/// What an answer told.
+#[derive(Debug, Clone, Copy)]
+struct Told {
+    date: Timestamp,
+    at: Instant,
+    /// Its date minus what our clock showed.
+    skew: SignedDuration,
+}
 
 impl TimeAtAws {
-    fn is(&self, date: Timestamp) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((date, Instant::now()));
+    fn is(&self, date: Timestamp, ours: Timestamp) {
+        let told = Told { date, at: Instant::now(), skew: date.duration_since(ours) };
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(told);
+    }
+
+    fn told(&self) -> Option<Told> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What AWS's clock showed minus what ours did, as of the latest answer.
+    pub(crate) fn skew(&self) -> Option<SignedDuration> {
+        self.told().map(|told| told.skew)
     }
 
     /// The time, unless no answer told it lately. It is at most a second and the way of an answer behind, which makes
     /// a deadline that is reckoned from it come earlier and never later.
     pub(crate) fn now(&self) -> Option<Timestamp> {
-        let (date, at) = (*self.0.lock().unwrap_or_else(PoisonError::into_inner))?;
+        let Told { date, at, .. } = self.told()?;
         let passed = at.elapsed();
         if passed > GOOD_FOR { None } else { date.checked_add(passed).ok() }
     }
 
     /// How much is left until then, by whatever answer told the time last.
     pub(crate) fn left_until(&self, deadline: Timestamp) -> Duration {
-        let Some((date, at)) = *self.0.lock().unwrap_or_else(PoisonError::into_inner) else {
-            return Duration::ZERO;
-        };
+        let Some(Told { date, at, .. }) = self.told() else { return Duration::ZERO };
         let now = date.checked_add(at.elapsed()).unwrap_or(Timestamp::MAX);
         Duration::try_from(deadline.duration_since(now)).unwrap_or(Duration::ZERO)
     }
@@ -77,10 +90,11 @@ impl Intercept for ReadDate {
     ) -> Result<(), BoxError> {
         // An answer without a readable date says nothing about the clock, and is no reason to fail the call.
         if let Some(theirs) = context.response().headers().get("date").and_then(parse_date) {
-            self.observer.skew(theirs.duration_since((self.wall)()));
+            let ours = (self.wall)();
+            self.observer.skew(theirs.duration_since(ours));
             // What stands between us and AWS answers errors of its own, with a clock of its own.
             if context.response().status().is_success() {
-                self.time.is(theirs);
+                self.time.is(theirs, ours);
             }
         }
         Ok(())
@@ -101,7 +115,8 @@ mod tests {
         let time = TimeAtAws::default();
         let date: Timestamp = "2026-11-21T22:01:02Z".parse().unwrap();
         assert_eq!((time.now(), time.left_until(date)), (None, Duration::ZERO));
-        time.is(date);
+        time.is(date, date - SignedDuration::from_secs(3));
+        assert_eq!(time.skew(), Some(SignedDuration::from_secs(3)));
         tokio::time::advance(Duration::from_secs(5)).await;
         assert_eq!(time.now(), Some(date + SignedDuration::from_secs(5)));
         assert_eq!(time.left_until(date + SignedDuration::from_secs(7)), Duration::from_secs(2));

@@ -377,4 +377,18 @@ pub struct Collection {
     pub complete: bool,
     /// Every OU and root that exists, with accounts or without; read only when a rule needs it.
     pub ous: Option<Fact<BTreeSet<OuId>>>,
+    /// What AWS's clock showed minus what ours did, as of its latest answer; none before the first.
+    pub skew: Option<SignedDuration>,
+}
+
+/// How far our clock and AWS's may differ, and how far ahead of us a date of AWS may be. AWS refuses no call because of
+/// it: the SDK corrects the time it signs with by AWS's answers.
+pub const MAX_SKEW: SignedDuration = SignedDuration::from_mins(5);
+
+impl Collection {
+    /// The difference between the clocks, if no period can be measured by them.
+    #[must_use]
+    pub fn skewed(&self) -> Option<SignedDuration> {
+        self.skew.filter(|skew| skew.abs() > MAX_SKEW)
+    }
 }

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use self::decide::{By, Decision, View, decide};
-pub use self::gate::{gate, newly_due};
+pub use self::gate::{gate, newly_due, trips_on_failures};
 pub use self::recheck::{Refusal, ordered, recheck, undo};
 use crate::facts::{AccountFacts, AccountScan, Collection, Fact, KeyFacts, KeyStatus, Outcome};
 use crate::ids::{AccessKeyId, AccountId};
@@ -181,6 +181,10 @@ pub fn plan(now: Timestamp, policy: &Policy, state: &State, collection: &Collect
     if collection.complete {
         plan.accounts_left(state, collection);
     }
+    // By a clock that is wrong nothing has become stale, and a notice would be dated into the past or the future.
+    if collection.skewed().is_some() {
+        plan.entries.retain(is_sign_of_life);
+    }
     let restrained = plan.breaker(&context, collection);
     plan.mint(&restrained, now, policy);
     plan
@@ -342,6 +346,11 @@ fn waits_for_facts(
         KeyStatus::Inactive => recorded || context.policy.may_adopt_inactive(account),
     };
     in_question && !decision.unknown.is_empty()
+}
+
+/// Whether it ends a watch, whatever the time: grace would go on over it otherwise.
+fn is_sign_of_life(body: &Body) -> bool {
+    matches!(body, Body::Key { event: KeyEvent::Reactivated { .. } | KeyEvent::LastUseMoved { .. }, .. })
 }
 
 fn count(findings: &mut FindingCounts, finding: Option<Finding>, exempt: bool) {

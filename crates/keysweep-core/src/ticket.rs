@@ -110,9 +110,33 @@ impl Ticket {
         &self.why
     }
 
-    /// Turns the ticket into a warrant; only the re-check may.
-    pub(crate) fn into_warrant(self, user_name: UserName, exempt_tags: Vec<ExemptTag>) -> Warrant {
-        Warrant { ticket: self, user_name, exempt_tags }
+    /// Turns the ticket into a warrant, on proof that the re-check agreed to it.
+    ///
+    /// # Errors
+    /// Gives the ticket back if the re-check agreed to another change.
+    pub fn agreed(self, agreement: Agreement) -> Result<Warrant, Box<Self>> {
+        let Agreement { identity, action, user_name, exempt_tags } = agreement;
+        if identity == self.identity && action == self.action {
+            Ok(Warrant { ticket: self, user_name, exempt_tags })
+        } else {
+            Err(Box::new(self))
+        }
+    }
+}
+
+/// The answer of a re-check that agreed to a change.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Agreement {
+    identity: KeyIdentity,
+    action: Action,
+    user_name: UserName,
+    exempt_tags: Vec<ExemptTag>,
+}
+
+impl Agreement {
+    /// Only the re-check agrees.
+    pub(crate) fn to(ticket: &Ticket, user_name: UserName, exempt_tags: Vec<ExemptTag>) -> Self {
+        Self { identity: ticket.identity.clone(), action: ticket.action, user_name, exempt_tags }
     }
 }
 
@@ -125,6 +149,12 @@ pub struct Warrant {
 }
 
 impl Warrant {
+    /// The ticket, to be checked once more.
+    #[must_use]
+    pub fn ticket(&self) -> &Ticket {
+        &self.ticket
+    }
+
     /// The key.
     #[must_use]
     pub fn identity(&self) -> &KeyIdentity {

@@ -17,7 +17,8 @@ use std::path::PathBuf;
 
 use futures_util::StreamExt as _;
 use jiff::SignedDuration;
-use keysweep_aws::{Aws, ConnectError, MAX_SKEW};
+use keysweep_aws::{Aws, ConnectError};
+use keysweep_core::facts::MAX_SKEW;
 use keysweep_core::ids::AccountId;
 
 use self::account::Examination;

@@ -252,7 +252,7 @@ pub struct PlanDocument {
 /// SDK corrects the time it signs with by itself, so that no call fails.
 #[must_use]
 pub fn skewed(aws_minus_ours: SignedDuration) -> Option<String> {
-    let beyond = aws_minus_ours.abs() > keysweep_aws::MAX_SKEW;
+    let beyond = aws_minus_ours.abs() > keysweep_core::facts::MAX_SKEW;
     let direction = if aws_minus_ours.is_negative() { "ahead of" } else { "behind" };
     beyond.then(|| {
         format!(

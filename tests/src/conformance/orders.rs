@@ -92,7 +92,8 @@ fn witness(
     let policy = Policy::default();
     let context = Context { now, policy: &policy, state: &state };
     let view = View { account: &account, facts: &facts, sighting: &sighting };
-    let warrant = recheck(&context, ticket, &view).expect("nothing stands in its way");
+    let agreement = recheck(&context, &ticket, &view).expect("nothing stands in its way");
+    let warrant = ticket.agreed(agreement).expect("it agreed to this ticket");
     (warrant, state)
 }
 

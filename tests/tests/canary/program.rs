@@ -114,7 +114,8 @@ impl Site {
     /// Writes the configuration file.
     pub(crate) fn configure(&self, text: &str) {
         // As one step: the daemon may be reading it.
-        let (new, file) = (self.folder.path().join("keysweep.toml.new"), self.folder.path().join("keysweep.toml"));
+        let (new, file) =
+            (self.folder.path().join("keysweep.toml.new"), self.folder.path().join("keysweep.toml"));
         fs::write(&new, text).unwrap();
         fs::rename(new, file).unwrap();
     }

@@ -195,7 +195,8 @@ impl World {
         };
         let context = Context { now, policy: &policy, state: &state };
         let view = View { account: &account, facts: &facts, sighting: &sighting };
-        let warrant = recheck(&context, ticket, &view).unwrap();
+        let agreement = recheck(&context, &ticket, &view).unwrap();
+        let warrant = ticket.agreed(agreement).unwrap();
         (warrant, state)
     }
 }

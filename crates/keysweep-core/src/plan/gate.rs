@@ -81,6 +81,9 @@ pub(super) fn restrained(context: &Context<'_>, record: &Record, action: Action,
 pub(super) fn trips(context: &Context<'_>, after: &State, collection: &Collection) -> Option<TripReason> {
     let limits = &context.policy.limits;
     let control = after.control();
+    if let Some(skew) = collection.skewed() {
+        return Some(TripReason::ClockSkew { seconds: skew.as_secs() });
+    }
     if let Some(before) = control.accounts.filter(|_| collection.complete) {
         let now = u64::try_from(collection.accounts.len()).unwrap_or(u64::MAX);
         // Shares of counts this small are exact in f64.
@@ -100,6 +103,16 @@ pub(super) fn trips(context: &Context<'_>, after: &State, collection: &Collectio
     let share = (limits.surge * active as f64).floor() as u64;
     let limit = share.max(u64::from(limits.surge_keys));
     (newly_due > limit && !planted!(SurgeIgnored)).then_some(TripReason::Surge { newly_due, limit })
+}
+
+/// Why the breaker trips now, between two plans: changes failed in too many accounts.
+#[must_use]
+pub fn trips_on_failures(context: &Context<'_>) -> Option<TripReason> {
+    let control = context.state.control();
+    if control.breaker.is_some() {
+        return None;
+    }
+    too_many_failures(context, &control.failed_accounts(context.now))
 }
 
 fn too_many_failures(context: &Context<'_>, failed: &BTreeSet<AccountId>) -> Option<TripReason> {

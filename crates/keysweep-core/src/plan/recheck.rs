@@ -6,7 +6,7 @@ use crate::facts::{Fact, KeyStatus, Source};
 use crate::lifecycle::{KeyEvent, Record, State};
 use crate::planted;
 use crate::state::Actor;
-use crate::ticket::{Action, Origin, Ticket, Warrant};
+use crate::ticket::{Action, Agreement, Origin, Ticket};
 
 /// A ticket that the re-check did not agree to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,11 +17,12 @@ pub struct Refusal {
     pub events: Vec<KeyEvent>,
 }
 
-/// Decides again with what was read right before the change.
+/// Decides again with what was read right before the change. It is asked twice: before the session for the change is
+/// opened, and on exactly the state that its intent follows.
 ///
 /// # Errors
 /// The reason why the change is not made: an unknown fact, a changed answer, a restraint.
-pub fn recheck(context: &Context<'_>, ticket: Ticket, view: &View<'_>) -> Result<Warrant, Refusal> {
+pub fn recheck(context: &Context<'_>, ticket: &Ticket, view: &View<'_>) -> Result<Agreement, Refusal> {
     let action = ticket.action();
     let record = context.state.record(&ticket.identity().key);
     let refuse = |reason, why: String| {
@@ -37,7 +38,7 @@ pub fn recheck(context: &Context<'_>, ticket: Ticket, view: &View<'_>) -> Result
         return recheck_undo(context, record, ticket, view);
     }
     if planted!(SkipRecheck) {
-        return Ok(ticket.into_warrant(view.facts.user_name.clone(), Vec::new()));
+        return Ok(Agreement::to(ticket, view.facts.user_name.clone(), Vec::new()));
     }
     if view.facts.source != Source::Live {
         return refuse(Reason::Recheck, "last use was not read live".into());
@@ -66,7 +67,7 @@ pub fn recheck(context: &Context<'_>, ticket: Ticket, view: &View<'_>) -> Result
         Next::Step { action: agreed, .. } if agreed == action => {
             gate(context, record, action, by).map_err(|wait| Refusal { wait, events: vec![] })?;
             let tags = context.policy.exempt_tags(context.now, view.account, &view.facts.user_name);
-            Ok(ticket.into_warrant(view.facts.user_name.clone(), tags))
+            Ok(Agreement::to(ticket, view.facts.user_name.clone(), tags))
         }
         Next::Wait(wait) => Err(Refusal { wait, events: vec![] }),
         Next::Nothing | Next::Step { .. } => {
@@ -79,9 +80,9 @@ pub fn recheck(context: &Context<'_>, ticket: Ticket, view: &View<'_>) -> Result
 fn recheck_undo(
     context: &Context<'_>,
     record: &Record,
-    ticket: Ticket,
+    ticket: &Ticket,
     view: &View<'_>,
-) -> Result<Warrant, Refusal> {
+) -> Result<Agreement, Refusal> {
     let refuse = |why: String, events| {
         let wait = Wait { action: Action::Reactivate, reason: Reason::Recheck, why, until: None };
         Err(Refusal { wait, events })
@@ -105,7 +106,7 @@ fn recheck_undo(
         }
         KeyStatus::Other(status) => return refuse(format!("its status in AWS is {status}"), vec![]),
     }
-    Ok(ticket.into_warrant(view.facts.user_name.clone(), Vec::new()))
+    Ok(Agreement::to(ticket, view.facts.user_name.clone(), Vec::new()))
 }
 
 /// A ticket for the undo of a deactivation, by an operator.

@@ -107,7 +107,13 @@ pub(crate) fn mk_scan(at: Timestamp, keys: Vec<KeyFacts>) -> AccountScan {
 
 pub(crate) fn mk_collection(at: Timestamp, accounts: Vec<(AccountFacts, AccountScan)>) -> Collection {
     let scanned = |(account, scan)| (account, Outcome::Scanned(Box::new(scan)));
-    Collection { at, accounts: accounts.into_iter().map(scanned).collect(), complete: true, ous: None }
+    Collection {
+        at,
+        accounts: accounts.into_iter().map(scanned).collect(),
+        complete: true,
+        ous: None,
+        skew: None,
+    }
 }
 
 /// A policy that changes keys, with notices recorded only.
@@ -225,7 +231,8 @@ impl World {
     ) -> Result<Warrant, Refusal> {
         let account = AccountFacts { id: facts.account, ..mk_account(0) };
         let view = View { account: &account, facts, sighting: &mk_sighting(at) };
-        plan::recheck(&self.context(at), ticket, &view)
+        let agreement = plan::recheck(&self.context(at), &ticket, &view)?;
+        Ok(ticket.agreed(agreement).unwrap())
     }
 
     /// The re-check with the key as AWS has it.

@@ -297,8 +297,9 @@ proptest! {
             let ticket = plan::undo(record, &Actor::local("ada"), "in use").unwrap();
             let account = AccountFacts { id: facts.account, ..mk_account(0) };
             let view = View { account: &account, facts: &facts, sighting: &mk_sighting(day(-900)) };
-            let warrant = plan::recheck(&world.context(hours(NOW)), ticket, &view);
-            let warrant = warrant.map_err(|e| TestCaseError::fail(format!("{e:?}")))?;
+            let agreement = plan::recheck(&world.context(hours(NOW)), &ticket, &view);
+            let agreement = agreement.map_err(|e| TestCaseError::fail(format!("{e:?}")))?;
+            let warrant = ticket.agreed(agreement).unwrap();
             prop_assert_eq!((warrant.action(), warrant.identity()), (Action::Reactivate, &record.identity));
             prop_assert!(warrant.exempt_tags().is_empty());
         }

@@ -105,7 +105,7 @@ fn a_view_of_another_account_is_refused() {
     let facts = fresh(&world.keys[0]);
     let sighting = mk_sighting(day(7));
     let view = keysweep_core::plan::View { account: &account, facts: &facts, sighting: &sighting };
-    assert!(keysweep_core::plan::recheck(&world.context(day(7)), ticket, &view).is_err());
+    assert!(keysweep_core::plan::recheck(&world.context(day(7)), &ticket, &view).is_err());
 }
 
 #[test]

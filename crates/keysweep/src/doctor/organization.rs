@@ -140,7 +140,7 @@ impl Asking<'_> {
             (target.account.clone(), outcome)
         };
         let (at, accounts) = (self.now, targets.iter().map(unseen).collect());
-        let collection = Collection { at, accounts, complete: true, ous };
+        let collection = Collection { at, accounts, complete: true, ous, skew: None };
         let Some(report) = references::check(&self.config.policy, at, &choice(self.config), &collection)
         else {
             return Vec::new();

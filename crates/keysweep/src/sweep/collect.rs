@@ -122,7 +122,7 @@ pub(super) async fn gather(
     // A list that breaks off ends the scans that it has started: part of an organization is none.
     let (ous, mut accounts) = tokio::try_join!(listing, scanning)?;
     accounts.sort_by_key(|(account, _)| account.id);
-    Ok(Collection { at: clock.now(), accounts, complete: only.is_empty(), ous })
+    Ok(Collection { at: clock.now(), accounts, complete: only.is_empty(), ous, skew: aws.skew() })
 }
 
 /// A task that panicked brings its panic here: a bug ends the sweep loudly, it is not an account that failed.

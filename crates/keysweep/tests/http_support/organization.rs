@@ -167,6 +167,7 @@ pub(crate) fn collection() -> Collection {
         accounts: vec![(account, Outcome::Scanned(Box::new(scan)))],
         complete: false,
         ous: None,
+        skew: None,
     }
 }
 
