@@ -7,7 +7,6 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 use jiff::Timestamp;
-use keysweep_core::planted;
 use keysweep_core::state::{Actor, Body, Draft, Entry, Receipt};
 use tokio::sync::oneshot;
 use tokio_util::task::task_tracker::TaskTrackerToken;
@@ -151,9 +150,6 @@ fn write_group(inner: &Arc<Inner>, journal: &mut Journal, first: Request) {
     let last = group.next_seq() - 1;
     update.applied = Some(Applied { seq: last, hash: group.head() });
     let delta = update.delta.clone();
-    if planted!(AnswerBeforeWriting) {
-        accepted.drain(..).for_each(|Accepted { receipts, reply }| answer(reply, Ok(receipts)));
-    }
     let publish = |delta| {
         inner.state.write().unwrap_or_else(PoisonError::into_inner).commit(delta);
         inner.head.store(last, Ordering::Release);
