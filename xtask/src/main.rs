@@ -7,6 +7,7 @@ mod command;
 mod deb;
 mod deploy;
 mod generate;
+mod hunt;
 #[cfg(feature = "product")]
 mod product;
 mod soak;
@@ -32,9 +33,11 @@ enum Command {
     Bench(bench::Options),
     /// Live through months of simulated time, with faults and crashes, and hold keysweep to its promises
     Soak(soak::Options),
+    /// Make each mistake of tests/mutants.toml in a scratch copy, and run histories until a promise breaks
+    Hunt(hunt::Options),
     /// Write config/keysweep.toml, docs/schemas/, the policies in deploy/iam/ and the chart's copies from the code
     GenConfig,
-    /// Check the systemd unit, the Dockerfile, the scripts, and what packages hold: no simulator and no planted bug
+    /// Check the systemd unit, the Dockerfile, the scripts, and that packages hold no simulator
     CheckDeploy,
     /// Build the Debian package; prints where it is
     Deb,
@@ -59,6 +62,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Test => test::run_tests()?,
         Command::Bench(options) => return bench::bench(&options),
         Command::Soak(options) => soak::soak(&options)?,
+        Command::Hunt(options) => hunt::hunt(&options)?,
         Command::GenConfig => generate::generate()?,
         Command::CheckDeploy => deploy::check()?,
         Command::Deb => deb::build()?,

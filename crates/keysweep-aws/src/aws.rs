@@ -11,7 +11,6 @@ use aws_smithy_types::retry::RetryConfig;
 use jiff::{SignedDuration, Timestamp};
 use keysweep_core::ids::AccountId;
 use keysweep_core::lifecycle::OpenIntent;
-use keysweep_core::planted;
 use keysweep_core::ticket::{Action, Warrant};
 use secrecy::ExposeSecret as _;
 use tokio::sync::OnceCell;
@@ -359,7 +358,7 @@ impl Hub {
                 .credentials_provider(session.credentials.clone())
                 .identity_cache(IdentityCache::no_cache());
         }
-        if attempts == Attempts::Once && !planted!(SdkRetriesChanges) {
+        if attempts == Attempts::Once {
             config = config.retry_config(RetryConfig::disabled());
         }
         aws_sdk_iam::Client::from_conf(config.build())

@@ -9,7 +9,6 @@ use aws_sdk_iam::types::StatusType;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use jiff::Timestamp;
 use keysweep_core::ids::{KeyIdentity, UserName};
-use keysweep_core::planted;
 use keysweep_core::ticket::{Action, Order, Warrant};
 use tokio::time::Instant;
 use tracing::Instrument as _;
@@ -80,7 +79,7 @@ impl Prepared {
     }
 
     fn is_late(&self) -> bool {
-        self.time_left().is_some_and(|left| left.is_zero()) && !planted!(DeadlineForgotten)
+        self.time_left().is_some_and(|left| left.is_zero())
     }
 
     /// Sends the change: one attempt, within the limit of an attempt. Consumes session and order.
@@ -104,14 +103,8 @@ impl Prepared {
         }
         let start = Instant::now();
         let api = api_of(self.action);
-        let sent = async {
-            match self.call().await {
-                CallOutcome::Unclear { .. } if planted!(BlindRetry) => self.call().await,
-                outcome => outcome,
-            }
-        };
-        let outcome = sent.instrument(tracing::debug_span!("call", otel.name = api, api)).await;
-        let outcome = match outcome {
+        let span = tracing::debug_span!("call", otel.name = api, api);
+        let outcome = match self.call().instrument(span).await {
             // Nothing is wrong with the role: the call took too long.
             CallOutcome::Refused { kind: FaultKind::Denied, detail, request_id } if self.is_late() => {
                 let detail = format!("its deadline was over when it arrived: {detail}");
@@ -163,7 +156,6 @@ where
                     CallOutcome::Refused { kind, detail, request_id }
                 }
                 Cause::NotSent(_) => CallOutcome::Refused { kind, detail, request_id: None },
-                _ if planted!(UnclearIsRefused) => CallOutcome::Refused { kind, detail, request_id: None },
                 Cause::Answer { .. }
                 | Cause::Timeout
                 | Cause::Connection(_)

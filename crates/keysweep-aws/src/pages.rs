@@ -2,8 +2,6 @@
 
 use std::collections::HashSet;
 
-use keysweep_core::planted;
-
 /// The markers that a listing has shown so far.
 #[derive(Default)]
 pub(crate) struct Pages {
@@ -21,7 +19,7 @@ impl Pages {
         truncated: bool,
         marker: Option<&str>,
     ) -> Result<Option<String>, &'static str> {
-        if !truncated || planted!(FirstPageAlone) {
+        if !truncated {
             return Ok(None);
         }
         let marker = marker.filter(|marker| !marker.is_empty()).ok_or("truncated page without a marker")?;

@@ -11,11 +11,10 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use jiff::Timestamp;
 use keysweep_core::facts::{KeyStatus, LastUse, UserFacts};
 use keysweep_core::ids::{AccessKeyId, AccountId, UserId, UserName};
-use keysweep_core::planted;
 
 use crate::aws::Hub;
 use crate::convert::{key_status, named, parsed, past_timestamp, timestamp, unless_not_applicable};
-use crate::fault::{Fault, FaultKind};
+use crate::fault::Fault;
 use crate::pages::Pages;
 use crate::session::{Account, Session};
 
@@ -261,12 +260,7 @@ impl Reader {
     ) -> Result<LastUse, Fault> {
         let operation = || format!("get last use of key {key} of user {user} in {}", self.account.id);
         let call = |iam: &Client| iam.get_access_key_last_used().access_key_id(key.as_str()).send();
-        let answer = match self.call("iam:GetAccessKeyLastUsed", operation, call).await {
-            Err(fault) if planted!(DeniedIsNeverUsed) && fault.kind() == FaultKind::Denied => {
-                return Ok(LastUse::Never);
-            }
-            answer => answer?,
-        };
+        let answer = self.call("iam:GetAccessKeyLastUsed", operation, call).await?;
         if answer.user_name() != Some(user.as_str()) {
             let other = crate::fault::short(answer.user_name().unwrap_or_default());
             return Err(Fault::bug(

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use keysweep_core::ids::{AccountId, UserName};
-use keysweep_core::planted;
 use keysweep_core::ticket::{Action, ExemptTag};
 use serde_json::json;
 
@@ -113,7 +112,7 @@ fn written(
 ) -> String {
     let mut statement = json!({ "Effect": "Allow", "Action": api_of(action), "Resource": resource });
     let mut conditions = serde_json::Map::new();
-    if let Some(deadline) = deadline.filter(|_| !planted!(DeadlineForgotten)) {
+    if let Some(deadline) = deadline {
         conditions.insert("DateLessThan".to_owned(), json!({ "aws:CurrentTime": deadline.to_string() }));
     }
     if !exempt.is_empty() {

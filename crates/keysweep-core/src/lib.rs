@@ -16,20 +16,8 @@ pub mod facts;
 pub mod ids;
 pub mod lifecycle;
 pub mod plan;
-#[cfg(feature = "planted-bugs")]
-pub mod planted;
 pub mod policy;
 pub mod references;
 pub mod render;
 pub mod state;
 pub mod ticket;
-
-/// Whether this bug is planted: never, unless the feature `planted-bugs` puts the mistakes there that the
-/// simulated-time suite must notice.
-#[cfg(not(feature = "planted-bugs"))]
-#[macro_export]
-macro_rules! planted {
-    ($bug:ident) => {
-        false
-    };
-}

@@ -10,7 +10,6 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use keysweep_aws::{Aws, ConnectError};
 use keysweep_core::facts::Collection;
 use keysweep_core::lifecycle::{ClearedWhy, INCIDENT_REMEDY, KeyEvent};
-use keysweep_core::planted;
 use keysweep_core::policy::Policy;
 use keysweep_core::references::Reference;
 use keysweep_core::state::{Actor, Body, Configuration, Receipt, State};
@@ -344,7 +343,7 @@ fn in_force(config: &Config) -> Configuration {
 /// holds and denials in it, came before.
 fn introduction(config: &Config, state: &State) -> Option<Body> {
     let due = config.policy.changes_anything() && !state.control().introduced;
-    (due && !planted!(NewDataDirNotPaused)).then(|| Body::Paused {
+    due.then(|| Body::Paused {
         reason: "first start in a mode that changes keys: what was held, denied or paused before is not known here"
             .into(),
     })

@@ -22,7 +22,6 @@ use keysweep_core::facts::{AccountFacts, AccountScan, Collection, KeyStatus, Out
 use keysweep_core::ids::AccessKeyId;
 use keysweep_core::lifecycle::KeyEvent;
 use keysweep_core::plan::{Context, Next, Plan, plan, unknown_keys};
-use keysweep_core::planted;
 use keysweep_core::references::{self, Choice, Reference};
 use keysweep_core::render::coverage;
 use keysweep_core::state::{Actor, Body, Reach, TripReason};
@@ -305,8 +304,7 @@ fn same(record: &keysweep_core::lifecycle::Record, facts: &keysweep_core::facts:
 
 /// Trips the breaker where our clock and AWS's differ by too much; whether they do.
 async fn watch_skew(engine: &Engine) -> Result<bool, SweepError> {
-    let Some(skew) = engine.metrics().skew().filter(|skew| skew.abs() > MAX_SKEW && !planted!(SkewIgnored))
-    else {
+    let Some(skew) = engine.metrics().skew().filter(|skew| skew.abs() > MAX_SKEW) else {
         return Ok(false);
     };
     let open = engine.store().read(|state| state.control().breaker.is_some());

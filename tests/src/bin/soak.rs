@@ -5,7 +5,6 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use keysweep_core::planted::{Bug, plant};
 use keysweep_tests::crashes::{self, kill_again_and_again, too_idle};
 use keysweep_tests::history::{Setting, first_broken, live_through};
 use keysweep_tests::load;
@@ -28,17 +27,14 @@ struct Options {
     /// Tell every day on stderr
     #[arg(long)]
     tell: bool,
-    /// Plant this mistake: the promise that it breaches must break
-    #[arg(long, value_name = "BUG", conflicts_with = "hunt")]
-    plant: Option<Bug>,
-    /// Plant each of these mistakes in turn, or all there are; tell which promise broke, after how many histories
-    #[arg(long, value_name = "BUG", num_args = 0.., value_delimiter = ',')]
-    hunt: Option<Vec<Bug>>,
+    /// End at the first broken promise, print promise, histories and breach with tabs between, and exit with 3
+    #[arg(long)]
+    until_broken: bool,
     /// No histories: start the program as a process of its own and kill it so many times
-    #[arg(long, value_name = "COUNT", conflicts_with_all = ["plant", "hunt", "seeds", "days", "accounts"])]
+    #[arg(long, value_name = "COUNT", conflicts_with_all = ["until_broken", "seeds", "days", "accounts"])]
     kills: Option<u64>,
     /// No histories: one sweep of so many accounts, first calm, and then with accounts that fail, are throttled or hang
-    #[arg(long, value_name = "ACCOUNTS", conflicts_with_all = ["plant", "hunt", "seeds", "days", "accounts", "kills"])]
+    #[arg(long, value_name = "ACCOUNTS", conflicts_with_all = ["until_broken", "seeds", "days", "accounts", "kills"])]
     load: Option<usize>,
 }
 
@@ -50,18 +46,15 @@ impl Options {
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    match options.hunt.as_deref() {
-        Some([]) => return hunt(&options, Bug::ALL),
-        Some(bugs) => return hunt(&options, bugs),
-        None => {}
-    }
     if let Some(kills) = options.kills {
         return kill(&options, kills);
     }
     if let Some(accounts) = options.load {
         return load(accounts);
     }
-    plant(options.plant);
+    if options.until_broken {
+        return until_broken(&options);
+    }
     let (tally, broken) = live_through(options.setting(), options.seeds);
     for broken in &broken {
         println!("seed {}: {broken}", broken.setting.seed);
@@ -105,24 +98,9 @@ fn load(accounts: usize) -> ExitCode {
     if ratio <= 1.1 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn hunt(options: &Options, bugs: &[Bug]) -> ExitCode {
-    println!("| planted mistake | promise | what broke | histories | how it showed |");
-    println!("|---|---|---|--:|---|");
-    let mut missed = 0;
-    for bug in bugs {
-        plant(Some(*bug));
-        match first_broken(options.setting(), options.seeds) {
-            Some(broken) => {
-                let histories = broken.setting.seed - options.first_seed + 1;
-                let (promise, what) = (broken.breach.promise, broken.breach.what);
-                println!("| {bug} | {} | {promise} | {histories} | {what} |", bug.promise());
-            }
-            None => {
-                missed += 1;
-                println!("| {bug} | {} | **not caught** | {} | |", bug.promise(), options.seeds);
-            }
-        }
-    }
-    println!("\n{} of {} caught", bugs.len() - missed, bugs.len());
-    if missed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+fn until_broken(options: &Options) -> ExitCode {
+    let Some(broken) = first_broken(options.setting(), options.seeds) else { return ExitCode::SUCCESS };
+    let histories = broken.setting.seed - options.first_seed + 1;
+    println!("{}\t{histories}\t{}", broken.breach.promise, broken.breach.what.replace('\n', " "));
+    ExitCode::from(3)
 }

@@ -9,7 +9,6 @@ use super::{
     Granted, Hold, HoldKind, KeyEvent, Notice, NoticeTerms, OpenIntent, Setback, SetbackKind, State, Watch,
     When,
 };
-use crate::planted;
 use crate::state::Actor;
 use crate::ticket::Action;
 
@@ -36,14 +35,9 @@ fn stay(state: State) -> Step {
 }
 
 /// A hold of keysweep's own.
-pub(super) fn our_hold(
-    when: When<'_>,
-    kind: HoldKind,
-    reason: &str,
-    until: Option<Timestamp>,
-) -> Option<Hold> {
+pub(super) fn our_hold(when: When<'_>, kind: HoldKind, reason: &str, until: Option<Timestamp>) -> Hold {
     let (by, reason) = (Actor::Keysweep, reason.into());
-    Some(Hold { number: when.seq, kind, by, reason, since: when.at, until })
+    Hold { number: when.seq, kind, by, reason, since: when.at, until }
 }
 
 fn active(when: When<'_>, event: &KeyEvent) -> Step {
@@ -134,11 +128,11 @@ fn flagged(mut data: Flagged, when: When<'_>, event: &KeyEvent) -> Step {
         KeyEvent::Denied { action: Action::Deactivate, request, reason, hold_until } => {
             data.approval.take().filter(|approval| approval.number == *request)?;
             let hold = denied(when, reason, *hold_until);
-            return Some((State::Flagged(data), hold));
+            return Some((State::Flagged(data), Some(hold)));
         }
         KeyEvent::ApprovalUnanswered { action: Action::Deactivate } => {
             data.approval.take()?;
-            return Some((State::Flagged(data), unanswered(when)));
+            return Some((State::Flagged(data), Some(unanswered(when))));
         }
         KeyEvent::ApprovalVoided { .. } => {
             data.approval.take()?;
@@ -151,7 +145,7 @@ fn flagged(mut data: Flagged, when: When<'_>, event: &KeyEvent) -> Step {
         KeyEvent::Reactivated { hold_until }
             if data.setback.as_ref().is_some_and(|setback| setback.kind == SetbackKind::Late) =>
         {
-            return Some((State::Active, woken(when, *hold_until)));
+            return woken(when, *hold_until);
         }
         KeyEvent::Absent => return stay(State::Gone(Gone { since: when.at })),
         KeyEvent::ApprovalAsked { action: Action::Delete | Action::Reactivate, .. }
@@ -216,13 +210,10 @@ fn deactivating(data: Deactivating, when: When<'_>, event: &KeyEvent) -> Step {
                 (SetbackKind::Unclear, "deactivation sent, not confirmed by AWS")
             };
             let hold = our_hold(when, HoldKind::Unclear, reason, until);
-            let hold = hold.filter(|_| !planted!(NoHoldAfterUnclear));
-            Some((State::Flagged(set_back(data.flagged, when, kind, detail)), hold))
+            Some((State::Flagged(set_back(data.flagged, when, kind, detail)), Some(hold)))
         }
         // AWS had set it Inactive, so that somebody set it Active again.
-        KeyEvent::Reactivated { hold_until } if data.intent.accepted.is_some() => {
-            Some((State::Active, woken(when, *hold_until)))
-        }
+        KeyEvent::Reactivated { hold_until } if data.intent.accepted.is_some() => woken(when, *hold_until),
         KeyEvent::Absent => stay(State::Gone(Gone { since: when.at })),
         KeyEvent::Refused { action: Action::Delete | Action::Reactivate, .. }
         | KeyEvent::Unclear { action: Action::Delete | Action::Reactivate, .. }
@@ -275,11 +266,11 @@ fn deactivated(mut data: Deactivated, when: When<'_>, event: &KeyEvent) -> Step 
         KeyEvent::Denied { action: Action::Delete, request, reason, hold_until } => {
             data.approval.take().filter(|approval| approval.number == *request)?;
             let hold = denied(when, reason, *hold_until);
-            return Some((State::Deactivated(data), hold));
+            return Some((State::Deactivated(data), Some(hold)));
         }
         KeyEvent::ApprovalUnanswered { action: Action::Delete } => {
             data.approval.take()?;
-            return Some((State::Deactivated(data), unanswered(when)));
+            return Some((State::Deactivated(data), Some(unanswered(when))));
         }
         KeyEvent::ApprovalVoided { .. } => {
             data.approval.take()?;
@@ -288,17 +279,13 @@ fn deactivated(mut data: Deactivated, when: When<'_>, event: &KeyEvent) -> Step 
             let intent = open(when, *deadline);
             return stay(State::Deleting(Deleting { deactivated: data, intent }));
         }
-        KeyEvent::Reactivated { hold_until } => {
-            return Some((State::Active, woken(when, *hold_until)));
-        }
+        KeyEvent::Reactivated { hold_until } => return woken(when, *hold_until),
         KeyEvent::LastUseMoved { last_use } => {
             data.last_use = last_use.clone();
             data.last_use_moved = true;
             data.approval = None;
-            return Some((
-                State::Deactivated(data),
-                our_hold(when, HoldKind::LastUseMoved, "last use moved after the deactivation", None),
-            ));
+            let hold = our_hold(when, HoldKind::LastUseMoved, "last use moved after the deactivation", None);
+            return Some((State::Deactivated(data), Some(hold)));
         }
         KeyEvent::Absent => return stay(State::Gone(Gone { since: when.at })),
         KeyEvent::ApprovalAsked { action: Action::Deactivate | Action::Reactivate, .. }
@@ -344,7 +331,7 @@ fn deleting(data: Deleting, when: When<'_>, event: &KeyEvent) -> Step {
             let setback = set_back_to(Action::Delete, when, SetbackKind::Unclear, detail);
             stay(State::Deactivated(Deactivated { setback, ..data.deactivated }))
         }
-        KeyEvent::Reactivated { hold_until } => Some((State::Active, woken(when, *hold_until))),
+        KeyEvent::Reactivated { hold_until } => woken(when, *hold_until),
         KeyEvent::Absent => stay(State::Gone(Gone { since: when.at })),
         KeyEvent::Refused { action: Action::Deactivate | Action::Reactivate, .. }
         | KeyEvent::Unclear { action: Action::Deactivate | Action::Reactivate, .. }
@@ -503,22 +490,23 @@ fn grant(approval: Option<&mut Approval>, when: When<'_>, request: u64, reason: 
     Some(())
 }
 
-fn denied(when: When<'_>, reason: &str, until: Timestamp) -> Option<Hold> {
-    (!planted!(DenialForgotten)).then(|| Hold {
+fn denied(when: When<'_>, reason: &str, until: Timestamp) -> Hold {
+    Hold {
         number: when.seq,
         kind: HoldKind::Denied,
         by: when.actor.clone(),
         reason: format!("approval denied: {reason}"),
         since: when.at,
         until: Some(until),
-    })
+    }
 }
 
-fn unanswered(when: When<'_>) -> Option<Hold> {
+fn unanswered(when: When<'_>) -> Hold {
     our_hold(when, HoldKind::Unanswered, "nobody answered the request for approval", None)
 }
 
-fn woken(when: When<'_>, until: Timestamp) -> Option<Hold> {
+/// Active again, by someone else.
+fn woken(when: When<'_>, until: Timestamp) -> Step {
     let hold = our_hold(when, HoldKind::Reactivated, "reactivated by somebody else", Some(until));
-    hold.filter(|_| !planted!(NoHoldAfterReactivation))
+    Some((State::Active, Some(hold)))
 }

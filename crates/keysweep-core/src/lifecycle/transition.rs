@@ -8,7 +8,6 @@ use super::{
     SETTLED_AFTER_DEADLINE, Sent, Setback, SetbackKind, State, Watch,
 };
 use crate::ids::{AccessKeyId, AccountId, KeyIdentity};
-use crate::planted;
 use crate::state::Actor;
 use crate::ticket::Action;
 
@@ -112,9 +111,7 @@ fn apply(record: &mut Record, when: When<'_>, event: &KeyEvent) -> Option<bool> 
                 return None;
             }
             // What was announced before the hold is stale news after it.
-            if !planted!(NoticeOutlivesHold) {
-                record.state.forget_notice();
-            }
+            record.state.forget_notice();
             record.due = None;
         }
         KeyEvent::ReactivationsCleared { .. } => {
@@ -134,9 +131,7 @@ fn apply(record: &mut Record, when: When<'_>, event: &KeyEvent) -> Option<bool> 
             record.state = State::Active;
             record.due = None;
             record.past.reactivated = record.past.reactivated.saturating_add(1);
-            if let Some(hold) = hold.filter(|_| !planted!(NoHoldAfterUndo)) {
-                record.place(hold);
-            }
+            record.place(hold);
         }
         KeyEvent::Refused { action: Action::Reactivate, detail, .. } => {
             record.undo_failed(when, SetbackKind::Refused, detail)?;

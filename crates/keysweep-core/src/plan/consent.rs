@@ -8,7 +8,6 @@ use super::Reason;
 use super::decide::{By, Look, One, friendly, later};
 use crate::facts::LastUse;
 use crate::lifecycle::{Approval, Finding, KeyEvent, Notice, NoticeTerms, Record, Shown};
-use crate::planted;
 use crate::policy::{Mode, Terms};
 use crate::ticket::Action;
 
@@ -25,7 +24,7 @@ impl Look<'_> {
     pub(super) fn consent(&self, record: &Record, consent: &Consent<'_>) -> Option<One> {
         let action = consent.action;
         let terms = self.terms_or_base();
-        let mode = if planted!(ModeOfBase) { self.context.policy.base.mode } else { terms.mode };
+        let mode = terms.mode;
         let ordered = self.by == By::Operator(action);
         let wanted = self.approval_wanted(record, action, terms);
         if !ordered
@@ -57,9 +56,7 @@ impl Look<'_> {
             Some(One::Next(next)) => return Some(self.not_due(record, One::Next(next))),
             None => {}
         }
-        if let Some(until) =
-            noticed.filter(|until| self.context.now < *until && !planted!(NoticePeriodSkipped))
-        {
+        if let Some(until) = noticed.filter(|until| self.context.now < *until) {
             let at = self.first_opening(self.grace_over(record).map_or(until, |over| over.max(until)));
             let why = format!("noticed; the period ends {until}");
             return Some(self.not_due(record, later(action, Reason::Notice, why, Some(at))));
@@ -140,9 +137,6 @@ impl Look<'_> {
 
     /// Why a person has to approve `action`; `None` if nobody has to.
     fn approval_wanted(&self, record: &Record, action: Action, terms: &Terms) -> Option<String> {
-        if planted!(ApprovalNotRequired) {
-            return None;
-        }
         let by_policy = || format!("policy: approval = {}", terms.approval.as_str());
         self.protection(record).or_else(|| terms.approval.wants(action).then(by_policy))
     }

@@ -11,7 +11,6 @@ use crate::lifecycle::{
     ClearedWhy, Deactivated, DeactivatedBy, Finding, Flagged, Hold, KeyEvent, Named, Record, SetbackKind,
     Sighting, State, When, next,
 };
-use crate::planted;
 use crate::policy::{Resolution, Subject, Terms};
 use crate::state::Actor;
 use crate::ticket::Action;
@@ -126,16 +125,13 @@ fn finding(
     facts: &KeyFacts,
 ) -> Option<Finding> {
     let terms = &resolution.as_ref().ok()?.terms;
-    let rounding =
-        if planted!(ThresholdADayShort) { SignedDuration::from_hours(24) } else { SignedDuration::ZERO };
-    let since = |then: Timestamp| now.duration_since(then) + rounding;
     let at_least = |then: Timestamp, period: Duration| {
-        SignedDuration::try_from(period).is_ok_and(|period| since(then) >= period)
+        SignedDuration::try_from(period).is_ok_and(|period| now.duration_since(then) >= period)
     };
-    let idle_since =
-        |used: Timestamp| if planted!(IdleSinceCreation) { facts.created } else { used.max(facts.created) };
     match facts.last_use.known()? {
-        LastUse::At { at, .. } if at_least(idle_since(*at), terms.unused_after) => Some(Finding::Unused),
+        LastUse::At { at, .. } if at_least((*at).max(facts.created), terms.unused_after) => {
+            Some(Finding::Unused)
+        }
         LastUse::Never if at_least(facts.created, terms.never_used_after) => Some(Finding::NeverUsed),
         LastUse::At { .. } | LastUse::Never => {
             let active = facts.status == KeyStatus::Active;
@@ -242,15 +238,11 @@ impl Look<'_> {
                 if self.view.sighting.at < data.since {
                     return Some(One::Next(Next::Nothing));
                 }
-                if planted!(ReactivationNotNoticed) {
-                    return None;
-                }
                 Some(One::Event(self.reactivated()))
             }
             (State::Deactivated(data), KeyStatus::Inactive) => {
                 let last_use = facts.last_use.known()?;
-                let moved = last_use.is_later_than(&data.last_use, data.since)
-                    && !planted!(UseAfterDeactivationIgnored);
+                let moved = last_use.is_later_than(&data.last_use, data.since);
                 moved.then(|| One::Event(KeyEvent::LastUseMoved { last_use: last_use.clone() }))
             }
             // AWS accepted its deactivation, and long after that it is Active: somebody set it so.
@@ -259,10 +251,7 @@ impl Look<'_> {
             {
                 Some(One::Event(self.reactivated()))
             }
-            (State::Flagged(_), KeyStatus::Active | KeyStatus::Inactive) if !self.unknown.is_empty() => {
-                let why = ClearedWhy::NoLongerStale;
-                planted!(UnknownClears).then_some(One::Event(KeyEvent::Cleared { why }))
-            }
+            (State::Flagged(_), KeyStatus::Active | KeyStatus::Inactive) if !self.unknown.is_empty() => None,
             (State::Flagged(data), KeyStatus::Active) => {
                 let last_use = facts.last_use.known()?;
                 if last_use.is_later_than(&data.last_use, data.since) {
@@ -322,9 +311,6 @@ impl Look<'_> {
     /// Keeps the overlay in line with what is attached to the user; where one cannot tell, the overlay stays.
     fn incident(&self, record: &Record) -> Option<KeyEvent> {
         let Fact::Known(policies) = &self.view.facts.quarantine_policies else { return None };
-        if planted!(IncidentIgnored) {
-            return None;
-        }
         match (policies.is_empty(), &record.incident) {
             (false, None) => Some(KeyEvent::IncidentBegan { policies: policies.clone() }),
             // What was read before it began tells nothing of its end.
@@ -338,9 +324,7 @@ impl Look<'_> {
     /// What stops every step towards `action`, whatever else is true.
     fn stopped(&self, record: Option<&Record>, action: Action) -> Option<One> {
         let facts = self.view.facts;
-        if let Some(incident) =
-            record.and_then(|r| r.incident.as_ref()).filter(|_| !planted!(IncidentIgnored))
-        {
+        if let Some(incident) = record.and_then(|r| r.incident.as_ref()) {
             return Some(later(action, Reason::Protected, incident.words(), None));
         }
         if !self.unknown.is_empty() {
@@ -435,9 +419,7 @@ impl Look<'_> {
             return one;
         }
         let grace = self.terms_or_base().grace;
-        let elapsed = || Duration::try_from(self.context.now.duration_since(data.since)).unwrap_or_default();
-        let watched = if planted!(GraceByDate) { elapsed() } else { data.watch.total };
-        if watched < grace {
+        if data.watch.total < grace {
             let why = format!("seen Inactive for {:#} of {:#}", friendly(data.watch.total), friendly(grace));
             let over = self.grace_over(record).map(|over| self.first_opening(over));
             return self.not_due(record, later(Action::Delete, Reason::Grace, why, over));
@@ -496,7 +478,7 @@ impl Look<'_> {
             return One::Event(KeyEvent::BecameDue { action });
         }
         let window = self.terms_or_base().window();
-        if !ordered && !planted!(WindowIgnored) && !window.is_open(self.context.now) {
+        if !ordered && !window.is_open(self.context.now) {
             let opens = window.next_opening(self.context.now);
             return later(action, Reason::Window, "the window is closed", opens);
         }
@@ -517,10 +499,9 @@ impl Look<'_> {
 /// Whether the key that was read is surely not the recorded one. An unknown user ID is no proof of that.
 pub(super) fn is_another(record: &Record, view: &View<'_>) -> bool {
     let (facts, identity) = (view.facts, &record.identity);
-    let user_differs = facts.user_id.known().is_some_and(|id| *id != identity.user_id);
-    let other_user = user_differs && !planted!(UserIdNotCompared);
+    let other_user = facts.user_id.known().is_some_and(|id| *id != identity.user_id);
     let other_key = facts.key != identity.key;
-    let other_age = facts.created != identity.created && !planted!(CreationDateNotCompared);
+    let other_age = facts.created != identity.created;
     let other_account = facts.account != identity.account || view.account.id != identity.account;
     other_user || other_key || other_age || other_account
 }

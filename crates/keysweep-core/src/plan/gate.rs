@@ -8,9 +8,8 @@ use super::{By, Context, Reason, Wait};
 use crate::facts::Collection;
 use crate::ids::{AccessKeyId, AccountId};
 use crate::lifecycle::Record;
-use crate::planted;
 use crate::policy::Limits;
-use crate::state::{Pause, Reach, State, TripReason};
+use crate::state::{Reach, State, TripReason};
 use crate::ticket::Action;
 
 /// Whether anything of ours restrains this change now. An undo is restrained by nothing.
@@ -25,11 +24,7 @@ pub fn gate(context: &Context<'_>, record: &Record, action: Action, by: By) -> R
 /// As [`gate`], without the caps.
 pub(super) fn restrained(context: &Context<'_>, record: &Record, action: Action, by: By) -> Result<(), Wait> {
     let control = context.state.control();
-    let (paused, tripped) = (!control.pauses.is_empty(), control.breaker.is_some());
-    if action == Action::Reactivate
-        && !(paused && planted!(PauseBlocksUndo))
-        && !(tripped && planted!(BreakerBlocksUndo))
-    {
+    if action == Action::Reactivate {
         return Ok(());
     }
     let stop = |reason, why: String| Err(Wait { action, reason, why, until: None });
@@ -38,10 +33,7 @@ pub(super) fn restrained(context: &Context<'_>, record: &Record, action: Action,
     if let Some(away) = reach.filter(|reach| matches!(reach, Reach::Skipped { .. } | Reach::Left { .. })) {
         return stop(Reason::Recheck, away.out_of_reach().unwrap_or_default());
     }
-    let before = |pause: &Pause| record.due.as_ref().is_some_and(|due| due.since <= pause.since);
-    if let Some(paused) = control.paused()
-        && !(planted!(PauseSparesDue) && control.pauses.iter().all(before))
-    {
+    if let Some(paused) = control.paused() {
         return stop(Reason::Paused, paused);
     }
     // What restrains a mode that changes keys restrains an order under it, too, as a pause does.
@@ -102,7 +94,7 @@ pub(super) fn trips(context: &Context<'_>, after: &State, collection: &Collectio
     let active: u64 = in_reach.map(|(_, account)| account.inventory.active_keys).sum();
     let share = (limits.surge * active as f64).floor() as u64;
     let limit = share.max(u64::from(limits.surge_keys));
-    (newly_due > limit && !planted!(SurgeIgnored)).then_some(TripReason::Surge { newly_due, limit })
+    (newly_due > limit).then_some(TripReason::Surge { newly_due, limit })
 }
 
 /// Why the breaker trips now, between two plans: changes failed in too many accounts.
@@ -162,7 +154,6 @@ impl<'a> Caps<'a> {
         let everywhere = match action {
             Action::Deactivate => limits.deactivations_per_day,
             Action::Delete => limits.deletions_per_day,
-            Action::Reactivate if planted!(CapBlocksUndo) => limits.deactivations_per_day,
             Action::Reactivate => return Ok(()),
         };
         if self.unknown_until.is_some() {
@@ -170,13 +161,12 @@ impl<'a> Caps<'a> {
                 "a backup was restored: how many changes there were within 24 hours is not known".into();
             return Err(Wait { action, reason: Reason::Cap, why, until: self.unknown_until });
         }
-        let most = everywhere.saturating_add(u32::from(planted!(CapOffByOne)));
-        if self.of_action.get(&action).copied().unwrap_or(0) >= most {
+        if self.of_action.get(&action).copied().unwrap_or(0) >= everywhere {
             let why = format!("{everywhere} within 24 hours is the limit");
             return Err(Wait { action, reason: Reason::Cap, why, until: None });
         }
         let in_account = self.of_account.get(&account).copied().unwrap_or(0);
-        if in_account >= limits.changes_per_account_per_day && !planted!(AccountCapIgnored) {
+        if in_account >= limits.changes_per_account_per_day {
             let why =
                 format!("{} in one account within 24 hours is the limit", limits.changes_per_account_per_day);
             return Err(Wait { action, reason: Reason::Cap, why, until: None });

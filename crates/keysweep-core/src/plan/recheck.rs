@@ -4,7 +4,6 @@ use super::decide::is_another;
 use super::{By, Context, Decision, Next, Reason, View, Wait, decide, gate};
 use crate::facts::{Fact, KeyStatus, Source};
 use crate::lifecycle::{KeyEvent, Record, State};
-use crate::planted;
 use crate::state::Actor;
 use crate::ticket::{Action, Agreement, Origin, Ticket};
 
@@ -36,9 +35,6 @@ pub fn recheck(context: &Context<'_>, ticket: &Ticket, view: &View<'_>) -> Resul
     }
     if action == Action::Reactivate {
         return recheck_undo(context, record, ticket, view);
-    }
-    if planted!(SkipRecheck) {
-        return Ok(Agreement::to(ticket, view.facts.user_name.clone(), Vec::new()));
     }
     if view.facts.source != Source::Live {
         return refuse(Reason::Recheck, "last use was not read live".into());
@@ -87,9 +83,6 @@ fn recheck_undo(
         let wait = Wait { action: Action::Reactivate, reason: Reason::Recheck, why, until: None };
         Err(Refusal { wait, events })
     };
-    if planted!(HoldBlocksUndo) && !record.holds.is_empty() {
-        return refuse("it is on hold".into(), vec![]);
-    }
     if !record.may_undo() {
         return refuse(
             format!("it is {}, and keysweep sent no deactivation of it", record.state.as_str()),

@@ -12,7 +12,6 @@ use super::entry::{Body, Configuration, Entry};
 use super::failure::{Failure, FailureCause, Park, Weight};
 use crate::ids::{AccessKeyId, AccountId};
 use crate::lifecycle::KeyEvent;
-use crate::planted;
 use crate::references::Reference;
 use crate::ticket::Action;
 
@@ -316,13 +315,9 @@ impl Control {
                     self.accounts = Some(scanned + failed + skipped);
                 }
             }
-            Body::Started { configuration, .. } => {
+            Body::Started { configuration, .. } | Body::Configured { configuration, .. } => {
                 self.configuration = configuration.clone();
-                if planted!(CapsForgottenAtStart) {
-                    self.changes.clear();
-                }
             }
-            Body::Configured { configuration, .. } => self.configuration = configuration.clone(),
             Body::Key { .. }
             | Body::AccountScanned { .. }
             | Body::AccountFindings { .. }
@@ -364,7 +359,6 @@ impl Control {
             self.changes.push(Change { at, account, action: *action });
         }
         match event {
-            KeyEvent::Refused { .. } | KeyEvent::Unclear { .. } if planted!(FailuresNotCounted) => {}
             KeyEvent::Refused { action, kind, detail } => {
                 self.failed(at, account, key, *action, FailureCause::of_call(*kind), detail);
             }

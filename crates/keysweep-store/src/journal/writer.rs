@@ -4,7 +4,6 @@ use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use keysweep_core::planted;
 use keysweep_core::state::{Entry, State};
 
 use super::line::{FORMAT, Own, VERSION, write_line};
@@ -211,8 +210,7 @@ impl Journal {
             self.cut_back();
             return Err(self.failed(source));
         }
-        let synced = if planted!(SyncForgotten) { Ok(()) } else { self.file.sync_data() };
-        if let Err(source) = synced {
+        if let Err(source) = self.file.sync_data() {
             self.cut_back();
             // The kernel may have dropped the pages and forgotten about it: no later sync can be believed.
             self.poisoned = Some(Poison::Tail(format!("a sync of {} failed", self.path.display())));

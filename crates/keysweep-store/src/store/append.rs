@@ -7,7 +7,6 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 use jiff::Timestamp;
-use keysweep_core::planted;
 use keysweep_core::state::{Actor, Body, Draft, Entry, Receipt};
 use tokio::sync::oneshot;
 use tokio_util::task::task_tracker::TaskTrackerToken;
@@ -161,9 +160,6 @@ fn write_group(inner: &Arc<Inner>, journal: &mut Journal, first: Request) {
     let last = group.next_seq() - 1;
     update.applied = Some(Applied { seq: last, hash: group.head() });
     let delta = update.delta.clone();
-    if planted!(AnswerBeforeWriting) {
-        accepted.drain(..).for_each(|Accepted { receipts, reply }| answer(reply, Ok(Some(receipts))));
-    }
     // Both under one lock, so that whoever reads the state knows its last entry.
     let publish = |delta| {
         let mut state = inner.state.write().unwrap_or_else(PoisonError::into_inner);

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use keysweep_core::planted;
 use keysweep_core::state::State;
 
 use super::OpenOptions;
@@ -210,7 +209,7 @@ fn replay(segments: &[Segment], found: Found, options: &OpenOptions) -> Result<(
     let segments = segments.get(from..).unwrap_or_default();
     let scanned = scan::<OpenError>(segments, snapshots, &mut |visit| replay.visit(visit))?;
     match known {
-        Some(known) if known.seq > scanned.last_seq && !planted!(StoreAheadAccepted) => {
+        Some(known) if known.seq > scanned.last_seq => {
             let path = segments.last().map(|segment| segment.path.clone()).unwrap_or_default();
             Err(OpenError::Ahead { path, applied: known.seq, journal: scanned.last_seq })
         }

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use keysweep_core::planted;
 use keysweep_core::state::State;
 
 use crate::error::{JournalError, OpenError, Problem};
@@ -65,9 +64,7 @@ impl Replay {
                 }
                 let entry = parse_entry(line)
                     .map_err(|error| place.broken(Problem::Unreadable(error.to_string())))?;
-                let rebuilds = self.known.is_none();
-                let lost = planted!(HoldLostInRebuild) && rebuilds && entry.body.name() == "hold_placed";
-                if replayed && !lost {
+                if replayed {
                     let delta = self.state.replay(&entry).map_err(|source| {
                         let (path, line) = (place.path.into(), place.line);
                         JournalError::Replay { path, line, seq, source }

@@ -7,7 +7,6 @@ use jiff::Timestamp;
 use keysweep_core::ids::AccessKeyId;
 use keysweep_core::lifecycle::{Approval, HoldKind, INCIDENT_REMEDY, Incident, KeyEvent, Record, State};
 use keysweep_core::plan::ordered;
-use keysweep_core::planted;
 use keysweep_core::policy::Subject;
 use keysweep_core::render::undo_by_hand;
 use keysweep_core::state::{Actor, Body, Reach};
@@ -47,13 +46,7 @@ impl Engine {
     }
 
     async fn decide(&self, actor: &Actor, key: &AccessKeyId, decision: Decision, reason: String) -> Reply {
-        let found = self.store().read(|state| match state.record(key) {
-            Some(Record { identity, .. }) if planted!(SiblingKey) => {
-                state.records().find(|other| other.identity.user_id == identity.user_id).cloned()
-            }
-            record => record.cloned(),
-        });
-        let Some(record) = found else {
+        let Some(record) = self.store().read(|state| state.record(key).cloned()) else {
             return refused(super::show::unknown_key(key));
         };
         let now = self.clock().now();

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use keysweep_core::ids::{AccessKeyId, AccountId};
 use keysweep_core::plan::newly_due;
-use keysweep_core::planted;
 use keysweep_core::state::{Actor, Body, Pause, State, Trip, TripReason};
 use sha2::{Digest as _, Sha256};
 
@@ -27,8 +26,7 @@ impl Engine {
             Ok(receipts) => receipts.first().map_or(0, keysweep_core::state::Receipt::seq),
             Err(error) => return refused(in_words(&error)),
         };
-        let sent = if planted!(PauseDoesNotWait) { 0 } else { self.changes.drained().await };
-        let calls = match sent {
+        let calls = match self.changes.drained().await {
             0 => String::new(),
             1 => "; one call was under way and has ended".to_owned(),
             n => format!("; {n} calls were under way and have ended"),

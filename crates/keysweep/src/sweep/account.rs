@@ -10,7 +10,6 @@ use keysweep_aws::{Access, Aws, Fault, Reader, Report, ReportFault, ReportState}
 use keysweep_core::facts::{AccountFacts, AccountScan, Fact, Inventory, KeyFacts, LastUse, Outcome};
 use keysweep_core::ids::{AccessKeyId, UserName};
 use keysweep_core::lifecycle::{Record, Sighting};
-use keysweep_core::planted;
 use keysweep_core::references::{Met, Patterns};
 
 use super::identities::Identities;
@@ -395,10 +394,6 @@ impl<'a> Scan<'a> {
                     }
                 }
                 self.found.absent.extend(seen.absent);
-            }
-            Err(_) if planted!(UnreadIsGone) => {
-                let tracked = self.tracked.get(name).into_iter().flatten();
-                self.found.absent.extend(tracked.map(|record| record.identity.key.clone()));
             }
             Err(fault) => {
                 self.found.unread_users.insert(name.clone(), in_words(&fault));

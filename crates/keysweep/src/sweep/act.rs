@@ -14,7 +14,6 @@ use keysweep_core::facts::AccountFacts;
 use keysweep_core::ids::AccountId;
 use keysweep_core::lifecycle::{KeyEvent, OpenIntent, Record};
 use keysweep_core::plan::{By, Reason, Refusal, View, Wait, gate, recheck};
-use keysweep_core::planted;
 use keysweep_core::state::Actor;
 use keysweep_core::ticket::{Action, Origin, Ticket, Warrant};
 use tracing::Instrument as _;
@@ -246,8 +245,6 @@ async fn carry_out(engine: &Engine, aws: &Aws, ready: Ready) -> Acted {
         let superseded = |why: &str| Wait { action, reason: Reason::Recheck, why: why.into(), until: None };
         if !in_force {
             Err(superseded(OTHER_CONFIG))
-        } else if planted!(NoLastLook) {
-            Ok(())
         } else if unchanged || action == Action::Reactivate {
             gate(context, &record, action, by)
         } else {

@@ -5,7 +5,6 @@ use keysweep_aws::{CallOutcome, Fault, FaultKind, Reader};
 use keysweep_core::facts::{AccountFacts, Fact, KeyStatus, LastUse};
 use keysweep_core::ids::UserName;
 use keysweep_core::lifecycle::{KeyEvent, Record, RefusedKind};
-use keysweep_core::planted;
 use keysweep_core::policy::Subject;
 use keysweep_core::state::{Actor, Body, TripReason};
 use keysweep_core::ticket::{Action, Warrant};
@@ -81,11 +80,7 @@ impl Change<'_> {
             }
             CallOutcome::Unclear { detail } => (None, detail),
         };
-        let shown = if planted!(UnclearIsDone) {
-            Shown::Effect
-        } else {
-            until_it_shows(self.reader, identity, user_name, action, self.engine.clock()).await
-        };
+        let shown = until_it_shows(self.reader, identity, user_name, action, self.engine.clock()).await;
         let late = match &shown {
             Shown::Status(status) if accepted => Some(format!(
                 "AWS accepted the call (request {}), and still lists the key as {status:?}; the next sweep reads it again",

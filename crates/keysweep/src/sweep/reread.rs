@@ -1,13 +1,11 @@
 //! Reads one key again, right before or after a change.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use keysweep_aws::{Fault, FaultKind, ListedKey, Reader};
 use keysweep_core::facts::{Fact, KeyFacts, KeyStatus, Source};
 use keysweep_core::ids::{AccessKeyId, KeyIdentity, UserId, UserName};
 use keysweep_core::lifecycle::{Record, Sighting};
-use keysweep_core::planted;
 use keysweep_core::ticket::Action;
 use tokio::time::{Instant, sleep};
 
@@ -70,7 +68,7 @@ pub(super) async fn reread(
         user_name: name,
         user_id: Fact::Known(user.user_id),
         path: Fact::Known(user.path.clone()),
-        tags: Fact::Known(if planted!(TagsNotReadAgain) { BTreeMap::new() } else { user.tags }),
+        tags: Fact::Known(user.tags),
         key: identity.key.clone(),
         created: listed.created,
         status: listed.status.clone(),
@@ -90,7 +88,7 @@ async fn current_name(
     clock: &Clock,
 ) -> Result<Option<UserName>, Fault> {
     match reader.user(name).await {
-        Ok(user) if user.user_id == *user_id || planted!(UserIdNotCompared) => return Ok(Some(name.clone())),
+        Ok(user) if user.user_id == *user_id => return Ok(Some(name.clone())),
         Err(fault) if fault.kind() != FaultKind::Gone => return Err(fault),
         Ok(_) | Err(_) => {}
     }

@@ -4,7 +4,6 @@ use keysweep_aws::Aws;
 use keysweep_core::facts::{Fact, LastUse};
 use keysweep_core::ids::AccessKeyId;
 use keysweep_core::lifecycle::{OpenIntent, Record, State};
-use keysweep_core::planted;
 use keysweep_core::policy::Subject;
 use keysweep_core::state::Actor;
 use keysweep_core::ticket::Action;
@@ -18,9 +17,6 @@ use crate::engine::Engine;
 
 /// Settles every open intent that AWS can be asked about; the others stay open.
 pub(super) async fn open_intents(engine: &Engine, aws: &Aws) -> Result<(), AppendError> {
-    if planted!(OpenIntentsForgotten) {
-        return Ok(());
-    }
     let open: Vec<Open> = engine.store().read(|state| state.records().filter_map(open_intent).collect());
     for open in open {
         let record = &open.record;

@@ -8,7 +8,6 @@ use keysweep_aws::{Fault, FaultKind, ListedKey, Reader, UserListed};
 use keysweep_core::facts::{AccountFacts, Fact, KeyFacts, KeyStatus, LastUse, Source, UserFacts};
 use keysweep_core::ids::{AccessKeyId, UserId, UserName};
 use keysweep_core::lifecycle::Record;
-use keysweep_core::planted;
 
 use super::account::in_words;
 use super::identities::{Identities, Known};
@@ -138,7 +137,7 @@ impl<'a> Users<'a> {
             }
             let renamed =
                 self.all().await?.iter().find(|user| user.user_id == *user_id).map(|user| user.name.clone());
-            let Some(name) = renamed.filter(|_| !planted!(RenamedIsGone)) else {
+            let Some(name) = renamed else {
                 seen.absent.extend(ids());
                 continue;
             };
