@@ -2,22 +2,25 @@
 //! which they are used together.
 
 mod changes;
+mod ledger;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
+use jiff::Timestamp;
 use keysweep_aws::{Aws, ConnectError};
 use keysweep_core::facts::Collection;
-use keysweep_core::lifecycle::{ClearedWhy, INCIDENT_REMEDY, KeyEvent};
 use keysweep_core::policy::Policy;
 use keysweep_core::references::Reference;
 use keysweep_core::state::{Actor, Body, Configuration, Receipt, State};
-use keysweep_store::{AppendError, CloseError, OpenError, OpenOptions, Opened, Store};
+use keysweep_store::{AppendError, CloseError, OpenError, OpenOptions, Opened, Store, Undecided};
 use tokio::sync::{Notify, OnceCell};
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use self::changes::Changes;
+pub(crate) use self::changes::{Changes, InFlight};
+pub(crate) use self::ledger::{Ledger, Room};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::connect::{GivenAws, connect};
@@ -34,7 +37,7 @@ pub struct Engine {
     aws: RwLock<Arc<OnceCell<Aws>>>,
     given: GivenAws,
     clock: Clock,
-    store: Store,
+    ledger: Ledger,
     metrics: Arc<Metrics>,
     latest: RwLock<Option<Arc<Latest>>>,
     sweep_wanted: Notify,
@@ -92,23 +95,25 @@ impl Engine {
         given: GivenAws,
         options: OpenOptions,
     ) -> Result<(Arc<Self>, Opened), EngineError> {
-        let for_undo = options.for_undo;
+        let room = if options.for_undo { Room::Reserved } else { Room::Common };
         let (store, opened) = Store::open(&config.data_dir, options).await?;
-        let (started, paused) = store.read(|state| {
+        let ledger = Ledger::new(store, clock.clone(), Arc::clone(&metrics));
+        let started = |state: &State, _| {
             let configuration = in_force(&config);
             let before = &state.control().configuration;
             let first = *before == Configuration::default();
             let changed = if first { BTreeMap::new() } else { configuration.changed_since(before) };
             let (version, run) = (env!("CARGO_PKG_VERSION").into(), clock.run());
-            (Body::Started { version, run, configuration, changed }, introduction(&config, state))
-        });
-        let bodies: Vec<Body> = std::iter::once(started).chain(paused).collect();
+            let started = Body::Started { version, run, configuration, changed };
+            Ok::<_, Infallible>((std::iter::once(started).chain(introduction(&config, state)).collect(), ()))
+        };
+        ledger.decide(&Actor::Keysweep, room, started).await.map_err(AppendError::from)?;
         let engine = Arc::new(Self {
             config: RwLock::new(config),
             aws: RwLock::default(),
             given,
             clock,
-            store,
+            ledger,
             metrics,
             latest: RwLock::default(),
             sweep_wanted: Notify::new(),
@@ -119,7 +124,6 @@ impl Engine {
             changes: Changes::default(),
             stopping: CancellationToken::new(),
         });
-        engine.append_as(&Actor::Keysweep, bodies, for_undo).await?;
         Ok((engine, opened))
     }
 
@@ -134,24 +138,22 @@ impl Engine {
     /// # Errors
     /// If the journal cannot say so: then the old one stays in force.
     pub async fn replace_config(&self, actor: &Actor, config: Arc<Config>) -> Result<(), AppendError> {
-        // Who holds the door writes an intent under the old one; whoever comes after us finds the new one.
-        let door = self.changes.door.lock().await;
-        let (paused, configured) = self.store.read(|state| {
+        // The pause first: if the process ends in between, nothing is lost but a reload.
+        let paused =
+            |state: &State, _| Ok::<_, Infallible>((introduction(&config, state).into_iter().collect(), ()));
+        self.decide(&Actor::Keysweep, paused).await.map_err(AppendError::from)?;
+        let configured = |state: &State, _| {
             let configuration = in_force(&config);
             let changed = configuration.changed_since(&state.control().configuration);
             let configured = (!changed.is_empty()).then_some(Body::Configured { configuration, changed });
-            (introduction(&config, state), configured)
-        });
-        // The pause first: if the process ends in between, nothing is lost but a reload.
-        for (actor, body) in
-            [(&Actor::Keysweep, paused), (actor, configured)].into_iter().filter_map(|(a, b)| Some((a, b?)))
-        {
-            self.append(actor, vec![body]).await?;
-        }
+            Ok::<_, Infallible>((configured.into_iter().collect(), ()))
+        };
+        self.decide(actor, configured).await.map_err(AppendError::from)?;
+        // A change asks for the configuration in force once it counts as under way: either it finds this one, or its
+        // end is waited for below.
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
         *self.aws.write().unwrap_or_else(PoisonError::into_inner) = Arc::default();
         *self.organization.lock().unwrap_or_else(PoisonError::into_inner) = Arc::default();
-        drop(door);
         self.sweeps_overtaken.fetch_add(1, Ordering::AcqRel);
         self.config_replaced.notify_one();
         self.request_sweep();
@@ -206,7 +208,7 @@ impl Engine {
 
     /// The store.
     pub fn store(&self) -> &Store {
-        &self.store
+        self.ledger.store()
     }
 
     /// The metrics.
@@ -242,7 +244,7 @@ impl Engine {
     /// Whether Inactive keys of unknown origin are to be listed: while the pause of a new or restored data_dir
     /// lasts, which alone is keysweep's own.
     pub(crate) fn lists_inactive(&self) -> bool {
-        self.store.read(|state| state.control().paused_by_keysweep())
+        self.store().read(|state| state.control().paused_by_keysweep())
     }
 
     /// What was read of the organization under the present configuration.
@@ -257,67 +259,31 @@ impl Engine {
         decide: impl FnOnce(&keysweep_core::plan::Context<'_>) -> R,
     ) -> R {
         let now = self.clock.now();
-        self.store.read(|state: &State| decide(&keysweep_core::plan::Context { now, policy, state }))
+        self.store().read(|state: &State| decide(&keysweep_core::plan::Context { now, policy, state }))
     }
 
-    /// Writes entries to the journal, and counts them.
+    /// Decides on exactly the state that the entries will follow, and writes them: no other entry comes in between.
     ///
     /// # Errors
-    /// If they are not on disk.
-    pub async fn append(&self, actor: &Actor, bodies: Vec<Body>) -> Result<Vec<Receipt>, AppendError> {
-        self.append_as(actor, bodies, false).await
-    }
-
-    /// The same for what an undo needs: its intent, and the outcome of any call. A full disk or a poisoned journal
-    /// stops these entries only if the reserve and a repair do not help.
-    ///
-    /// # Errors
-    /// If they are not on disk.
-    pub async fn append_urgent(&self, actor: &Actor, bodies: Vec<Body>) -> Result<Vec<Receipt>, AppendError> {
-        self.append_as(actor, bodies, true).await
-    }
-
-    async fn append_as(
+    /// What `decide` said instead of entries, or why they are not on disk.
+    pub(crate) async fn decide<T, E>(
         &self,
         actor: &Actor,
-        bodies: Vec<Body>,
-        urgent: bool,
-    ) -> Result<Vec<Receipt>, AppendError> {
-        let count = u64::try_from(bodies.len()).unwrap_or(u64::MAX);
-        let signals: Vec<&'static str> = bodies.iter().filter_map(signal).collect();
-        let incidents: Vec<Body> = bodies.iter().filter(|body| is_incident(body)).cloned().collect();
-        let written = if urgent {
-            self.store.record_urgent(self.clock.now(), actor, bodies).await
-        } else {
-            self.store.record(self.clock.now(), actor, bodies).await
-        };
-        match written {
-            Ok(receipts) => {
-                self.metrics.audit_written(count);
-                for (from, to) in receipts.iter().filter_map(Receipt::transition) {
-                    self.metrics.transition(from, to);
-                }
-                signals.into_iter().for_each(|name| self.metrics.signal(name));
-                incidents.iter().for_each(|body| self.alert(body));
-                Ok(receipts)
-            }
-            // The journal is well: what was to be written cannot happen in the present state of its key.
-            Err(error @ AppendError::Illegal(_)) => Err(error),
-            Err(error) => {
-                self.metrics.audit_failed();
-                tracing::error!(error = %crate::sweep::in_words(&error), "entries were not journaled");
-                Err(error)
-            }
-        }
+        decide: impl FnMut(&State, Timestamp) -> Result<(Vec<Body>, T), E>,
+    ) -> Result<(Vec<Receipt>, T), Undecided<E>> {
+        self.ledger.decide(actor, Room::Common, decide).await
     }
 
-    /// Alerts to an incident once, when it is recorded: later sweeps find it in the record.
-    fn alert(&self, body: &Body) {
-        if let Body::Key { account, key, event: KeyEvent::IncidentBegan { policies } } = body {
-            let policies = policies.join(", ");
-            self.metrics.incident();
-            tracing::error!(%account, %key, policies, "incident: AWS considers this key compromised; {INCIDENT_REMEDY}");
-        }
+    /// Writes what has happened, and counts it. What depends on the state is [decided](Self::decide).
+    ///
+    /// # Errors
+    /// If it is not on disk.
+    pub async fn record(&self, actor: &Actor, bodies: Vec<Body>) -> Result<Vec<Receipt>, AppendError> {
+        self.ledger.record(actor, Room::Common, bodies).await
+    }
+
+    pub(crate) fn ledger(&self) -> &Ledger {
+        &self.ledger
     }
 
     /// Waits for what is being written, and lets go of data_dir.
@@ -325,13 +291,8 @@ impl Engine {
     /// # Errors
     /// If the projection could not be written: the journal is whole all the same.
     pub async fn close(&self) -> Result<(), CloseError> {
-        self.store.clone().close().await
+        self.store().clone().close().await
     }
-}
-
-/// Whether an entry tells that an incident began.
-fn is_incident(body: &Body) -> bool {
-    matches!(body, Body::Key { event: KeyEvent::IncidentBegan { .. }, .. })
 }
 
 /// The configuration as the journal keeps it.
@@ -347,16 +308,4 @@ fn introduction(config: &Config, state: &State) -> Option<Body> {
         reason: "first start in a mode that changes keys: what was held, denied or paused before is not known here"
             .into(),
     })
-}
-
-/// The sign of life of a key that an entry tells of.
-fn signal(body: &Body) -> Option<&'static str> {
-    let Body::Key { event, .. } = body else { return None };
-    let signals = [
-        ("used_again", matches!(event, KeyEvent::Cleared { why: ClearedWhy::UsedAgain })),
-        ("reactivated", matches!(event, KeyEvent::Reactivated { .. })),
-        ("last_use_moved", matches!(event, KeyEvent::LastUseMoved { .. })),
-        ("self_exempted", matches!(event, KeyEvent::ExemptBegan { .. })),
-    ];
-    signals.into_iter().find(|(_, seen)| *seen).map(|(name, _)| name)
 }

@@ -13,6 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 mod decide;
+mod order;
 mod restrain;
 mod rules;
 mod show;

@@ -12,19 +12,18 @@ mod settle;
 mod user;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use jiff::SignedDuration;
 use keysweep_aws::Aws;
 use keysweep_core::facts::{AccountFacts, AccountScan, Collection, KeyStatus, Outcome};
 use keysweep_core::ids::AccessKeyId;
-use keysweep_core::lifecycle::KeyEvent;
 use keysweep_core::plan::{Context, Next, Plan, plan, unknown_keys};
 use keysweep_core::references::{self, Choice, Reference};
 use keysweep_core::render::coverage;
-use keysweep_core::state::{Actor, Body, Reach, TripReason};
+use keysweep_core::state::{Actor, Body, Reach, State};
 use keysweep_core::ticket::Ticket;
 use keysweep_store::AppendError;
 use tracing::Instrument as _;
@@ -37,9 +36,6 @@ pub use self::organization::{OrganizationCache, OrganizationError};
 pub(crate) use self::settle::of_key as settle_key;
 use crate::config::Config;
 use crate::engine::{Engine, EngineFault, Latest};
-
-/// Beyond this, our clock or AWS's is wrong, and so is every period that is measured by it.
-const MAX_SKEW: SignedDuration = SignedDuration::from_mins(5);
 
 /// Why a sweep failed as a whole.
 #[derive(Debug, thiserror::Error)]
@@ -143,28 +139,21 @@ async fn look(engine: &Engine, started: tokio::time::Instant) -> Result<Looked, 
     let tracked = engine.store().read(collect::tracked);
     let collection = collect::gather(inputs, tracked, &()).await?;
     let swept = count(&collection);
-    let entries = engine.store().read(|state| {
-        observations(&Context { now: engine.clock().now(), policy: &config.policy, state }, &collection)
-    });
-    engine.record(&Actor::Keysweep, entries).await?;
-    let skewed = watch_skew(engine).await?;
+    let observed = |state: &State, now| {
+        let context = Context { now, policy: &config.policy, state };
+        Ok::<_, Infallible>((observations(&context, &collection), ()))
+    };
+    engine.decide(&Actor::Keysweep, observed).await.map_err(AppendError::from)?;
     let idle_rules = watch_references(engine, &config, &collection).await?;
-
-    // An operator decides before or after this, and not in between: what is planned is written on the state that it
-    // was planned on.
-    let door = engine.changes.door.lock().await;
-    let now = engine.clock().now();
-    for (rule, exemption) in config.policy.lapsed_exemptions(now) {
+    for (rule, exemption) in config.policy.lapsed_exemptions(engine.clock().now()) {
         tracing::warn!(%rule, until = %exemption.until, reason = exemption.reason, "exemption has lapsed");
     }
-    let mut plan = engine.store().read(|state| plan(now, &config.policy, state, &collection));
+    let planned = |state: &State, now| {
+        let plan = plan(now, &config.policy, state, &collection);
+        Ok::<_, Infallible>((plan.entries.clone(), plan))
+    };
+    let (_, mut plan) = engine.decide(&Actor::Keysweep, planned).await.map_err(AppendError::from)?;
     let (tickets, spare) = (std::mem::take(&mut plan.steps), std::mem::take(&mut plan.spare));
-    // By a clock that is wrong nothing has become stale, and a notice would be dated into the past or the future.
-    if skewed {
-        plan.entries.retain(is_sign_of_life);
-    }
-    record(engine, &plan).await?;
-    drop(door);
     tell(engine, &plan);
     tell_unknown(&plan);
     let covered = coverage(&collection, &plan.keys);
@@ -191,29 +180,6 @@ async fn look(engine: &Engine, started: tokio::time::Instant) -> Result<Looked, 
     // Scanning is over; what is acted on from here is read again key by key.
     engine.record(&Actor::Keysweep, vec![finished]).await?;
     Ok(Looked { aws, config, swept, keys: plan.keys.len(), tickets, spare })
-}
-
-/// Whether it ends a watch, whatever the time: grace would go on over it otherwise.
-fn is_sign_of_life(body: &Body) -> bool {
-    matches!(body, Body::Key { event: KeyEvent::Reactivated { .. } | KeyEvent::LastUseMoved { .. }, .. })
-}
-
-/// Writes what the plan says has happened. A change under way may have come to its end meanwhile: then the entries of
-/// its key no longer apply, and it is left to the next sweep while the others go on.
-async fn record(engine: &Engine, plan: &Plan) -> Result<(), SweepError> {
-    match engine.record(&Actor::Keysweep, plan.entries.clone()).await {
-        Ok(_) => return Ok(()),
-        Err(AppendError::Illegal(_)) => {}
-        Err(error) => return Err(error.into()),
-    }
-    for body in &plan.entries {
-        match engine.record(&Actor::Keysweep, vec![body.clone()]).await {
-            Ok(_) => {}
-            Err(AppendError::Illegal(illegal)) => tracing::info!(%illegal, "left to the next sweep"),
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(())
 }
 
 fn count(collection: &Collection) -> Swept {
@@ -302,20 +268,6 @@ fn same(record: &keysweep_core::lifecycle::Record, facts: &keysweep_core::facts:
     same_user && facts.created == identity.created && facts.account == identity.account
 }
 
-/// Trips the breaker where our clock and AWS's differ by too much; whether they do.
-async fn watch_skew(engine: &Engine) -> Result<bool, SweepError> {
-    let Some(skew) = engine.metrics().skew().filter(|skew| skew.abs() > MAX_SKEW) else {
-        return Ok(false);
-    };
-    let open = engine.store().read(|state| state.control().breaker.is_some());
-    if !open {
-        let reason = TripReason::ClockSkew { seconds: skew.as_secs() };
-        tracing::error!(%reason, "the breaker tripped");
-        engine.record(&Actor::Keysweep, vec![Body::BreakerTripped { reason }]).await?;
-    }
-    Ok(true)
-}
-
 /// Journals which references of rules exist and which do not; gives those that match nothing and stop nothing.
 async fn watch_references(
     engine: &Engine,
@@ -326,16 +278,17 @@ async fn watch_references(
     let Some(report) = references::check(&config.policy, now, &choice(config), collection) else {
         return Ok(None);
     };
-    let entries = engine.store().read(|state| references::entries(state.control(), &report));
+    let known = |state: &State, _| {
+        let entries = references::entries(state.control(), &report);
+        Ok::<_, Infallible>((entries.clone(), entries))
+    };
+    let (_, entries) = engine.decide(&Actor::Keysweep, known).await.map_err(AppendError::from)?;
     for entry in &entries {
         if let Body::ReferenceMissing { reference: Reference { rule, what } } = entry {
             tracing::error!(rule, what, "a rule names what does not exist: see `keysweep rules list`");
         } else if let Body::ReferenceCleared { reference: Reference { rule, what }, why } = entry {
             tracing::info!(rule, what, ?why, "no longer missing");
         }
-    }
-    if !entries.is_empty() {
-        engine.record(&Actor::Keysweep, entries).await?;
     }
     let before = engine.latest().and_then(|latest| latest.idle_rules.clone()).unwrap_or_default();
     for idle in report.idle.difference(&before) {

@@ -1,17 +1,14 @@
-//! Who may change what right now: one change per key at a time, and a door that a pause can shut.
+//! Who may change what right now: one change per key at a time, and calls under way that a pause waits for.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use keysweep_core::ids::AccessKeyId;
-use tokio::sync::{Mutex as AsyncMutex, Notify};
+use tokio::sync::Notify;
 
 /// Changes under way.
 #[derive(Debug, Default)]
 pub(crate) struct Changes {
-    /// Held from the last look at what restrains a change until its intent is on disk. Whoever holds it knows that
-    /// no intent is being written, so that caps are never exceeded and a pause is certain.
-    pub(crate) door: AsyncMutex<()>,
     keys: Arc<Keys>,
 }
 
@@ -45,7 +42,8 @@ impl Changes {
         }
     }
 
-    /// Marks a call as under way.
+    /// Marks a call as under way, from the decision to make it until it has ended. Whoever writes a restraint and then
+    /// [waits](Self::drained) knows that no call comes any more which was decided without it.
     pub(crate) fn send(&self) -> InFlight {
         *self.keys.sent() += 1;
         InFlight(Arc::clone(&self.keys))

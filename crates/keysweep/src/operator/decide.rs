@@ -5,17 +5,15 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use jiff::Timestamp;
 use keysweep_core::ids::AccessKeyId;
-use keysweep_core::lifecycle::{Approval, HoldKind, INCIDENT_REMEDY, Incident, KeyEvent, Record, State};
-use keysweep_core::plan::ordered;
+use keysweep_core::lifecycle::{Approval, HoldKind, KeyEvent, Record, State as KeyState};
 use keysweep_core::policy::Subject;
-use keysweep_core::render::undo_by_hand;
-use keysweep_core::state::{Actor, Body, Reach};
+use keysweep_core::state::{Actor, Body, Reach, State};
 use keysweep_core::ticket::Action;
-use keysweep_store::AppendError;
+use keysweep_store::{AppendError, Undecided};
 
 use super::{Decision, Reply, Request, RequestRef};
 use crate::engine::Engine;
-use crate::sweep::{Acted, act, in_words, settle_key};
+use crate::sweep::in_words;
 
 /// More holds of one key than this help nobody.
 const MOST_HOLDS: usize = 16;
@@ -31,7 +29,7 @@ impl Engine {
                 Err(reply) => reply,
             },
             Request::Decide { key, decision, reason } => match parse(&key) {
-                Ok(key) => self.decide(actor, &key, decision, reason).boxed().await,
+                Ok(key) => self.decide_on(actor, &key, decision, reason).boxed().await,
                 Err(reply) => reply,
             },
             Request::Pause { reason } => self.pause(actor, reason).await,
@@ -45,195 +43,90 @@ impl Engine {
         }
     }
 
-    async fn decide(&self, actor: &Actor, key: &AccessKeyId, decision: Decision, reason: String) -> Reply {
-        let Some(record) = self.store().read(|state| state.record(key).cloned()) else {
-            return refused(super::show::unknown_key(key));
-        };
-        let now = self.clock().now();
-        match decision {
-            Decision::Reactivate => {
-                let reply = self.order(actor, &record, Action::Reactivate, &reason).await;
-                with_undo_by_hand(reply, &record)
+    async fn decide_on(&self, actor: &Actor, key: &AccessKeyId, decision: Decision, reason: String) -> Reply {
+        let action = match decision {
+            Decision::Reactivate => Action::Reactivate,
+            Decision::Deactivate => Action::Deactivate,
+            Decision::Delete => Action::Delete,
+            Decision::Approve { action, request } => {
+                let approve = |record: &Record, now| approved(record, now, action, &request, &reason);
+                return self.write(actor, key, approve).await.counted(self, "approved");
             }
-            Decision::Deactivate => self.order(actor, &record, Action::Deactivate, &reason).await,
-            Decision::Delete => self.order(actor, &record, Action::Delete, &reason).await,
-            Decision::Approve { .. } if record.incident.is_some() => {
-                let why = record.incident.as_ref().map(Incident::words).unwrap_or_default();
-                refused(format!("no change of {key} can be approved: {why}"))
+            Decision::Deny { action, request } => {
+                let hold = self.hold_after_denial(key);
+                let deny = |record: &Record, now| denied(record, after(now, hold), action, &request, &reason);
+                return self.write(actor, key, deny).await.counted(self, "denied");
             }
-            Decision::Approve { action, request } => match asked(&record, action, &request) {
-                Ok(approval) if now >= approval.expires => refused(format!(
-                    "request {request} to {action} {key} expired at {}; the next sweep asks again, or holds the key",
-                    approval.expires
-                )),
-                Ok(Approval { granted: Some(granted), .. }) => {
-                    refused(format!("{} approved request {request} to {action} {key} already", granted.by))
-                }
-                Ok(Approval { granted: None, number, .. }) => {
-                    let event = KeyEvent::Approved { action, request: *number, reason };
-                    let done = format!("approved: {action} of {key} (request {number})");
-                    let reply = self.write(actor, &record, event, done).await;
-                    self.decided(&reply, "approved");
-                    reply
-                }
-                Err(why) => refused(why),
-            },
-            Decision::Deny { action, request } => match asked(&record, action, &request) {
-                Ok(approval) => {
-                    let hold_until = after(now, self.hold_after_denial(&record));
-                    let event = KeyEvent::Denied { action, request: approval.number, reason, hold_until };
-                    let inactive = match action {
-                        Action::Delete => format!(
-                            "; it stays Inactive: `keysweep keys reactivate {key}` sets it Active again"
-                        ),
-                        Action::Deactivate | Action::Reactivate => String::new(),
-                    };
-                    let done = format!("denied: {action} of {key}; held until {hold_until}{inactive}");
-                    let reply = self.write(actor, &record, event, done).await;
-                    self.decided(&reply, "denied");
-                    reply
-                }
-                Err(why) => refused(why),
-            },
             Decision::Hold { length } => {
-                if record.holds.len() >= MOST_HOLDS {
-                    return refused(format!("{key} has {MOST_HOLDS} holds already: release one first"));
-                }
-                let until = length.map(|length| after(now, length));
-                let done = match until {
-                    Some(until) => format!("{key} is on hold until {until}"),
-                    None => format!("{key} is on hold until it is released"),
-                };
-                self.write(actor, &record, KeyEvent::HoldPlaced { reason, until }, done).await
+                let hold =
+                    |record: &Record, now| held(record, length.map(|length| after(now, length)), &reason);
+                return self.write(actor, key, hold).await;
             }
-            Decision::Release { hold } => match to_release(&record, hold) {
-                Ok(hold) => {
-                    let left = record.holds.len().saturating_sub(1);
-                    let done = match left {
-                        0 => format!("{key} is released; the next sweep decides what comes next"),
-                        n => format!(
-                            "hold {hold} of {key} is released; {n} more stay: `keysweep keys show {key}`"
-                        ),
-                    };
-                    let event = KeyEvent::HoldReleased { hold, reason };
-                    let reply = self.write(actor, &record, event, done).await;
+            Decision::Release { hold } => {
+                let reply = self.write(actor, key, |record, _| released(record, hold, &reason)).await;
+                if matches!(reply, Reply::Done { .. }) {
                     self.request_sweep();
-                    reply
                 }
-                Err(why) => refused(why),
-            },
+                return reply;
+            }
             Decision::ClearReactivations => {
-                if record.past.reactivations().is_none() {
-                    return refused(format!("no reactivation of {key} makes its changes need approval"));
-                }
-                let done = format!(
-                    "reactivations of {key} are cleared: they no longer make its changes need approval"
-                );
-                self.write(actor, &record, KeyEvent::ReactivationsCleared { reason }, done).await
+                return self.write(actor, key, |record, _| reactivations_cleared(record, &reason)).await;
             }
-            Decision::Forget => self.forget(actor, &record, reason).await,
-        }
-    }
-
-    async fn forget(&self, actor: &Actor, record: &Record, reason: String) -> Reply {
-        let key = &record.identity.key;
-        // Whoever is changing it right now settles it first.
-        let _only_one = self.changes.key(key).await;
-        let found = self.store().read(|state| state.record(key).cloned());
-        let Some(record) = &found else { return refused(super::show::unknown_key(key)) };
-        let account = record.identity.account;
-        let (out_of_reach, for_good) = self.store().read(|state| {
-            let reach = state.account(account).map(|account| &account.reach);
-            let for_good = matches!(reach, Some(Reach::Left { .. } | Reach::Skipped { .. }));
-            (state.out_of_reach(account).is_some(), for_good)
-        });
-        let unsettled = record.under_way();
-        if let Some(action) = unsettled.filter(|_| !for_good) {
-            return refused(format!(
-                "what became of the last call to {action} {key} is not known yet: it can be forgotten only once account \
-                 {account} is skipped or has left the organization"
-            ));
-        }
-        if record.state.is_tracked() && !out_of_reach {
-            let state = record.state.as_str();
-            return refused(format!(
-                "{key} is {state}: only a key that is deleted, gone or out of reach can be forgotten"
-            ));
-        }
-        let event = KeyEvent::Forgotten { unsettled, reason };
-        let done = match unsettled {
-            None => format!("{key} is forgotten"),
-            Some(action) => format!(
-                "{key} is forgotten; keysweep may have sent a call to {action} it, and whether that took effect is not \
-                 known: look in account {account}"
-            ),
+            Decision::Forget => {
+                // Whoever is changing it right now settles it first.
+                let _only_one = self.changes.key(key).await;
+                return self
+                    .decide_record(actor, key, |state, record, _| forgotten(state, record, &reason))
+                    .await;
+            }
         };
-        self.write(actor, record, event, done).await
+        self.order_by_name(actor, key, action, &reason).await
     }
 
-    /// A change by name: it takes the way of the automatic ones.
-    async fn order(&self, actor: &Actor, record: &Record, action: Action, reason: &str) -> Reply {
-        let (key, config) = (&record.identity.key, self.config());
-        let aws = match self.aws().await {
-            Ok(aws) => aws,
-            Err(error) => return refused(in_words(&error)),
-        };
-        let mut ticket = ordered(record, action, actor, reason);
-        if ticket.is_err() && record.in_flight() {
-            // A change is under way, or was when a process ended: what became of it is told first.
-            if let Err(error) = settle_key(self, &aws, key).await {
-                return refused(in_words(&error));
-            }
-            let settled = self.store().read(|state| state.record(key).cloned());
-            ticket = settled.as_ref().map_or(ticket, |record| ordered(record, action, actor, reason));
-        }
-        let ticket = match ticket {
-            Ok(ticket) => ticket,
-            Err(state) => return refused(cannot(key, state, action)),
-        };
-        match act(self, &aws, &config, ticket).await {
-            Acted::Done => {
-                self.request_sweep();
-                let incident =
-                    self.store().read(|state| state.record(key).is_some_and(|r| r.incident.is_some()));
-                let mut message = done(key, action);
-                if incident && action == Action::Reactivate {
-                    message += &format!("; warning: {}; {INCIDENT_REMEDY}", super::show::GIVES_BACK);
-                }
-                Reply::Done { message }
-            }
-            Acted::Late(why) => {
-                self.request_sweep();
-                Reply::Done { message: format!("{action} of {key}: {why}") }
-            }
-            Acted::NotSent(wait) => refused(format!("{key} was not changed: {}", wait.why)),
-            Acted::Failed(why) => refused(format!("{action} of {key} failed: {why}")),
-        }
+    /// Decides about one key on exactly the record that the entry will follow.
+    async fn write(
+        &self,
+        actor: &Actor,
+        key: &AccessKeyId,
+        mut decide: impl FnMut(&Record, Timestamp) -> Result<(KeyEvent, String), String>,
+    ) -> Reply {
+        self.decide_record(actor, key, |_, record, now| decide(record, now)).await
     }
 
-    async fn write(&self, actor: &Actor, record: &Record, event: KeyEvent, message: String) -> Reply {
-        // Whoever is about to change this key looks again behind the same door.
-        let _door = self.changes.door.lock().await;
-        let body = Body::Key { account: record.identity.account, key: record.identity.key.clone(), event };
-        match self.append(actor, vec![body]).await {
-            Ok(_) => Reply::Done { message },
-            Err(AppendError::Illegal(illegal)) => refused(illegal.to_string()),
-            Err(error) => refused(in_words(&error)),
-        }
+    async fn decide_record(
+        &self,
+        actor: &Actor,
+        key: &AccessKeyId,
+        mut decide: impl FnMut(&State, &Record, Timestamp) -> Result<(KeyEvent, String), String>,
+    ) -> Reply {
+        self.decide_for(actor, |state, now| {
+            let record = state.record(key).ok_or_else(|| super::show::unknown_key(key))?;
+            let (event, message) = decide(state, record, now)?;
+            let (account, key) = (record.identity.account, record.identity.key.clone());
+            Ok((vec![Body::Key { account, key, event }], message))
+        })
+        .await
     }
 
-    fn decided(&self, reply: &Reply, decision: &str) {
-        if matches!(reply, Reply::Done { .. }) {
-            self.metrics().approval(decision, "cli");
+    /// Decides for an operator: the message says what was decided, or why nothing was.
+    pub(super) async fn decide_for(
+        &self,
+        actor: &Actor,
+        decide: impl FnMut(&State, Timestamp) -> Result<(Vec<Body>, String), String>,
+    ) -> Reply {
+        match self.decide(actor, decide).await {
+            Ok((_, message)) => Reply::Done { message },
+            Err(Undecided::No(why)) => refused(why),
+            Err(Undecided::Append(AppendError::Illegal(illegal))) => refused(illegal.to_string()),
+            Err(Undecided::Append(error)) => refused(in_words(&error)),
         }
     }
 
     /// How long a key is left alone whose change was denied: where the last sweep does not tell its policy, the longest
     /// that any rule could mean.
-    fn hold_after_denial(&self, record: &Record) -> Duration {
+    fn hold_after_denial(&self, key: &AccessKeyId) -> Duration {
         let (config, latest) = (self.config(), self.latest());
-        let found =
-            latest.as_ref().and_then(|latest| super::show::find(&latest.collection, &record.identity.key));
+        let found = latest.as_ref().and_then(|latest| super::show::find(&latest.collection, key));
         let resolved = found.and_then(|(account, facts)| {
             let subject =
                 Subject { account, user_name: &facts.user_name, path: &facts.path, tags: &facts.tags };
@@ -254,21 +147,6 @@ fn parse(key: &str) -> Result<AccessKeyId, Reply> {
 
 pub(super) fn refused(message: String) -> Reply {
     Reply::Refused { message }
-}
-
-/// An undo that keysweep could not make is still one command away.
-fn with_undo_by_hand(reply: Reply, record: &Record) -> Reply {
-    match reply {
-        Reply::Refused { message } => {
-            let identity = &record.identity;
-            let command = undo_by_hand(&record.user_name, &identity.key);
-            refused(format!(
-                "{message}\nto set the key Active without keysweep, run this with credentials of account {}: `{command}`",
-                identity.account
-            ))
-        }
-        reply => reply,
-    }
 }
 
 fn after(now: Timestamp, length: Duration) -> Timestamp {
@@ -304,11 +182,13 @@ fn asked<'a>(record: &'a Record, action: Action, request: &RequestRef) -> Result
 /// The approval that is asked for, granted or not.
 pub(super) fn pending(record: &Record) -> Option<&Approval> {
     match &record.state {
-        State::Flagged(data) => data.approval.as_ref(),
-        State::Deactivated(data) => data.approval.as_ref(),
-        State::Active | State::Deactivating(_) | State::Deleting(_) | State::Deleted(_) | State::Gone(_) => {
-            None
-        }
+        KeyState::Flagged(data) => data.approval.as_ref(),
+        KeyState::Deactivated(data) => data.approval.as_ref(),
+        KeyState::Active
+        | KeyState::Deactivating(_)
+        | KeyState::Deleting(_)
+        | KeyState::Deleted(_)
+        | KeyState::Gone(_) => None,
     }
 }
 
@@ -338,20 +218,113 @@ fn to_release(record: &Record, number: Option<u64>) -> Result<u64, String> {
     }
 }
 
-fn cannot(key: &AccessKeyId, state: &str, action: Action) -> String {
-    match action {
-        Action::Deactivate => format!("{key} is {state}: only a key that is flagged can be deactivated"),
-        Action::Delete => format!("{key} is {state}: only a key that is deactivated can be deleted"),
-        Action::Reactivate => {
-            format!("{key} is {state}, and keysweep sent no deactivation of it: there is nothing to undo")
+impl Reply {
+    /// Counts an answer to a request for approval, where there was one.
+    fn counted(self, engine: &Engine, decision: &str) -> Self {
+        if matches!(self, Self::Done { .. }) {
+            engine.metrics().approval(decision, "cli");
         }
+        self
     }
 }
 
-fn done(key: &AccessKeyId, action: Action) -> String {
-    match action {
-        Action::Deactivate => format!("{key} is Inactive; `keysweep keys reactivate {key}` undoes it"),
-        Action::Reactivate => format!("{key} is Active again and on hold"),
-        Action::Delete => format!("{key} is deleted"),
+/// What is written, and what its operator is told; or why nothing is.
+type Decided = Result<(KeyEvent, String), String>;
+
+fn approved(record: &Record, now: Timestamp, action: Action, request: &RequestRef, reason: &str) -> Decided {
+    let key = &record.identity.key;
+    if let Some(incident) = &record.incident {
+        return Err(format!("no change of {key} can be approved: {}", incident.words()));
     }
+    let approval = asked(record, action, request)?;
+    if now >= approval.expires {
+        return Err(format!(
+            "request {request} to {action} {key} expired at {}; the next sweep asks again, or holds the key",
+            approval.expires
+        ));
+    }
+    if let Some(granted) = &approval.granted {
+        return Err(format!("{} approved request {request} to {action} {key} already", granted.by));
+    }
+    let number = approval.number;
+    let event = KeyEvent::Approved { action, request: number, reason: reason.into() };
+    Ok((event, format!("approved: {action} of {key} (request {number})")))
+}
+
+fn denied(
+    record: &Record,
+    hold_until: Timestamp,
+    action: Action,
+    request: &RequestRef,
+    reason: &str,
+) -> Decided {
+    let key = &record.identity.key;
+    let request = asked(record, action, request)?.number;
+    let inactive = match action {
+        Action::Delete => {
+            format!("; it stays Inactive: `keysweep keys reactivate {key}` sets it Active again")
+        }
+        Action::Deactivate | Action::Reactivate => String::new(),
+    };
+    let event = KeyEvent::Denied { action, request, reason: reason.into(), hold_until };
+    Ok((event, format!("denied: {action} of {key}; held until {hold_until}{inactive}")))
+}
+
+fn held(record: &Record, until: Option<Timestamp>, reason: &str) -> Decided {
+    let key = &record.identity.key;
+    if record.holds.len() >= MOST_HOLDS {
+        return Err(format!("{key} has {MOST_HOLDS} holds already: release one first"));
+    }
+    let message = match until {
+        Some(until) => format!("{key} is on hold until {until}"),
+        None => format!("{key} is on hold until it is released"),
+    };
+    Ok((KeyEvent::HoldPlaced { reason: reason.into(), until }, message))
+}
+
+fn released(record: &Record, hold: Option<u64>, reason: &str) -> Decided {
+    let key = &record.identity.key;
+    let hold = to_release(record, hold)?;
+    let message = match record.holds.len().saturating_sub(1) {
+        0 => format!("{key} is released; the next sweep decides what comes next"),
+        n => format!("hold {hold} of {key} is released; {n} more stay: `keysweep keys show {key}`"),
+    };
+    Ok((KeyEvent::HoldReleased { hold, reason: reason.into() }, message))
+}
+
+fn reactivations_cleared(record: &Record, reason: &str) -> Decided {
+    let key = &record.identity.key;
+    if record.past.reactivations().is_none() {
+        return Err(format!("no reactivation of {key} makes its changes need approval"));
+    }
+    let message =
+        format!("reactivations of {key} are cleared: they no longer make its changes need approval");
+    Ok((KeyEvent::ReactivationsCleared { reason: reason.into() }, message))
+}
+
+fn forgotten(state: &State, record: &Record, reason: &str) -> Decided {
+    let (account, key) = (record.identity.account, &record.identity.key);
+    let reach = state.account(account).map(|account| &account.reach);
+    let for_good = matches!(reach, Some(Reach::Left { .. } | Reach::Skipped { .. }));
+    let unsettled = record.under_way();
+    if let Some(action) = unsettled.filter(|_| !for_good) {
+        return Err(format!(
+            "what became of the last call to {action} {key} is not known yet: it can be forgotten only once account \
+             {account} is skipped or has left the organization"
+        ));
+    }
+    if record.state.is_tracked() && state.out_of_reach(account).is_none() {
+        let is = record.state.as_str();
+        return Err(format!(
+            "{key} is {is}: only a key that is deleted, gone or out of reach can be forgotten"
+        ));
+    }
+    let message = match unsettled {
+        None => format!("{key} is forgotten"),
+        Some(action) => format!(
+            "{key} is forgotten; keysweep may have sent a call to {action} it, and whether that took effect is not \
+             known: look in account {account}"
+        ),
+    };
+    Ok((KeyEvent::Forgotten { unsettled, reason: reason.into() }, message))
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
 use keysweep_core::ids::{AccessKeyId, AccountId};
 use keysweep_core::plan::newly_due;
 use keysweep_core::state::{Actor, Body, Pause, State, Trip, TripReason};
@@ -18,11 +19,8 @@ const HASH_DIGITS: usize = 8;
 
 impl Engine {
     pub(super) async fn pause(&self, actor: &Actor, reason: String) -> Reply {
-        // Nobody who holds the door is writing an intent; whoever comes after us finds the pause.
-        let door = self.changes.door.lock().await;
-        let written = self.append(actor, vec![Body::Paused { reason }]).await;
-        drop(door);
-        let number = match written {
+        // An intent that is decided after this finds the pause; the calls of those before it are waited for.
+        let number = match self.record(actor, vec![Body::Paused { reason }]).await {
             Ok(receipts) => receipts.first().map_or(0, keysweep_core::state::Receipt::seq),
             Err(error) => return refused(in_words(&error)),
         };
@@ -38,27 +36,37 @@ impl Engine {
     }
 
     pub(super) async fn resume(&self, actor: &Actor, which: Which, reason: String) -> Reply {
-        let _door = self.changes.door.lock().await;
-        let pauses = self.store().read(|state| state.control().pauses.clone());
-        let ended = match chosen(&pauses, actor, &which) {
-            Ok(ended) => ended,
-            Err(why) => return refused(why),
+        let resumed = |state: &State, _| {
+            let pauses = &state.control().pauses;
+            let ended = chosen(pauses, actor, &which)?;
+            let (over, left): (Vec<_>, Vec<_>) =
+                pauses.iter().cloned().partition(|pause| ended.contains(&pause.number));
+            let message = if left.is_empty() {
+                format!("resumed, changes may go on; this is over:\n{}", list(&over))
+            } else {
+                format!("this pause is over:\n{}\nstill paused:\n{}", list(&over), list(&left))
+            };
+            Ok((vec![Body::Resumed { pauses: ended, reason: reason.clone() }], message))
         };
-        let (over, left): (Vec<_>, Vec<_>) =
-            pauses.into_iter().partition(|pause| ended.contains(&pause.number));
-        match self.append(actor, vec![Body::Resumed { pauses: ended, reason }]).await {
-            Ok(_) => {
-                let over = list(&over);
-                let message = if left.is_empty() {
-                    self.request_sweep();
-                    format!("resumed, changes may go on; this is over:\n{over}")
-                } else {
-                    format!("this pause is over:\n{over}\nstill paused:\n{}", list(&left))
-                };
-                Reply::Done { message }
-            }
-            Err(error) => refused(in_words(&error)),
+        let reply = self.decide_for(actor, resumed).await;
+        if matches!(reply, Reply::Done { .. }) && self.store().read(|state| state.control().pauses.is_empty())
+        {
+            self.request_sweep();
         }
+        reply
+    }
+
+    /// Decides for an operator, and asks for a sweep to follow: more may be done now than before.
+    pub(super) async fn decide_and_sweep(
+        &self,
+        actor: &Actor,
+        decide: impl FnMut(&State, Timestamp) -> Result<(Vec<Body>, String), String>,
+    ) -> Reply {
+        let reply = self.decide_for(actor, decide).await;
+        if matches!(reply, Reply::Done { .. }) {
+            self.request_sweep();
+        }
+        reply
     }
 
     /// What the breaker stopped for, and the set that a reset accepts.
@@ -67,35 +75,25 @@ impl Engine {
     }
 
     pub(super) async fn reset_breaker(&self, actor: &Actor, reason: String, confirm: &str) -> Reply {
-        let _door = self.changes.door.lock().await;
-        let (document, keys, shrunk_to) = self.store().read(|state| {
-            let trip = state.control().breaker.as_ref();
-            let shrunk_to = trip.and_then(|trip| match trip.reason {
+        let reset = |state: &State, _| {
+            let expected = breaker(state).confirm.ok_or("the breaker is closed")?;
+            if confirm != expected {
+                return Err(format!(
+                    "the breaker is open for another set than {confirm}: look again with `keysweep breaker show`"
+                ));
+            }
+            let shrunk_to = state.control().breaker.as_ref().and_then(|trip| match trip.reason {
                 TripReason::Shrink { now, .. } => Some(now),
                 TripReason::Surge { .. } | TripReason::Failures { .. } | TripReason::ClockSkew { .. } => None,
             });
-            (breaker(state), newly_due(state), shrunk_to)
-        });
-        let Some(expected) = document.confirm else {
-            return refused("the breaker is closed".into());
+            let keys = newly_due(state);
+            let baseline =
+                shrunk_to.map(|now| format!("; {now} accounts are the new baseline")).unwrap_or_default();
+            let message = format!("the breaker is closed; newly due keys accepted: {}{baseline}", keys.len());
+            let body = Body::BreakerReset { reason: reason.clone(), keys, accounts: shrunk_to };
+            Ok((vec![body], message))
         };
-        if confirm != expected {
-            return refused(format!(
-                "the breaker is open for another set than {confirm}: look again with `keysweep breaker show`"
-            ));
-        }
-        let count = keys.len();
-        let baseline =
-            shrunk_to.map(|now| format!("; {now} accounts are the new baseline")).unwrap_or_default();
-        let body = Body::BreakerReset { reason, keys, accounts: shrunk_to };
-        match self.append(actor, vec![body]).await {
-            Ok(_) => {
-                self.request_sweep();
-                let message = format!("the breaker is closed; newly due keys accepted: {count}{baseline}");
-                Reply::Done { message }
-            }
-            Err(error) => refused(in_words(&error)),
-        }
+        self.decide_and_sweep(actor, reset).await
     }
 
     pub(super) async fn unpark(&self, actor: &Actor, account: &str, reason: String) -> Reply {
@@ -103,9 +101,7 @@ impl Engine {
             Ok(account) => account,
             Err(error) => return refused(format!("{error}")),
         };
-        let _door = self.changes.door.lock().await;
-        let now = self.clock().now();
-        let (parked, all) = self.store().read(|state| {
+        let unparked = |state: &State, now| {
             let control = state.control();
             let parked = control.parked(account, now).map(|(park, _)| park.to_string());
             let resting = control
@@ -113,24 +109,19 @@ impl Engine {
                 .iter()
                 .any(|failure| failure.account == account && control.resting(&failure.key, now).is_some());
             let waits = parked.or_else(|| resting.then(|| "keys of it were left alone for a day".to_owned()));
-            let all: Vec<_> = control.all_parked(now).map(|(id, _)| id.to_string()).collect();
-            (waits, all)
-        });
-        let Some(was) = parked else {
-            let others = if all.is_empty() {
-                "no account is".to_owned()
-            } else {
-                format!("parked are {}", all.join(", "))
+            let Some(was) = waits else {
+                let all: Vec<_> = control.all_parked(now).map(|(id, _)| id.to_string()).collect();
+                let others = if all.is_empty() {
+                    "no account is".to_owned()
+                } else {
+                    format!("parked are {}", all.join(", "))
+                };
+                return Err(format!("account {account} is not parked; {others}"));
             };
-            return refused(format!("account {account} is not parked; {others}"));
+            let body = Body::AccountUnparked { account, reason: reason.clone() };
+            Ok((vec![body], format!("changes may go on in account {account}, which was {was}")))
         };
-        match self.append(actor, vec![Body::AccountUnparked { account, reason }]).await {
-            Ok(_) => {
-                self.request_sweep();
-                Reply::Done { message: format!("changes may go on in account {account}, which was {was}") }
-            }
-            Err(error) => refused(in_words(&error)),
-        }
+        self.decide_and_sweep(actor, unparked).await
     }
 }
 

@@ -2,14 +2,13 @@
 
 use jiff::Timestamp;
 use keysweep_core::references::Reference;
-use keysweep_core::state::{Actor, Body};
+use keysweep_core::state::{Actor, Body, State};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::Reply;
 use crate::engine::Engine;
-use crate::sweep::in_words;
 
 /// Digits of an ID: with a hundred references at most, two do not share one.
 const ID_DIGITS: usize = 8;
@@ -72,26 +71,18 @@ impl Engine {
     }
 
     pub(super) async fn acknowledge_rule(&self, actor: &Actor, id: &str, reason: String) -> Reply {
-        // Behind the door, so that what is acknowledged is what stands in the journal at that moment.
-        let _door = self.changes.door.lock().await;
-        let found = self.store().read(|state| {
-            state.control().references.iter().find(|known| id_of(&known.reference) == id).cloned()
-        });
-        let Some(known) = found else {
-            return Reply::Refused {
-                message: format!("no missing reference has the ID {id}: see `keysweep rules list`"),
-            };
-        };
-        if let Some(done) = &known.acknowledged {
-            return Reply::Refused { message: format!("{} acknowledged it already", done.by) };
-        }
-        let message = format!("acknowledged: {} does not exist", known.reference);
-        match self.append(actor, vec![Body::RuleAcknowledged { reference: known.reference, reason }]).await {
-            Ok(_) => {
-                self.request_sweep();
-                Reply::Done { message }
+        let acknowledged = |state: &State, _| {
+            let mut references = state.control().references.iter();
+            let known = references
+                .find(|known| id_of(&known.reference) == id)
+                .ok_or_else(|| format!("no missing reference has the ID {id}: see `keysweep rules list`"))?;
+            if let Some(done) = &known.acknowledged {
+                return Err(format!("{} acknowledged it already", done.by));
             }
-            Err(error) => Reply::Refused { message: in_words(&error) },
-        }
+            let message = format!("acknowledged: {} does not exist", known.reference);
+            let (reference, reason) = (known.reference.clone(), reason.clone());
+            Ok((vec![Body::RuleAcknowledged { reference, reason }], message))
+        };
+        self.decide_and_sweep(actor, acknowledged).await
     }
 }

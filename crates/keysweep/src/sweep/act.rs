@@ -1,21 +1,24 @@
 //! Act: carry out tickets, one change at a time per key.
 //!
 //! ```text
-//! ticket -> read again -> decide again -> session for this one change -> [door] restraints -> intent on disk
+//! ticket -> read again -> decide again -> session for this one change -> decide once more and write the intent
 //!        -> one call -> read back -> outcome on disk
 //! ```
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use futures_util::{StreamExt, stream};
+use jiff::Timestamp;
 use keysweep_aws::{Aws, Prepared, Reader};
 use keysweep_core::facts::AccountFacts;
 use keysweep_core::ids::AccountId;
 use keysweep_core::lifecycle::{KeyEvent, OpenIntent, Record};
-use keysweep_core::plan::{By, Reason, Refusal, View, Wait, gate, recheck};
-use keysweep_core::state::Actor;
+use keysweep_core::plan::{By, Context, Reason, Refusal, View, Wait, gate, recheck};
+use keysweep_core::state::{Actor, Body, State};
 use keysweep_core::ticket::{Action, Origin, Ticket, Warrant};
+use keysweep_store::{AppendError, Undecided};
 use tracing::Instrument as _;
 
 use super::account::in_words;
@@ -23,7 +26,7 @@ use super::organization::{access, account_facts, is_ours};
 use super::outcome::{Change, failed_before, mk_entry};
 use super::reread::{Fresh, RereadError, reread};
 use crate::config::Config;
-use crate::engine::Engine;
+use crate::engine::{Engine, InFlight, Room};
 
 /// Accounts in which changes are made at the same time. A change takes a handful of calls, and the caps leave few
 /// changes a day: more would only make a mistake faster.
@@ -34,6 +37,12 @@ const STOPPING: &str = "keysweep is stopping";
 
 /// Why a change that was decided is not made.
 const OTHER_CONFIG: &str = "another configuration came first";
+
+/// Why a change that was decided is not made.
+const LATE: &str = "it waited until its deadline; the next sweep reads it again";
+
+/// What cannot be.
+const OTHER_TICKET: &str = "the re-check agreed to another change: a bug in keysweep";
 
 /// What became of one ticket.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -180,20 +189,21 @@ async fn make_ready(
     }
     let fresh = fresh.map_err(|error| not_sent(action, Reason::Recheck, in_words(&error)))?;
     let view = View { account: &account, facts: &fresh.facts, sighting: &fresh.sighting };
-    // Behind the door, so that no operator decides between what is decided here and its entries.
-    let door = engine.changes.door.lock().await;
-    let warrant = match engine.with_context(&config.policy, |context| recheck(context, ticket, &view)) {
-        Ok(warrant) => warrant,
-        Err(Refusal { wait, events }) => {
+    let checked = |state: &State, now| {
+        Ok::<_, Infallible>(match recheck(&Context { now, policy: &config.policy, state }, &ticket, &view) {
+            Ok(agreement) => (vec![], Ok(agreement)),
             // What the fresh facts say has happened, whether or not anything is done.
-            let bodies = events.into_iter().map(|event| mk_entry(&record, event)).collect();
-            if let Err(error) = engine.record(&Actor::Keysweep, bodies).await {
-                return Err(not_sent(action, Reason::Unknown, in_words(&error)));
+            Err(Refusal { wait, events }) => {
+                (events.into_iter().map(|event| mk_entry(&record, event)).collect(), Err(wait))
             }
-            return Err(Acted::NotSent(wait));
-        }
+        })
     };
-    drop(door);
+    let (_, verdict) = engine
+        .decide(&Actor::Keysweep, checked)
+        .await
+        .map_err(|undecided| not_sent(action, Reason::Unknown, in_words(&AppendError::from(undecided))))?;
+    let agreement = verdict.map_err(Acted::NotSent)?;
+    let warrant = ticket.agreed(agreement).map_err(|_| not_sent(action, Reason::Unknown, OTHER_TICKET))?;
     let prepared = match aws.prepare(&warrant, &fresh.path).await {
         Ok(prepared) => prepared,
         Err(fault) => {
@@ -208,72 +218,76 @@ fn in_force(engine: &Engine, config: &Arc<Config>, action: Action) -> bool {
     action == Action::Reactivate || Arc::ptr_eq(config, &engine.config())
 }
 
-/// Writes the intent, makes the call, and writes what became of it.
-async fn carry_out(engine: &Engine, aws: &Aws, ready: Ready) -> Acted {
-    let Ready { config, account, record, reader, fresh, warrant, mut prepared } = ready;
-    let (action, identity) = (warrant.action(), warrant.identity().clone());
-    // From here to the intent nobody else decides anything.
-    let mut door = engine.changes.door.lock().await;
-    // AWS would refuse a call that has waited here until its deadline. What was read for it is as old.
-    let is_late =
-        |prepared: &Prepared| prepared.time_left().is_some_and(|left| left < config.aws.attempt_timeout);
-    if is_late(&prepared) {
-        if action != Action::Reactivate {
-            return not_sent(
-                action,
-                Reason::Recheck,
-                "it waited until its deadline; the next sweep reads it again",
-            );
-        }
-        drop(door);
-        prepared = match aws.prepare(&warrant, &fresh.path).await {
-            Ok(prepared) => prepared,
-            Err(fault) => return failed_before(engine, &record, &warrant, &fault).await,
-        };
-        door = engine.changes.door.lock().await;
+/// Why no intent is written.
+enum NoIntent {
+    /// The session's deadline is too near. What was read for the change is as old.
+    Late,
+    /// A restraint, or another answer.
+    Wait(Wait),
+}
+
+/// Decides for the last time, on exactly the state that the intent will follow.
+fn intend(
+    engine: &Engine,
+    ready: &Ready,
+    state: &State,
+    now: Timestamp,
+) -> Result<(Vec<Body>, InFlight), NoIntent> {
+    let Ready { config, account, record, fresh, warrant, prepared, .. } = ready;
+    let action = warrant.action();
+    // Under way from here on: whoever writes a pause or replaces the configuration after this waits for its end.
+    let in_flight = engine.changes.send();
+    let left = prepared.time_left();
+    if left.is_some_and(|left| left < config.aws.attempt_timeout) {
+        return Err(NoIntent::Late);
     }
+    let stop =
+        |reason, why: &str| Err(NoIntent::Wait(Wait { action, reason, why: why.to_owned(), until: None }));
     if engine.stopping().is_cancelled() {
-        return not_sent(action, Reason::Paused, STOPPING);
+        return stop(Reason::Paused, STOPPING);
     }
-    let by = match warrant.origin() {
-        Origin::Policy => By::Policy,
-        Origin::Operator { .. } => By::Operator(action),
-    };
-    let in_force = in_force(engine, &config, action);
-    let gate = engine.with_context(&config.policy, |context| {
-        let unchanged = context.state.record(&identity.key) == Some(&record);
-        let superseded = |why: &str| Wait { action, reason: Reason::Recheck, why: why.into(), until: None };
-        if !in_force {
-            Err(superseded(OTHER_CONFIG))
-        } else if unchanged || action == Action::Reactivate {
-            gate(context, &record, action, by)
-        } else {
-            Err(superseded("another decision about it came first"))
-        }
-    });
-    if let Err(wait) = gate {
-        return Acted::NotSent(wait);
+    if !in_force(engine, config, action) {
+        return stop(Reason::Recheck, OTHER_CONFIG);
     }
-    let actor = match warrant.origin() {
-        Origin::Policy => Actor::Keysweep,
-        Origin::Operator { actor, .. } => actor.clone(),
-    };
-    let (origin, why) = (warrant.origin().clone(), warrant.why().to_owned());
+    let view = View { account, facts: &fresh.facts, sighting: &fresh.sighting };
+    let context = Context { now, policy: &config.policy, state };
+    recheck(&context, warrant.ticket(), &view).map_err(|refusal| NoIntent::Wait(refusal.wait))?;
     // What is left by AWS's clock, as ours will show it.
-    let left = prepared.time_left().unwrap_or(OpenIntent::time_to_act(config.aws.attempt_timeout));
-    let deadline = engine.clock().after(left);
-    let intent = vec![mk_entry(&record, KeyEvent::Intent { action, origin, why, deadline })];
-    let written = match action {
-        Action::Reactivate => engine.record_urgent(&actor, intent).await,
-        Action::Deactivate | Action::Delete => engine.record(&actor, intent).await,
+    let left = left.unwrap_or(OpenIntent::time_to_act(config.aws.attempt_timeout));
+    let (origin, why) = (warrant.origin().clone(), warrant.why().to_owned());
+    let event = KeyEvent::Intent { action, origin, why, deadline: engine.clock().after(left) };
+    Ok((vec![mk_entry(record, event)], in_flight))
+}
+
+/// Writes the intent, makes the call, and writes what became of it.
+async fn carry_out(engine: &Engine, aws: &Aws, mut ready: Ready) -> Acted {
+    let action = ready.warrant.action();
+    let (actor, room) = match ready.warrant.origin() {
+        Origin::Policy => (Actor::Keysweep, Room::Common),
+        Origin::Operator { actor, .. } if action == Action::Reactivate => (actor.clone(), Room::Reserved),
+        Origin::Operator { actor, .. } => (actor.clone(), Room::Common),
     };
-    let receipts = match written {
-        Ok(receipts) => receipts,
-        // Without an intent on disk there is no call.
-        Err(error) => {
-            return not_sent(action, Reason::Unknown, format!("intent not written: {}", in_words(&error)));
+    let (receipts, in_flight) = loop {
+        let decide = |state: &State, now| intend(engine, &ready, state, now);
+        match engine.ledger().decide(&actor, room, decide).await {
+            Ok(intended) => break intended,
+            Err(Undecided::No(NoIntent::Wait(wait))) => return Acted::NotSent(wait),
+            // Nothing stops an undo: another session is opened at once.
+            Err(Undecided::No(NoIntent::Late)) if action == Action::Reactivate => {
+                match aws.prepare(&ready.warrant, &ready.fresh.path).await {
+                    Ok(prepared) => ready.prepared = prepared,
+                    Err(fault) => return failed_before(engine, &ready.record, &ready.warrant, &fault).await,
+                }
+            }
+            Err(Undecided::No(NoIntent::Late)) => return not_sent(action, Reason::Recheck, LATE),
+            // Without an intent on disk there is no call.
+            Err(Undecided::Append(error)) => {
+                let why = format!("intent not written: {}", in_words(&error));
+                return not_sent(action, Reason::Unknown, why);
+            }
         }
     };
+    let Ready { config, account, record, reader, fresh, warrant, prepared } = ready;
     let order = receipts.first().and_then(|receipt| warrant.recorded(receipt).ok());
     let Some(order) = order else {
         return not_sent(
@@ -282,8 +296,6 @@ async fn carry_out(engine: &Engine, aws: &Aws, ready: Ready) -> Acted {
             "the journal's receipt is not that of the intent: a bug in keysweep",
         );
     };
-    let in_flight = engine.changes.send();
-    drop(door);
 
     let user_name = order.user_name().clone();
     engine.metrics().action(action);

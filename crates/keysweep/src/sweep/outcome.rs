@@ -5,15 +5,16 @@ use keysweep_aws::{CallOutcome, Fault, FaultKind, Reader};
 use keysweep_core::facts::{AccountFacts, Fact, KeyStatus, LastUse};
 use keysweep_core::ids::UserName;
 use keysweep_core::lifecycle::{KeyEvent, Record, RefusedKind};
+use keysweep_core::plan::{Context, trips_on_failures};
 use keysweep_core::policy::Subject;
-use keysweep_core::state::{Actor, Body, TripReason};
+use keysweep_core::state::{Actor, Body, State};
 use keysweep_core::ticket::{Action, Warrant};
 
 use super::account::in_words;
 use super::act::Acted;
 use super::reread::{Fresh, Shown, until_it_shows};
 use crate::config::Config;
-use crate::engine::Engine;
+use crate::engine::{Engine, Room};
 
 /// The session for a change could not be had: no intent, no call. Its account is parked, and the breaker does not count
 /// it: what is missing there says nothing of the other accounts.
@@ -146,7 +147,8 @@ impl Change<'_> {
     }
 
     async fn write(&self, event: KeyEvent) -> Result<(), String> {
-        let written = self.engine.record_urgent(&Actor::Keysweep, vec![mk_entry(self.record, event)]).await;
+        let entry = vec![mk_entry(self.record, event)];
+        let written = self.engine.ledger().record(&Actor::Keysweep, Room::Reserved, entry).await;
         written.map(drop).map_err(|error| in_words(&error))
     }
 
@@ -248,17 +250,13 @@ fn refused_kind(kind: FaultKind) -> RefusedKind {
 /// Trips the breaker at once where changes failed in too many accounts, without waiting for the next plan.
 async fn trip_on_failures(engine: &Engine) {
     let config = engine.config();
-    let limit = u64::from(config.policy.limits.failed_accounts);
-    let now = engine.clock().now();
-    let (open, accounts) = engine.store().read(|state| {
-        let control = state.control();
-        (control.breaker.is_some(), u64::try_from(control.failed_accounts(now).len()).unwrap_or(u64::MAX))
-    });
-    if !open && accounts >= limit {
-        let reason = TripReason::Failures { accounts, limit };
+    let trip = |state: &State, now| match trips_on_failures(&Context { now, policy: &config.policy, state }) {
+        Some(reason) => Ok((vec![Body::BreakerTripped { reason: reason.clone() }], reason)),
+        None => Err(()),
+    };
+    // A journal that cannot be written stops every change anyway.
+    if let Ok((_, reason)) = engine.decide(&Actor::Keysweep, trip).await {
         tracing::error!(%reason, "the breaker tripped");
-        // A journal that cannot be written stops every change anyway.
-        let _ = engine.record(&Actor::Keysweep, vec![Body::BreakerTripped { reason }]).await;
     }
 }
 

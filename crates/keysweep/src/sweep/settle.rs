@@ -13,7 +13,7 @@ use super::account::in_words;
 use super::organization::{access, account_facts};
 use super::outcome::{Attempt, Settled, hold_until, mk_entry};
 use super::reread::{Shown, until_it_shows};
-use crate::engine::Engine;
+use crate::engine::{Engine, Room};
 
 /// Settles every open intent that AWS can be asked about; the others stay open.
 pub(super) async fn open_intents(engine: &Engine, aws: &Aws) -> Result<(), AppendError> {
@@ -110,7 +110,8 @@ async fn one(engine: &Engine, aws: &Aws, open: &Open) -> Result<(), AppendError>
     match attempt.settled(engine, &config, shown) {
         Settled::Event(event) => {
             tracing::info!(account = %account_id, %key, %action, event = event.name(), "open intent settled");
-            engine.record_urgent(&Actor::Keysweep, vec![mk_entry(record, event)]).await.map(drop)
+            let entry = vec![mk_entry(record, event)];
+            engine.ledger().record(&Actor::Keysweep, Room::Reserved, entry).await.map(drop)
         }
         Settled::Open(why) => {
             tracing::warn!(account = %account_id, %key, %action, why, "open intent cannot be settled yet");

@@ -1,0 +1,106 @@
+//! Changes that an operator orders by name, the undo among them.
+
+use keysweep_core::ids::AccessKeyId;
+use keysweep_core::lifecycle::{INCIDENT_REMEDY, Record};
+use keysweep_core::plan::ordered;
+use keysweep_core::render::undo_by_hand;
+use keysweep_core::state::Actor;
+use keysweep_core::ticket::Action;
+
+use super::Reply;
+use super::decide::refused;
+use crate::engine::Engine;
+use crate::sweep::{Acted, act, in_words, settle_key};
+
+impl Engine {
+    /// Orders a change of a key, if it is known.
+    pub(super) async fn order_by_name(
+        &self,
+        actor: &Actor,
+        key: &AccessKeyId,
+        action: Action,
+        reason: &str,
+    ) -> Reply {
+        let Some(record) = self.store().read(|state| state.record(key).cloned()) else {
+            return refused(super::show::unknown_key(key));
+        };
+        let reply = self.order(actor, &record, action, reason).await;
+        match action {
+            Action::Reactivate => with_undo_by_hand(reply, &record),
+            Action::Deactivate | Action::Delete => reply,
+        }
+    }
+
+    /// A change by name: it takes the way of the automatic ones.
+    async fn order(&self, actor: &Actor, record: &Record, action: Action, reason: &str) -> Reply {
+        let (key, config) = (&record.identity.key, self.config());
+        let aws = match self.aws().await {
+            Ok(aws) => aws,
+            Err(error) => return refused(in_words(&error)),
+        };
+        let mut ticket = ordered(record, action, actor, reason);
+        if ticket.is_err() && record.in_flight() {
+            // A change is under way, or was when a process ended: what became of it is told first.
+            if let Err(error) = settle_key(self, &aws, key).await {
+                return refused(in_words(&error));
+            }
+            let settled = self.store().read(|state| state.record(key).cloned());
+            ticket = settled.as_ref().map_or(ticket, |record| ordered(record, action, actor, reason));
+        }
+        let ticket = match ticket {
+            Ok(ticket) => ticket,
+            Err(state) => return refused(cannot(key, state, action)),
+        };
+        match act(self, &aws, &config, ticket).await {
+            Acted::Done => {
+                self.request_sweep();
+                let incident =
+                    self.store().read(|state| state.record(key).is_some_and(|r| r.incident.is_some()));
+                let mut message = done(key, action);
+                if incident && action == Action::Reactivate {
+                    message += &format!("; warning: {}; {INCIDENT_REMEDY}", super::show::GIVES_BACK);
+                }
+                Reply::Done { message }
+            }
+            Acted::Late(why) => {
+                self.request_sweep();
+                Reply::Done { message: format!("{action} of {key}: {why}") }
+            }
+            Acted::NotSent(wait) => refused(format!("{key} was not changed: {}", wait.why)),
+            Acted::Failed(why) => refused(format!("{action} of {key} failed: {why}")),
+        }
+    }
+}
+
+/// An undo that keysweep could not make is still one command away.
+fn with_undo_by_hand(reply: Reply, record: &Record) -> Reply {
+    match reply {
+        Reply::Refused { message } => {
+            let identity = &record.identity;
+            let command = undo_by_hand(&record.user_name, &identity.key);
+            refused(format!(
+                "{message}\nto set the key Active without keysweep, run this with credentials of account {}: `{command}`",
+                identity.account
+            ))
+        }
+        reply => reply,
+    }
+}
+
+fn cannot(key: &AccessKeyId, state: &str, action: Action) -> String {
+    match action {
+        Action::Deactivate => format!("{key} is {state}: only a key that is flagged can be deactivated"),
+        Action::Delete => format!("{key} is {state}: only a key that is deactivated can be deleted"),
+        Action::Reactivate => {
+            format!("{key} is {state}, and keysweep sent no deactivation of it: there is nothing to undo")
+        }
+    }
+}
+
+fn done(key: &AccessKeyId, action: Action) -> String {
+    match action {
+        Action::Deactivate => format!("{key} is Inactive; `keysweep keys reactivate {key}` undoes it"),
+        Action::Reactivate => format!("{key} is Active again and on hold"),
+        Action::Delete => format!("{key} is deleted"),
+    }
+}
