@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use keysweep::engine::Engine;
-use keysweep::http::{Health, LastSweep};
+use keysweep::health::{Health, LastSweep};
 use keysweep::metrics::inventory::{Observed, families};
 use keysweep::metrics::render;
 use keysweep::operator::{PlanDocument, Reply, Request};

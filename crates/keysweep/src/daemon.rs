@@ -30,15 +30,17 @@ use self::reloader::Reloader;
 use self::signals::{Signal, Signals};
 use self::status::{Activity, Doing, status};
 use self::watch::Watch;
+use crate::causes::in_words;
 use crate::clock::Clock;
 use crate::config::{Config, Sources};
 use crate::connect::GivenAws;
 use crate::engine::{Engine, EngineError};
-use crate::http::{self, Health, Serving};
+use crate::health::Health;
+use crate::http::{self, Serving};
 use crate::metrics::Metrics;
 use crate::reload::{self, Reloads};
 use crate::socket;
-use crate::sweep::{SweepError, in_words, sweep, until_next};
+use crate::sweep::{SweepError, sweep, until_next};
 use crate::tls::{Identity, IdentityError, Live};
 
 /// Time from the first signal to the end: a call to AWS ends well within it. What is not settled by then is settled

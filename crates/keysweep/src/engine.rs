@@ -1,7 +1,6 @@
 //! What a daemon and an offline command work with: configuration, store, AWS, clock and metrics, and the rules by
 //! which they are used together.
 
-mod changes;
 mod ledger;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,13 +18,13 @@ use keysweep_store::{AppendError, CloseError, OpenError, OpenOptions, Opened, St
 use tokio::sync::{Notify, OnceCell};
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use self::changes::{Changes, InFlight};
 pub(crate) use self::ledger::{Ledger, Room};
+use crate::change::Changes;
 use crate::clock::Clock;
+use crate::collect::OrganizationCache;
 use crate::config::Config;
 use crate::connect::{GivenAws, connect};
 use crate::metrics::Metrics;
-use crate::sweep::OrganizationCache;
 
 /// Sweeps in a row that a new configuration may overtake. A few, so that an operator who reloads twice does not wait; no
 /// more, so that reloads every few seconds do not prevent changes.

@@ -6,7 +6,6 @@
 
 mod auth;
 mod handshake;
-mod health;
 mod page;
 mod places;
 mod router;
@@ -32,9 +31,9 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use self::auth::{Listener, Peer};
-pub use self::health::{Health, LastSweep};
 use self::places::{Place, Places};
 use crate::engine::Engine;
+use crate::health::Health;
 use crate::reload::Reloads;
 use crate::tls::Live;
 

@@ -5,8 +5,11 @@
 //! pass of collect, plan and act, `http` shows it, `iam` says which permissions all of that needs, and `doctor` what is
 //! missing of them.
 
+mod causes;
+mod change;
 pub mod cli;
 pub mod clock;
+pub mod collect;
 pub mod config;
 pub mod connect;
 pub mod daemon;
@@ -14,6 +17,7 @@ pub mod daemon;
 pub mod demo;
 pub mod doctor;
 pub mod engine;
+pub mod health;
 pub mod http;
 pub mod iam;
 pub mod logging;

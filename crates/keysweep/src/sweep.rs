@@ -1,16 +1,5 @@
 //! One sweep: settle, collect, plan, act. It takes no input: timer, signal, operator and restart run the same code.
 
-mod account;
-mod act;
-mod collect;
-mod identities;
-mod lanes;
-mod organization;
-mod outcome;
-mod reread;
-mod settle;
-mod user;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -28,12 +17,8 @@ use keysweep_core::ticket::Ticket;
 use keysweep_store::AppendError;
 use tracing::Instrument as _;
 
-pub(crate) use self::account::in_words;
-pub(crate) use self::act::{Acted, act};
-pub use self::collect::{Inputs, Progress, collect};
-pub(crate) use self::organization::{NotVisited, Target, above, mk_account, static_targets, visit};
-pub use self::organization::{OrganizationCache, OrganizationError};
-pub(crate) use self::settle::of_key as settle_key;
+use crate::change::{all, settle_open_intents};
+use crate::collect::{Inputs, OrganizationError, gather, ou_path, tracked};
 use crate::config::Config;
 use crate::engine::{Engine, EngineFault, Latest};
 
@@ -103,7 +88,7 @@ async fn steps(engine: &Engine, started: tokio::time::Instant) -> Result<Swept, 
     let Looked { aws, config, mut swept, keys, tickets, spare } = looked.ok_or(SweepError::Stopped)??;
     // Keys that are planned and never changed, an incident's for instance, must not use up the caps of the others.
     for tickets in [tickets, spare] {
-        let acted = act::all(engine, &aws, &config, tickets).await;
+        let acted = all(engine, &aws, &config, tickets).await;
         swept.changed += acted.changed;
         swept.stopped += acted.stopped;
     }
@@ -125,7 +110,7 @@ async fn steps(engine: &Engine, started: tokio::time::Instant) -> Result<Swept, 
 async fn look(engine: &Engine, started: tokio::time::Instant) -> Result<Looked, SweepError> {
     let config = engine.config();
     let aws = engine.aws().await?;
-    settle::open_intents(engine, &aws).await?;
+    settle_open_intents(engine, &aws).await?;
 
     let organization = engine.organization();
     let inputs = Inputs {
@@ -136,8 +121,8 @@ async fn look(engine: &Engine, started: tokio::time::Instant) -> Result<Looked, 
         only: &[],
         list_inactive: engine.lists_inactive(),
     };
-    let tracked = engine.store().read(collect::tracked);
-    let collection = collect::gather(inputs, tracked, &()).await?;
+    let tracked = engine.store().read(tracked);
+    let collection = gather(inputs, tracked, &()).await?;
     let swept = count(&collection);
     let observed = |state: &State, now| {
         let context = Context { now, policy: &config.policy, state };
@@ -251,7 +236,7 @@ fn scanned(context: &Context<'_>, account: &AccountFacts, scan: &AccountScan) ->
     Body::AccountScanned {
         account: account.id,
         name: account.name.clone(),
-        ou_path: organization::ou_path(account),
+        ou_path: ou_path(account),
         sighting: scan.sighting.clone(),
         inactive,
         inventory: scan.inventory.clone(),

@@ -7,13 +7,13 @@ use keysweep_aws::ConnectError;
 use keysweep_store::{BackupError, JournalError, OpenError, RestoreError};
 
 use super::Exit;
+use crate::collect::OrganizationError;
 use crate::config::ConfigError;
 use crate::daemon::DaemonError;
 use crate::engine::EngineError;
 use crate::iam::IamError;
 use crate::logging::LoggingError;
 use crate::socket::SocketError;
-use crate::sweep::OrganizationError;
 use crate::telemetry::TelemetryError;
 
 /// Why a command failed.

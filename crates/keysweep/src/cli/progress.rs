@@ -9,9 +9,9 @@ use jiff::SignedDuration;
 use keysweep_aws::{FaultKind, Observer};
 use keysweep_core::facts::{AccountFacts, Outcome};
 
+use crate::collect::Progress;
 use crate::doctor;
 use crate::metrics::Metrics;
-use crate::sweep::Progress;
 
 /// Accounts done and in all, failed ones, keys found, calls and time left.
 const TEMPLATE: &str = "{bar:24} {pos}/{len} accounts, {msg}, {eta} left";

@@ -16,12 +16,12 @@ use super::operator::told_of_gaps;
 use super::progress::Bar;
 use super::{Exit, export, view};
 use crate::clock::Clock;
+use crate::collect::{Inputs, OrganizationCache, collect};
 use crate::config::Config;
 use crate::connect::{GivenAws, connect};
 use crate::logging::Beside;
 use crate::metrics::Metrics;
 use crate::operator::{PlanDocument, UnknownOrigin, skewed};
-use crate::sweep::{Inputs, OrganizationCache, collect};
 
 /// What one pass saw, and the plan that it leads to where nothing is recorded.
 struct Pass {

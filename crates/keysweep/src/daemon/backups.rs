@@ -8,10 +8,10 @@ use jiff::Timestamp;
 use keysweep_store::{Backup, BackupError, Disk, NewBackup, ReadError, Shelf, back_up, backup_name};
 use tokio::time::sleep;
 
+use crate::causes::in_words;
 use crate::config;
 use crate::engine::Engine;
 use crate::metrics::LastBackup;
-use crate::sweep::in_words;
 
 /// How soon one that failed is tried again.
 const RETRY: Duration = Duration::from_secs(600);

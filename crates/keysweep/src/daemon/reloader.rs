@@ -11,11 +11,11 @@ use tokio_util::sync::CancellationToken;
 use super::introduce;
 use super::status::{Activity, status};
 use super::{Worker, manager};
+use crate::causes::in_words;
 use crate::config::{self, Config, ConfigError, Sources};
 use crate::engine::Engine;
-use crate::http::Health;
+use crate::health::Health;
 use crate::reload::{ReloadError, Request, Requests};
-use crate::sweep::in_words;
 use crate::tls::{Fingerprint, Identity, IdentityError, Live, Pair};
 
 /// How often the files of the certificate are looked at: who renews them does so days before the old one expires, and

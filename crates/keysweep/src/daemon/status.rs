@@ -8,7 +8,7 @@ use keysweep_core::state::SweepSummary;
 
 use super::strongest_mode;
 use crate::engine::Engine;
-use crate::http::{Health, LastSweep};
+use crate::health::{Health, LastSweep};
 
 /// What the work loop is doing. Clones are the same.
 #[derive(Debug, Clone, Default)]

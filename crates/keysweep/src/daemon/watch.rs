@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::http::Health;
+use crate::health::Health;
 
 /// How long a sweep may bring nothing to an end, on top of the longest call. Ten times as long as its longest pause,
 /// the half minute between two questions for a report: a restart for nothing costs watched grace.

@@ -14,8 +14,8 @@ use super::group::Raised;
 use super::policies::{Policies, Whose, grant};
 use super::role::not_assumed;
 use crate::clock::Clock;
+use crate::collect::Target;
 use crate::config::{Config, ScanSource};
-use crate::sweep::Target;
 
 /// Users who are asked for a key, of which the last use can then be asked for.
 const USERS_ASKED: u8 = 5;
@@ -49,7 +49,7 @@ struct Account<'a> {
 impl Examination<'_> {
     /// Everything that is not well in an account.
     pub(super) async fn of(self, target: &Target) -> Vec<Raised> {
-        let Ok(access) = target.visit else { return Vec::new() };
+        let Ok(access) = target.entry else { return Vec::new() };
         let mode = self.config.policy.strongest_mode(&target.account);
         let mut account =
             Account { examination: self, id: target.account.id, access, mode, raised: Vec::new() };

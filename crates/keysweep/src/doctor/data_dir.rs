@@ -10,8 +10,8 @@ use rustix::fs::{Access, AtFlags, CWD, accessat};
 
 use super::document::{CheckName, DataDirSeen, JournalSeen, Problem, Verdict};
 use super::group::Raised;
+use crate::causes::in_words;
 use crate::socket::{self, user_name};
-use crate::sweep::in_words;
 
 /// Looks at `path`. Blocks for as long as the journal takes to be read.
 pub(super) fn look(path: &Path) -> (DataDirSeen, Vec<Raised>) {

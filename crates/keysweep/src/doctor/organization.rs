@@ -14,8 +14,9 @@ use super::answer::{Answer, By, Refusal};
 use super::document::{CheckName, Problem, Verdict};
 use super::group::Raised;
 use super::policies::{Policies, Whose, grant};
+use crate::collect::{NotEntered, Scope, Target, above, mk_account};
 use crate::config::Config;
-use crate::sweep::{NotVisited, Target, above, choice, mk_account, static_targets, visit};
+use crate::sweep::choice;
 
 /// An account was named that is not there.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -45,12 +46,12 @@ pub(super) async fn list(
     let (there, mut raised) = if config.organization.accounts.is_empty() {
         asking.organization().await
     } else {
-        (Some(static_targets(config, Some(caller.account)).collect()), Vec::new())
+        (Some(Scope::of(config).static_targets(Some(caller.account)).collect()), Vec::new())
     };
     let complete = there.is_some();
     let mut all: Vec<Target> = there.unwrap_or_default();
     if config.policy.reads_account_tags()
-        && let Some(target) = all.iter().find(|target| target.visit.is_ok())
+        && let Some(target) = all.iter().find(|target| target.entry.is_ok())
     {
         let id = target.account.id;
         raised
@@ -61,18 +62,18 @@ pub(super) async fn list(
         if complete {
             return Err(NotInOrganization(*id));
         }
-        all.push(Target { account: named(*id), visit: Ok(keysweep_aws::Access::Assume) });
+        all.push(Target { account: named(*id), entry: Ok(keysweep_aws::Access::Assume) });
     }
     let accounts = u64::try_from(all.len()).unwrap_or(u64::MAX);
     all.retain(|target| only.is_empty() || only.contains(&target.account.id));
-    let (targets, skipped): (Vec<Target>, Vec<Target>) = all.into_iter().partition(|one| one.visit.is_ok());
-    for Target { account, visit } in &skipped {
-        if let Err(NotVisited::Unknown(why)) = visit {
+    let (targets, skipped): (Vec<Target>, Vec<Target>) = all.into_iter().partition(|one| one.entry.is_ok());
+    for Target { account, entry } in &skipped {
+        if let Err(NotEntered::Unknown(why)) = entry {
             raised.push(Raised::of(account.id, undecided(why)));
         }
     }
-    let skipped = skipped.into_iter().filter_map(|Target { account, visit }| {
-        Some(NotScanned { account_id: account.id.to_string(), reason: visit.err()?.why().to_owned() })
+    let skipped = skipped.into_iter().filter_map(|Target { account, entry }| {
+        Some(NotScanned { account_id: account.id.to_string(), reason: entry.err()?.why().to_owned() })
     });
     let mut skipped: Vec<NotScanned> = skipped.collect();
     skipped.sort_by(|a, b| a.account_id.cmp(&b.account_id));
@@ -119,8 +120,8 @@ impl Asking<'_> {
         let targets = listed.into_iter().map(|ListedAccount { id, name, email, state }| {
             let mut account = mk_account(id, name, email, id == management);
             account.ous = tree.as_ref().map_or(Fact::NotRead, |tree| above(tree, id));
-            let visit = visit(&account, &state, config);
-            Target { account, visit }
+            let entry = Scope::of(config).entry(&account, &state);
+            Target { account, entry }
         });
         let targets: Vec<Target> = targets.collect();
         let ous = tree.and_then(Result::ok).map(|tree| Fact::Known(tree.ous));
@@ -133,7 +134,7 @@ impl Asking<'_> {
     fn references(self, targets: &[Target], ous: Option<Fact<BTreeSet<OuId>>>) -> Vec<Raised> {
         let unseen = |target: &Target| {
             let reason = String::new();
-            let outcome = match &target.visit {
+            let outcome = match &target.entry {
                 Ok(_) => Outcome::Failed { reason },
                 Err(_) => Outcome::Skipped { reason },
             };

@@ -8,9 +8,9 @@ use keysweep_core::lifecycle::{ClearedWhy, INCIDENT_REMEDY, KeyEvent};
 use keysweep_core::state::{Actor, Body, Receipt, State};
 use keysweep_store::{AppendError, Store, Undecided};
 
+use crate::causes::in_words;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
-use crate::sweep::in_words;
 
 /// The only way to write.
 #[derive(Debug)]

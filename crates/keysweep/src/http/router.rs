@@ -19,10 +19,10 @@ use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::timeout::TimeoutLayer;
 
 use super::auth::{Failures, Listener, Operator, Viewer, names};
-use super::health::{Health, LastSweep};
 use super::page;
 use crate::config::Config;
 use crate::engine::Engine;
+use crate::health::{Health, LastSweep};
 use crate::metrics::inventory::{Observed, families};
 use crate::metrics::{self, render};
 use crate::reload::{By, ReloadError, Reloads};

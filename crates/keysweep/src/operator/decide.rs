@@ -12,8 +12,8 @@ use keysweep_core::ticket::Action;
 use keysweep_store::{AppendError, Undecided};
 
 use super::{Decision, Reply, Request, RequestRef};
+use crate::causes::in_words;
 use crate::engine::Engine;
-use crate::sweep::in_words;
 
 /// More holds of one key than this help nobody.
 const MOST_HOLDS: usize = 16;

@@ -9,8 +9,9 @@ use keysweep_core::ticket::Action;
 
 use super::Reply;
 use super::decide::refused;
+use crate::causes::in_words;
+use crate::change::{Acted, act, settle_key};
 use crate::engine::Engine;
-use crate::sweep::{Acted, act, in_words, settle_key};
 
 impl Engine {
     /// Orders a change of a key, if it is known.

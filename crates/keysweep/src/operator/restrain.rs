@@ -10,8 +10,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::decide::refused;
 use super::{BreakerDocument, BreakerKey, Reply, Which};
+use crate::causes::in_words;
 use crate::engine::Engine;
-use crate::sweep::in_words;
 
 /// Hexadecimal digits of the hash that names a set: enough that no other set is confirmed by a mistake, and few enough
 /// to be typed.

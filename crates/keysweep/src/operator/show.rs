@@ -17,8 +17,9 @@ use super::{
     ApprovalRow, HoldRow, KeyDocument, KeyRow, KeysDocument, ParkedAccount, PauseRow, PlanDocument,
     PolicyTerm, Reply, UnknownOrigin,
 };
+use crate::causes::in_words;
+use crate::collect::{Inputs, OrganizationCache, collect};
 use crate::engine::{Engine, Latest};
-use crate::sweep::{Inputs, OrganizationCache, collect, in_words};
 
 /// What no log can show of a deactivated key (AWS: requests that fail authentication are not delivered to CloudTrail).
 const QUIET: &str =

@@ -9,10 +9,10 @@ use http::uri::Authority;
 use jiff::Timestamp;
 
 use super::Review;
+use crate::causes::in_words;
 use crate::config::model::{HttpSection, Model, TlsSection, TokenSection};
 use crate::config::path::KeyPath;
 use crate::config::{Http, TlsFiles};
-use crate::sweep::in_words;
 use crate::tls::{Identity, Part, check_key};
 use crate::token::{self, Digest, Token};
 

@@ -9,14 +9,15 @@ use keysweep_core::state::Actor;
 use keysweep_core::ticket::Action;
 use keysweep_store::AppendError;
 
-use super::account::in_words;
-use super::organization::{access, account_facts};
+use super::account::account_facts;
 use super::outcome::{Attempt, Settled, hold_until, mk_entry};
 use super::reread::{Shown, until_it_shows};
+use crate::causes::in_words;
+use crate::collect::Scope;
 use crate::engine::{Engine, Room};
 
 /// Settles every open intent that AWS can be asked about; the others stay open.
-pub(super) async fn open_intents(engine: &Engine, aws: &Aws) -> Result<(), AppendError> {
+pub(crate) async fn open_intents(engine: &Engine, aws: &Aws) -> Result<(), AppendError> {
     let open: Vec<Open> = engine.store().read(|state| state.records().filter_map(open_intent).collect());
     for open in open {
         let record = &open.record;
@@ -79,7 +80,7 @@ async fn one(engine: &Engine, aws: &Aws, open: &Open) -> Result<(), AppendError>
     let (config, identity) = (engine.config(), &record.identity);
     let account = account_facts(engine, aws, &config, identity.account, Action::Reactivate).await;
     let (account_id, key) = (identity.account, &identity.key);
-    let reader = match aws.reader(identity.account, access(&config, &account)).await {
+    let reader = match aws.reader(identity.account, Scope::of(&config).access(&account)).await {
         Ok(reader) => reader,
         Err(fault) => {
             let why = in_words(&fault);

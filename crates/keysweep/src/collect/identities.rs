@@ -6,7 +6,7 @@ use keysweep_aws::{Fault, Reader, UserDetail};
 use keysweep_core::facts::{Fact, UserFacts};
 use keysweep_core::ids::UserName;
 
-use super::account::in_words;
+use crate::causes::in_words;
 
 /// Users in one page of `GetAccountAuthorizationDetails` (IAM API reference, `maxItemsType`).
 const PAGE: u64 = 1000;

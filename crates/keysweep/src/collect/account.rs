@@ -14,6 +14,7 @@ use keysweep_core::references::{Met, Patterns};
 
 use super::identities::Identities;
 use super::user::{NameIs, SeenKey, UserLook, Users};
+use crate::causes::in_words;
 use crate::clock::Clock;
 use crate::config::{Config, ScanSource};
 
@@ -191,17 +192,6 @@ struct Candidate {
 
 fn failed(fault: &Fault) -> Progressed {
     Progressed::Done(Outcome::Failed { reason: in_words(fault) })
-}
-
-/// An error with its sources, as one line.
-pub(crate) fn in_words(error: &dyn std::error::Error) -> String {
-    let mut words = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        words = format!("{words}: {error}");
-        source = error.source();
-    }
-    words
 }
 
 /// A scan in the making.

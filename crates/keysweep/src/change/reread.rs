@@ -9,7 +9,7 @@ use keysweep_core::lifecycle::{Record, Sighting};
 use keysweep_core::ticket::Action;
 use tokio::time::{Instant, sleep};
 
-use super::account::in_words;
+use crate::causes::in_words;
 use crate::clock::Clock;
 
 /// How long AWS is read until it agrees with a change.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
-use keysweep_aws::{Aws, Prepared, Reader};
+use keysweep_aws::{AccountState, Aws, Prepared, Reader};
 use keysweep_core::facts::AccountFacts;
 use keysweep_core::ids::AccountId;
 use keysweep_core::lifecycle::{KeyEvent, OpenIntent, Record};
@@ -21,12 +21,14 @@ use keysweep_core::ticket::{Action, Origin, Ticket, Warrant};
 use keysweep_store::{AppendError, Undecided};
 use tracing::Instrument as _;
 
-use super::account::in_words;
-use super::organization::{access, account_facts, is_ours};
+use super::account::account_facts;
+use super::in_flight::InFlight;
 use super::outcome::{Change, failed_before, mk_entry};
 use super::reread::{Fresh, RereadError, reread};
+use crate::causes::in_words;
+use crate::collect::{NotEntered, Scope};
 use crate::config::Config;
-use crate::engine::{Engine, InFlight, Room};
+use crate::engine::{Engine, Room};
 
 /// Accounts in which changes are made at the same time. A change takes a handful of calls, and the caps leave few
 /// changes a day: more would only make a mistake faster.
@@ -59,13 +61,13 @@ pub(crate) enum Acted {
 
 /// Counts over many tickets.
 #[derive(Debug, Default)]
-pub(super) struct Counts {
-    pub(super) changed: usize,
-    pub(super) stopped: usize,
+pub(crate) struct Counts {
+    pub(crate) changed: usize,
+    pub(crate) stopped: usize,
 }
 
 /// Carries out tickets: those of one account one after the other, a few accounts at a time.
-pub(super) async fn all(engine: &Engine, aws: &Aws, config: &Arc<Config>, tickets: Vec<Ticket>) -> Counts {
+pub(crate) async fn all(engine: &Engine, aws: &Aws, config: &Arc<Config>, tickets: Vec<Ticket>) -> Counts {
     let mut by_account: BTreeMap<AccountId, Vec<Ticket>> = BTreeMap::new();
     for ticket in tickets {
         by_account.entry(ticket.identity().account).or_default().push(ticket);
@@ -175,11 +177,12 @@ async fn make_ready(
     };
     let account = account_facts(engine, aws, &config, identity.account, action).await;
     if action != Action::Reactivate {
-        let excluded =
-            |why| not_sent(action, Reason::Recheck, format!("account {}: {why}", identity.account));
-        is_ours(&account, &config).map_err(excluded)?;
+        let excluded = |not: NotEntered| {
+            not_sent(action, Reason::Recheck, format!("account {}: {}", identity.account, not.why()))
+        };
+        Scope::of(&config).entry(&account, &AccountState::Active).map_err(excluded)?;
     }
-    let open = || aws.reader(identity.account, access(&config, &account));
+    let open = || aws.reader(identity.account, Scope::of(&config).access(&account));
     let mut reader = open().await.map_err(|fault| not_sent(action, Reason::Unknown, in_words(&fault)))?;
     let mut fresh = reread(&reader, &record, engine.clock(), config.scan.interval).await;
     // A session that was revoked since it was made must not stand in the way of an undo: another is had at once.

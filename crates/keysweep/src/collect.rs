@@ -1,5 +1,12 @@
 //! Collect: look at every account, and return what was seen with its own failures.
 
+mod account;
+mod identities;
+mod lanes;
+mod organization;
+mod scope;
+mod user;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -12,9 +19,12 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tracing::Instrument as _;
 
-use super::account::{AccountScanner, Progressed, Task};
-use super::lanes::{Lanes, Slot};
-use super::organization::{Listing, OrganizationCache, OrganizationError};
+use self::account::{AccountScanner, Progressed, Task};
+use self::lanes::{Lanes, Slot};
+use self::organization::Listing;
+pub use self::organization::{OrganizationCache, OrganizationError};
+pub(crate) use self::organization::{above, ou_path};
+pub(crate) use self::scope::{NotEntered, Scope, Target, mk_account};
 use crate::clock::Clock;
 use crate::config::Config;
 
@@ -64,7 +74,7 @@ pub async fn collect(
 }
 
 /// Records of keys that exist as far as keysweep knows, by account.
-pub(super) fn tracked(state: &State) -> BTreeMap<AccountId, Vec<Record>> {
+pub(crate) fn tracked(state: &State) -> BTreeMap<AccountId, Vec<Record>> {
     let mut tracked: BTreeMap<AccountId, Vec<Record>> = BTreeMap::new();
     for record in state.records().filter(|record| record.state.is_tracked()) {
         tracked.entry(record.identity.account).or_default().push(record.clone());
@@ -73,7 +83,7 @@ pub(super) fn tracked(state: &State) -> BTreeMap<AccountId, Vec<Record>> {
 }
 
 /// As [`collect`], with nothing of the state but what it needs: there may be tens of thousands of records.
-pub(super) async fn gather(
+pub(crate) async fn gather(
     inputs: Inputs<'_>,
     mut tracked: BTreeMap<AccountId, Vec<Record>>,
     progress: &dyn Progress,
@@ -90,7 +100,7 @@ pub(super) async fn gather(
             done.push((account, outcome));
         };
         while let Some(target) = targets.recv().await {
-            let access = match target.visit {
+            let access = match target.entry {
                 Ok(access) => access,
                 Err(not) => {
                     finish(&mut done, target.account, not.into_outcome());

@@ -10,9 +10,9 @@ use keysweep_core::policy::Subject;
 use keysweep_core::state::{Actor, Body, State};
 use keysweep_core::ticket::{Action, Warrant};
 
-use super::account::in_words;
 use super::act::Acted;
 use super::reread::{Fresh, Shown, until_it_shows};
+use crate::causes::in_words;
 use crate::config::Config;
 use crate::engine::{Engine, Room};
 

@@ -9,8 +9,8 @@ use keysweep_core::facts::{AccountFacts, Fact, KeyFacts, KeyStatus, LastUse, Sou
 use keysweep_core::ids::{AccessKeyId, UserId, UserName};
 use keysweep_core::lifecycle::Record;
 
-use super::account::in_words;
 use super::identities::{Identities, Known};
+use crate::causes::in_words;
 use crate::clock::Clock;
 
 /// Users of one account, read as far as needed.
