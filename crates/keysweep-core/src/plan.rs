@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-pub use self::decide::{By, Decision, View, decide};
+pub use self::decide::{By, Decision, View, decide, is_another};
 pub use self::gate::{gate, newly_due, trips_on_failures};
 pub use self::recheck::{Refusal, ordered, recheck, undo};
 use crate::facts::{AccountFacts, AccountScan, Collection, Fact, KeyFacts, KeyStatus, Outcome};

@@ -372,6 +372,18 @@ impl Policy {
         }
     }
 
+    /// How long a key is held whose change was denied: the longest that any rule could set where its user is not known,
+    /// or the policy cannot be told.
+    #[must_use]
+    pub fn hold_after_denial(&self, now: Timestamp, subject: Option<&Subject<'_>>) -> Duration {
+        let resolved = subject.and_then(|subject| self.resolve(now, subject).ok());
+        let longest = || {
+            let patched = self.overrides.iter().filter_map(|rule| rule.terms.hold_after_denial);
+            patched.fold(self.base.hold_after_denial, Duration::max)
+        };
+        resolved.map_or_else(longest, |resolution| resolution.terms.hold_after_denial)
+    }
+
     /// Exemptions whose last day is past, with the day: the operator is warned of each.
     pub fn lapsed_exemptions(&self, now: Timestamp) -> impl Iterator<Item = (Rule, &Exemption)> {
         self.exemptions

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use keysweep_aws::Aws;
-use keysweep_core::facts::{AccountFacts, AccountScan, Collection, KeyStatus, Outcome};
+use keysweep_core::facts::{AccountFacts, AccountScan, Collection, KeyFacts, KeyStatus, Outcome};
 use keysweep_core::ids::AccessKeyId;
-use keysweep_core::plan::{Context, Next, Plan, plan, unknown_keys};
+use keysweep_core::plan::{Context, Next, Plan, View, is_another, plan, unknown_keys};
 use keysweep_core::references::{self, Choice, Reference};
 use keysweep_core::render::coverage;
 use keysweep_core::state::{Actor, Body, Reach, State};
@@ -228,8 +228,10 @@ fn observation(context: &Context<'_>, account: &AccountFacts, outcome: &Outcome)
 
 fn scanned(context: &Context<'_>, account: &AccountFacts, scan: &AccountScan) -> Body {
     let state = context.state;
-    let inactive = |key: &&keysweep_core::facts::KeyFacts| {
-        key.status == KeyStatus::Inactive && state.record(&key.key).is_some_and(|record| same(record, key))
+    let inactive = |facts: &&KeyFacts| {
+        let view = View { account, facts, sighting: &scan.sighting };
+        let recorded = state.record(&facts.key).is_some_and(|record| !is_another(record, &view));
+        recorded && facts.status == KeyStatus::Inactive
     };
     let inactive: BTreeSet<AccessKeyId> =
         scan.keys.iter().filter(inactive).map(|key| key.key.clone()).collect();
@@ -244,13 +246,6 @@ fn scanned(context: &Context<'_>, account: &AccountFacts, scan: &AccountScan) ->
         unknown_keys: unknown_keys(context, account, scan),
         report_generated_at: scan.report_generated_at,
     }
-}
-
-/// Whether facts are about the recorded key and no other.
-fn same(record: &keysweep_core::lifecycle::Record, facts: &keysweep_core::facts::KeyFacts) -> bool {
-    let identity = &record.identity;
-    let same_user = facts.user_id.known().is_none_or(|id| *id == identity.user_id);
-    same_user && facts.created == identity.created && facts.account == identity.account
 }
 
 /// Journals which references of rules exist and which do not; gives those that match nothing and stop nothing.

@@ -497,7 +497,8 @@ impl Look<'_> {
 }
 
 /// Whether the key that was read is surely not the recorded one. An unknown user ID is no proof of that.
-pub(super) fn is_another(record: &Record, view: &View<'_>) -> bool {
+#[must_use]
+pub fn is_another(record: &Record, view: &View<'_>) -> bool {
     let (facts, identity) = (view.facts, &record.identity);
     let other_user = facts.user_id.known().is_some_and(|id| *id != identity.user_id);
     let other_key = facts.key != identity.key;

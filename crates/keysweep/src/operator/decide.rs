@@ -122,22 +122,17 @@ impl Engine {
         }
     }
 
-    /// How long a key is left alone whose change was denied: where the last sweep does not tell its policy, the longest
-    /// that any rule could mean.
+    /// How long a key is left alone whose change was denied, as the last sweep saw its user.
     fn hold_after_denial(&self, key: &AccessKeyId) -> Duration {
-        let (config, latest) = (self.config(), self.latest());
+        let latest = self.latest();
         let found = latest.as_ref().and_then(|latest| super::show::find(&latest.collection, key));
-        let resolved = found.and_then(|(account, facts)| {
-            let subject =
-                Subject { account, user_name: &facts.user_name, path: &facts.path, tags: &facts.tags };
-            config.policy.resolve(self.clock().now(), &subject).ok()
+        let subject = found.map(|(account, facts)| Subject {
+            account,
+            user_name: &facts.user_name,
+            path: &facts.path,
+            tags: &facts.tags,
         });
-        let policy = &config.policy;
-        let longest = || {
-            let rules = policy.overrides.iter().filter_map(|rule| rule.terms.hold_after_denial);
-            rules.fold(policy.base.hold_after_denial, Duration::max)
-        };
-        resolved.map_or_else(longest, |resolution| resolution.terms.hold_after_denial)
+        self.config().policy.hold_after_denial(self.clock().now(), subject.as_ref())
     }
 }
 
