@@ -158,7 +158,7 @@ struct Caught {
 /// How the copy is built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Build {
-    /// As `cargo xtask test` builds: of the mutants' own only the crates of the workspace have to be compiled.
+    /// As `cargo xtask test` builds, so that only the crates of the workspace have to be compiled.
     Tests,
     /// As `cargo xtask soak` builds.
     Optimized,
@@ -190,7 +190,7 @@ struct Scratch {
 impl Scratch {
     fn new(build: Build) -> anyhow::Result<Self> {
         let target = target_dir()?;
-        let scratch = Self { tree: target.join("hunt"), target, build };
+        let scratch = Self { tree: target.join("hunt").join(build.folder()), target, build };
         let list = ["ls-files", "--cached", "--others", "--exclude-standard", "-z"];
         let (files, _) = output(Command::new("git").current_dir(root()).args(list))?;
         let mut kept = BTreeSet::new();
