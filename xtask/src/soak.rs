@@ -7,7 +7,7 @@ use crate::command::{cargo, run};
 /// What is lived through: see `--help` of the program itself.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// Passed on: `--seeds N --days M`, `--first-seed`, `--accounts`, `--tell`, `--hunt`, `--kills N`
+    /// Passed on: `--seeds N --days M`, `--first-seed`, `--accounts`, `--tell`, `--kills N`, `--load N`
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     pub(crate) arguments: Vec<String>,
 }

@@ -1,12 +1,15 @@
 //! `cargo xtask test`.
 
 use crate::command::{cargo, run, say};
+use crate::hunt::hunt_sample;
 use crate::tools::{PROMETHEUS, PROMTOOL, PYTHON, UNSHARE, require};
 
-/// Says what is missing before anything is compiled, then runs every test, those in the documentation included.
+/// Says what is missing before anything is compiled, then runs every test, those in the documentation included, and
+/// tries whether the histories would notice a mistake.
 pub(crate) fn run_tests() -> anyhow::Result<()> {
     require(&[&PYTHON, &PROMTOOL, &PROMETHEUS, &UNSHARE])?;
     run(cargo().args(["test", "--workspace", "--all-features", "--locked"]))?;
+    hunt_sample()?;
     say(NOT_RUN);
     Ok(())
 }
@@ -15,7 +18,7 @@ pub(crate) fn run_tests() -> anyhow::Result<()> {
 const NOT_RUN: &str = "\
 not run here:
   cargo xtask soak --seeds 1000 --days 60    histories: 100 of 60 days were lived through
-  cargo xtask soak --hunt --seeds 300        planted mistakes: 8 of all were planted
+  cargo xtask hunt                           mutants: 3 of tests/mutants.toml were tried
   cargo xtask soak --kills 300               real processes under SIGKILL: 6 were killed
   cargo xtask soak --load 10000              accounts in trouble: one sweep of 600 accounts
   PROPTEST_CASES=20000 cargo test ...        properties and nonsense: a few hundred cases each
