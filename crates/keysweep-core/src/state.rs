@@ -8,6 +8,7 @@ mod actor;
 mod control;
 mod entry;
 mod failure;
+mod receipt;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,10 +21,10 @@ pub use self::control::{
 };
 pub use self::entry::{Body, Configuration, Entry, Term};
 pub use self::failure::{Failure, FailureCause, Park, ParkReason, Weight};
+pub use self::receipt::{Receipt, Unwritten};
 use crate::facts::Inventory;
-use crate::ids::{AccessKeyId, AccountId, KeyIdentity};
+use crate::ids::{AccessKeyId, AccountId};
 use crate::lifecycle::{Illegal, KeyEvent, Record, Sighting, State as KeyState, When, next};
-use crate::ticket::Action;
 
 /// What is known of one account between sweeps.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -246,32 +247,6 @@ impl Delta {
     }
 }
 
-/// Proof that an entry is in the journal. Made by [`Draft::apply`]; a store hands it out after the fsync, not before.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Receipt {
-    seq: u64,
-    intent: Option<(KeyIdentity, Action)>,
-    transition: Option<(&'static str, &'static str)>,
-}
-
-impl Receipt {
-    /// Sequence number of the entry.
-    #[must_use]
-    pub fn seq(&self) -> u64 {
-        self.seq
-    }
-
-    /// Names of the base state left and the base state entered, where they differ.
-    #[must_use]
-    pub fn transition(&self) -> Option<(&'static str, &'static str)> {
-        self.transition
-    }
-
-    pub(crate) fn is_intent_of(&self, identity: &KeyIdentity, action: Action) -> bool {
-        self.intent.as_ref().is_some_and(|(i, a)| i == identity && *a == action)
-    }
-}
-
 /// Entries tried on top of a state and of an earlier delta that is not committed yet.
 #[derive(Debug)]
 pub struct Draft<'a> {
@@ -293,14 +268,14 @@ impl<'a> Draft<'a> {
         self.delta
     }
 
-    /// Tries one entry.
+    /// Tries one entry, which is in no journal yet.
     ///
     /// # Errors
     /// [`Illegal`] if it cannot happen in the present state of its key; the draft is then unchanged.
-    pub fn apply(&mut self, entry: &Entry) -> Result<Receipt, Illegal> {
-        let mut receipt = Receipt { seq: entry.seq, intent: None, transition: None };
+    pub fn apply(&mut self, entry: &Entry) -> Result<Unwritten, Illegal> {
+        let mut unwritten = Unwritten::new(entry.seq);
         match &entry.body {
-            Body::Key { account, key, event } => self.key(entry, *account, key, event, &mut receipt)?,
+            Body::Key { account, key, event } => self.key(entry, *account, key, event, &mut unwritten)?,
             Body::AccountScanned {
                 account,
                 name,
@@ -390,7 +365,7 @@ impl<'a> Draft<'a> {
             | Body::RuleAcknowledged { .. }
             | Body::SweepFinished { .. } => self.control_mut().apply(entry),
         }
-        Ok(receipt)
+        Ok(unwritten)
     }
 
     fn key(
@@ -399,7 +374,7 @@ impl<'a> Draft<'a> {
         account: AccountId,
         key: &AccessKeyId,
         event: &KeyEvent,
-        receipt: &mut Receipt,
+        unwritten: &mut Unwritten,
     ) -> Result<(), Illegal> {
         let before = self.record(key);
         let left = before.map_or(KeyState::Active.as_str(), |r| r.state.as_str());
@@ -408,10 +383,10 @@ impl<'a> Draft<'a> {
             next(account, key, before, When { at: entry.at, seq: entry.seq, actor: &entry.actor }, event)?;
         let entered = after.as_ref().map_or(KeyState::Active.as_str(), |r| r.state.as_str());
         if left != entered && !matches!(event, KeyEvent::Forgotten { .. }) {
-            receipt.transition = Some((left, entered));
+            unwritten.leads(left, entered);
         }
         if let (KeyEvent::Intent { action, .. }, Some(identity)) = (event, identity) {
-            receipt.intent = Some((identity, *action));
+            unwritten.is_intent(identity, *action);
         }
         self.delta.records.insert(key.clone(), after);
         if Control::concerns(event) {

@@ -1,12 +1,19 @@
 //! Witness values: nobody can ask for a change without one.
 //!
 //! ```text
-//! plan ──mints──> Ticket ──fresh facts, same decision──> Warrant ──intent on disk──> Order ──consumed by the call
+//! plan ──mints──> Ticket ──fresh facts, same decision──> Warrant ──Receipt: intent on disk──> Order ──consumed by the call
 //! ```
 //!
 //! No field is public, nothing here is `Clone`, and the only constructors are those of the arrows above. So the
-//! compiler holds three invariants: no change without a plan, none without a re-check, none without an intent in
-//! the journal.
+//! compiler holds three invariants: no change without a plan, none without a re-check, none without an intent of its
+//! own in the journal.
+//!
+//! ```compile_fail,E0382
+//! # use keysweep_core::{state::Receipt, ticket::{Order, Warrant}};
+//! fn orders(warrant: Warrant, intent: Receipt, another: Receipt) -> [Option<Order>; 2] {
+//!     [warrant.recorded(intent).ok(), warrant.recorded(another).ok()]
+//! }
+//! ```
 
 use serde::{Deserialize, Serialize};
 
@@ -195,7 +202,7 @@ impl Warrant {
     ///
     /// # Errors
     /// Gives the warrant back if the receipt is that of another entry.
-    pub fn recorded(self, receipt: &Receipt) -> Result<Order, Box<Self>> {
+    pub fn recorded(self, receipt: Receipt) -> Result<Order, Box<Self>> {
         if receipt.is_intent_of(&self.ticket.identity, self.ticket.action) {
             Ok(Order { warrant: self, intent: receipt.seq() })
         } else {

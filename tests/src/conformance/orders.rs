@@ -33,8 +33,9 @@ pub(super) async fn change(
     let event = KeyEvent::Intent { action, origin, why: "conformance".to_owned(), deadline: Timestamp::MAX };
     let body = Body::Key { account: identity.account, key: identity.key.clone(), event };
     let entry = Entry { seq: 1, at: now, actor: Actor::local("ada"), body };
-    let receipt = Draft::new(&state, &Delta::default()).apply(&entry);
-    let order = receipt.ok().and_then(|receipt| warrant.recorded(&receipt).ok());
+    let intent = Draft::new(&state, &Delta::default()).apply(&entry);
+    #[allow(clippy::disallowed_methods, reason = "a journal in memory")]
+    let order = intent.ok().and_then(|intent| warrant.recorded(intent.written()).ok());
     Ok(match order {
         Some(order) => prepared.send(order).await,
         None => CallOutcome::Unclear { detail: "no order was made".to_owned() },

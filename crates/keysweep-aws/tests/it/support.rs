@@ -115,7 +115,8 @@ impl World {
         self.witness(user, action, exempt_tags).0
     }
 
-    /// A warrant and the order that belongs to it: two of a kind, since making the order consumes the warrant.
+    /// The order for a warrant as a re-check would give it.
+    #[allow(clippy::disallowed_methods, reason = "a journal in memory")]
     pub(crate) fn order(&self, user: &UserRef, action: Action) -> Order {
         let (warrant, state) = self.witness(user, action, &[]);
         let (account, key) = (warrant.identity().account, warrant.identity().key.clone());
@@ -124,8 +125,8 @@ impl World {
         let body = Body::Key { account, key, event };
         let entry = Entry { seq: 7, at: self.clock.now(), actor: Actor::local("ada"), body };
         let nothing = Delta::default();
-        let receipt = Draft::new(&state, &nothing).apply(&entry).unwrap();
-        warrant.recorded(&receipt).unwrap()
+        let intent = Draft::new(&state, &nothing).apply(&entry).unwrap();
+        warrant.recorded(intent.written()).unwrap()
     }
 
     fn witness(&self, user: &UserRef, action: Action, exempt_tags: &[(&str, &str)]) -> (Warrant, State) {

@@ -131,6 +131,7 @@ fn an_undo_of_a_key_that_is_active_already_is_told_as_a_reactivation() {
 }
 
 #[test]
+#[allow(clippy::disallowed_methods, reason = "a journal in memory")]
 fn a_warrant_becomes_an_order_only_with_the_receipt_of_its_own_intent() {
     let mut world = mk_world();
     world.keys.push(mk_key(1));
@@ -153,10 +154,10 @@ fn a_warrant_becomes_an_order_only_with_the_receipt_of_its_own_intent() {
     };
     let receipt = |entry| {
         let nothing = keysweep_core::state::Delta::default();
-        keysweep_core::state::Draft::new(&world.state, &nothing).apply(&entry).unwrap()
+        keysweep_core::state::Draft::new(&world.state, &nothing).apply(&entry).unwrap().written()
     };
     let sibling = receipt(intent_of(1, Action::Deactivate));
-    let warrant = *warrant.recorded(&sibling).unwrap_err();
+    let warrant = *warrant.recorded(sibling).unwrap_err();
     let own = receipt(intent_of(0, Action::Deactivate));
-    assert_eq!(warrant.recorded(&own).unwrap().intent(), 77);
+    assert_eq!(warrant.recorded(own).unwrap().intent(), 77);
 }

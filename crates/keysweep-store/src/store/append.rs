@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 use jiff::Timestamp;
-use keysweep_core::state::{Actor, Body, Draft, Entry, Receipt};
+use keysweep_core::state::{Actor, Body, Draft, Entry, Receipt, Unwritten};
 use tokio::sync::oneshot;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
@@ -121,8 +121,17 @@ impl Drop for Job {
 
 /// A request that is written with its group.
 struct Accepted {
-    receipts: Vec<Receipt>,
+    entries: Vec<Unwritten>,
     reply: oneshot::Sender<Answer>,
+}
+
+impl Accepted {
+    /// Answers with the receipts: the group is on disk.
+    #[expect(clippy::disallowed_methods, reason = "the only place that may give receipts")]
+    fn written(self) {
+        let receipts = self.entries.into_iter().map(Unwritten::written).collect();
+        answer(self.reply, Ok(Some(receipts)));
+    }
 }
 
 fn write_group(inner: &Arc<Inner>, journal: &mut Journal, first: Request) {
@@ -147,7 +156,7 @@ fn write_group(inner: &Arc<Inner>, journal: &mut Journal, first: Request) {
             answer(reply, Ok(None));
         } else {
             match prepare(inner, &mut group, &mut update, at, &actor, bodies) {
-                Ok(receipts) => accepted.push(Accepted { receipts, reply }),
+                Ok(entries) => accepted.push(Accepted { entries, reply }),
                 Err(error) => answer(reply, Err(error)),
             }
         }
@@ -180,9 +189,7 @@ fn write_group(inner: &Arc<Inner>, journal: &mut Journal, first: Request) {
     match written {
         Ok(()) => {
             project::enqueue(inner, update);
-            for Accepted { receipts, reply } in accepted {
-                answer(reply, Ok(Some(receipts)));
-            }
+            accepted.into_iter().for_each(Accepted::written);
         }
         Err(error) => {
             tracing::error!(
@@ -205,16 +212,16 @@ fn prepare(
     at: Timestamp,
     actor: &Actor,
     bodies: Vec<Body>,
-) -> Result<Vec<Receipt>, AppendError> {
+) -> Result<Vec<Unwritten>, AppendError> {
     let encode = |source| AppendError::Encode { source: Arc::new(source) };
     let numbered = (group.next_seq()..).zip(bodies);
     let entries: Vec<Entry> =
         numbered.map(|(seq, body)| Entry { seq, at, actor: actor.clone(), body }).collect();
-    let (receipts, delta) = {
+    let (unwritten, delta) = {
         let state = inner.state.read().unwrap_or_else(PoisonError::into_inner);
         let mut draft = Draft::new(&state, &update.delta);
-        let receipts = entries.iter().map(|entry| draft.apply(entry)).collect::<Result<Vec<_>, _>>()?;
-        (receipts, draft.into_delta())
+        let unwritten = entries.iter().map(|entry| draft.apply(entry)).collect::<Result<Vec<_>, _>>()?;
+        (unwritten, draft.into_delta())
     };
     let mut request = Update { delta, ..Update::default() };
     for entry in &entries {
@@ -222,7 +229,7 @@ fn prepare(
     }
     group.push(&entries).map_err(encode)?;
     update.extend(request);
-    Ok(receipts)
+    Ok(unwritten)
 }
 
 /// Answers; a caller that went away does not want to know.

@@ -291,7 +291,7 @@ async fn carry_out(engine: &Engine, aws: &Aws, mut ready: Ready) -> Acted {
         }
     };
     let Ready { config, account, record, reader, fresh, warrant, prepared } = ready;
-    let order = receipts.first().and_then(|receipt| warrant.recorded(receipt).ok());
+    let order = receipts.into_iter().next().and_then(|receipt| warrant.recorded(receipt).ok());
     let Some(order) = order else {
         return not_sent(
             action,
