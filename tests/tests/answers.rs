@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
+use keysweep::collect::{Inputs, OrganizationCache, collect};
 use keysweep::metrics::Metrics;
 use keysweep::operator::Decision;
-use keysweep::sweep::{Inputs, OrganizationCache, collect};
 use keysweep_core::facts::{AccountScan, Outcome};
 use keysweep_core::plan::plan;
 use keysweep_core::render::{Coverage, coverage};

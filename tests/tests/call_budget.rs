@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
+use keysweep::collect::{Inputs, OrganizationCache, collect};
 use keysweep::metrics::Metrics;
-use keysweep::sweep::{Inputs, OrganizationCache, collect};
 use keysweep_core::facts::{Collection, Outcome};
 use keysweep_core::state::State;
 use keysweep_sim::{Fault, Rule};

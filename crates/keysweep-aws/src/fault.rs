@@ -117,12 +117,6 @@ impl Fault {
     pub fn cause(&self) -> &Cause {
         &self.cause
     }
-
-    /// Operation, kind and cause in one line, for a fact that stays unknown.
-    #[must_use]
-    pub fn explain(&self) -> String {
-        format!("{self} ({})", self.cause)
-    }
 }
 
 /// What happened, in AWS's words where it answered.
@@ -381,7 +375,6 @@ mod tests {
         let operation = "list access keys of user ci-deploy in 111122223333".to_owned();
         let fault = Fault::new("iam:ListAccessKeys", operation, (FaultKind::Throttled, cause));
         assert_eq!(fault.to_string(), "list access keys of user ci-deploy in 111122223333: throttled");
-        assert_eq!(fault.explain(), format!("{fault} (Throttling: Rate exceeded)"));
         assert_eq!(std::error::Error::source(&fault).unwrap().to_string(), "Throttling: Rate exceeded");
     }
 

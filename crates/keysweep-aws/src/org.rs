@@ -11,7 +11,7 @@ use keysweep_core::ids::{AccountId, OuId};
 use crate::aws::{Aws, passes};
 use crate::convert::{named, parsed, told};
 use crate::fault::Fault;
-use crate::pages::Pages;
+use crate::pages::{Page, Pages, paged};
 
 /// Where an account is in its life: `State`, or `Status` where there is no `State`.
 ///
@@ -165,23 +165,15 @@ impl Aws {
 
     /// The one parent of an account or OU.
     async fn parent(&self, child: &str, operation: &impl Fn() -> String) -> Result<OuId, Fault> {
-        let (mut pages, mut token, mut parents) = (Pages::default(), None, Vec::new());
-        loop {
-            let call =
-                || self.hub.organizations.list_parents().child_id(child).set_next_token(token.clone()).send();
-            let page = self.organizations(LIST_PARENTS, operation, call).await?;
-            let shown = told("Parents", page.parents.as_deref());
-            for parent in shown.map_err(|what| Fault::bug(LIST_PARENTS, operation(), what))? {
-                let id = parsed("Id of a parent", parent.id());
-                parents.push(id.map_err(|what| Fault::bug(LIST_PARENTS, operation(), what))?);
+        let mut parents = Vec::new();
+        let call = |token| self.hub.organizations.list_parents().child_id(child).set_next_token(token).send();
+        self.paged(LIST_PARENTS, operation, call, |page| {
+            for parent in told("Parents", page.parents.as_deref())? {
+                parents.push(parsed("Id of a parent", parent.id())?);
             }
-            token = pages
-                .next_token(page.next_token())
-                .map_err(|what| Fault::bug(LIST_PARENTS, operation(), what))?;
-            if token.is_none() {
-                break;
-            }
-        }
+            Ok(())
+        })
+        .await?;
         match (parents.pop(), parents.is_empty()) {
             (Some(parent), true) => Ok(parent),
             (Some(_) | None, _) => {
@@ -197,105 +189,84 @@ impl Aws {
     pub async fn account_tags(&self, account: AccountId) -> Result<BTreeMap<String, String>, Fault> {
         let operation = || format!("list tags of account {account}");
         let mut tags = BTreeMap::new();
-        let (mut pages, mut token) = (Pages::default(), None);
-        loop {
-            let call = || {
-                let call = self.hub.organizations.list_tags_for_resource();
-                call.resource_id(account.to_string()).set_next_token(token.clone()).send()
-            };
-            let page = self.organizations("organizations:ListTagsForResource", operation, call).await?;
-            let shown = told("Tags", page.tags.as_deref())
-                .map_err(|what| Fault::bug("organizations:ListTagsForResource", operation(), what))?;
-            for tag in shown {
-                tags.extend([named(tag.key(), tag.value())
-                    .map_err(|what| Fault::bug("organizations:ListTagsForResource", operation(), what))?]);
+        let call = |token| {
+            let call = self.hub.organizations.list_tags_for_resource();
+            call.resource_id(account.to_string()).set_next_token(token).send()
+        };
+        self.paged("organizations:ListTagsForResource", operation, call, |page| {
+            for tag in told("Tags", page.tags.as_deref())? {
+                tags.extend([named(tag.key(), tag.value())?]);
             }
-            token = pages
-                .next_token(page.next_token())
-                .map_err(|what| Fault::bug("organizations:ListTagsForResource", operation(), what))?;
-            if token.is_none() {
-                return Ok(tags);
-            }
-        }
+            Ok(())
+        })
+        .await?;
+        Ok(tags)
     }
 
     async fn roots(&self) -> Result<Vec<Ou>, Fault> {
         let operation = || "list roots of the organization".to_owned();
         let mut roots = Vec::new();
-        let (mut pages, mut token) = (Pages::default(), None);
-        loop {
-            let call = || self.hub.organizations.list_roots().set_next_token(token.clone()).send();
-            let page = self.organizations("organizations:ListRoots", operation, call).await?;
-            let shown = told("Roots", page.roots.as_deref())
-                .map_err(|what| Fault::bug("organizations:ListRoots", operation(), what))?;
-            for root in shown {
-                roots.push(
-                    ou_of(root.id(), root.name())
-                        .map_err(|what| Fault::bug("organizations:ListRoots", operation(), what))?,
-                );
+        let call = |token| self.hub.organizations.list_roots().set_next_token(token).send();
+        self.paged("organizations:ListRoots", operation, call, |page| {
+            for root in told("Roots", page.roots.as_deref())? {
+                roots.push(ou_of(root.id(), root.name())?);
             }
-            token = pages
-                .next_token(page.next_token())
-                .map_err(|what| Fault::bug("organizations:ListRoots", operation(), what))?;
-            if token.is_none() {
-                return Ok(roots);
-            }
-        }
+            Ok(())
+        })
+        .await?;
+        Ok(roots)
     }
 
     async fn ous_under(&self, parent: &OuId) -> Result<Vec<Ou>, Fault> {
         let operation = || format!("list organizational units under {parent}");
         let mut ous = Vec::new();
-        let (mut pages, mut token) = (Pages::default(), None);
-        loop {
-            let call = || {
-                let call = self.hub.organizations.list_organizational_units_for_parent();
-                call.parent_id(parent.as_str()).set_next_token(token.clone()).send()
-            };
-            let page =
-                self.organizations("organizations:ListOrganizationalUnitsForParent", operation, call).await?;
-            let shown = told("OrganizationalUnits", page.organizational_units.as_deref());
-            for ou in shown.map_err(|what| {
-                Fault::bug("organizations:ListOrganizationalUnitsForParent", operation(), what)
-            })? {
-                ous.push(ou_of(ou.id(), ou.name()).map_err(|what| {
-                    Fault::bug("organizations:ListOrganizationalUnitsForParent", operation(), what)
-                })?);
+        let call = |token| {
+            let call = self.hub.organizations.list_organizational_units_for_parent();
+            call.parent_id(parent.as_str()).set_next_token(token).send()
+        };
+        self.paged("organizations:ListOrganizationalUnitsForParent", operation, call, |page| {
+            for ou in told("OrganizationalUnits", page.organizational_units.as_deref())? {
+                ous.push(ou_of(ou.id(), ou.name())?);
             }
-            token = pages.next_token(page.next_token()).map_err(|what| {
-                Fault::bug("organizations:ListOrganizationalUnitsForParent", operation(), what)
-            })?;
-            if token.is_none() {
-                return Ok(ous);
-            }
-        }
+            Ok(())
+        })
+        .await?;
+        Ok(ous)
     }
 
     async fn accounts_under(&self, parent: &OuId) -> Result<Vec<AccountId>, Fault> {
         let operation = || format!("list accounts under {parent}");
         let mut accounts = Vec::new();
-        let (mut pages, mut token) = (Pages::default(), None);
-        loop {
-            let call = || {
-                let call = self.hub.organizations.list_accounts_for_parent();
-                call.parent_id(parent.as_str()).set_next_token(token.clone()).send()
-            };
-            let page = self.organizations("organizations:ListAccountsForParent", operation, call).await?;
-            let shown = told("Accounts", page.accounts.as_deref());
-            for account in
-                shown.map_err(|what| Fault::bug("organizations:ListAccountsForParent", operation(), what))?
-            {
-                let id = parsed("Id of an account", account.id())
-                    .map_err(|what| Fault::bug("organizations:ListAccountsForParent", operation(), what))?;
-                accounts.push(id);
+        let call = |token| {
+            let call = self.hub.organizations.list_accounts_for_parent();
+            call.parent_id(parent.as_str()).set_next_token(token).send()
+        };
+        self.paged("organizations:ListAccountsForParent", operation, call, |page| {
+            for account in told("Accounts", page.accounts.as_deref())? {
+                accounts.push(parsed("Id of an account", account.id())?);
             }
-            token = pages
-                .next_token(page.next_token())
-                .map_err(|what| Fault::bug("organizations:ListAccountsForParent", operation(), what))?;
-            if token.is_none() {
-                return Ok(accounts);
-            }
-        }
+            Ok(())
+        })
+        .await?;
+        Ok(accounts)
+    }
+
+    /// Every page of a listing of Organizations.
+    async fn paged<P, E, F>(
+        &self,
+        api: &'static str,
+        operation: impl Fn() -> String,
+        call: impl Fn(Option<String>) -> F,
+        take: impl FnMut(&P) -> Result<(), String>,
+    ) -> Result<(), Fault>
+    where
+        P: Page,
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+        F: Future<Output = Result<P, SdkError<E, HttpResponse>>>,
+    {
+        let (operation, call) = (&operation, &call);
+        let ask = |token: Option<String>| self.organizations(api, operation, move || call(token.clone()));
+        paged(api, operation, ask, take).await
     }
 
     /// One Organizations call, each attempt in its turn.
@@ -345,23 +316,24 @@ impl AccountPages {
         }
         let call = || self.aws.hub.organizations.list_accounts().set_next_token(self.token.clone()).send();
         let page = self.aws.organizations("organizations:ListAccounts", operation, call).await?;
-        let shown = told("Accounts", page.accounts.as_deref())
-            .map_err(|what| Fault::bug("organizations:ListAccounts", operation(), what))?;
-        let mut accounts = Vec::with_capacity(shown.len());
-        for account in shown {
-            let id = parsed("Id of an account", account.id())
-                .map_err(|what| Fault::bug("organizations:ListAccounts", operation(), what))?;
-            let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
-            let (name, email) = (text(account.name()), text(account.email()));
-            accounts.push(ListedAccount { id, name, email, state: AccountState::of(account) });
-        }
-        self.token = self
-            .pages
-            .next_token(page.next_token())
-            .map_err(|what| Fault::bug("organizations:ListAccounts", operation(), what))?;
-        self.ended = self.token.is_none();
+        let listed = accounts_of(page.accounts.as_deref())
+            .and_then(|accounts| Ok((accounts, self.pages.next(&page)?)));
+        let (accounts, token) =
+            listed.map_err(|what| Fault::bug("organizations:ListAccounts", operation(), what))?;
+        self.ended = token.is_none();
+        self.token = token;
         Ok(Some(accounts))
     }
+}
+
+fn accounts_of(shown: Option<&[SdkAccount]>) -> Result<Vec<ListedAccount>, String> {
+    let accounts = told("Accounts", shown)?.iter().map(|account| {
+        let id = parsed("Id of an account", account.id())?;
+        let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
+        let (name, email) = (text(account.name()), text(account.email()));
+        Ok(ListedAccount { id, name, email, state: AccountState::of(account) })
+    });
+    accounts.collect()
 }
 
 fn ou_of(id: Option<&str>, name: Option<&str>) -> Result<Ou, String> {

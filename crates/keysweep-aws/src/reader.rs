@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_sdk_iam::Client;
 use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_iam::operation::get_account_authorization_details::GetAccountAuthorizationDetailsOutput;
 use aws_sdk_iam::types::{AccessKeyMetadata, AttachedPolicy, EntityType, Tag, User, UserDetail as Detail};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use jiff::Timestamp;
@@ -15,7 +14,7 @@ use keysweep_core::ids::{AccessKeyId, AccountId, UserId, UserName};
 use crate::aws::Hub;
 use crate::convert::{key_status, named, parsed, past_timestamp, timestamp, unless_not_applicable};
 use crate::fault::Fault;
-use crate::pages::Pages;
+use crate::pages::{Page, paged};
 use crate::session::{Account, Session};
 
 /// The most that AWS gives in a page (IAM API reference, `maxItemsType`).
@@ -103,22 +102,15 @@ impl Reader {
     pub async fn list_users(&self, now: Timestamp) -> Result<Vec<UserListed>, Fault> {
         let operation = || format!("list users of {}", self.account.id);
         let mut users = Vec::new();
-        let (mut pages, mut marker) = (Pages::default(), None);
-        loop {
-            let call = |iam: &Client| iam.list_users().max_items(PAGE).set_marker(marker.clone()).send();
-            let page = self.call("iam:ListUsers", operation, call).await?;
+        let call = |iam: &Client, marker| iam.list_users().max_items(PAGE).set_marker(marker).send();
+        self.paged("iam:ListUsers", operation, call, |page| {
             for user in page.users() {
-                users.push(
-                    listed_user(user, now).map_err(|what| Fault::bug("iam:ListUsers", operation(), what))?,
-                );
+                users.push(listed_user(user, now)?);
             }
-            marker = pages
-                .next(page.is_truncated(), page.marker())
-                .map_err(|what| Fault::bug("iam:ListUsers", operation(), what))?;
-            if marker.is_none() {
-                return Ok(users);
-            }
-        }
+            Ok(())
+        })
+        .await?;
+        Ok(users)
     }
 
     /// Names of the first users, at most so many; `iam:ListUsers`, one page, which may be empty though users follow.
@@ -146,32 +138,21 @@ impl Reader {
         let operation = || format!("list access keys of user {user} in {}", self.account.id);
         let mut keys = Vec::new();
         let mut seen = HashSet::new();
-        let (mut pages, mut marker) = (Pages::default(), None);
-        loop {
-            let call = |iam: &Client| {
-                let call = iam.list_access_keys().user_name(user.as_str()).max_items(PAGE);
-                call.set_marker(marker.clone()).send()
-            };
-            let page = self.call("iam:ListAccessKeys", operation, call).await?;
+        let call = |iam: &Client, marker| {
+            iam.list_access_keys().user_name(user.as_str()).max_items(PAGE).set_marker(marker).send()
+        };
+        self.paged("iam:ListAccessKeys", operation, call, |page| {
             for key in page.access_key_metadata() {
-                let key = listed_key(key, user, now)
-                    .map_err(|what| Fault::bug("iam:ListAccessKeys", operation(), what))?;
+                let key = listed_key(key, user, now)?;
                 if !seen.insert(key.key.clone()) {
-                    return Err(Fault::bug(
-                        "iam:ListAccessKeys",
-                        operation(),
-                        format!("key {} is listed twice", key.key),
-                    ));
+                    return Err(format!("key {} is listed twice", key.key));
                 }
                 keys.push(key);
             }
-            marker = pages
-                .next(page.is_truncated(), page.marker())
-                .map_err(|what| Fault::bug("iam:ListAccessKeys", operation(), what))?;
-            if marker.is_none() {
-                return Ok(keys);
-            }
-        }
+            Ok(())
+        })
+        .await?;
+        Ok(keys)
     }
 
     /// Who a user is; `iam:GetUser`, which brings the tags along.
@@ -197,30 +178,26 @@ impl Reader {
     ) -> Result<BTreeMap<UserName, UserDetail>, Fault> {
         let operation = || format!("get authorization details of users in {}", self.account.id);
         let mut details = BTreeMap::new();
-        let (mut pages, mut marker) = (Pages::default(), None);
-        loop {
-            let page = self.details_page(operation, PAGE, marker).await?;
+        let call = |iam: &Client, marker| {
+            let call = iam.get_account_authorization_details().filter(EntityType::User);
+            call.max_items(PAGE).set_marker(marker).send()
+        };
+        self.paged(DETAILS, operation, call, |page| {
             for user in page.user_detail_list() {
-                let name = parsed("UserName", user.user_name())
-                    .map_err(|what| Fault::bug(DETAILS, operation(), what))?;
-                let told = user_detail(user, &name).map_err(|what| Fault::bug(DETAILS, operation(), what))?;
+                let name = parsed("UserName", user.user_name())?;
+                let told = user_detail(user, &name)?;
                 let Some(detail) = told.filter(|_| wanted(&name)) else { continue };
                 let id = detail.facts.user_id.clone();
                 // A name that changes hands between two pages names nobody for sure.
-                if details
-                    .insert(name.clone(), detail)
-                    .is_some_and(|other: UserDetail| other.facts.user_id != id)
-                {
-                    return Err(Fault::bug(DETAILS, operation(), format!("user {name} is listed twice")));
+                let other: Option<UserDetail> = details.insert(name.clone(), detail);
+                if other.is_some_and(|other| other.facts.user_id != id) {
+                    return Err(format!("user {name} is listed twice"));
                 }
             }
-            marker = pages
-                .next(page.is_truncated(), page.marker())
-                .map_err(|what| Fault::bug(DETAILS, operation(), what))?;
-            if marker.is_none() {
-                return Ok(details);
-            }
-        }
+            Ok(())
+        })
+        .await?;
+        Ok(details)
     }
 
     /// Whether authorization details can be read; `iam:GetAccountAuthorizationDetails` for one user at most.
@@ -229,20 +206,10 @@ impl Reader {
     /// If the call fails.
     pub async fn first_user_detail(&self) -> Result<(), Fault> {
         let operation = || format!("get authorization details of users in {}", self.account.id);
-        self.details_page(operation, 1, None).await.map(drop)
-    }
-
-    async fn details_page(
-        &self,
-        operation: impl Fn() -> String,
-        items: i32,
-        marker: Option<String>,
-    ) -> Result<GetAccountAuthorizationDetailsOutput, Fault> {
         let call = |iam: &Client| {
-            let call = iam.get_account_authorization_details().filter(EntityType::User);
-            call.max_items(items).set_marker(marker.clone()).send()
+            iam.get_account_authorization_details().filter(EntityType::User).max_items(1).send()
         };
-        self.call(DETAILS, operation, call).await
+        self.call(DETAILS, operation, call).await.map(drop)
     }
 
     /// When a key was last used; `iam:GetAccessKeyLastUsed`.
@@ -280,23 +247,15 @@ impl Reader {
     pub async fn quarantine_policies(&self, user: &UserName) -> Result<Vec<String>, Fault> {
         let operation = || format!("list attached policies of user {user} in {}", self.account.id);
         let mut found = Vec::new();
-        let (mut pages, mut marker) = (Pages::default(), None);
-        loop {
-            let call = |iam: &Client| {
-                let call = iam.list_attached_user_policies().user_name(user.as_str());
-                call.set_marker(marker.clone()).send()
-            };
-            let page = self.call("iam:ListAttachedUserPolicies", operation, call).await?;
-            let names = quarantine(page.attached_policies());
-            found
-                .extend(names.map_err(|what| Fault::bug("iam:ListAttachedUserPolicies", operation(), what))?);
-            marker = pages
-                .next(page.is_truncated(), page.marker())
-                .map_err(|what| Fault::bug("iam:ListAttachedUserPolicies", operation(), what))?;
-            if marker.is_none() {
-                return Ok(found);
-            }
-        }
+        let call = |iam: &Client, marker| {
+            iam.list_attached_user_policies().user_name(user.as_str()).set_marker(marker).send()
+        };
+        self.paged("iam:ListAttachedUserPolicies", operation, call, |page| {
+            found.extend(quarantine(page.attached_policies())?);
+            Ok(())
+        })
+        .await?;
+        Ok(found)
     }
 
     /// Whether the root user has access keys; `iam:GetAccountSummary`. It tells no more than that, and needs no report.
@@ -340,6 +299,24 @@ impl Reader {
             }
             Ok(_) | Err(_) => result,
         }
+    }
+
+    /// Every page of a listing, each by a call.
+    async fn paged<P, E, F>(
+        &self,
+        api: &'static str,
+        operation: impl Fn() -> String,
+        call: impl Fn(&Client, Option<String>) -> F,
+        take: impl FnMut(&P) -> Result<(), String>,
+    ) -> Result<(), Fault>
+    where
+        P: Page,
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+        F: Future<Output = Result<P, SdkError<E, HttpResponse>>>,
+    {
+        let ask =
+            async |marker: Option<String>| self.call(api, &operation, |iam| call(iam, marker.clone())).await;
+        paged(api, &operation, ask, take).await
     }
 
     async fn once<T, E, F>(

@@ -22,11 +22,6 @@ impl Hash {
     pub(crate) fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
-
-    /// Its bytes.
-    pub(crate) fn bytes(self) -> [u8; 32] {
-        self.0
-    }
 }
 
 impl fmt::Display for Hash {

@@ -81,6 +81,14 @@ pub(crate) enum Damage {
     /// Written by a newer version.
     #[error("schema {0} is newer than {SCHEMA}")]
     Newer(u32),
+    /// Written by an older version.
+    #[error("it has schema {version}, and this version writes {SCHEMA}")]
+    Older {
+        /// Its schema.
+        version: u32,
+        /// The entry as of which it stands.
+        applied: Applied,
+    },
 }
 
 impl Damage {
@@ -90,9 +98,12 @@ impl Damage {
         let io = match self {
             Self::Held => return true,
             Self::Sled(sled::Error::Io(error)) | Self::Io { source: error, .. } => error,
-            Self::Sled(_) | Self::Panicked(_) | Self::Value { .. } | Self::Incomplete | Self::Newer(_) => {
-                return false;
-            }
+            Self::Sled(_)
+            | Self::Panicked(_)
+            | Self::Value { .. }
+            | Self::Incomplete
+            | Self::Newer(_)
+            | Self::Older { .. } => return false,
         };
         matches!(
             io.kind(),
@@ -218,7 +229,7 @@ impl Projection {
         let mut records = Pieces::new(&self.records, "records");
         for (key, record) in &update.delta.records {
             match record {
-                Some(record) => records.put(key.as_str().as_bytes(), &schema::encode_record(record)?)?,
+                Some(record) => records.put(key.as_str().as_bytes(), &schema::encode(record, "records")?)?,
                 None => records.remove(key.as_str().as_bytes())?,
             }
         }
@@ -226,22 +237,22 @@ impl Projection {
         for (id, account) in &update.delta.accounts {
             match account {
                 Some(account) => {
-                    accounts.put(id.to_string().as_bytes(), &schema::encode_account(account)?)?
+                    accounts.put(id.to_string().as_bytes(), &schema::encode(account, "accounts")?)?
                 }
                 None => accounts.remove(id.to_string().as_bytes())?,
             }
         }
         let mut control = Pieces::new(&self.control, "control");
         if let Some(value) = &update.delta.control {
-            control.put(CONTROL_KEY, &schema::encode_control(value)?)?;
+            control.put(CONTROL_KEY, &schema::encode(value, "control")?)?;
         }
         let mut history = Pieces::new(&self.history, "history");
         for (key, seq, json) in &update.history {
-            history.put(&load::history_name(key, *seq), &schema::encode_entry(json)?)?;
+            history.put(&load::history_name(key, *seq), json.as_bytes())?;
         }
         let mut meta = Pieces::new(&self.meta, "meta");
         if let Some(applied) = &update.applied {
-            meta.put(APPLIED_KEY, &schema::encode_applied(applied)?)?;
+            meta.put(APPLIED_KEY, &schema::encode(applied, "meta")?)?;
             meta.raw(SCHEMA_KEY, &schema::encode_version(SCHEMA));
         }
         let batches = [records, accounts, control, history, meta].map(Pieces::into_batch);

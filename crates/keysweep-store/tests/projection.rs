@@ -156,21 +156,6 @@ async fn a_left_over_of_an_interrupted_snapshot_is_removed() {
 }
 
 #[tokio::test]
-async fn a_newer_schema_is_refused_by_name() {
-    let dir = tempfile::tempdir().unwrap();
-    mk_closed(dir.path()).await;
-    {
-        let db = sled::open(dir.path().join("records")).unwrap();
-        let mut version = 2_u32.to_be_bytes().to_vec();
-        version.extend_from_slice(&crc32fast::hash(&version).to_be_bytes());
-        db.open_tree("meta").unwrap().insert("schema", version).unwrap();
-        db.flush().unwrap();
-    }
-    let message = refused(dir.path()).await;
-    assert!(message.contains("have schema 2, this keysweep knows up to 1"), "{message}");
-}
-
-#[tokio::test]
 async fn a_value_with_a_wrong_checksum_is_not_believed() {
     let dir = tempfile::tempdir().unwrap();
     let before = mk_closed(dir.path()).await;

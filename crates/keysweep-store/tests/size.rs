@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{mk_at, mk_flagged, mk_noticed, open, state};
+use common::{mk_at, mk_flagged, mk_noticed, open, state, values};
 use keysweep_core::state::Actor;
 
 /// Not a benchmark: enough keys that every batch is full many times over.
@@ -21,6 +21,10 @@ async fn ten_thousand_keys_are_kept_reopened_and_rebuilt() {
     assert_eq!((opened.rebuilt, opened.caught_up), (None, 0));
     assert!(state(&store) == before);
     store.close().await.unwrap();
+    // 754 bytes each when this was written: far from a second piece.
+    let records = values(dir.path(), "records");
+    assert_eq!(records.len(), 10_000);
+    assert!(records.iter().map(|(_, json)| json.len()).sum::<usize>() / records.len() < 1_000);
     let rebuilt = keysweep_store::rebuild(dir.path()).unwrap();
     assert_eq!((rebuilt.entries, rebuilt.records), (20_000, 10_000));
 }

@@ -110,7 +110,7 @@ impl Asking {
         let management = self.aws.management_account().await;
         self.note("the management account", management);
         let (mut pages, mut listed) = (self.aws.accounts(), Vec::new());
-        while let Some(page) = pages.next().await.map_err(|fault| fault.explain())? {
+        while let Some(page) = pages.next().await.map_err(explain)? {
             listed.extend(page);
         }
         listed.sort_by_key(|account| account.id);
@@ -176,7 +176,7 @@ impl Asking {
         let (name, account) = (&account.account_name, id(&account.account_id)?);
         let entered = self.aws.try_enforce_role(account).await;
         self.note(format!("the role that changes keys in {name}"), entered);
-        let examiner = self.aws.examiner(account, Access::Assume).await.map_err(|fault| fault.explain())?;
+        let examiner = self.aws.examiner(account, Access::Assume).await.map_err(explain)?;
         let first = examiner.first_users(1).await.map(|users| users.len());
         self.note(format!("the first user of {name}"), first);
         let role = format!("arn:aws:iam::{account}:role/{}", truth.roles.enforce);
@@ -309,8 +309,14 @@ impl Asking {
     }
 
     async fn reader(&self, account: &str) -> Result<Reader, String> {
-        self.aws.reader(id(account)?, Access::Assume).await.map_err(|fault| fault.explain())
+        self.aws.reader(id(account)?, Access::Assume).await.map_err(explain)
     }
+}
+
+/// What failed, and how.
+#[allow(clippy::needless_pass_by_value, reason = "for map_err")]
+fn explain(fault: Fault) -> String {
+    format!("{fault} ({})", fault.cause())
 }
 
 /// A fault as keysweep acts on it, with what AWS said: its status and its code, and not its prose.

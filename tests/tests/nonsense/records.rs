@@ -22,21 +22,20 @@ struct Stored {
     bytes: Vec<u8>,
 }
 
-/// What version 1 wrote.
+/// The samples of the store.
 fn golden() -> Vec<Stored> {
-    let folder =
-        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../crates/keysweep-store/testdata/schema-v1");
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../crates/keysweep-store/testdata/values");
     let mk = |tree, name: &[u8], file: &str| {
-        let text = std::fs::read_to_string(folder.join(file)).unwrap();
-        Stored { tree, name: name.to_vec(), bytes: hex::decode(text.trim()).unwrap() }
+        let bytes = std::fs::read(folder.join(file)).unwrap().trim_ascii_end().to_vec();
+        Stored { tree, name: name.to_vec(), bytes }
     };
     let history = [KEY.as_bytes(), &[0], &7_u64.to_be_bytes()].concat();
     vec![
-        mk("records", KEY.as_bytes(), "record.hex"),
-        mk("accounts", b"000000000042", "account.hex"),
-        mk("control", b"control", "control.hex"),
-        mk("meta", b"applied", "applied.hex"),
-        mk("history", &history, "entry.hex"),
+        mk("records", KEY.as_bytes(), "record.json"),
+        mk("accounts", b"000000000042", "account.json"),
+        mk("control", b"control", "control.json"),
+        mk("meta", b"applied", "applied.json"),
+        mk("history", &history, "entry.json"),
     ]
 }
 

@@ -190,20 +190,6 @@ impl Control {
         self.changes.iter().filter(move |change| within_a_day(change.at, now))
     }
 
-    /// Deactivations or deletions within the rolling day, in one account or everywhere.
-    #[must_use]
-    pub fn changes_since_yesterday(
-        &self,
-        now: Timestamp,
-        action: Option<Action>,
-        account: Option<AccountId>,
-    ) -> u32 {
-        let counted = self.changes_of_a_day(now).filter(|change| {
-            action.is_none_or(|a| a == change.action) && account.is_none_or(|id| id == change.account)
-        });
-        u32::try_from(counted.count()).unwrap_or(u32::MAX)
-    }
-
     /// The first reference of a rule that does not exist and that nobody has acknowledged.
     #[must_use]
     pub fn unacknowledged(&self) -> Option<&Reference> {

@@ -440,6 +440,6 @@ fn a_clock_that_went_back_does_not_empty_the_caps() {
     world.run(0, 6);
     assert_eq!(world.sweep_and_act(day(30)), 2);
     assert_eq!(world.sweep_and_act(day(29)), 0);
-    let control = world.state.control();
-    assert_eq!(control.changes_since_yesterday(day(29), Some(Action::Deactivate), None), 2);
+    let changes = world.state.control().changes_of_a_day(day(29)).map(|change| change.action);
+    assert_eq!(changes.collect::<Vec<_>>(), [Action::Deactivate; 2]);
 }

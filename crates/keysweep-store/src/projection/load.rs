@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use keysweep_core::ids::{AccessKeyId, AccountId};
+use keysweep_core::lifecycle::Record;
 use keysweep_core::state::{Control, Entry, State};
 use sled::Tree;
 
@@ -28,13 +29,16 @@ impl Projection {
             }
             let mut applied = None;
             each(&self.meta, "meta", APPLIED_KEY, |_, value| {
-                applied = Some(schema::decode_applied(value)?);
+                applied = Some(schema::decode(value, "meta")?);
                 Ok(())
             })?;
             let applied = applied.ok_or(Damage::Incomplete)?;
+            if version < SCHEMA {
+                return Err(Damage::Older { version, applied });
+            }
             let mut records = BTreeMap::new();
             each(&self.records, "records", b"", |name, value| {
-                let record = schema::decode_record(value)?;
+                let record: Record = schema::decode(value, "records")?;
                 let key = parse_name::<AccessKeyId>(name, "records")?;
                 if record.identity.key != key {
                     return Err(Damage::Value { tree: "records", problem: "is the record of another key" });
@@ -44,12 +48,13 @@ impl Projection {
             })?;
             let mut accounts = BTreeMap::new();
             each(&self.accounts, "accounts", b"", |name, value| {
-                accounts.insert(parse_name::<AccountId>(name, "accounts")?, schema::decode_account(value)?);
+                let id = parse_name::<AccountId>(name, "accounts")?;
+                accounts.insert(id, schema::decode(value, "accounts")?);
                 Ok(())
             })?;
             let mut control = Control::default();
             each(&self.control, "control", b"", |_, value| {
-                control = schema::decode_control(value)?;
+                control = schema::decode(value, "control")?;
                 Ok(())
             })?;
             Ok(Loaded { state: State::from_parts(records, accounts, control), applied })
@@ -63,10 +68,7 @@ impl Projection {
             prefix.push(0);
             let mut entries = Vec::new();
             each(&self.history, "history", &prefix, |_, value| {
-                let json = schema::decode_entry(value)?;
-                let unknown =
-                    Damage::Value { tree: "history", problem: "is an entry this version does not know" };
-                entries.push(serde_json::from_str(&json).map_err(|_| unknown)?);
+                entries.push(schema::decode(value, "history")?);
                 Ok(())
             })?;
             Ok(entries)

@@ -1,100 +1,31 @@
-//! Stored forms, by version. Append only: a variant that was ever released keeps its place and its bytes.
+//! The form of values: JSON, written by the same serializers of core as the snapshots in the journal.
 //!
-//! postcard writes fields in order and without names, so that any change of a type within a variant changes its
-//! bytes: `testdata/` holds bytes of every version, and a test reads them. What changed becomes the next variant,
-//! the old form is kept beside it with a conversion, and [`SCHEMA`] goes up where a version before could not read it.
-//!
-//! What is tagged inside in JSON (entries, and the trip reason within control) has no postcard form and is kept as
-//! JSON text.
+//! A later version therefore reads a record wherever it reads a snapshot of one: a new field needs a default, and
+//! nothing here. Values that cannot be read are no loss: the projection is then rebuilt from the journal.
 
-use keysweep_core::lifecycle::Record;
-use keysweep_core::state::{AccountRecord, Control};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::Damage;
 use crate::hash::Hash;
 
-/// The schema written. A version reads this and every one before it.
-pub(crate) const SCHEMA: u32 = 1;
+/// The schema written, and the only one read. It goes up when what an earlier version wrote must not be taken, such
+/// as records without a field that a replay of the journal fills. 1 was never released.
+pub(crate) const SCHEMA: u32 = 2;
 
-/// The last entry that the projection covers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The last entry that the projection covers. Every schema has it in this form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Applied {
     pub(crate) seq: u64,
     pub(crate) hash: Hash,
 }
 
-#[derive(Serialize, Deserialize)]
-enum StoredRecord<R = Record> {
-    V1(R),
+pub(super) fn encode<T: Serialize>(value: &T, tree: &'static str) -> Result<Vec<u8>, Damage> {
+    serde_json::to_vec(value).map_err(|_| Damage::Value { tree, problem: "cannot be encoded" })
 }
 
-#[derive(Serialize, Deserialize)]
-enum StoredAccount<A = AccountRecord> {
-    V1(A),
-}
-
-/// JSON of [`Control`].
-#[derive(Serialize, Deserialize)]
-enum StoredControl {
-    V1(String),
-}
-
-/// JSON of an entry.
-#[derive(Serialize, Deserialize)]
-enum StoredEntry<S = String> {
-    V1(S),
-}
-
-#[derive(Serialize, Deserialize)]
-enum StoredApplied {
-    V1 { seq: u64, hash: [u8; 32] },
-}
-
-pub(super) fn encode_record(record: &Record) -> Result<Vec<u8>, Damage> {
-    encode(&StoredRecord::V1(record), "records")
-}
-
-pub(super) fn decode_record(bytes: &[u8]) -> Result<Record, Damage> {
-    let StoredRecord::V1(record) = decode(bytes, "records")?;
-    Ok(record)
-}
-
-pub(super) fn encode_account(account: &AccountRecord) -> Result<Vec<u8>, Damage> {
-    encode(&StoredAccount::V1(account), "accounts")
-}
-
-pub(super) fn decode_account(bytes: &[u8]) -> Result<AccountRecord, Damage> {
-    let StoredAccount::V1(account) = decode(bytes, "accounts")?;
-    Ok(account)
-}
-
-pub(super) fn encode_control(control: &Control) -> Result<Vec<u8>, Damage> {
-    let json = serde_json::to_string(control);
-    encode(&StoredControl::V1(json.map_err(|_| unencodable("control"))?), "control")
-}
-
-pub(super) fn decode_control(bytes: &[u8]) -> Result<Control, Damage> {
-    let StoredControl::V1(json) = decode(bytes, "control")?;
-    serde_json::from_str(&json).map_err(|_| undecodable("control"))
-}
-
-pub(super) fn encode_entry(json: &str) -> Result<Vec<u8>, Damage> {
-    encode(&StoredEntry::V1(json), "history")
-}
-
-pub(super) fn decode_entry(bytes: &[u8]) -> Result<String, Damage> {
-    let StoredEntry::V1(json) = decode(bytes, "history")?;
-    Ok(json)
-}
-
-pub(super) fn encode_applied(applied: &Applied) -> Result<Vec<u8>, Damage> {
-    encode(&StoredApplied::V1 { seq: applied.seq, hash: applied.hash.bytes() }, "meta")
-}
-
-pub(super) fn decode_applied(bytes: &[u8]) -> Result<Applied, Damage> {
-    let StoredApplied::V1 { seq, hash } = decode(bytes, "meta")?;
-    Ok(Applied { seq, hash: Hash::from_bytes(hash) })
+pub(super) fn decode<T: DeserializeOwned>(bytes: &[u8], tree: &'static str) -> Result<T, Damage> {
+    serde_json::from_slice(bytes).map_err(|_| undecodable(tree))
 }
 
 /// The schema version with its checksum: in a form that no later version may change, since it is read first.
@@ -112,21 +43,6 @@ pub(super) fn decode_version(bytes: &[u8]) -> Result<u32, Damage> {
     number.filter(|number| encode_version(*number) == bytes).ok_or(undecodable("meta"))
 }
 
-fn encode<T: Serialize>(value: &T, tree: &'static str) -> Result<Vec<u8>, Damage> {
-    postcard::to_stdvec(value).map_err(|_| unencodable(tree))
-}
-
-fn decode<'a, T: Deserialize<'a>>(bytes: &'a [u8], tree: &'static str) -> Result<T, Damage> {
-    match postcard::take_from_bytes(bytes) {
-        Ok((value, [])) => Ok(value),
-        Ok(_) | Err(_) => Err(undecodable(tree)),
-    }
-}
-
-fn unencodable(tree: &'static str) -> Damage {
-    Damage::Value { tree, problem: "cannot be encoded" }
-}
-
 fn undecodable(tree: &'static str) -> Damage {
     Damage::Value { tree, problem: "has a form that this version does not know" }
 }
@@ -140,11 +56,14 @@ mod tests {
     use keysweep_core::facts::{Inventory, LastUse};
     use keysweep_core::lifecycle::{
         Approval, Deactivated, DeactivatedBy, Deleting, Due, ExemptMark, Finding, Granted, Hold, HoldKind,
-        Incident, Notice, NoticeTerms, OpenIntent, Past, Sent, Setback, SetbackKind, Shown, Sighting, State,
-        Watch,
+        Incident, KeyEvent, Notice, NoticeTerms, OpenIntent, Past, Record, Sent, Setback, SetbackKind, Shown,
+        Sighting, State, Watch,
     };
-    use keysweep_core::state::{Actor, FindingCounts, Pause, Reach, Trip, TripReason};
+    use keysweep_core::state::{
+        AccountRecord, Actor, Body, Control, Entry, FindingCounts, Pause, Reach, Trip, TripReason,
+    };
     use keysweep_core::ticket::Action;
+    use serde_json::Value;
 
     use super::*;
 
@@ -277,44 +196,55 @@ mod tests {
         }
     }
 
-    /// The bytes that version 1 wrote. `KEYSWEEP_WRITE_GOLDEN=1` writes those that are missing, never others.
+    /// A sample that later versions must read. `KEYSWEEP_WRITE_GOLDEN=1` writes those that are missing, never others.
     fn golden(name: &str, now: &[u8]) -> Vec<u8> {
-        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("testdata/schema-v1").join(name);
+        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("testdata/values").join(name);
         if !path.exists() && std::env::var_os("KEYSWEEP_WRITE_GOLDEN").is_some() {
-            std::fs::write(&path, hex::encode(now) + "\n").unwrap();
+            std::fs::write(&path, [now, b"\n"].concat()).unwrap();
         }
-        hex::decode(std::fs::read_to_string(path).unwrap().trim()).unwrap()
+        std::fs::read(path).unwrap().trim_ascii_end().to_vec()
+    }
+
+    /// Whether all that the sample holds is there; fields may have been added.
+    fn holds(now: &Value, sample: &Value) -> bool {
+        match (now, sample) {
+            (Value::Object(now), Value::Object(sample)) => {
+                sample.iter().all(|(name, sample)| now.get(name).is_some_and(|now| holds(now, sample)))
+            }
+            _ => now == sample,
+        }
+    }
+
+    /// The sample is read as the value, and no field of it has gone.
+    fn keeps_its_form<T>(name: &str, value: &T)
+    where
+        T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug,
+    {
+        let bytes = encode(value, "test").unwrap();
+        let sample = golden(name, &bytes);
+        assert_eq!(&decode::<T>(&sample, "test").unwrap(), value);
+        let (now, sample) = [bytes, sample].map(|json| decode::<Value>(&json, "test").unwrap()).into();
+        assert!(holds(&now, &sample), "{now} was {sample}");
     }
 
     #[test]
-    fn bytes_of_version_1_are_read_and_written() {
-        let (record, account, control) = (mk_record(), mk_account(), mk_control());
-        let bytes = encode_record(&record).unwrap();
-        assert_eq!(decode_record(&golden("record.hex", &bytes)).unwrap(), record);
-        assert_eq!(golden("record.hex", &bytes), bytes);
-        let bytes = encode_account(&account).unwrap();
-        assert_eq!(decode_account(&golden("account.hex", &bytes)).unwrap(), account);
-        assert_eq!(golden("account.hex", &bytes), bytes);
-        // JSON within: what is read counts, fields may have been added.
-        let bytes = encode_control(&control).unwrap();
-        assert_eq!(decode_control(&golden("control.hex", &bytes)).unwrap(), control);
-        let bytes = encode_entry(r#"{"seq":1}"#).unwrap();
-        assert_eq!(decode_entry(&golden("entry.hex", &bytes)).unwrap(), r#"{"seq":1}"#);
-        let applied = Applied { seq: 300, hash: Hash::of(b"line") };
-        let bytes = encode_applied(&applied).unwrap();
-        assert_eq!(decode_applied(&golden("applied.hex", &bytes)).unwrap(), applied);
-        let bytes = encode_version(1);
-        assert_eq!(decode_version(&golden("version.hex", &bytes)).unwrap(), 1);
+    fn values_keep_their_form() {
+        keeps_its_form("record.json", &mk_record());
+        keeps_its_form("account.json", &mk_account());
+        keeps_its_form("control.json", &mk_control());
+        keeps_its_form("applied.json", &Applied { seq: 300, hash: Hash::of(b"line") });
+        let (key, account) = (mk_record().identity.key, "000000000042".parse().unwrap());
+        let event = KeyEvent::HoldPlaced { reason: "wait".into(), until: None };
+        let body = Body::Key { account, key, event };
+        keeps_its_form("entry.json", &Entry { seq: 7, at: mk_at(7), actor: Actor::local("ann"), body });
+        assert_eq!(hex::encode(encode_version(1)), "000000015643ef8a");
     }
 
     #[test]
-    fn a_variant_of_a_later_version_is_an_error() {
-        let mut bytes = encode_record(&mk_record()).unwrap();
-        bytes[0] = 1;
-        assert!(decode_record(&bytes).is_err());
-        let mut bytes = encode_record(&mk_record()).unwrap();
-        bytes.push(0);
-        assert!(decode_record(&bytes).is_err(), "bytes left over");
+    fn bytes_left_over_are_an_error() {
+        let mut bytes = encode(&mk_record(), "records").unwrap();
+        bytes.push(b'0');
+        assert!(decode::<Record>(&bytes, "records").is_err());
     }
 
     #[test]

@@ -88,8 +88,7 @@ pub(super) fn open(data_dir: &Path, options: &OpenOptions) -> Result<(Parts, Ope
     let lock = Lock::take(data_dir)?;
     refuse_unfinished(data_dir)?;
     let segments = prepare_journal(data_dir, options)?;
-    let oldest = segments.first().map_or(1, |segment| segment.first_seq);
-    let found = find_projection(&project::dir(data_dir), oldest)?;
+    let found = find_projection(&project::dir(data_dir), &segments)?;
     let (rebuilt, read_errors) = match &found {
         Found::Sound(..) => (None, 0),
         Found::Lost { reason, damaged, .. } => (Some(reason.clone()), u64::from(*damaged)),
@@ -147,7 +146,8 @@ enum Found {
     },
 }
 
-fn find_projection(dir: &Path, oldest: u64) -> Result<Found, OpenError> {
+fn find_projection(dir: &Path, segments: &[Segment]) -> Result<Found, OpenError> {
+    let oldest = segments.first().map_or(1, |segment| segment.first_seq);
     if !dir.exists() {
         let projection = Projection::open(dir).map_err(|damage| damage.to_string());
         return Ok(Found::Lost { projection, reason: "there was none".into(), damaged: false });
@@ -175,6 +175,18 @@ fn find_projection(dir: &Path, oldest: u64) -> Result<Found, OpenError> {
             let projection = Projection::open(dir).map_err(|damage| damage.to_string());
             return Ok(Found::Lost { projection, reason: Damage::Incomplete.to_string(), damaged: true });
         }
+        Err(Damage::Older { version, applied }) => {
+            // Before it is set aside: it is what tells whether the journal has lost its end.
+            let mut check = Replay::check_only(applied);
+            let scanned = scan::<OpenError>(since(segments, applied), Snapshots::Skip, &mut |visit| {
+                check.visit(visit)
+            })?;
+            refuse_ahead(segments, applied, &scanned)?;
+            set_aside(dir, "replaced").map_err(|source| OpenError::SetAside { path: dir.into(), source })?;
+            let projection = Projection::open(dir).map_err(|damage| damage.to_string());
+            let reason = Damage::Older { version, applied }.to_string();
+            return Ok(Found::Lost { projection, reason, damaged: false });
+        }
         Err(damage) => damage.to_string(),
     };
     let aside =
@@ -190,29 +202,38 @@ fn replay(segments: &[Segment], found: Found, options: &OpenOptions) -> Result<(
     let (mut replay, snapshots, known, needed) = match found {
         Found::Sound(loaded, projection) => {
             let Loaded { state, applied } = *loaded;
-            // From the segment on that holds the entry as of which the projection stands.
-            let needed =
-                segments.iter().rposition(|segment| segment.first_seq <= applied.seq.saturating_add(1));
             let replay = Replay::catch_up(state, applied, projection);
-            (replay, Snapshots::Skip, Some(applied), needed.unwrap_or(0))
+            (replay, Snapshots::Skip, Some(applied), since(segments, applied))
         }
         Found::Lost { projection: Ok(projection), .. } => {
-            (Replay::rebuild(State::default(), newest, Some(projection)), Snapshots::Last, None, 0)
+            (Replay::rebuild(State::default(), newest, Some(projection)), Snapshots::Last, None, segments)
         }
         Found::Lost { projection: Err(reason), .. } => {
             let mut replay = Replay::rebuild(State::default(), newest, None);
             replay.failed = Some(reason);
-            (replay, Snapshots::Last, None, segments.len().saturating_sub(1))
+            let last = segments.len().saturating_sub(1);
+            (replay, Snapshots::Last, None, segments.get(last..).unwrap_or_default())
         }
     };
-    let from = if options.verify_all { 0 } else { needed };
-    let segments = segments.get(from..).unwrap_or_default();
-    let scanned = scan::<OpenError>(segments, snapshots, &mut |visit| replay.visit(visit))?;
-    match known {
-        Some(known) if known.seq > scanned.last_seq => {
-            let path = segments.last().map(|segment| segment.path.clone()).unwrap_or_default();
-            Err(OpenError::Ahead { path, applied: known.seq, journal: scanned.last_seq })
-        }
-        Some(_) | None => Ok((replay, scanned)),
+    let needed = if options.verify_all { segments } else { needed };
+    let scanned = scan::<OpenError>(needed, snapshots, &mut |visit| replay.visit(visit))?;
+    if let Some(known) = known {
+        refuse_ahead(segments, known, &scanned)?;
     }
+    Ok((replay, scanned))
+}
+
+/// The segments from the one on that holds the entry as of which a projection stands.
+fn since(segments: &[Segment], applied: Applied) -> &[Segment] {
+    let needed = segments.iter().rposition(|segment| segment.first_seq <= applied.seq.saturating_add(1));
+    segments.get(needed.unwrap_or(0)..).unwrap_or_default()
+}
+
+/// A projection that knows more than the journal shows that the journal has lost its end.
+fn refuse_ahead(segments: &[Segment], known: Applied, scanned: &Scanned) -> Result<(), OpenError> {
+    if known.seq > scanned.last_seq {
+        let path = segments.last().map(|segment| segment.path.clone()).unwrap_or_default();
+        return Err(OpenError::Ahead { path, applied: known.seq, journal: scanned.last_seq });
+    }
+    Ok(())
 }

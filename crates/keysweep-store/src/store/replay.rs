@@ -31,6 +31,11 @@ impl Replay {
         Self { known: Some(known), replay_from, ..Self::rebuild(state, replay_from, Some(projection)) }
     }
 
+    /// Replays nothing, and checks that the journal has the entry as of which a projection stands.
+    pub(super) fn check_only(known: Applied) -> Self {
+        Self { known: Some(known), ..Self::rebuild(State::default(), u64::MAX, None) }
+    }
+
     /// Begins with what the last segment begins with. Without a projection, only the state is built.
     pub(super) fn rebuild(state: State, replay_from: u64, projection: Option<Projection>) -> Self {
         Self {

@@ -159,6 +159,37 @@ pub fn segments(dir: &Path) -> Vec<std::path::PathBuf> {
     files
 }
 
+/// Name and JSON of each value in a tree of the records; none is larger than one piece.
+pub fn values(dir: &Path, tree: &str) -> Vec<(Vec<u8>, String)> {
+    let db = sled::open(dir.join("records")).unwrap();
+    let values = db.open_tree(tree).unwrap().iter().map(|pair| {
+        let (key, piece) = pair.unwrap();
+        let (name, suffix) = key.split_at(key.len() - 3);
+        assert_eq!((suffix, &piece[4..6]), ([0, 0, 0].as_slice(), [1, 0].as_slice()), "one piece");
+        (name.to_vec(), String::from_utf8(piece[6..].to_vec()).unwrap())
+    });
+    values.collect()
+}
+
+/// Puts a value into a tree of the records, as one piece with the right checksum.
+pub fn put(dir: &Path, tree: &str, name: &[u8], json: &str) {
+    let key = [name, &[0, 0, 0]].concat();
+    let body = [&1_u16.to_le_bytes(), json.as_bytes()].concat();
+    let checksum = crc32fast::hash(&[key.as_slice(), &body].concat());
+    let db = sled::open(dir.join("records")).unwrap();
+    db.open_tree(tree).unwrap().insert(key, [&checksum.to_le_bytes(), body.as_slice()].concat()).unwrap();
+    db.flush().unwrap();
+}
+
+/// Says that the records have another schema.
+pub fn put_schema(dir: &Path, schema: u32) {
+    let mut version = schema.to_be_bytes().to_vec();
+    version.extend_from_slice(&crc32fast::hash(&version).to_be_bytes());
+    let db = sled::open(dir.join("records")).unwrap();
+    db.open_tree("meta").unwrap().insert("schema", version).unwrap();
+    db.flush().unwrap();
+}
+
 /// Copies a data_dir, as a crash or a backup would leave it.
 pub fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
