@@ -65,7 +65,7 @@ fn main() -> ExitCode {
 }
 
 fn kill(options: &Options, kills: u64) -> ExitCode {
-    let setting = crashes::Setting { seed: options.first_seed, kills, wait_out: true, tell: options.tell };
+    let setting = crashes::Setting { seed: options.first_seed, kills, leave_open: true, tell: options.tell };
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::Path;
 
+use jiff::SignedDuration;
+use keysweep::clock::Clock;
 use keysweep_core::state::State;
 use keysweep_sim::Who;
 use keysweep_store::{OpenOptions, Store, rebuild};
@@ -14,6 +16,9 @@ use super::moment::Moment;
 use super::wire::{How, Trigger};
 use super::world::World;
 use crate::site::copy_dir;
+
+/// For so long after the deadline of a call AWS may show its effect late.
+const LATE: SignedDuration = SignedDuration::from_mins(15);
 
 impl World {
     /// Looks at what a dead process left.
@@ -97,26 +102,33 @@ impl World {
 
     /// Counts an intent that took no effect, and has somebody do it by hand where nobody is to wait.
     fn without_effect(&mut self, key: &str, action: &str) {
-        let status = self.site.sim.key_status(key);
-        let wanted = match action {
-            "deactivate" => Some("Inactive"),
-            "reactivate" => Some("Active"),
-            _ => None,
-        };
-        if status.as_deref() == wanted {
+        if self.shows(key, action) {
             return;
         }
         self.tally.add("open intents without effect");
-        match wanted {
-            _ if self.setting.wait_out => {}
+        match wanted(action) {
+            _ if self.setting.leave_open => {}
             Some(wanted) => self.site.sim.set_key_status(key, wanted),
             None => self.site.sim.delete_key(key),
         }
     }
 
+    /// Whether AWS shows the effect of an action.
+    fn shows(&self, key: &str, action: &str) -> bool {
+        self.site.sim.key_status(key).as_deref() == wanted(action)
+    }
+
+    /// Whether an intent may still be open: its call shows no effect, and may yet take it.
+    pub(super) fn may_stay_open(&self, key: &str, action: &str) -> bool {
+        let settled_from = self.before.deadline(key).map(|deadline| deadline + LATE);
+        let in_time = settled_from.is_some_and(|from| Clock::system().operational() < from);
+        self.setting.leave_open && in_time && !self.shows(key, action)
+    }
+
     /// What is believed at the end, against what is true.
     pub(super) fn compare(&self, state: &State) -> Result<(), String> {
-        for key in &self.keys {
+        let open = self.before.open_intents();
+        for key in self.keys.iter().filter(|key| !open.contains_key(key.as_str())) {
             let parsed = key.parse().map_err(in_words)?;
             let believed = state.record(&parsed).map_or("active", |record| record.state.as_str());
             let truth = self.site.sim.key_status(key);
@@ -154,6 +166,15 @@ impl World {
             };
             (change.key_id.unwrap_or_default(), action)
         })
+    }
+}
+
+/// The status of a key after an action; none where it is deleted.
+fn wanted(action: &str) -> Option<&'static str> {
+    match action {
+        "deactivate" => Some("Inactive"),
+        "reactivate" => Some("Active"),
+        _ => None,
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 /// What happens to a key between an intent and its end. The first that follows an intent ends it.
@@ -79,6 +80,11 @@ impl Journal {
             }
         }
         open
+    }
+
+    /// The deadline of the last intent about a key.
+    pub(super) fn deadline(&self, key: &str) -> Option<Timestamp> {
+        self.of_key(key, "intent").last().and_then(|entry| text(entry, "deadline").parse().ok())
     }
 
     /// Intents to do this to this key.

@@ -28,9 +28,9 @@ pub struct Setting {
     /// Processes that are killed.
     pub kills: u64,
     /// Whether a change whose process died between its intent and its call, or whose call is lost on its way, is left
-    /// for the next process, which then reads AWS for a minute, as it should. Otherwise somebody makes it by hand
-    /// before, so that a sample is quick.
-    pub wait_out: bool,
+    /// for the next process, which then reads AWS for a minute, and leaves the intent open until its call can no longer
+    /// take effect. Otherwise somebody makes it by hand before, so that a sample is quick.
+    pub leave_open: bool,
     /// Tell every death on stderr.
     pub tell: bool,
 }

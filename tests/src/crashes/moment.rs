@@ -16,7 +16,7 @@ pub(super) enum Moment {
     Lines(usize),
     /// When the journal has grown by so many bytes, in the middle of whatever follows a write.
     Grown(u64),
-    /// When it has settled an intent that its predecessor left open and that took no effect.
+    /// When it has read for a minute what became of an intent that its predecessor left open.
     Settled,
 }
 

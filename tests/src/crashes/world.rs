@@ -134,7 +134,7 @@ impl World {
             fs::remove_dir_all(self.site.data_dir().join("records")).map_err(in_words)?;
             self.tally.add("records thrown away");
         }
-        let mut moment = Moment::draw(&mut self.rng, self.setting.wait_out);
+        let mut moment = Moment::draw(&mut self.rng, self.setting.leave_open);
         if std::mem::take(&mut self.reads_for_a_minute) {
             moment = Moment::Settled;
         }
@@ -197,7 +197,7 @@ impl World {
             if swept || (self.resumed && self.rng.random_bool(0.1)) {
                 self.ask_something(&mut asking);
             }
-            let settled = matches!(moment, Moment::Settled) && line.contains("open intent settled");
+            let settled = matches!(moment, Moment::Settled) && line.contains("open intent");
             if !killed && (settled || matches!(moment, Moment::Lines(nth) if lines >= nth)) {
                 daemon.signal(Signal::KILL);
                 (killed, lived.timely) = (true, true);
@@ -245,9 +245,10 @@ impl World {
             return Err(told(format!("the daemon ended with {status}")));
         }
         self.look(&log, Moment::Settled, None).await.map_err(told)?;
-        let open = self.before.open_intents();
-        if let Some((key, action)) = open.first_key_value() {
-            return Err(told(format!("P5: the intent to {action} {key} was never settled")));
+        for (key, action) in self.before.open_intents() {
+            if !self.may_stay_open(key, action) {
+                return Err(told(format!("P5: the intent to {action} {key} was never settled")));
+            }
         }
         let left = copied(&self.site.data_dir())?;
         let (state, _) = opened(left.path()).await?;

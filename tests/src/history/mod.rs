@@ -22,6 +22,7 @@ mod tally;
 mod time;
 mod weather;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -32,7 +33,9 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use keysweep::config::{self, Config, Sources};
 use keysweep::connect::GivenAws;
+use keysweep::operator::RequestRef;
 use keysweep_aws::StaticCredentials;
+use keysweep_core::ticket::Action;
 use keysweep_sim::Sim;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -43,7 +46,7 @@ use self::disk::PowerDisk;
 use self::life::Ended;
 pub use self::oracle::Breach;
 use self::oracle::Oracle;
-use self::organization::{EXTERNAL_ID, populate, settings};
+use self::organization::{EXEMPT_OU, EXTERNAL_ID, populate, settings};
 use self::rules::Rules;
 pub use self::tally::Tally;
 use self::time::TrueTime;
@@ -106,6 +109,8 @@ pub(crate) struct Shared {
     spell: Option<weather::Spell>,
     day: u32,
     lives: u64,
+    /// Requests for approval that operators saw, by key: some answer late.
+    shown: BTreeMap<String, (Action, RequestRef)>,
 }
 
 /// What a history leaves behind: two runs of one seed leave the same, byte for byte.
@@ -227,11 +232,15 @@ impl Shared {
         let hand = time.clone();
         let sim = Sim::with_settings(Arc::new(move || hand.now()), settings(&mut rng));
         sim.seed_faults(setting.seed);
-        let accounts = populate(&sim, &mut rng, setting.most_accounts);
-        let rules = Rules::of_seed(&mut rng, &accounts);
+        let populated = populate(&sim, &mut rng, setting.most_accounts);
+        let accounts: Vec<String> = populated.keys().cloned().collect();
+        let rules = Rules::of_seed(&mut rng, &accounts, &sim.ou_id(EXEMPT_OU));
         let death = Death::default();
         let disk = PowerDisk::new(death.clone());
         let oracle = Oracle::new(sim.clone(), time.clone(), death.clone(), disk.clone(), rules);
+        for (account, exempt) in populated {
+            oracle.moved(&account, exempt);
+        }
         oracle.look();
         // Memory, where there is such a file system: nothing here depends on a platter.
         let memory = Path::new("/dev/shm");
@@ -253,6 +262,7 @@ impl Shared {
             spell: None,
             day: 0,
             lives: 0,
+            shown: BTreeMap::new(),
         }
     }
 

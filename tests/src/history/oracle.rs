@@ -91,6 +91,8 @@ struct Inner {
     /// The key and change that an operator orders right now.
     ordered: Option<(String, &'static str)>,
     approved: BTreeSet<(String, &'static str)>,
+    /// Since when accounts are where they are, and whether that is the OU that rules may exempt.
+    placed: BTreeMap<String, (Timestamp, bool)>,
     /// Users, by ID, whom AWS has put under quarantine, and since when.
     incidents: BTreeMap<String, Timestamp>,
     /// Calls that change keys, sent and not ended.
@@ -156,6 +158,7 @@ impl Oracle {
             tripped: false,
             ordered: None,
             approved: BTreeSet::new(),
+            placed: BTreeMap::new(),
             incidents: BTreeMap::new(),
             open: BTreeMap::new(),
             sent_at: BTreeMap::new(),
@@ -286,6 +289,12 @@ impl Oracle {
         self.locked().incidents.entry(user_id.into()).or_insert(now);
     }
 
+    /// An account is in the OU that rules may exempt from now on, or is not.
+    pub(super) fn moved(&self, account: &str, exempt: bool) {
+        let now = self.time.now();
+        self.locked().placed.insert(account.into(), (now, exempt));
+    }
+
     pub(super) fn held(&self, key: &str, until: Option<Timestamp>, promise: &'static str, why: &'static str) {
         let since = self.time.now();
         self.locked().held.entry(key.into()).or_default().push(Held { since, until, promise, why });
@@ -385,6 +394,15 @@ fn change_of(call: &Call<'_>) -> Option<&'static str> {
     }
 }
 
+/// Whether Organizations answered with something whole.
+fn answer_of_organizations(outcome: &Outcome<'_>) -> Option<()> {
+    let Outcome::Answered { status: 200, body } = outcome else { return None };
+    serde_json::from_slice::<serde_json::Value>(body)
+        .ok()
+        .filter(|json| json.get("Parents").is_some())
+        .map(drop)
+}
+
 fn is_read(action: &str) -> bool {
     let verb = action.split(':').nth(1).unwrap_or_default();
     ["Get", "List", "Describe", "Generate", "AssumeRole"].iter().any(|read| verb.starts_with(read))
@@ -452,6 +470,10 @@ impl Watcher for Oracle {
                         watched.over();
                     }
                 }
+            }
+            "organizations:ListParents" => {
+                let child = call.param("ChildId").unwrap_or_default().to_owned();
+                inner.seen.got_parents(child, now, answer_of_organizations(outcome));
             }
             "iam:GetUser" => inner.seen.got_user(user_of(call), now, answer),
             "iam:GetAccessKeyLastUsed" => {

@@ -1,5 +1,7 @@
 //! The organization that a seed makes: accounts, users, keys, and how long they go on being used.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 use keysweep_sim::{Happening, KeySpec, Settings, Sim, UserBuilder};
 use rand::Rng;
@@ -37,10 +39,13 @@ pub(super) fn is_tagged(account: &str) -> bool {
     account.ends_with(['1', '3'])
 }
 
-/// Makes the accounts, and returns their IDs.
-pub(super) fn populate(sim: &Sim, rng: &mut ChaCha8Rng, most_accounts: usize) -> Vec<String> {
+/// The OU that rules may exempt.
+pub(super) const EXEMPT_OU: &str = "Sandbox";
+
+/// Makes the accounts, and returns the ID of each and whether it is in the OU that rules may exempt.
+pub(super) fn populate(sim: &Sim, rng: &mut ChaCha8Rng, most_accounts: usize) -> BTreeMap<String, bool> {
     let accounts = rng.random_range(5..=most_accounts.max(5));
-    let mut ids = Vec::new();
+    let mut ids = BTreeMap::new();
     for n in 0..accounts {
         let id = format!("{:012}", 111_000_000_000_u64 + u64::try_from(n).unwrap_or_default());
         let ou = OUS[rng.random_range(0..OUS.len())];
@@ -62,7 +67,7 @@ pub(super) fn populate(sim: &Sim, rng: &mut ChaCha8Rng, most_accounts: usize) ->
             };
             add_user(sim, rng, &id, &name);
         }
-        ids.push(id);
+        ids.insert(id, ou == EXEMPT_OU);
     }
     ids
 }

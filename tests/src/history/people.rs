@@ -13,7 +13,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::Shared;
 use super::oracle::{DEACTIVATE, DELETE, REACTIVATE};
-use super::organization::{ENFORCE_ROLE, EXTERNAL_ID, OUS, SCAN_ROLE, add_user};
+use super::organization::{ENFORCE_ROLE, EXEMPT_OU, EXTERNAL_ID, OUS, SCAN_ROLE, add_user};
 use super::rules::{EXEMPT_TAG, Mode, Rules};
 
 /// Something at AWS.
@@ -70,7 +70,9 @@ pub(super) fn owner(shared: &Shared, rng: &mut ChaCha8Rng) {
             "creates a second key"
         }
         11 => {
-            sim.move_account(&account, OUS[rng.random_range(0..OUS.len())]);
+            let ou = OUS[rng.random_range(0..OUS.len())];
+            sim.move_account(&account, ou);
+            oracle.moved(&account, ou == EXEMPT_OU);
             "moves an account"
         }
         12 => {
@@ -160,7 +162,8 @@ pub(super) async fn operator(shared: &mut Shared, engine: &Engine, rng: &mut Cha
     acknowledge_rules(engine).await;
     let tracked = tracked(engine).await;
     let key = pick(rng, &tracked).cloned();
-    let what = rng.random_range(0..24);
+    note_requests(shared, engine, &tracked).await;
+    let what = rng.random_range(0..28);
     let deed = match (what, key) {
         (0 | 20 | 21, _) => {
             let done = ask(engine, Request::Pause { reason: "the operator says so".into() }).await;
@@ -168,6 +171,20 @@ pub(super) async fn operator(shared: &mut Shared, engine: &Engine, rng: &mut Cha
                 shared.oracle.paused(true);
             }
             "pauses"
+        }
+        (24, _) => {
+            if ask_as(engine, &bob(), Request::Pause { reason: "bob has an incident".into() }).await {
+                shared.oracle.paused(true);
+            }
+            "pauses beside another"
+        }
+        (25, _) => {
+            resume_own(shared, engine).await;
+            "resumes what is his own"
+        }
+        (26 | 27, _) => {
+            answer_late(shared, engine, rng).await;
+            "answers a request of some day"
         }
         (22 | 23, _) => {
             unpark(engine).await;
@@ -428,7 +445,64 @@ async fn release(engine: &Engine, key: &str) -> bool {
 }
 
 async fn ask(engine: &Engine, request: Request) -> bool {
-    matches!(engine.answer(&alice(), request).await, Reply::Done { .. })
+    ask_as(engine, &alice(), request).await
+}
+
+async fn ask_as(engine: &Engine, who: &Actor, request: Request) -> bool {
+    matches!(engine.answer(who, request).await, Reply::Done { .. })
+}
+
+/// Remembers what is asked right now, where nothing older of the key is remembered.
+async fn note_requests(shared: &mut Shared, engine: &Engine, tracked: &[(String, String)]) {
+    for (key, _) in tracked.iter().filter(|(_, action)| !action.is_empty()) {
+        if !shared.shown.contains_key(key)
+            && let Some(request) = asked(engine, key).await
+        {
+            shared.shown.insert(key.clone(), request);
+        }
+    }
+}
+
+/// An operator answers what he was shown some day. P2: it counts only if just this is still asked.
+async fn answer_late(shared: &mut Shared, engine: &Engine, rng: &mut ChaCha8Rng) {
+    let remembered: Vec<String> = shared.shown.keys().cloned().collect();
+    let Some(key) = pick(rng, &remembered) else { return };
+    let Some((action, request)) = shared.shown.remove(key) else { return };
+    let now = asked(engine, key).await;
+    let current = now == Some((action, request.clone()));
+    if decide(engine, key, Decision::Approve { action, request: request.clone() }).await {
+        shared.oracle.count("operator's late answer counts");
+        // The sweep beside it may have asked anew.
+        if !current && asked(engine, key).await == now {
+            shared.oracle.broken("P2", format!("{key}: {request} was approved, and asked was {now:?}"));
+        }
+    } else if !current {
+        shared.oracle.count("operator's stale answer is refused");
+    }
+}
+
+/// P8: who ends his own pause does not end another's.
+async fn resume_own(shared: &Shared, engine: &Engine) {
+    let pauses = engine.store().read(|state| state.control().pauses.clone());
+    let own = pauses.iter().filter(|pause| pause.by == alice()).count();
+    // Before the answer, as from the entry on changes may start.
+    let ends_all = pauses.len() == 1;
+    if ends_all {
+        shared.oracle.paused(false);
+    }
+    let request = Request::Resume { which: Which::Own, reason: "mine is over".into() };
+    let done = ask(engine, request).await;
+    if done && pauses.len() > 1 && own == 1 {
+        shared.oracle.count("operator leaves another's pause");
+    }
+    if !done && ends_all {
+        shared.oracle.paused(true);
+    }
+}
+
+/// Another operator.
+fn bob() -> Actor {
+    Actor::local("bob")
 }
 
 /// How every operator is called here.

@@ -56,6 +56,8 @@ pub(super) struct Rules {
     pub(super) reads_ous: bool,
     /// Whether accounts may be exempt by a tag of theirs.
     pub(super) exempts_accounts: bool,
+    /// The ID of an OU whose accounts are exempt.
+    pub(super) exempt_ou: Option<String>,
     pub(super) surge: f64,
     pub(super) surge_keys: usize,
     /// Hours of the day, UTC, from and to, in which keys are changed.
@@ -63,7 +65,7 @@ pub(super) struct Rules {
 }
 
 impl Rules {
-    pub(super) fn of_seed(rng: &mut ChaCha8Rng, accounts: &[String]) -> Self {
+    pub(super) fn of_seed(rng: &mut ChaCha8Rng, accounts: &[String], exempt_ou: &str) -> Self {
         let mode = match rng.random_range(0..8) {
             0 => Mode::Observe,
             1 => Mode::Deactivate,
@@ -99,6 +101,7 @@ impl Rules {
             concurrency: if rng.random_bool(0.3) { 1 } else { 8 },
             reads_ous: rng.random_bool(0.3),
             exempts_accounts: rng.random_bool(0.3),
+            exempt_ou: rng.random_bool(0.3).then(|| exempt_ou.to_owned()),
             surge: 0.2,
             surge_keys: if rng.random_bool(0.3) { 3 } else { 12 },
             hours: rng.random_bool(0.15).then(|| {
@@ -223,6 +226,12 @@ until = "2099-01-01"
         if self.exempts_accounts {
             let rule = format!(
                 "[[policy.exempt]]\nmatch = {{ account_tags = {{ \"{EXEMPT_ACCOUNT_TAG}\" = \"off\" }} }}\nreason = \"tagged\"\nuntil = \"2099-01-01\"\n"
+            );
+            toml.push_str(&rule);
+        }
+        if let Some(ou) = &self.exempt_ou {
+            let rule = format!(
+                "[[policy.exempt]]\nmatch = {{ ous = [\"{ou}\"] }}\nreason = \"a playground\"\nuntil = \"2099-01-01\"\n"
             );
             toml.push_str(&rule);
         }

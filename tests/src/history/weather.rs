@@ -70,6 +70,9 @@ pub(super) fn change(sim: &Sim, rng: &mut ChaCha8Rng, accounts: &[String], spell
         sim.expire_sessions();
     }
     if rng.random_bool(0.1) {
+        sim.revoke_sessions();
+    }
+    if rng.random_bool(0.1) {
         let account = &accounts[rng.random_range(0..accounts.len())];
         sim.deny(Some(account), ACTIONS[rng.random_range(0..ACTIONS.len())]);
     }
@@ -77,8 +80,13 @@ pub(super) fn change(sim: &Sim, rng: &mut ChaCha8Rng, accounts: &[String], spell
 
 fn endure(sim: &Sim, rng: &mut ChaCha8Rng, spell: &mut Option<Spell>) {
     if rng.random_bool(0.02) {
-        let action = ["organizations:ListTagsForResource", ACTIONS[rng.random_range(4..ACTIONS.len())]]
-            [rng.random_range(0..2)];
+        let of_hub =
+            ["organizations:ListAccounts", "organizations:ListParents", "organizations:DescribeOrganization"];
+        let action = match rng.random_range(0..3) {
+            0 => "organizations:ListTagsForResource",
+            1 => of_hub[rng.random_range(0..of_hub.len())],
+            _ => ACTIONS[rng.random_range(4..ACTIONS.len())],
+        };
         *spell = Some(Spell { action, sweeps: rng.random_range(3..10) });
     }
     if let Some(Spell { action, sweeps }) = spell.take_if(|spell| spell.sweeps > 0) {

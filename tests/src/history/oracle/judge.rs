@@ -213,6 +213,15 @@ impl Inner {
         if self.incidents.get(&user.user_id).is_some_and(|since| Some(*since) <= read_at) {
             return Err(("P2", "its user is under AWS's quarantine".into()));
         }
+        if self.rules.exempt_ou.is_some() {
+            let parents = self.seen.parents.get(case.account);
+            fresh(parents, case, "its account's OUs were not read")?;
+            let seen_at = parents.map(|read| read.at);
+            if self.placed.get(case.account).is_some_and(|(since, exempt)| *exempt && Some(*since) <= seen_at)
+            {
+                return Err(("P9", "its account is in an OU that is exempt".into()));
+            }
+        }
         if user.exempt {
             return Err(("P9", "its user bears the tag that exempts".into()));
         }

@@ -59,6 +59,8 @@ pub(super) struct Seen {
     pub(super) keys: BTreeMap<UserKey, Read<Vec<ListedKey>>>,
     /// When a listing last showed a key Active.
     pub(super) active: BTreeMap<String, Timestamp>,
+    /// What was read about the parents of accounts and OUs.
+    pub(super) parents: BTreeMap<String, Read<()>>,
     pub(super) last_uses: BTreeMap<String, Read<Option<Timestamp>>>,
     /// Keys of a listing that goes over several pages, up to the page that this marker asks for.
     unfinished: BTreeMap<(UserKey, String), Vec<ListedKey>>,
@@ -91,6 +93,10 @@ impl Seen {
         }
         note(&mut self.keys, user, at, Some(keys.clone()));
         Some(keys)
+    }
+
+    pub(super) fn got_parents(&mut self, child: String, at: Timestamp, answer: Option<()>) {
+        note(&mut self.parents, child, at, answer);
     }
 
     pub(super) fn got_user(&mut self, user: UserKey, at: Timestamp, answer: Option<&str>) {
