@@ -3,6 +3,7 @@
 //! Run as `cargo xtask COMMAND` from anywhere in the repository.
 
 mod bench;
+mod chart;
 mod command;
 mod deb;
 mod deploy;
@@ -32,10 +33,12 @@ enum Command {
     Bench(bench::Options),
     /// Live through months of simulated time, with faults and crashes, and hold keysweep to its promises
     Soak(soak::Options),
-    /// Write config/keysweep.toml, docs/schemas/, the policies in deploy/iam/ and the chart's copies from the code
+    /// Write config/keysweep.toml, docs/schemas/, the policies in deploy/iam/ and the chart's schema from the code
     GenConfig,
     /// Check the systemd unit, the Dockerfile, the scripts, and what packages hold: no simulator and no planted bug
     CheckDeploy,
+    /// Write the Helm chart with its rules and dashboards, as it is installed; prints where it is
+    Chart,
     /// Build the Debian package; prints where it is
     Deb,
     /// What the others run once the product is built
@@ -61,6 +64,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Soak(options) => soak::soak(&options)?,
         Command::GenConfig => generate::generate()?,
         Command::CheckDeploy => deploy::check()?,
+        Command::Chart => chart::write()?,
         Command::Deb => deb::build()?,
         #[cfg(feature = "product")]
         Command::Product(command) => return product::run(&command),
