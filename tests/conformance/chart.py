@@ -1,8 +1,9 @@
 """Renders a Helm chart with Helm's own library, and has every object judged by the schemas of Kubernetes.
 
-Reads one JSON object from stdin: `chart` (its folder), `release`, `namespace`, `values` (texts of values files by name)
-and `versions` (of Kubernetes). Prints one: `metadata` (of the chart), `defaults` (its values), `charts` (for each name
-either `error`, or the values that were `given`, `notes`, `objects` and what `lint` says), `wrong` (what the schemas of
+Reads one JSON object from stdin: `chart` (its folder), `source` (the folder before it was packaged), `release`,
+`namespace`, `values` (texts of values files by name) and `versions` (of Kubernetes). Prints one: `metadata` (of the
+chart), `defaults` (its values), `charts` (for each name either `error`, or the values that were `given`, `notes`,
+`objects` and what `lint` says), `source` (the same for the source with its defaults), `wrong` (what the schemas of
 Kubernetes say against objects), and `unknown` (the kinds that these do not have).
 """
 
@@ -59,6 +60,8 @@ def main():
     with helm_python.Chart.load(asked["chart"]) as chart:
         charts = {name: rendered(chart, asked, text) for name, text in asked["values"].items()}
         about = {"metadata": chart.metadata, "defaults": chart.values}
+    with helm_python.Chart.load(asked["source"]) as source:
+        about["source"] = rendered(source, asked, "{}")
     objects = [thing for chart in charts.values() for thing in chart.get("objects", [])]
     json.dump({**about, "charts": charts, **judged(objects, asked["versions"])}, sys.stdout)
 

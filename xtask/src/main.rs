@@ -3,6 +3,7 @@
 //! Run as `cargo xtask COMMAND` from anywhere in the repository.
 
 mod bench;
+mod chart;
 mod command;
 mod deb;
 mod deploy;
@@ -35,10 +36,12 @@ enum Command {
     Soak(soak::Options),
     /// Make each mistake of tests/mutants.toml in a scratch copy, and run histories until a promise breaks
     Hunt(hunt::Options),
-    /// Write config/keysweep.toml, docs/schemas/, the policies in deploy/iam/ and the chart's copies from the code
+    /// Write config/keysweep.toml, docs/schemas/, the policies in deploy/iam/ and the chart's schema from the code
     GenConfig,
     /// Check the systemd unit, the Dockerfile, the scripts, and that packages hold no simulator
     CheckDeploy,
+    /// Write the Helm chart with its rules and dashboards, as it is installed; prints where it is
+    Chart,
     /// Build the Debian package; prints where it is
     Deb,
     /// What the others run once the product is built
@@ -65,6 +68,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Hunt(options) => hunt::hunt(&options)?,
         Command::GenConfig => generate::generate()?,
         Command::CheckDeploy => deploy::check()?,
+        Command::Chart => chart::write()?,
         Command::Deb => deb::build()?,
         #[cfg(feature = "product")]
         Command::Product(command) => return product::run(&command),

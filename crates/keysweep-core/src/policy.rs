@@ -113,12 +113,22 @@ macro_rules! terms {
             $($(#[$doc])* pub $field: Option<$type>,)*
         }
 
-        impl TermsPatch {
-            fn lay_over(&self, terms: &mut Terms, origins: &mut BTreeMap<&'static str, Rule>, rule: &Rule) {
-                $(if let Some(value) = &self.$field {
-                    terms.$field = value.clone();
-                    origins.insert(stringify!($field), rule.clone());
+        impl Terms {
+            /// These terms, but for those that a patch sets.
+            #[must_use]
+            pub fn with(mut self, patch: &TermsPatch) -> Self {
+                $(if let Some(value) = &patch.$field {
+                    self.$field = value.clone();
                 })*
+                self
+            }
+        }
+
+        impl TermsPatch {
+            /// Names of the terms that it sets.
+            fn names(&self) -> impl Iterator<Item = &'static str> {
+                let set = [$((stringify!($field), self.$field.is_some()),)*];
+                set.into_iter().filter(|(_, set)| *set).map(|(name, _)| name)
             }
         }
     };
@@ -336,7 +346,10 @@ impl Policy {
         for (index, rule) in self.overrides.iter().enumerate() {
             let name = Rule::Override(index + 1);
             match rule.matches.surely(subject) {
-                Ok(true) => rule.terms.lay_over(&mut resolution.terms, &mut resolution.origins, &name),
+                Ok(true) => {
+                    resolution.terms = resolution.terms.with(&rule.terms);
+                    resolution.origins.extend(rule.terms.names().map(|term| (term, name.clone())));
+                }
                 Ok(false) => {}
                 Err(why) => unknown.push(format!("{name} cannot tell: {why}")),
             }
@@ -405,12 +418,8 @@ impl Policy {
 
     /// The windows of the policy, of each override alone, and of all together: when it is worth looking.
     pub fn windows(&self) -> impl Iterator<Item = Window> {
-        let laid = |patches: &[Override]| {
-            let mut terms = self.base.clone();
-            for (index, rule) in patches.iter().enumerate() {
-                rule.terms.lay_over(&mut terms, &mut BTreeMap::new(), &Rule::Override(index + 1));
-            }
-            terms.window()
+        let laid = |rules: &[Override]| {
+            rules.iter().fold(self.base.clone(), |terms, rule| terms.with(&rule.terms)).window()
         };
         let alone = self.overrides.chunks(1).map(laid);
         [self.base.window(), laid(&self.overrides)].into_iter().chain(alone)

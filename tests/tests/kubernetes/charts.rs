@@ -11,9 +11,13 @@ use keysweep_tests::conformance::{ensure_venv, python, scripts, target_dir};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::folder;
+
 /// What the release is called, and the namespace of the Kustomize base's objects too.
 pub(crate) const RELEASE: &str = "keysweep";
 pub(crate) const NAMESPACE: &str = "security";
+/// The chart before it is packaged.
+pub(crate) const SOURCE: &str = "deploy/helm/keysweep";
 /// The oldest Kubernetes that the chart admits, and the newest of which there are schemas.
 const VERSIONS: [&str; 2] = ["1.27", "1.37"];
 /// Kinds of the Prometheus Operator, of which there are no schemas.
@@ -55,6 +59,8 @@ pub(crate) struct Judged {
     /// What is in values.yaml.
     pub(crate) defaults: Value,
     charts: BTreeMap<String, Answer>,
+    /// What becomes of the chart that was not packaged.
+    source: Answer,
     wrong: Vec<String>,
     unknown: Vec<String>,
 }
@@ -128,15 +134,19 @@ pub(crate) fn judged() -> &'static Judged {
 
 fn judge() -> Judged {
     let mut values = BTreeMap::from([("wrong".to_owned(), WRONG.to_owned())]);
-    for (prefix, folder) in [("ci", "deploy/helm/keysweep/ci"), ("refused", "tests/testdata/chart/refused")] {
+    for (prefix, folder) in [("ci", &*format!("{SOURCE}/ci")), ("refused", "tests/testdata/chart/refused")] {
         for entry in fs::read_dir(file(folder)).unwrap() {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_str().unwrap();
             values.insert(format!("{prefix}/{name}"), fs::read_to_string(&path).unwrap());
         }
     }
+    let folder = tempfile::tempdir().unwrap();
+    let packaged = folder.path().join("keysweep");
+    folder::write(&file(""), &packaged).unwrap();
     let asked = json!({
-        "chart": file("deploy/helm/keysweep"),
+        "chart": packaged,
+        "source": file(SOURCE),
         "release": RELEASE,
         "namespace": NAMESPACE,
         "values": values,
@@ -166,6 +176,28 @@ fn helm_renders_every_fixture_and_lint_warns_of_nothing() {
         assert_eq!(warnings, [""; 0], "{name}");
     }
     assert!(seen >= 5);
+}
+
+#[test]
+fn the_chart_is_refused_before_it_is_packaged() {
+    let Answer::Refused { error } = &judged().source else { panic!("it was rendered") };
+    assert!(error.contains("run `cargo xtask chart`, and use target/chart/keysweep"), "{error}");
+}
+
+#[test]
+fn documented_commands_use_the_packaged_chart() {
+    let mut seen = 0;
+    for document in ["README.md", "deploy/README.md", &format!("{SOURCE}/README.md"), "docs/RUNBOOK.md"] {
+        let text = read(document);
+        let is_helm = |line: &&str| ["helm install ", "helm upgrade "].iter().any(|verb| line.contains(verb));
+        for line in text.lines().filter(is_helm) {
+            seen += 1;
+            assert!(line.contains(" keysweep target/chart/keysweep "), "{document}: {line}");
+            let before = text.split(line).next().unwrap();
+            assert!(before.contains("cargo xtask chart"), "{document}: {line}");
+        }
+    }
+    assert!(seen >= 4);
 }
 
 #[test]

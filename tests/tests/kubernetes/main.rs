@@ -4,6 +4,8 @@
 mod charts;
 mod configuration;
 mod credentials;
+#[path = "../../../xtask/src/chart/folder.rs"]
+mod folder;
 mod kustomize;
 mod maintenance;
 mod monitoring;

@@ -4,7 +4,7 @@ use clap::CommandFactory as _;
 use keysweep::cli::Cli;
 use serde_json::{Value, json};
 
-use super::charts::{chart, charts, read};
+use super::charts::{SOURCE, chart, charts, read};
 
 #[test]
 fn as_long_as_a_command_runs_there_is_no_daemon() {
@@ -40,7 +40,7 @@ fn the_command_has_what_the_daemon_would_have() {
 fn the_command_can_be_typed() {
     let args = |value: &Value| -> Vec<String> { serde_json::from_value(value.clone()).unwrap() };
     let command = &chart("maintenance").one("Job")["spec"]["template"]["spec"]["containers"][0]["args"];
-    let readme = read("deploy/helm/keysweep/README.md");
+    let readme = read(&format!("{SOURCE}/README.md"));
     let typed: Vec<Vec<String>> = readme
         .split("--set 'maintenance.args={")
         .skip(1)

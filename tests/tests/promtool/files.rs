@@ -93,17 +93,7 @@ pub(crate) fn cases() -> Vec<Case> {
 
 /// A dashboard.
 pub(crate) fn dashboard(name: &str) -> serde_json::Value {
-    serde_json::from_str(&dashboard_text(name)).unwrap()
-}
-
-/// A dashboard as it is written.
-pub(crate) fn dashboard_text(name: &str) -> String {
-    read(&root().join("deploy/grafana").join(name))
-}
-
-/// The picture of a dashboard.
-pub(crate) fn picture(name: &str) -> String {
-    read(&root().join("docs/pictures").join(name).with_extension("svg"))
+    serde_json::from_str(&read(&root().join("deploy/grafana").join(name))).unwrap()
 }
 
 /// The runbook.

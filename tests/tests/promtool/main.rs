@@ -8,7 +8,6 @@ mod live;
 mod metrics;
 #[path = "../../../crates/keysweep/tests/http_support/organization.rs"]
 mod organization;
-mod pictures;
 mod promql;
 mod rules;
 mod runbook;

@@ -1,4 +1,4 @@
-//! What the Helm chart holds of the rest of the repository: a chart can only read what lies in its own folder.
+//! What is generated of the Helm chart: the schema of its values and their table.
 
 use std::fs;
 use std::path::PathBuf;
@@ -11,14 +11,6 @@ use crate::command::root;
 
 const CHART: &str = "deploy/helm/keysweep";
 const ALERTS: &str = "deploy/prometheus/alerts.rules.yml";
-/// Files that the chart has copies of, with the folders of the copies.
-const COPIES: [(&str, &str); 5] = [
-    ("deploy/prometheus/recording.rules.yml", "prometheus"),
-    (ALERTS, "prometheus"),
-    ("deploy/grafana/account.json", "grafana"),
-    ("deploy/grafana/operations.json", "grafana"),
-    ("deploy/grafana/organization.json", "grafana"),
-];
 /// What the chart sets itself, as section and key; a section of "" is the top.
 const SET_BY_THE_CHART: [(&str, &str); 3] =
     [("", "data_dir"), ("HttpSection", "listen"), ("RoleSection", "external_id_file")];
@@ -27,17 +19,12 @@ const GENERATED: &str = "\n    \"alerts\": ";
 
 /// Path and text of each file.
 pub(super) fn files(config: Value) -> anyhow::Result<Vec<(String, String)>> {
-    let mut files = Vec::new();
-    for (path, folder) in COPIES {
-        let name = path.rsplit('/').next().unwrap_or(path);
-        files.push((format!("{CHART}/files/{folder}/{name}"), read(path)?));
-    }
     let path = format!("{CHART}/values.schema.json");
-    files.push((path.clone(), schema(&read(&path)?, &read(ALERTS)?, config)?));
-    let path = format!("{CHART}/README.md");
+    let schema = schema(&read(&path)?, &read(ALERTS)?, config)?;
+    let readme = format!("{CHART}/README.md");
     let table = values::table(&read(&format!("{CHART}/values.yaml"))?);
-    files.push((path.clone(), values::with_table(&read(&path)?, &table).context("deploy/helm: README.md")?));
-    Ok(files)
+    let text = values::with_table(&read(&readme)?, &table).context("deploy/helm: README.md")?;
+    Ok(vec![(path, schema), (readme, text)])
 }
 
 fn read(path: &str) -> anyhow::Result<String> {

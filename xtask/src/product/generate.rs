@@ -16,7 +16,7 @@ use crate::command::{root, say};
 const HUB: &str = "arn:aws:iam::111122223333:role/keysweep-hub";
 
 /// Writes `config/keysweep.toml` and its page, the schema of the configuration and those of what commands print, the
-/// policies of the default configuration, and what the Helm chart holds of all this.
+/// policies of the default configuration, and the schema and the table of the values of the Helm chart.
 pub(super) fn generate() -> anyhow::Result<()> {
     for (path, text) in files()? {
         let file = root().join(&path);

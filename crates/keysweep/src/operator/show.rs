@@ -240,27 +240,43 @@ fn policy_of(
 /// Each term by its name in the configuration, with its value as it is written there.
 fn terms(terms: &Terms) -> Vec<(&'static str, String)> {
     let period = |duration: std::time::Duration| crate::config::period::Period::from(duration).to_string();
-    let approval = serde_json::to_value(terms.approval).ok();
-    let approval = approval.and_then(|value| value.as_str().map(ToOwned::to_owned)).unwrap_or_default();
-    let window = match (&terms.hours, terms.days.len()) {
+    // Every term, so that a new one cannot be left out.
+    let Terms {
+        mode,
+        unused_after,
+        never_used_after,
+        max_age,
+        notice,
+        grace,
+        approval,
+        approval_expires,
+        approval_repeats,
+        hold_after_reactivation,
+        hold_after_denial,
+        adopt_inactive,
+        days,
+        hours,
+        time_zone: _,
+    } = terms;
+    let window = match (hours, days.len()) {
         (None, 0) => "always".to_owned(),
         (Some(hours), 0) => format!("{hours} every day"),
         (Some(hours), days) => format!("{hours} on {days} days a week"),
         (None, days) => format!("{days} days a week"),
     };
     vec![
-        ("mode", terms.mode.as_str().into()),
-        ("unused_after", period(terms.unused_after)),
-        ("never_used_after", period(terms.never_used_after)),
-        ("max_age", terms.max_age.map_or_else(|| "off".into(), period)),
-        ("notice", period(terms.notice)),
-        ("grace", period(terms.grace)),
-        ("approval", approval),
-        ("approval_expires", period(terms.approval_expires)),
-        ("approval_repeats", terms.approval_repeats.to_string()),
-        ("hold_after_reactivation", period(terms.hold_after_reactivation)),
-        ("hold_after_denial", period(terms.hold_after_denial)),
-        ("adopt_inactive", terms.adopt_inactive.to_string()),
+        ("mode", mode.as_str().into()),
+        ("unused_after", period(*unused_after)),
+        ("never_used_after", period(*never_used_after)),
+        ("max_age", max_age.map_or_else(|| "off".into(), period)),
+        ("notice", period(*notice)),
+        ("grace", period(*grace)),
+        ("approval", approval.as_str().into()),
+        ("approval_expires", period(*approval_expires)),
+        ("approval_repeats", approval_repeats.to_string()),
+        ("hold_after_reactivation", period(*hold_after_reactivation)),
+        ("hold_after_denial", period(*hold_after_denial)),
+        ("adopt_inactive", adopt_inactive.to_string()),
         ("window", window),
     ]
 }

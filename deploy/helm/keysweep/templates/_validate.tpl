@@ -1,5 +1,8 @@
 {{/* What the schema cannot say, or not in words. Every mistake is told at once. */}}
 {{- define "keysweep.validate" -}}
+{{- if not (.Files.Glob "files/*/*") }}
+{{- fail "this folder lacks the rules and dashboards: run `cargo xtask chart`, and use target/chart/keysweep" }}
+{{- end }}
 {{- $wrong := list }}
 {{- with .Values }}
 {{- if and (eq .aws.credentials "irsa") (not .aws.roleArn) (not (get .serviceAccount.annotations "eks.amazonaws.com/role-arn")) .serviceAccount.create }}

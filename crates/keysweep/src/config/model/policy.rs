@@ -38,9 +38,16 @@ macro_rules! terms {
         #[schemars(extend("required" = ["match"]))]
         pub struct OverrideSection {
             /// The keys that the rule applies to.
-                    #[serde(rename = "match")]
+            #[serde(rename = "match")]
             pub matches: MatchSection,
             $($(#[$doc])* #[serde(skip_serializing_if = "Option::is_none")] pub $field: Option<$type>,)*
+        }
+
+        /// The policy as a rule that sets everything.
+        impl From<&PolicySection> for OverrideSection {
+            fn from(section: &PolicySection) -> Self {
+                Self { matches: MatchSection::default(), $($field: Some(section.$field.clone()),)* }
+            }
         }
     };
 }

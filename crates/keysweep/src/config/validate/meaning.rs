@@ -10,7 +10,6 @@ use keysweep_core::policy::{ApprovalFor, DAY, Mode, Policy, Window};
 use super::Review;
 use crate::config::model::{Model, OverrideSection};
 use crate::config::path::KeyPath;
-use crate::config::period::Period;
 
 /// A sweep that begins when a window opens takes minutes before its first change.
 const SHORTEST_WINDOW: Duration = Duration::from_secs(15 * 60);
@@ -23,10 +22,10 @@ const A_YEAR: SignedDuration = SignedDuration::from_hours(366 * 24);
 
 pub(super) fn warn(policy: &Policy, model: &Model, now: Timestamp, review: &mut Review) {
     let base = KeyPath::of("policy");
-    periods(&base, &Periods::of_base(model), model, review);
+    periods(&base, &(&model.policy).into(), model, review);
     for (index, rule) in model.policy.overrides.iter().enumerate() {
         let at = base.key("override").index(index);
-        periods(&at, &Periods::of_rule(rule), model, review);
+        periods(&at, rule, model, review);
         accounts(&at, &rule.matches.accounts, model, review);
         prefixes(&at, &rule.matches.paths, review);
     }
@@ -48,51 +47,22 @@ pub(super) fn warn(policy: &Policy, model: &Model, now: Timestamp, review: &mut 
     session_policies(policy, model, now, review);
 }
 
-/// Periods that one section sets.
-struct Periods {
-    grace: Option<Period>,
-    approval_expires: Option<Period>,
-    hold_after_reactivation: Option<Period>,
-    hold_after_denial: Option<Period>,
-}
-
-impl Periods {
-    fn of_base(model: &Model) -> Self {
-        let section = &model.policy;
-        Self {
-            grace: Some(section.grace),
-            approval_expires: Some(section.approval_expires),
-            hold_after_reactivation: Some(section.hold_after_reactivation),
-            hold_after_denial: Some(section.hold_after_denial),
-        }
-    }
-
-    fn of_rule(rule: &OverrideSection) -> Self {
-        Self {
-            grace: rule.grace,
-            approval_expires: rule.approval_expires,
-            hold_after_reactivation: rule.hold_after_reactivation,
-            hold_after_denial: rule.hold_after_denial,
-        }
-    }
-}
-
-fn periods(at: &KeyPath, periods: &Periods, model: &Model, review: &mut Review) {
+fn periods(at: &KeyPath, rule: &OverrideSection, model: &Model, review: &mut Review) {
     let interval = model.scan.interval;
-    if let Some(grace) = periods.grace.filter(|grace| grace.get() < interval.get() * 2) {
+    if let Some(grace) = rule.grace.filter(|grace| grace.get() < interval.get() * 2) {
         let problem = format!(
             "{grace} is less than two scan intervals ({interval} each): a key is deleted after keysweep has seen it \
              Inactive two or three times"
         );
         review.questionable(&at.key("grace"), problem);
     }
-    if let Some(expires) = periods.approval_expires.filter(|expires| expires.get() < interval.get()) {
+    if let Some(expires) = rule.approval_expires.filter(|expires| expires.get() < interval.get()) {
         let problem = format!("{expires} is over before the next sweep, which comes after {interval}");
         review.questionable(&at.key("approval_expires"), problem);
     }
     for (key, hold) in [
-        ("hold_after_reactivation", periods.hold_after_reactivation),
-        ("hold_after_denial", periods.hold_after_denial),
+        ("hold_after_reactivation", rule.hold_after_reactivation),
+        ("hold_after_denial", rule.hold_after_denial),
     ] {
         let Some(hold) = hold.filter(|hold| hold.get() < DAY.max(interval.get())) else { continue };
         let problem =

@@ -12,9 +12,7 @@ use keysweep_core::policy::{
 
 use super::{Review, meaning, names};
 use crate::config::ManagementAccount;
-use crate::config::model::{
-    Day, ExemptSection, LimitsSection, MatchSection, Model, OverrideSection, PolicySection,
-};
+use crate::config::model::{Day, ExemptSection, LimitsSection, MatchSection, Model, OverrideSection};
 use crate::config::path::KeyPath;
 use crate::config::period::Period;
 
@@ -22,7 +20,7 @@ pub(super) fn build(model: &Model, now: Timestamp, review: &mut Review) -> Polic
     let section = &model.policy;
     let at = KeyPath::of("policy");
     let check = Check { short: model.dev.allow_short_periods, notices_required: model.notices.required };
-    let base = check.base(section, &at, review);
+    let base = Terms::default().with(&check.terms(&section.into(), &at, review));
     let overrides = section.overrides.iter().enumerate().map(|(index, rule)| {
         let at = at.key("override").index(index);
         check.rule(rule, &at, review)
@@ -79,44 +77,16 @@ struct Check {
 }
 
 impl Check {
-    fn base(&self, section: &PolicySection, at: &KeyPath, review: &mut Review) -> Terms {
-        self.mode(Some(section.mode), at, review);
-        for (key, period) in [
-            ("unused_after", Some(section.unused_after.get())),
-            ("never_used_after", Some(section.never_used_after.get())),
-            ("max_age", section.max_age.get()),
-            ("notice", Some(section.notice.get())),
-            ("grace", Some(section.grace.get())),
-        ] {
-            self.not_short(&at.key(key), period, review);
+    fn rule(&self, rule: &OverrideSection, at: &KeyPath, review: &mut Review) -> Override {
+        let terms = self.terms(rule, at, review);
+        // Something below that is already known to be wrong was meant to be set.
+        if terms == TermsPatch::default() && !review.has_mistakes_below(at) {
+            review.wrong(at, "sets nothing: expected a match and at least one key of [policy]".to_owned());
         }
-        for (key, period) in [
-            ("approval_expires", section.approval_expires),
-            ("hold_after_reactivation", section.hold_after_reactivation),
-            ("hold_after_denial", section.hold_after_denial),
-        ] {
-            review.positive(&at.key(key), period);
-        }
-        Terms {
-            mode: section.mode,
-            unused_after: section.unused_after.get(),
-            never_used_after: section.never_used_after.get(),
-            max_age: section.max_age.get(),
-            notice: section.notice.get(),
-            grace: section.grace.get(),
-            approval: section.approval,
-            approval_expires: section.approval_expires.get(),
-            approval_repeats: section.approval_repeats,
-            hold_after_reactivation: section.hold_after_reactivation.get(),
-            hold_after_denial: section.hold_after_denial.get(),
-            adopt_inactive: section.adopt_inactive,
-            days: days(&section.days),
-            hours: hours(&section.hours, at, review),
-            time_zone: time_zone(&section.time_zone, at, review),
-        }
+        Override { matches: matches(&rule.matches, &at.key("match"), review), terms }
     }
 
-    fn rule(&self, rule: &OverrideSection, at: &KeyPath, review: &mut Review) -> Override {
+    fn terms(&self, rule: &OverrideSection, at: &KeyPath, review: &mut Review) -> TermsPatch {
         self.mode(rule.mode, at, review);
         for (key, period) in [
             ("unused_after", rule.unused_after.map(Period::get)),
@@ -136,7 +106,7 @@ impl Check {
                 review.positive(&at.key(key), period);
             }
         }
-        let terms = TermsPatch {
+        TermsPatch {
             mode: rule.mode,
             unused_after: rule.unused_after.map(Period::get),
             never_used_after: rule.never_used_after.map(Period::get),
@@ -152,12 +122,7 @@ impl Check {
             days: rule.days.as_deref().map(days),
             hours: rule.hours.as_deref().map(|text| hours(text, at, review)),
             time_zone: rule.time_zone.as_deref().map(|name| time_zone(name, at, review)),
-        };
-        // Something below that is already known to be wrong was meant to be set.
-        if terms == TermsPatch::default() && !review.has_mistakes_below(at) {
-            review.wrong(at, "sets nothing: expected a match and at least one key of [policy]".to_owned());
         }
-        Override { matches: matches(&rule.matches, &at.key("match"), review), terms }
     }
 
     fn mode(&self, mode: Option<Mode>, at: &KeyPath, review: &mut Review) {
