@@ -58,9 +58,10 @@ impl Queue {
     }
 
     /// The next request that may share a group. An urgent one is written by itself, so that nothing else uses what
-    /// is kept for it.
+    /// is kept for it. A decision begins a group: where it was overtaken, it is told so only once there is another
+    /// state to decide on.
     fn next_to_share(&mut self) -> Option<Request> {
-        self.requests.pop_front_if(|next| !next.urgent)
+        self.requests.pop_front_if(|next| !next.urgent && next.after.is_none())
     }
 }
 
