@@ -155,6 +155,8 @@ pub struct PlannedKey {
 pub struct Plan {
     /// Entries for the journal, in this order, before anything is done.
     pub entries: Vec<Body>,
+    /// What was planned and cannot happen: a bug of the planner, which costs only the keys concerned.
+    pub left_out: Vec<Body>,
     /// Changes to make, in this order.
     pub steps: Vec<Ticket>,
     /// Changes that only the caps keep back, in this order: some of the others may turn out not to be made. Whoever
@@ -264,21 +266,27 @@ impl Plan {
                 (!keys.is_empty()).then_some(Body::DueAccepted { keys })
             }
         };
-        if let Some(body) = entry {
-            replay(&mut after, context.now, &body);
+        let fewer = collection.skewed().is_some() || !self.left_out.is_empty();
+        if entry.is_some() || fewer {
+            if let Some(body) = entry {
+                replay(&mut after, context.now, &body);
+                self.entries.push(body);
+            }
             for key in &mut self.keys {
                 key.record = after.record(&key.facts.key).cloned();
             }
-            self.entries.push(body);
         }
         after
     }
 
-    fn state_after(&self, context: &Context<'_>) -> State {
+    /// The state as it will be, with every entry that can happen; one that cannot is left out, so that it does not take
+    /// the others with it.
+    fn state_after(&mut self, context: &Context<'_>) -> State {
         let mut after = context.state.clone();
-        for body in &self.entries {
-            replay(&mut after, context.now, body);
-        }
+        let (entries, left_out) = std::mem::take(&mut self.entries)
+            .into_iter()
+            .partition(|body| replay(&mut after, context.now, body));
+        (self.entries, self.left_out) = (entries, left_out);
         after
     }
 
@@ -383,12 +391,11 @@ fn absent(record: &Record, scan: &AccountScan) -> Option<KeyEvent> {
     }
 }
 
-/// Applies a planned entry to a copy of the state. Planned entries are legal by construction; one that is not is
-/// left out here and refused by the store.
-fn replay(state: &mut State, now: Timestamp, body: &Body) {
+/// Applies a planned entry to a copy of the state; whether it can happen. Planned entries are legal by construction, and
+/// an illegal one leaves the copy as it is.
+fn replay(state: &mut State, now: Timestamp, body: &Body) -> bool {
     let entry = Entry { seq: 0, at: now, actor: Actor::Keysweep, body: body.clone() };
-    // An illegal entry leaves the copy as it is.
-    let _ = state.replay(&entry);
+    state.replay(&entry).is_ok()
 }
 
 /// The reasons why facts of a key are unknown, as one text.

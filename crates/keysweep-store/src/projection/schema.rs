@@ -10,10 +10,11 @@ use super::Damage;
 use crate::hash::Hash;
 
 /// The schema written, and the only one read. It goes up when what an earlier version wrote must not be taken, such
-/// as records without a field that a replay of the journal fills. 1 was never released.
+/// as records without a field that a replay of the journal fills. It also goes up for every field that restrains a
+/// change: an earlier version that ran in between would have dropped it. 1 was never released, and counts as damaged.
 pub(crate) const SCHEMA: u32 = 2;
 
-/// The last entry that the projection covers. Every schema has it in this form.
+/// The last entry that the projection covers. Every schema from 2 on has it in this form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Applied {
     pub(crate) seq: u64,

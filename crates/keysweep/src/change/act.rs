@@ -250,17 +250,31 @@ fn intend(
     if engine.stopping().is_cancelled() {
         return stop(Reason::Paused, STOPPING);
     }
-    if !in_force(engine, config, action) {
+    // Also where the journal says already what this process has not put in force yet.
+    let journaled = state.control().configuration == config.effective.to_journal();
+    if !in_force(engine, config, action) || (action != Action::Reactivate && !journaled) {
         return stop(Reason::Recheck, OTHER_CONFIG);
     }
     let view = View { account, facts: &fresh.facts, sighting: &fresh.sighting };
     let context = Context { now, policy: &config.policy, state };
-    recheck(&context, warrant.ticket(), &view).map_err(|refusal| NoIntent::Wait(refusal.wait))?;
+    recheck(&context, warrant.ticket(), &view).map_err(superseded)?;
     // What is left by AWS's clock, as ours will show it.
     let left = left.unwrap_or(OpenIntent::time_to_act(config.aws.attempt_timeout));
     let (origin, why) = (warrant.origin().clone(), warrant.why().to_owned());
     let event = KeyEvent::Intent { action, origin, why, deadline: engine.clock().after(left) };
     Ok((vec![mk_entry(record, event)], in_flight))
+}
+
+/// What was read for the change is older than the state here: what it says has happened is not written, and left to the
+/// next sweep.
+fn superseded(refusal: Refusal) -> NoIntent {
+    match refusal.events.as_slice() {
+        [] => NoIntent::Wait(refusal.wait),
+        [..] => {
+            let why = "another decision about it came first".to_owned();
+            NoIntent::Wait(Wait { why, ..refusal.wait })
+        }
+    }
 }
 
 /// Writes the intent, makes the call, and writes what became of it.
@@ -271,13 +285,14 @@ async fn carry_out(engine: &Engine, aws: &Aws, mut ready: Ready) -> Acted {
         Origin::Operator { actor, .. } if action == Action::Reactivate => (actor.clone(), Room::Reserved),
         Origin::Operator { actor, .. } => (actor.clone(), Room::Common),
     };
-    let (receipts, in_flight) = loop {
+    let (receipts, mut in_flight) = loop {
         let decide = |state: &State, now| intend(engine, &ready, state, now);
         match engine.ledger().decide(&actor, room, decide).await {
             Ok(intended) => break intended,
             Err(Undecided::No(NoIntent::Wait(wait))) => return Acted::NotSent(wait),
             // Nothing stops an undo: another session is opened at once.
             Err(Undecided::No(NoIntent::Late)) if action == Action::Reactivate => {
+                tracing::warn!(key = %ready.record.identity.key, "undo waited until its deadline: another session");
                 match aws.prepare(&ready.warrant, &ready.fresh.path).await {
                     Ok(prepared) => ready.prepared = prepared,
                     Err(fault) => return failed_before(engine, &ready.record, &ready.warrant, &fault).await,
@@ -302,6 +317,7 @@ async fn carry_out(engine: &Engine, aws: &Aws, mut ready: Ready) -> Acted {
 
     let user_name = order.user_name().clone();
     engine.metrics().action(action);
+    in_flight.calls();
     let outcome = prepared.send(order).await;
     drop(in_flight);
     let changed = Change {

@@ -15,8 +15,15 @@ pub(crate) struct Changes {
 #[derive(Debug, Default)]
 struct Keys {
     busy: Mutex<BTreeSet<AccessKeyId>>,
-    sent: Mutex<usize>,
+    sent: Mutex<Sent>,
     freed: Notify,
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+struct Sent {
+    under_way: usize,
+    /// Calls that ended in this process.
+    ended: usize,
 }
 
 /// The only right to change a key; given back when dropped.
@@ -28,7 +35,17 @@ pub(crate) struct KeyGuard {
 
 /// A call under way; over when dropped.
 #[derive(Debug)]
-pub(crate) struct InFlight(Arc<Keys>);
+pub(crate) struct InFlight {
+    keys: Arc<Keys>,
+    calls: bool,
+}
+
+impl InFlight {
+    /// The call is made now.
+    pub(crate) fn calls(&mut self) {
+        self.calls = true;
+    }
+}
 
 impl Changes {
     /// Waits for the only right to change a key.
@@ -45,17 +62,19 @@ impl Changes {
     /// Marks a call as under way, from the decision to make it until it has ended. Whoever writes a restraint and then
     /// [waits](Self::drained) knows that no call comes any more which was decided without it.
     pub(crate) fn send(&self) -> InFlight {
-        *self.keys.sent() += 1;
-        InFlight(Arc::clone(&self.keys))
+        self.keys.sent().under_way += 1;
+        InFlight { keys: Arc::clone(&self.keys), calls: false }
     }
 
-    /// Waits until no call is under way; says how many there were.
+    /// Waits until no call is under way; says how many ended meanwhile. A change that was decided on and then refused is
+    /// waited for and not counted.
     pub(crate) async fn drained(&self) -> usize {
-        let before = *self.keys.sent();
+        let before = self.keys.sent().ended;
         loop {
             let freed = self.keys.freed.notified();
-            if *self.keys.sent() == 0 {
-                return before;
+            let Sent { under_way, ended } = *self.keys.sent();
+            if under_way == 0 {
+                return ended - before;
             }
             freed.await;
         }
@@ -67,7 +86,7 @@ impl Keys {
         self.busy.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn sent(&self) -> MutexGuard<'_, usize> {
+    fn sent(&self) -> MutexGuard<'_, Sent> {
         self.sent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -81,8 +100,12 @@ impl Drop for KeyGuard {
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        *self.0.sent() -= 1;
-        self.0.freed.notify_waiters();
+        {
+            let mut sent = self.keys.sent();
+            sent.under_way -= 1;
+            sent.ended += usize::from(self.calls);
+        }
+        self.keys.freed.notify_waiters();
     }
 }
 
@@ -104,10 +127,14 @@ mod tests {
     #[tokio::test]
     async fn draining_waits_for_calls_that_are_under_way() {
         let changes = Changes::default();
-        let call = changes.send();
+        let (mut call, refused) = (changes.send(), changes.send());
+        call.calls();
         let mut drained = Box::pin(changes.drained());
         assert!(futures_util::poll!(&mut drained).is_pending());
         drop(call);
+        assert!(futures_util::poll!(&mut drained).is_pending());
+        drop(refused);
         assert_eq!(drained.await, 1);
+        assert_eq!(changes.drained().await, 0);
     }
 }
