@@ -14,7 +14,7 @@ use keysweep::metrics::Metrics;
 use keysweep::operator::{Decision, Reply, Request, RequestRef};
 use keysweep::sweep::{Swept, sweep};
 use keysweep_aws::StaticCredentials;
-use keysweep_core::ticket::Action;
+use keysweep_core::ticket::Planned;
 use keysweep_sim::{Change, KeySpec, Sim, UserRef, Who};
 use keysweep_store::OpenOptions;
 use tempfile::TempDir;
@@ -233,7 +233,7 @@ pub async fn decide(engine: &Engine, key: &str, decision: Decision) -> (bool, St
 }
 
 /// The request for approval of a key: what it asks, and how a decision names it.
-pub async fn asked(engine: &Engine, key: &str) -> Option<(Action, RequestRef)> {
+pub async fn asked(engine: &Engine, key: &str) -> Option<(Planned, RequestRef)> {
     let Reply::Key(document) = ask(engine, Request::KeysShow { key: key.into() }).await else { return None };
     let approval = document.record?.approval?;
     Some((approval.action, approval.request.parse().ok()?))

@@ -3,7 +3,7 @@
 
 use keysweep::operator::{Decision, RequestRef};
 use keysweep_core::state::Actor;
-use keysweep_core::ticket::Action;
+use keysweep_core::ticket::Planned;
 use keysweep_sim::{Fault, Rule};
 use keysweep_tests::company::{Company, DAY, DELETE, approve, asked, decide, held, state_of, swept};
 
@@ -211,24 +211,24 @@ async fn a_late_answer_never_approves_another_change() {
     let key = company.stale_user(&prod, "svc-old", 200).keys[0].clone();
     let engine = company.begin().await;
     let (action, first) = asked(&engine, &key).await.expect("a request");
-    assert_eq!(action, Action::Deactivate);
+    assert_eq!(action, Planned::Deactivate);
     let approve = |action, request: RequestRef| decide(&engine, &key, Decision::Approve { action, request });
-    let (done, why) = approve(Action::Delete, first.clone()).await;
+    let (done, why) = approve(Planned::Delete, first.clone()).await;
     assert!(!done && why.contains("asked now is to deactivate"), "{why}");
     let wrong = RequestRef { hash: Some("00000000".into()), ..first.clone() };
-    let (done, why) = approve(Action::Deactivate, wrong).await;
+    let (done, why) = approve(Planned::Deactivate, wrong).await;
     assert!(!done && why.contains("has changed"), "{why}");
-    assert!(approve(Action::Deactivate, first.clone()).await.0);
+    assert!(approve(Planned::Deactivate, first.clone()).await.0);
     company.days(&engine, 8).await;
     assert_eq!(state_of(&engine, &key), "deactivated");
     let (_, second) = asked(&engine, &key).await.expect("the next request");
-    for action in [Action::Deactivate, Action::Delete] {
+    for action in [Planned::Deactivate, Planned::Delete] {
         let (done, why) = approve(action, first.clone()).await;
         assert!(!done && why.contains(&format!("request {second}")), "{why}");
     }
-    let deny = Decision::Deny { action: Action::Deactivate, request: first };
+    let deny = Decision::Deny { action: Planned::Deactivate, request: first };
     assert!(!decide(&engine, &key, deny).await.0, "nor does it deny another change");
-    assert!(approve(Action::Delete, RequestRef { hash: None, ..second }).await.0, "the number names it");
+    assert!(approve(Planned::Delete, RequestRef { hash: None, ..second }).await.0, "the number names it");
 }
 
 #[tokio::test(start_paused = true)]

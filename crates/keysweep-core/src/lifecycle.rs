@@ -6,7 +6,6 @@
 mod consent;
 mod event;
 mod hold;
-mod matrix;
 mod step;
 mod transition;
 
@@ -19,11 +18,10 @@ use serde::{Deserialize, Serialize};
 pub use self::consent::{Approval, Granted, Notice, NoticeTerms, Shown};
 pub use self::event::{ClearedWhy, KeyEvent, Named, RefusedKind};
 pub use self::hold::{Hold, HoldKind};
-pub use self::matrix::matrix;
 pub use self::transition::{Illegal, When, next};
 use crate::facts::LastUse;
 use crate::ids::{KeyIdentity, UserName};
-use crate::ticket::Action;
+use crate::ticket::{Action, Planned};
 
 /// Why a key is stale, or otherwise a finding.
 #[derive(
@@ -368,7 +366,7 @@ impl Incident {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Due {
     /// Which.
-    pub action: Action,
+    pub action: Planned,
     /// Since when.
     pub since: Timestamp,
     /// Whether the breaker's baseline covers it; until then nothing happens.

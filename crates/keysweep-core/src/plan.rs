@@ -21,7 +21,7 @@ use crate::ids::{AccessKeyId, AccountId};
 use crate::lifecycle::{Due, Finding, KeyEvent, Record, State as KeyState};
 use crate::policy::Policy;
 use crate::state::{Actor, Body, Entry, FindingCounts, State};
-use crate::ticket::{Action, Origin, Ticket};
+use crate::ticket::{Origin, Planned, Ticket};
 
 /// What a decision rests on beside the facts of the key.
 #[derive(Debug, Clone, Copy)]
@@ -99,11 +99,9 @@ impl Reason {
     }
 }
 
-/// A change that waits.
+/// Why a change waits, or was not made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wait {
-    /// Which.
-    pub action: Action,
     /// Why, for counting.
     pub reason: Reason,
     /// Why, for people.
@@ -117,12 +115,17 @@ pub struct Wait {
 pub enum Next {
     /// Nothing: it is in no lifecycle, or at its end.
     Nothing,
-    /// Something would, but not now.
-    Wait(Wait),
+    /// A change would, but not now.
+    Wait {
+        /// Which.
+        action: Planned,
+        /// Why not now.
+        wait: Wait,
+    },
     /// A change, now.
     Step {
         /// Which.
-        action: Action,
+        action: Planned,
         /// Why.
         why: String,
     },
@@ -298,19 +301,20 @@ impl Plan {
             let (Next::Step { action, why }, Some(record)) = (&planned.next, &planned.record) else {
                 continue;
             };
+            let action = *action;
             let ticket = || {
                 let (identity, why) = (record.identity.clone(), why.clone());
-                Ticket::mint(identity, *action, Origin::Policy, why)
+                Ticket::mint(identity, action.into(), Origin::Policy, why)
             };
-            let verdict = gate::restrained(&context, record, *action, By::Policy)
-                .and_then(|()| caps.take(record, *action));
+            let verdict = gate::restrained(&context, record, action, By::Policy)
+                .and_then(|()| caps.take(record, action));
             match verdict {
                 Ok(()) => self.steps.push(ticket()),
                 Err(wait) => {
                     if wait.reason == Reason::Cap && self.spare.len() < MAX_SPARE {
                         self.spare.push(ticket());
                     }
-                    planned.next = Next::Wait(wait);
+                    planned.next = Next::Wait { action, wait };
                 }
             }
         }

@@ -20,7 +20,7 @@ pub use self::matching::{Match, Subject};
 pub use self::window::{DayOfWeek, Hours, ParseHoursError, Window};
 use crate::facts::AccountFacts;
 use crate::ids::UserName;
-use crate::ticket::{Action, ExemptTag};
+use crate::ticket::{ExemptTag, Planned};
 
 /// One day, the unit of most periods.
 pub const DAY: Duration = Duration::from_secs(86_400);
@@ -52,11 +52,10 @@ impl Mode {
 
     /// Whether this mode permits `action` without an operator's order.
     #[must_use]
-    pub fn permits(self, action: Action) -> bool {
+    pub fn permits(self, action: Planned) -> bool {
         match action {
-            Action::Deactivate => self >= Self::Deactivate,
-            Action::Delete => self >= Self::Delete,
-            Action::Reactivate => false,
+            Planned::Deactivate => self >= Self::Deactivate,
+            Planned::Delete => self >= Self::Delete,
         }
     }
 }
@@ -89,11 +88,10 @@ impl ApprovalFor {
 
     /// Whether `action` wants approval.
     #[must_use]
-    pub fn wants(self, action: Action) -> bool {
+    pub fn wants(self, action: Planned) -> bool {
         match action {
-            Action::Deactivate => matches!(self, Self::Deactivate | Self::Both),
-            Action::Delete => matches!(self, Self::Delete | Self::Both),
-            Action::Reactivate => false,
+            Planned::Deactivate => matches!(self, Self::Deactivate | Self::Both),
+            Planned::Delete => matches!(self, Self::Delete | Self::Both),
         }
     }
 }

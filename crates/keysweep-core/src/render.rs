@@ -11,7 +11,7 @@ use crate::ids::{AccessKeyId, UserName};
 use crate::lifecycle::{Finding, INCIDENT_REMEDY, Record, State as KeyState};
 use crate::plan::{Next, Plan, PlannedKey, Reason, Wait};
 use crate::state::State;
-use crate::ticket::Action;
+use crate::ticket::Planned;
 
 /// The output of `keysweep scan --format json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -494,14 +494,13 @@ fn warnings(key: &PlannedKey) -> Vec<String> {
 #[must_use]
 pub fn next_action(now: Timestamp, next: &Next) -> (NextAction, Option<Timestamp>, String) {
     let of = |action| match action {
-        Action::Deactivate => NextAction::Deactivate,
-        Action::Delete => NextAction::Delete,
-        Action::Reactivate => NextAction::None,
+        Planned::Deactivate => NextAction::Deactivate,
+        Planned::Delete => NextAction::Delete,
     };
     match next {
         Next::Nothing => (NextAction::None, None, String::new()),
         Next::Step { action, why } => (of(*action), Some(now), why.clone()),
-        Next::Wait(Wait { action, reason, why, until }) => {
+        Next::Wait { action, wait: Wait { reason, why, until } } => {
             let word = match reason {
                 Reason::Observe => NextAction::None,
                 Reason::Notice if until.is_none() => NextAction::Notice,

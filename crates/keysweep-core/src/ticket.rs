@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::ids::{KeyIdentity, UserName};
 use crate::state::{Actor, Receipt};
 
-/// A change of one access key.
+/// A change of one access key: one call to AWS.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
 )]
@@ -47,9 +47,57 @@ impl Action {
             Self::Delete => "delete",
         }
     }
+
+    /// The same as a planned change; none for the undo.
+    #[must_use]
+    pub fn planned(self) -> Option<Planned> {
+        match self {
+            Self::Deactivate => Some(Planned::Deactivate),
+            Self::Delete => Some(Planned::Delete),
+            Self::Reactivate => None,
+        }
+    }
 }
 
 impl std::fmt::Display for Action {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl From<Planned> for Action {
+    fn from(planned: Planned) -> Self {
+        match planned {
+            Planned::Deactivate => Self::Deactivate,
+            Planned::Delete => Self::Delete,
+        }
+    }
+}
+
+/// A change that the policy plans: announced, approved, due, and under a cap. Never the undo.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Planned {
+    /// `UpdateAccessKey` to Inactive.
+    Deactivate,
+    /// `DeleteAccessKey`: final.
+    Delete,
+}
+
+impl Planned {
+    /// Every planned change.
+    pub const ALL: [Self; 2] = [Self::Deactivate, Self::Delete];
+
+    /// Its name in metrics, JSON and messages: that of the [`Action`].
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        Action::from(self).as_str()
+    }
+}
+
+impl std::fmt::Display for Planned {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.as_str())
     }

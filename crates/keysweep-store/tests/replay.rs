@@ -9,7 +9,7 @@ use common::{
 };
 use keysweep_core::lifecycle::{ClearedWhy, KeyEvent, RefusedKind};
 use keysweep_core::state::{Actor, Body, TripReason};
-use keysweep_core::ticket::Action;
+use keysweep_core::ticket::{Action, Planned};
 use keysweep_store::{AppendError, OpenOptions, Store, verify};
 use proptest::prelude::*;
 
@@ -29,7 +29,7 @@ fn body() -> impl Strategy<Value = Body> {
             19 => mk_held(key, &text()),
             20 => mk_event(key, KeyEvent::HoldReleased { hold: second.unsigned_abs() % 40, reason: text() }),
             21 => mk_event(key, KeyEvent::Cleared { why: ClearedWhy::UsedAgain }),
-            22 => mk_event(key, KeyEvent::BecameDue { action }),
+            22 => mk_event(key, KeyEvent::BecameDue { action: action.planned().unwrap_or(Planned::Delete) }),
             23 => mk_event(key, KeyEvent::NotDue),
             24 => mk_event(key, KeyEvent::Absent),
             25 => mk_event(key, KeyEvent::SeenAgain),

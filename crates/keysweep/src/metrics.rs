@@ -14,7 +14,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use keysweep_aws::{FaultKind, Observer};
 use keysweep_core::plan::Reason;
-use keysweep_core::ticket::Action;
+use keysweep_core::ticket::{Action, Planned};
 use prometheus::core::Collector;
 use prometheus::proto::MetricFamily;
 use prometheus::{Gauge, IntCounter, IntCounterVec, Opts, Registry, TextEncoder};
@@ -193,7 +193,7 @@ impl Metrics {
             }
         }
         // An undo is held back by nothing of ours.
-        for action in [Action::Deactivate, Action::Delete] {
+        for action in Planned::ALL {
             for reason in SUPPRESSIONS {
                 self.suppressed.with_label_values(&[action.as_str(), reason.as_str()]);
             }
@@ -229,8 +229,9 @@ impl Metrics {
 
     /// A change was due and deliberately not sent. Counted once per key and sweep, and not at all for a reason that
     /// [does not suppress](Reason::suppresses).
-    pub fn suppressed(&self, action: Action, reason: Reason) {
+    pub fn suppressed(&self, action: impl Into<Action>, reason: Reason) {
         if reason.suppresses() {
+            let action: Action = action.into();
             self.suppressed.with_label_values(&[action.as_str(), reason.as_str()]).inc();
         }
     }

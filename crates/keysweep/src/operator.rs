@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use keysweep_core::lifecycle::{Finding, HoldKind};
 use keysweep_core::render::{Coverage, FindingRow, NextAction};
 use keysweep_core::state::{Entry, ParkReason};
-use keysweep_core::ticket::Action;
+use keysweep_core::ticket::{Action, Planned};
 use keysweep_store::JournalView;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -110,14 +110,14 @@ pub enum Decision {
     /// Approve a request.
     Approve {
         /// What it asks to be approved.
-        action: Action,
+        action: Planned,
         /// Which request, as it was shown.
         request: RequestRef,
     },
     /// Deny a request; the key is held.
     Deny {
         /// What it asks to be approved.
-        action: Action,
+        action: Planned,
         /// Which request, as it was shown.
         request: RequestRef,
     },
@@ -352,7 +352,7 @@ pub struct KeyRow {
     /// Watched grace so far, in seconds; for deactivated keys.
     pub watched_seconds: Option<u64>,
     /// The action whose approval is asked for and not given.
-    pub approval_pending: Option<Action>,
+    pub approval_pending: Option<Planned>,
     /// The request for approval, decided or not.
     pub approval: Option<ApprovalRow>,
     /// What comes next; `none` until the next sweep has looked.
@@ -386,7 +386,7 @@ pub struct ApprovalRow {
     /// `NUMBER-HASH`, as a decision repeats it.
     pub request: String,
     /// What is to be approved.
-    pub action: Action,
+    pub action: Planned,
     /// When it was asked for.
     pub asked_at: Timestamp,
     /// When it expires.
@@ -458,5 +458,5 @@ pub struct BreakerKey {
     /// Key.
     pub access_key_id: String,
     /// What is due.
-    pub action: Action,
+    pub action: Planned,
 }

@@ -316,10 +316,8 @@ fn tell(engine: &Engine, plan: &Plan) {
         }
     }
     for key in &plan.keys {
-        if let Next::Wait(wait) = &key.next
-            && wait.reason.suppresses()
-        {
-            engine.metrics().suppressed(wait.action, wait.reason);
+        if let Next::Wait { action, wait } = &key.next {
+            engine.metrics().suppressed(*action, wait.reason);
         }
     }
     if engine.lists_inactive() {

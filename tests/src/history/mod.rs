@@ -35,7 +35,7 @@ use keysweep::config::{self, Config, Sources};
 use keysweep::connect::GivenAws;
 use keysweep::operator::RequestRef;
 use keysweep_aws::StaticCredentials;
-use keysweep_core::ticket::Action;
+use keysweep_core::ticket::Planned;
 use keysweep_sim::Sim;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -110,7 +110,7 @@ pub(crate) struct Shared {
     day: u32,
     lives: u64,
     /// Requests for approval that operators saw, by key: some answer late.
-    shown: BTreeMap<String, (Action, RequestRef)>,
+    shown: BTreeMap<String, (Planned, RequestRef)>,
 }
 
 /// What a history leaves behind: two runs of one seed leave the same, byte for byte.

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use keysweep::engine::Engine;
 use keysweep::operator::{Decision, KeyRow, Reply, Request, RequestRef, Which};
 use keysweep_core::state::Actor;
-use keysweep_core::ticket::Action;
+use keysweep_core::ticket::Planned;
 use keysweep_sim::{Happening, KeySpec, KeyTruth, RoleSpec, Sim, Who};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
@@ -418,7 +418,7 @@ async fn shown(engine: &Engine, key: &str) -> Option<KeyRow> {
 }
 
 /// The request that is asked of a key right now.
-async fn asked(engine: &Engine, key: &str) -> Option<(Action, RequestRef)> {
+async fn asked(engine: &Engine, key: &str) -> Option<(Planned, RequestRef)> {
     let approval = shown(engine, key).await?.approval?;
     Some((approval.action, approval.request.parse().ok()?))
 }

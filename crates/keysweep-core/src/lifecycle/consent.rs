@@ -9,7 +9,7 @@ use super::Finding;
 use crate::facts::LastUse;
 use crate::ids::{KeyIdentity, UserName};
 use crate::state::Actor;
-use crate::ticket::Action;
+use crate::ticket::Planned;
 
 /// A notice that was sent or recorded: what it promised. Whatever would act sooner than that voids it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,17 +40,16 @@ pub struct NoticeTerms {
 impl Notice {
     /// The furthest change that it announces.
     #[must_use]
-    pub fn covers(&self) -> Action {
-        if self.deletion.is_some() { Action::Delete } else { Action::Deactivate }
+    pub fn covers(&self) -> Planned {
+        if self.deletion.is_some() { Planned::Delete } else { Planned::Deactivate }
     }
 
     /// The earliest time of a change that it announces; `None` if it does not announce it.
     #[must_use]
-    pub fn not_before(&self, action: Action) -> Option<Timestamp> {
+    pub fn not_before(&self, action: Planned) -> Option<Timestamp> {
         match action {
-            Action::Deactivate => self.deactivation,
-            Action::Delete => self.deletion,
-            Action::Reactivate => None,
+            Planned::Deactivate => self.deactivation,
+            Planned::Delete => self.deletion,
         }
     }
 }
@@ -61,7 +60,7 @@ pub struct Approval {
     /// The sequence number of the entry that asked; 0 in a plan that is not journaled yet.
     pub number: u64,
     /// What is to be approved.
-    pub action: Action,
+    pub action: Planned,
     /// When it was asked for.
     pub asked_at: Timestamp,
     /// When the request expires.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{Finding, NoticeTerms, Shown, Sighting};
 use crate::facts::LastUse;
 use crate::ids::{UserId, UserName};
-use crate::ticket::{Action, Origin};
+use crate::ticket::{Action, Origin, Planned};
 
 /// Something that happened to one key, as the journal tells it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,7 +52,7 @@ pub enum KeyEvent {
     /// Approval was asked for.
     ApprovalAsked {
         /// Of what.
-        action: Action,
+        action: Planned,
         /// When the request expires.
         expires: Timestamp,
         /// How often it was asked before.
@@ -66,7 +66,7 @@ pub enum KeyEvent {
     /// An operator approved.
     Approved {
         /// What.
-        action: Action,
+        action: Planned,
         /// The request that he was shown.
         request: u64,
         /// Why.
@@ -75,7 +75,7 @@ pub enum KeyEvent {
     /// An operator denied: the key is held.
     Denied {
         /// What.
-        action: Action,
+        action: Planned,
         /// The request that he was shown.
         request: u64,
         /// Why.
@@ -86,7 +86,7 @@ pub enum KeyEvent {
     /// The last request for approval expired undecided: the key is held until an operator releases it.
     ApprovalUnanswered {
         /// Of what.
-        action: Action,
+        action: Planned,
     },
     /// What was shown with the request has changed: the approval is void.
     ApprovalVoided {
@@ -96,7 +96,7 @@ pub enum KeyEvent {
     /// Everything but caps, window, pause and breaker is met.
     BecameDue {
         /// For what.
-        action: Action,
+        action: Planned,
     },
     /// The change that was due is not due any more.
     NotDue,

@@ -10,7 +10,7 @@ use super::{
     When,
 };
 use crate::state::Actor;
-use crate::ticket::Action;
+use crate::ticket::{Action, Planned};
 
 /// How long a key is held whose deactivation was sent and did not show.
 const UNCLEAR_HOLD: Duration = Duration::from_secs(24 * 3600);
@@ -121,16 +121,16 @@ fn flagged(mut data: Flagged, when: When<'_>, event: &KeyEvent) -> Step {
             data.notice.take()?;
             data.approval = None;
         }
-        KeyEvent::ApprovalAsked { action: Action::Deactivate, .. } => data.approval = asked(when, event),
-        KeyEvent::Approved { action: Action::Deactivate, request, reason } => {
+        KeyEvent::ApprovalAsked { action: Planned::Deactivate, .. } => data.approval = asked(when, event),
+        KeyEvent::Approved { action: Planned::Deactivate, request, reason } => {
             grant(data.approval.as_mut(), when, *request, reason)?;
         }
-        KeyEvent::Denied { action: Action::Deactivate, request, reason, hold_until } => {
+        KeyEvent::Denied { action: Planned::Deactivate, request, reason, hold_until } => {
             data.approval.take().filter(|approval| approval.number == *request)?;
             let hold = denied(when, reason, *hold_until);
             return Some((State::Flagged(data), Some(hold)));
         }
-        KeyEvent::ApprovalUnanswered { action: Action::Deactivate } => {
+        KeyEvent::ApprovalUnanswered { action: Planned::Deactivate } => {
             data.approval.take()?;
             return Some((State::Flagged(data), Some(unanswered(when))));
         }
@@ -148,10 +148,10 @@ fn flagged(mut data: Flagged, when: When<'_>, event: &KeyEvent) -> Step {
             return woken(when, *hold_until);
         }
         KeyEvent::Absent => return stay(State::Gone(Gone { since: when.at })),
-        KeyEvent::ApprovalAsked { action: Action::Delete | Action::Reactivate, .. }
-        | KeyEvent::Approved { action: Action::Delete | Action::Reactivate, .. }
-        | KeyEvent::Denied { action: Action::Delete | Action::Reactivate, .. }
-        | KeyEvent::ApprovalUnanswered { action: Action::Delete | Action::Reactivate }
+        KeyEvent::ApprovalAsked { action: Planned::Delete, .. }
+        | KeyEvent::Approved { action: Planned::Delete, .. }
+        | KeyEvent::Denied { action: Planned::Delete, .. }
+        | KeyEvent::ApprovalUnanswered { action: Planned::Delete }
         | KeyEvent::Intent { action: Action::Delete | Action::Reactivate, .. }
         | KeyEvent::Flagged { .. }
         | KeyEvent::BecameDue { .. }
@@ -259,16 +259,16 @@ fn deactivated(mut data: Deactivated, when: When<'_>, event: &KeyEvent) -> Step 
             data.notice.take()?;
             data.approval = None;
         }
-        KeyEvent::ApprovalAsked { action: Action::Delete, .. } => data.approval = asked(when, event),
-        KeyEvent::Approved { action: Action::Delete, request, reason } => {
+        KeyEvent::ApprovalAsked { action: Planned::Delete, .. } => data.approval = asked(when, event),
+        KeyEvent::Approved { action: Planned::Delete, request, reason } => {
             grant(data.approval.as_mut(), when, *request, reason)?;
         }
-        KeyEvent::Denied { action: Action::Delete, request, reason, hold_until } => {
+        KeyEvent::Denied { action: Planned::Delete, request, reason, hold_until } => {
             data.approval.take().filter(|approval| approval.number == *request)?;
             let hold = denied(when, reason, *hold_until);
             return Some((State::Deactivated(data), Some(hold)));
         }
-        KeyEvent::ApprovalUnanswered { action: Action::Delete } => {
+        KeyEvent::ApprovalUnanswered { action: Planned::Delete } => {
             data.approval.take()?;
             return Some((State::Deactivated(data), Some(unanswered(when))));
         }
@@ -288,10 +288,10 @@ fn deactivated(mut data: Deactivated, when: When<'_>, event: &KeyEvent) -> Step 
             return Some((State::Deactivated(data), Some(hold)));
         }
         KeyEvent::Absent => return stay(State::Gone(Gone { since: when.at })),
-        KeyEvent::ApprovalAsked { action: Action::Deactivate | Action::Reactivate, .. }
-        | KeyEvent::Approved { action: Action::Deactivate | Action::Reactivate, .. }
-        | KeyEvent::Denied { action: Action::Deactivate | Action::Reactivate, .. }
-        | KeyEvent::ApprovalUnanswered { action: Action::Deactivate | Action::Reactivate }
+        KeyEvent::ApprovalAsked { action: Planned::Deactivate, .. }
+        | KeyEvent::Approved { action: Planned::Deactivate, .. }
+        | KeyEvent::Denied { action: Planned::Deactivate, .. }
+        | KeyEvent::ApprovalUnanswered { action: Planned::Deactivate }
         | KeyEvent::Intent { action: Action::Deactivate | Action::Reactivate, .. }
         | KeyEvent::Refused { .. }
         | KeyEvent::Unclear { .. }

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::ids::{AccessKeyId, AccountId, KeyIdentity};
 use crate::state::Actor;
-use crate::ticket::Action;
+use crate::ticket::{Action, Planned};
 
 /// An event that cannot happen in this state.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -168,8 +168,8 @@ fn apply(record: &mut Record, when: When<'_>, event: &KeyEvent) -> Option<bool> 
         }
         KeyEvent::BecameDue { action } => {
             let fits = match &record.state {
-                State::Flagged(_) => *action == Action::Deactivate,
-                State::Deactivated(_) => *action == Action::Delete,
+                State::Flagged(_) => *action == Planned::Deactivate,
+                State::Deactivated(_) => *action == Planned::Delete,
                 State::Active
                 | State::Deactivating(_)
                 | State::Deleting(_)

@@ -9,11 +9,11 @@ use super::decide::{By, Look, One, friendly, later};
 use crate::facts::LastUse;
 use crate::lifecycle::{Approval, Finding, KeyEvent, Notice, NoticeTerms, Record, Shown};
 use crate::policy::{Mode, Terms};
-use crate::ticket::Action;
+use crate::ticket::Planned;
 
 /// What notice and approval of one action look like in either base state.
 pub(super) struct Consent<'a> {
-    pub(super) action: Action,
+    pub(super) action: Planned,
     pub(super) finding: Finding,
     pub(super) notice: Option<&'a Notice>,
     pub(super) approval: Option<&'a Approval>,
@@ -75,12 +75,10 @@ impl Look<'_> {
     ) -> KeyEvent {
         let announced =
             after(self.context.now, terms.notice).max(record.past.announced.unwrap_or(Timestamp::MIN));
-        let deletes = mode.permits(Action::Delete);
+        let deletes = mode.permits(Planned::Delete);
         let (deactivation, deletion) = match consent.action {
-            Action::Deactivate | Action::Reactivate => {
-                (Some(announced), deletes.then(|| after(announced, terms.grace)))
-            }
-            Action::Delete => (None, self.grace_over(record).map(|over| over.max(announced))),
+            Planned::Deactivate => (Some(announced), deletes.then(|| after(announced, terms.grace))),
+            Planned::Delete => (None, self.grace_over(record).map(|over| over.max(announced))),
         };
         let threshold = threshold(terms, consent.finding);
         let terms = NoticeTerms { threshold, notice: terms.notice, grace: terms.grace, approval };
@@ -111,7 +109,7 @@ impl Look<'_> {
         if !mode.permits(notice.covers()) {
             return Some(format!("mode {} does not permit what it announces", mode.as_str()));
         }
-        if mode.permits(Action::Delete) && notice.deletion.is_none() {
+        if mode.permits(Planned::Delete) && notice.deletion.is_none() {
             return Some(format!("mode {} deletes, and the notice does not say so", mode.as_str()));
         }
         if let Some(back) = self.back_since().filter(|back| notice.at < *back) {
@@ -136,7 +134,7 @@ impl Look<'_> {
     }
 
     /// Why a person has to approve `action`; `None` if nobody has to.
-    fn approval_wanted(&self, record: &Record, action: Action, terms: &Terms) -> Option<String> {
+    fn approval_wanted(&self, record: &Record, action: Planned, terms: &Terms) -> Option<String> {
         let by_policy = || format!("policy: approval = {}", terms.approval.as_str());
         self.protection(record).or_else(|| terms.approval.wants(action).then(by_policy))
     }

@@ -13,7 +13,7 @@ use crate::lifecycle::{
 };
 use crate::policy::{Resolution, Subject, Terms};
 use crate::state::Actor;
-use crate::ticket::Action;
+use crate::ticket::Planned;
 
 /// One key as somebody just saw it.
 #[derive(Debug, Clone, Copy)]
@@ -32,7 +32,7 @@ pub enum By {
     /// The policy alone.
     Policy,
     /// An operator who names the key and the action: mode, notice and window do not apply.
-    Operator(Action),
+    Operator(Planned),
 }
 
 /// What was decided for one key.
@@ -88,7 +88,7 @@ pub fn decide(context: &Context<'_>, record: Option<&Record>, view: &View<'_>, b
             }
             Ok(_) => {
                 break wait(
-                    Action::Deactivate,
+                    Planned::Deactivate,
                     Reason::Unknown,
                     "its events repeat: a bug in keysweep".into(),
                     None,
@@ -96,7 +96,7 @@ pub fn decide(context: &Context<'_>, record: Option<&Record>, view: &View<'_>, b
             }
             Err(illegal) => {
                 break wait(
-                    Action::Deactivate,
+                    Planned::Deactivate,
                     Reason::Unknown,
                     format!("a bug in keysweep: {illegal}"),
                     None,
@@ -147,11 +147,16 @@ pub(super) enum One {
     Next(Next),
 }
 
-fn wait(action: Action, reason: Reason, why: String, until: Option<Timestamp>) -> Next {
-    Next::Wait(Wait { action, reason, why, until })
+fn wait(action: Planned, reason: Reason, why: String, until: Option<Timestamp>) -> Next {
+    Next::Wait { action, wait: Wait { reason, why, until } }
 }
 
-pub(super) fn later(action: Action, reason: Reason, why: impl Into<String>, until: Option<Timestamp>) -> One {
+pub(super) fn later(
+    action: Planned,
+    reason: Reason,
+    why: impl Into<String>,
+    until: Option<Timestamp>,
+) -> One {
     One::Next(wait(action, reason, why.into(), until))
 }
 
@@ -174,7 +179,7 @@ impl Look<'_> {
         }
         match &record.state {
             State::Gone(_) if self.unknown.is_empty() => return One::Event(KeyEvent::SeenAgain),
-            State::Gone(_) => return later(Action::Deactivate, Reason::Unknown, join(self.unknown), None),
+            State::Gone(_) => return later(Planned::Deactivate, Reason::Unknown, join(self.unknown), None),
             State::Deleted(data) => {
                 let late = self.view.sighting.at.duration_since(data.since) > LISTED_AGAIN_AFTER;
                 return if late && !data.listed_again {
@@ -183,12 +188,12 @@ impl Look<'_> {
                     One::Next(Next::Nothing)
                 };
             }
-            State::Deactivating(_) => return in_flight(record, Action::Deactivate),
-            State::Deleting(_) => return in_flight(record, Action::Delete),
+            State::Deactivating(_) => return in_flight(record, Planned::Deactivate),
+            State::Deleting(_) => return in_flight(record, Planned::Delete),
             State::Active | State::Flagged(_) | State::Deactivated(_) => {}
         }
         if record.undo.is_some() {
-            return in_flight(record, Action::Reactivate);
+            return in_flight(record, next_action(&record.state));
         }
         if facts.user_name != record.user_name && facts.user_id.known().is_some() {
             return One::Event(KeyEvent::Renamed { user_name: facts.user_name.clone() });
@@ -322,7 +327,7 @@ impl Look<'_> {
     }
 
     /// What stops every step towards `action`, whatever else is true.
-    fn stopped(&self, record: Option<&Record>, action: Action) -> Option<One> {
+    fn stopped(&self, record: Option<&Record>, action: Planned) -> Option<One> {
         let facts = self.view.facts;
         if let Some(incident) = record.and_then(|r| r.incident.as_ref()) {
             return Some(later(action, Reason::Protected, incident.words(), None));
@@ -365,7 +370,7 @@ impl Look<'_> {
         if !incident && (!in_question || (stale.is_none() && self.unknown.is_empty())) {
             return One::Next(Next::Nothing);
         }
-        if let Some(stop) = self.stopped(record, Action::Deactivate) {
+        if let Some(stop) = self.stopped(record, Planned::Deactivate) {
             return stop;
         }
         let (Some(finding), Some(user_id), Some(last_use)) =
@@ -386,33 +391,33 @@ impl Look<'_> {
 
     fn flagged(&self, record: &Record, data: &Flagged) -> One {
         let consent = Consent {
-            action: Action::Deactivate,
+            action: Planned::Deactivate,
             finding: data.finding,
             notice: data.notice.as_ref(),
             approval: data.approval.as_ref(),
         };
         if let Some(one) = self
-            .stopped(Some(record), Action::Deactivate)
-            .or_else(|| self.read_only(record, Action::Deactivate))
+            .stopped(Some(record), Planned::Deactivate)
+            .or_else(|| self.read_only(record, Planned::Deactivate))
             .or_else(|| self.consent(record, &consent))
         {
             return one;
         }
         let created = record.identity.created;
         let idle_since = data.last_use.at().map_or(created, |at| at.max(created));
-        self.due(record, Action::Deactivate, || format!("{} since {idle_since}", data.finding))
+        self.due(record, Planned::Deactivate, || format!("{} since {idle_since}", data.finding))
     }
 
     fn deactivated(&self, record: &Record, data: &Deactivated) -> One {
         let consent = Consent {
-            action: Action::Delete,
+            action: Planned::Delete,
             finding: data.finding,
             notice: data.notice.as_ref(),
             approval: data.approval.as_ref(),
         };
         if let Some(one) = self
-            .stopped(Some(record), Action::Delete)
-            .or_else(|| self.read_only(record, Action::Delete))
+            .stopped(Some(record), Planned::Delete)
+            .or_else(|| self.read_only(record, Planned::Delete))
             .or_else(|| self.not_meant(record, data))
             .or_else(|| self.consent(record, &consent))
         {
@@ -422,13 +427,13 @@ impl Look<'_> {
         if data.watch.total < grace {
             let why = format!("seen Inactive for {:#} of {:#}", friendly(data.watch.total), friendly(grace));
             let over = self.grace_over(record).map(|over| self.first_opening(over));
-            return self.not_due(record, later(Action::Delete, Reason::Grace, why, over));
+            return self.not_due(record, later(Planned::Delete, Reason::Grace, why, over));
         }
-        self.due(record, Action::Delete, || format!("seen Inactive for {:#}", friendly(data.watch.total)))
+        self.due(record, Planned::Delete, || format!("seen Inactive for {:#}", friendly(data.watch.total)))
     }
 
     /// Nothing is changed in an account that is only read, by an order neither.
-    fn read_only(&self, record: &Record, action: Action) -> Option<One> {
+    fn read_only(&self, record: &Record, action: Planned) -> Option<One> {
         let read_only = self.context.policy.management_read_only && self.view.account.management;
         read_only.then(|| self.not_due(record, later(action, Reason::Observe, MANAGEMENT_IS_READ, None)))
     }
@@ -436,7 +441,7 @@ impl Look<'_> {
     /// A key that the configuration in force would not have deactivated is not deleted by it either. What was announced
     /// and approved under another is void.
     fn not_meant(&self, record: &Record, data: &Deactivated) -> Option<One> {
-        let ordered = self.by == By::Operator(Action::Delete);
+        let ordered = self.by == By::Operator(Planned::Delete);
         let theirs = data.origin == DeactivatedBy::External && !self.terms_or_base().adopt_inactive;
         let why = if theirs {
             "it is not sure that keysweep set it Inactive, and adopt_inactive is off"
@@ -454,7 +459,7 @@ impl Look<'_> {
         if data.approval.is_some() {
             return Some(One::Event(KeyEvent::ApprovalVoided { why: why.into() }));
         }
-        Some(self.not_due(record, later(Action::Delete, Reason::Observe, why, None)))
+        Some(self.not_due(record, later(Planned::Delete, Reason::Observe, why, None)))
     }
 
     /// When the grace period of a deactivated key ends if it is watched without a gap from the last look on.
@@ -472,7 +477,7 @@ impl Look<'_> {
     }
 
     /// Everything is met but what restrains all keys together.
-    fn due(&self, record: &Record, action: Action, why: impl FnOnce() -> String) -> One {
+    fn due(&self, record: &Record, action: Planned, why: impl FnOnce() -> String) -> One {
         let ordered = self.by == By::Operator(action);
         if !ordered && record.due.as_ref().is_none_or(|due| due.action != action) {
             return One::Event(KeyEvent::BecameDue { action });
@@ -507,7 +512,7 @@ pub fn is_another(record: &Record, view: &View<'_>) -> bool {
     other_user || other_key || other_age || other_account
 }
 
-fn in_flight(record: &Record, action: Action) -> One {
+fn in_flight(record: &Record, action: Planned) -> One {
     let intent = match &record.state {
         _ if record.undo.is_some() => record.undo.as_ref(),
         State::Deactivating(data) => Some(&data.intent),
@@ -523,10 +528,10 @@ fn in_flight(record: &Record, action: Action) -> One {
     later(action, Reason::Unknown, why, None)
 }
 
-fn next_action(state: &State) -> Action {
+fn next_action(state: &State) -> Planned {
     match state {
-        State::Active | State::Flagged(_) | State::Deactivating(_) => Action::Deactivate,
-        State::Deactivated(_) | State::Deleting(_) | State::Deleted(_) | State::Gone(_) => Action::Delete,
+        State::Active | State::Flagged(_) | State::Deactivating(_) => Planned::Deactivate,
+        State::Deactivated(_) | State::Deleting(_) | State::Deleted(_) | State::Gone(_) => Planned::Delete,
     }
 }
 

@@ -10,24 +10,26 @@ use crate::ids::{AccessKeyId, AccountId};
 use crate::lifecycle::Record;
 use crate::policy::Limits;
 use crate::state::{Reach, State, TripReason};
-use crate::ticket::Action;
+use crate::ticket::Planned;
 
-/// Whether anything of ours restrains this change now. An undo is restrained by nothing.
+/// Whether anything of ours restrains this change now. An undo is restrained by nothing, so that nobody asks about one.
 ///
 /// # Errors
 /// The first restraint that applies.
-pub fn gate(context: &Context<'_>, record: &Record, action: Action, by: By) -> Result<(), Wait> {
+pub fn gate(context: &Context<'_>, record: &Record, action: Planned, by: By) -> Result<(), Wait> {
     restrained(context, record, action, by)?;
     Caps::new(context).take(record, action)
 }
 
 /// As [`gate`], without the caps.
-pub(super) fn restrained(context: &Context<'_>, record: &Record, action: Action, by: By) -> Result<(), Wait> {
+pub(super) fn restrained(
+    context: &Context<'_>,
+    record: &Record,
+    action: Planned,
+    by: By,
+) -> Result<(), Wait> {
     let control = context.state.control();
-    if action == Action::Reactivate {
-        return Ok(());
-    }
-    let stop = |reason, why: String| Err(Wait { action, reason, why, until: None });
+    let stop = |reason, why: String| Err(Wait { reason, why, until: None });
     // Where a scan failed the fresh look decides; these are left alone.
     let reach = context.state.account(record.identity.account).map(|account| &account.reach);
     if let Some(away) = reach.filter(|reach| matches!(reach, Reach::Skipped { .. } | Reach::Left { .. })) {
@@ -56,11 +58,11 @@ pub(super) fn restrained(context: &Context<'_>, record: &Record, action: Action,
         let why = format!(
             "the account is {park}; `keysweep accounts unpark {account} --reason TEXT` lets changes go on there"
         );
-        return Err(Wait { action, reason: Reason::Breaker, why, until: Some(until) });
+        return Err(Wait { reason: Reason::Breaker, why, until: Some(until) });
     }
     if let Some(until) = control.resting(&record.identity.key, context.now).filter(|_| by == By::Policy) {
         let why = "its last change failed for a reason that passes: it is left alone for 24 hours".into();
-        return Err(Wait { action, reason: Reason::Hold, why, until: Some(until) });
+        return Err(Wait { reason: Reason::Hold, why, until: Some(until) });
     }
     let accepted = record.due.as_ref().is_some_and(|due| due.action == action && due.accepted);
     if by == By::Policy && !accepted {
@@ -124,7 +126,7 @@ pub fn newly_due(state: &State) -> BTreeSet<AccessKeyId> {
 #[derive(Debug)]
 pub(super) struct Caps<'a> {
     limits: &'a Limits,
-    of_action: BTreeMap<Action, u32>,
+    of_action: BTreeMap<Planned, u32>,
     of_account: BTreeMap<AccountId, u32>,
     /// Until then nobody knows what is left of them.
     unknown_until: Option<Timestamp>,
@@ -143,33 +145,32 @@ impl<'a> Caps<'a> {
         caps
     }
 
-    fn count(&mut self, action: Action, account: AccountId) {
+    fn count(&mut self, action: Planned, account: AccountId) {
         *self.of_action.entry(action).or_default() += 1;
         *self.of_account.entry(account).or_default() += 1;
     }
 
     /// Takes one change of the caps, if they allow it.
-    pub(super) fn take(&mut self, record: &Record, action: Action) -> Result<(), Wait> {
+    pub(super) fn take(&mut self, record: &Record, action: Planned) -> Result<(), Wait> {
         let (limits, account) = (self.limits, record.identity.account);
         let everywhere = match action {
-            Action::Deactivate => limits.deactivations_per_day,
-            Action::Delete => limits.deletions_per_day,
-            Action::Reactivate => return Ok(()),
+            Planned::Deactivate => limits.deactivations_per_day,
+            Planned::Delete => limits.deletions_per_day,
         };
         if self.unknown_until.is_some() {
             let why =
                 "a backup was restored: how many changes there were within 24 hours is not known".into();
-            return Err(Wait { action, reason: Reason::Cap, why, until: self.unknown_until });
+            return Err(Wait { reason: Reason::Cap, why, until: self.unknown_until });
         }
         if self.of_action.get(&action).copied().unwrap_or(0) >= everywhere {
             let why = format!("{everywhere} within 24 hours is the limit");
-            return Err(Wait { action, reason: Reason::Cap, why, until: None });
+            return Err(Wait { reason: Reason::Cap, why, until: None });
         }
         let in_account = self.of_account.get(&account).copied().unwrap_or(0);
         if in_account >= limits.changes_per_account_per_day {
             let why =
                 format!("{} in one account within 24 hours is the limit", limits.changes_per_account_per_day);
-            return Err(Wait { action, reason: Reason::Cap, why, until: None });
+            return Err(Wait { reason: Reason::Cap, why, until: None });
         }
         self.count(action, account);
         Ok(())

@@ -22,20 +22,18 @@ pub struct Refusal {
 /// # Errors
 /// The reason why the change is not made: an unknown fact, a changed answer, a restraint.
 pub fn recheck(context: &Context<'_>, ticket: &Ticket, view: &View<'_>) -> Result<Agreement, Refusal> {
-    let action = ticket.action();
     let record = context.state.record(&ticket.identity().key);
-    let refuse = |reason, why: String| {
-        Err(Refusal { wait: Wait { action, reason, why, until: None }, events: vec![] })
-    };
+    let refuse =
+        |reason, why: String| Err(Refusal { wait: Wait { reason, why, until: None }, events: vec![] });
     let Some(record) = record.filter(|r| r.identity == *ticket.identity()) else {
         return refuse(Reason::Recheck, "the record is not there any more".into());
     };
     if let Err(why) = same_key(record, view) {
         return refuse(Reason::Recheck, why);
     }
-    if action == Action::Reactivate {
+    let Some(action) = ticket.action().planned() else {
         return recheck_undo(context, record, ticket, view);
-    }
+    };
     if view.facts.source != Source::Live {
         return refuse(Reason::Recheck, "last use was not read live".into());
     }
@@ -49,23 +47,20 @@ pub fn recheck(context: &Context<'_>, ticket: &Ticket, view: &View<'_>) -> Resul
     let decision = decide(context, Some(record), view, by);
     match decision.next {
         // Whoever ordered it is told what to do about it.
-        Next::Wait(wait) if wait.reason == Reason::Protected => {
-            Err(Refusal { wait: Wait { action, ..wait }, events: decision.events })
+        Next::Wait { wait, .. } if wait.reason == Reason::Protected => {
+            Err(Refusal { wait, events: decision.events })
         }
         _ if !decision.events.is_empty() => {
             let names: Vec<_> = decision.events.iter().map(|event| event.name().replace('_', " ")).collect();
             let why = format!("fresh facts say: {}; this is recorded now", names.join(", "));
-            Err(Refusal {
-                wait: Wait { action, reason: Reason::Recheck, why, until: None },
-                events: decision.events,
-            })
+            Err(Refusal { wait: Wait { reason: Reason::Recheck, why, until: None }, events: decision.events })
         }
         Next::Step { action: agreed, .. } if agreed == action => {
             gate(context, record, action, by).map_err(|wait| Refusal { wait, events: vec![] })?;
             let tags = context.policy.exempt_tags(context.now, view.account, &view.facts.user_name);
             Ok(Agreement::to(ticket, view.facts.user_name.clone(), tags))
         }
-        Next::Wait(wait) => Err(Refusal { wait, events: vec![] }),
+        Next::Wait { wait, .. } => Err(Refusal { wait, events: vec![] }),
         Next::Nothing | Next::Step { .. } => {
             refuse(Reason::Recheck, "fresh facts give another answer".into())
         }
@@ -80,7 +75,7 @@ fn recheck_undo(
     view: &View<'_>,
 ) -> Result<Agreement, Refusal> {
     let refuse = |why: String, events| {
-        let wait = Wait { action: Action::Reactivate, reason: Reason::Recheck, why, until: None };
+        let wait = Wait { reason: Reason::Recheck, why, until: None };
         Err(Refusal { wait, events })
     };
     if !record.may_undo() {

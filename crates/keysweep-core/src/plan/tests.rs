@@ -56,19 +56,20 @@ fn a_plan_takes_from_every_cap_that_a_change_counts_towards() {
     let context = Context { now: Timestamp::UNIX_EPOCH, policy: &policy, state: &state };
     let mut caps = gate::Caps::new(&context);
     let record = mk_record("111122223333");
-    for action in [Action::Deactivate, Action::Delete, Action::Deactivate, Action::Delete, Action::Delete] {
+    for action in
+        [Planned::Deactivate, Planned::Delete, Planned::Deactivate, Planned::Delete, Planned::Delete]
+    {
         assert_eq!(caps.take(&record, action), Ok(()));
     }
-    assert_eq!(caps.take(&record, Action::Deactivate).map_err(|wait| wait.reason), Err(Reason::Cap));
-    assert_eq!(caps.take(&record, Action::Reactivate), Ok(()), "an undo is under no cap");
+    assert_eq!(caps.take(&record, Planned::Deactivate).map_err(|wait| wait.reason), Err(Reason::Cap));
     for n in 0..9 {
         let elsewhere = mk_record(&format!("44445555666{n}"));
         for _ in 0..5 {
-            assert_eq!(caps.take(&elsewhere, Action::Deactivate), Ok(()));
+            assert_eq!(caps.take(&elsewhere, Planned::Deactivate), Ok(()));
         }
     }
     let elsewhere = mk_record("777788889999");
-    let left = (0..9).filter(|_| caps.take(&elsewhere, Action::Deactivate).is_ok()).count();
+    let left = (0..9).filter(|_| caps.take(&elsewhere, Planned::Deactivate).is_ok()).count();
     assert_eq!(left, 3, "50 in all, 47 of them taken");
 }
 

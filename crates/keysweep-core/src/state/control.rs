@@ -13,7 +13,7 @@ use super::failure::{Failure, FailureCause, Park, Weight};
 use crate::ids::{AccessKeyId, AccountId};
 use crate::lifecycle::KeyEvent;
 use crate::references::Reference;
-use crate::ticket::Action;
+use crate::ticket::{Action, Planned};
 
 /// The span over which caps and failures are counted.
 pub(super) const ROLLING: Duration = Duration::from_secs(24 * 3600);
@@ -160,7 +160,7 @@ pub struct Change {
     /// Where.
     pub account: AccountId,
     /// What.
-    pub action: Action,
+    pub action: Planned,
 }
 
 /// How the last sweep ended.
@@ -339,10 +339,10 @@ impl Control {
     pub(super) fn count(&mut self, at: Timestamp, account: AccountId, key: &AccessKeyId, event: &KeyEvent) {
         self.forget_old(at);
         if let KeyEvent::Intent { action, .. } = event
-            && *action != Action::Reactivate
+            && let Some(action) = action.planned()
         {
             // An undo is under no cap.
-            self.changes.push(Change { at, account, action: *action });
+            self.changes.push(Change { at, account, action });
         }
         match event {
             KeyEvent::Refused { action, kind, detail } => {

@@ -5,7 +5,7 @@ use keysweep_core::lifecycle::{KeyEvent, State, When, next};
 use keysweep_core::plan::{Next, Reason};
 use keysweep_core::policy::{ApprovalFor, Mode};
 use keysweep_core::state::Actor;
-use keysweep_core::ticket::Action;
+use keysweep_core::ticket::Planned;
 
 use crate::mk::*;
 
@@ -15,7 +15,7 @@ fn mk_world(approval: ApprovalFor) -> World {
     world
 }
 
-fn approved(world: &World, action: Action) -> KeyEvent {
+fn approved(world: &World, action: Planned) -> KeyEvent {
     let request = world.asked(0).map(|approval| approval.number).unwrap();
     KeyEvent::Approved { action, request, reason: "looked".into() }
 }
@@ -29,7 +29,7 @@ fn without_approval_nothing_is_done_where_it_is_wanted() {
     let mut world = mk_world(ApprovalFor::Deactivate);
     assert_eq!(world.run(0, 13), 0);
     let plan = world.sweep(hours(13 * 24 + 7));
-    assert!(matches!(&plan.keys[0].next, Next::Wait(wait) if wait.reason == Reason::Approval));
+    assert!(matches!(&plan.keys[0].next, Next::Wait { wait, .. } if wait.reason == Reason::Approval));
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn a_denied_key_is_held_and_then_asked_about_anew() {
     world.sweep(day(0));
     let request = world.asked(0).unwrap().number;
     let denied = KeyEvent::Denied {
-        action: Action::Deactivate,
+        action: Planned::Deactivate,
         request,
         reason: "backup job".into(),
         hold_until: day(91),
@@ -88,7 +88,7 @@ fn an_expired_request_cannot_be_approved_any_more() {
     world.sweep(day(0));
     let try_at = |at| {
         let when = When { at, seq: 9, actor: &Actor::Keysweep };
-        next(mk_account_id(0), &mk_key_id(0), world.record(0), when, &approved(&world, Action::Deactivate))
+        next(mk_account_id(0), &mk_key_id(0), world.record(0), when, &approved(&world, Planned::Deactivate))
     };
     assert!(try_at(hours(14 * 24 - 1)).is_ok());
     assert!(try_at(day(14)).is_err());
@@ -101,7 +101,7 @@ fn the_first_decision_wins() {
     world.approve(day(1), 0);
     let when = When { at: day(1), seq: 9, actor: &Actor::Keysweep };
     let again =
-        next(mk_account_id(0), &mk_key_id(0), world.record(0), when, &approved(&world, Action::Deactivate));
+        next(mk_account_id(0), &mk_key_id(0), world.record(0), when, &approved(&world, Planned::Deactivate));
     assert!(again.is_err());
 }
 

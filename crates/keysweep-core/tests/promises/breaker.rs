@@ -4,7 +4,7 @@ use keysweep_core::lifecycle::{KeyEvent, RefusedKind};
 use keysweep_core::plan::{Next, Plan, Reason, newly_due};
 use keysweep_core::policy::Mode;
 use keysweep_core::state::{Actor, Body, ParkReason, TripReason};
-use keysweep_core::ticket::{Action, Origin};
+use keysweep_core::ticket::{Action, Origin, Planned};
 
 use crate::mk::*;
 
@@ -23,7 +23,10 @@ fn mk_world(keys: usize) -> World {
 }
 
 fn waits(plan: &Plan, reason: Reason) -> usize {
-    plan.keys.iter().filter(|key| matches!(&key.next, Next::Wait(wait) if wait.reason == reason)).count()
+    plan.keys
+        .iter()
+        .filter(|key| matches!(&key.next, Next::Wait { wait, .. } if wait.reason == reason))
+        .count()
 }
 
 fn fail(world: &mut World, key: usize) {
@@ -346,7 +349,7 @@ fn a_park_outlives_every_reset_and_an_operator_ends_it() {
     let plan = world.sweep(day(7));
     assert_eq!(plan.steps.len(), 10);
     let parked = plan.keys.iter().find_map(|key| match &key.next {
-        Next::Wait(wait) if key.facts.account == mk_account_id(0) => Some(wait.clone()),
+        Next::Wait { wait, .. } if key.facts.account == mk_account_id(0) => Some(wait.clone()),
         _ => None,
     });
     let wait = parked.unwrap();
@@ -441,5 +444,5 @@ fn a_clock_that_went_back_does_not_empty_the_caps() {
     assert_eq!(world.sweep_and_act(day(30)), 2);
     assert_eq!(world.sweep_and_act(day(29)), 0);
     let changes = world.state.control().changes_of_a_day(day(29)).map(|change| change.action);
-    assert_eq!(changes.collect::<Vec<_>>(), [Action::Deactivate; 2]);
+    assert_eq!(changes.collect::<Vec<_>>(), [Planned::Deactivate; 2]);
 }

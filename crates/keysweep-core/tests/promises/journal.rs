@@ -9,7 +9,7 @@ use keysweep_core::lifecycle::{
 };
 use keysweep_core::references::{Reference, ReferenceCleared};
 use keysweep_core::state::{Actor, Body, Configuration, Entry, FindingCounts, State, Term, TripReason};
-use keysweep_core::ticket::{Action, Origin};
+use keysweep_core::ticket::{Action, Origin, Planned};
 use proptest::prelude::*;
 
 use crate::mk::*;
@@ -60,6 +60,7 @@ pub(crate) fn mk_event(n: usize, key: usize, fill: &Fill) -> KeyEvent {
     let finding = if flag { Finding::Unused } else { Finding::NeverUsed };
     let sighting = mk_sighting(at);
     let request_id = flag.then(|| text.clone());
+    let planned = action.planned().unwrap_or(Planned::Deactivate);
     let kinds = [RefusedKind::Denied, RefusedKind::Throttled, RefusedKind::Transient, RefusedKind::Other];
     let whys = [ClearedWhy::UsedAgain, ClearedWhy::NoLongerStale, ClearedWhy::InactiveElsewhere];
     let origin = if flag {
@@ -85,13 +86,13 @@ pub(crate) fn mk_event(n: usize, key: usize, fill: &Fill) -> KeyEvent {
         5 => {
             let user_name = mk_key(key).user_name;
             let shown = Shown { user_name, finding, last_use, keys_of_user: 1, reactivated: number };
-            KeyEvent::ApprovalAsked { action, expires: at, repeats: number, why: text, shown }
+            KeyEvent::ApprovalAsked { action: planned, expires: at, repeats: number, why: text, shown }
         }
-        6 => KeyEvent::Approved { action, request: 1, reason: text },
-        7 => KeyEvent::Denied { action, request: 1, reason: text, hold_until: at },
-        8 => KeyEvent::ApprovalUnanswered { action },
+        6 => KeyEvent::Approved { action: planned, request: 1, reason: text },
+        7 => KeyEvent::Denied { action: planned, request: 1, reason: text, hold_until: at },
+        8 => KeyEvent::ApprovalUnanswered { action: planned },
         9 => KeyEvent::ApprovalVoided { why: text },
-        10 => KeyEvent::BecameDue { action },
+        10 => KeyEvent::BecameDue { action: planned },
         11 => KeyEvent::NotDue,
         12 => KeyEvent::Intent { action, origin, why: text, deadline: mk_deadline(at) },
         13 => KeyEvent::Deactivated { request_id, last_use, sighting },

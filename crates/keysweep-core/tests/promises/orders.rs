@@ -5,7 +5,7 @@ use keysweep_core::lifecycle::KeyEvent;
 use keysweep_core::plan::{self, Reason, Refusal};
 use keysweep_core::policy::{ApprovalFor, Mode};
 use keysweep_core::state::{Actor, Body};
-use keysweep_core::ticket::{Action, Warrant};
+use keysweep_core::ticket::{Action, Planned, Warrant};
 
 use crate::mk::*;
 
@@ -107,17 +107,19 @@ fn only_a_flagged_key_can_be_ordered_deactivated_and_only_a_deactivated_one_dele
 }
 
 #[test]
-fn the_gate_lets_an_undo_through_whatever_is_shut() {
+fn an_undo_goes_through_whatever_is_shut() {
     let mut world = mk_world();
+    let warrant = order(&world, 0, Action::Deactivate).unwrap();
+    world.carry_out(day(0), &warrant);
     world.write(day(0), Body::Paused { reason: "freeze".into() });
     let tripped = keysweep_core::state::TripReason::ClockSkew { seconds: 900 };
     world.write(day(0), Body::BreakerTripped { reason: tripped });
     world.policy.limits.changes_per_account_per_day = 0;
     let (context, record) = (world.context(day(1)), world.record(0).unwrap());
-    assert_eq!(plan::gate(&context, record, Action::Reactivate, plan::By::Policy), Ok(()));
-    assert!(
-        plan::gate(&context, record, Action::Deactivate, plan::By::Operator(Action::Deactivate)).is_err()
-    );
+    for action in Planned::ALL {
+        assert!(plan::gate(&context, record, action, plan::By::Operator(action)).is_err());
+    }
+    assert!(order(&world, 1, Action::Reactivate).is_ok());
 }
 
 #[test]

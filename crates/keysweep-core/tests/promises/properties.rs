@@ -8,7 +8,7 @@ use keysweep_core::lifecycle::{Hold, KeyEvent, Record, State as KeyState, When, 
 use keysweep_core::plan::{self, Next, View};
 use keysweep_core::policy::Mode;
 use keysweep_core::state::{Actor, Body, Delta, Draft, State, TripReason};
-use keysweep_core::ticket::Action;
+use keysweep_core::ticket::{Action, Planned};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngSeed};
@@ -152,7 +152,8 @@ proptest! {
             let record = world.state.record(&ticket.identity().key).unwrap();
             let resolution = resolve(&world, facts).unwrap();
             let terms = &resolution.terms;
-            prop_assert!(terms.mode.permits(ticket.action()));
+            let action = ticket.action().planned().unwrap();
+            prop_assert!(terms.mode.permits(action));
             prop_assert!(resolution.exempt.is_none() && record.exempt.is_none() && record.holds.is_empty());
             prop_assert!(control.pauses.is_empty() && control.breaker.is_none());
             prop_assert!(control.parked(facts.account, hours(NOW)).is_none());
@@ -162,22 +163,22 @@ proptest! {
             let period = SignedDuration::try_from(terms.notice).unwrap();
             let (notice, approval) = match &record.state {
                 KeyState::Flagged(data) => {
-                    prop_assert_eq!((ticket.action(), &facts.status), (Action::Deactivate, &KeyStatus::Active));
+                    prop_assert_eq!((action, &facts.status), (Planned::Deactivate, &KeyStatus::Active));
                     (data.notice.clone().unwrap(), &data.approval)
                 }
                 KeyState::Deactivated(data) => {
-                    prop_assert_eq!((ticket.action(), &facts.status), (Action::Delete, &KeyStatus::Inactive));
+                    prop_assert_eq!((action, &facts.status), (Planned::Delete, &KeyStatus::Inactive));
                     prop_assert!(data.watch.total >= terms.grace, "grace is watched in full");
                     let notice = data.notice.clone().unwrap();
-                    prop_assert_eq!(notice.covers(), Action::Delete);
+                    prop_assert_eq!(notice.covers(), Planned::Delete);
                     (notice, &data.approval)
                 }
                 other => panic!("a step from {}", other.as_str()),
             };
-            prop_assert!(notice.at + period <= hours(NOW) && notice.not_before(ticket.action()).unwrap() <= hours(NOW));
-            if terms.approval.wants(ticket.action()) || facts.keys_of_user > 2 {
+            prop_assert!(notice.at + period <= hours(NOW) && notice.not_before(action).unwrap() <= hours(NOW));
+            if terms.approval.wants(action) || facts.keys_of_user > 2 {
                 let approval = approval.as_ref().unwrap();
-                prop_assert!(approval.granted.is_some() && approval.action == ticket.action());
+                prop_assert!(approval.granted.is_some() && approval.action == action);
                 prop_assert!(approval.shown.last_use.is_same_use(facts.last_use.known().unwrap()));
             }
         }

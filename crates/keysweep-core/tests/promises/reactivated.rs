@@ -6,7 +6,7 @@ use keysweep_core::lifecycle::{DeactivatedBy, HoldKind, KeyEvent, State, When, n
 use keysweep_core::plan::{Next, Reason};
 use keysweep_core::policy::Mode;
 use keysweep_core::state::Actor;
-use keysweep_core::ticket::{Action, Origin};
+use keysweep_core::ticket::{Action, Origin, Planned};
 
 use crate::mk::*;
 use crate::orders::ordered;
@@ -27,7 +27,7 @@ fn mk_woken() -> World {
 fn why(world: &mut World, at: Timestamp) -> (Reason, String) {
     let plan = world.sweep(at);
     match &plan.keys[0].next {
-        Next::Wait(wait) => (wait.reason, wait.why.clone()),
+        Next::Wait { wait, .. } => (wait.reason, wait.why.clone()),
         next => panic!("{next:?}"),
     }
 }
@@ -220,9 +220,9 @@ fn a_decision_about_another_request_is_not_written() {
         let event = KeyEvent::Approved { action, request, reason: "looked".into() };
         next(mk_account_id(0), &key, world.record(0), when, &event)
     };
-    assert!(grant(request, Action::Deactivate).is_ok());
-    assert!(grant(request - 1, Action::Deactivate).is_err());
-    assert!(grant(request, Action::Delete).is_err());
+    assert!(grant(request, Planned::Deactivate).is_ok());
+    assert!(grant(request - 1, Planned::Deactivate).is_err());
+    assert!(grant(request, Planned::Delete).is_err());
 }
 
 #[test]

@@ -43,7 +43,7 @@ fn mk_missing(what: &str) -> Reference {
 }
 
 fn waits(plan: &Plan) -> usize {
-    let stopped = |key: &&keysweep_core::plan::PlannedKey| matches!(&key.next, Next::Wait(wait) if wait.reason == Reason::Reference);
+    let stopped = |key: &&keysweep_core::plan::PlannedKey| matches!(&key.next, Next::Wait { wait, .. } if wait.reason == Reason::Reference);
     plan.keys.iter().filter(stopped).count()
 }
 

@@ -5,7 +5,7 @@ use keysweep_core::lifecycle::{KeyEvent, State};
 use keysweep_core::plan::{self, Next, Reason};
 use keysweep_core::policy::{ApprovalFor, DayOfWeek, Match, Mode, Override, Terms, TermsPatch};
 use keysweep_core::state::Body;
-use keysweep_core::ticket::Action;
+use keysweep_core::ticket::Planned;
 
 use crate::mk::*;
 
@@ -181,7 +181,7 @@ fn a_key_that_waits_for_approval_shows_no_date() {
     world.policy.base.approval = ApprovalFor::Both;
     for at in [0, 5, 9] {
         let plan = world.sweep(day(at));
-        let Next::Wait(wait) = &plan.keys[0].next else { panic!("{:?}", plan.keys[0].next) };
+        let Next::Wait { wait, .. } = &plan.keys[0].next else { panic!("{:?}", plan.keys[0].next) };
         assert_eq!((wait.reason, wait.until), (Reason::Approval, None), "day {at}");
     }
 }
@@ -191,13 +191,13 @@ fn the_date_shown_is_one_on_which_the_change_can_happen() {
     let mut world = mk_world(Mode::Delete);
     world.policy.base.days = [DayOfWeek::from(jiff::civil::Weekday::Monday)].into();
     let plan = world.sweep(day(0));
-    let Next::Wait(wait) = &plan.keys[0].next else { panic!() };
+    let Next::Wait { wait, .. } = &plan.keys[0].next else { panic!() };
     // Day 7 is Thursday, 2026-01-08.
     assert_eq!(wait.until, Some(day(11)), "the Monday after the notice period");
     assert_eq!(world.run(0, 10), 0);
     assert_eq!(world.run(11, 11), 1);
     let plan = world.sweep(day(12));
-    let Next::Wait(wait) = &plan.keys[0].next else { panic!() };
+    let Next::Wait { wait, .. } = &plan.keys[0].next else { panic!() };
     assert_eq!(wait.until, Some(day(25)), "grace ends on a Sunday or on that Monday");
 }
 
@@ -222,5 +222,5 @@ fn a_failed_scan_is_no_collection_of_the_account() {
     assert!(plan.steps.is_empty() && plan.entries.is_empty());
     assert_eq!(world.keys[0].status, KeyStatus::Inactive);
     let Some(State::Deactivated(data)) = world.record(0).map(|record| &record.state) else { panic!() };
-    assert_eq!(data.notice.as_ref().map(|notice| notice.covers()), Some(Action::Delete));
+    assert_eq!(data.notice.as_ref().map(|notice| notice.covers()), Some(Planned::Delete));
 }

@@ -62,7 +62,7 @@ mod tests {
     use keysweep_core::state::{
         AccountRecord, Actor, Body, Control, Entry, FindingCounts, Pause, Reach, Trip, TripReason,
     };
-    use keysweep_core::ticket::Action;
+    use keysweep_core::ticket::{Action, Planned};
     use serde_json::Value;
 
     use super::*;
@@ -105,7 +105,7 @@ mod tests {
             }),
             approval: Some(Approval {
                 number: 14,
-                action: Action::Delete,
+                action: Planned::Delete,
                 asked_at: mk_at(14),
                 expires: mk_at(15),
                 repeats: 2,
@@ -157,7 +157,7 @@ mod tests {
                 policies: vec!["AWSCompromisedKeyQuarantineV3".into()],
                 since: mk_at(6),
             }),
-            due: Some(Due { action: Action::Delete, since: mk_at(22), accepted: true }),
+            due: Some(Due { action: Planned::Delete, since: mk_at(22), accepted: true }),
             undo: Some(intent(18)),
             past: Past {
                 sent: Some(Sent { seq: 8, at: mk_at(8) }),

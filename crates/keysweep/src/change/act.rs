@@ -98,9 +98,11 @@ pub(crate) async fn all(engine: &Engine, aws: &Aws, config: &Arc<Config>, ticket
 
 /// Whether what restrains all keys together stops this ticket before anything is read.
 fn stopped_already(engine: &Engine, config: &Config, ticket: &Ticket) -> bool {
+    // An undo is restrained by nothing.
+    let Some(action) = ticket.action().planned() else { return false };
     engine.with_context(&config.policy, |context| {
         let record = context.state.record(&ticket.identity().key);
-        record.is_some_and(|record| gate(context, record, ticket.action(), By::Policy).is_err())
+        record.is_some_and(|record| gate(context, record, action, By::Policy).is_err())
     })
 }
 
@@ -119,12 +121,12 @@ async fn one(engine: &Engine, aws: &Aws, config: &Arc<Config>, ticket: Ticket) -
     let (action, identity) = (ticket.action(), ticket.identity().clone());
     let stop = engine.stopping();
     let Some(_only_one) = stop.run_until_cancelled(engine.changes.key(&identity.key)).await else {
-        return not_sent(action, Reason::Paused, STOPPING);
+        return not_sent(Reason::Paused, STOPPING);
     };
     let acted = match stop.run_until_cancelled(Box::pin(make_ready(engine, aws, config, ticket))).await {
         Some(Ok(ready)) => Box::pin(carry_out(engine, aws, *ready)).await,
         Some(Err(acted)) => acted,
-        None => not_sent(action, Reason::Paused, STOPPING),
+        None => not_sent(Reason::Paused, STOPPING),
     };
     match &acted {
         Acted::Done => {
@@ -145,8 +147,8 @@ async fn one(engine: &Engine, aws: &Aws, config: &Arc<Config>, ticket: Ticket) -
     acted
 }
 
-fn not_sent(action: Action, reason: Reason, why: impl Into<String>) -> Acted {
-    Acted::NotSent(Wait { action, reason, why: why.into(), until: None })
+fn not_sent(reason: Reason, why: impl Into<String>) -> Acted {
+    Acted::NotSent(Wait { reason, why: why.into(), until: None })
 }
 
 /// A change that lacks nothing but its intent.
@@ -169,28 +171,28 @@ async fn make_ready(
 ) -> Result<Box<Ready>, Acted> {
     let (action, config) = (ticket.action(), Arc::clone(config));
     if !in_force(engine, &config, action) {
-        return Err(not_sent(action, Reason::Recheck, OTHER_CONFIG));
+        return Err(not_sent(Reason::Recheck, OTHER_CONFIG));
     }
     let identity = ticket.identity().clone();
     let Some(record) = engine.store().read(|state| state.record(&identity.key).cloned()) else {
-        return Err(not_sent(action, Reason::Recheck, "the record is not there any more"));
+        return Err(not_sent(Reason::Recheck, "the record is not there any more"));
     };
     let account = account_facts(engine, aws, &config, identity.account, action).await;
     if action != Action::Reactivate {
         let excluded = |not: NotEntered| {
-            not_sent(action, Reason::Recheck, format!("account {}: {}", identity.account, not.why()))
+            not_sent(Reason::Recheck, format!("account {}: {}", identity.account, not.why()))
         };
         Scope::of(&config).entry(&account, &AccountState::Active).map_err(excluded)?;
     }
     let open = || aws.reader(identity.account, Scope::of(&config).access(&account));
-    let mut reader = open().await.map_err(|fault| not_sent(action, Reason::Unknown, in_words(&fault)))?;
+    let mut reader = open().await.map_err(|fault| not_sent(Reason::Unknown, in_words(&fault)))?;
     let mut fresh = reread(&reader, &record, engine.clock(), config.scan.interval).await;
     // A session that was revoked since it was made must not stand in the way of an undo: another is had at once.
     if matches!(&fresh, Err(RereadError::Call(fault)) if fault.is_of_session()) {
-        reader = open().await.map_err(|fault| not_sent(action, Reason::Unknown, in_words(&fault)))?;
+        reader = open().await.map_err(|fault| not_sent(Reason::Unknown, in_words(&fault)))?;
         fresh = reread(&reader, &record, engine.clock(), config.scan.interval).await;
     }
-    let fresh = fresh.map_err(|error| not_sent(action, Reason::Recheck, in_words(&error)))?;
+    let fresh = fresh.map_err(|error| not_sent(Reason::Recheck, in_words(&error)))?;
     let view = View { account: &account, facts: &fresh.facts, sighting: &fresh.sighting };
     let checked = |state: &State, now| {
         Ok::<_, Infallible>(match recheck(&Context { now, policy: &config.policy, state }, &ticket, &view) {
@@ -204,9 +206,9 @@ async fn make_ready(
     let (_, verdict) = engine
         .decide(&Actor::Keysweep, checked)
         .await
-        .map_err(|undecided| not_sent(action, Reason::Unknown, in_words(&AppendError::from(undecided))))?;
+        .map_err(|undecided| not_sent(Reason::Unknown, in_words(&AppendError::from(undecided))))?;
     let agreement = verdict.map_err(Acted::NotSent)?;
-    let warrant = ticket.agreed(agreement).map_err(|_| not_sent(action, Reason::Unknown, OTHER_TICKET))?;
+    let warrant = ticket.agreed(agreement).map_err(|_| not_sent(Reason::Unknown, OTHER_TICKET))?;
     let prepared = match aws.prepare(&warrant, &fresh.path).await {
         Ok(prepared) => prepared,
         Err(fault) => {
@@ -244,8 +246,7 @@ fn intend(
     if left.is_some_and(|left| left < config.aws.attempt_timeout) {
         return Err(NoIntent::Late);
     }
-    let stop =
-        |reason, why: &str| Err(NoIntent::Wait(Wait { action, reason, why: why.to_owned(), until: None }));
+    let stop = |reason, why: &str| Err(NoIntent::Wait(Wait { reason, why: why.to_owned(), until: None }));
     if engine.stopping().is_cancelled() {
         return stop(Reason::Paused, STOPPING);
     }
@@ -282,11 +283,11 @@ async fn carry_out(engine: &Engine, aws: &Aws, mut ready: Ready) -> Acted {
                     Err(fault) => return failed_before(engine, &ready.record, &ready.warrant, &fault).await,
                 }
             }
-            Err(Undecided::No(NoIntent::Late)) => return not_sent(action, Reason::Recheck, LATE),
+            Err(Undecided::No(NoIntent::Late)) => return not_sent(Reason::Recheck, LATE),
             // Without an intent on disk there is no call.
             Err(Undecided::Append(error)) => {
                 let why = format!("intent not written: {}", in_words(&error));
-                return not_sent(action, Reason::Unknown, why);
+                return not_sent(Reason::Unknown, why);
             }
         }
     };
@@ -294,7 +295,6 @@ async fn carry_out(engine: &Engine, aws: &Aws, mut ready: Ready) -> Acted {
     let order = receipts.into_iter().next().and_then(|receipt| warrant.recorded(receipt).ok());
     let Some(order) = order else {
         return not_sent(
-            action,
             Reason::Unknown,
             "the journal's receipt is not that of the intent: a bug in keysweep",
         );

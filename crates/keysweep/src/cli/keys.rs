@@ -1,7 +1,7 @@
 //! `keys`: show records, and decide.
 
 use keysweep_core::ids::{AccessKeyId, AccountId};
-use keysweep_core::ticket::Action;
+use keysweep_core::ticket::Planned;
 
 use super::args::{DecisionArgs, Format, Global, KeysCommand, RequestArgs, StateName};
 use super::console::Console;
@@ -58,8 +58,8 @@ async fn shown(
     key: &AccessKeyId,
     args: RequestArgs,
     console: &Console,
-) -> Result<(Action, RequestRef), CliError> {
-    let action = args.action.map(Action::from);
+) -> Result<(Planned, RequestRef), CliError> {
+    let action = args.action.map(Planned::from);
     if let (Some(action), Some(request)) = (action, &args.request) {
         return Ok((action, request.clone()));
     }

@@ -183,7 +183,7 @@ mod tests {
     use keysweep_core::facts::LastUse;
     use keysweep_core::lifecycle::{Flagged, Notice, NoticeTerms, Shown, Sighting};
     use keysweep_core::state::Actor;
-    use keysweep_core::ticket::Action;
+    use keysweep_core::ticket::Planned;
 
     use super::*;
 
@@ -234,7 +234,7 @@ mod tests {
         };
         let approval = Approval {
             number: 7,
-            action: Action::Deactivate,
+            action: Planned::Deactivate,
             asked_at: began,
             expires: began,
             repeats: 0,

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use keysweep_core::facts::Collection;
 use keysweep_core::policy::Policy;
 use keysweep_core::state::State;
-use keysweep_core::ticket::Action;
+use keysweep_core::ticket::Planned;
 use prometheus::proto::MetricFamily;
 
 pub use self::tally::{AccountTally, Reaches, Tally};
@@ -115,8 +115,8 @@ fn process(observed: &Observed<'_>) -> Vec<Family> {
 fn lifecycle(tally: &Tally) -> Vec<Family> {
     let mut overdue =
         Family::new("keysweep_overdue_keys", "Access keys whose next lifecycle action is past its due time.");
-    overdue.push(&[("action", Action::Deactivate.as_str())], tally.overdue_deactivations);
-    overdue.push(&[("action", Action::Delete.as_str())], tally.overdue_deletions);
+    overdue.push(&[("action", Planned::Deactivate.as_str())], tally.overdue_deactivations);
+    overdue.push(&[("action", Planned::Delete.as_str())], tally.overdue_deletions);
     let mut oldest = Family::new(
         "keysweep_approval_oldest_pending_timestamp_seconds",
         "Unix time of the oldest undecided approval request; absent when there is none.",

@@ -8,7 +8,7 @@ use keysweep_core::ids::AccessKeyId;
 use keysweep_core::lifecycle::{Approval, HoldKind, KeyEvent, Record, State as KeyState};
 use keysweep_core::policy::Subject;
 use keysweep_core::state::{Actor, Body, Reach, State};
-use keysweep_core::ticket::Action;
+use keysweep_core::ticket::{Action, Planned};
 use keysweep_store::{AppendError, Undecided};
 
 use super::{Decision, Reply, Request, RequestRef};
@@ -149,7 +149,7 @@ fn after(now: Timestamp, length: Duration) -> Timestamp {
 }
 
 /// The request that is asked now, if it is the one that was shown.
-fn asked<'a>(record: &'a Record, action: Action, request: &RequestRef) -> Result<&'a Approval, String> {
+fn asked<'a>(record: &'a Record, action: Planned, request: &RequestRef) -> Result<&'a Approval, String> {
     let key = &record.identity.key;
     let Some(approval) = pending(record) else {
         return Err(format!(
@@ -226,7 +226,7 @@ impl Reply {
 /// What is written, and what its operator is told; or why nothing is.
 type Decided = Result<(KeyEvent, String), String>;
 
-fn approved(record: &Record, now: Timestamp, action: Action, request: &RequestRef, reason: &str) -> Decided {
+fn approved(record: &Record, now: Timestamp, action: Planned, request: &RequestRef, reason: &str) -> Decided {
     let key = &record.identity.key;
     if let Some(incident) = &record.incident {
         return Err(format!("no change of {key} can be approved: {}", incident.words()));
@@ -249,17 +249,17 @@ fn approved(record: &Record, now: Timestamp, action: Action, request: &RequestRe
 fn denied(
     record: &Record,
     hold_until: Timestamp,
-    action: Action,
+    action: Planned,
     request: &RequestRef,
     reason: &str,
 ) -> Decided {
     let key = &record.identity.key;
     let request = asked(record, action, request)?.number;
     let inactive = match action {
-        Action::Delete => {
+        Planned::Delete => {
             format!("; it stays Inactive: `keysweep keys reactivate {key}` sets it Active again")
         }
-        Action::Deactivate | Action::Reactivate => String::new(),
+        Planned::Deactivate => String::new(),
     };
     let event = KeyEvent::Denied { action, request, reason: reason.into(), hold_until };
     Ok((event, format!("denied: {action} of {key}; held until {hold_until}{inactive}")))

@@ -10,7 +10,7 @@ use keysweep_core::plan::{PlannedKey, plan};
 use keysweep_core::policy::{Policy, Rule, Subject, Terms};
 use keysweep_core::render::{NextAction, coverage, next_action, rows};
 use keysweep_core::state::{Control, Pause, State};
-use keysweep_core::ticket::Action;
+use keysweep_core::ticket::Planned;
 
 use super::decide::{pending, request_of};
 use super::{
@@ -361,7 +361,7 @@ struct Told {
     since: Option<Timestamp>,
     finding: Option<Finding>,
     watched_seconds: Option<u64>,
-    approval_pending: Option<Action>,
+    approval_pending: Option<Planned>,
     deactivated_by: Option<DeactivatedBy>,
 }
 

@@ -20,7 +20,7 @@ use keysweep_core::ids::{AccessKeyId, AccountId};
 use keysweep_core::lifecycle::{Finding, KeyEvent, Named, NoticeTerms, Shown, Sighting};
 use keysweep_core::policy::{DAY, Mode, Policy};
 use keysweep_core::state::{Actor, Body, Entry, FindingCounts, State};
-use keysweep_core::ticket::{Action, Origin};
+use keysweep_core::ticket::{Action, Origin, Planned};
 
 /// What everything here is told as of.
 pub(crate) const NOW: &str = "2026-11-22T02:30:00Z";
@@ -77,7 +77,7 @@ pub(crate) fn entries() -> Vec<(Timestamp, Body)> {
         told.push((days_ago(40), key(PROD, user, noticed)));
     }
     let asked = KeyEvent::ApprovalAsked {
-        action: Action::Deactivate,
+        action: Planned::Deactivate,
         expires: days_ago(-10),
         repeats: 0,
         why: "policy: approval = both".into(),
@@ -104,7 +104,7 @@ pub(crate) fn entries() -> Vec<(Timestamp, Body)> {
         told.push((days_ago(30), key(PROD, user, done)));
     }
     told.push((days_ago(10), key(PROD, "carol", KeyEvent::LastUseMoved { last_use: last_use(29) })));
-    told.push((days_ago(1), key(PROD, "alice", KeyEvent::BecameDue { action: Action::Deactivate })));
+    told.push((days_ago(1), key(PROD, "alice", KeyEvent::BecameDue { action: Planned::Deactivate })));
     told.push((days_ago(2), failed(ACME, "ac<me> & \"s\u{f6}hne\"", "get the credential report: throttled")));
     told.push((days_ago(2), Body::AccountLeft { account: SOLD.parse().unwrap() }));
     told.push((days_ago(0), scanned(PROD, "prod", "Root/Workloads", days_ago(0), 38)));

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand, ValueEnum};
 use keysweep_core::ids::{AccessKeyId, AccountId};
-use keysweep_core::ticket::Action;
+use keysweep_core::ticket::Planned;
 
 use super::{FormatArgs, reason};
 use crate::config::period::Period;
@@ -110,7 +110,7 @@ pub(in crate::cli) enum AskedAction {
     Delete,
 }
 
-impl From<AskedAction> for Action {
+impl From<AskedAction> for Planned {
     fn from(action: AskedAction) -> Self {
         match action {
             AskedAction::Deactivate => Self::Deactivate,

@@ -7,7 +7,7 @@ use keysweep_core::facts::IdleHistogram;
 use keysweep_core::ids::AccountId;
 use keysweep_core::lifecycle::{Approval, Deactivated, DeactivatedBy, Record, State as KeyState};
 use keysweep_core::state::{AccountRecord, FindingCounts, Reach, State};
-use keysweep_core::ticket::Action;
+use keysweep_core::ticket::Planned;
 
 /// The organization, counted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -161,10 +161,9 @@ impl Tally {
 
     fn due(&mut self, record: &Record) {
         match record.due.as_ref().map(|due| due.action) {
-            Some(Action::Deactivate) => self.overdue_deactivations += 1,
-            Some(Action::Delete) => self.overdue_deletions += 1,
-            // An undo is never due: an operator orders it.
-            Some(Action::Reactivate) | None => {}
+            Some(Planned::Deactivate) => self.overdue_deactivations += 1,
+            Some(Planned::Delete) => self.overdue_deletions += 1,
+            None => {}
         }
     }
 

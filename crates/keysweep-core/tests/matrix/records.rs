@@ -1,0 +1,89 @@
+//! Records in every base state, each the outcome of events.
+
+use keysweep_core::lifecycle::{ClearedWhy, KeyEvent, Record, next};
+use keysweep_core::ticket::{Action, Planned};
+
+use crate::events::{Samples, accepted, at, hour, noticed, unclear};
+
+impl Samples {
+    /// Records in a state, each the outcome of events; the richest first. `None` is a key without a record.
+    pub(crate) fn befores(&self, state: &str) -> Vec<Option<Record>> {
+        let overlays = [
+            KeyEvent::ExemptBegan {
+                rule: "policy.exempt[1]".into(),
+                reason: "break glass".into(),
+                until: hour(2),
+            },
+            KeyEvent::HoldPlaced { reason: "asks".into(), until: Some(hour(2)) },
+        ];
+        let incident = [KeyEvent::IncidentBegan { policies: vec!["AWSCompromisedKeyQuarantineV3".into()] }];
+        let due = |action| KeyEvent::BecameDue { action };
+        let noticed = noticed(2);
+        let flagged = [self.flagged()];
+        let with_consent = |action| [noticed.clone(), self.asked(action)];
+        let intent = |action| self.intent(action);
+        let deactivated = [self.flagged(), noticed.clone(), intent(Action::Deactivate), self.deactivated()];
+        let cleared = KeyEvent::Cleared { why: ClearedWhy::UsedAgain };
+        let of = |parts: &[&[KeyEvent]]| parts.concat();
+        // Whatever its state is now: it was deactivated and woken before, and an undo may be under way.
+        let woken = of(&[&deactivated, &[KeyEvent::Reactivated { hold_until: hour(3) }]]);
+        let undo = [intent(Action::Reactivate)];
+        let again = of(&[&woken, &flagged]);
+        let histories: Vec<Vec<KeyEvent>> = match state {
+            "active" => {
+                vec![of(&[&flagged, &overlays, &[cleared]]), vec![], woken.clone(), of(&[&woken, &undo])]
+            }
+            "flagged" => vec![
+                of(&[&flagged, &with_consent(Planned::Deactivate), &overlays, &[due(Planned::Deactivate)]]),
+                again.clone(),
+                of(&[&again, &undo]),
+                of(&[&again, &[intent(Action::Deactivate), unclear(Action::Deactivate)]]),
+            ],
+            "deactivating" => {
+                let rich = of(&[&again, &overlays, &[intent(Action::Deactivate)]]);
+                let accepted = of(&[&rich, &[accepted(Action::Deactivate)]]);
+                vec![rich.clone(), accepted, of(&[&rich, &undo])]
+            }
+            "deactivated" => {
+                let consent = with_consent(Planned::Delete);
+                let rich = of(&[&deactivated, &consent, &overlays, &[due(Planned::Delete)]]);
+                let undoing = of(&[&rich, &undo]);
+                vec![rich, undoing, of(&[&again, &[intent(Action::Deactivate), self.deactivated()]])]
+            }
+            "deleting" => {
+                let rich = of(&[&deactivated, &overlays, &[intent(Action::Delete)]]);
+                let woken =
+                    of(&[&again, &[intent(Action::Deactivate), self.deactivated(), intent(Action::Delete)]]);
+                vec![rich.clone(), of(&[&rich, &undo]), woken]
+            }
+            "deleted" => vec![
+                of(&[
+                    &deactivated,
+                    &overlays,
+                    &[intent(Action::Delete), KeyEvent::Deleted { request_id: None }],
+                ]),
+                of(&[&deactivated, &[intent(Action::Delete), KeyEvent::Deleted { request_id: None }]]),
+            ],
+            "gone" => {
+                let gone = |before: &[KeyEvent]| of(&[before, &[KeyEvent::Absent]]);
+                vec![
+                    gone(&of(&[&flagged, &overlays])),
+                    gone(&flagged),
+                    gone(&again),
+                    of(&[&gone(&again), &undo]),
+                ]
+            }
+            _ => vec![],
+        };
+        // Each also under an incident, so that every event finds a record in which it can happen.
+        let under = |history: &Vec<KeyEvent>| history.iter().chain(&incident).cloned().collect::<Vec<_>>();
+        let incidents: Vec<Vec<KeyEvent>> = histories.iter().map(under).collect();
+        histories.iter().chain(&incidents).map(|history| self.replay(history)).collect()
+    }
+
+    fn replay(&self, events: &[KeyEvent]) -> Option<Record> {
+        events.iter().fold(None, |record, event| {
+            next(self.account, &self.key, record.as_ref(), at(1), event).unwrap_or(record)
+        })
+    }
+}
