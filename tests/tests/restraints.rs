@@ -6,6 +6,7 @@ use std::sync::Arc;
 use keysweep::engine::Engine;
 use keysweep::operator::{Decision, Reply, Request, Which};
 use keysweep_core::lifecycle::KeyEvent;
+use keysweep_core::lifecycle::event::{Change, Note};
 use keysweep_core::state::{Actor, Body, Control, Entry, ParkReason};
 use keysweep_core::ticket::{Action, Origin};
 use keysweep_sim::{Fault, Rule};
@@ -328,7 +329,8 @@ async fn an_open_intent_in_an_account_that_left_can_be_forgotten() {
     let key = company.stale_user(PROD, "svc-old", 200).keys[0].clone();
     let engine = company.begin().await;
     let (action, deadline) = (Action::Deactivate, company.clock.now() + DAY);
-    let intent = KeyEvent::Intent { action, origin: Origin::Policy, why: "stale".into(), deadline };
+    let intent =
+        KeyEvent::Change(Change::Intent { action, origin: Origin::Policy, why: "stale".into(), deadline });
     let body = Body::Key { account: PROD.parse().unwrap(), key: key.parse().unwrap(), event: intent };
     company.sim.fault(Rule::new(Fault::Unavailable).action("iam:ListAccessKeys"));
     engine.record(&Actor::Keysweep, vec![body]).await.unwrap();
@@ -342,7 +344,7 @@ async fn an_open_intent_in_an_account_that_left_can_be_forgotten() {
     assert!(forgotten && told.contains("not known"), "{told}");
     assert_eq!(state_of(&engine, &key), "active");
     let last = entries(&company).into_iter().rev().find_map(|entry| match entry.body {
-        Body::Key { event: KeyEvent::Forgotten { unsettled, .. }, .. } => Some(unsettled),
+        Body::Key { event: KeyEvent::Record(Note::Forgotten { unsettled, .. }), .. } => Some(unsettled),
         _ => None,
     });
     assert_eq!(last, Some(Some(Action::Deactivate)));

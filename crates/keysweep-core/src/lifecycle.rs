@@ -4,7 +4,7 @@
 //! change. [`next`] is the one transition function: live events and replay of the journal go through it alike.
 
 mod consent;
-mod event;
+pub mod event;
 mod hold;
 mod step;
 mod transition;

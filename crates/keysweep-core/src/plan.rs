@@ -6,6 +6,8 @@
 mod consent;
 mod decide;
 mod gate;
+mod next;
+mod reality;
 mod recheck;
 
 use std::collections::BTreeSet;
@@ -18,6 +20,7 @@ pub use self::gate::{gate, newly_due, trips_on_failures};
 pub use self::recheck::{Refusal, ordered, recheck, undo};
 use crate::facts::{AccountFacts, AccountScan, Collection, Fact, KeyFacts, KeyStatus, Outcome};
 use crate::ids::{AccessKeyId, AccountId};
+use crate::lifecycle::event::{Change, Seen};
 use crate::lifecycle::{Due, Finding, KeyEvent, Record, State as KeyState};
 use crate::policy::Policy;
 use crate::state::{Actor, Body, Entry, FindingCounts, State};
@@ -362,7 +365,10 @@ fn waits_for_facts(
 
 /// Whether it ends a watch, whatever the time: grace would go on over it otherwise.
 fn is_sign_of_life(body: &Body) -> bool {
-    matches!(body, Body::Key { event: KeyEvent::Reactivated { .. } | KeyEvent::LastUseMoved { .. }, .. })
+    matches!(
+        body,
+        Body::Key { event: KeyEvent::Seen(Seen::Reactivated { .. } | Seen::LastUseMoved { .. }), .. }
+    )
 }
 
 fn count(findings: &mut FindingCounts, finding: Option<Finding>, exempt: bool) {
@@ -381,10 +387,10 @@ fn count(findings: &mut FindingCounts, finding: Option<Finding>, exempt: bool) {
 fn absent(record: &Record, scan: &AccountScan) -> Option<KeyEvent> {
     match &record.state {
         KeyState::Deleting(data) if data.intent.at < scan.sighting.at => {
-            Some(KeyEvent::Deleted { request_id: None })
+            Some(Change::Deleted { request_id: None }.into())
         }
         KeyState::Active | KeyState::Flagged(_) | KeyState::Deactivated(_) | KeyState::Deactivating(_) => {
-            Some(KeyEvent::Absent)
+            Some(Seen::Absent.into())
         }
         // An intent that is younger than the listing is settled by the one who wrote it.
         KeyState::Deleting(_) | KeyState::Deleted(_) | KeyState::Gone(_) => None,

@@ -24,6 +24,7 @@ pub use self::failure::{Failure, FailureCause, Park, ParkReason, Weight};
 pub use self::receipt::{Receipt, Unwritten};
 use crate::facts::Inventory;
 use crate::ids::{AccessKeyId, AccountId};
+use crate::lifecycle::event::{self, Note};
 use crate::lifecycle::{Illegal, KeyEvent, Record, Sighting, State as KeyState, When, next};
 
 /// What is known of one account between sweeps.
@@ -382,15 +383,18 @@ impl<'a> Draft<'a> {
         let after =
             next(account, key, before, When { at: entry.at, seq: entry.seq, actor: &entry.actor }, event)?;
         let entered = after.as_ref().map_or(KeyState::Active.as_str(), |r| r.state.as_str());
-        if left != entered && !matches!(event, KeyEvent::Forgotten { .. }) {
+        if left != entered && !matches!(event, KeyEvent::Record(Note::Forgotten { .. })) {
             unwritten.leads(left, entered);
         }
-        if let (KeyEvent::Intent { action, .. }, Some(identity)) = (event, identity) {
-            unwritten.is_intent(identity, *action);
-        }
         self.delta.records.insert(key.clone(), after);
-        if Control::concerns(event) {
-            self.control_mut().count(entry.at, account, key, event);
+        if let KeyEvent::Change(change) = event {
+            if let (event::Change::Intent { action, .. }, Some(identity)) = (change, identity) {
+                unwritten.is_intent(identity, *action);
+            }
+            // The answer of AWS alone counts for nothing.
+            if !matches!(change, event::Change::Accepted { .. }) {
+                self.control_mut().count(entry.at, account, key, change);
+            }
         }
         Ok(())
     }

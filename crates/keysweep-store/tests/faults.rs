@@ -9,6 +9,7 @@ use common::disk::TestDisk;
 use common::{
     mk_at, mk_flagged, mk_held, mk_intent, mk_key_id, mk_noticed, mk_story, open, segments, state, tell,
 };
+use keysweep_core::lifecycle::event::Change;
 use keysweep_core::state::Actor;
 use keysweep_core::ticket::Action;
 use keysweep_store::{AppendError, OpenOptions, Store, verify};
@@ -88,7 +89,10 @@ async fn mk_deactivated(dir: &std::path::Path, disk: &TestDisk) -> Store {
 async fn undo(store: &Store) -> Result<(), AppendError> {
     let undone = common::mk_event(
         1,
-        keysweep_core::lifecycle::KeyEvent::Undone { request_id: None, hold_until: mk_at(9_000_000) },
+        keysweep_core::lifecycle::KeyEvent::Change(Change::Undone {
+            request_id: None,
+            hold_until: mk_at(9_000_000),
+        }),
     );
     store.record_urgent(mk_at(4), &Actor::local("ann"), vec![mk_intent(1, Action::Reactivate)]).await?;
     store.record_urgent(mk_at(5), &Actor::Keysweep, vec![undone]).await.map(drop)

@@ -7,6 +7,7 @@ use common::{
     copy, mk_account, mk_at, mk_deactivated, mk_event, mk_flagged, mk_held, mk_intent, mk_key_id, mk_noticed,
     mk_scanned, state,
 };
+use keysweep_core::lifecycle::event::{Change, Note, Overlay, Seen};
 use keysweep_core::lifecycle::{ClearedWhy, KeyEvent, RefusedKind};
 use keysweep_core::state::{Actor, Body, TripReason};
 use keysweep_core::ticket::{Action, Planned};
@@ -27,16 +28,31 @@ fn body() -> impl Strategy<Value = Body> {
             13..=15 => mk_deactivated(key, second),
             16..=18 => mk_scanned(account, second, &[0, 1, 2]),
             19 => mk_held(key, &text()),
-            20 => mk_event(key, KeyEvent::HoldReleased { hold: second.unsigned_abs() % 40, reason: text() }),
-            21 => mk_event(key, KeyEvent::Cleared { why: ClearedWhy::UsedAgain }),
-            22 => mk_event(key, KeyEvent::BecameDue { action: action.planned().unwrap_or(Planned::Delete) }),
-            23 => mk_event(key, KeyEvent::NotDue),
-            24 => mk_event(key, KeyEvent::Absent),
-            25 => mk_event(key, KeyEvent::SeenAgain),
-            26 => mk_event(key, KeyEvent::Deleted { request_id: None }),
-            27 => mk_event(key, KeyEvent::Refused { action, kind: RefusedKind::Denied, detail: text() }),
-            28 => mk_event(key, KeyEvent::Unclear { action, accepted: second % 2 == 0, detail: text() }),
-            29 => mk_event(key, KeyEvent::Undone { request_id: None, hold_until: mk_at(second) }),
+            20 => mk_event(
+                key,
+                KeyEvent::Overlay(Overlay::HoldReleased { hold: second.unsigned_abs() % 40, reason: text() }),
+            ),
+            21 => mk_event(key, KeyEvent::Seen(Seen::Cleared { why: ClearedWhy::UsedAgain })),
+            22 => mk_event(
+                key,
+                KeyEvent::Record(Note::BecameDue { action: action.planned().unwrap_or(Planned::Delete) }),
+            ),
+            23 => mk_event(key, KeyEvent::Record(Note::NotDue)),
+            24 => mk_event(key, KeyEvent::Seen(Seen::Absent)),
+            25 => mk_event(key, KeyEvent::Seen(Seen::SeenAgain)),
+            26 => mk_event(key, KeyEvent::Change(Change::Deleted { request_id: None })),
+            27 => mk_event(
+                key,
+                KeyEvent::Change(Change::Refused { action, kind: RefusedKind::Denied, detail: text() }),
+            ),
+            28 => mk_event(
+                key,
+                KeyEvent::Change(Change::Unclear { action, accepted: second % 2 == 0, detail: text() }),
+            ),
+            29 => mk_event(
+                key,
+                KeyEvent::Change(Change::Undone { request_id: None, hold_until: mk_at(second) }),
+            ),
             30 => Body::AccountFailed { account: mk_account(account), name: "a".into(), reason: text() },
             31 => Body::AccountLeft { account: mk_account(account) },
             32 => Body::DueAccepted { keys: [mk_key_id(key), mk_key_id(0)].into() },

@@ -14,6 +14,7 @@ use keysweep::metrics::inventory::{Observed, Tally, families};
 use keysweep::metrics::{LastBackup, Metrics, render};
 use keysweep_aws::{FaultKind, Observer};
 use keysweep_core::lifecycle::KeyEvent;
+use keysweep_core::lifecycle::event::{Change, Note};
 use keysweep_core::plan::Reason;
 use keysweep_core::state::{Body, State, TripReason};
 use keysweep_core::ticket::{Action, Origin};
@@ -205,7 +206,7 @@ fn an_account_that_left_vanishes_except_for_keys_that_nobody_can_reach() {
     let text = gauges(&state);
     let left: Vec<&str> = text.lines().filter(|line| line.contains(SOLD)).collect();
     assert_eq!(left, [format!("keysweep_keys_out_of_reach{{account_id=\"{SOLD}\"}} 1")]);
-    let forgotten = KeyEvent::Forgotten { unsettled: None, reason: "sold".into() };
+    let forgotten = KeyEvent::Record(Note::Forgotten { unsettled: None, reason: "sold".into() });
     let body = Body::Key { account: SOLD.parse().unwrap(), key: key_id("erin"), event: forgotten };
     add(&mut state, vec![(now(), body)]);
     assert!(!gauges(&state).contains(SOLD));
@@ -224,12 +225,12 @@ fn each_key_is_counted_once_and_one_deactivated_after_the_scan_is_not_active_too
     let later = now() + Duration::from_secs(60);
     let account = PROD.parse().unwrap();
     let told = |event| (later, Body::Key { account, key: key_id("alice"), event });
-    let intent = KeyEvent::Intent {
+    let intent = KeyEvent::Change(Change::Intent {
         action: Action::Deactivate,
         origin: Origin::Policy,
         why: String::new(),
         deadline: jiff::Timestamp::MAX,
-    };
+    });
     add(&mut state, vec![told(intent)]);
     assert_eq!(sum(&state), 40);
     let sighting = keysweep_core::lifecycle::Sighting {
@@ -239,7 +240,10 @@ fn each_key_is_counted_once_and_one_deactivated_after_the_scan_is_not_active_too
         interval: Duration::from_secs(3600),
     };
     let last_use = keysweep_core::facts::LastUse::Never;
-    add(&mut state, vec![told(KeyEvent::Deactivated { request_id: None, last_use, sighting })]);
+    add(
+        &mut state,
+        vec![told(KeyEvent::Change(Change::Deactivated { request_id: None, last_use, sighting }))],
+    );
     assert_eq!(sum(&state), 40);
 }
 

@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use keysweep_aws::{Aws, CallOutcome, Fault};
 use keysweep_core::facts::{AccountFacts, Fact, KeyFacts, KeyStatus, LastUse, Source};
 use keysweep_core::ids::{KeyIdentity, UserName};
+use keysweep_core::lifecycle::event::Change;
 use keysweep_core::lifecycle::{
     Deactivated, DeactivatedBy, Finding, Flagged, KeyEvent, Record, Sighting, State as KeyState, Watch,
 };
@@ -30,7 +31,12 @@ pub(super) async fn change(
     let (warrant, state) = witness(identity, user, path, action, now);
     let prepared = aws.prepare(&warrant, path).await?;
     let origin = Origin::Operator { actor: Actor::local("ada"), reason: "conformance".to_owned() };
-    let event = KeyEvent::Intent { action, origin, why: "conformance".to_owned(), deadline: Timestamp::MAX };
+    let event = KeyEvent::Change(Change::Intent {
+        action,
+        origin,
+        why: "conformance".to_owned(),
+        deadline: Timestamp::MAX,
+    });
     let body = Body::Key { account: identity.account, key: identity.key.clone(), event };
     let entry = Entry { seq: 1, at: now, actor: Actor::local("ada"), body };
     let intent = Draft::new(&state, &Delta::default()).apply(&entry);

@@ -10,6 +10,7 @@ use keysweep_aws::{
 };
 use keysweep_core::facts::{AccountFacts, Fact, KeyFacts, KeyStatus, LastUse, Source};
 use keysweep_core::ids::{AccountId, KeyIdentity, UserName};
+use keysweep_core::lifecycle::event::Change;
 use keysweep_core::lifecycle::{
     Deactivated, DeactivatedBy, Finding, Flagged, KeyEvent, Record, Sighting, State as KeyState, Watch,
 };
@@ -121,7 +122,12 @@ impl World {
         let (warrant, state) = self.witness(user, action, &[]);
         let (account, key) = (warrant.identity().account, warrant.identity().key.clone());
         let origin = Origin::Operator { actor: Actor::local("ada"), reason: "test".to_owned() };
-        let event = KeyEvent::Intent { action, origin, why: "test".to_owned(), deadline: Timestamp::MAX };
+        let event = KeyEvent::Change(Change::Intent {
+            action,
+            origin,
+            why: "test".to_owned(),
+            deadline: Timestamp::MAX,
+        });
         let body = Body::Key { account, key, event };
         let entry = Entry { seq: 7, at: self.clock.now(), actor: Actor::local("ada"), body };
         let nothing = Delta::default();

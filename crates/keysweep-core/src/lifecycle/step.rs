@@ -1,13 +1,17 @@
-//! The base state after an event that concerns it: one function per state, each naming every event.
+//! The base state after an event that concerns it: one function per state. Each names the groups of events, and every
+//! event of a group that concerns it.
+
+mod consent;
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 
+use self::consent::Given;
+use super::event::{Change, ClearedWhy, KeyEvent, Seen};
 use super::{
-    Approval, ClearedWhy, Deactivated, DeactivatedBy, Deactivating, Deleted, Deleting, Flagged, Gone,
-    Granted, Hold, HoldKind, KeyEvent, Notice, NoticeTerms, OpenIntent, Setback, SetbackKind, State, Watch,
-    When,
+    Deactivated, DeactivatedBy, Deactivating, Deleted, Deleting, Flagged, Gone, Hold, HoldKind, OpenIntent,
+    Setback, SetbackKind, State, Watch, When,
 };
 use crate::state::Actor;
 use crate::ticket::{Action, Planned};
@@ -24,7 +28,7 @@ pub(super) fn step(state: State, when: When<'_>, event: &KeyEvent) -> Option<(St
         State::Deactivated(data) => deactivated(data, when, event),
         State::Deleting(data) => deleting(data, when, event),
         State::Deleted(data) => deleted(data, event),
-        State::Gone(data) => gone(&data, event),
+        State::Gone(Gone { .. }) => gone(event),
     }
 }
 
@@ -42,7 +46,7 @@ pub(super) fn our_hold(when: When<'_>, kind: HoldKind, reason: &str, until: Opti
 
 fn active(when: When<'_>, event: &KeyEvent) -> Step {
     match event {
-        KeyEvent::Flagged { finding, last_use, .. } => stay(State::Flagged(Flagged {
+        KeyEvent::Seen(Seen::Flagged { finding, last_use, .. }) => stay(State::Flagged(Flagged {
             finding: *finding,
             since: when.at,
             last_use: last_use.clone(),
@@ -50,50 +54,28 @@ fn active(when: When<'_>, event: &KeyEvent) -> Step {
             approval: None,
             setback: None,
         })),
-        KeyEvent::Absent => stay(State::Gone(Gone { since: when.at })),
-        KeyEvent::Cleared { .. }
-        | KeyEvent::Adopted { .. }
-        | KeyEvent::Noticed { .. }
-        | KeyEvent::NoticeVoided { .. }
-        | KeyEvent::ApprovalAsked { .. }
-        | KeyEvent::Approved { .. }
-        | KeyEvent::Denied { .. }
-        | KeyEvent::ApprovalUnanswered { .. }
-        | KeyEvent::ApprovalVoided { .. }
-        | KeyEvent::BecameDue { .. }
-        | KeyEvent::NotDue
-        | KeyEvent::Intent { .. }
-        | KeyEvent::Accepted { .. }
-        | KeyEvent::Deactivated { .. }
-        | KeyEvent::Undone { .. }
-        | KeyEvent::Deleted { .. }
-        | KeyEvent::Refused { .. }
-        | KeyEvent::Unclear { .. }
-        | KeyEvent::Reactivated { .. }
-        | KeyEvent::LastUseMoved { .. }
-        | KeyEvent::SeenAgain
-        | KeyEvent::ListedAfterDeletion
-        | KeyEvent::Renamed { .. }
-        | KeyEvent::HoldPlaced { .. }
-        | KeyEvent::HoldReleased { .. }
-        | KeyEvent::HoldExpired { .. }
-        | KeyEvent::ReactivationsCleared { .. }
-        | KeyEvent::ExemptBegan { .. }
-        | KeyEvent::ExemptEnded
-        | KeyEvent::IncidentBegan { .. }
-        | KeyEvent::IncidentEnded
-        | KeyEvent::Forgotten { .. } => None,
+        KeyEvent::Seen(Seen::Absent) => absent(when),
+        KeyEvent::Seen(
+            Seen::Cleared { .. }
+            | Seen::Adopted { .. }
+            | Seen::Reactivated { .. }
+            | Seen::LastUseMoved { .. }
+            | Seen::SeenAgain
+            | Seen::ListedAfterDeletion,
+        )
+        | KeyEvent::Consent(_)
+        | KeyEvent::Change(_)
+        | KeyEvent::Overlay(_)
+        | KeyEvent::Record(_) => None,
     }
 }
 
 fn flagged(mut data: Flagged, when: When<'_>, event: &KeyEvent) -> Step {
     match event {
-        KeyEvent::Cleared {
+        KeyEvent::Seen(Seen::Cleared {
             why: ClearedWhy::UsedAgain | ClearedWhy::NoLongerStale | ClearedWhy::InactiveElsewhere,
-        } => {
-            return stay(State::Active);
-        }
-        KeyEvent::Adopted { last_use, sighting } => {
+        }) => stay(State::Active),
+        KeyEvent::Seen(Seen::Adopted { last_use, sighting }) => {
             // Whatever else it may be, what AWS accepted from us is our doing.
             let origin = match data.setback.as_ref().map(|setback| setback.kind) {
                 Some(SetbackKind::Late) => DeactivatedBy::Keysweep,
@@ -101,7 +83,7 @@ fn flagged(mut data: Flagged, when: When<'_>, event: &KeyEvent) -> Step {
                     DeactivatedBy::External
                 }
             };
-            return stay(State::Deactivated(Deactivated {
+            stay(State::Deactivated(Deactivated {
                 origin,
                 since: when.at,
                 finding: data.finding,
@@ -112,77 +94,48 @@ fn flagged(mut data: Flagged, when: When<'_>, event: &KeyEvent) -> Step {
                 notice: None,
                 approval: None,
                 setback: None,
-            }));
-        }
-        KeyEvent::Noticed { deactivation, deletion, terms } => {
-            data.notice = Some(noticed(when, *deactivation, *deletion, terms));
-        }
-        KeyEvent::NoticeVoided { .. } => {
-            data.notice.take()?;
-            data.approval = None;
-        }
-        KeyEvent::ApprovalAsked { action: Planned::Deactivate, .. } => data.approval = asked(when, event),
-        KeyEvent::Approved { action: Planned::Deactivate, request, reason } => {
-            grant(data.approval.as_mut(), when, *request, reason)?;
-        }
-        KeyEvent::Denied { action: Planned::Deactivate, request, reason, hold_until } => {
-            data.approval.take().filter(|approval| approval.number == *request)?;
-            let hold = denied(when, reason, *hold_until);
-            return Some((State::Flagged(data), Some(hold)));
-        }
-        KeyEvent::ApprovalUnanswered { action: Planned::Deactivate } => {
-            data.approval.take()?;
-            return Some((State::Flagged(data), Some(unanswered(when))));
-        }
-        KeyEvent::ApprovalVoided { .. } => {
-            data.approval.take()?;
-        }
-        KeyEvent::Intent { action: Action::Deactivate, deadline, .. } => {
-            let intent = open(when, *deadline);
-            return stay(State::Deactivating(Deactivating { flagged: data, intent }));
+            }))
         }
         // AWS had set it Inactive, so that somebody set it Active again.
-        KeyEvent::Reactivated { hold_until }
+        KeyEvent::Seen(Seen::Reactivated { hold_until })
             if data.setback.as_ref().is_some_and(|setback| setback.kind == SetbackKind::Late) =>
         {
-            return woken(when, *hold_until);
+            woken(when, *hold_until)
         }
-        KeyEvent::Absent => return stay(State::Gone(Gone { since: when.at })),
-        KeyEvent::ApprovalAsked { action: Planned::Delete, .. }
-        | KeyEvent::Approved { action: Planned::Delete, .. }
-        | KeyEvent::Denied { action: Planned::Delete, .. }
-        | KeyEvent::ApprovalUnanswered { action: Planned::Delete }
-        | KeyEvent::Intent { action: Action::Delete | Action::Reactivate, .. }
-        | KeyEvent::Flagged { .. }
-        | KeyEvent::BecameDue { .. }
-        | KeyEvent::NotDue
-        | KeyEvent::Accepted { .. }
-        | KeyEvent::Deactivated { .. }
-        | KeyEvent::Undone { .. }
-        | KeyEvent::Deleted { .. }
-        | KeyEvent::Refused { .. }
-        | KeyEvent::Unclear { .. }
-        | KeyEvent::Reactivated { .. }
-        | KeyEvent::LastUseMoved { .. }
-        | KeyEvent::SeenAgain
-        | KeyEvent::ListedAfterDeletion
-        | KeyEvent::Renamed { .. }
-        | KeyEvent::HoldPlaced { .. }
-        | KeyEvent::HoldReleased { .. }
-        | KeyEvent::HoldExpired { .. }
-        | KeyEvent::ReactivationsCleared { .. }
-        | KeyEvent::ExemptBegan { .. }
-        | KeyEvent::ExemptEnded
-        | KeyEvent::IncidentBegan { .. }
-        | KeyEvent::IncidentEnded
-        | KeyEvent::Forgotten { .. } => return None,
+        KeyEvent::Seen(Seen::Absent) => absent(when),
+        KeyEvent::Consent(event) => {
+            let Flagged { notice, approval, .. } = &mut data;
+            let hold = Given { to: Planned::Deactivate, notice, approval }.apply(when, event)?;
+            Some((State::Flagged(data), hold))
+        }
+        KeyEvent::Change(Change::Intent { action: Action::Deactivate, deadline, .. }) => {
+            let intent = open(when, *deadline);
+            stay(State::Deactivating(Deactivating { flagged: data, intent }))
+        }
+        KeyEvent::Seen(
+            Seen::Flagged { .. }
+            | Seen::Reactivated { .. }
+            | Seen::LastUseMoved { .. }
+            | Seen::SeenAgain
+            | Seen::ListedAfterDeletion,
+        )
+        | KeyEvent::Change(
+            Change::Intent { action: Action::Delete | Action::Reactivate, .. }
+            | Change::Accepted { .. }
+            | Change::Deactivated { .. }
+            | Change::Undone { .. }
+            | Change::Deleted { .. }
+            | Change::Refused { .. }
+            | Change::Unclear { .. },
+        )
+        | KeyEvent::Overlay(_)
+        | KeyEvent::Record(_) => None,
     }
-    stay(State::Flagged(data))
 }
 
 fn deactivating(data: Deactivating, when: When<'_>, event: &KeyEvent) -> Step {
     match event {
-        KeyEvent::Deactivated { request_id, last_use, sighting } => {
+        KeyEvent::Change(Change::Deactivated { request_id, last_use, sighting }) => {
             let Flagged { finding, notice, .. } = data.flagged;
             let ours = request_id.is_some() || data.intent.explains(sighting.at);
             let origin = if ours { DeactivatedBy::Keysweep } else { DeactivatedBy::External };
@@ -199,10 +152,10 @@ fn deactivating(data: Deactivating, when: When<'_>, event: &KeyEvent) -> Step {
                 setback: None,
             }))
         }
-        KeyEvent::Refused { action: Action::Deactivate, detail, .. } => {
+        KeyEvent::Change(Change::Refused { action: Action::Deactivate, detail, .. }) => {
             stay(State::Flagged(set_back(data.flagged, when, SetbackKind::Refused, detail)))
         }
-        KeyEvent::Unclear { action: Action::Deactivate, accepted, detail } => {
+        KeyEvent::Change(Change::Unclear { action: Action::Deactivate, accepted, detail }) => {
             let until = when.at.checked_add(UNCLEAR_HOLD).ok();
             let (kind, reason) = if *accepted {
                 (SetbackKind::Late, "AWS accepted the deactivation, and it does not show yet")
@@ -213,235 +166,148 @@ fn deactivating(data: Deactivating, when: When<'_>, event: &KeyEvent) -> Step {
             Some((State::Flagged(set_back(data.flagged, when, kind, detail)), Some(hold)))
         }
         // AWS had set it Inactive, so that somebody set it Active again.
-        KeyEvent::Reactivated { hold_until } if data.intent.accepted.is_some() => woken(when, *hold_until),
-        KeyEvent::Absent => stay(State::Gone(Gone { since: when.at })),
-        KeyEvent::Refused { action: Action::Delete | Action::Reactivate, .. }
-        | KeyEvent::Unclear { action: Action::Delete | Action::Reactivate, .. }
-        | KeyEvent::Flagged { .. }
-        | KeyEvent::Cleared { .. }
-        | KeyEvent::Adopted { .. }
-        | KeyEvent::Noticed { .. }
-        | KeyEvent::NoticeVoided { .. }
-        | KeyEvent::ApprovalAsked { .. }
-        | KeyEvent::Approved { .. }
-        | KeyEvent::Denied { .. }
-        | KeyEvent::ApprovalUnanswered { .. }
-        | KeyEvent::ApprovalVoided { .. }
-        | KeyEvent::BecameDue { .. }
-        | KeyEvent::NotDue
-        | KeyEvent::Accepted { .. }
-        | KeyEvent::Intent { .. }
-        | KeyEvent::Undone { .. }
-        | KeyEvent::Deleted { .. }
-        | KeyEvent::Reactivated { .. }
-        | KeyEvent::LastUseMoved { .. }
-        | KeyEvent::SeenAgain
-        | KeyEvent::ListedAfterDeletion
-        | KeyEvent::Renamed { .. }
-        | KeyEvent::HoldPlaced { .. }
-        | KeyEvent::HoldReleased { .. }
-        | KeyEvent::HoldExpired { .. }
-        | KeyEvent::ReactivationsCleared { .. }
-        | KeyEvent::ExemptBegan { .. }
-        | KeyEvent::ExemptEnded
-        | KeyEvent::IncidentBegan { .. }
-        | KeyEvent::IncidentEnded
-        | KeyEvent::Forgotten { .. } => None,
+        KeyEvent::Seen(Seen::Reactivated { hold_until }) if data.intent.accepted.is_some() => {
+            woken(when, *hold_until)
+        }
+        KeyEvent::Seen(Seen::Absent) => absent(when),
+        KeyEvent::Seen(
+            Seen::Flagged { .. }
+            | Seen::Cleared { .. }
+            | Seen::Adopted { .. }
+            | Seen::Reactivated { .. }
+            | Seen::LastUseMoved { .. }
+            | Seen::SeenAgain
+            | Seen::ListedAfterDeletion,
+        )
+        | KeyEvent::Change(
+            Change::Refused { action: Action::Delete | Action::Reactivate, .. }
+            | Change::Unclear { action: Action::Delete | Action::Reactivate, .. }
+            | Change::Intent { .. }
+            | Change::Accepted { .. }
+            | Change::Undone { .. }
+            | Change::Deleted { .. },
+        )
+        | KeyEvent::Consent(_)
+        | KeyEvent::Overlay(_)
+        | KeyEvent::Record(_) => None,
     }
 }
 
 fn deactivated(mut data: Deactivated, when: When<'_>, event: &KeyEvent) -> Step {
     match event {
-        KeyEvent::Noticed { deactivation, deletion, terms } => {
-            data.notice = Some(noticed(when, *deactivation, *deletion, terms));
-        }
-        KeyEvent::NoticeVoided { .. } => {
-            data.notice.take()?;
-            data.approval = None;
-        }
-        KeyEvent::ApprovalAsked { action: Planned::Delete, .. } => data.approval = asked(when, event),
-        KeyEvent::Approved { action: Planned::Delete, request, reason } => {
-            grant(data.approval.as_mut(), when, *request, reason)?;
-        }
-        KeyEvent::Denied { action: Planned::Delete, request, reason, hold_until } => {
-            data.approval.take().filter(|approval| approval.number == *request)?;
-            let hold = denied(when, reason, *hold_until);
-            return Some((State::Deactivated(data), Some(hold)));
-        }
-        KeyEvent::ApprovalUnanswered { action: Planned::Delete } => {
-            data.approval.take()?;
-            return Some((State::Deactivated(data), Some(unanswered(when))));
-        }
-        KeyEvent::ApprovalVoided { .. } => {
-            data.approval.take()?;
-        }
-        KeyEvent::Intent { action: Action::Delete, deadline, .. } => {
-            let intent = open(when, *deadline);
-            return stay(State::Deleting(Deleting { deactivated: data, intent }));
-        }
-        KeyEvent::Reactivated { hold_until } => return woken(when, *hold_until),
-        KeyEvent::LastUseMoved { last_use } => {
+        KeyEvent::Seen(Seen::Reactivated { hold_until }) => woken(when, *hold_until),
+        KeyEvent::Seen(Seen::LastUseMoved { last_use }) => {
             data.last_use = last_use.clone();
             data.last_use_moved = true;
             data.approval = None;
             let hold = our_hold(when, HoldKind::LastUseMoved, "last use moved after the deactivation", None);
-            return Some((State::Deactivated(data), Some(hold)));
+            Some((State::Deactivated(data), Some(hold)))
         }
-        KeyEvent::Absent => return stay(State::Gone(Gone { since: when.at })),
-        KeyEvent::ApprovalAsked { action: Planned::Deactivate, .. }
-        | KeyEvent::Approved { action: Planned::Deactivate, .. }
-        | KeyEvent::Denied { action: Planned::Deactivate, .. }
-        | KeyEvent::ApprovalUnanswered { action: Planned::Deactivate }
-        | KeyEvent::Intent { action: Action::Deactivate | Action::Reactivate, .. }
-        | KeyEvent::Refused { .. }
-        | KeyEvent::Unclear { .. }
-        | KeyEvent::Flagged { .. }
-        | KeyEvent::Cleared { .. }
-        | KeyEvent::Adopted { .. }
-        | KeyEvent::BecameDue { .. }
-        | KeyEvent::NotDue
-        | KeyEvent::Accepted { .. }
-        | KeyEvent::Deactivated { .. }
-        | KeyEvent::Undone { .. }
-        | KeyEvent::Deleted { .. }
-        | KeyEvent::SeenAgain
-        | KeyEvent::ListedAfterDeletion
-        | KeyEvent::Renamed { .. }
-        | KeyEvent::HoldPlaced { .. }
-        | KeyEvent::HoldReleased { .. }
-        | KeyEvent::HoldExpired { .. }
-        | KeyEvent::ReactivationsCleared { .. }
-        | KeyEvent::ExemptBegan { .. }
-        | KeyEvent::ExemptEnded
-        | KeyEvent::IncidentBegan { .. }
-        | KeyEvent::IncidentEnded
-        | KeyEvent::Forgotten { .. } => return None,
+        KeyEvent::Seen(Seen::Absent) => absent(when),
+        KeyEvent::Consent(event) => {
+            let Deactivated { notice, approval, .. } = &mut data;
+            let hold = Given { to: Planned::Delete, notice, approval }.apply(when, event)?;
+            Some((State::Deactivated(data), hold))
+        }
+        KeyEvent::Change(Change::Intent { action: Action::Delete, deadline, .. }) => {
+            let intent = open(when, *deadline);
+            stay(State::Deleting(Deleting { deactivated: data, intent }))
+        }
+        KeyEvent::Seen(
+            Seen::Flagged { .. }
+            | Seen::Cleared { .. }
+            | Seen::Adopted { .. }
+            | Seen::SeenAgain
+            | Seen::ListedAfterDeletion,
+        )
+        | KeyEvent::Change(
+            Change::Intent { action: Action::Deactivate | Action::Reactivate, .. }
+            | Change::Accepted { .. }
+            | Change::Deactivated { .. }
+            | Change::Undone { .. }
+            | Change::Deleted { .. }
+            | Change::Refused { .. }
+            | Change::Unclear { .. },
+        )
+        | KeyEvent::Overlay(_)
+        | KeyEvent::Record(_) => None,
     }
-    stay(State::Deactivated(data))
 }
 
 fn deleting(data: Deleting, when: When<'_>, event: &KeyEvent) -> Step {
     match event {
-        KeyEvent::Deleted { .. } => stay(State::Deleted(Deleted { since: when.at, listed_again: false })),
-        KeyEvent::Refused { action: Action::Delete, detail, .. } => {
+        KeyEvent::Change(Change::Deleted { .. }) => {
+            stay(State::Deleted(Deleted { since: when.at, listed_again: false }))
+        }
+        KeyEvent::Change(Change::Refused { action: Action::Delete, detail, .. }) => {
             let setback = set_back_to(Action::Delete, when, SetbackKind::Refused, detail);
             stay(State::Deactivated(Deactivated { setback, ..data.deactivated }))
         }
-        KeyEvent::Unclear { action: Action::Delete, detail, .. } => {
+        KeyEvent::Change(Change::Unclear { action: Action::Delete, detail, .. }) => {
             let setback = set_back_to(Action::Delete, when, SetbackKind::Unclear, detail);
             stay(State::Deactivated(Deactivated { setback, ..data.deactivated }))
         }
-        KeyEvent::Reactivated { hold_until } => woken(when, *hold_until),
-        KeyEvent::Absent => stay(State::Gone(Gone { since: when.at })),
-        KeyEvent::Refused { action: Action::Deactivate | Action::Reactivate, .. }
-        | KeyEvent::Unclear { action: Action::Deactivate | Action::Reactivate, .. }
-        | KeyEvent::Flagged { .. }
-        | KeyEvent::Cleared { .. }
-        | KeyEvent::Adopted { .. }
-        | KeyEvent::Noticed { .. }
-        | KeyEvent::NoticeVoided { .. }
-        | KeyEvent::ApprovalAsked { .. }
-        | KeyEvent::Approved { .. }
-        | KeyEvent::Denied { .. }
-        | KeyEvent::ApprovalUnanswered { .. }
-        | KeyEvent::ApprovalVoided { .. }
-        | KeyEvent::BecameDue { .. }
-        | KeyEvent::NotDue
-        | KeyEvent::Intent { .. }
-        | KeyEvent::Accepted { .. }
-        | KeyEvent::Deactivated { .. }
-        | KeyEvent::Undone { .. }
-        | KeyEvent::LastUseMoved { .. }
-        | KeyEvent::SeenAgain
-        | KeyEvent::ListedAfterDeletion
-        | KeyEvent::Renamed { .. }
-        | KeyEvent::HoldPlaced { .. }
-        | KeyEvent::HoldReleased { .. }
-        | KeyEvent::HoldExpired { .. }
-        | KeyEvent::ReactivationsCleared { .. }
-        | KeyEvent::ExemptBegan { .. }
-        | KeyEvent::ExemptEnded
-        | KeyEvent::IncidentBegan { .. }
-        | KeyEvent::IncidentEnded
-        | KeyEvent::Forgotten { .. } => None,
+        KeyEvent::Seen(Seen::Reactivated { hold_until }) => woken(when, *hold_until),
+        KeyEvent::Seen(Seen::Absent) => absent(when),
+        KeyEvent::Seen(
+            Seen::Flagged { .. }
+            | Seen::Cleared { .. }
+            | Seen::Adopted { .. }
+            | Seen::LastUseMoved { .. }
+            | Seen::SeenAgain
+            | Seen::ListedAfterDeletion,
+        )
+        | KeyEvent::Change(
+            Change::Refused { action: Action::Deactivate | Action::Reactivate, .. }
+            | Change::Unclear { action: Action::Deactivate | Action::Reactivate, .. }
+            | Change::Intent { .. }
+            | Change::Accepted { .. }
+            | Change::Deactivated { .. }
+            | Change::Undone { .. },
+        )
+        | KeyEvent::Consent(_)
+        | KeyEvent::Overlay(_)
+        | KeyEvent::Record(_) => None,
     }
 }
 
 fn deleted(data: Deleted, event: &KeyEvent) -> Step {
     match event {
-        KeyEvent::ListedAfterDeletion => stay(State::Deleted(Deleted { listed_again: true, ..data })),
-        KeyEvent::Flagged { .. }
-        | KeyEvent::Cleared { .. }
-        | KeyEvent::Adopted { .. }
-        | KeyEvent::Noticed { .. }
-        | KeyEvent::NoticeVoided { .. }
-        | KeyEvent::ApprovalAsked { .. }
-        | KeyEvent::Approved { .. }
-        | KeyEvent::Denied { .. }
-        | KeyEvent::ApprovalUnanswered { .. }
-        | KeyEvent::ApprovalVoided { .. }
-        | KeyEvent::BecameDue { .. }
-        | KeyEvent::NotDue
-        | KeyEvent::Intent { .. }
-        | KeyEvent::Accepted { .. }
-        | KeyEvent::Deactivated { .. }
-        | KeyEvent::Undone { .. }
-        | KeyEvent::Deleted { .. }
-        | KeyEvent::Refused { .. }
-        | KeyEvent::Unclear { .. }
-        | KeyEvent::Reactivated { .. }
-        | KeyEvent::LastUseMoved { .. }
-        | KeyEvent::Absent
-        | KeyEvent::SeenAgain
-        | KeyEvent::Renamed { .. }
-        | KeyEvent::HoldPlaced { .. }
-        | KeyEvent::HoldReleased { .. }
-        | KeyEvent::HoldExpired { .. }
-        | KeyEvent::ReactivationsCleared { .. }
-        | KeyEvent::ExemptBegan { .. }
-        | KeyEvent::ExemptEnded
-        | KeyEvent::IncidentBegan { .. }
-        | KeyEvent::IncidentEnded
-        | KeyEvent::Forgotten { .. } => None,
+        KeyEvent::Seen(Seen::ListedAfterDeletion) => {
+            stay(State::Deleted(Deleted { listed_again: true, ..data }))
+        }
+        KeyEvent::Seen(
+            Seen::Flagged { .. }
+            | Seen::Cleared { .. }
+            | Seen::Adopted { .. }
+            | Seen::Reactivated { .. }
+            | Seen::LastUseMoved { .. }
+            | Seen::Absent
+            | Seen::SeenAgain,
+        )
+        | KeyEvent::Consent(_)
+        | KeyEvent::Change(_)
+        | KeyEvent::Overlay(_)
+        | KeyEvent::Record(_) => None,
     }
 }
 
-fn gone(_: &Gone, event: &KeyEvent) -> Step {
+fn gone(event: &KeyEvent) -> Step {
     match event {
-        KeyEvent::SeenAgain => stay(State::Active),
-        KeyEvent::Flagged { .. }
-        | KeyEvent::Cleared { .. }
-        | KeyEvent::Adopted { .. }
-        | KeyEvent::Noticed { .. }
-        | KeyEvent::NoticeVoided { .. }
-        | KeyEvent::ApprovalAsked { .. }
-        | KeyEvent::Approved { .. }
-        | KeyEvent::Denied { .. }
-        | KeyEvent::ApprovalUnanswered { .. }
-        | KeyEvent::ApprovalVoided { .. }
-        | KeyEvent::BecameDue { .. }
-        | KeyEvent::NotDue
-        | KeyEvent::Intent { .. }
-        | KeyEvent::Accepted { .. }
-        | KeyEvent::Deactivated { .. }
-        | KeyEvent::Undone { .. }
-        | KeyEvent::Deleted { .. }
-        | KeyEvent::Refused { .. }
-        | KeyEvent::Unclear { .. }
-        | KeyEvent::Reactivated { .. }
-        | KeyEvent::LastUseMoved { .. }
-        | KeyEvent::Absent
-        | KeyEvent::ListedAfterDeletion
-        | KeyEvent::Renamed { .. }
-        | KeyEvent::HoldPlaced { .. }
-        | KeyEvent::HoldReleased { .. }
-        | KeyEvent::HoldExpired { .. }
-        | KeyEvent::ReactivationsCleared { .. }
-        | KeyEvent::ExemptBegan { .. }
-        | KeyEvent::ExemptEnded
-        | KeyEvent::IncidentBegan { .. }
-        | KeyEvent::IncidentEnded
-        | KeyEvent::Forgotten { .. } => None,
+        KeyEvent::Seen(Seen::SeenAgain) => stay(State::Active),
+        KeyEvent::Seen(
+            Seen::Flagged { .. }
+            | Seen::Cleared { .. }
+            | Seen::Adopted { .. }
+            | Seen::Reactivated { .. }
+            | Seen::LastUseMoved { .. }
+            | Seen::Absent
+            | Seen::ListedAfterDeletion,
+        )
+        | KeyEvent::Consent(_)
+        | KeyEvent::Change(_)
+        | KeyEvent::Overlay(_)
+        | KeyEvent::Record(_) => None,
     }
 }
 
@@ -457,52 +323,8 @@ pub(super) fn open(when: When<'_>, deadline: Timestamp) -> OpenIntent {
     OpenIntent { seq: when.seq, at: when.at, deadline, accepted: None }
 }
 
-fn noticed(
-    when: When<'_>,
-    deactivation: Option<Timestamp>,
-    deletion: Option<Timestamp>,
-    terms: &NoticeTerms,
-) -> Notice {
-    Notice { at: when.at, deactivation, deletion, terms: terms.clone() }
-}
-
-fn asked(when: When<'_>, event: &KeyEvent) -> Option<Approval> {
-    let KeyEvent::ApprovalAsked { action, expires, repeats, why, shown } = event else { return None };
-    Some(Approval {
-        number: when.seq,
-        action: *action,
-        asked_at: when.at,
-        expires: *expires,
-        repeats: *repeats,
-        why: why.clone(),
-        shown: shown.clone(),
-        granted: None,
-    })
-}
-
-fn grant(approval: Option<&mut Approval>, when: When<'_>, request: u64, reason: &str) -> Option<()> {
-    let approval = approval.filter(|approval| approval.number == request)?;
-    // The first decision wins, and none counts after the request expired.
-    if approval.granted.is_some() || when.at >= approval.expires {
-        return None;
-    }
-    approval.granted = Some(Granted { by: when.actor.clone(), reason: reason.into(), at: when.at });
-    Some(())
-}
-
-fn denied(when: When<'_>, reason: &str, until: Timestamp) -> Hold {
-    Hold {
-        number: when.seq,
-        kind: HoldKind::Denied,
-        by: when.actor.clone(),
-        reason: format!("approval denied: {reason}"),
-        since: when.at,
-        until: Some(until),
-    }
-}
-
-fn unanswered(when: When<'_>) -> Hold {
-    our_hold(when, HoldKind::Unanswered, "nobody answered the request for approval", None)
+fn absent(when: When<'_>) -> Step {
+    stay(State::Gone(Gone { since: when.at }))
 }
 
 /// Active again, by someone else.

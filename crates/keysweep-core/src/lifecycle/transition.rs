@@ -2,9 +2,10 @@
 
 use jiff::Timestamp;
 
+use super::event::{Change, Consent, KeyEvent, Note, Overlay, Seen};
 use super::step::{open, our_hold, set_back_to, step};
 use super::{
-    Deactivated, Deleted, Due, ExemptMark, Hold, HoldKind, Incident, KeyEvent, OpenIntent, Past, Record,
+    Deactivated, Deleted, Due, ExemptMark, Hold, HoldKind, Incident, OpenIntent, Past, Record,
     SETTLED_AFTER_DEADLINE, Sent, Setback, SetbackKind, State, Watch,
 };
 use crate::ids::{AccessKeyId, AccountId, KeyIdentity};
@@ -61,7 +62,7 @@ pub fn next(
 
 /// A key that has no record is active; only being flagged gives it one.
 fn first(account: AccountId, key: &AccessKeyId, when: When<'_>, event: &KeyEvent) -> Result<Record, Illegal> {
-    let KeyEvent::Flagged { named, .. } = event else {
+    let KeyEvent::Seen(Seen::Flagged { named, .. }) = event else {
         return Err(Illegal { key: key.clone(), state: State::Active.as_str(), event: event.name() });
     };
     let mut record = Record {
@@ -88,85 +89,15 @@ fn first(account: AccountId, key: &AccessKeyId, when: When<'_>, event: &KeyEvent
 fn apply(record: &mut Record, when: When<'_>, event: &KeyEvent) -> Option<bool> {
     match event {
         // What is in flight has an outcome to come, which needs the record, unless it is named and given up.
-        KeyEvent::Forgotten { unsettled, .. } => {
+        KeyEvent::Record(Note::Forgotten { unsettled, .. }) => {
             return (record.under_way() == *unsettled).then_some(false);
         }
-        KeyEvent::Renamed { user_name } => record.user_name = user_name.clone(),
-        KeyEvent::HoldPlaced { reason, until } => {
-            if !record.state.is_tracked() {
-                return None;
-            }
-            // A hold is ended by its number alone: another wish for caution never shortens one.
-            record.place(Hold {
-                number: when.seq,
-                kind: HoldKind::Operator,
-                by: when.actor.clone(),
-                reason: reason.clone(),
-                since: when.at,
-                until: *until,
-            });
-        }
-        KeyEvent::HoldReleased { hold, .. } | KeyEvent::HoldExpired { hold } => {
-            if !record.end_hold(*hold) {
-                return None;
-            }
-            // What was announced before the hold is stale news after it.
-            record.state.forget_notice();
-            record.due = None;
-        }
-        KeyEvent::ReactivationsCleared { .. } => {
+        KeyEvent::Record(Note::Renamed { user_name }) => record.user_name = user_name.clone(),
+        KeyEvent::Record(Note::ReactivationsCleared { .. }) => {
             record.past.reactivations()?;
             record.past.cleared = record.past.reactivated;
         }
-        KeyEvent::Intent { action: Action::Reactivate, deadline, .. } => {
-            if !record.may_undo() {
-                return None;
-            }
-            record.undo = Some(open(when, *deadline));
-        }
-        KeyEvent::Undone { hold_until, .. } => {
-            record.undo.take()?;
-            let hold = our_hold(when, HoldKind::Reactivated, "reactivated by an operator", Some(*hold_until));
-            record.past.sent = record.past.sent.or(sent_by(&record.state));
-            record.state = State::Active;
-            record.due = None;
-            record.past.reactivated = record.past.reactivated.saturating_add(1);
-            record.place(hold);
-        }
-        KeyEvent::Refused { action: Action::Reactivate, detail, .. } => {
-            record.undo_failed(when, SetbackKind::Refused, detail)?;
-        }
-        KeyEvent::Unclear { action: Action::Reactivate, detail, .. } => {
-            record.undo_failed(when, SetbackKind::Unclear, detail)?;
-        }
-        KeyEvent::Accepted { action, request_id } => {
-            record.open_intent_of(*action)?.accepted = Some(request_id.clone());
-        }
-        KeyEvent::ExemptBegan { rule, reason, until } => {
-            if !record.state.is_tracked() {
-                return None;
-            }
-            record.exempt = Some(ExemptMark { rule: rule.clone(), reason: reason.clone(), until: *until });
-            record.due = None;
-        }
-        KeyEvent::ExemptEnded => {
-            record.exempt.take()?;
-            record.state.forget_notice();
-            record.due = None;
-        }
-        KeyEvent::IncidentBegan { policies } => {
-            if !record.state.is_tracked() || record.incident.is_some() {
-                return None;
-            }
-            record.incident = Some(Incident { policies: policies.clone(), since: when.at });
-            record.due = None;
-        }
-        KeyEvent::IncidentEnded => {
-            record.incident.take()?;
-            record.state.forget_notice();
-            record.due = None;
-        }
-        KeyEvent::BecameDue { action } => {
+        KeyEvent::Record(Note::BecameDue { action }) => {
             let fits = match &record.state {
                 State::Flagged(_) => *action == Planned::Deactivate,
                 State::Deactivated(_) => *action == Planned::Delete,
@@ -181,60 +112,135 @@ fn apply(record: &mut Record, when: When<'_>, event: &KeyEvent) -> Option<bool> 
             }
             record.due = Some(Due { action: *action, since: when.at, accepted: false });
         }
-        KeyEvent::NotDue => {
+        KeyEvent::Record(Note::NotDue) => {
             record.due.take()?;
         }
-        KeyEvent::Flagged { .. }
-        | KeyEvent::Cleared { .. }
-        | KeyEvent::Adopted { .. }
-        | KeyEvent::Noticed { .. }
-        | KeyEvent::NoticeVoided { .. }
-        | KeyEvent::ApprovalAsked { .. }
-        | KeyEvent::Approved { .. }
-        | KeyEvent::Denied { .. }
-        | KeyEvent::ApprovalUnanswered { .. }
-        | KeyEvent::ApprovalVoided { .. }
-        | KeyEvent::Intent { action: Action::Deactivate | Action::Delete, .. }
-        | KeyEvent::Deactivated { .. }
-        | KeyEvent::Deleted { .. }
-        | KeyEvent::Refused { action: Action::Deactivate | Action::Delete, .. }
-        | KeyEvent::Unclear { action: Action::Deactivate | Action::Delete, .. }
-        | KeyEvent::Reactivated { .. }
-        | KeyEvent::LastUseMoved { .. }
-        | KeyEvent::Absent
-        | KeyEvent::SeenAgain
-        | KeyEvent::ListedAfterDeletion => {
-            // An undo that is under way goes before a change.
-            if matches!(event, KeyEvent::Intent { .. }) && record.undo.is_some() {
+        KeyEvent::Overlay(event) => overlay(record, when, event)?,
+        KeyEvent::Change(Change::Accepted { action, request_id }) => {
+            record.open_intent_of(*action)?.accepted = Some(request_id.clone());
+        }
+        // An undo may be under way in any base state.
+        KeyEvent::Change(Change::Intent { action: Action::Reactivate, deadline, .. }) => {
+            if !record.may_undo() {
                 return None;
             }
-            let before = std::mem::replace(&mut record.state, State::Active);
-            let (name, sent, deleting) = (before.as_str(), sent_by(&before), deletion_accepted(&before));
-            let (state, hold) = step(before, when, event)?;
-            if let KeyEvent::NoticeVoided { keeps, .. } = event {
-                record.past.announced = *keeps;
-            } else if state.as_str() != name || matches!(event, KeyEvent::Noticed { .. }) {
-                record.past.announced = None;
-            }
-            if state.as_str() != name {
-                record.due = None;
-            }
-            record.state = state;
-            record.remember(event, sent, deleting);
-            if let (KeyEvent::Absent, true) = (event, record.past.deletion_accepted) {
-                record.state = State::Deleted(Deleted { since: when.at, listed_again: false });
-            }
-            if !record.state.is_tracked() {
-                // A key that is not there any more is nobody's emergency.
-                record.incident = None;
-            }
-            if let Some(hold) = hold {
-                record.place(hold);
-                record.due = None;
-            }
+            record.undo = Some(open(when, *deadline));
         }
+        KeyEvent::Change(Change::Undone { hold_until, .. }) => {
+            record.undo.take()?;
+            let hold = our_hold(when, HoldKind::Reactivated, "reactivated by an operator", Some(*hold_until));
+            record.past.sent = record.past.sent.or(sent_by(&record.state));
+            record.state = State::Active;
+            record.due = None;
+            record.past.reactivated = record.past.reactivated.saturating_add(1);
+            record.place(hold);
+        }
+        KeyEvent::Change(Change::Refused { action: Action::Reactivate, detail, .. }) => {
+            record.undo_failed(when, SetbackKind::Refused, detail)?;
+        }
+        KeyEvent::Change(Change::Unclear { action: Action::Reactivate, detail, .. }) => {
+            record.undo_failed(when, SetbackKind::Unclear, detail)?;
+        }
+        // An undo that is under way goes before a change.
+        KeyEvent::Change(Change::Intent { action: Action::Deactivate | Action::Delete, .. })
+            if record.undo.is_some() =>
+        {
+            return None;
+        }
+        KeyEvent::Seen(_)
+        | KeyEvent::Consent(_)
+        | KeyEvent::Change(
+            Change::Intent { action: Action::Deactivate | Action::Delete, .. }
+            | Change::Deactivated { .. }
+            | Change::Deleted { .. }
+            | Change::Refused { action: Action::Deactivate | Action::Delete, .. }
+            | Change::Unclear { action: Action::Deactivate | Action::Delete, .. },
+        ) => base_state(record, when, event)?,
     }
     Some(true)
+}
+
+/// Applies the begin or the end of what stops every automatic change.
+fn overlay(record: &mut Record, when: When<'_>, event: &Overlay) -> Option<()> {
+    match event {
+        Overlay::HoldPlaced { reason, until } => {
+            if !record.state.is_tracked() {
+                return None;
+            }
+            // A hold is ended by its number alone: another wish for caution never shortens one.
+            record.place(Hold {
+                number: when.seq,
+                kind: HoldKind::Operator,
+                by: when.actor.clone(),
+                reason: reason.clone(),
+                since: when.at,
+                until: *until,
+            });
+        }
+        Overlay::HoldReleased { hold, .. } | Overlay::HoldExpired { hold } => {
+            if !record.end_hold(*hold) {
+                return None;
+            }
+            // What was announced before the hold is stale news after it.
+            record.state.forget_notice();
+            record.due = None;
+        }
+        Overlay::ExemptBegan { rule, reason, until } => {
+            if !record.state.is_tracked() {
+                return None;
+            }
+            record.exempt = Some(ExemptMark { rule: rule.clone(), reason: reason.clone(), until: *until });
+            record.due = None;
+        }
+        Overlay::ExemptEnded => {
+            record.exempt.take()?;
+            record.state.forget_notice();
+            record.due = None;
+        }
+        Overlay::IncidentBegan { policies } => {
+            if !record.state.is_tracked() || record.incident.is_some() {
+                return None;
+            }
+            record.incident = Some(Incident { policies: policies.clone(), since: when.at });
+            record.due = None;
+        }
+        Overlay::IncidentEnded => {
+            record.incident.take()?;
+            record.state.forget_notice();
+            record.due = None;
+        }
+    }
+    Some(())
+}
+
+/// Applies an event that the base state decides about.
+fn base_state(record: &mut Record, when: When<'_>, event: &KeyEvent) -> Option<()> {
+    let before = std::mem::replace(&mut record.state, State::Active);
+    let (name, sent, deleting) = (before.as_str(), sent_by(&before), deletion_accepted(&before));
+    let (state, hold) = step(before, when, event)?;
+    let noticed = matches!(event, KeyEvent::Consent(Consent::Noticed { .. }));
+    if let KeyEvent::Consent(Consent::NoticeVoided { keeps, .. }) = event {
+        record.past.announced = *keeps;
+    } else if state.as_str() != name || noticed {
+        record.past.announced = None;
+    }
+    if state.as_str() != name {
+        record.due = None;
+    }
+    record.state = state;
+    record.remember(event, sent, deleting);
+    if let (KeyEvent::Seen(Seen::Absent), true) = (event, record.past.deletion_accepted) {
+        record.state = State::Deleted(Deleted { since: when.at, listed_again: false });
+    }
+    if !record.state.is_tracked() {
+        // A key that is not there any more is nobody's emergency.
+        record.incident = None;
+    }
+    if let Some(hold) = hold {
+        record.place(hold);
+        record.due = None;
+    }
+    Some(())
 }
 
 /// The deactivation that is under way in this state.
@@ -275,10 +281,10 @@ impl Record {
     /// Keeps of an event what outlives base states.
     fn remember(&mut self, event: &KeyEvent, sent: Option<Sent>, deletion_accepted: bool) {
         // What AWS certainly did not apply was as good as not sent.
-        if !matches!(event, KeyEvent::Refused { .. }) {
+        if !matches!(event, KeyEvent::Change(Change::Refused { .. })) {
             self.past.sent = sent.or(self.past.sent);
         }
-        if matches!(event, KeyEvent::Reactivated { .. }) {
+        if matches!(event, KeyEvent::Seen(Seen::Reactivated { .. })) {
             self.past.reactivated = self.past.reactivated.saturating_add(1);
         }
         self.past.deletion_accepted |= deletion_accepted;

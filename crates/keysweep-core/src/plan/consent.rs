@@ -5,14 +5,16 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::Reason;
-use super::decide::{By, Look, One, friendly, later};
+use super::decide::{By, Look, One, later};
+use super::next::friendly;
 use crate::facts::LastUse;
-use crate::lifecycle::{Approval, Finding, KeyEvent, Notice, NoticeTerms, Record, Shown};
+use crate::lifecycle::event::{Consent, KeyEvent};
+use crate::lifecycle::{Approval, Finding, Notice, NoticeTerms, Record, Shown};
 use crate::policy::{Mode, Terms};
 use crate::ticket::Planned;
 
 /// What notice and approval of one action look like in either base state.
-pub(super) struct Consent<'a> {
+pub(super) struct Standing<'a> {
     pub(super) action: Planned,
     pub(super) finding: Finding,
     pub(super) notice: Option<&'a Notice>,
@@ -21,7 +23,7 @@ pub(super) struct Consent<'a> {
 
 impl Look<'_> {
     /// Mode, notice and approval: `None` when all of them are given.
-    pub(super) fn consent(&self, record: &Record, consent: &Consent<'_>) -> Option<One> {
+    pub(super) fn consent(&self, record: &Record, consent: &Standing<'_>) -> Option<One> {
         let action = consent.action;
         let terms = self.terms_or_base();
         let mode = terms.mode;
@@ -32,7 +34,7 @@ impl Look<'_> {
             && let Some(why) = self.sooner(notice, mode, consent, terms, wanted.is_some())
         {
             let keeps = notice.not_before(action).filter(|_| terms.grace >= notice.terms.grace);
-            return Some(One::Event(KeyEvent::NoticeVoided { why, keeps }));
+            return Some(One::event(Consent::NoticeVoided { why, keeps }));
         }
         if !ordered && !mode.permits(action) {
             let why = format!("mode {}: would {action} it", mode.as_str());
@@ -68,7 +70,7 @@ impl Look<'_> {
     fn notice(
         &self,
         record: &Record,
-        consent: &Consent<'_>,
+        consent: &Standing<'_>,
         mode: Mode,
         terms: &Terms,
         approval: bool,
@@ -82,7 +84,7 @@ impl Look<'_> {
         };
         let threshold = threshold(terms, consent.finding);
         let terms = NoticeTerms { threshold, notice: terms.notice, grace: terms.grace, approval };
-        KeyEvent::Noticed { deactivation, deletion, terms }
+        Consent::Noticed { deactivation, deletion, terms }.into()
     }
 
     /// Why a notice does not cover what would be done now: the one rule for every term that could make a change come
@@ -92,7 +94,7 @@ impl Look<'_> {
         &self,
         notice: &Notice,
         mode: Mode,
-        consent: &Consent<'_>,
+        consent: &Standing<'_>,
         terms: &Terms,
         approval: bool,
     ) -> Option<String> {
@@ -143,7 +145,7 @@ impl Look<'_> {
     fn approval(
         &self,
         record: &Record,
-        consent: &Consent<'_>,
+        consent: &Standing<'_>,
         terms: &Terms,
         wanted: Option<String>,
     ) -> Option<One> {
@@ -155,13 +157,13 @@ impl Look<'_> {
             keys_of_user: u64::try_from(self.view.facts.keys_of_user).unwrap_or(u64::MAX),
             reactivated: record.past.reactivated,
         };
-        let void = |why: String| Some(One::Event(KeyEvent::ApprovalVoided { why }));
+        let void = |why: String| Some(One::event(Consent::ApprovalVoided { why }));
         let Some(why) = wanted else {
             return consent.approval.and_then(|_| void("approval is not needed any more".into()));
         };
         let ask = |repeats| {
             let (expires, shown) = (after(now, terms.approval_expires), shown.clone());
-            Some(One::Event(KeyEvent::ApprovalAsked { action, expires, repeats, why: why.clone(), shown }))
+            Some(One::event(Consent::ApprovalAsked { action, expires, repeats, why: why.clone(), shown }))
         };
         let Some(approval) = consent.approval else { return ask(0) };
         if let Some(changed) = approval.shown.change_to(&shown) {
@@ -177,7 +179,7 @@ impl Look<'_> {
         } else if approval.repeats < terms.approval_repeats {
             ask(approval.repeats + 1)
         } else {
-            Some(One::Event(KeyEvent::ApprovalUnanswered { action }))
+            Some(One::event(Consent::ApprovalUnanswered { action }))
         }
     }
 

@@ -4,6 +4,7 @@ use super::*;
 use crate::facts::{Inventory, LastUse};
 use crate::ids::KeyIdentity;
 use crate::lifecycle::Sighting;
+use crate::lifecycle::event::Seen;
 use crate::lifecycle::{Deactivating, Flagged, OpenIntent};
 use crate::references::Met;
 
@@ -76,12 +77,12 @@ fn a_plan_takes_from_every_cap_that_a_change_counts_towards() {
 #[test]
 fn only_what_is_tracked_can_be_missed() {
     let mut record = mk_record("111122223333");
-    assert_eq!(absent(&record, &mk_scan()), Some(KeyEvent::Absent));
+    assert_eq!(absent(&record, &mk_scan()), Some(KeyEvent::Seen(Seen::Absent)));
     let KeyState::Flagged(flagged) = record.state else { panic!() };
     let intent =
         OpenIntent { seq: 1, at: Timestamp::UNIX_EPOCH, deadline: Timestamp::UNIX_EPOCH, accepted: None };
     record.state = KeyState::Deactivating(Deactivating { flagged, intent });
-    assert_eq!(absent(&record, &mk_scan()), Some(KeyEvent::Absent));
+    assert_eq!(absent(&record, &mk_scan()), Some(KeyEvent::Seen(Seen::Absent)));
     for state in [
         KeyState::Gone(crate::lifecycle::Gone { since: Timestamp::UNIX_EPOCH }),
         KeyState::Deleted(crate::lifecycle::Deleted { since: Timestamp::UNIX_EPOCH, listed_again: false }),

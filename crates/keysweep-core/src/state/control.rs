@@ -11,7 +11,7 @@ use super::actor::Actor;
 use super::entry::{Body, Configuration, Entry};
 use super::failure::{Failure, FailureCause, Park, Weight};
 use crate::ids::{AccessKeyId, AccountId};
-use crate::lifecycle::KeyEvent;
+use crate::lifecycle::event;
 use crate::references::Reference;
 use crate::ticket::{Action, Planned};
 
@@ -323,40 +323,35 @@ impl Control {
         self.accounts = accounts.or(self.accounts);
     }
 
-    /// Whether an event of a key counts towards caps or failures.
-    pub(super) fn concerns(event: &KeyEvent) -> bool {
-        matches!(
-            event,
-            KeyEvent::Intent { .. }
-                | KeyEvent::Refused { .. }
-                | KeyEvent::Unclear { .. }
-                | KeyEvent::Deactivated { .. }
-                | KeyEvent::Undone { .. }
-                | KeyEvent::Deleted { .. }
-        )
-    }
-
-    pub(super) fn count(&mut self, at: Timestamp, account: AccountId, key: &AccessKeyId, event: &KeyEvent) {
+    /// Counts a step of a change towards caps and failures.
+    pub(super) fn count(
+        &mut self,
+        at: Timestamp,
+        account: AccountId,
+        key: &AccessKeyId,
+        event: &event::Change,
+    ) {
         self.forget_old(at);
-        if let KeyEvent::Intent { action, .. } = event
-            && let Some(action) = action.planned()
-        {
-            // An undo is under no cap.
-            self.changes.push(Change { at, account, action });
-        }
         match event {
-            KeyEvent::Refused { action, kind, detail } => {
+            event::Change::Intent { action, .. } => {
+                // An undo is under no cap.
+                if let Some(action) = action.planned() {
+                    self.changes.push(Change { at, account, action });
+                }
+            }
+            event::Change::Refused { action, kind, detail } => {
                 self.failed(at, account, key, *action, FailureCause::of_call(*kind), detail);
             }
-            // What AWS accepted has not failed, though it does not show yet.
-            KeyEvent::Unclear { accepted: true, .. } => {}
-            KeyEvent::Unclear { action, detail, accepted: false } => {
+            event::Change::Unclear { action, detail, accepted: false } => {
                 self.failed(at, account, key, *action, FailureCause::Transient, detail);
             }
-            KeyEvent::Deactivated { .. } | KeyEvent::Undone { .. } | KeyEvent::Deleted { .. } => {
+            event::Change::Deactivated { .. }
+            | event::Change::Undone { .. }
+            | event::Change::Deleted { .. } => {
                 self.succeeded(account);
             }
-            _ => {}
+            // What AWS accepted has not failed, though it does not show yet.
+            event::Change::Accepted { .. } | event::Change::Unclear { accepted: true, .. } => {}
         }
     }
 

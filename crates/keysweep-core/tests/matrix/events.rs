@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use keysweep_core::facts::LastUse;
 use keysweep_core::ids::{AccessKeyId, AccountId};
+use keysweep_core::lifecycle::event::{Change, Consent, Note, Overlay, Seen};
 use keysweep_core::lifecycle::{
     ClearedWhy, Finding, KeyEvent, Named, NoticeTerms, RefusedKind, Shown, Sighting, When,
 };
@@ -35,7 +36,11 @@ impl Samples {
     }
 
     pub(crate) fn flagged(&self) -> KeyEvent {
-        KeyEvent::Flagged { finding: Finding::Unused, named: self.named.clone(), last_use: LastUse::Never }
+        KeyEvent::Seen(Seen::Flagged {
+            finding: Finding::Unused,
+            named: self.named.clone(),
+            last_use: LastUse::Never,
+        })
     }
 
     pub(crate) fn asked(&self, action: Planned) -> KeyEvent {
@@ -46,15 +51,30 @@ impl Samples {
             keys_of_user: 1,
             reactivated: 0,
         };
-        KeyEvent::ApprovalAsked { action, expires: hour(20), repeats: 0, why: "policy".into(), shown }
+        KeyEvent::Consent(Consent::ApprovalAsked {
+            action,
+            expires: hour(20),
+            repeats: 0,
+            why: "policy".into(),
+            shown,
+        })
     }
 
     pub(crate) fn intent(&self, action: Action) -> KeyEvent {
-        KeyEvent::Intent { action, origin: Origin::Policy, why: "stale".into(), deadline: hour(2) }
+        KeyEvent::Change(Change::Intent {
+            action,
+            origin: Origin::Policy,
+            why: "stale".into(),
+            deadline: hour(2),
+        })
     }
 
     pub(crate) fn deactivated(&self) -> KeyEvent {
-        KeyEvent::Deactivated { request_id: None, last_use: LastUse::Never, sighting: sighting() }
+        KeyEvent::Change(Change::Deactivated {
+            request_id: None,
+            last_use: LastUse::Never,
+            sighting: sighting(),
+        })
     }
 
     /// The event after this one in the table. Every variant names its successor, so that a new one does not compile
@@ -65,76 +85,109 @@ impl Samples {
         let noticed = noticed(12);
         let Some(event) = event else { return Some(self.flagged()) };
         Some(match event {
-            KeyEvent::Flagged { .. } => KeyEvent::Cleared { why: ClearedWhy::UsedAgain },
-            KeyEvent::Cleared { .. } => KeyEvent::Adopted { last_use: last_use(), sighting: sighting() },
-            KeyEvent::Adopted { .. } => noticed,
-            KeyEvent::Noticed { .. } => KeyEvent::NoticeVoided { why: reason(), keeps: None },
-            KeyEvent::NoticeVoided { .. } => self.asked(Planned::Deactivate),
-            KeyEvent::ApprovalAsked { action, .. } => match after_planned(action) {
+            KeyEvent::Seen(Seen::Flagged { .. }) => {
+                KeyEvent::Seen(Seen::Cleared { why: ClearedWhy::UsedAgain })
+            }
+            KeyEvent::Seen(Seen::Cleared { .. }) => {
+                KeyEvent::Seen(Seen::Adopted { last_use: last_use(), sighting: sighting() })
+            }
+            KeyEvent::Seen(Seen::Adopted { .. }) => noticed,
+            KeyEvent::Consent(Consent::Noticed { .. }) => {
+                KeyEvent::Consent(Consent::NoticeVoided { why: reason(), keeps: None })
+            }
+            KeyEvent::Consent(Consent::NoticeVoided { .. }) => self.asked(Planned::Deactivate),
+            KeyEvent::Consent(Consent::ApprovalAsked { action, .. }) => match after_planned(action) {
                 Some(action) => self.asked(action),
                 None => approved(Planned::Deactivate),
             },
-            KeyEvent::Approved { action, .. } => match after_planned(action) {
+            KeyEvent::Consent(Consent::Approved { action, .. }) => match after_planned(action) {
                 Some(action) => approved(action),
                 None => self.denied(Planned::Deactivate),
             },
-            KeyEvent::Denied { action, .. } => match after_planned(action) {
+            KeyEvent::Consent(Consent::Denied { action, .. }) => match after_planned(action) {
                 Some(action) => self.denied(action),
-                None => KeyEvent::ApprovalUnanswered { action: Planned::Deactivate },
+                None => KeyEvent::Consent(Consent::ApprovalUnanswered { action: Planned::Deactivate }),
             },
-            KeyEvent::ApprovalUnanswered { action } => match after_planned(action) {
-                Some(action) => KeyEvent::ApprovalUnanswered { action },
-                None => KeyEvent::ApprovalVoided { why: reason() },
+            KeyEvent::Consent(Consent::ApprovalUnanswered { action }) => match after_planned(action) {
+                Some(action) => KeyEvent::Consent(Consent::ApprovalUnanswered { action }),
+                None => KeyEvent::Consent(Consent::ApprovalVoided { why: reason() }),
             },
-            KeyEvent::ApprovalVoided { .. } => KeyEvent::BecameDue { action: Planned::Deactivate },
-            KeyEvent::BecameDue { action } => match after_planned(action) {
-                Some(action) => KeyEvent::BecameDue { action },
-                None => KeyEvent::NotDue,
+            KeyEvent::Consent(Consent::ApprovalVoided { .. }) => {
+                KeyEvent::Record(Note::BecameDue { action: Planned::Deactivate })
+            }
+            KeyEvent::Record(Note::BecameDue { action }) => match after_planned(action) {
+                Some(action) => KeyEvent::Record(Note::BecameDue { action }),
+                None => KeyEvent::Record(Note::NotDue),
             },
-            KeyEvent::NotDue => self.intent(Action::Deactivate),
-            KeyEvent::Intent { action, .. } => match after(action) {
+            KeyEvent::Record(Note::NotDue) => self.intent(Action::Deactivate),
+            KeyEvent::Change(Change::Intent { action, .. }) => match after(action) {
                 Some(action) => self.intent(action),
                 None => accepted(Action::Deactivate),
             },
-            KeyEvent::Accepted { action, .. } => match after(action) {
+            KeyEvent::Change(Change::Accepted { action, .. }) => match after(action) {
                 Some(action) => accepted(action),
                 None => self.deactivated(),
             },
-            KeyEvent::Deactivated { .. } => KeyEvent::Undone { request_id: None, hold_until: hour(40) },
-            KeyEvent::Undone { .. } => KeyEvent::Deleted { request_id: None },
-            KeyEvent::Deleted { .. } => refused(Action::Deactivate),
-            KeyEvent::Refused { action, .. } => match after(action) {
+            KeyEvent::Change(Change::Deactivated { .. }) => {
+                KeyEvent::Change(Change::Undone { request_id: None, hold_until: hour(40) })
+            }
+            KeyEvent::Change(Change::Undone { .. }) => KeyEvent::Change(Change::Deleted { request_id: None }),
+            KeyEvent::Change(Change::Deleted { .. }) => refused(Action::Deactivate),
+            KeyEvent::Change(Change::Refused { action, .. }) => match after(action) {
                 Some(action) => refused(action),
                 None => unclear(Action::Deactivate),
             },
-            KeyEvent::Unclear { action, .. } => match after(action) {
+            KeyEvent::Change(Change::Unclear { action, .. }) => match after(action) {
                 Some(action) => unclear(action),
-                None => KeyEvent::Reactivated { hold_until: hour(40) },
+                None => KeyEvent::Seen(Seen::Reactivated { hold_until: hour(40) }),
             },
-            KeyEvent::Reactivated { .. } => KeyEvent::LastUseMoved { last_use: last_use() },
-            KeyEvent::LastUseMoved { .. } => KeyEvent::Absent,
-            KeyEvent::Absent => KeyEvent::SeenAgain,
-            KeyEvent::SeenAgain => KeyEvent::ListedAfterDeletion,
-            KeyEvent::ListedAfterDeletion => KeyEvent::Renamed { user_name: self.named.user_name.clone() },
-            KeyEvent::Renamed { .. } => KeyEvent::HoldPlaced { reason: reason(), until: Some(hour(40)) },
-            KeyEvent::HoldPlaced { .. } => KeyEvent::HoldReleased { hold: SEQ, reason: reason() },
-            KeyEvent::HoldReleased { .. } => KeyEvent::HoldExpired { hold: SEQ },
-            KeyEvent::HoldExpired { .. } => {
-                KeyEvent::ExemptBegan { rule: "policy.exempt[2]".into(), reason: reason(), until: hour(40) }
+            KeyEvent::Seen(Seen::Reactivated { .. }) => {
+                KeyEvent::Seen(Seen::LastUseMoved { last_use: last_use() })
             }
-            KeyEvent::ExemptBegan { .. } => KeyEvent::ExemptEnded,
-            KeyEvent::ExemptEnded => KeyEvent::ReactivationsCleared { reason: reason() },
-            KeyEvent::ReactivationsCleared { .. } => {
-                KeyEvent::IncidentBegan { policies: vec!["AWSCompromisedKeyQuarantineV3".into()] }
+            KeyEvent::Seen(Seen::LastUseMoved { .. }) => KeyEvent::Seen(Seen::Absent),
+            KeyEvent::Seen(Seen::Absent) => KeyEvent::Seen(Seen::SeenAgain),
+            KeyEvent::Seen(Seen::SeenAgain) => KeyEvent::Seen(Seen::ListedAfterDeletion),
+            KeyEvent::Seen(Seen::ListedAfterDeletion) => {
+                KeyEvent::Record(Note::Renamed { user_name: self.named.user_name.clone() })
             }
-            KeyEvent::IncidentBegan { .. } => KeyEvent::IncidentEnded,
-            KeyEvent::IncidentEnded => KeyEvent::Forgotten { unsettled: None, reason: reason() },
-            KeyEvent::Forgotten { .. } => return None,
+            KeyEvent::Record(Note::Renamed { .. }) => {
+                KeyEvent::Overlay(Overlay::HoldPlaced { reason: reason(), until: Some(hour(40)) })
+            }
+            KeyEvent::Overlay(Overlay::HoldPlaced { .. }) => {
+                KeyEvent::Overlay(Overlay::HoldReleased { hold: SEQ, reason: reason() })
+            }
+            KeyEvent::Overlay(Overlay::HoldReleased { .. }) => {
+                KeyEvent::Overlay(Overlay::HoldExpired { hold: SEQ })
+            }
+            KeyEvent::Overlay(Overlay::HoldExpired { .. }) => KeyEvent::Overlay(Overlay::ExemptBegan {
+                rule: "policy.exempt[2]".into(),
+                reason: reason(),
+                until: hour(40),
+            }),
+            KeyEvent::Overlay(Overlay::ExemptBegan { .. }) => KeyEvent::Overlay(Overlay::ExemptEnded),
+            KeyEvent::Overlay(Overlay::ExemptEnded) => {
+                KeyEvent::Record(Note::ReactivationsCleared { reason: reason() })
+            }
+            KeyEvent::Record(Note::ReactivationsCleared { .. }) => {
+                KeyEvent::Overlay(Overlay::IncidentBegan {
+                    policies: vec!["AWSCompromisedKeyQuarantineV3".into()],
+                })
+            }
+            KeyEvent::Overlay(Overlay::IncidentBegan { .. }) => KeyEvent::Overlay(Overlay::IncidentEnded),
+            KeyEvent::Overlay(Overlay::IncidentEnded) => {
+                KeyEvent::Record(Note::Forgotten { unsettled: None, reason: reason() })
+            }
+            KeyEvent::Record(Note::Forgotten { .. }) => return None,
         })
     }
 
     fn denied(&self, action: Planned) -> KeyEvent {
-        KeyEvent::Denied { action, request: SEQ, reason: "in use".into(), hold_until: hour(40) }
+        KeyEvent::Consent(Consent::Denied {
+            action,
+            request: SEQ,
+            reason: "in use".into(),
+            hold_until: hour(40),
+        })
     }
 }
 
@@ -158,23 +211,27 @@ fn after(action: Action) -> Option<Action> {
 pub(crate) fn noticed(hours: i64) -> KeyEvent {
     let days = |n: u64| Duration::from_secs(n * 86_400);
     let terms = NoticeTerms { threshold: days(90), notice: days(7), grace: days(14), approval: false };
-    KeyEvent::Noticed { deactivation: Some(hour(hours)), deletion: Some(hour(hours + 1)), terms }
+    KeyEvent::Consent(Consent::Noticed {
+        deactivation: Some(hour(hours)),
+        deletion: Some(hour(hours + 1)),
+        terms,
+    })
 }
 
 fn approved(action: Planned) -> KeyEvent {
-    KeyEvent::Approved { action, request: SEQ, reason: "known".into() }
+    KeyEvent::Consent(Consent::Approved { action, request: SEQ, reason: "known".into() })
 }
 
 pub(crate) fn accepted(action: Action) -> KeyEvent {
-    KeyEvent::Accepted { action, request_id: "11111111-2222-3333-4444-555555555555".into() }
+    KeyEvent::Change(Change::Accepted { action, request_id: "11111111-2222-3333-4444-555555555555".into() })
 }
 
 pub(crate) fn unclear(action: Action) -> KeyEvent {
-    KeyEvent::Unclear { action, accepted: true, detail: "timeout".into() }
+    KeyEvent::Change(Change::Unclear { action, accepted: true, detail: "timeout".into() })
 }
 
 fn refused(action: Action) -> KeyEvent {
-    KeyEvent::Refused { action, kind: RefusedKind::Denied, detail: "AccessDenied".into() }
+    KeyEvent::Change(Change::Refused { action, kind: RefusedKind::Denied, detail: "AccessDenied".into() })
 }
 
 fn sighting() -> Sighting {

@@ -1,5 +1,6 @@
 //! Records in every base state, each the outcome of events.
 
+use keysweep_core::lifecycle::event::{Change, Note, Overlay, Seen};
 use keysweep_core::lifecycle::{ClearedWhy, KeyEvent, Record, next};
 use keysweep_core::ticket::{Action, Planned};
 
@@ -9,24 +10,26 @@ impl Samples {
     /// Records in a state, each the outcome of events; the richest first. `None` is a key without a record.
     pub(crate) fn befores(&self, state: &str) -> Vec<Option<Record>> {
         let overlays = [
-            KeyEvent::ExemptBegan {
+            KeyEvent::Overlay(Overlay::ExemptBegan {
                 rule: "policy.exempt[1]".into(),
                 reason: "break glass".into(),
                 until: hour(2),
-            },
-            KeyEvent::HoldPlaced { reason: "asks".into(), until: Some(hour(2)) },
+            }),
+            KeyEvent::Overlay(Overlay::HoldPlaced { reason: "asks".into(), until: Some(hour(2)) }),
         ];
-        let incident = [KeyEvent::IncidentBegan { policies: vec!["AWSCompromisedKeyQuarantineV3".into()] }];
-        let due = |action| KeyEvent::BecameDue { action };
+        let incident = [KeyEvent::Overlay(Overlay::IncidentBegan {
+            policies: vec!["AWSCompromisedKeyQuarantineV3".into()],
+        })];
+        let due = |action| KeyEvent::Record(Note::BecameDue { action });
         let noticed = noticed(2);
         let flagged = [self.flagged()];
         let with_consent = |action| [noticed.clone(), self.asked(action)];
         let intent = |action| self.intent(action);
         let deactivated = [self.flagged(), noticed.clone(), intent(Action::Deactivate), self.deactivated()];
-        let cleared = KeyEvent::Cleared { why: ClearedWhy::UsedAgain };
+        let cleared = KeyEvent::Seen(Seen::Cleared { why: ClearedWhy::UsedAgain });
         let of = |parts: &[&[KeyEvent]]| parts.concat();
         // Whatever its state is now: it was deactivated and woken before, and an undo may be under way.
-        let woken = of(&[&deactivated, &[KeyEvent::Reactivated { hold_until: hour(3) }]]);
+        let woken = of(&[&deactivated, &[KeyEvent::Seen(Seen::Reactivated { hold_until: hour(3) })]]);
         let undo = [intent(Action::Reactivate)];
         let again = of(&[&woken, &flagged]);
         let histories: Vec<Vec<KeyEvent>> = match state {
@@ -60,12 +63,15 @@ impl Samples {
                 of(&[
                     &deactivated,
                     &overlays,
-                    &[intent(Action::Delete), KeyEvent::Deleted { request_id: None }],
+                    &[intent(Action::Delete), KeyEvent::Change(Change::Deleted { request_id: None })],
                 ]),
-                of(&[&deactivated, &[intent(Action::Delete), KeyEvent::Deleted { request_id: None }]]),
+                of(&[
+                    &deactivated,
+                    &[intent(Action::Delete), KeyEvent::Change(Change::Deleted { request_id: None })],
+                ]),
             ],
             "gone" => {
-                let gone = |before: &[KeyEvent]| of(&[before, &[KeyEvent::Absent]]);
+                let gone = |before: &[KeyEvent]| of(&[before, &[KeyEvent::Seen(Seen::Absent)]]);
                 vec![
                     gone(&of(&[&flagged, &overlays])),
                     gone(&flagged),

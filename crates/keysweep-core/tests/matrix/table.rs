@@ -1,5 +1,6 @@
 //! The whole of [`next`] as a table: every base state and every event.
 
+use keysweep_core::lifecycle::event::{Change, Consent, Note, Overlay, Seen};
 use keysweep_core::lifecycle::{KeyEvent, Record, State, next};
 
 use crate::events::{Samples, at};
@@ -37,45 +38,45 @@ fn cell(samples: &Samples, state: &str, event: &KeyEvent) -> String {
 
 fn title(event: &KeyEvent) -> String {
     match event {
-        KeyEvent::ApprovalAsked { action, .. }
-        | KeyEvent::Approved { action, .. }
-        | KeyEvent::Denied { action, .. }
-        | KeyEvent::ApprovalUnanswered { action }
-        | KeyEvent::BecameDue { action } => format!("{} ({action})", event.name()),
-        KeyEvent::Intent { action, .. }
-        | KeyEvent::Accepted { action, .. }
-        | KeyEvent::Refused { action, .. }
-        | KeyEvent::Unclear { action, .. } => format!("{} ({action})", event.name()),
-        KeyEvent::Flagged { .. }
-        | KeyEvent::Cleared { .. }
-        | KeyEvent::Adopted { .. }
-        | KeyEvent::Noticed { .. }
-        | KeyEvent::NoticeVoided { .. }
-        | KeyEvent::ApprovalVoided { .. }
-        | KeyEvent::NotDue
-        | KeyEvent::Deactivated { .. }
-        | KeyEvent::Undone { .. }
-        | KeyEvent::Deleted { .. }
-        | KeyEvent::Reactivated { .. }
-        | KeyEvent::LastUseMoved { .. }
-        | KeyEvent::Absent
-        | KeyEvent::SeenAgain
-        | KeyEvent::ListedAfterDeletion
-        | KeyEvent::Renamed { .. }
-        | KeyEvent::HoldPlaced { .. }
-        | KeyEvent::HoldReleased { .. }
-        | KeyEvent::HoldExpired { .. }
-        | KeyEvent::ReactivationsCleared { .. }
-        | KeyEvent::ExemptBegan { .. }
-        | KeyEvent::ExemptEnded
-        | KeyEvent::IncidentBegan { .. }
-        | KeyEvent::IncidentEnded
-        | KeyEvent::Forgotten { .. } => event.name().into(),
+        KeyEvent::Consent(Consent::ApprovalAsked { action, .. })
+        | KeyEvent::Consent(Consent::Approved { action, .. })
+        | KeyEvent::Consent(Consent::Denied { action, .. })
+        | KeyEvent::Consent(Consent::ApprovalUnanswered { action })
+        | KeyEvent::Record(Note::BecameDue { action }) => format!("{} ({action})", event.name()),
+        KeyEvent::Change(Change::Intent { action, .. })
+        | KeyEvent::Change(Change::Accepted { action, .. })
+        | KeyEvent::Change(Change::Refused { action, .. })
+        | KeyEvent::Change(Change::Unclear { action, .. }) => format!("{} ({action})", event.name()),
+        KeyEvent::Seen(Seen::Flagged { .. })
+        | KeyEvent::Seen(Seen::Cleared { .. })
+        | KeyEvent::Seen(Seen::Adopted { .. })
+        | KeyEvent::Consent(Consent::Noticed { .. })
+        | KeyEvent::Consent(Consent::NoticeVoided { .. })
+        | KeyEvent::Consent(Consent::ApprovalVoided { .. })
+        | KeyEvent::Record(Note::NotDue)
+        | KeyEvent::Change(Change::Deactivated { .. })
+        | KeyEvent::Change(Change::Undone { .. })
+        | KeyEvent::Change(Change::Deleted { .. })
+        | KeyEvent::Seen(Seen::Reactivated { .. })
+        | KeyEvent::Seen(Seen::LastUseMoved { .. })
+        | KeyEvent::Seen(Seen::Absent)
+        | KeyEvent::Seen(Seen::SeenAgain)
+        | KeyEvent::Seen(Seen::ListedAfterDeletion)
+        | KeyEvent::Record(Note::Renamed { .. })
+        | KeyEvent::Overlay(Overlay::HoldPlaced { .. })
+        | KeyEvent::Overlay(Overlay::HoldReleased { .. })
+        | KeyEvent::Overlay(Overlay::HoldExpired { .. })
+        | KeyEvent::Record(Note::ReactivationsCleared { .. })
+        | KeyEvent::Overlay(Overlay::ExemptBegan { .. })
+        | KeyEvent::Overlay(Overlay::ExemptEnded)
+        | KeyEvent::Overlay(Overlay::IncidentBegan { .. })
+        | KeyEvent::Overlay(Overlay::IncidentEnded)
+        | KeyEvent::Record(Note::Forgotten { .. }) => event.name().into(),
     }
 }
 
 fn effect(before: Option<&Record>, after: Option<&Record>, event: &KeyEvent) -> String {
-    if matches!(event, KeyEvent::Forgotten { .. }) {
+    if matches!(event, KeyEvent::Record(Note::Forgotten { .. })) {
         return "no record".into();
     }
     let name = |record: Option<&Record>| record.map_or(State::Active.as_str(), |r| r.state.as_str());

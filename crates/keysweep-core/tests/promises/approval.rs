@@ -1,6 +1,7 @@
 //! Approval: one action on one key, on the facts that were shown.
 
 use keysweep_core::facts::{Fact, LastUse};
+use keysweep_core::lifecycle::event::Consent;
 use keysweep_core::lifecycle::{KeyEvent, State, When, next};
 use keysweep_core::plan::{Next, Reason};
 use keysweep_core::policy::{ApprovalFor, Mode};
@@ -17,7 +18,7 @@ fn mk_world(approval: ApprovalFor) -> World {
 
 fn approved(world: &World, action: Planned) -> KeyEvent {
     let request = world.asked(0).map(|approval| approval.number).unwrap();
-    KeyEvent::Approved { action, request, reason: "looked".into() }
+    KeyEvent::Consent(Consent::Approved { action, request, reason: "looked".into() })
 }
 
 fn count(world: &World, name: &str) -> usize {
@@ -59,12 +60,12 @@ fn a_denied_key_is_held_and_then_asked_about_anew() {
     let mut world = mk_world(ApprovalFor::Deactivate);
     world.sweep(day(0));
     let request = world.asked(0).unwrap().number;
-    let denied = KeyEvent::Denied {
+    let denied = KeyEvent::Consent(Consent::Denied {
         action: Planned::Deactivate,
         request,
         reason: "backup job".into(),
         hold_until: day(91),
-    };
+    });
     world.happen(day(1), 0, denied);
     assert_eq!(world.state_of(0), "flagged");
     assert_eq!(world.run(1, 90), 0);

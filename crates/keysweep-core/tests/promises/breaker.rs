@@ -1,5 +1,6 @@
 //! The breaker, parked accounts, the pause and the caps.
 
+use keysweep_core::lifecycle::event::Change;
 use keysweep_core::lifecycle::{KeyEvent, RefusedKind};
 use keysweep_core::plan::{Next, Plan, Reason, newly_due};
 use keysweep_core::policy::Mode;
@@ -30,31 +31,32 @@ fn waits(plan: &Plan, reason: Reason) -> usize {
 }
 
 fn fail(world: &mut World, key: usize) {
-    let intent = KeyEvent::Intent {
+    let intent = KeyEvent::Change(Change::Intent {
         action: Action::Deactivate,
         origin: Origin::Policy,
         why: String::new(),
         deadline: mk_deadline(day(7)),
-    };
+    });
     world.happen(day(7), key, intent);
     let detail = "AccessDenied".into();
     world.happen(
         day(7),
         key,
-        KeyEvent::Refused { action: Action::Deactivate, kind: RefusedKind::Denied, detail },
+        KeyEvent::Change(Change::Refused { action: Action::Deactivate, kind: RefusedKind::Denied, detail }),
     );
 }
 
 fn fail_by(world: &mut World, key: usize, event: KeyEvent) {
     let (action, deadline) = (Action::Deactivate, mk_deadline(day(7)));
-    let intent = KeyEvent::Intent { action, origin: Origin::Policy, why: String::new(), deadline };
+    let intent =
+        KeyEvent::Change(Change::Intent { action, origin: Origin::Policy, why: String::new(), deadline });
     world.happen(day(7), key, intent);
     world.happen(day(7), key, event);
 }
 
 fn succeed(world: &mut World, key: usize) {
     let (last_use, sighting) = (world.keys[key].last_use.known().unwrap().clone(), mk_sighting(day(7)));
-    fail_by(world, key, KeyEvent::Deactivated { request_id: None, last_use, sighting });
+    fail_by(world, key, KeyEvent::Change(Change::Deactivated { request_id: None, last_use, sighting }));
     world.keys[key].status = keysweep_core::facts::KeyStatus::Inactive;
 }
 
@@ -62,9 +64,9 @@ fn succeed(world: &mut World, key: usize) {
 fn mk_passing() -> Vec<KeyEvent> {
     let (action, detail) = (Action::Deactivate, || "503".to_owned());
     vec![
-        KeyEvent::Unclear { action, detail: detail(), accepted: false },
-        KeyEvent::Refused { action, kind: RefusedKind::Throttled, detail: detail() },
-        KeyEvent::Refused { action, kind: RefusedKind::Transient, detail: detail() },
+        KeyEvent::Change(Change::Unclear { action, detail: detail(), accepted: false }),
+        KeyEvent::Change(Change::Refused { action, kind: RefusedKind::Throttled, detail: detail() }),
+        KeyEvent::Change(Change::Refused { action, kind: RefusedKind::Transient, detail: detail() }),
     ]
 }
 
@@ -279,7 +281,7 @@ fn accepted_changes_that_show_late_neither_park_nor_count() {
     world.sweep(day(7));
     for key in [0, 1, 10, 20] {
         let detail = "accepted, and not shown yet".into();
-        let late = KeyEvent::Unclear { action: Action::Deactivate, detail, accepted: true };
+        let late = KeyEvent::Change(Change::Unclear { action: Action::Deactivate, detail, accepted: true });
         fail_by(&mut world, key, late);
     }
     let control = world.state.control();

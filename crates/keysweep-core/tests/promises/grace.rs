@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use keysweep_core::facts::KeyStatus;
+use keysweep_core::lifecycle::event::Change;
 use keysweep_core::lifecycle::{KeyEvent, Sighting, State, Watch};
 use keysweep_core::policy::Mode;
 use proptest::prelude::*;
@@ -124,21 +125,21 @@ fn a_deletion_that_failed_keeps_what_was_watched() {
     world.happen(
         day(12),
         0,
-        KeyEvent::Intent {
+        KeyEvent::Change(Change::Intent {
             action: keysweep_core::ticket::Action::Delete,
             origin: keysweep_core::ticket::Origin::Policy,
             why: String::new(),
             deadline: mk_deadline(day(7)),
-        },
+        }),
     );
     world.happen(
         day(12),
         0,
-        KeyEvent::Unclear {
+        KeyEvent::Change(Change::Unclear {
             action: keysweep_core::ticket::Action::Delete,
             accepted: false,
             detail: "reset".into(),
-        },
+        }),
     );
     assert_eq!(watched(&world), before);
 }

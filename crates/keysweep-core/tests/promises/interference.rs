@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use keysweep_core::facts::{Fact, KeyFacts, KeyStatus};
 use keysweep_core::lifecycle::KeyEvent;
+use keysweep_core::lifecycle::event::Change;
 use keysweep_core::policy::Mode;
 use keysweep_core::state::{Body, State};
 use keysweep_core::ticket::Action;
@@ -73,7 +74,7 @@ proptest! {
             let written = world.journal.len();
             world.sweep_and_act(now);
             for entry in &world.journal[written..] {
-                if let Body::Key { key, event: KeyEvent::Intent { action: Action::Delete, .. }, .. } = &entry.body {
+                if let Body::Key { key, event: KeyEvent::Change(Change::Intent { action: Action::Delete, .. }), .. } = &entry.body {
                     let since = inactive_since.get(key).copied();
                     let lasted = since.map(|since| now.duration_since(since).unsigned_abs());
                     prop_assert!(lasted >= Some(days(grace)), "deleted after {lasted:?}");
@@ -92,7 +93,7 @@ proptest! {
 
 fn assert_caps(world: &World) -> Result<(), TestCaseError> {
     let intents = world.journal.iter().filter_map(|entry| match &entry.body {
-        Body::Key { account, event: KeyEvent::Intent { action, .. }, .. } => {
+        Body::Key { account, event: KeyEvent::Change(Change::Intent { action, .. }), .. } => {
             Some((entry.at, *account, *action))
         }
         _ => None,

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use keysweep_core::facts::{IdleHistogram, Inventory, LastUse};
+use keysweep_core::lifecycle::event::{Change, Consent, Note, Overlay, Seen};
 use keysweep_core::lifecycle::{
     ClearedWhy, Finding, KeyEvent, Named, NoticeTerms, Record, RefusedKind, Shown,
 };
@@ -69,10 +70,10 @@ pub(crate) fn mk_event(n: usize, key: usize, fill: &Fill) -> KeyEvent {
         Origin::Operator { actor: Actor::local("ada"), reason: text.clone() }
     };
     match n {
-        0 => KeyEvent::Flagged { finding, named: mk_named(key), last_use },
-        1 => KeyEvent::Cleared { why: whys[number as usize % 3] },
-        2 => KeyEvent::Adopted { last_use, sighting },
-        3 => KeyEvent::Noticed {
+        0 => KeyEvent::Seen(Seen::Flagged { finding, named: mk_named(key), last_use }),
+        1 => KeyEvent::Seen(Seen::Cleared { why: whys[number as usize % 3] }),
+        2 => KeyEvent::Seen(Seen::Adopted { last_use, sighting }),
+        3 => KeyEvent::Consent(Consent::Noticed {
             deactivation: flag.then_some(at),
             deletion: (action == Action::Delete).then_some(at),
             terms: NoticeTerms {
@@ -81,41 +82,51 @@ pub(crate) fn mk_event(n: usize, key: usize, fill: &Fill) -> KeyEvent {
                 grace: days(14 * number),
                 approval: !flag,
             },
-        },
-        4 => KeyEvent::NoticeVoided { why: text, keeps: flag.then_some(at) },
+        }),
+        4 => KeyEvent::Consent(Consent::NoticeVoided { why: text, keeps: flag.then_some(at) }),
         5 => {
             let user_name = mk_key(key).user_name;
             let shown = Shown { user_name, finding, last_use, keys_of_user: 1, reactivated: number };
-            KeyEvent::ApprovalAsked { action: planned, expires: at, repeats: number, why: text, shown }
+            KeyEvent::Consent(Consent::ApprovalAsked {
+                action: planned,
+                expires: at,
+                repeats: number,
+                why: text,
+                shown,
+            })
         }
-        6 => KeyEvent::Approved { action: planned, request: 1, reason: text },
-        7 => KeyEvent::Denied { action: planned, request: 1, reason: text, hold_until: at },
-        8 => KeyEvent::ApprovalUnanswered { action: planned },
-        9 => KeyEvent::ApprovalVoided { why: text },
-        10 => KeyEvent::BecameDue { action: planned },
-        11 => KeyEvent::NotDue,
-        12 => KeyEvent::Intent { action, origin, why: text, deadline: mk_deadline(at) },
-        13 => KeyEvent::Deactivated { request_id, last_use, sighting },
-        14 => KeyEvent::Undone { request_id, hold_until: at },
-        15 => KeyEvent::Deleted { request_id },
-        16 => KeyEvent::Refused { action, kind: kinds[number as usize % 4], detail: text },
-        17 => KeyEvent::Unclear { action, accepted: flag, detail: text },
-        18 => KeyEvent::Reactivated { hold_until: at },
-        19 => KeyEvent::LastUseMoved { last_use },
-        20 => KeyEvent::Absent,
-        21 => KeyEvent::SeenAgain,
-        22 => KeyEvent::ListedAfterDeletion,
-        23 => KeyEvent::Renamed { user_name: mk_key(key).user_name },
-        24 => KeyEvent::HoldPlaced { reason: text, until: flag.then_some(at) },
-        25 => KeyEvent::HoldReleased { hold: 1, reason: text },
-        26 => KeyEvent::HoldExpired { hold: 1 },
-        27 => KeyEvent::ExemptBegan { rule: "policy.exempt[1]".into(), reason: text, until: at },
-        28 => KeyEvent::ExemptEnded,
-        29 => KeyEvent::Forgotten { unsettled: flag.then_some(action), reason: text },
-        30 => KeyEvent::Accepted { action, request_id: text },
-        31 => KeyEvent::ReactivationsCleared { reason: text },
-        32 => KeyEvent::IncidentBegan { policies: vec![text] },
-        33 => KeyEvent::IncidentEnded,
+        6 => KeyEvent::Consent(Consent::Approved { action: planned, request: 1, reason: text }),
+        7 => KeyEvent::Consent(Consent::Denied { action: planned, request: 1, reason: text, hold_until: at }),
+        8 => KeyEvent::Consent(Consent::ApprovalUnanswered { action: planned }),
+        9 => KeyEvent::Consent(Consent::ApprovalVoided { why: text }),
+        10 => KeyEvent::Record(Note::BecameDue { action: planned }),
+        11 => KeyEvent::Record(Note::NotDue),
+        12 => KeyEvent::Change(Change::Intent { action, origin, why: text, deadline: mk_deadline(at) }),
+        13 => KeyEvent::Change(Change::Deactivated { request_id, last_use, sighting }),
+        14 => KeyEvent::Change(Change::Undone { request_id, hold_until: at }),
+        15 => KeyEvent::Change(Change::Deleted { request_id }),
+        16 => KeyEvent::Change(Change::Refused { action, kind: kinds[number as usize % 4], detail: text }),
+        17 => KeyEvent::Change(Change::Unclear { action, accepted: flag, detail: text }),
+        18 => KeyEvent::Seen(Seen::Reactivated { hold_until: at }),
+        19 => KeyEvent::Seen(Seen::LastUseMoved { last_use }),
+        20 => KeyEvent::Seen(Seen::Absent),
+        21 => KeyEvent::Seen(Seen::SeenAgain),
+        22 => KeyEvent::Seen(Seen::ListedAfterDeletion),
+        23 => KeyEvent::Record(Note::Renamed { user_name: mk_key(key).user_name }),
+        24 => KeyEvent::Overlay(Overlay::HoldPlaced { reason: text, until: flag.then_some(at) }),
+        25 => KeyEvent::Overlay(Overlay::HoldReleased { hold: 1, reason: text }),
+        26 => KeyEvent::Overlay(Overlay::HoldExpired { hold: 1 }),
+        27 => KeyEvent::Overlay(Overlay::ExemptBegan {
+            rule: "policy.exempt[1]".into(),
+            reason: text,
+            until: at,
+        }),
+        28 => KeyEvent::Overlay(Overlay::ExemptEnded),
+        29 => KeyEvent::Record(Note::Forgotten { unsettled: flag.then_some(action), reason: text }),
+        30 => KeyEvent::Change(Change::Accepted { action, request_id: text }),
+        31 => KeyEvent::Record(Note::ReactivationsCleared { reason: text }),
+        32 => KeyEvent::Overlay(Overlay::IncidentBegan { policies: vec![text] }),
+        33 => KeyEvent::Overlay(Overlay::IncidentEnded),
         _ => panic!("no such event"),
     }
 }
@@ -135,40 +146,40 @@ fn mk_actor(fill: &Fill) -> Actor {
 /// Where an event stands in [`mk_event`]: a new variant does not compile until it has its place in both.
 fn index(event: &KeyEvent) -> usize {
     match event {
-        KeyEvent::Flagged { .. } => 0,
-        KeyEvent::Cleared { .. } => 1,
-        KeyEvent::Adopted { .. } => 2,
-        KeyEvent::Noticed { .. } => 3,
-        KeyEvent::NoticeVoided { .. } => 4,
-        KeyEvent::ApprovalAsked { .. } => 5,
-        KeyEvent::Approved { .. } => 6,
-        KeyEvent::Denied { .. } => 7,
-        KeyEvent::ApprovalUnanswered { .. } => 8,
-        KeyEvent::ApprovalVoided { .. } => 9,
-        KeyEvent::BecameDue { .. } => 10,
-        KeyEvent::NotDue => 11,
-        KeyEvent::Intent { .. } => 12,
-        KeyEvent::Deactivated { .. } => 13,
-        KeyEvent::Undone { .. } => 14,
-        KeyEvent::Deleted { .. } => 15,
-        KeyEvent::Refused { .. } => 16,
-        KeyEvent::Unclear { .. } => 17,
-        KeyEvent::Reactivated { .. } => 18,
-        KeyEvent::LastUseMoved { .. } => 19,
-        KeyEvent::Absent => 20,
-        KeyEvent::SeenAgain => 21,
-        KeyEvent::ListedAfterDeletion => 22,
-        KeyEvent::Renamed { .. } => 23,
-        KeyEvent::HoldPlaced { .. } => 24,
-        KeyEvent::HoldReleased { .. } => 25,
-        KeyEvent::HoldExpired { .. } => 26,
-        KeyEvent::ExemptBegan { .. } => 27,
-        KeyEvent::ExemptEnded => 28,
-        KeyEvent::Forgotten { .. } => 29,
-        KeyEvent::Accepted { .. } => 30,
-        KeyEvent::ReactivationsCleared { .. } => 31,
-        KeyEvent::IncidentBegan { .. } => 32,
-        KeyEvent::IncidentEnded => 33,
+        KeyEvent::Seen(Seen::Flagged { .. }) => 0,
+        KeyEvent::Seen(Seen::Cleared { .. }) => 1,
+        KeyEvent::Seen(Seen::Adopted { .. }) => 2,
+        KeyEvent::Consent(Consent::Noticed { .. }) => 3,
+        KeyEvent::Consent(Consent::NoticeVoided { .. }) => 4,
+        KeyEvent::Consent(Consent::ApprovalAsked { .. }) => 5,
+        KeyEvent::Consent(Consent::Approved { .. }) => 6,
+        KeyEvent::Consent(Consent::Denied { .. }) => 7,
+        KeyEvent::Consent(Consent::ApprovalUnanswered { .. }) => 8,
+        KeyEvent::Consent(Consent::ApprovalVoided { .. }) => 9,
+        KeyEvent::Record(Note::BecameDue { .. }) => 10,
+        KeyEvent::Record(Note::NotDue) => 11,
+        KeyEvent::Change(Change::Intent { .. }) => 12,
+        KeyEvent::Change(Change::Deactivated { .. }) => 13,
+        KeyEvent::Change(Change::Undone { .. }) => 14,
+        KeyEvent::Change(Change::Deleted { .. }) => 15,
+        KeyEvent::Change(Change::Refused { .. }) => 16,
+        KeyEvent::Change(Change::Unclear { .. }) => 17,
+        KeyEvent::Seen(Seen::Reactivated { .. }) => 18,
+        KeyEvent::Seen(Seen::LastUseMoved { .. }) => 19,
+        KeyEvent::Seen(Seen::Absent) => 20,
+        KeyEvent::Seen(Seen::SeenAgain) => 21,
+        KeyEvent::Seen(Seen::ListedAfterDeletion) => 22,
+        KeyEvent::Record(Note::Renamed { .. }) => 23,
+        KeyEvent::Overlay(Overlay::HoldPlaced { .. }) => 24,
+        KeyEvent::Overlay(Overlay::HoldReleased { .. }) => 25,
+        KeyEvent::Overlay(Overlay::HoldExpired { .. }) => 26,
+        KeyEvent::Overlay(Overlay::ExemptBegan { .. }) => 27,
+        KeyEvent::Overlay(Overlay::ExemptEnded) => 28,
+        KeyEvent::Record(Note::Forgotten { .. }) => 29,
+        KeyEvent::Change(Change::Accepted { .. }) => 30,
+        KeyEvent::Record(Note::ReactivationsCleared { .. }) => 31,
+        KeyEvent::Overlay(Overlay::IncidentBegan { .. }) => 32,
+        KeyEvent::Overlay(Overlay::IncidentEnded) => 33,
     }
 }
 
@@ -358,6 +369,24 @@ fn every_entry_has_a_name_of_its_own_in_the_journal() {
         let named = if let Body::Key { .. } = body { &json["event"] } else { &json["kind"] };
         assert_eq!(named, body.name());
     }
+}
+
+#[test]
+fn an_event_is_known_by_its_tag_wherever_that_stands() {
+    for event in (0..EVENTS).map(|n| mk_event(n, 0, &mk_fill())) {
+        // A tree of values sorts its fields.
+        let tree = serde_json::to_value(&event).unwrap();
+        assert_eq!(serde_json::from_value::<KeyEvent>(tree).unwrap(), event);
+    }
+}
+
+#[test]
+fn an_event_that_cannot_be_read_is_named() {
+    let read = |text: &str| serde_json::from_str::<KeyEvent>(text).unwrap_err().to_string();
+    let unknown = read(r#"{"event":"quarantined","reason":"asked"}"#);
+    assert_eq!(unknown, "event `quarantined` is unknown or not complete");
+    let incomplete = read(r#"{"event":"hold_released","hold":7}"#);
+    assert_eq!(incomplete, "event `hold_released` is unknown or not complete");
 }
 
 proptest! {

@@ -1,6 +1,7 @@
 //! The rows of the lifecycle, one by one.
 
 use keysweep_core::facts::{Fact, KeyStatus, LastUse};
+use keysweep_core::lifecycle::event::{Change, Note, Overlay, Seen};
 use keysweep_core::lifecycle::{ClearedWhy, DeactivatedBy, KeyEvent, RefusedKind, State, When, next};
 use keysweep_core::plan;
 use keysweep_core::policy::Mode;
@@ -22,7 +23,12 @@ fn mk_deactivated() -> World {
 }
 
 fn mk_intent(action: Action) -> KeyEvent {
-    KeyEvent::Intent { action, origin: Origin::Policy, why: "stale".into(), deadline: mk_deadline(day(7)) }
+    KeyEvent::Change(Change::Intent {
+        action,
+        origin: Origin::Policy,
+        why: "stale".into(),
+        deadline: mk_deadline(day(7)),
+    })
 }
 
 #[test]
@@ -132,7 +138,7 @@ fn a_deactivation_that_aws_refused_leaves_the_key_flagged_with_the_reason() {
     world.happen(
         day(7),
         0,
-        KeyEvent::Refused { action: Action::Deactivate, kind: RefusedKind::Denied, detail },
+        KeyEvent::Change(Change::Refused { action: Action::Deactivate, kind: RefusedKind::Denied, detail }),
     );
     let Some(State::Flagged(data)) = world.record(0).map(|r| &r.state) else { panic!() };
     assert_eq!(data.setback.as_ref().unwrap().why, "AccessDenied");
@@ -146,7 +152,11 @@ fn a_deactivation_of_unclear_fate_is_held_for_a_day_and_needs_a_fresh_notice() {
     world.happen(
         day(7),
         0,
-        KeyEvent::Unclear { action: Action::Deactivate, accepted: false, detail: "timeout".into() },
+        KeyEvent::Change(Change::Unclear {
+            action: Action::Deactivate,
+            accepted: false,
+            detail: "timeout".into(),
+        }),
     );
     assert_eq!(world.state_of(0), "flagged");
     assert_eq!(world.record(0).unwrap().held().unwrap().until, Some(day(8)));
@@ -205,7 +215,7 @@ fn a_last_use_that_moves_after_the_deactivation_holds_the_key_until_somebody_rel
     assert_eq!(world.state_of(0), "deactivated");
     assert_eq!(world.record(0).unwrap().held().unwrap().until, None);
     let hold = world.hold_number(0);
-    world.happen(day(401), 0, KeyEvent::HoldReleased { hold, reason: "late".into() });
+    world.happen(day(401), 0, KeyEvent::Overlay(Overlay::HoldReleased { hold, reason: "late".into() }));
     assert_eq!(world.run(401, 407), 0, "what was announced before the hold is announced again");
     assert_eq!(world.run(408, 408), 1);
     assert_eq!(world.state_of(0), "deleted");
@@ -225,12 +235,16 @@ fn a_refused_deletion_leaves_the_key_deactivated_and_a_woken_one_active_and_held
         let mut world = mk_deactivated();
         world.happen(day(21), 0, mk_intent(Action::Delete));
         assert_eq!(world.state_of(0), "deleting");
-        let refused = KeyEvent::Refused {
+        let refused = KeyEvent::Change(Change::Refused {
             action: Action::Delete,
             kind: RefusedKind::Throttled,
             detail: "slow down".into(),
-        };
-        world.happen(day(21), 0, if woken { KeyEvent::Reactivated { hold_until: day(51) } } else { refused });
+        });
+        world.happen(
+            day(21),
+            0,
+            if woken { KeyEvent::Seen(Seen::Reactivated { hold_until: day(51) }) } else { refused },
+        );
         assert_eq!(world.state_of(0), if woken { "active" } else { "deactivated" });
         assert_eq!(world.record(0).unwrap().held().is_some(), woken);
     }
@@ -271,8 +285,8 @@ fn an_account_does_not_speak_for_the_keys_of_another() {
     assert!(!plan.entries.iter().any(names));
     let before = world.record(0);
     let when = When { at: day(8), seq: 9, actor: &Actor::Keysweep };
-    assert!(next(mk_account_id(1), &mk_key_id(0), before, when, &KeyEvent::Absent).is_err());
-    assert!(next(mk_account_id(0), &mk_key_id(1), before, when, &KeyEvent::Absent).is_err());
+    assert!(next(mk_account_id(1), &mk_key_id(0), before, when, &KeyEvent::Seen(Seen::Absent)).is_err());
+    assert!(next(mk_account_id(0), &mk_key_id(1), before, when, &KeyEvent::Seen(Seen::Absent)).is_err());
 }
 
 #[test]
@@ -311,7 +325,7 @@ fn a_deletion_whose_key_a_later_listing_lacks_is_done() {
 #[test]
 fn a_key_is_not_forgotten_while_a_change_is_in_flight() {
     let mut world = mk_deactivated();
-    let forget = KeyEvent::Forgotten { unsettled: None, reason: "tidy".into() };
+    let forget = KeyEvent::Record(Note::Forgotten { unsettled: None, reason: "tidy".into() });
     let when = When { at: day(9), seq: 99, actor: &Actor::Keysweep };
     let forgets = |world: &World| {
         next(mk_account_id(0), &mk_key_id(0), world.record(0), when, &forget).map(|record| record.is_none())
@@ -327,14 +341,19 @@ fn a_key_is_not_forgotten_while_a_change_is_in_flight() {
 fn no_hold_shortens_one_that_stands() {
     let mut world = mk_world(Mode::Deactivate);
     world.sweep(day(0));
-    let hold = |until| KeyEvent::HoldPlaced { reason: "ask first".into(), until: Some(until) };
+    let hold =
+        |until| KeyEvent::Overlay(Overlay::HoldPlaced { reason: "ask first".into(), until: Some(until) });
     let until = |world: &World| world.record(0).unwrap().held().unwrap().until;
     world.happen(day(1), 0, hold(day(90)));
     world.happen(day(1), 0, mk_intent(Action::Deactivate));
     world.happen(
         day(1),
         0,
-        KeyEvent::Unclear { action: Action::Deactivate, accepted: false, detail: "reset".into() },
+        KeyEvent::Change(Change::Unclear {
+            action: Action::Deactivate,
+            accepted: false,
+            detail: "reset".into(),
+        }),
     );
     assert_eq!(until(&world), Some(day(90)));
     world.happen(day(1), 0, hold(day(3)));
@@ -372,7 +391,7 @@ fn a_flagged_key_with_an_unknown_fact_stays_as_it_is() {
     world.sweep(day(2));
     assert_eq!(world.names_of(0), ["flagged", "noticed"], "not even cleared");
     let Some(State::Flagged(_)) = world.record(0).map(|r| &r.state) else { panic!() };
-    let cleared = KeyEvent::Cleared { why: ClearedWhy::UsedAgain };
+    let cleared = KeyEvent::Seen(Seen::Cleared { why: ClearedWhy::UsedAgain });
     let when = When { at: day(2), seq: 9, actor: &Actor::Keysweep };
     assert_eq!(next(mk_account_id(0), &mk_key_id(0), world.record(0), when, &cleared), Ok(None));
 }
@@ -381,7 +400,7 @@ fn a_flagged_key_with_an_unknown_fact_stays_as_it_is() {
 fn a_gone_key_with_an_unknown_fact_stays_gone_until_it_is_known() {
     let mut world = mk_world(Mode::Deactivate);
     world.sweep(day(0));
-    world.happen(day(1), 0, KeyEvent::Absent);
+    world.happen(day(1), 0, KeyEvent::Seen(Seen::Absent));
     world.keys[0].last_use = Fact::Unknown("GetAccessKeyLastUsed: denied".into());
     world.sweep(day(2));
     assert_eq!(world.state_of(0), "gone");
@@ -392,7 +411,7 @@ fn a_hold_that_ends_while_a_fact_is_unknown_ends_when_it_is_known() {
     let mut world = mk_world(Mode::Deactivate);
     world.sweep(day(0));
     let until = Some(day(1));
-    world.happen(day(0), 0, KeyEvent::HoldPlaced { reason: "wait".into(), until });
+    world.happen(day(0), 0, KeyEvent::Overlay(Overlay::HoldPlaced { reason: "wait".into(), until }));
     world.keys[0].last_use = Fact::Unknown("denied".into());
     world.sweep(day(2));
     assert_eq!(world.names_of(0).last(), Some(&"hold_placed"), "no clock is reset");

@@ -1,6 +1,7 @@
 //! A key is deleted only if it is meant to be: by who deactivated it, and by the policy in force.
 
 use keysweep_core::facts::KeyStatus;
+use keysweep_core::lifecycle::event::{Change, Overlay};
 use keysweep_core::lifecycle::{DeactivatedBy, KeyEvent, State};
 use keysweep_core::policy::Mode;
 use keysweep_core::ticket::{Action, Origin};
@@ -27,17 +28,21 @@ fn mk_adopted() -> World {
 fn mk_unclear() -> World {
     let mut world = mk_world(Mode::Delete);
     world.sweep(day(0));
-    let intent = KeyEvent::Intent {
+    let intent = KeyEvent::Change(Change::Intent {
         action: Action::Deactivate,
         origin: Origin::Policy,
         why: "stale".into(),
         deadline: mk_deadline(day(7)),
-    };
+    });
     world.happen(day(7), 0, intent);
     world.happen(
         day(7),
         0,
-        KeyEvent::Unclear { action: Action::Deactivate, accepted: false, detail: "timeout".into() },
+        KeyEvent::Change(Change::Unclear {
+            action: Action::Deactivate,
+            accepted: false,
+            detail: "timeout".into(),
+        }),
     );
     world
 }
@@ -78,9 +83,9 @@ fn a_deactivation_that_shows_late_can_be_undone_whatever_became_of_its_hold() {
         let mut world = mk_unclear();
         let reason = "looking".to_owned();
         let event = if release {
-            KeyEvent::HoldReleased { hold: world.hold_number(0), reason }
+            KeyEvent::Overlay(Overlay::HoldReleased { hold: world.hold_number(0), reason })
         } else {
-            KeyEvent::HoldPlaced { reason, until: None }
+            KeyEvent::Overlay(Overlay::HoldPlaced { reason, until: None })
         };
         world.happen(hours(7 * 24 + 1), 0, event);
         world.sweep(hours(7 * 24 + 2));

@@ -8,6 +8,7 @@ use keysweep_core::facts::{
     AccountFacts, AccountScan, Collection, Fact, Inventory, KeyFacts, KeyStatus, LastUse, Outcome, Source,
 };
 use keysweep_core::ids::{AccessKeyId, AccountId};
+use keysweep_core::lifecycle::event::{Change, Consent, Note, Overlay};
 use keysweep_core::lifecycle::{Approval, KeyEvent, OpenIntent, Record, Sighting, State as KeyState};
 use keysweep_core::plan::{self, Context, Plan, Refusal, View};
 use keysweep_core::policy::{DAY, Mode, Policy};
@@ -169,11 +170,11 @@ impl World {
     pub(crate) fn happen(&mut self, at: Timestamp, key: usize, event: KeyEvent) {
         let facts = &self.keys[key];
         let actor = match event {
-            KeyEvent::Approved { .. }
-            | KeyEvent::Denied { .. }
-            | KeyEvent::HoldPlaced { .. }
-            | KeyEvent::HoldReleased { .. }
-            | KeyEvent::Forgotten { .. } => Actor::local("ada"),
+            KeyEvent::Consent(Consent::Approved { .. })
+            | KeyEvent::Consent(Consent::Denied { .. })
+            | KeyEvent::Overlay(Overlay::HoldPlaced { .. })
+            | KeyEvent::Overlay(Overlay::HoldReleased { .. })
+            | KeyEvent::Record(Note::Forgotten { .. }) => Actor::local("ada"),
             _ => Actor::Keysweep,
         };
         let body = Body::Key { account: facts.account, key: facts.key.clone(), event };
@@ -252,25 +253,29 @@ impl World {
         self.happen(
             at,
             n,
-            KeyEvent::Intent {
+            KeyEvent::Change(Change::Intent {
                 action,
                 origin: warrant.origin().clone(),
                 why: warrant.why().into(),
                 deadline: mk_deadline(at),
-            },
+            }),
         );
         let last_use = self.keys[n].last_use.known().unwrap().clone();
         let hold_until = at + SignedDuration::try_from(self.policy.base.hold_after_reactivation).unwrap();
         let outcome = match action {
             Action::Deactivate => {
                 self.keys[n].status = KeyStatus::Inactive;
-                KeyEvent::Deactivated { request_id: None, last_use, sighting: mk_sighting(at) }
+                KeyEvent::Change(Change::Deactivated {
+                    request_id: None,
+                    last_use,
+                    sighting: mk_sighting(at),
+                })
             }
             Action::Reactivate => {
                 self.keys[n].status = KeyStatus::Active;
-                KeyEvent::Undone { request_id: None, hold_until }
+                KeyEvent::Change(Change::Undone { request_id: None, hold_until })
             }
-            Action::Delete => KeyEvent::Deleted { request_id: None },
+            Action::Delete => KeyEvent::Change(Change::Deleted { request_id: None }),
         };
         self.happen(at, n, outcome);
         if action == Action::Delete {
@@ -309,7 +314,11 @@ impl World {
     pub(crate) fn approve(&mut self, at: Timestamp, key: usize) {
         let approval = self.asked(key).unwrap_or_else(|| panic!("nothing is asked: {:?}", self.record(key)));
         let (action, request) = (approval.action, approval.number);
-        self.happen(at, key, KeyEvent::Approved { action, request, reason: "looked".into() });
+        self.happen(
+            at,
+            key,
+            KeyEvent::Consent(Consent::Approved { action, request, reason: "looked".into() }),
+        );
     }
 
     /// The number of the only hold of a key.

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use keysweep_core::lifecycle::KeyEvent;
+use keysweep_core::lifecycle::event::{Change, Overlay};
 use keysweep_core::plan::{self, Reason, Refusal};
 use keysweep_core::policy::{ApprovalFor, Mode};
 use keysweep_core::state::{Actor, Body};
@@ -87,7 +88,7 @@ fn an_ordered_deletion_needs_the_whole_grace() {
 fn an_order_does_not_override_a_hold_or_an_exemption() {
     let mut world = mk_world();
     let until = None;
-    world.happen(day(0), 0, KeyEvent::HoldPlaced { reason: "mine".into(), until });
+    world.happen(day(0), 0, KeyEvent::Overlay(Overlay::HoldPlaced { reason: "mine".into(), until }));
     assert_eq!(reason(order(&world, 1, Action::Deactivate)), Reason::Hold);
 }
 
@@ -146,12 +147,12 @@ fn a_warrant_becomes_an_order_only_with_the_receipt_of_its_own_intent() {
         body: Body::Key {
             account: mk_account_id(0),
             key: mk_key_id(key),
-            event: KeyEvent::Intent {
+            event: KeyEvent::Change(Change::Intent {
                 action,
                 origin: keysweep_core::ticket::Origin::Policy,
                 why: String::new(),
                 deadline: mk_deadline(day(7)),
-            },
+            }),
         },
     };
     let receipt = |entry| {

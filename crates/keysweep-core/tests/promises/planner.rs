@@ -2,6 +2,7 @@
 
 use keysweep_core::facts::{Fact, KeyStatus, Outcome};
 use keysweep_core::lifecycle::KeyEvent;
+use keysweep_core::lifecycle::event::Change;
 use keysweep_core::plan::{self, Next, PlannedKey, Reason};
 use keysweep_core::policy::{Exemption, Match, Mode, Override, TermsPatch};
 use keysweep_core::state::{Body, Reach};
@@ -185,12 +186,12 @@ fn a_status_that_is_not_known_is_never_acted_on() {
 fn a_key_with_an_open_undo_is_not_deleted() {
     let mut world = mk_world(Mode::Delete);
     world.run(0, 20);
-    let intent = KeyEvent::Intent {
+    let intent = KeyEvent::Change(Change::Intent {
         action: keysweep_core::ticket::Action::Reactivate,
         origin: keysweep_core::ticket::Origin::Policy,
         why: String::new(),
         deadline: mk_deadline(day(7)),
-    };
+    });
     world.happen(day(20), 0, intent);
     assert_eq!(world.run(21, 60), 0);
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 use keysweep_core::facts::{AccountFacts, Fact, KeyFacts, KeyStatus, Source};
+use keysweep_core::lifecycle::event::{Note, Seen};
 use keysweep_core::lifecycle::{Hold, KeyEvent, Record, State as KeyState, When, next};
 use keysweep_core::plan::{self, Next, View};
 use keysweep_core::policy::Mode;
@@ -59,15 +60,15 @@ proptest! {
             let held = record.as_ref().and_then(|r| r.held().cloned());
             let Ok(after) = next(mk_account_id(0), &mk_key_id(0), record.as_ref(), when, &event) else { continue };
             let step = (before, name(&after));
-            let allowed = step.0 == step.1 || matches!(event, KeyEvent::Forgotten { .. }) || matches!(
+            let allowed = step.0 == step.1 || matches!(event, KeyEvent::Record(Note::Forgotten { .. })) || matches!(
                 step,
                 ("active", "flagged") | ("flagged", "active" | "deactivating" | "deactivated")
                     | ("deactivating", "deactivated" | "flagged" | "active") | ("deactivated", "active" | "deleting")
                     | ("deleting", "deleted" | "deactivated" | "active")
                     | ("active" | "flagged" | "deactivating" | "deactivated" | "deleting", "gone") | ("gone", "active")
-            ) || matches!((step, &event), (("active" | "flagged" | "deactivating" | "deactivated", "deleted"), KeyEvent::Absent));
+            ) || matches!((step, &event), (("active" | "flagged" | "deactivating" | "deactivated", "deleted"), KeyEvent::Seen(Seen::Absent)));
             prop_assert!(allowed, "{} leads from {} to {}", event.name(), step.0, step.1);
-            if matches!(step, ("deactivated" | "deleting", "active")) && !matches!(event, KeyEvent::Forgotten { .. }) {
+            if matches!(step, ("deactivated" | "deleting", "active")) && !matches!(event, KeyEvent::Record(Note::Forgotten { .. })) {
                 prop_assert!(after.as_ref().is_some_and(|r| r.held().is_some()), "what was reactivated is held");
             }
             if let (Some(held), Some(after)) = (&held, &after) {

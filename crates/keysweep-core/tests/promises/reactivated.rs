@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use keysweep_core::facts::{Fact, KeyStatus, LastUse};
+use keysweep_core::lifecycle::event::{Change, Consent, Note, Overlay, Seen};
 use keysweep_core::lifecycle::{DeactivatedBy, HoldKind, KeyEvent, State, When, next};
 use keysweep_core::plan::{Next, Reason};
 use keysweep_core::policy::Mode;
@@ -56,7 +57,7 @@ fn a_reactivation_survives_whatever_becomes_of_the_record() {
     // Renamed, gone, there again, and replayed.
     world.keys[0].user_name = "renamed".parse().unwrap();
     world.sweep(day(40));
-    world.happen(day(41), 0, KeyEvent::Absent);
+    world.happen(day(41), 0, KeyEvent::Seen(Seen::Absent));
     world.sweep(day(42));
     let mut state = keysweep_core::state::State::default();
     world.journal.iter().for_each(|entry| {
@@ -72,7 +73,7 @@ fn a_reactivation_survives_whatever_becomes_of_the_record() {
 #[test]
 fn an_operator_clears_reactivations_by_name() {
     let mut world = mk_woken();
-    world.happen(day(9), 0, KeyEvent::ReactivationsCleared { reason: "it was a test".into() });
+    world.happen(day(9), 0, KeyEvent::Record(Note::ReactivationsCleared { reason: "it was a test".into() }));
     assert_eq!(world.record(0).unwrap().past.reactivations(), None);
     assert_eq!(world.record(0).unwrap().holds.len(), 1, "the hold stays");
     assert_eq!(world.run(9, 45), 1);
@@ -98,11 +99,20 @@ fn a_key_that_is_woken_again_and_again_is_named_as_a_loop() {
 
 fn intent() -> KeyEvent {
     let deadline = mk_deadline(day(7));
-    KeyEvent::Intent { action: Action::Deactivate, origin: Origin::Policy, why: "stale".into(), deadline }
+    KeyEvent::Change(Change::Intent {
+        action: Action::Deactivate,
+        origin: Origin::Policy,
+        why: "stale".into(),
+        deadline,
+    })
 }
 
 fn deactivated(read: Timestamp) -> KeyEvent {
-    KeyEvent::Deactivated { request_id: None, last_use: used_at(day(-100)), sighting: mk_sighting(read) }
+    KeyEvent::Change(Change::Deactivated {
+        request_id: None,
+        last_use: used_at(day(-100)),
+        sighting: mk_sighting(read),
+    })
 }
 
 fn origin(world: &World) -> DeactivatedBy {
@@ -129,7 +139,11 @@ fn an_open_intent_explains_only_what_it_can_have_done() {
         world.happen(day(7), 0, intent());
         if accepted {
             let request_id = "1-2-3".into();
-            world.happen(day(7), 0, KeyEvent::Accepted { action: Action::Deactivate, request_id });
+            world.happen(
+                day(7),
+                0,
+                KeyEvent::Change(Change::Accepted { action: Action::Deactivate, request_id }),
+            );
         }
         world.happen(day(10), 0, deactivated(read));
         world.keys[0].status = KeyStatus::Inactive;
@@ -147,13 +161,21 @@ fn a_deletion_that_aws_accepted_and_that_shows_late_is_deleted() {
         world.run(0, 20);
         let (action, deadline) = (Action::Delete, mk_deadline(day(21)));
         let (origin, why) = (Origin::Policy, "watched".into());
-        world.happen(day(21), 0, KeyEvent::Intent { action, origin, why, deadline });
+        world.happen(day(21), 0, KeyEvent::Change(Change::Intent { action, origin, why, deadline }));
         if accepted {
-            world.happen(day(21), 0, KeyEvent::Accepted { action, request_id: "1-2-3".into() });
+            world.happen(
+                day(21),
+                0,
+                KeyEvent::Change(Change::Accepted { action, request_id: "1-2-3".into() }),
+            );
         }
-        world.happen(day(21), 0, KeyEvent::Unclear { action, accepted, detail: "listed".into() });
+        world.happen(
+            day(21),
+            0,
+            KeyEvent::Change(Change::Unclear { action, accepted, detail: "listed".into() }),
+        );
         assert_eq!(world.state_of(0), "deactivated");
-        world.happen(day(22), 0, KeyEvent::Absent);
+        world.happen(day(22), 0, KeyEvent::Seen(Seen::Absent));
         assert_eq!(world.state_of(0), if accepted { "deleted" } else { "gone" });
     }
 }
@@ -164,7 +186,11 @@ fn an_accepted_deactivation_that_shows_late_is_ours() {
     world.run(0, 6);
     world.happen(day(7), 0, intent());
     let detail = "listed as Active".to_owned();
-    world.happen(day(7), 0, KeyEvent::Unclear { action: Action::Deactivate, accepted: true, detail });
+    world.happen(
+        day(7),
+        0,
+        KeyEvent::Change(Change::Unclear { action: Action::Deactivate, accepted: true, detail }),
+    );
     let record = world.record(0).unwrap();
     assert_eq!((record.state.as_str(), record.holds[0].kind), ("flagged", HoldKind::Unclear));
     assert!(ordered(&world, day(7), Action::Reactivate).is_ok(), "though AWS lists it as Active still");
@@ -180,7 +206,11 @@ fn an_accepted_deactivation_that_never_shows_was_undone_by_somebody() {
     world.run(0, 6);
     world.happen(day(7), 0, intent());
     let detail = "listed as Active".to_owned();
-    world.happen(day(7), 0, KeyEvent::Unclear { action: Action::Deactivate, accepted: true, detail });
+    world.happen(
+        day(7),
+        0,
+        KeyEvent::Change(Change::Unclear { action: Action::Deactivate, accepted: true, detail }),
+    );
     world.sweep(hours(7 * 24 + 6));
     assert_eq!(world.state_of(0), "active");
     assert_eq!(world.record(0).unwrap().past.reactivations(), Some(1));
@@ -205,7 +235,11 @@ fn a_refused_deactivation_offers_no_undo() {
     world.run(0, 6);
     world.happen(day(7), 0, intent());
     let (action, kind) = (Action::Deactivate, keysweep_core::lifecycle::RefusedKind::Denied);
-    world.happen(day(7), 0, KeyEvent::Refused { action, kind, detail: "AccessDenied".into() });
+    world.happen(
+        day(7),
+        0,
+        KeyEvent::Change(Change::Refused { action, kind, detail: "AccessDenied".into() }),
+    );
     assert!(!world.record(0).unwrap().may_undo());
 }
 
@@ -217,7 +251,7 @@ fn a_decision_about_another_request_is_not_written() {
     let (actor, key) = (Actor::local("ada"), mk_key_id(0));
     let grant = |request, action| {
         let when = When { at: day(41), seq: 9000, actor: &actor };
-        let event = KeyEvent::Approved { action, request, reason: "looked".into() };
+        let event = KeyEvent::Consent(Consent::Approved { action, request, reason: "looked".into() });
         next(mk_account_id(0), &key, world.record(0), when, &event)
     };
     assert!(grant(request, Planned::Deactivate).is_ok());
@@ -228,13 +262,17 @@ fn a_decision_about_another_request_is_not_written() {
 #[test]
 fn releasing_one_hold_leaves_the_others() {
     let mut world = mk_woken();
-    world.happen(day(9), 0, KeyEvent::HoldPlaced { reason: "audit".into(), until: None });
+    world.happen(day(9), 0, KeyEvent::Overlay(Overlay::HoldPlaced { reason: "audit".into(), until: None }));
     let holds = world.record(0).unwrap().holds.clone();
     assert_eq!(
         holds.iter().map(|hold| hold.kind).collect::<Vec<_>>(),
         [HoldKind::Reactivated, HoldKind::Operator]
     );
-    world.happen(day(10), 0, KeyEvent::HoldReleased { hold: holds[1].number, reason: "done".into() });
+    world.happen(
+        day(10),
+        0,
+        KeyEvent::Overlay(Overlay::HoldReleased { hold: holds[1].number, reason: "done".into() }),
+    );
     assert_eq!(world.record(0).unwrap().holds, holds[..1]);
     assert_eq!(world.run(10, 37), 0);
 }

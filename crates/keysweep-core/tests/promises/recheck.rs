@@ -1,6 +1,7 @@
 //! Right before a change: fresh facts, the same decision, or none.
 
 use keysweep_core::facts::{Fact, KeyFacts, KeyStatus, LastUse, Source};
+use keysweep_core::lifecycle::event::Note;
 use keysweep_core::plan::Reason;
 use keysweep_core::policy::{Exemption, Match, Mode};
 use keysweep_core::ticket::Ticket;
@@ -134,7 +135,8 @@ fn a_warrant_carries_the_tags_under_which_iam_itself_must_refuse() {
 #[test]
 fn a_ticket_of_a_record_that_changed_is_refused() {
     let (mut world, ticket) = mk_due();
-    let forgotten = keysweep_core::lifecycle::KeyEvent::Forgotten { unsettled: None, reason: "".into() };
+    let forgotten =
+        keysweep_core::lifecycle::KeyEvent::Record(Note::Forgotten { unsettled: None, reason: "".into() });
     world.happen(day(7), 0, forgotten);
     assert_eq!(world.recheck(day(7), ticket).unwrap_err().wait.reason, Reason::Recheck);
 }

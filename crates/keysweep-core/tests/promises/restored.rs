@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use keysweep_core::facts::KeyStatus;
+use keysweep_core::lifecycle::event::{Change, Overlay};
 use keysweep_core::lifecycle::{KeyEvent, State};
 use keysweep_core::plan::{self, Reason};
 use keysweep_core::policy::{ApprovalFor, Mode};
@@ -108,7 +109,7 @@ fn a_key_that_was_seen_active_since_and_is_deactivated_by_its_owner_is_his_again
 fn holds_and_open_intents_stay() {
     let mut world = mk_world();
     world.run(0, 6);
-    world.happen(day(7), 0, KeyEvent::HoldPlaced { reason: "wait".into(), until: None });
+    world.happen(day(7), 0, KeyEvent::Overlay(Overlay::HoldPlaced { reason: "wait".into(), until: None }));
     restore(&mut world, day(8));
     assert_eq!(world.record(0).unwrap().held().unwrap().reason, "wait");
 
@@ -118,12 +119,12 @@ fn holds_and_open_intents_stay() {
     world.happen(
         day(7),
         0,
-        KeyEvent::Intent {
+        KeyEvent::Change(Change::Intent {
             action: Action::Deactivate,
             origin,
             why: "unused".into(),
             deadline: mk_deadline(day(7)),
-        },
+        }),
     );
     restore(&mut world, day(8));
     assert_eq!(world.state_of(0), "deactivating", "it is settled by reading AWS");

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use keysweep_core::facts::{Fact, KeyStatus, LastUse, Outcome};
 use keysweep_core::lifecycle::KeyEvent;
+use keysweep_core::lifecycle::event::Overlay;
 use keysweep_core::policy::{Exemption, Match, Mode};
 use keysweep_core::render::{self, ScanDocument};
 
@@ -36,7 +37,7 @@ fn mk_document() -> ScanDocument {
     let until = "2026-12-31".parse().unwrap();
     world.policy.exemptions.push(Exemption { matches, reason: "break glass".into(), until });
     world.run(0, 7);
-    let hold = KeyEvent::HoldPlaced { reason: "ask first".into(), until: None };
+    let hold = KeyEvent::Overlay(Overlay::HoldPlaced { reason: "ask first".into(), until: None });
     world.happen(day(7), 3, hold);
     let plan = world.sweep(day(8));
     let mut collection = world.collection(day(8));

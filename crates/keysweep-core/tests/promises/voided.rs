@@ -1,6 +1,7 @@
 //! What was announced and approved holds for what would happen then, and for nothing sooner.
 
 use keysweep_core::facts::{KeyStatus, Outcome};
+use keysweep_core::lifecycle::event::Overlay;
 use keysweep_core::lifecycle::{KeyEvent, State};
 use keysweep_core::plan::{self, Next, Reason};
 use keysweep_core::policy::{ApprovalFor, DayOfWeek, Match, Mode, Override, Terms, TermsPatch};
@@ -205,8 +206,16 @@ fn the_date_shown_is_one_on_which_the_change_can_happen() {
 fn the_end_of_an_overlay_needs_a_new_notice() {
     let mut world = mk_world(Mode::Delete);
     assert_eq!(world.run(0, 7), 1);
-    world.happen(day(8), 0, KeyEvent::HoldPlaced { reason: "wait".into(), until: Some(day(20)) });
-    world.happen(day(8), 0, KeyEvent::HoldPlaced { reason: "so do I".into(), until: Some(day(22)) });
+    world.happen(
+        day(8),
+        0,
+        KeyEvent::Overlay(Overlay::HoldPlaced { reason: "wait".into(), until: Some(day(20)) }),
+    );
+    world.happen(
+        day(8),
+        0,
+        KeyEvent::Overlay(Overlay::HoldPlaced { reason: "so do I".into(), until: Some(day(22)) }),
+    );
     assert_eq!(world.run(8, 28), 0);
     assert_eq!(count(&world, "hold_expired"), 2);
     assert_eq!(world.run(29, 29), 1);

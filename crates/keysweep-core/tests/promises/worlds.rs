@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use keysweep_core::facts::{AccountFacts, Fact, Inventory, KeyFacts, KeyStatus, LastUse};
+use keysweep_core::lifecycle::event::{Change, Consent, Overlay, Seen};
 use keysweep_core::lifecycle::{Finding, KeyEvent};
 use keysweep_core::plan::{self, Plan};
 use keysweep_core::policy::{
@@ -175,38 +176,40 @@ fn follow(world: &mut World, key: usize, script: usize) {
 fn try_event(world: &mut World, key: usize, event: usize, fill: &Fill) {
     let facts = world.keys[key].clone();
     let event = match mk_event(event, key / 2, fill) {
-        KeyEvent::Flagged { mut named, .. } => {
+        KeyEvent::Seen(Seen::Flagged { mut named, .. }) => {
             named.created = facts.created;
             let last_use = facts.last_use.known().cloned().unwrap_or(LastUse::Never);
             let finding = match last_use {
                 LastUse::Never => Finding::NeverUsed,
                 LastUse::At { .. } => Finding::Unused,
             };
-            KeyEvent::Flagged { finding, named, last_use }
+            KeyEvent::Seen(Seen::Flagged { finding, named, last_use })
         }
         // Decisions are about what is asked, and releases about a hold that there is.
-        KeyEvent::Approved { action, reason, .. } => {
+        KeyEvent::Consent(Consent::Approved { action, reason, .. }) => {
             let request = world.asked(key).map_or(0, |approval| approval.number);
-            KeyEvent::Approved { action, request, reason }
+            KeyEvent::Consent(Consent::Approved { action, request, reason })
         }
-        KeyEvent::Denied { action, reason, hold_until, .. } => {
+        KeyEvent::Consent(Consent::Denied { action, reason, hold_until, .. }) => {
             let request = world.asked(key).map_or(0, |approval| approval.number);
-            KeyEvent::Denied { action, request, reason, hold_until }
+            KeyEvent::Consent(Consent::Denied { action, request, reason, hold_until })
         }
-        KeyEvent::HoldReleased { reason, .. } => {
+        KeyEvent::Overlay(Overlay::HoldReleased { reason, .. }) => {
             let hold = world.record(key).and_then(|record| record.held()).map_or(0, |hold| hold.number);
-            KeyEvent::HoldReleased { hold, reason }
+            KeyEvent::Overlay(Overlay::HoldReleased { hold, reason })
         }
-        KeyEvent::HoldExpired { .. } => {
+        KeyEvent::Overlay(Overlay::HoldExpired { .. }) => {
             let hold = world.record(key).and_then(|record| record.held()).map_or(0, |hold| hold.number);
-            KeyEvent::HoldExpired { hold }
+            KeyEvent::Overlay(Overlay::HoldExpired { hold })
         }
         // Most records agree with the present, so that plans have something to go on with.
-        KeyEvent::Deactivated { request_id, sighting, .. } if fill.flag => KeyEvent::Deactivated {
-            request_id,
-            sighting,
-            last_use: facts.last_use.known().cloned().unwrap_or(LastUse::Never),
-        },
+        KeyEvent::Change(Change::Deactivated { request_id, sighting, .. }) if fill.flag => {
+            KeyEvent::Change(Change::Deactivated {
+                request_id,
+                sighting,
+                last_use: facts.last_use.known().cloned().unwrap_or(LastUse::Never),
+            })
+        }
         other => other,
     };
     try_entry(world, hours(fill.hour), Body::Key { account: facts.account, key: facts.key, event });

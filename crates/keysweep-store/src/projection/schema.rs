@@ -55,6 +55,7 @@ mod tests {
 
     use jiff::Timestamp;
     use keysweep_core::facts::{Inventory, LastUse};
+    use keysweep_core::lifecycle::event::Overlay;
     use keysweep_core::lifecycle::{
         Approval, Deactivated, DeactivatedBy, Deleting, Due, ExemptMark, Finding, Granted, Hold, HoldKind,
         Incident, KeyEvent, Notice, NoticeTerms, OpenIntent, Past, Record, Sent, Setback, SetbackKind, Shown,
@@ -235,7 +236,7 @@ mod tests {
         keeps_its_form("control.json", &mk_control());
         keeps_its_form("applied.json", &Applied { seq: 300, hash: Hash::of(b"line") });
         let (key, account) = (mk_record().identity.key, "000000000042".parse().unwrap());
-        let event = KeyEvent::HoldPlaced { reason: "wait".into(), until: None };
+        let event = KeyEvent::Overlay(Overlay::HoldPlaced { reason: "wait".into(), until: None });
         let body = Body::Key { account, key, event };
         keeps_its_form("entry.json", &Entry { seq: 7, at: mk_at(7), actor: Actor::local("ann"), body });
         assert_eq!(hex::encode(encode_version(1)), "000000015643ef8a");

@@ -10,6 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use keysweep_core::facts::{Inventory, LastUse};
 use keysweep_core::ids::{AccessKeyId, AccountId};
+use keysweep_core::lifecycle::event::{Change, Consent, Overlay, Seen};
 use keysweep_core::lifecycle::{Finding, KeyEvent, Named, NoticeTerms, Sighting};
 use keysweep_core::state::{Actor, Body, State};
 use keysweep_core::ticket::{Action, Origin};
@@ -50,36 +51,36 @@ pub fn mk_flagged(key: u64) -> Body {
         user_name: format!("ci-{key}").parse().unwrap(),
         created: mk_at(-20_000_000),
     };
-    mk_event(key, KeyEvent::Flagged { finding: Finding::Unused, named, last_use: mk_last_use() })
+    mk_event(key, KeyEvent::Seen(Seen::Flagged { finding: Finding::Unused, named, last_use: mk_last_use() }))
 }
 
 pub fn mk_noticed(key: u64) -> Body {
     let days = |n: u64| std::time::Duration::from_secs(n * 86_400);
     let terms = NoticeTerms { threshold: days(90), notice: days(7), grace: days(14), approval: false };
     let (deactivation, deletion) = (Some(mk_at(600_000)), Some(mk_at(1_000_000)));
-    mk_event(key, KeyEvent::Noticed { deactivation, deletion, terms })
+    mk_event(key, KeyEvent::Consent(Consent::Noticed { deactivation, deletion, terms }))
 }
 
 pub fn mk_intent(key: u64, action: Action) -> Body {
     mk_event(
         key,
-        KeyEvent::Intent {
+        KeyEvent::Change(Change::Intent {
             action,
             origin: Origin::Policy,
             why: "unused for 104 days".into(),
             deadline: mk_at(1_000_000),
-        },
+        }),
     )
 }
 
 pub fn mk_deactivated(key: u64, seconds: i64) -> Body {
     let request_id = Some("a1b2".into());
     let (last_use, sighting) = (mk_last_use(), mk_sighting(seconds));
-    mk_event(key, KeyEvent::Deactivated { request_id, last_use, sighting })
+    mk_event(key, KeyEvent::Change(Change::Deactivated { request_id, last_use, sighting }))
 }
 
 pub fn mk_held(key: u64, reason: &str) -> Body {
-    mk_event(key, KeyEvent::HoldPlaced { reason: reason.into(), until: None })
+    mk_event(key, KeyEvent::Overlay(Overlay::HoldPlaced { reason: reason.into(), until: None }))
 }
 
 pub fn mk_scanned(account: u64, seconds: i64, inactive: &[u64]) -> Body {

@@ -14,7 +14,8 @@ use jiff::Timestamp;
 use keysweep_aws::{AccountState, Aws, Prepared, Reader};
 use keysweep_core::facts::AccountFacts;
 use keysweep_core::ids::AccountId;
-use keysweep_core::lifecycle::{KeyEvent, OpenIntent, Record};
+use keysweep_core::lifecycle::event;
+use keysweep_core::lifecycle::{OpenIntent, Record};
 use keysweep_core::plan::{By, Context, Reason, Refusal, View, Wait, gate, recheck};
 use keysweep_core::state::{Actor, Body, State};
 use keysweep_core::ticket::{Action, Origin, Ticket, Warrant};
@@ -261,7 +262,7 @@ fn intend(
     // What is left by AWS's clock, as ours will show it.
     let left = left.unwrap_or(OpenIntent::time_to_act(config.aws.attempt_timeout));
     let (origin, why) = (warrant.origin().clone(), warrant.why().to_owned());
-    let event = KeyEvent::Intent { action, origin, why, deadline: engine.clock().after(left) };
+    let event = event::Change::Intent { action, origin, why, deadline: engine.clock().after(left) }.into();
     Ok((vec![mk_entry(record, event)], in_flight))
 }
 

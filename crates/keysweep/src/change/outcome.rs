@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use keysweep_aws::{CallOutcome, Fault, FaultKind, Reader};
 use keysweep_core::facts::{AccountFacts, Fact, KeyStatus, LastUse};
 use keysweep_core::ids::UserName;
+use keysweep_core::lifecycle::event::{self, Seen};
 use keysweep_core::lifecycle::{KeyEvent, Record, RefusedKind};
 use keysweep_core::plan::{Context, trips_on_failures};
 use keysweep_core::policy::Subject;
@@ -53,7 +54,7 @@ impl Change<'_> {
     /// Writes that AWS accepted the call, before anything is read: a crash after this does not lose whose doing it was.
     async fn accepted(&self, action: Action, request_id: Option<&String>) {
         let Some(request_id) = request_id.cloned() else { return };
-        if let Err(error) = self.write(KeyEvent::Accepted { action, request_id }).await {
+        if let Err(error) = self.write(event::Change::Accepted { action, request_id }.into()).await {
             // What is read tells the rest, and is written if the journal can be written by then.
             tracing::error!(key = %self.record.identity.key, %action, error, "accepted call not journaled");
         }
@@ -71,7 +72,8 @@ impl Change<'_> {
                 ..
             } => {
                 let kind = refused_kind(kind);
-                return self.failed(action, kind.as_str(), KeyEvent::Refused { action, kind, detail }).await;
+                let event = event::Change::Refused { action, kind, detail };
+                return self.failed(action, kind.as_str(), event.into()).await;
             }
             // The key or its user is not there: a complete listing tells what that means.
             CallOutcome::Refused { kind: FaultKind::Gone, detail, request_id } => (request_id, detail),
@@ -102,7 +104,8 @@ impl Change<'_> {
         };
         match attempt.settled(self.engine, self.config, shown) {
             Settled::Event(event) if is_failure(&event) => {
-                let label = if matches!(event, KeyEvent::Refused { .. }) { "gone" } else { "unclear" };
+                let refused = matches!(event, KeyEvent::Change(event::Change::Refused { .. }));
+                let label = if refused { "gone" } else { "unclear" };
                 self.failed(action, label, event).await
             }
             Settled::Event(event) => match self.write(event).await {
@@ -121,7 +124,7 @@ impl Change<'_> {
     /// seen otherwise; the intent of another change stays open, and the next sweep settles it.
     async fn late(&self, action: Action, why: String) -> Acted {
         if action == Action::Deactivate {
-            let event = KeyEvent::Unclear { action, accepted: true, detail: why.clone() };
+            let event = event::Change::Unclear { action, accepted: true, detail: why.clone() }.into();
             if let Err(error) = self.write(event).await {
                 return Acted::Failed(format!("{why}; and {error}"));
             }
@@ -132,11 +135,13 @@ impl Change<'_> {
     async fn failed(&self, action: Action, label: &str, event: KeyEvent) -> Acted {
         self.engine.metrics().action_failed(action, label);
         let why = match &event {
-            KeyEvent::Refused { detail, .. } | KeyEvent::Unclear { detail, .. } => detail.clone(),
-            KeyEvent::Absent => {
+            KeyEvent::Change(
+                event::Change::Refused { detail, .. } | event::Change::Unclear { detail, .. },
+            ) => detail.clone(),
+            KeyEvent::Seen(Seen::Absent) => {
                 "the key is not there any more, and it was not keysweep that deleted it".into()
             }
-            KeyEvent::Reactivated { .. } => "somebody had set it Active".into(),
+            KeyEvent::Seen(Seen::Reactivated { .. }) => "somebody had set it Active".into(),
             event => event.name().to_owned(),
         };
         if let Err(error) = self.write(event).await {
@@ -195,25 +200,31 @@ impl Attempt {
         let Self { action, said, request_id, accepted, last_use, hold_until } = self;
         let event = match (shown, action) {
             // The request ID of a refusal makes nothing ours.
-            (Shown::Effect, Action::Deactivate) => KeyEvent::Deactivated {
+            (Shown::Effect, Action::Deactivate) => KeyEvent::Change(event::Change::Deactivated {
                 request_id: request_id.filter(|_| accepted),
                 last_use,
                 sighting: engine.clock().sighting(config.scan.interval),
-            },
-            (Shown::Effect, Action::Reactivate) => KeyEvent::Undone { request_id, hold_until },
-            (Shown::Effect, Action::Delete) => KeyEvent::Deleted { request_id },
-            (Shown::Absent, Action::Deactivate | Action::Reactivate | Action::Delete) => KeyEvent::Absent,
+            }),
+            (Shown::Effect, Action::Reactivate) => {
+                KeyEvent::Change(event::Change::Undone { request_id, hold_until })
+            }
+            (Shown::Effect, Action::Delete) => KeyEvent::Change(event::Change::Deleted { request_id }),
+            (Shown::Absent, Action::Deactivate | Action::Reactivate | Action::Delete) => {
+                KeyEvent::Seen(Seen::Absent)
+            }
             // Somebody set a key Active that was to be deleted, or that AWS had set Inactive for us.
-            (Shown::Status(KeyStatus::Active), Action::Delete) => KeyEvent::Reactivated { hold_until },
+            (Shown::Status(KeyStatus::Active), Action::Delete) => {
+                KeyEvent::Seen(Seen::Reactivated { hold_until })
+            }
             (Shown::Status(KeyStatus::Active), Action::Deactivate) if accepted => {
-                KeyEvent::Reactivated { hold_until }
+                KeyEvent::Seen(Seen::Reactivated { hold_until })
             }
             (Shown::Status(status), Action::Deactivate | Action::Reactivate | Action::Delete) => {
-                KeyEvent::Unclear {
+                KeyEvent::Change(event::Change::Unclear {
                     action,
                     accepted,
                     detail: format!("{said}; after a minute it is {status:?}"),
-                }
+                })
             }
             (Shown::Nothing(why), Action::Deactivate | Action::Reactivate | Action::Delete) => {
                 return Settled::Open(format!("{said}; and it could not be read back: {why}"));
@@ -233,7 +244,8 @@ pub(super) fn hold_until(engine: &Engine, config: &Config, subject: &Subject<'_>
 fn is_failure(event: &KeyEvent) -> bool {
     matches!(
         event,
-        KeyEvent::Refused { .. } | KeyEvent::Unclear { .. } | KeyEvent::Absent | KeyEvent::Reactivated { .. }
+        KeyEvent::Change(event::Change::Refused { .. } | event::Change::Unclear { .. })
+            | KeyEvent::Seen(Seen::Absent | Seen::Reactivated { .. })
     )
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use keysweep_core::ids::AccessKeyId;
+use keysweep_core::lifecycle::event::{Change, Seen};
 use keysweep_core::lifecycle::{ClearedWhy, KeyEvent};
 use keysweep_core::state::{Body, Entry, State};
 use keysweep_store::{ReadError, Store};
@@ -105,11 +106,13 @@ impl Chronicle {
 impl Past {
     fn note(&mut self, event: &KeyEvent, at: Timestamp) {
         let when = match event {
-            KeyEvent::Flagged { .. } => &mut self.flagged,
-            KeyEvent::Cleared { why: ClearedWhy::UsedAgain } => &mut self.used_again,
-            KeyEvent::Deactivated { .. } => &mut self.deactivated,
-            KeyEvent::Reactivated { .. } | KeyEvent::Undone { .. } => &mut self.reactivated,
-            KeyEvent::Deleted { .. } => &mut self.deleted,
+            KeyEvent::Seen(Seen::Flagged { .. }) => &mut self.flagged,
+            KeyEvent::Seen(Seen::Cleared { why: ClearedWhy::UsedAgain }) => &mut self.used_again,
+            KeyEvent::Change(Change::Deactivated { .. }) => &mut self.deactivated,
+            KeyEvent::Seen(Seen::Reactivated { .. }) | KeyEvent::Change(Change::Undone { .. }) => {
+                &mut self.reactivated
+            }
+            KeyEvent::Change(Change::Deleted { .. }) => &mut self.deleted,
             _ => return,
         };
         when.get_or_insert(at);
@@ -119,7 +122,7 @@ impl Past {
     fn name(&mut self, body: &Body, state: &State) {
         let Body::Key { account, key, event } = body else { return };
         let user = match event {
-            KeyEvent::Flagged { named, .. } => Some(&named.user_name),
+            KeyEvent::Seen(Seen::Flagged { named, .. }) => Some(&named.user_name),
             _ => state.record(key).map(|record| &record.user_name),
         };
         if let Some(user) = user {

@@ -1,6 +1,7 @@
 //! Entries of the journal in plain words.
 
 use jiff::Timestamp;
+use keysweep_core::lifecycle::event::{Change, Consent, Note, Overlay, Seen};
 use keysweep_core::lifecycle::{Approval, ClearedWhy, Finding, KeyEvent, State as KeyState};
 use keysweep_core::state::{Body, Entry, State};
 
@@ -87,67 +88,83 @@ fn of_key(entry: &Entry, event: &KeyEvent, created: Timestamp, calendar: Calenda
         None => format!("never used in {} days", days(at.duration_since(since))),
     };
     Some(match event {
-        KeyEvent::Flagged { finding, named, last_use } => {
+        KeyEvent::Seen(Seen::Flagged { finding, named, last_use }) => {
             let why = match finding {
                 Finding::Unused | Finding::NeverUsed => idle(last_use.at(), named.created),
                 Finding::OverAge | Finding::RootKey => finding.to_string(),
             };
             (Tone::Usual, format!("flagged: {why}"))
         }
-        KeyEvent::Cleared { why } => match why {
+        KeyEvent::Seen(Seen::Cleared { why }) => match why {
             ClearedWhy::UsedAgain => (Tone::Wanted, "used again in time: left alone".into()),
             ClearedWhy::NoLongerStale => (Tone::Usual, "no longer stale: left alone".into()),
             ClearedWhy::InactiveElsewhere => (Tone::Usual, "deactivated by somebody else: left alone".into()),
         },
-        KeyEvent::Adopted { .. } => (Tone::Usual, "found Inactive and taken over".into()),
-        KeyEvent::Deactivated { last_use, .. } => {
+        KeyEvent::Seen(Seen::Adopted { .. }) => (Tone::Usual, "found Inactive and taken over".into()),
+        KeyEvent::Change(Change::Deactivated { last_use, .. }) => {
             (Tone::Change, format!("deactivated ({})", idle(last_use.at(), created)))
         }
-        KeyEvent::Deleted { .. } => (Tone::Change, "deleted after a watched grace period".into()),
-        KeyEvent::Undone { hold_until, .. } => (
+        KeyEvent::Change(Change::Deleted { .. }) => {
+            (Tone::Change, "deleted after a watched grace period".into())
+        }
+        KeyEvent::Change(Change::Undone { hold_until, .. }) => (
             Tone::Wanted,
             format!("reactivated by an operator: on hold until day {}", calendar.day(*hold_until)),
         ),
-        KeyEvent::Reactivated { hold_until } => (
+        KeyEvent::Seen(Seen::Reactivated { hold_until }) => (
             Tone::Wanted,
             format!("reactivated by its owner: on hold until day {}", calendar.day(*hold_until)),
         ),
-        KeyEvent::LastUseMoved { .. } => (Tone::Wanted, "used while Inactive: on hold".into()),
-        KeyEvent::ApprovalAsked { action, why, .. } => {
+        KeyEvent::Seen(Seen::LastUseMoved { .. }) => (Tone::Wanted, "used while Inactive: on hold".into()),
+        KeyEvent::Consent(Consent::ApprovalAsked { action, why, .. }) => {
             (Tone::Usual, format!("a person has to decide whether to {action} it ({why})"))
         }
-        KeyEvent::Approved { action, .. } => (Tone::Usual, format!("approved by {by}: {action}")),
-        KeyEvent::Denied { .. } => (Tone::Wanted, format!("denied by {by}: on hold")),
-        KeyEvent::ApprovalUnanswered { .. } => (Tone::Usual, "nobody approved: on hold".into()),
-        KeyEvent::NoticeVoided { why, .. } => (Tone::Usual, format!("needs a new notice: {why}")),
-        KeyEvent::ApprovalVoided { why } => (Tone::Usual, format!("needs a new approval: {why}")),
-        KeyEvent::Refused { action, detail, .. } => {
+        KeyEvent::Consent(Consent::Approved { action, .. }) => {
+            (Tone::Usual, format!("approved by {by}: {action}"))
+        }
+        KeyEvent::Consent(Consent::Denied { .. }) => (Tone::Wanted, format!("denied by {by}: on hold")),
+        KeyEvent::Consent(Consent::ApprovalUnanswered { .. }) => {
+            (Tone::Usual, "nobody approved: on hold".into())
+        }
+        KeyEvent::Consent(Consent::NoticeVoided { why, .. }) => {
+            (Tone::Usual, format!("needs a new notice: {why}"))
+        }
+        KeyEvent::Consent(Consent::ApprovalVoided { why }) => {
+            (Tone::Usual, format!("needs a new approval: {why}"))
+        }
+        KeyEvent::Change(Change::Refused { action, detail, .. }) => {
             (Tone::Trouble, format!("refused by AWS ({action}): {detail}"))
         }
-        KeyEvent::Unclear { action, detail, .. } => {
+        KeyEvent::Change(Change::Unclear { action, detail, .. }) => {
             (Tone::Trouble, format!("unclear whether done ({action}): {detail}"))
         }
-        KeyEvent::Absent => (Tone::Usual, "deleted by somebody else".into()),
-        KeyEvent::SeenAgain => (Tone::Usual, "there again: judged afresh".into()),
-        KeyEvent::ListedAfterDeletion => (Tone::Trouble, "listed although it was deleted".into()),
-        KeyEvent::Renamed { user_name } => (Tone::Usual, format!("renamed to {user_name}")),
-        KeyEvent::HoldPlaced { reason, .. } => (Tone::Wanted, format!("put on hold by {by}: {reason}")),
-        KeyEvent::HoldReleased { reason, .. } => (Tone::Usual, format!("released by {by}: {reason}")),
-        KeyEvent::HoldExpired { .. } => (Tone::Usual, "no longer on hold".into()),
-        KeyEvent::ReactivationsCleared { .. } => (Tone::Usual, "its reactivations are cleared".into()),
-        KeyEvent::ExemptBegan { reason, .. } => (Tone::Usual, format!("exempt: {reason}")),
-        KeyEvent::ExemptEnded => (Tone::Usual, "no longer exempt".into()),
-        KeyEvent::IncidentBegan { policies } => {
+        KeyEvent::Seen(Seen::Absent) => (Tone::Usual, "deleted by somebody else".into()),
+        KeyEvent::Seen(Seen::SeenAgain) => (Tone::Usual, "there again: judged afresh".into()),
+        KeyEvent::Seen(Seen::ListedAfterDeletion) => (Tone::Trouble, "listed although it was deleted".into()),
+        KeyEvent::Record(Note::Renamed { user_name }) => (Tone::Usual, format!("renamed to {user_name}")),
+        KeyEvent::Overlay(Overlay::HoldPlaced { reason, .. }) => {
+            (Tone::Wanted, format!("put on hold by {by}: {reason}"))
+        }
+        KeyEvent::Overlay(Overlay::HoldReleased { reason, .. }) => {
+            (Tone::Usual, format!("released by {by}: {reason}"))
+        }
+        KeyEvent::Overlay(Overlay::HoldExpired { .. }) => (Tone::Usual, "no longer on hold".into()),
+        KeyEvent::Record(Note::ReactivationsCleared { .. }) => {
+            (Tone::Usual, "its reactivations are cleared".into())
+        }
+        KeyEvent::Overlay(Overlay::ExemptBegan { reason, .. }) => (Tone::Usual, format!("exempt: {reason}")),
+        KeyEvent::Overlay(Overlay::ExemptEnded) => (Tone::Usual, "no longer exempt".into()),
+        KeyEvent::Overlay(Overlay::IncidentBegan { policies }) => {
             (Tone::Trouble, format!("incident: AWS attached {}; not touched", policies.join(", ")))
         }
-        KeyEvent::IncidentEnded => (Tone::Usual, "incident over: AWS's policy was taken off".into()),
-        KeyEvent::Forgotten { .. } => (Tone::Usual, format!("forgotten by {by}")),
+        KeyEvent::Overlay(Overlay::IncidentEnded) => {
+            (Tone::Usual, "incident over: AWS's policy was taken off".into())
+        }
+        KeyEvent::Record(Note::Forgotten { .. }) => (Tone::Usual, format!("forgotten by {by}")),
         // Steps between two of the above.
-        KeyEvent::Noticed { .. }
-        | KeyEvent::BecameDue { .. }
-        | KeyEvent::NotDue
-        | KeyEvent::Accepted { .. }
-        | KeyEvent::Intent { .. } => {
+        KeyEvent::Consent(Consent::Noticed { .. })
+        | KeyEvent::Record(Note::BecameDue { .. } | Note::NotDue)
+        | KeyEvent::Change(Change::Accepted { .. } | Change::Intent { .. }) => {
             return None;
         }
     })
@@ -200,7 +217,7 @@ mod tests {
     fn mk_deactivated(last_use: LastUse) -> KeyEvent {
         let at = "2026-01-11T00:00:00Z".parse().unwrap();
         let sighting = Sighting { at, run: 1, monotonic: Default::default(), interval: Default::default() };
-        KeyEvent::Deactivated { request_id: None, last_use, sighting }
+        KeyEvent::Change(Change::Deactivated { request_id: None, last_use, sighting })
     }
 
     #[test]
@@ -215,7 +232,7 @@ mod tests {
     #[test]
     fn a_reactivation_says_until_which_day_the_key_is_on_hold() {
         let hold_until = "2026-02-10T00:00:00Z".parse().unwrap();
-        let words = mk_words(KeyEvent::Reactivated { hold_until });
+        let words = mk_words(KeyEvent::Seen(Seen::Reactivated { hold_until }));
         assert_eq!(words, Some((Tone::Wanted, "reactivated by its owner: on hold until day 40".to_owned())));
     }
 
@@ -259,6 +276,6 @@ mod tests {
 
     #[test]
     fn steps_between_two_that_are_told_are_not() {
-        assert_eq!(mk_words(KeyEvent::NotDue), None);
+        assert_eq!(mk_words(KeyEvent::Record(Note::NotDue)), None);
     }
 }

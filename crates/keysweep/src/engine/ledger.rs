@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use keysweep_core::ids::{AccessKeyId, AccountId};
+use keysweep_core::lifecycle::event::{Overlay, Seen};
 use keysweep_core::lifecycle::{ClearedWhy, INCIDENT_REMEDY, KeyEvent};
 use keysweep_core::state::{Actor, Body, Receipt, State};
 use keysweep_store::{AppendError, Store, Undecided};
@@ -134,7 +135,7 @@ impl Written {
         for body in bodies {
             let Body::Key { account, key, event } = body else { continue };
             written.signals.extend(signal(event));
-            if let KeyEvent::IncidentBegan { policies } = event {
+            if let KeyEvent::Overlay(Overlay::IncidentBegan { policies }) = event {
                 let policies = policies.join(", ");
                 written.incidents.push(Incident { account: *account, key: key.clone(), policies });
             }
@@ -146,10 +147,10 @@ impl Written {
 /// The sign of life that an event tells of.
 fn signal(event: &KeyEvent) -> Option<&'static str> {
     let signals = [
-        ("used_again", matches!(event, KeyEvent::Cleared { why: ClearedWhy::UsedAgain })),
-        ("reactivated", matches!(event, KeyEvent::Reactivated { .. })),
-        ("last_use_moved", matches!(event, KeyEvent::LastUseMoved { .. })),
-        ("self_exempted", matches!(event, KeyEvent::ExemptBegan { .. })),
+        ("used_again", matches!(event, KeyEvent::Seen(Seen::Cleared { why: ClearedWhy::UsedAgain }))),
+        ("reactivated", matches!(event, KeyEvent::Seen(Seen::Reactivated { .. }))),
+        ("last_use_moved", matches!(event, KeyEvent::Seen(Seen::LastUseMoved { .. }))),
+        ("self_exempted", matches!(event, KeyEvent::Overlay(Overlay::ExemptBegan { .. }))),
     ];
     signals.into_iter().find(|(_, seen)| *seen).map(|(name, _)| name)
 }

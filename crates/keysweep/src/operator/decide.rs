@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use jiff::Timestamp;
 use keysweep_core::ids::AccessKeyId;
+use keysweep_core::lifecycle::event::{Consent, Note, Overlay};
 use keysweep_core::lifecycle::{Approval, HoldKind, KeyEvent, Record, State as KeyState};
 use keysweep_core::policy::Subject;
 use keysweep_core::state::{Actor, Body, Reach, State};
@@ -242,8 +243,8 @@ fn approved(record: &Record, now: Timestamp, action: Planned, request: &RequestR
         return Err(format!("{} approved request {request} to {action} {key} already", granted.by));
     }
     let number = approval.number;
-    let event = KeyEvent::Approved { action, request: number, reason: reason.into() };
-    Ok((event, format!("approved: {action} of {key} (request {number})")))
+    let event = Consent::Approved { action, request: number, reason: reason.into() };
+    Ok((event.into(), format!("approved: {action} of {key} (request {number})")))
 }
 
 fn denied(
@@ -261,8 +262,8 @@ fn denied(
         }
         Planned::Deactivate => String::new(),
     };
-    let event = KeyEvent::Denied { action, request, reason: reason.into(), hold_until };
-    Ok((event, format!("denied: {action} of {key}; held until {hold_until}{inactive}")))
+    let event = Consent::Denied { action, request, reason: reason.into(), hold_until };
+    Ok((event.into(), format!("denied: {action} of {key}; held until {hold_until}{inactive}")))
 }
 
 fn held(record: &Record, until: Option<Timestamp>, reason: &str) -> Decided {
@@ -274,7 +275,7 @@ fn held(record: &Record, until: Option<Timestamp>, reason: &str) -> Decided {
         Some(until) => format!("{key} is on hold until {until}"),
         None => format!("{key} is on hold until it is released"),
     };
-    Ok((KeyEvent::HoldPlaced { reason: reason.into(), until }, message))
+    Ok((Overlay::HoldPlaced { reason: reason.into(), until }.into(), message))
 }
 
 fn released(record: &Record, hold: Option<u64>, reason: &str) -> Decided {
@@ -284,7 +285,7 @@ fn released(record: &Record, hold: Option<u64>, reason: &str) -> Decided {
         0 => format!("{key} is released; the next sweep decides what comes next"),
         n => format!("hold {hold} of {key} is released; {n} more stay: `keysweep keys show {key}`"),
     };
-    Ok((KeyEvent::HoldReleased { hold, reason: reason.into() }, message))
+    Ok((Overlay::HoldReleased { hold, reason: reason.into() }.into(), message))
 }
 
 fn reactivations_cleared(record: &Record, reason: &str) -> Decided {
@@ -294,7 +295,7 @@ fn reactivations_cleared(record: &Record, reason: &str) -> Decided {
     }
     let message =
         format!("reactivations of {key} are cleared: they no longer make its changes need approval");
-    Ok((KeyEvent::ReactivationsCleared { reason: reason.into() }, message))
+    Ok((Note::ReactivationsCleared { reason: reason.into() }.into(), message))
 }
 
 fn forgotten(state: &State, record: &Record, reason: &str) -> Decided {
@@ -321,5 +322,5 @@ fn forgotten(state: &State, record: &Record, reason: &str) -> Decided {
              known: look in account {account}"
         ),
     };
-    Ok((KeyEvent::Forgotten { unsettled, reason: reason.into() }, message))
+    Ok((Note::Forgotten { unsettled, reason: reason.into() }.into(), message))
 }

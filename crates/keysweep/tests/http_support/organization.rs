@@ -17,6 +17,7 @@ use keysweep_core::facts::{
     Outcome, Source,
 };
 use keysweep_core::ids::{AccessKeyId, AccountId};
+use keysweep_core::lifecycle::event::{Change, Consent, Note, Overlay, Seen};
 use keysweep_core::lifecycle::{Finding, KeyEvent, Named, NoticeTerms, Shown, Sighting};
 use keysweep_core::policy::{DAY, Mode, Policy};
 use keysweep_core::state::{Actor, Body, Entry, FindingCounts, State};
@@ -73,10 +74,11 @@ pub(crate) fn entries() -> Vec<(Timestamp, Body)> {
         let period = |days: u64| std::time::Duration::from_secs(days * 86_400);
         let (threshold, notice, grace) = (period(90), period(7), period(14));
         let terms = NoticeTerms { threshold, notice, grace, approval: false };
-        let noticed = KeyEvent::Noticed { deactivation: Some(days_ago(33)), deletion: None, terms };
+        let noticed =
+            KeyEvent::Consent(Consent::Noticed { deactivation: Some(days_ago(33)), deletion: None, terms });
         told.push((days_ago(40), key(PROD, user, noticed)));
     }
-    let asked = KeyEvent::ApprovalAsked {
+    let asked = KeyEvent::Consent(Consent::ApprovalAsked {
         action: Planned::Deactivate,
         expires: days_ago(-10),
         repeats: 0,
@@ -88,23 +90,29 @@ pub(crate) fn entries() -> Vec<(Timestamp, Body)> {
             keys_of_user: 1,
             reactivated: 0,
         },
-    };
+    });
     told.push((days_ago(4), key(PROD, "alice", asked)));
-    let held = KeyEvent::HoldPlaced { reason: "audit".into(), until: None };
+    let held = KeyEvent::Overlay(Overlay::HoldPlaced { reason: "audit".into(), until: None });
     told.push((days_ago(20), key(PROD, "dave", held)));
     for user in ["bob", "carol"] {
         let (action, origin, why) = (Action::Deactivate, Origin::Policy, "unused".into());
-        let intent = KeyEvent::Intent { action, origin, why, deadline: days_ago(29) };
+        let intent = KeyEvent::Change(Change::Intent { action, origin, why, deadline: days_ago(29) });
         told.push((days_ago(30), key(PROD, user, intent)));
-        let done = KeyEvent::Deactivated {
+        let done = KeyEvent::Change(Change::Deactivated {
             request_id: None,
             last_use: last_use(200),
             sighting: sighting(days_ago(30)),
-        };
+        });
         told.push((days_ago(30), key(PROD, user, done)));
     }
-    told.push((days_ago(10), key(PROD, "carol", KeyEvent::LastUseMoved { last_use: last_use(29) })));
-    told.push((days_ago(1), key(PROD, "alice", KeyEvent::BecameDue { action: Planned::Deactivate })));
+    told.push((
+        days_ago(10),
+        key(PROD, "carol", KeyEvent::Seen(Seen::LastUseMoved { last_use: last_use(29) })),
+    ));
+    told.push((
+        days_ago(1),
+        key(PROD, "alice", KeyEvent::Record(Note::BecameDue { action: Planned::Deactivate })),
+    ));
     told.push((days_ago(2), failed(ACME, "ac<me> & \"s\u{f6}hne\"", "get the credential report: throttled")));
     told.push((days_ago(2), Body::AccountLeft { account: SOLD.parse().unwrap() }));
     told.push((days_ago(0), scanned(PROD, "prod", "Root/Workloads", days_ago(0), 38)));
@@ -210,7 +218,11 @@ fn flagged(account: &str, user: &str) -> Body {
         user_name: user.parse().unwrap(),
         created: days_ago(400),
     };
-    key(account, user, KeyEvent::Flagged { finding: Finding::Unused, named, last_use: last_use(200) })
+    key(
+        account,
+        user,
+        KeyEvent::Seen(Seen::Flagged { finding: Finding::Unused, named, last_use: last_use(200) }),
+    )
 }
 
 fn scanned(account: &str, name: &str, ou_path: &str, at: Timestamp, active: u64) -> Body {

@@ -1,0 +1,89 @@
+//! What people were told and asked, and what they decided.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::lifecycle::{NoticeTerms, Shown};
+use crate::ticket::Planned;
+
+/// A step towards the consent that a change needs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Consent {
+    /// Notice was recorded.
+    Noticed {
+        /// The earliest time of the deactivation; absent where the key is Inactive.
+        deactivation: Option<Timestamp>,
+        /// The earliest time of the deletion; absent where the mode permits none.
+        deletion: Option<Timestamp>,
+        /// The terms that these dates were computed by.
+        terms: NoticeTerms,
+    },
+    /// The notice no longer holds, and with it any approval: a new one is needed.
+    NoticeVoided {
+        /// Why.
+        why: String,
+        /// The date that it had announced, where the next notice must not announce an earlier one.
+        keeps: Option<Timestamp>,
+    },
+    /// Approval was asked for.
+    ApprovalAsked {
+        /// Of what.
+        action: Planned,
+        /// When the request expires.
+        expires: Timestamp,
+        /// How often it was asked before.
+        repeats: u32,
+        /// Why a person has to decide. Not `why` in the journal: other entries say there why something happened.
+        #[serde(rename = "because")]
+        why: String,
+        /// What is shown with the request.
+        shown: Shown,
+    },
+    /// An operator approved.
+    Approved {
+        /// What.
+        action: Planned,
+        /// The request that he was shown.
+        request: u64,
+        /// Why.
+        reason: String,
+    },
+    /// An operator denied: the key is held.
+    Denied {
+        /// What.
+        action: Planned,
+        /// The request that he was shown.
+        request: u64,
+        /// Why.
+        reason: String,
+        /// Until when the key is held.
+        hold_until: Timestamp,
+    },
+    /// The last request for approval expired undecided: the key is held until an operator releases it.
+    ApprovalUnanswered {
+        /// Of what.
+        action: Planned,
+    },
+    /// What was shown with the request has changed: the approval is void.
+    ApprovalVoided {
+        /// Why.
+        why: String,
+    },
+}
+
+impl Consent {
+    /// Its name in the journal.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Noticed { .. } => "noticed",
+            Self::NoticeVoided { .. } => "notice_voided",
+            Self::ApprovalAsked { .. } => "approval_asked",
+            Self::Approved { .. } => "approved",
+            Self::Denied { .. } => "denied",
+            Self::ApprovalUnanswered { .. } => "approval_unanswered",
+            Self::ApprovalVoided { .. } => "approval_voided",
+        }
+    }
+}

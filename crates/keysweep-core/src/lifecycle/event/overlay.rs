@@ -1,0 +1,63 @@
+//! What stops every automatic change of a key: holds, exemptions, incidents.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// The begin or the end of something that stops every automatic change of a key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Overlay {
+    /// An operator holds it.
+    HoldPlaced {
+        /// Why.
+        reason: String,
+        /// Until when; absent until released.
+        until: Option<Timestamp>,
+    },
+    /// An operator ended a hold.
+    HoldReleased {
+        /// Its number.
+        hold: u64,
+        /// Why.
+        reason: String,
+    },
+    /// A hold is over.
+    HoldExpired {
+        /// Its number.
+        hold: u64,
+    },
+    /// An exemption matches.
+    ExemptBegan {
+        /// The rule.
+        rule: String,
+        /// Its reason.
+        reason: String,
+        /// When it ends.
+        until: Timestamp,
+    },
+    /// No exemption matches any more: a fresh notice is needed.
+    ExemptEnded,
+    /// Policies are attached to the user that mark its keys as compromised.
+    IncidentBegan {
+        /// Which.
+        policies: Vec<String>,
+    },
+    /// No such policy is attached any more: a fresh notice is needed.
+    IncidentEnded,
+}
+
+impl Overlay {
+    /// Its name in the journal.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::HoldPlaced { .. } => "hold_placed",
+            Self::HoldReleased { .. } => "hold_released",
+            Self::HoldExpired { .. } => "hold_expired",
+            Self::ExemptBegan { .. } => "exempt_began",
+            Self::ExemptEnded => "exempt_ended",
+            Self::IncidentBegan { .. } => "incident_began",
+            Self::IncidentEnded => "incident_ended",
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! What the record of a key notes beside its base state and its overlays.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::UserName;
+use crate::ticket::{Action, Planned};
+
+/// What the record of a key notes, whatever its base state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Note {
+    /// The user was renamed.
+    Renamed {
+        /// To what.
+        user_name: UserName,
+    },
+    /// Everything but caps, window, pause and breaker is met.
+    BecameDue {
+        /// For what.
+        action: Planned,
+    },
+    /// The change that was due is not due any more.
+    NotDue,
+    /// An operator cleared the reactivations of a key: they no longer make its changes need approval.
+    ReactivationsCleared {
+        /// Why.
+        reason: String,
+    },
+    /// An operator drops the record.
+    Forgotten {
+        /// A change that is under way and of which nobody will learn what became of it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        unsettled: Option<Action>,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Note {
+    /// Its name in the journal.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Renamed { .. } => "renamed",
+            Self::BecameDue { .. } => "became_due",
+            Self::NotDue => "not_due",
+            Self::ReactivationsCleared { .. } => "reactivations_cleared",
+            Self::Forgotten { .. } => "forgotten",
+        }
+    }
+}

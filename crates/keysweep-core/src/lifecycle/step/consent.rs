@@ -1,0 +1,81 @@
+//! Notice and approval after an event that concerns them. Both base states that need consent share this.
+
+use crate::lifecycle::event::Consent;
+use crate::lifecycle::{Approval, Granted, Hold, HoldKind, Notice, When};
+use crate::ticket::Planned;
+
+use super::our_hold;
+
+/// The consent to one planned change.
+pub(super) struct Given<'a> {
+    pub(super) to: Planned,
+    pub(super) notice: &'a mut Option<Notice>,
+    pub(super) approval: &'a mut Option<Approval>,
+}
+
+impl Given<'_> {
+    /// Applies an event, and gives the hold that it brings; `None` if the event cannot happen.
+    pub(super) fn apply(self, when: When<'_>, event: &Consent) -> Option<Option<Hold>> {
+        let Self { to, notice, approval } = self;
+        match event {
+            Consent::Noticed { deactivation, deletion, terms } => {
+                let (deactivation, deletion, terms) = (*deactivation, *deletion, terms.clone());
+                *notice = Some(Notice { at: when.at, deactivation, deletion, terms });
+            }
+            Consent::NoticeVoided { .. } => {
+                notice.take()?;
+                *approval = None;
+            }
+            Consent::ApprovalAsked { action, expires, repeats, why, shown } if *action == to => {
+                *approval = Some(Approval {
+                    number: when.seq,
+                    action: *action,
+                    asked_at: when.at,
+                    expires: *expires,
+                    repeats: *repeats,
+                    why: why.clone(),
+                    shown: shown.clone(),
+                    granted: None,
+                });
+            }
+            Consent::Approved { action, request, reason } if *action == to => {
+                grant(approval.as_mut(), when, *request, reason)?;
+            }
+            Consent::Denied { action, request, reason, hold_until } if *action == to => {
+                approval.take().filter(|approval| approval.number == *request)?;
+                return Some(Some(Hold {
+                    number: when.seq,
+                    kind: HoldKind::Denied,
+                    by: when.actor.clone(),
+                    reason: format!("approval denied: {reason}"),
+                    since: when.at,
+                    until: Some(*hold_until),
+                }));
+            }
+            Consent::ApprovalUnanswered { action } if *action == to => {
+                approval.take()?;
+                let reason = "nobody answered the request for approval";
+                return Some(Some(our_hold(when, HoldKind::Unanswered, reason, None)));
+            }
+            Consent::ApprovalVoided { .. } => {
+                approval.take()?;
+            }
+            // Of the other change.
+            Consent::ApprovalAsked { .. }
+            | Consent::Approved { .. }
+            | Consent::Denied { .. }
+            | Consent::ApprovalUnanswered { .. } => return None,
+        }
+        Some(None)
+    }
+}
+
+fn grant(approval: Option<&mut Approval>, when: When<'_>, request: u64, reason: &str) -> Option<()> {
+    let approval = approval.filter(|approval| approval.number == request)?;
+    // The first decision wins, and none counts after the request expired.
+    if approval.granted.is_some() || when.at >= approval.expires {
+        return None;
+    }
+    approval.granted = Some(Granted { by: when.actor.clone(), reason: reason.into(), at: when.at });
+    Some(())
+}

@@ -1,0 +1,107 @@
+//! Brings the record of a key in line with what was seen.
+
+use jiff::Timestamp;
+
+use super::Next;
+use super::decide::{Look, One, subject};
+use crate::facts::{Fact, KeyStatus};
+use crate::lifecycle::event::{ClearedWhy, KeyEvent, Overlay, Seen};
+use crate::lifecycle::{Finding, Flagged, Record, SetbackKind, State};
+
+impl Look<'_> {
+    /// Brings the record in line with what is seen. What makes a deactivated key a case for a person needs no policy,
+    /// but for the length of a hold; a flagged key with an unknown fact stays flagged.
+    pub(super) fn reality(&self, record: &Record) -> Option<One> {
+        let facts = self.view.facts;
+        match (&record.state, &facts.status) {
+            (State::Deactivated(data), KeyStatus::Active) => {
+                // What was read before the deactivation tells nothing of the time after it.
+                if self.view.sighting.at < data.since {
+                    return Some(One::Next(Next::Nothing));
+                }
+                Some(One::Event(self.reactivated()))
+            }
+            (State::Deactivated(data), KeyStatus::Inactive) => {
+                let last_use = facts.last_use.known()?;
+                let moved = last_use.is_later_than(&data.last_use, data.since);
+                moved.then(|| One::event(Seen::LastUseMoved { last_use: last_use.clone() }))
+            }
+            // AWS accepted its deactivation, and long after that it is Active: somebody set it so.
+            (State::Flagged(Flagged { setback: Some(setback), .. }), KeyStatus::Active)
+                if setback.kind == SetbackKind::Late && !setback.may_show_at(self.view.sighting.at) =>
+            {
+                Some(One::Event(self.reactivated()))
+            }
+            (State::Flagged(_), KeyStatus::Active | KeyStatus::Inactive) if !self.unknown.is_empty() => None,
+            (State::Flagged(data), KeyStatus::Active) => {
+                let last_use = facts.last_use.known()?;
+                if last_use.is_later_than(&data.last_use, data.since) {
+                    return Some(One::event(Seen::Cleared { why: ClearedWhy::UsedAgain }));
+                }
+                let stale = self.finding == Some(data.finding);
+                (!stale).then_some(One::event(Seen::Cleared { why: ClearedWhy::NoLongerStale }))
+            }
+            (State::Flagged(data), KeyStatus::Inactive) => {
+                if self.view.sighting.at < data.since {
+                    return Some(One::Next(Next::Nothing));
+                }
+                let terms = &self.resolution.as_ref().ok()?.terms;
+                let last_use = facts.last_use.known()?.clone();
+                let adopts = terms.adopt_inactive && self.finding.is_some_and(Finding::is_stale);
+                // What keysweep may have deactivated itself is never disowned: an operator could not undo it.
+                Some(One::event(if adopts || record.deactivation_may_show() {
+                    Seen::Adopted { last_use, sighting: self.view.sighting.clone() }
+                } else {
+                    Seen::Cleared { why: ClearedWhy::InactiveElsewhere }
+                }))
+            }
+            (
+                State::Active
+                | State::Flagged(_)
+                | State::Deactivating(_)
+                | State::Deactivated(_)
+                | State::Deleting(_)
+                | State::Deleted(_)
+                | State::Gone(_),
+                KeyStatus::Active | KeyStatus::Inactive | KeyStatus::Other(_),
+            ) => None,
+        }
+    }
+
+    fn reactivated(&self) -> KeyEvent {
+        let hold = self.context.policy.hold_after_reactivation(self.context.now, &subject(self.view));
+        let hold_until = self.context.now.checked_add(hold).unwrap_or(Timestamp::MAX);
+        Seen::Reactivated { hold_until }.into()
+    }
+
+    /// Keeps the overlay in line with the exemptions; where one cannot tell, the overlay stays.
+    pub(super) fn exemption(&self, record: &Record) -> Option<KeyEvent> {
+        let resolution = self.resolution.as_ref().ok()?;
+        match (&resolution.exempt, &record.exempt) {
+            (Some(by), Some(mark)) if mark.rule == by.rule.to_string() && mark.until == by.until => None,
+            (Some(by), _) => Some(
+                Overlay::ExemptBegan {
+                    rule: by.rule.to_string(),
+                    reason: by.reason.clone(),
+                    until: by.until,
+                }
+                .into(),
+            ),
+            (None, Some(_)) => Some(Overlay::ExemptEnded.into()),
+            (None, None) => None,
+        }
+    }
+
+    /// Keeps the overlay in line with what is attached to the user; where one cannot tell, the overlay stays.
+    pub(super) fn incident(&self, record: &Record) -> Option<KeyEvent> {
+        let Fact::Known(policies) = &self.view.facts.quarantine_policies else { return None };
+        match (policies.is_empty(), &record.incident) {
+            (false, None) => Some(Overlay::IncidentBegan { policies: policies.clone() }.into()),
+            // What was read before it began tells nothing of its end.
+            (true, Some(incident)) => {
+                (self.view.sighting.at > incident.since).then_some(Overlay::IncidentEnded.into())
+            }
+            (false, Some(_)) | (true, None) => None,
+        }
+    }
+}
