@@ -1,4 +1,4 @@
-//! `docs/METRICS.md` is the catalogue, in words. `UPDATE_GOLDEN=1` writes it anew.
+//! `docs/METRICS.md` is the catalogue, in words. `UPDATE_GOLDEN=1` rewrites it.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -24,45 +24,45 @@ const OPEN: [&str; 7] =
 
 /// Where a family, or one of its series, is left out.
 const ABSENT: [(&str, &str); 16] = [
-    ("keysweep_account_info", "for accounts that left the organization"),
-    ("keysweep_account_scan_last_success_timestamp_seconds", "until the account was scanned once"),
-    ("keysweep_account_scan_success", "for accounts that are skipped: no scan, no result"),
-    ("keysweep_accounts", "until a sweep came to its end"),
+    ("keysweep_account_info", "if the account left the organization"),
+    ("keysweep_account_scan_last_success_timestamp_seconds", "until the first scan of the account"),
+    ("keysweep_account_scan_success", "if the account is skipped"),
+    ("keysweep_accounts", "until the first sweep has ended"),
     ("keysweep_approval_oldest_pending_timestamp_seconds", "while nothing waits for approval"),
     ("keysweep_aws_request_duration_seconds", "until that API is called"),
-    ("keysweep_aws_request_failures_total", "until that API is called; then every reason begins at zero"),
+    ("keysweep_aws_request_failures_total", "until that API is called; then every reason starts at zero"),
     ("keysweep_aws_requests_total", "until that API is called"),
     (
         "keysweep_backup_last_success_timestamp_seconds",
-        "where no backups are configured; 0 until there is one",
+        "if no backups are configured; 0 before the first backup",
     ),
-    ("keysweep_exempt_keys", "until the account was scanned once"),
-    ("keysweep_keys", "where the count is zero"),
-    ("keysweep_oldest_key_created_timestamp_seconds", "where no key is active"),
-    ("keysweep_root_keys", "where no credential report told of the root user"),
-    ("keysweep_scan_last_duration_seconds", "until a sweep came to its end"),
-    ("keysweep_scan_last_success_timestamp_seconds", "until a sweep came to its end"),
-    ("keysweep_stale_keys", "until the account was scanned once"),
+    ("keysweep_exempt_keys", "until the first scan of the account"),
+    ("keysweep_keys", "if the count is zero"),
+    ("keysweep_oldest_key_created_timestamp_seconds", "if no key is active"),
+    ("keysweep_root_keys", "if no credential report contained the root user"),
+    ("keysweep_scan_last_duration_seconds", "until the first sweep has ended"),
+    ("keysweep_scan_last_success_timestamp_seconds", "until the first sweep has ended"),
+    ("keysweep_stale_keys", "until the first scan of the account"),
 ];
 
 const INTRODUCTION: &str = "\
 # Metrics
 
-Everything at `/metrics`, in the text format 0.0.4. This page is made from the catalogue that the tests hold the program to.
+This page lists everything that `/metrics` exposes, in the Prometheus text format 0.0.4. It is generated from the catalogue that the tests compare with a scrape.
 
-- Gauges of accounts and keys come from the records: what the last successful scan of an account showed stays, over failures and restarts, beside `keysweep_account_scan_success 0`. They are made anew for each scrape; what left the organization leaves here too.
-- Counters begin at zero with the process. Those whose label values are known show every one of them at once, so that the first increase is not lost.
-- Times are Unix timestamps: subtract them from `time()`.
-- What is not known has no series. An account that was never scanned has no stale keys at all, rather than none.
-- A series per account is the finest there is: about 15 for each account, and some 200 besides, so that 10,000 accounts make 150,000. Who needs fewer drops families of the first table when scraping (`metric_relabel_configs`).
+- Gauges of accounts and keys come from the records. The result of the last successful scan of an account stays across failures and restarts, next to `keysweep_account_scan_success 0`. Each scrape renders them anew, and an account that left the organization has no series.
+- Counters start at zero with the process. A counter whose label values are known exposes all of its series from the start, so that `rate()` and `increase()` see the first increment.
+- Times are Unix timestamps; subtract them from `time()`.
+- An unknown value has no series. An account that was never scanned has no series for stale keys, which is different from zero.
+- The highest cardinality is a series per account: about 15 per account and 200 in addition, so 10,000 accounts result in 150,000 series. If that is too many, drop families of the first table with `metric_relabel_configs`.
 
-[deploy/prometheus/](../deploy/prometheus/) asks these for its alerts, and [deploy/grafana/](../deploy/grafana/) for its dashboards.
+[deploy/prometheus/](../deploy/prometheus/) uses these metrics for its alerts, [deploy/grafana/](../deploy/grafana/) for its dashboards.
 ";
 
 /// Titles of the tables.
 const PARTS: [&str; 3] = [
-    "A series for each account, or some",
-    "The whole organization, and keysweep itself",
+    "Series per account",
+    "The organization and keysweep",
     "What this process did",
 ];
 
