@@ -60,11 +60,7 @@ This page lists everything that `/metrics` exposes, in the Prometheus text forma
 ";
 
 /// Titles of the tables.
-const PARTS: [&str; 3] = [
-    "Series per account",
-    "The organization and keysweep",
-    "What this process did",
-];
+const PARTS: [&str; 3] = ["Series per account", "The organization and keysweep", "What this process did"];
 
 /// In which table a family is.
 fn part(family: &Described) -> usize {

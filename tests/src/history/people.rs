@@ -260,13 +260,8 @@ pub(super) async fn operator(shared: &mut Shared, engine: &Engine, rng: &mut Cha
 /// P5: a key whose deactivation is unclear is held for a day.
 pub(super) async fn look_at_unclear(shared: &Shared, engine: &Engine) {
     for key in shared.oracle.became_unclear() {
-        let Reply::Key(document) = engine.answer(&alice(), Request::KeysShow { key: key.clone() }).await
-        else {
-            continue;
-        };
-        let hold =
-            serde_json::to_value(&document).ok().and_then(|shown| shown.pointer("/record/hold").cloned());
-        if hold.is_none_or(|hold| hold.is_null()) {
+        let Some(row) = shown(engine, &key).await else { continue };
+        if row.holds.is_empty() {
             shared
                 .oracle
                 .broken("P5", format!("nobody knows whether {key} was deactivated, and it is not held"));
@@ -361,14 +356,13 @@ async fn undo(shared: &Shared, engine: &Engine, rng: &mut ChaCha8Rng) {
     let ours = deactivated_by_us(sim);
     let Some(key) = pick(rng, &ours).cloned() else { return };
     let Some(truth) = sim.key(&key) else { return };
-    let request = Request::KeysShow { key: key.clone() };
     // A key that was made again under the same ID right before the change is another than the recorded one.
     let created = truth.created.to_string();
-    let known = matches!(engine.answer(&alice(), request).await, Reply::Key(document)
-    if serde_json::to_value(&document).is_ok_and(|document| {
-        let is = |path: &str, value: &str| document.pointer(path).is_some_and(|found| found == value);
-        is("/record/state", "deactivated") && is("/record/created_at", &created) && is("/record/user_id", &truth.user_id)
-    }));
+    let row = shown(engine, &key).await.and_then(|row| serde_json::to_value(row).ok());
+    let known = row.is_some_and(|row| {
+        let is = |name: &str, value: &str| row.get(name).is_some_and(|found| found == value);
+        is("state", "deactivated") && is("created_at", &created) && is("user_id", &truth.user_id)
+    });
     let well = rng.random_bool(0.7);
     if well {
         sim.clear_faults();
@@ -409,10 +403,11 @@ async fn decide(engine: &Engine, key: &str, decision: Decision) -> bool {
     ask(engine, Request::Decide { key: key.into(), decision, reason: "the operator says so".into() }).await
 }
 
-/// The record of a key, as it is shown.
+/// The record of a key, as it is listed: `keys show` reads the journal on another thread, so what happens meanwhile would
+/// depend on the machine.
 async fn shown(engine: &Engine, key: &str) -> Option<KeyRow> {
-    match engine.answer(&alice(), Request::KeysShow { key: key.into() }).await {
-        Reply::Key(document) => document.record,
+    match engine.answer(&alice(), Request::KeysList).await {
+        Reply::Keys(document) => document.keys.into_iter().find(|row| row.access_key_id == key),
         _ => None,
     }
 }
