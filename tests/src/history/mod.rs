@@ -127,7 +127,9 @@ pub struct Remains {
 /// # Panics
 /// If a temporary directory or a runtime cannot be made, or keysweep does not open a data_dir that it wrote.
 pub fn run(setting: Setting) -> Result<Tally, Box<Broken>> {
-    let shared = to_the_end(setting)?;
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let shared = to_the_end(setting, &format!("run-{number}"))?;
     let mut tally = shared.oracle.tally();
     for (kind, count) in shared.sim.fault_counts() {
         tally.add_many(&format!("fault {kind:?}"), count);
@@ -143,15 +145,16 @@ pub fn run(setting: Setting) -> Result<Tally, Box<Broken>> {
 /// # Panics
 /// As [`run`].
 pub fn remains(setting: Setting) -> Result<Remains, Box<Broken>> {
-    let shared = to_the_end(setting)?;
+    // The journal names data_dir, so both runs of a seed use the same folder, which no other history uses.
+    let shared = to_the_end(setting, &format!("remains-{}", setting.seed))?;
     let ledger = shared.sim.changes().iter().map(|change| format!("{change:?}\n")).collect();
     Ok(Remains { journal: shared.journal_lines().collect::<Vec<_>>().join("\n"), ledger })
 }
 
-fn to_the_end(setting: Setting) -> Result<Shared, Box<Broken>> {
+fn to_the_end(setting: Setting, folder: &str) -> Result<Shared, Box<Broken>> {
     // The SDK's jitter is of the thread.
     fastrand::seed(setting.seed);
-    let mut shared = Shared::new(setting);
+    let mut shared = Shared::new(setting, folder);
     let mut downtime = ChaCha8Rng::seed_from_u64(setting.seed ^ 0xD0_0D);
     while shared.day < setting.days {
         let runtime = tokio::runtime::Builder::new_current_thread()
@@ -226,7 +229,7 @@ fn each_seed(setting: Setting, seeds: u64, ended: impl Fn(Result<Tally, Box<Brok
 }
 
 impl Shared {
-    fn new(setting: Setting) -> Self {
+    fn new(setting: Setting, folder: &str) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(setting.seed);
         let time = TrueTime::at(BEGIN.parse::<Timestamp>().expect("a date"));
         let hand = time.clone();
@@ -244,7 +247,9 @@ impl Shared {
         oracle.look();
         // Memory, where there is such a file system: nothing here depends on a platter.
         let memory = Path::new("/dev/shm");
-        let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+        let place = if memory.is_dir() { memory.to_path_buf() } else { std::env::temp_dir() };
+        let name = format!("keysweep-history-{}-{folder}", std::process::id());
+        let folder = tempfile::Builder::new().prefix(&name).rand_bytes(0).tempdir_in(place);
         let folder = folder.expect("a temporary directory");
         std::fs::write(folder.path().join("external-id"), EXTERNAL_ID).expect("the external ID is written");
         Self {
