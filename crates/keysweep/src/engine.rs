@@ -273,7 +273,7 @@ impl Engine {
         self.ledger.decide(actor, Room::Common, decide).await
     }
 
-    /// Writes what has happened, and counts it. What depends on the state is [decided](Self::decide).
+    /// Writes what has happened, and counts it. What depends on the state is decided by `decide` instead.
     ///
     /// # Errors
     /// If it is not on disk.
