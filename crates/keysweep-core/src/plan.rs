@@ -162,8 +162,8 @@ pub struct Plan {
     pub left_out: Vec<Body>,
     /// Changes to make, in this order.
     pub steps: Vec<Ticket>,
-    /// Changes that only the caps keep back, in this order: some of the others may turn out not to be made. Whoever
-    /// carries them out asks [`gate()`] again, as for the others.
+    /// Changes that only the caps keep back, in this order: some of the others may not be made after all. The
+    /// gate applies to them as to the others.
     pub spare: Vec<Ticket>,
     /// Every key that is a finding or has a record, in the order of the collection.
     pub keys: Vec<PlannedKey>,

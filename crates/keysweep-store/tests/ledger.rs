@@ -21,7 +21,7 @@ fn pauses(state: &State) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn decisions_see_each_other_whoever_asks_at_the_same_time() {
+async fn concurrent_decisions_see_each_other() {
     let dir = tempfile::tempdir().unwrap();
     let store = mk_store(dir.path()).await;
     let mut tasks = tokio::task::JoinSet::new();
@@ -50,7 +50,7 @@ async fn decisions_see_each_other_whoever_asks_at_the_same_time() {
 }
 
 #[tokio::test]
-async fn a_decision_is_made_again_if_something_was_recorded_meanwhile() {
+async fn an_overtaken_decision_is_made_again_once() {
     let dir = tempfile::tempdir().unwrap();
     let store = mk_store(dir.path()).await;
     let mut recording = pin!(store.record(mk_at(1), &Actor::Keysweep, vec![mk_flagged(1)]));
@@ -73,7 +73,7 @@ async fn a_decision_is_made_again_if_something_was_recorded_meanwhile() {
 }
 
 #[tokio::test]
-async fn a_decision_against_it_and_one_without_entries_write_nothing() {
+async fn a_refusal_and_an_empty_decision_write_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let store = mk_store(dir.path()).await;
     let no = store.decide(|| mk_at(0), &Actor::Keysweep, |_, _| Err::<(Vec<Body>, ()), _>("no")).await;
@@ -84,7 +84,7 @@ async fn a_decision_against_it_and_one_without_entries_write_nothing() {
 }
 
 #[tokio::test]
-async fn an_illegal_decision_is_refused_and_the_next_one_is_heard() {
+async fn an_illegal_decision_does_not_block_the_next() {
     let dir = tempfile::tempdir().unwrap();
     let store = mk_store(dir.path()).await;
     let intent = |_: &State, _| Ok::<_, ()>((vec![mk_intent(1, Action::Delete)], ()));
@@ -96,7 +96,7 @@ async fn an_illegal_decision_is_refused_and_the_next_one_is_heard() {
 }
 
 #[tokio::test]
-async fn a_decision_that_nobody_waits_for_any_more_is_seen_by_the_next() {
+async fn an_abandoned_decision_is_seen_by_the_next() {
     let dir = tempfile::tempdir().unwrap();
     let store = mk_store(dir.path()).await;
     let pause = |state: &State, _| Ok::<_, ()>((vec![mk_pause("now")], pauses(state)));

@@ -28,7 +28,7 @@ pub(crate) use self::scope::{NotEntered, Scope, Target, mk_account};
 use crate::clock::Clock;
 use crate::config::Config;
 
-/// Is told how far a collection is.
+/// Receives the progress of a collection.
 pub trait Progress: Send + Sync {
     /// So many accounts will be looked at or skipped, as far as they are listed.
     fn total(&self, accounts: usize);
@@ -36,7 +36,7 @@ pub trait Progress: Send + Sync {
     fn done(&self, account: &AccountFacts, outcome: &Outcome);
 }
 
-/// Nobody watches.
+/// Ignores progress.
 impl Progress for () {
     fn total(&self, _accounts: usize) {}
 

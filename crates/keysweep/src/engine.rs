@@ -44,7 +44,7 @@ pub struct Engine {
     /// How often the configuration was replaced since a sweep last ended under the one that it began with.
     sweeps_overtaken: AtomicU32,
     sweep_ended: Notify,
-    /// What was read of the organization and is believed for a while.
+    /// What was read of the organization, cached for `organization.refresh`.
     organization: Mutex<Arc<OrganizationCache>>,
     /// Who may change what right now.
     pub(crate) changes: Changes,

@@ -17,7 +17,7 @@ use super::wire::{How, Trigger};
 use super::world::World;
 use crate::site::copy_dir;
 
-/// For so long after the deadline of a call AWS may show its effect late.
+/// How long after the deadline of a call AWS may still show its effect.
 const LATE: SignedDuration = SignedDuration::from_mins(15);
 
 impl World {

@@ -17,7 +17,7 @@ use tokio::time::{sleep, timeout};
 
 use super::disk::Fuse;
 use super::oracle::CallFuse;
-use super::{DAY, Shared, people, weather};
+use super::{DAY, Shared, operators, owners, weather};
 
 /// How a life ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,13 +125,15 @@ async fn after_opening(shared: &mut Shared, engine: &Engine) {
     if !shared.oracle.is_paused() {
         // The very first life, or any other with a data_dir that is not new.
         if shared.lives == 0 {
-            people::resume(shared, engine).await;
+            operators::resume(shared, engine).await;
         }
         return;
     }
     if !paused {
         // Put back by hand: nobody but the operator knows.
-        engine.answer(&people::alice(), Request::Pause { reason: "an old copy was put back".into() }).await;
+        engine
+            .answer(&operators::alice(), Request::Pause { reason: "an old copy was put back".into() })
+            .await;
     }
 }
 
@@ -157,9 +159,9 @@ async fn day(shared: &mut Shared, engine: &Arc<Engine>, rng: &mut ChaCha8Rng) ->
             tokio::time::sleep_until(at).await;
             // The people of the quiet hours are not crashed into; those beside a sweep are.
             if rng.random_bool(0.7) {
-                people::owner(shared, rng)
+                owners::owner(shared, rng)
             } else {
-                people::operator(shared, engine, rng).await
+                operators::operator(shared, engine, rng).await
             }
         }
         tokio::time::sleep_until(to).await;
@@ -225,14 +227,14 @@ async fn sweep_once(shared: &mut Shared, engine: &Arc<Engine>, rng: &mut ChaCha8
     let swept = {
         let operator = async {
             if impatient {
-                people::pause_in_flight(shared, engine).await;
+                operators::pause_in_flight(shared, engine).await;
             }
             for _ in 0..beside {
                 sleep(Duration::from_millis(rng.random_range(0..1500))).await;
                 if rng.random_bool(0.5) {
-                    people::owner(shared, rng);
+                    owners::owner(shared, rng);
                 } else {
-                    people::operator(shared, engine, rng).await;
+                    operators::operator(shared, engine, rng).await;
                 }
             }
         };
@@ -255,7 +257,7 @@ async fn sweep_once(shared: &mut Shared, engine: &Arc<Engine>, rng: &mut ChaCha8
     shared.oracle.fuse(None);
     shared.disk.fuse(None);
     shared.oracle.read_journal();
-    people::look_at_unclear(shared, engine).await;
+    operators::look_at_unclear(shared, engine).await;
     shared.oracle.settle();
     match swept {
         Err(_) => shared.oracle.broken("P11", "a sweep did not end within six hours".into()),

@@ -15,7 +15,7 @@ impl Look<'_> {
         let facts = self.view.facts;
         match (&record.state, &facts.status) {
             (State::Deactivated(data), KeyStatus::Active) => {
-                // What was read before the deactivation tells nothing of the time after it.
+                // A read from before the deactivation is no evidence for the time after it.
                 if self.view.sighting.at < data.since {
                     return Some(One::Next(Next::Nothing));
                 }
@@ -97,7 +97,7 @@ impl Look<'_> {
         let Fact::Known(policies) = &self.view.facts.quarantine_policies else { return None };
         match (policies.is_empty(), &record.incident) {
             (false, None) => Some(Overlay::IncidentBegan { policies: policies.clone() }.into()),
-            // What was read before it began tells nothing of its end.
+            // A read from before it began is no evidence that it ended.
             (true, Some(incident)) => {
                 (self.view.sighting.at > incident.since).then_some(Overlay::IncidentEnded.into())
             }

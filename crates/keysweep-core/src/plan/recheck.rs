@@ -46,7 +46,7 @@ pub fn recheck(context: &Context<'_>, ticket: &Ticket, view: &View<'_>) -> Resul
     };
     let decision = decide(context, Some(record), view, by);
     match decision.next {
-        // Whoever ordered it is told what to do about it.
+        // The operator sees what to do about it.
         Next::Wait { wait, .. } if wait.reason == Reason::Protected => {
             Err(Refusal { wait, events: decision.events })
         }

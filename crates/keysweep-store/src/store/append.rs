@@ -26,7 +26,7 @@ pub(super) struct Request {
     pub(super) bodies: Vec<Body>,
     /// An undo needs it: a poisoned journal is repaired for it, and a full disk has the reserve.
     pub(super) urgent: bool,
-    /// The last entry that whoever decided this had seen; none for what needs no decision.
+    /// The last entry when this was decided; none for a record, which needs no decision.
     pub(super) after: Option<u64>,
     pub(super) reply: oneshot::Sender<Answer>,
 }
@@ -170,7 +170,7 @@ fn write_group(inner: &Arc<Inner>, journal: &mut Journal, first: Request) {
     let last = group.next_seq() - 1;
     update.applied = Some(Applied { seq: last, hash: group.head() });
     let delta = update.delta.clone();
-    // Both under one lock, so that whoever reads the state knows its last entry.
+    // Both under one lock, so that a reader of the state knows its last entry.
     let publish = |delta| {
         let mut state = inner.state.write().unwrap_or_else(PoisonError::into_inner);
         state.commit(delta);

@@ -241,8 +241,8 @@ fn intend(
 ) -> Result<(Vec<Body>, InFlight), NoIntent> {
     let Ready { config, account, record, fresh, warrant, prepared, .. } = ready;
     let action = warrant.action();
-    // Under way from here on: whoever writes a pause or replaces the configuration after this waits for its end.
-    let in_flight = engine.changes.send();
+    // In flight from here on: a pause or a new configuration that follows waits until this change has ended.
+    let in_flight = engine.changes.begin();
     let left = prepared.time_left();
     if left.is_some_and(|left| left < config.aws.attempt_timeout) {
         return Err(NoIntent::Late);

@@ -59,15 +59,15 @@ impl Changes {
         }
     }
 
-    /// Marks a call as under way, from the decision to make it until it has ended. Whoever writes a restraint and then
-    /// [waits](Self::drained) knows that no call comes any more which was decided without it.
-    pub(crate) fn send(&self) -> InFlight {
+    /// Marks a change as in flight, from the decision to make its call until the call has ended. A caller that journals
+    /// a restraint and then [waits](Self::drained) knows that no call decided without it follows.
+    pub(crate) fn begin(&self) -> InFlight {
         self.keys.sent().under_way += 1;
         InFlight { keys: Arc::clone(&self.keys), calls: false }
     }
 
-    /// Waits until no call is under way; says how many ended meanwhile. A change that was decided on and then refused is
-    /// waited for and not counted.
+    /// Waits until nothing is in flight. Returns how many calls ended meanwhile; a change that was refused after all is
+    /// not counted.
     pub(crate) async fn drained(&self) -> usize {
         let before = self.keys.sent().ended;
         loop {
@@ -127,7 +127,7 @@ mod tests {
     #[tokio::test]
     async fn draining_waits_for_calls_that_are_under_way() {
         let changes = Changes::default();
-        let (mut call, refused) = (changes.send(), changes.send());
+        let (mut call, refused) = (changes.begin(), changes.begin());
         call.calls();
         let mut drained = Box::pin(changes.drained());
         assert!(futures_util::poll!(&mut drained).is_pending());

@@ -183,7 +183,7 @@ pub(super) enum Settled {
 /// A change whose call has been made, as far as it is known without AWS.
 pub(super) struct Attempt {
     pub(super) action: Action,
-    /// What is known of its call, for whoever reads that it is unclear.
+    /// What is known about its call, shown if the outcome is unclear.
     pub(super) said: String,
     pub(super) request_id: Option<String>,
     /// Whether AWS accepted the call.

@@ -31,7 +31,7 @@ pub(crate) async fn open_intents(engine: &Engine, aws: &Aws) -> Result<(), Appen
     Ok(())
 }
 
-/// Settles the open intent of one key, if it has one, after whoever is changing it.
+/// Settles the open intent of one key, if it has one. Waits for a change of the key in this process.
 pub(crate) async fn of_key(engine: &Engine, aws: &Aws, key: &AccessKeyId) -> Result<(), AppendError> {
     let _only_one = engine.changes.key(key).await;
     let open = engine.store().read(|state| state.record(key).and_then(open_intent));

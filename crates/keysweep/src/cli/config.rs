@@ -112,7 +112,7 @@ pub(super) fn config(global: &Global, command: &ConfigCommand, console: &Console
         ConfigCommand::Check => check(&read_to_serve(global)?, &sources(global), console)?,
         ConfigCommand::Show { format } => show(&read(global)?, format.format, console)?,
         ConfigCommand::Schema => {
-            console.print_to_whoever_reads(|out| export::json(out, &config::schema()))?;
+            console.print_until_closed(|out| export::json(out, &config::schema()))?;
         }
     }
     Ok(Exit::Done)
@@ -127,14 +127,14 @@ fn check(config: &Config, sources: &Sources, console: &Console) -> Result<(), Cl
         Ok(0) | Err(_) => String::new(),
         Ok(n) => format!(", with {}", count(n, "warning", "warnings")),
     };
-    console.print_to_whoever_reads(|out| {
+    console.print_until_closed(|out| {
         writeln!(out, "{file} is valid{warnings}").map_err(|source| CliError::Output { source })
     })
 }
 
 fn show(config: &Config, format: ShowFormat, console: &Console) -> Result<(), CliError> {
     let settings = &config.effective.settings;
-    console.print_to_whoever_reads(|out| {
+    console.print_until_closed(|out| {
         let text = match format {
             ShowFormat::Json => return export::json(out, &config.effective),
             ShowFormat::Jsonl => return export::json_lines(out, settings),

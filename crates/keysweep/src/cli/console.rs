@@ -76,7 +76,7 @@ impl Console {
 
     /// Writes data to stdout. A reader that has seen enough and closed the pipe is no error: what follows, the exit
     /// code among it, does not depend on him.
-    pub(super) fn print_to_whoever_reads(
+    pub(super) fn print_until_closed(
         &self,
         write: impl FnOnce(&mut dyn Write) -> Result<(), CliError>,
     ) -> Result<(), CliError> {

@@ -42,7 +42,7 @@ pub(super) async fn doctor(global: &Global, args: &DoctorArgs, console: &Console
     let examined = examine(inputs, aws, &bar).await;
     bar.clear();
     let document = examined.map_err(|error| CliError::Refused(error.to_string()))?;
-    console.print_to_whoever_reads(|out| match args.format.format {
+    console.print_until_closed(|out| match args.format.format {
         Format::Table => {
             let text = view::doctor_text(&document, console.screen);
             write!(out, "{text}").map_err(|source| CliError::Output { source })

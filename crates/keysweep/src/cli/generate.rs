@@ -12,8 +12,7 @@ use super::{Cli, Exit};
 pub(super) fn completions(shell: Shell, console: &Console) -> Result<Exit, CliError> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::definition(), "keysweep", &mut script);
-    console
-        .print_to_whoever_reads(|out| out.write_all(&script).map_err(|source| CliError::Output { source }))?;
+    console.print_until_closed(|out| out.write_all(&script).map_err(|source| CliError::Output { source }))?;
     Ok(Exit::Done)
 }
 
@@ -23,9 +22,8 @@ pub(super) fn man(dir: Option<&Path>, console: &Console) -> Result<Exit, CliErro
         let mut page = Vec::new();
         let rendered = clap_mangen::Man::new(Cli::definition()).render(&mut page);
         rendered.map_err(|source| CliError::Output { source })?;
-        console.print_to_whoever_reads(|out| {
-            out.write_all(&page).map_err(|source| CliError::Output { source })
-        })?;
+        console
+            .print_until_closed(|out| out.write_all(&page).map_err(|source| CliError::Output { source }))?;
         return Ok(Exit::Done);
     };
     let written =

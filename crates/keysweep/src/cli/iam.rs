@@ -22,7 +22,7 @@ pub(super) fn iam(global: &Global, command: &IamCommand, console: &Console) -> R
             iam::enforce(&config, now, deletion)
         }),
     }?;
-    console.print_to_whoever_reads(|out| export::json(out, &document))?;
+    console.print_until_closed(|out| export::json(out, &document))?;
     Ok(Exit::Done)
 }
 

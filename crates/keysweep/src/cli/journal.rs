@@ -65,7 +65,7 @@ pub(super) fn export(global: &Global, from: u64, console: &Console) -> Result<Ex
 /// `journal verify`.
 pub(super) fn verify(global: &Global, format: FormatArgs, console: &Console) -> Result<Exit, CliError> {
     let whole = Whole::from(keysweep_store::verify(&data_dir(global, console)?)?);
-    console.print_to_whoever_reads(|out| match format.format {
+    console.print_until_closed(|out| match format.format {
         Format::Table => write!(out, "{}", in_words(&whole)).map_err(|source| CliError::Output { source }),
         Format::Json => export::json(out, &whole),
         Format::Jsonl => export::json_lines(out, [&whole]),
@@ -103,7 +103,7 @@ pub(super) fn tail(
     keysweep_store::export(&data_dir, 1, &mut last)?;
     let parsed: Result<Vec<Entry>, _> = last.lines.iter().map(|line| serde_json::from_slice(line)).collect();
     let entries = parsed.map_err(|source| JournalError::Decode { path: data_dir, source })?;
-    console.print_to_whoever_reads(|out| match format.format {
+    console.print_until_closed(|out| match format.format {
         Format::Table => {
             let text = view::entries_table(&entries, console.screen);
             write!(out, "{text}").map_err(|source| CliError::Output { source })

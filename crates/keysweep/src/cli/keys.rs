@@ -137,7 +137,7 @@ async fn list(
         }
     };
     select(&mut document, states, accounts);
-    console.print_to_whoever_reads(|out| match format {
+    console.print_until_closed(|out| match format {
         Format::Table => {
             let text = view::keys_table(&document, console.screen);
             write!(out, "{text}").map_err(|source| CliError::Output { source })
@@ -181,7 +181,7 @@ async fn show(
             return Err(CliError::WrongReply);
         }
     };
-    console.print_to_whoever_reads(|out| match format {
+    console.print_until_closed(|out| match format {
         Format::Table => {
             let text = view::key_text(&document, console.screen);
             write!(out, "{text}").map_err(|source| CliError::Output { source })

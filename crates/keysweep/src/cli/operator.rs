@@ -104,7 +104,7 @@ fn planned(reply: Reply) -> Result<PlanDocument, CliError> {
 }
 
 fn show_plan(document: &PlanDocument, format: Format, console: &Console) -> Result<Exit, CliError> {
-    console.print_to_whoever_reads(|out| match format {
+    console.print_until_closed(|out| match format {
         Format::Table => {
             let text = view::plan_table(document, console.screen);
             write!(out, "{text}").map_err(|source| CliError::Output { source })

@@ -46,7 +46,7 @@ pub(super) async fn rules(
 }
 
 fn show(document: &RulesDocument, format: Format, console: &Console) -> Result<(), CliError> {
-    console.print_to_whoever_reads(|out| match format {
+    console.print_until_closed(|out| match format {
         Format::Table => {
             let text = view::rules_text(document, console.screen);
             write!(out, "{text}").map_err(|source| CliError::Output { source })

@@ -46,7 +46,7 @@ pub(super) async fn scan(global: &Global, args: &ScanArgs, console: &Console) ->
         coverage,
         findings: rows(collection.at, &collection, &plan, &State::default()),
     };
-    console.print_to_whoever_reads(|out| match args.format.format {
+    console.print_until_closed(|out| match args.format.format {
         Format::Table => {
             let text = view::scan_table(&document, console.screen);
             write!(out, "{text}").map_err(|source| CliError::Output { source })

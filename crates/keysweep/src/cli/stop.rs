@@ -69,7 +69,7 @@ pub(super) async fn breaker(
 }
 
 fn show(document: &BreakerDocument, format: Format, console: &Console) -> Result<(), CliError> {
-    console.print_to_whoever_reads(|out| match format {
+    console.print_until_closed(|out| match format {
         Format::Table => {
             let text = view::breaker_text(document, console.screen);
             write!(out, "{text}").map_err(|source| CliError::Output { source })

@@ -35,7 +35,7 @@ pub enum OrganizationError {
     NotThere(AccountId),
 }
 
-/// What was read of the organization and is believed for a while.
+/// What was read of the organization, cached for `organization.refresh`.
 #[derive(Debug, Default)]
 pub struct OrganizationCache {
     tree: Mutex<Option<Read<Tree>>>,
@@ -45,7 +45,7 @@ pub struct OrganizationCache {
 /// Tags of one account.
 type Tags = BTreeMap<String, String>;
 
-/// Something that was read, and when.
+/// A cached value and when it was read.
 #[derive(Debug)]
 struct Read<T> {
     at: Instant,
@@ -58,8 +58,8 @@ impl<T> Read<T> {
     }
 }
 
-/// Gives every account to whoever scans, as soon as it is known: by a static list of the configuration, or by the
-/// organization. A large organization is listed for as long as it is scanned.
+/// Lists the accounts, from the static list of the configuration or from Organizations, and sends each one to the scan
+/// as soon as it is known. Listing and scanning a large organization overlap.
 pub(super) struct Listing<'a> {
     pub(super) inputs: Inputs<'a>,
     pub(super) progress: &'a dyn Progress,
@@ -68,7 +68,7 @@ pub(super) struct Listing<'a> {
 }
 
 impl Listing<'_> {
-    /// Lists to the end; gives every OU and root there is, where a rule or the choice of accounts reads them.
+    /// Lists all accounts. Returns every OU and root, if a rule or the choice of accounts needs them.
     pub(super) async fn run(self) -> Result<Option<Fact<BTreeSet<OuId>>>, OrganizationError> {
         let settings = &self.inputs.config.organization;
         let (given, ous) = if settings.accounts.is_empty() {
@@ -85,7 +85,7 @@ impl Listing<'_> {
         }
     }
 
-    /// Notes an account as there, and gives it away if it is asked for.
+    /// Records that an account exists, and sends it if it was asked for.
     async fn give(&self, there: &mut HashSet<AccountId>, mut target: Target) {
         let Inputs { aws, config, clock, cache, only, .. } = self.inputs;
         let id = target.account.id;
@@ -97,7 +97,7 @@ impl Listing<'_> {
             let tags = cache.account_tags(aws, clock, config.organization.refresh, id).await;
             target.account.tags = tags;
         }
-        // Nobody listens any more once the scan was given up.
+        // The receiver is gone if the scan was cancelled.
         let _ = self.to.send(target);
     }
 
@@ -127,7 +127,7 @@ impl Listing<'_> {
             None
         };
         let tree = match tree {
-            // Whom to scan is not guessed.
+            // Without the tree, the accounts to scan are unknown.
             Some(Err(fault)) if scope.chooses_by_ou() => return Err(OrganizationError::Tree(fault)),
             tree => tree,
         };

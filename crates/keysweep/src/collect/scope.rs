@@ -119,7 +119,7 @@ fn within(account: &AccountFacts, ous: &[OuId]) -> Result<bool, NotEntered> {
     }
 }
 
-/// An account of which nothing else was read.
+/// An account whose OUs and tags were not read.
 pub(crate) fn mk_account(id: AccountId, name: String, email: String, management: bool) -> AccountFacts {
     AccountFacts { id, name, email, management, ous: Fact::NotRead, tags: Fact::NotRead }
 }

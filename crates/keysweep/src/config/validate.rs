@@ -270,7 +270,7 @@ fn backup(model: &Model, review: &mut Review) -> Option<Backup> {
     }
     if directory.starts_with(&model.data_dir) {
         let problem =
-            format!("{} is in data_dir: whoever loses that loses the backups with it", section.directory);
+            format!("{} is in data_dir: losing data_dir would also lose the backups", section.directory);
         review.questionable(&at.key("directory"), problem);
     }
     let keep = usize::try_from(section.keep).unwrap_or(usize::MAX);

@@ -235,7 +235,7 @@ fn empty() -> Raised {
         actions: Vec::new(),
         statement: None,
         reason: None,
-        remedy: "this is a fault of whoever answered, not a clean organization: see that AWS itself is asked"
+        remedy: "an organization has at least its management account: check that the response comes from AWS"
             .into(),
         accounts: Vec::new(),
     })

@@ -74,7 +74,7 @@ impl Engine {
                 return self.write(actor, key, |record, _| reactivations_cleared(record, &reason)).await;
             }
             Decision::Forget => {
-                // Whoever is changing it right now settles it first.
+                // A change in flight is settled first.
                 let _only_one = self.changes.key(key).await;
                 return self
                     .decide_record(actor, key, |state, record, _| forgotten(state, record, &reason))

@@ -27,7 +27,7 @@ const QUIET: &str =
 
 /// What the undo of an incident's deactivation does.
 pub(super) const GIVES_BACK: &str =
-    "AWS considers this key compromised: reactivating it gives it back to whoever else has it";
+    "AWS considers this key compromised: anyone who has a copy can use it again once it is Active";
 
 impl Engine {
     /// The journal as it stands, for a backup that the asker makes himself: the file is then his, and where he means.

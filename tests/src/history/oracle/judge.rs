@@ -7,7 +7,8 @@ use keysweep_sim::watch::Call;
 use keysweep_sim::{Sim, Who};
 
 use super::seen::Read;
-use super::{Applied, DEACTIVATE, DELETE, Held, Inner, Oracle, REACTIVATE, WOKEN, user_of};
+use super::wire::user_of;
+use super::{Applied, DEACTIVATE, DELETE, Held, Inner, Oracle, REACTIVATE, WOKEN};
 use crate::history::organization::is_tagged;
 use crate::history::rules::{Mode, Rules};
 

@@ -153,8 +153,8 @@ fn warn(section: &HttpSection, listen: SocketAddr, review: &mut Review) {
         return;
     }
     if tokens && !tls {
-        let problem = "is not taken: over plain HTTP on other than a loopback address a token would be known to whoever \
-                       listens. Set http.tls, or a loopback address in http.listen";
+        let problem = "is not accepted: without TLS, anyone on the network path can read a token. Set http.tls, or a \
+                       loopback address in http.listen";
         review.questionable(&KeyPath::of("http.token"), problem.to_owned());
     }
     if tls && !tokens {

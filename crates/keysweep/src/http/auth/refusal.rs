@@ -92,9 +92,9 @@ impl Refusal {
                     .into()
             }
             Self::PlainHttp { role: Role::Operator } => {
-                "Without TLS no token is taken on other than a loopback address: whoever listens would have it. A token \
-                 that was sent here is known by now: make a new one. See http.tls in the configuration, or send SIGHUP \
-                 (systemctl reload keysweep).\n"
+                "Without TLS, tokens are accepted on a loopback address only: anyone on the network path can read them. \
+                 Replace a token that was sent here. See http.tls in the configuration, or send SIGHUP (systemctl \
+                 reload keysweep).\n"
                     .into()
             }
             Self::Proxied => {

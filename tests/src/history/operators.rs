@@ -1,4 +1,4 @@
-//! What people do on a day: owners and administrators to AWS, operators to keysweep.
+//! What operators do to keysweep on a day.
 
 use std::time::Duration;
 
@@ -7,140 +7,17 @@ use keysweep::engine::Engine;
 use keysweep::operator::{Decision, KeyRow, Reply, Request, RequestRef, Which};
 use keysweep_core::state::Actor;
 use keysweep_core::ticket::Planned;
-use keysweep_sim::{Happening, KeySpec, KeyTruth, RoleSpec, Sim, Who};
+use keysweep_sim::{RoleSpec, Sim, Who};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
 use super::Shared;
 use super::oracle::{DEACTIVATE, DELETE, REACTIVATE};
-use super::organization::{ENFORCE_ROLE, EXEMPT_OU, EXTERNAL_ID, OUS, SCAN_ROLE, add_user};
-use super::rules::{EXEMPT_TAG, Mode, Rules};
-
-/// Something at AWS.
-pub(super) fn owner(shared: &Shared, rng: &mut ChaCha8Rng) {
-    // What keysweep said before is judged by what was true before.
-    shared.oracle.read_journal();
-    let (sim, oracle) = (&shared.sim, &shared.oracle);
-    let keys: Vec<KeyTruth> = sim.keys().into_iter().filter(|key| key.account != MANAGEMENT).collect();
-    let account = shared.accounts[rng.random_range(0..shared.accounts.len())].clone();
-    // Owners look after what they were told about.
-    let announced = oracle.announced();
-    let told: Vec<KeyTruth> = keys.iter().filter(|key| announced.contains(&key.key_id)).cloned().collect();
-    let from = if rng.random_bool(0.4) && !told.is_empty() { &told } else { &keys };
-    let Some(key) = pick(rng, from) else { return };
-    let happen = |what: Happening| sim.happen("owner", what);
-    let (user, key_id) = (key.user_id.clone(), key.key_id.clone());
-    let deed = match rng.random_range(0..16) {
-        0..3 => {
-            sim.use_key(&key_id, "s3", "us-east-1");
-            "uses a key"
-        }
-        3..6 => {
-            let by_us = deactivated_by_us(sim);
-            let Some(key) = pick(rng, &by_us) else { return };
-            sim.set_key_status(key, "Active");
-            oracle.woken(key);
-            "reactivates a key"
-        }
-        6 => {
-            sim.delete_key(&key_id);
-            "deletes a key"
-        }
-        7 => {
-            sim.tag_user(&key.account, &user, EXEMPT_TAG, "please");
-            "tags a user"
-        }
-        8 => {
-            sim.untag_user(&key.account, &user, EXEMPT_TAG);
-            "untags a user"
-        }
-        9 => {
-            let to = format!("{}-renamed", key.user_name.chars().take(40).collect::<String>());
-            sim.rename_user(&key.account, &user, &to);
-            "renames a user"
-        }
-        10 if rng.random_bool(0.3) => {
-            let arn = "arn:aws:iam::aws:policy/AWSCompromisedKeyQuarantineV3";
-            sim.attach_policy(&key.account, &user, arn);
-            oracle.incident(&key.user_id);
-            "leaks a key"
-        }
-        10 => {
-            happen(Happening::CreateKey { account: key.account.clone(), user, key_id: None });
-            "creates a second key"
-        }
-        11 => {
-            let ou = OUS[rng.random_range(0..OUS.len())];
-            sim.move_account(&account, ou);
-            oracle.moved(&account, ou == EXEMPT_OU);
-            "moves an account"
-        }
-        12 => {
-            let state = ["SUSPENDED", "ACTIVE", "ACTIVE", "PENDING_CLOSURE"][rng.random_range(0..4)];
-            sim.set_account_state(&account, state);
-            "changes the state of an account"
-        }
-        13 => {
-            let role = if rng.random_bool(0.5) { SCAN_ROLE } else { ENFORCE_ROLE };
-            if rng.random_bool(0.4) {
-                sim.remove_role(&account, role);
-                "removes a role"
-            } else {
-                sim.set_role(&account, RoleSpec::new(role).external_id(EXTERNAL_ID));
-                "puts a role back"
-            }
-        }
-        14 if rng.random_bool(0.3) => {
-            if rng.random_bool(0.5) {
-                make_again(sim, key, rng.random_bool(0.5));
-                "makes a user again"
-            } else {
-                make_key_again(sim, key);
-                "makes a key again"
-            }
-        }
-        14 => {
-            let name = format!("new-{}", rng.random_range(0..1000));
-            if sim.user_id(&account, &name).is_none() {
-                add_user(sim, rng, &account, &name);
-            }
-            "creates a user"
-        }
-        _ => {
-            // Two keys change their roles: the stale one's sibling is used.
-            sim.use_key(&key_id, "ec2", "eu-west-1");
-            "uses a key"
-        }
-    };
-    oracle.count(&format!("owner {deed}"));
-    shared.tell(&format!("the owner of {} ({}) {deed}", key.key_id, key.user_name));
-}
-
-/// A user is deleted and made again with the same name, and, against all odds, the same key ID.
-fn make_again(sim: &Sim, key: &KeyTruth, same_date: bool) {
-    let (account, name) = (key.account.clone(), key.user_name.clone());
-    for key in sim.keys_of(&account, &name) {
-        sim.delete_key(&key.key_id);
-    }
-    sim.happen("owner", Happening::DeleteUser { account: account.clone(), user: name.clone() });
-    if sim.user_id(&account, &name).is_some() {
-        return;
-    }
-    let created = if same_date { key.created } else { key.created - SignedDuration::from_hours(24) };
-    sim.user(&account, &name).path("/ci/").key(KeySpec::new().id(&key.key_id).created(created)).add();
-}
-
-/// A key is deleted, and the same user gets another with, against all odds, the same ID.
-fn make_key_again(sim: &Sim, key: &KeyTruth) {
-    sim.delete_key(&key.key_id);
-    let created = key.created - SignedDuration::from_hours(24);
-    sim.user(&key.account, &key.user_name).key(KeySpec::new().id(&key.key_id).created(created)).add();
-}
-
-const MANAGEMENT: &str = "100000000000";
+use super::organization::{ENFORCE_ROLE, EXTERNAL_ID, SCAN_ROLE};
+use super::rules::{Mode, Rules};
 
 /// Keys that are Inactive because keysweep made them so.
-fn deactivated_by_us(sim: &Sim) -> Vec<String> {
+pub(super) fn deactivated_by_us(sim: &Sim) -> Vec<String> {
     let mut last = std::collections::BTreeMap::new();
     for change in sim.changes().into_iter().filter(|change| change.applied) {
         if let Some(key) = change.key_id {
@@ -153,7 +30,7 @@ fn deactivated_by_us(sim: &Sim) -> Vec<String> {
     ours.map(|(key, _)| key).filter(|key| sim.key_exists(key)).collect()
 }
 
-fn pick<'a, T>(rng: &mut ChaCha8Rng, from: &'a [T]) -> Option<&'a T> {
+pub(super) fn pick<'a, T>(rng: &mut ChaCha8Rng, from: &'a [T]) -> Option<&'a T> {
     if from.is_empty() { None } else { from.get(rng.random_range(0..from.len())) }
 }
 

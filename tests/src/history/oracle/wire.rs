@@ -1,0 +1,130 @@
+//! The network traffic: each call as it comes, and what it is answered.
+
+use keysweep_sim::Watcher;
+use keysweep_sim::watch::{Call, Outcome};
+
+use super::seen::UserKey;
+use super::{CallFuse, DEACTIVATE, DELETE, Oracle, REACTIVATE};
+
+/// The change of a key that a call asks for.
+fn change_of(call: &Call<'_>) -> Option<&'static str> {
+    match (call.action, call.param("Status")) {
+        ("iam:UpdateAccessKey", Some("Inactive")) => Some(DEACTIVATE),
+        ("iam:UpdateAccessKey", Some("Active")) => Some(REACTIVATE),
+        ("iam:DeleteAccessKey", _) => Some(DELETE),
+        _ => None,
+    }
+}
+
+/// Whether Organizations answered with something whole.
+fn answer_of_organizations(outcome: &Outcome<'_>) -> Option<()> {
+    let Outcome::Answered { status: 200, body } = outcome else { return None };
+    serde_json::from_slice::<serde_json::Value>(body)
+        .ok()
+        .filter(|json| json.get("Parents").is_some())
+        .map(drop)
+}
+
+fn is_read(action: &str) -> bool {
+    let verb = action.split(':').nth(1).unwrap_or_default();
+    ["Get", "List", "Describe", "Generate", "AssumeRole"].iter().any(|read| verb.starts_with(read))
+}
+
+pub(super) fn user_of(call: &Call<'_>) -> UserKey {
+    (call.account.to_owned(), call.param("UserName").unwrap_or_default().to_owned())
+}
+
+impl Watcher for Oracle {
+    fn comes(&self, call: &Call<'_>) -> bool {
+        if self.death.is_dead() {
+            return false;
+        }
+        let burns = self.locked().burns();
+        if let Some(fuse) = burns {
+            if !fuse.carried_out {
+                self.death.die();
+                return false;
+            }
+            self.locked().fuse = Some(CallFuse { calls: 0, carried_out: true });
+        }
+        let Some(action) = change_of(call) else {
+            if !is_read(call.action) {
+                self.broken("P1", format!("{} was called", call.action));
+            }
+            return true;
+        };
+        self.read_journal();
+        self.judge(call, action);
+        true
+    }
+
+    fn ends(&self, call: &Call<'_>, outcome: &Outcome<'_>) -> bool {
+        let mut inner = self.locked();
+        if self.death.is_dead() {
+            return false;
+        }
+        if inner.fuse.is_some_and(|fuse| fuse.carried_out && fuse.calls == 0) {
+            inner.fuse = None;
+            drop(inner);
+            self.death.die();
+            return false;
+        }
+        let now = self.time.now();
+        let answer = match outcome {
+            Outcome::Answered { status: 200, body } => std::str::from_utf8(body).ok(),
+            Outcome::Answered { .. } | Outcome::Lost => None,
+        };
+        // An answer that is cut off, or no XML at all, is none.
+        let answer = answer.filter(|text| text.trim_end().ends_with("Response>"));
+        match call.action {
+            "iam:ListAccessKeys" => {
+                let most = inner.longest_span(now);
+                let (life, awake) = (inner.life, self.time.awake());
+                let keys = inner.seen.listed(user_of(call), now, call.param("Marker"), answer);
+                for key in keys.into_iter().flatten() {
+                    if key.status == "Active" {
+                        inner.seen.active.insert(key.key.clone(), now);
+                    }
+                    let watched = inner.watched.entry(key.key).or_default();
+                    if key.status == "Inactive" {
+                        watched.inactive(awake, life, most);
+                    } else {
+                        watched.over();
+                    }
+                }
+            }
+            "organizations:ListParents" => {
+                let child = call.param("ChildId").unwrap_or_default().to_owned();
+                inner.seen.got_parents(child, now, answer_of_organizations(outcome));
+            }
+            "iam:GetUser" => inner.seen.got_user(user_of(call), now, answer),
+            "iam:GetAccessKeyLastUsed" => {
+                let key = call.param("AccessKeyId").unwrap_or_default().to_owned();
+                inner.seen.got_last_use(key, now, answer);
+            }
+            _ => {
+                if let (Some(action), Some(key)) = (change_of(call), call.param("AccessKeyId")) {
+                    let clear = matches!(outcome, Outcome::Answered { status, .. } if *status < 500);
+                    let done = matches!(outcome, Outcome::Answered { status: 200, .. });
+                    inner.answered.insert((key.to_owned(), action), clear);
+                    inner.ended(call, key, action, clear, done, now);
+                    let account = call.account.to_owned();
+                    if clear && !done {
+                        // One that passes parks its account at the second in a row; it counts here only where no
+                        // unclear one came between, of which nobody knows yet.
+                        let passes = matches!(outcome, Outcome::Answered { body, .. }
+                            if String::from_utf8_lossy(body).contains("Throttling"));
+                        let row = inner.throttled.entry(account.clone()).or_default();
+                        *row += u32::from(passes);
+                        if !passes || *row > 1 {
+                            inner.failed.insert(account, now);
+                        }
+                    } else {
+                        inner.throttled.remove(&account);
+                    }
+                }
+            }
+        }
+        true
+    }
+}
