@@ -97,3 +97,20 @@ fn a_grace_period_that_runs_suppresses_nothing() {
     assert!(!Reason::Grace.suppresses());
     assert!(Reason::Notice.suppresses() && Reason::Unknown.suppresses());
 }
+
+#[test]
+fn a_planned_entry_that_cannot_happen_takes_no_other_with_it() {
+    let (policy, state) = (Policy::default(), State::default());
+    let context = Context { now: Timestamp::UNIX_EPOCH, policy: &policy, state: &state };
+    let account = "111122223333".parse().unwrap();
+    let of_key = |event: KeyEvent| Body::Key { account, key: "AKIAIOSFODNN7EXAMPLE".parse().unwrap(), event };
+    // Nothing is recorded of the key yet, so that nothing can be deleted.
+    let impossible = of_key(Seen::ListedAfterDeletion.into());
+    let possible = Body::Paused { reason: "for the test".into() };
+    let mut plan = Plan { entries: vec![impossible.clone(), possible.clone()], ..Plan::default() };
+    let collection =
+        Collection { at: Timestamp::UNIX_EPOCH, accounts: vec![], complete: false, ous: None, skew: None };
+    let after = plan.breaker(&context, &collection);
+    assert_eq!((plan.entries, plan.left_out), (vec![possible], vec![impossible]));
+    assert_eq!(after.control().pauses.len(), 1);
+}

@@ -342,7 +342,7 @@ fn backups_want_an_absolute_directory_that_is_not_lost_with_data_dir() {
     assert_eq!(config.backup.unwrap().keep, 7);
     let warning = config.warnings.first().unwrap();
     assert_eq!(warning.key, "backup.directory");
-    assert!(warning.problem.contains("loses the backups with it"), "{warning}");
+    assert!(warning.problem.contains("losing data_dir would also lose the backups"), "{warning}");
 }
 
 #[test]
