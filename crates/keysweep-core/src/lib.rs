@@ -10,7 +10,8 @@
 //! * [`plan`]: from facts, records and policy to steps and waits, each with its reason;
 //! * [`references`]: whether what rules name exists;
 //! * [`ticket`]: the witness values without which no change can be asked for;
-//! * [`render`]: the forms of findings and plans that people and programs read.
+//! * [`render`]: the forms of findings and plans that people and programs read;
+//! * [`words`]: reasons in sentences.
 
 pub mod facts;
 pub mod ids;
@@ -21,3 +22,4 @@ pub mod references;
 pub mod render;
 pub mod state;
 pub mod ticket;
+pub mod words;

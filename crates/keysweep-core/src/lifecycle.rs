@@ -350,18 +350,6 @@ pub struct Incident {
 pub const INCIDENT_REMEDY: &str = "treat the key as compromised: rotate it, check CloudTrail for what it did, and answer \
                                    the support case that AWS opened for the account";
 
-impl Incident {
-    /// What it is, and what to do about it.
-    #[must_use]
-    pub fn words(&self) -> String {
-        let policies = self.policies.join(", ");
-        format!(
-            "incident: AWS attached {policies} to the user (seen since {}); {INCIDENT_REMEDY}",
-            self.since
-        )
-    }
-}
-
 /// A change is due.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Due {

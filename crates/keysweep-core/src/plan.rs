@@ -9,15 +9,16 @@ mod gate;
 mod next;
 mod reality;
 mod recheck;
+mod wait;
 
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
 pub use self::decide::{By, Decision, View, decide, is_another};
 pub use self::gate::{gate, newly_due, trips_on_failures};
 pub use self::recheck::{Refusal, ordered, recheck, undo};
+pub use self::wait::{Need, Reason, Recheck, Unknown, Wait};
 use crate::facts::{AccountFacts, AccountScan, Collection, Fact, KeyFacts, KeyStatus, Outcome};
 use crate::ids::{AccessKeyId, AccountId};
 use crate::lifecycle::event::{Change, Seen};
@@ -35,82 +36,6 @@ pub struct Context<'a> {
     pub policy: &'a Policy,
     /// Records and restraints.
     pub state: &'a State,
-}
-
-/// Why something that could be next does not happen now.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum Reason {
-    /// The mode does not permit it.
-    Observe,
-    /// Notice is missing, or its period is not over.
-    Notice,
-    /// Approval is missing.
-    Approval,
-    /// The window is closed.
-    Window,
-    /// A cap is reached.
-    Cap,
-    /// The breaker is open, or the account is parked after a failed change.
-    Breaker,
-    /// Everything is paused.
-    Paused,
-    /// The key is on hold.
-    Hold,
-    /// An exemption matches.
-    Exempt,
-    /// A fact is unknown.
-    Unknown,
-    /// The facts right before the change said something else.
-    Recheck,
-    /// A built-in protection.
-    Protected,
-    /// A rule names something that does not exist.
-    Reference,
-    /// The grace period is not fully watched.
-    Grace,
-}
-
-impl Reason {
-    /// Its name in metrics, JSON and messages.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Observe => "observe",
-            Self::Notice => "notice",
-            Self::Approval => "approval",
-            Self::Window => "window",
-            Self::Cap => "cap",
-            Self::Breaker => "breaker",
-            Self::Paused => "paused",
-            Self::Hold => "hold",
-            Self::Exempt => "exempt",
-            Self::Unknown => "unknown",
-            Self::Recheck => "recheck",
-            Self::Protected => "protected",
-            Self::Reference => "reference",
-            Self::Grace => "grace",
-        }
-    }
-
-    /// Whether a change that was due is deliberately not sent: a grace period that runs is not that.
-    #[must_use]
-    pub fn suppresses(self) -> bool {
-        self != Self::Grace
-    }
-}
-
-/// Why a change waits, or was not made.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wait {
-    /// Why, for counting.
-    pub reason: Reason,
-    /// Why, for people.
-    pub why: String,
-    /// When it could go on, where that is known.
-    pub until: Option<Timestamp>,
 }
 
 /// What comes next for a key.
@@ -322,7 +247,7 @@ impl Plan {
             match verdict {
                 Ok(()) => self.steps.push(ticket()),
                 Err(wait) => {
-                    if wait.reason == Reason::Cap && self.spare.len() < MAX_SPARE {
+                    if wait.reason() == Reason::Cap && self.spare.len() < MAX_SPARE {
                         self.spare.push(ticket());
                     }
                     planned.next = Next::Wait { action, wait };
@@ -402,11 +327,6 @@ fn absent(record: &Record, scan: &AccountScan) -> Option<KeyEvent> {
 fn replay(state: &mut State, now: Timestamp, body: &Body) -> bool {
     let entry = Entry { seq: 0, at: now, actor: Actor::Keysweep, body: body.clone() };
     state.replay(&entry).is_ok()
-}
-
-/// The reasons why facts of a key are unknown, as one text.
-fn join(unknown: &[String]) -> String {
-    unknown.join("; ")
 }
 
 /// Whether a fact is unknown, as text for a finding's `unknown`.

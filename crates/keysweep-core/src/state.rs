@@ -9,6 +9,7 @@ mod control;
 mod entry;
 mod failure;
 mod receipt;
+mod stop;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,6 +23,7 @@ pub use self::control::{
 pub use self::entry::{Body, Configuration, Entry, Term};
 pub use self::failure::{Failure, FailureCause, Park, ParkReason, Weight};
 pub use self::receipt::{Receipt, Unwritten};
+pub use self::stop::Stop;
 use crate::facts::Inventory;
 use crate::ids::{AccessKeyId, AccountId};
 use crate::lifecycle::event::{self, Note};

@@ -323,7 +323,7 @@ fn tell(engine: &Engine, plan: &Plan) {
     }
     for key in &plan.keys {
         if let Next::Wait { action, wait } = &key.next {
-            engine.metrics().suppressed(*action, wait.reason);
+            engine.metrics().suppressed(*action, wait.reason());
         }
     }
     if engine.lists_inactive() {

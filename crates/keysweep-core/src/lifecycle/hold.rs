@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Record;
 use crate::state::Actor;
+use crate::words::listed;
 
 /// Overlay: no automatic change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,15 +73,6 @@ impl Hold {
     }
 }
 
-impl std::fmt::Display for Hold {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.until {
-            Some(until) => write!(f, "by {} until {until}: {}", self.by, self.reason),
-            None => write!(f, "by {} until released: {}", self.by, self.reason),
-        }
-    }
-}
-
 impl Record {
     /// The hold that lasts longest, if there is any.
     #[must_use]
@@ -91,8 +83,7 @@ impl Record {
     /// Every hold in words; `None` if there is none.
     #[must_use]
     pub fn holds_in_words(&self) -> Option<String> {
-        let words: Vec<String> = self.holds.iter().map(ToString::to_string).collect();
-        (!words.is_empty()).then(|| words.join("; "))
+        (!self.holds.is_empty()).then(|| listed(&self.holds))
     }
 
     /// Adds a hold. One of keysweep's own replaces an earlier one of its kind, and never one that lasts longer.

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::Reason;
 use super::decide::{By, Look, One, later};
-use super::next::friendly;
+use super::{Need, Wait};
 use crate::facts::LastUse;
 use crate::lifecycle::event::{Consent, KeyEvent};
 use crate::lifecycle::{Approval, Finding, Notice, NoticeTerms, Record, Shown};
 use crate::policy::{Mode, Terms};
 use crate::ticket::Planned;
+use crate::words::friendly;
 
 /// What notice and approval of one action look like in either base state.
 pub(super) struct Standing<'a> {
@@ -37,14 +37,12 @@ impl Look<'_> {
             return Some(One::event(Consent::NoticeVoided { why, keeps }));
         }
         if !ordered && !mode.permits(action) {
-            let why = format!("mode {}: would {action} it", mode.as_str());
-            return Some(self.not_due(record, later(action, Reason::Observe, why, None)));
+            return Some(self.not_due(record, later(action, Wait::Mode { mode, action })));
         }
         let noticed = match consent.notice {
             _ if ordered => None,
             None if self.context.policy.notices_required => {
-                let why = "a notice is required and there is no channel for it";
-                return Some(self.not_due(record, later(action, Reason::Notice, why, None)));
+                return Some(self.not_due(record, later(action, Wait::NoChannel)));
             }
             None => return Some(One::Event(self.notice(record, consent, mode, terms, wanted.is_some()))),
             Some(notice) => {
@@ -60,8 +58,8 @@ impl Look<'_> {
         }
         if let Some(until) = noticed.filter(|until| self.context.now < *until) {
             let at = self.first_opening(self.grace_over(record).map_or(until, |over| over.max(until)));
-            let why = format!("noticed; the period ends {until}");
-            return Some(self.not_due(record, later(action, Reason::Notice, why, Some(at))));
+            let wait = Wait::Notice { ends: until, until: at };
+            return Some(self.not_due(record, later(action, wait)));
         }
         None
     }
@@ -136,8 +134,8 @@ impl Look<'_> {
     }
 
     /// Why a person has to approve `action`; `None` if nobody has to.
-    fn approval_wanted(&self, record: &Record, action: Planned, terms: &Terms) -> Option<String> {
-        let by_policy = || format!("policy: approval = {}", terms.approval.as_str());
+    fn approval_wanted(&self, record: &Record, action: Planned, terms: &Terms) -> Option<Need> {
+        let by_policy = || Need::Policy(terms.approval);
         self.protection(record).or_else(|| terms.approval.wants(action).then(by_policy))
     }
 
@@ -147,7 +145,7 @@ impl Look<'_> {
         record: &Record,
         consent: &Standing<'_>,
         terms: &Terms,
-        wanted: Option<String>,
+        wanted: Option<Need>,
     ) -> Option<One> {
         let (action, now) = (consent.action, self.context.now);
         let shown = Shown {
@@ -158,12 +156,18 @@ impl Look<'_> {
             reactivated: record.past.reactivated,
         };
         let void = |why: String| Some(One::event(Consent::ApprovalVoided { why }));
-        let Some(why) = wanted else {
+        let Some(need) = wanted else {
             return consent.approval.and_then(|_| void("approval is not needed any more".into()));
         };
         let ask = |repeats| {
             let (expires, shown) = (after(now, terms.approval_expires), shown.clone());
-            Some(One::event(Consent::ApprovalAsked { action, expires, repeats, why: why.clone(), shown }))
+            Some(One::event(Consent::ApprovalAsked {
+                action,
+                expires,
+                repeats,
+                why: need.to_string(),
+                shown,
+            }))
         };
         let Some(approval) = consent.approval else { return ask(0) };
         if let Some(changed) = approval.shown.change_to(&shown) {
@@ -173,9 +177,7 @@ impl Look<'_> {
         } else if approval.granted.is_some() {
             None
         } else if now < approval.expires {
-            // When the request ends nothing happens, so that it is no date to show.
-            let why = format!("{why}: waits for approval until {}", approval.expires);
-            Some(later(action, Reason::Approval, why, None))
+            Some(later(action, Wait::Approval { need, expires: approval.expires }))
         } else if approval.repeats < terms.approval_repeats {
             ask(approval.repeats + 1)
         } else {
@@ -184,17 +186,10 @@ impl Look<'_> {
     }
 
     /// Why a person has to look at this key whatever the policy says.
-    fn protection(&self, record: &Record) -> Option<String> {
+    fn protection(&self, record: &Record) -> Option<Need> {
         let facts = self.view.facts;
-        match record.past.reactivations() {
-            Some(1) => return Some("reactivated after keysweep had deactivated it".into()),
-            Some(times) => {
-                return Some(format!(
-                    "reactivated {times} times after keysweep had deactivated it: does Terraform or another tool set \
-                     it Active?"
-                ));
-            }
-            None => {}
+        if let Some(times) = record.past.reactivations() {
+            return Some(Need::Reactivated(times));
         }
         let service = match facts.last_use.known() {
             Some(LastUse::At { service: Some(service), .. }) => service.as_str(),
@@ -202,11 +197,11 @@ impl Look<'_> {
         };
         // SES SMTP passwords are derived from access keys: mail stops with them.
         if crate::policy::wide(facts.user_name.as_str()).starts_with("ses-smtp-user.") {
-            Some("an SES SMTP user".into())
+            Some(Need::SesUser)
         } else if service == "ses" || service == "ses-smtp" {
-            Some(format!("last used with {service}"))
+            Some(Need::UsedWith(service.to_owned()))
         } else if facts.keys_of_user > 2 {
-            Some(format!("the user has {} keys", facts.keys_of_user))
+            Some(Need::Keys(facts.keys_of_user))
         } else {
             None
         }

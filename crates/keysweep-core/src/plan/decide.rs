@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Context, Next, Reason, Wait, join, note_unknown};
+use super::{Context, Next, Unknown, Wait, note_unknown};
 use crate::facts::{AccountFacts, Fact, KeyFacts, KeyStatus, LastUse};
 use crate::lifecycle::event::{KeyEvent, Note, Overlay, Seen};
 use crate::lifecycle::{Finding, Hold, Record, Sighting, State, When, next};
@@ -80,20 +80,12 @@ pub fn decide(context: &Context<'_>, record: Option<&Record>, view: &View<'_>, b
                 events.push(event);
             }
             Ok(_) => {
-                break wait(
-                    Planned::Deactivate,
-                    Reason::Unknown,
-                    "its events repeat: a bug in keysweep".into(),
-                    None,
-                );
+                let wait = Unknown::Bug("its events repeat".into()).into();
+                break Next::Wait { action: Planned::Deactivate, wait };
             }
             Err(illegal) => {
-                break wait(
-                    Planned::Deactivate,
-                    Reason::Unknown,
-                    format!("a bug in keysweep: {illegal}"),
-                    None,
-                );
+                let wait = Unknown::Illegal(illegal).into();
+                break Next::Wait { action: Planned::Deactivate, wait };
             }
         }
     };
@@ -146,17 +138,8 @@ impl One {
     }
 }
 
-fn wait(action: Planned, reason: Reason, why: String, until: Option<Timestamp>) -> Next {
-    Next::Wait { action, wait: Wait { reason, why, until } }
-}
-
-pub(super) fn later(
-    action: Planned,
-    reason: Reason,
-    why: impl Into<String>,
-    until: Option<Timestamp>,
-) -> One {
-    One::Next(wait(action, reason, why.into(), until))
+pub(super) fn later(action: Planned, wait: impl Into<Wait>) -> One {
+    One::Next(Next::Wait { action, wait: wait.into() })
 }
 
 /// Everything a decision looks at.
@@ -180,7 +163,7 @@ impl Look<'_> {
             State::Gone(_) if self.unknown.is_empty() => {
                 return One::event(Seen::SeenAgain);
             }
-            State::Gone(_) => return later(Planned::Deactivate, Reason::Unknown, join(self.unknown), None),
+            State::Gone(_) => return later(Planned::Deactivate, Unknown::Facts(self.unknown.to_vec())),
             State::Deleted(data) => {
                 let late = self.view.sighting.at.duration_since(data.since) > LISTED_AGAIN_AFTER;
                 return if late && !data.listed_again {
@@ -228,10 +211,7 @@ impl Look<'_> {
 
     /// Refuses a key that is not the one that was recorded.
     fn identity(&self, record: &Record) -> Option<One> {
-        is_another(record, self.view).then(|| {
-            let why = "account, user ID or creation date is not that of the recorded key";
-            later(next_action(&record.state), Reason::Unknown, why, None)
-        })
+        is_another(record, self.view).then(|| later(next_action(&record.state), Unknown::Identity))
     }
 }
 
@@ -255,11 +235,7 @@ fn in_flight(record: &Record, action: Planned) -> One {
             None
         }
     };
-    let why = match intent.and_then(|intent| intent.accepted.as_ref()) {
-        Some(request_id) => format!("AWS accepted the call (request {request_id}); it does not show yet"),
-        None => "waiting for the outcome of the previous call".to_owned(),
-    };
-    later(action, Reason::Unknown, why, None)
+    later(action, Unknown::Outcome { accepted: intent.and_then(|intent| intent.accepted.clone()) })
 }
 
 fn next_action(state: &State) -> Planned {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::{By, Context, Reason, Wait};
+use super::{By, Context, Recheck, Wait};
 use crate::facts::Collection;
 use crate::ids::{AccessKeyId, AccountId};
 use crate::lifecycle::Record;
@@ -29,44 +29,35 @@ pub(super) fn restrained(
     by: By,
 ) -> Result<(), Wait> {
     let control = context.state.control();
-    let stop = |reason, why: String| Err(Wait { reason, why, until: None });
     // Where a scan failed the fresh look decides; these are left alone.
     let reach = context.state.account(record.identity.account).map(|account| &account.reach);
     if let Some(away) = reach.filter(|reach| matches!(reach, Reach::Skipped { .. } | Reach::Left { .. })) {
-        return stop(Reason::Recheck, away.out_of_reach().unwrap_or_default());
+        return Err(Recheck::Away(away.clone()).into());
     }
-    if let Some(paused) = control.paused() {
-        return stop(Reason::Paused, paused);
+    if !control.pauses.is_empty() {
+        return Err(Wait::Paused(control.pauses.clone()));
     }
     // What restrains a mode that changes keys restrains an order under it, too, as a pause does.
-    if let Some(reference) = control.unacknowledged().filter(|_| context.policy.changes_anything()) {
-        let why = format!(
-            "{reference} does not exist: `keysweep rules list` shows each; correct the rule, or acknowledge it with \
-             `keysweep rules acknowledge`"
-        );
-        return stop(Reason::Reference, why);
+    if let Some(missing) = control.unacknowledged().filter(|_| context.policy.changes_anything()) {
+        return Err(Wait::Reference(missing.reference.clone()));
     }
     if let Some(trip) = &control.breaker {
-        return stop(Reason::Breaker, format!("the breaker is open: {}", trip.reason));
+        return Err(Wait::Breaker(trip.reason.clone()));
     }
     let failed = control.failed_accounts(context.now);
     if let Some(reason) = too_many_failures(context, &failed) {
-        return stop(Reason::Breaker, reason.to_string());
+        return Err(Wait::Failing(reason));
     }
     let account = record.identity.account;
     if let Some((park, until)) = control.parked(account, context.now) {
-        let why = format!(
-            "the account is {park}; `keysweep accounts unpark {account} --reason TEXT` lets changes go on there"
-        );
-        return Err(Wait { reason: Reason::Breaker, why, until: Some(until) });
+        return Err(Wait::Parked { account, park: park.clone(), until });
     }
     if let Some(until) = control.resting(&record.identity.key, context.now).filter(|_| by == By::Policy) {
-        let why = "its last change failed for a reason that passes: it is left alone for 24 hours".into();
-        return Err(Wait { reason: Reason::Hold, why, until: Some(until) });
+        return Err(Wait::Resting { until });
     }
     let accepted = record.due.as_ref().is_some_and(|due| due.action == action && due.accepted);
     if by == By::Policy && !accepted {
-        return stop(Reason::Breaker, "newly due and not yet in the breaker's baseline".into());
+        return Err(Wait::NotAccepted);
     }
     Ok(())
 }
@@ -157,20 +148,15 @@ impl<'a> Caps<'a> {
             Planned::Deactivate => limits.deactivations_per_day,
             Planned::Delete => limits.deletions_per_day,
         };
-        if self.unknown_until.is_some() {
-            let why =
-                "a backup was restored: how many changes there were within 24 hours is not known".into();
-            return Err(Wait { reason: Reason::Cap, why, until: self.unknown_until });
+        if let Some(until) = self.unknown_until {
+            return Err(Wait::CapUnknown { until });
         }
         if self.of_action.get(&action).copied().unwrap_or(0) >= everywhere {
-            let why = format!("{everywhere} within 24 hours is the limit");
-            return Err(Wait { reason: Reason::Cap, why, until: None });
+            return Err(Wait::Cap { action, limit: everywhere });
         }
         let in_account = self.of_account.get(&account).copied().unwrap_or(0);
         if in_account >= limits.changes_per_account_per_day {
-            let why =
-                format!("{} in one account within 24 hours is the limit", limits.changes_per_account_per_day);
-            return Err(Wait { reason: Reason::Cap, why, until: None });
+            return Err(Wait::AccountCap { limit: limits.changes_per_account_per_day });
         }
         self.count(action, account);
         Ok(())

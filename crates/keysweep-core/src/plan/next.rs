@@ -1,51 +1,42 @@
 //! What comes next for a key in its base state, once its record is in line with what was seen.
 
-use std::time::Duration;
-
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::consent::Standing;
 use super::decide::{By, Look, One, later};
-use super::{Next, Reason, join};
+use super::{Next, Unknown, Wait};
 use crate::facts::{Fact, KeyStatus};
 use crate::lifecycle::event::{Consent, Named, Note, Seen};
 use crate::lifecycle::{Deactivated, DeactivatedBy, Finding, Flagged, Record, State};
-use crate::policy::Terms;
+use crate::policy::{ExemptBy, Terms};
 use crate::ticket::Planned;
-
-/// Why no key of the management account is changed.
-const MANAGEMENT_IS_READ: &str = "the management account is only read, since organization.management_account is \
-                                  \"direct\"; set it to \"assume\" to have its keys changed by a role";
+use crate::words::friendly;
 
 impl Look<'_> {
     /// What stops every step towards `action`, whatever else is true.
     fn stopped(&self, record: Option<&Record>, action: Planned) -> Option<One> {
         let facts = self.view.facts;
         if let Some(incident) = record.and_then(|r| r.incident.as_ref()) {
-            return Some(later(action, Reason::Protected, incident.words(), None));
+            return Some(later(action, Wait::Incident(incident.clone())));
         }
         if !self.unknown.is_empty() {
-            return Some(later(action, Reason::Unknown, join(self.unknown), None));
+            return Some(later(action, Unknown::Facts(self.unknown.to_vec())));
         }
         if let KeyStatus::Other(status) = &facts.status {
-            return Some(later(
-                action,
-                Reason::Unknown,
-                format!("status {status} is not known to keysweep"),
-                None,
-            ));
+            return Some(later(action, Unknown::Status(status.clone())));
         }
         if let Fact::Unknown(why) = &facts.quarantine_policies {
-            return Some(later(action, Reason::Unknown, format!("policies of the user: {why}"), None));
+            return Some(later(action, Unknown::Policies(why.clone())));
         }
         if let Some(record) = record
-            && let (Some(holds), Some(longest)) = (record.holds_in_words(), record.held())
+            && let Some(longest) = record.held()
         {
-            return Some(later(action, Reason::Hold, format!("held {holds}"), longest.until));
+            return Some(later(action, Wait::Held { holds: record.holds.clone(), until: longest.until }));
         }
         let exempt = self.resolution.as_ref().ok().and_then(|r| r.exempt.as_ref());
-        exempt.map(|e| {
-            later(action, Reason::Exempt, format!("exempt by {}: {}", e.rule, e.reason), Some(e.until))
+        exempt.map(|ExemptBy { rule, reason, until }| {
+            let (rule, reason) = (rule.clone(), reason.clone());
+            later(action, Wait::Exempt { rule, reason, until: *until })
         })
     }
 
@@ -117,9 +108,9 @@ impl Look<'_> {
         }
         let grace = self.terms_or_base().grace;
         if data.watch.total < grace {
-            let why = format!("seen Inactive for {:#} of {:#}", friendly(data.watch.total), friendly(grace));
             let over = self.grace_over(record).map(|over| self.first_opening(over));
-            return self.not_due(record, later(Planned::Delete, Reason::Grace, why, over));
+            let wait = Wait::Grace { watched: data.watch.total, grace, over };
+            return self.not_due(record, later(Planned::Delete, wait));
         }
         self.due(record, Planned::Delete, || format!("seen Inactive for {:#}", friendly(data.watch.total)))
     }
@@ -127,7 +118,7 @@ impl Look<'_> {
     /// Nothing is changed in an account that is only read, by an order neither.
     fn read_only(&self, record: &Record, action: Planned) -> Option<One> {
         let read_only = self.context.policy.management_read_only && self.view.account.management;
-        read_only.then(|| self.not_due(record, later(action, Reason::Observe, MANAGEMENT_IS_READ, None)))
+        read_only.then(|| self.not_due(record, later(action, Wait::ReadOnly)))
     }
 
     /// A key that the configuration in force would not have deactivated is not deleted by it either. What was announced
@@ -135,10 +126,10 @@ impl Look<'_> {
     fn not_meant(&self, record: &Record, data: &Deactivated) -> Option<One> {
         let ordered = self.by == By::Operator(Planned::Delete);
         let theirs = data.origin == DeactivatedBy::External && !self.terms_or_base().adopt_inactive;
-        let why = if theirs {
-            "it is not sure that keysweep set it Inactive, and adopt_inactive is off"
+        let wait = if theirs {
+            Wait::MaybeNotOurs
         } else if !self.finding.is_some_and(Finding::is_stale) {
-            "it is not stale by the policy in force"
+            Wait::NotStale
         } else {
             return None;
         };
@@ -146,12 +137,12 @@ impl Look<'_> {
             return None;
         }
         if data.notice.is_some() {
-            return Some(One::event(Consent::NoticeVoided { why: why.into(), keeps: None }));
+            return Some(One::event(Consent::NoticeVoided { why: wait.to_string(), keeps: None }));
         }
         if data.approval.is_some() {
-            return Some(One::event(Consent::ApprovalVoided { why: why.into() }));
+            return Some(One::event(Consent::ApprovalVoided { why: wait.to_string() }));
         }
-        Some(self.not_due(record, later(Planned::Delete, Reason::Observe, why, None)))
+        Some(self.not_due(record, later(Planned::Delete, wait)))
     }
 
     /// When the grace period of a deactivated key ends if it is watched without a gap from the last look on.
@@ -177,7 +168,7 @@ impl Look<'_> {
         let window = self.terms_or_base().window();
         if !ordered && !window.is_open(self.context.now) {
             let opens = window.next_opening(self.context.now);
-            return later(action, Reason::Window, "the window is closed", opens);
+            return later(action, Wait::Window { opens });
         }
         One::Next(Next::Step { action, why: why() })
     }
@@ -191,9 +182,4 @@ impl Look<'_> {
     pub(super) fn terms_or_base(&self) -> &Terms {
         self.resolution.as_ref().map_or(&self.context.policy.base, |r| &r.terms)
     }
-}
-
-pub(super) fn friendly(duration: Duration) -> SignedDuration {
-    // Fractions of a second say nothing here.
-    SignedDuration::from_secs(i64::try_from(duration.as_secs()).unwrap_or(i64::MAX))
 }

@@ -1,7 +1,7 @@
 //! The same decision again, with fresh facts, right before a change; and the undo, which nothing of ours blocks.
 
 use super::decide::is_another;
-use super::{By, Context, Decision, Next, Reason, View, Wait, decide, gate};
+use super::{By, Context, Decision, Next, Recheck, Unknown, View, Wait, decide, gate};
 use crate::facts::{Fact, KeyStatus, Source};
 use crate::lifecycle::{KeyEvent, Record, State};
 use crate::state::Actor;
@@ -16,6 +16,10 @@ pub struct Refusal {
     pub events: Vec<KeyEvent>,
 }
 
+fn refuse<T>(wait: impl Into<Wait>) -> Result<T, Refusal> {
+    Err(Refusal { wait: wait.into(), events: Vec::new() })
+}
+
 /// Decides again with what was read right before the change. It is asked twice: before the session for the change is
 /// opened, and on exactly the state that its intent follows.
 ///
@@ -23,22 +27,20 @@ pub struct Refusal {
 /// The reason why the change is not made: an unknown fact, a changed answer, a restraint.
 pub fn recheck(context: &Context<'_>, ticket: &Ticket, view: &View<'_>) -> Result<Agreement, Refusal> {
     let record = context.state.record(&ticket.identity().key);
-    let refuse =
-        |reason, why: String| Err(Refusal { wait: Wait { reason, why, until: None }, events: vec![] });
     let Some(record) = record.filter(|r| r.identity == *ticket.identity()) else {
-        return refuse(Reason::Recheck, "the record is not there any more".into());
+        return refuse(Recheck::NoRecord);
     };
-    if let Err(why) = same_key(record, view) {
-        return refuse(Reason::Recheck, why);
+    if let Some(other) = other_key(record, view) {
+        return refuse(other);
     }
     let Some(action) = ticket.action().planned() else {
         return recheck_undo(context, record, ticket, view);
     };
     if view.facts.source != Source::Live {
-        return refuse(Reason::Recheck, "last use was not read live".into());
+        return refuse(Recheck::NotLive);
     }
     if !matches!(view.facts.quarantine_policies, Fact::Known(_)) {
-        return refuse(Reason::Unknown, "policies of the user were not read".into());
+        return refuse(Unknown::PoliciesNotRead);
     }
     let by = match ticket.origin() {
         Origin::Policy => By::Policy,
@@ -47,13 +49,10 @@ pub fn recheck(context: &Context<'_>, ticket: &Ticket, view: &View<'_>) -> Resul
     let decision = decide(context, Some(record), view, by);
     match decision.next {
         // The operator sees what to do about it.
-        Next::Wait { wait, .. } if wait.reason == Reason::Protected => {
-            Err(Refusal { wait, events: decision.events })
-        }
+        Next::Wait { wait: wait @ Wait::Incident(_), .. } => Err(Refusal { wait, events: decision.events }),
         _ if !decision.events.is_empty() => {
-            let names: Vec<_> = decision.events.iter().map(|event| event.name().replace('_', " ")).collect();
-            let why = format!("fresh facts say: {}; this is recorded now", names.join(", "));
-            Err(Refusal { wait: Wait { reason: Reason::Recheck, why, until: None }, events: decision.events })
+            let names = decision.events.iter().map(KeyEvent::name).collect();
+            Err(Refusal { wait: Recheck::Events(names).into(), events: decision.events })
         }
         Next::Step { action: agreed, .. } if agreed == action => {
             gate(context, record, action, by).map_err(|wait| Refusal { wait, events: vec![] })?;
@@ -61,9 +60,7 @@ pub fn recheck(context: &Context<'_>, ticket: &Ticket, view: &View<'_>) -> Resul
             Ok(Agreement::to(ticket, view.facts.user_name.clone(), tags))
         }
         Next::Wait { wait, .. } => Err(Refusal { wait, events: vec![] }),
-        Next::Nothing | Next::Step { .. } => {
-            refuse(Reason::Recheck, "fresh facts give another answer".into())
-        }
+        Next::Nothing | Next::Step { .. } => refuse(Recheck::AnotherAnswer),
     }
 }
 
@@ -74,15 +71,8 @@ fn recheck_undo(
     ticket: &Ticket,
     view: &View<'_>,
 ) -> Result<Agreement, Refusal> {
-    let refuse = |why: String, events| {
-        let wait = Wait { reason: Reason::Recheck, why, until: None };
-        Err(Refusal { wait, events })
-    };
     if !record.may_undo() {
-        return refuse(
-            format!("it is {}, and keysweep sent no deactivation of it", record.state.as_str()),
-            vec![],
-        );
+        return refuse(Recheck::NothingToUndo(record.state.as_str()));
     }
     match &view.facts.status {
         KeyStatus::Inactive => {}
@@ -90,9 +80,9 @@ fn recheck_undo(
         KeyStatus::Active if record.deactivation_is_late(context.now) => {}
         KeyStatus::Active => {
             let Decision { events, .. } = decide(context, Some(record), view, By::Policy);
-            return refuse("it is Active already".into(), events);
+            return Err(Refusal { wait: Recheck::Active.into(), events });
         }
-        KeyStatus::Other(status) => return refuse(format!("its status in AWS is {status}"), vec![]),
+        KeyStatus::Other(status) => return refuse(Recheck::Status(status.clone())),
     }
     Ok(Agreement::to(ticket, view.facts.user_name.clone(), Vec::new()))
 }
@@ -129,14 +119,10 @@ fn order(record: &Record, action: Action, actor: &Actor, reason: &str) -> Ticket
     Ticket::mint(record.identity.clone(), action, origin, format!("ordered by {actor}: {reason}"))
 }
 
-/// Whether the key that was just read is the recorded one, in all that makes it so.
-fn same_key(record: &Record, view: &View<'_>) -> Result<(), String> {
+/// Why the key that was just read may not be the recorded one, in all that makes it so.
+fn other_key(record: &Record, view: &View<'_>) -> Option<Recheck> {
     if view.facts.user_id.known().is_none() {
-        return Err("the user ID could not be read".into());
+        return Some(Recheck::NoUserId);
     }
-    if is_another(record, view) {
-        Err("account, user ID, key ID or creation date differs from the recorded key".into())
-    } else {
-        Ok(())
-    }
+    is_another(record, view).then_some(Recheck::AnotherKey)
 }

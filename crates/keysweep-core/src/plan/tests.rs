@@ -62,7 +62,7 @@ fn a_plan_takes_from_every_cap_that_a_change_counts_towards() {
     {
         assert_eq!(caps.take(&record, action), Ok(()));
     }
-    assert_eq!(caps.take(&record, Planned::Deactivate).map_err(|wait| wait.reason), Err(Reason::Cap));
+    assert_eq!(caps.take(&record, Planned::Deactivate).map_err(|wait| wait.reason()), Err(Reason::Cap));
     for n in 0..9 {
         let elsewhere = mk_record(&format!("44445555666{n}"));
         for _ in 0..5 {

@@ -5,6 +5,7 @@ use proptest::test_runner::{Config, RngSeed};
 use super::*;
 use crate::facts::{Fact, Ou};
 use crate::ids::AccountId;
+use crate::ticket::Planned;
 
 fn at(text: &str) -> Timestamp {
     text.parse().unwrap()

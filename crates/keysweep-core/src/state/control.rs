@@ -1,7 +1,6 @@
 //! What restrains changes: pauses, breaker, caps and parked accounts. All of it follows from the journal.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -87,13 +86,6 @@ pub struct Pause {
     pub since: Timestamp,
 }
 
-impl fmt::Display for Pause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { number, by, reason, .. } = self;
-        write!(f, "paused by {by}: {reason} (pause {number})")
-    }
-}
-
 /// Why and since when the breaker is open.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trip {
@@ -133,23 +125,6 @@ pub enum TripReason {
         /// AWS's minus ours, in seconds.
         seconds: i64,
     },
-}
-
-impl fmt::Display for TripReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Surge { newly_due, limit } => {
-                write!(f, "{newly_due} keys became due in one sweep, more than the {limit} that may")
-            }
-            Self::Shrink { before, now } => {
-                write!(f, "the organization shrank from {before} to {now} accounts")
-            }
-            Self::Failures { accounts, limit } => {
-                write!(f, "changes failed in {accounts} accounts within 24 hours; {limit} trip the breaker")
-            }
-            Self::ClockSkew { seconds } => write!(f, "our clock differs from that of AWS by {seconds} s"),
-        }
-    }
 }
 
 /// A deactivation or deletion, counted from its intent.
@@ -192,8 +167,8 @@ impl Control {
 
     /// The first reference of a rule that does not exist and that nobody has acknowledged.
     #[must_use]
-    pub fn unacknowledged(&self) -> Option<&Reference> {
-        self.references.iter().find(|known| known.acknowledged.is_none()).map(|known| &known.reference)
+    pub fn unacknowledged(&self) -> Option<&MissingReference> {
+        self.references.iter().find(|known| known.acknowledged.is_none())
     }
 
     /// Until when the changes of the rolling day are not all known, because a backup was restored within it.
@@ -201,13 +176,6 @@ impl Control {
     pub fn caps_unknown_until(&self, now: Timestamp) -> Option<Timestamp> {
         let restored = self.restored.filter(|at| within_a_day(*at, now))?;
         Some(day_after(restored))
-    }
-
-    /// Every pause in words; `None` where nothing is paused.
-    #[must_use]
-    pub fn paused(&self) -> Option<String> {
-        let pauses: Vec<_> = self.pauses.iter().map(Pause::to_string).collect();
-        (!pauses.is_empty()).then(|| pauses.join("; "))
     }
 
     /// Whether keysweep itself has paused, because what restrained it before may be lost.

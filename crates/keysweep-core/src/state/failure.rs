@@ -1,7 +1,5 @@
 //! Changes that failed: which key is left alone, which account is parked, and what counts for the breaker.
 
-use std::fmt;
-
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -153,17 +151,5 @@ impl ParkReason {
             Self::Refused => "refused",
             Self::Repeated => "repeated",
         }
-    }
-}
-
-impl fmt::Display for Park {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { since, reason, key, action, detail } = self;
-        let what = match reason {
-            ParkReason::Precondition => format!("no session to {action} {key}"),
-            ParkReason::Refused => format!("AWS refused to {action} {key}"),
-            ParkReason::Repeated => format!("two changes in a row failed, the last one to {action} {key}"),
-        };
-        write!(f, "parked since {since}: {what}: {detail}")
     }
 }

@@ -30,7 +30,7 @@ fn without_approval_nothing_is_done_where_it_is_wanted() {
     let mut world = mk_world(ApprovalFor::Deactivate);
     assert_eq!(world.run(0, 13), 0);
     let plan = world.sweep(hours(13 * 24 + 7));
-    assert!(matches!(&plan.keys[0].next, Next::Wait { wait, .. } if wait.reason == Reason::Approval));
+    assert!(matches!(&plan.keys[0].next, Next::Wait { wait, .. } if wait.reason() == Reason::Approval));
 }
 
 #[test]

@@ -26,7 +26,7 @@ fn mk_world(keys: usize) -> World {
 fn waits(plan: &Plan, reason: Reason) -> usize {
     plan.keys
         .iter()
-        .filter(|key| matches!(&key.next, Next::Wait { wait, .. } if wait.reason == reason))
+        .filter(|key| matches!(&key.next, Next::Wait { wait, .. } if wait.reason() == reason))
         .count()
 }
 
@@ -355,12 +355,9 @@ fn a_park_outlives_every_reset_and_an_operator_ends_it() {
         _ => None,
     });
     let wait = parked.unwrap();
-    assert_eq!((wait.reason, wait.until), (Reason::Breaker, Some(day(8))));
-    assert!(
-        wait.why.contains("AWS refused to deactivate") && wait.why.contains("AccessDenied"),
-        "{}",
-        wait.why
-    );
+    assert_eq!((wait.reason(), wait.until()), (Reason::Breaker, Some(day(8))));
+    let why = wait.to_string();
+    assert!(why.contains("AWS refused to deactivate") && why.contains("AccessDenied"), "{why}");
     let other = Body::AccountUnparked { account: mk_account_id(1), reason: "wrong one".into() };
     world.write(day(7), other);
     assert_eq!(world.sweep(day(7)).steps.len(), 10);
@@ -406,7 +403,7 @@ fn while_it_is_paused_nothing_starts() {
     assert_eq!((plan.steps.len(), waits(&plan, Reason::Paused)), (0, 3));
     for ticket in before.steps {
         let refusal = world.recheck(day(7), ticket).unwrap_err();
-        assert_eq!(refusal.wait.reason, Reason::Paused, "not even with a ticket of before");
+        assert_eq!(refusal.wait.reason(), Reason::Paused, "not even with a ticket of before");
     }
     world.resume(day(8));
     assert_eq!(world.sweep(day(8)).steps.len(), 3);

@@ -21,4 +21,5 @@ mod references;
 mod restored;
 mod scan_document;
 mod voided;
+mod words;
 mod worlds;

@@ -30,7 +30,7 @@ fn order(world: &World, at: i64, action: Action) -> Result<Warrant, Refusal> {
 }
 
 fn reason(result: Result<Warrant, Refusal>) -> Reason {
-    result.unwrap_err().wait.reason
+    result.unwrap_err().wait.reason()
 }
 
 #[test]

@@ -15,7 +15,7 @@ fn mk_world(mode: Mode) -> World {
 
 fn waits_for(key: &PlannedKey) -> Option<Reason> {
     match &key.next {
-        Next::Wait { wait, .. } => Some(wait.reason),
+        Next::Wait { wait, .. } => Some(wait.reason()),
         Next::Nothing | Next::Step { .. } => None,
     }
 }
@@ -203,7 +203,7 @@ fn a_closed_window_waits_for_its_opening() {
     world.run(0, 6);
     let plan = world.sweep(day(7));
     let Next::Wait { wait, .. } = &plan.keys[0].next else { panic!() };
-    assert_eq!((wait.reason, wait.until), (Reason::Window, Some(hours(7 * 24 + 9))));
+    assert_eq!((wait.reason(), wait.until()), (Reason::Window, Some(hours(7 * 24 + 9))));
     assert_eq!(world.sweep(hours(7 * 24 + 9)).steps.len(), 1);
     assert_eq!(world.sweep(hours(7 * 24 + 16)).steps.len(), 0);
 }

@@ -28,7 +28,7 @@ fn mk_woken() -> World {
 fn why(world: &mut World, at: Timestamp) -> (Reason, String) {
     let plan = world.sweep(at);
     match &plan.keys[0].next {
-        Next::Wait { wait, .. } => (wait.reason, wait.why.clone()),
+        Next::Wait { wait, .. } => (wait.reason(), wait.to_string()),
         next => panic!("{next:?}"),
     }
 }

@@ -33,7 +33,7 @@ fn refusal(mk: fn() -> (World, Ticket), at: i64, what: &str, spoil: Spoiler) -> 
     let (world, ticket) = mk();
     let mut facts = fresh(&world.keys[0]);
     spoil(&mut facts);
-    world.recheck_with(day(at), ticket, &facts).expect_err(what).wait.reason
+    world.recheck_with(day(at), ticket, &facts).expect_err(what).wait.reason()
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn tags_that_cannot_be_read_are_refused_where_an_exemption_reads_them() {
     let mut facts = fresh(&world.keys[0]);
     facts.tags = Fact::Unknown("ListUserTags: denied".into());
     let refusal = world.recheck_with(day(7), ticket, &facts).unwrap_err();
-    assert_eq!((refusal.wait.reason, refusal.events.len()), (Reason::Unknown, 0));
+    assert_eq!((refusal.wait.reason(), refusal.events.len()), (Reason::Unknown, 0));
 }
 
 #[test]
@@ -138,12 +138,12 @@ fn a_ticket_of_a_record_that_changed_is_refused() {
     let forgotten =
         keysweep_core::lifecycle::KeyEvent::Record(Note::Forgotten { unsettled: None, reason: "".into() });
     world.happen(day(7), 0, forgotten);
-    assert_eq!(world.recheck(day(7), ticket).unwrap_err().wait.reason, Reason::Recheck);
+    assert_eq!(world.recheck(day(7), ticket).unwrap_err().wait.reason(), Reason::Recheck);
 }
 
 #[test]
 fn a_window_that_closed_meanwhile_is_refused() {
     let (mut world, ticket) = mk_due();
     world.policy.base.hours = Some("09:00-16:00".parse().unwrap());
-    assert_eq!(world.recheck(day(7), ticket).unwrap_err().wait.reason, Reason::Window);
+    assert_eq!(world.recheck(day(7), ticket).unwrap_err().wait.reason(), Reason::Window);
 }

@@ -43,7 +43,7 @@ fn mk_missing(what: &str) -> Reference {
 }
 
 fn waits(plan: &Plan) -> usize {
-    let stopped = |key: &&keysweep_core::plan::PlannedKey| matches!(&key.next, Next::Wait { wait, .. } if wait.reason == Reason::Reference);
+    let stopped = |key: &&keysweep_core::plan::PlannedKey| matches!(&key.next, Next::Wait { wait, .. } if wait.reason() == Reason::Reference);
     plan.keys.iter().filter(stopped).count()
 }
 
@@ -190,6 +190,7 @@ fn the_journal_follows_what_exists() {
         let mut world = world.clone();
         world.write(day(1), cleared[0].clone());
         world.write(day(2), Body::ReferenceMissing { reference: reference.clone() });
-        assert_eq!(world.state.control().unacknowledged(), Some(&reference));
+        let missing = world.state.control().unacknowledged();
+        assert_eq!(missing.map(|missing| &missing.reference), Some(&reference));
     }
 }

@@ -33,7 +33,7 @@ fn watched(world: &World) -> Duration {
 /// Why an operator's order is refused, if it is.
 fn order(world: &World, at: Timestamp, action: Action) -> Option<Reason> {
     let ticket = plan::ordered(world.record(0).unwrap(), action, &Actor::local("ada"), "asked for").unwrap();
-    world.recheck(at, ticket).err().map(|refusal| refusal.wait.reason)
+    world.recheck(at, ticket).err().map(|refusal| refusal.wait.reason())
 }
 
 #[test]

@@ -183,7 +183,7 @@ fn a_key_that_waits_for_approval_shows_no_date() {
     for at in [0, 5, 9] {
         let plan = world.sweep(day(at));
         let Next::Wait { wait, .. } = &plan.keys[0].next else { panic!("{:?}", plan.keys[0].next) };
-        assert_eq!((wait.reason, wait.until), (Reason::Approval, None), "day {at}");
+        assert_eq!((wait.reason(), wait.until()), (Reason::Approval, None), "day {at}");
     }
 }
 
@@ -194,12 +194,12 @@ fn the_date_shown_is_one_on_which_the_change_can_happen() {
     let plan = world.sweep(day(0));
     let Next::Wait { wait, .. } = &plan.keys[0].next else { panic!() };
     // Day 7 is Thursday, 2026-01-08.
-    assert_eq!(wait.until, Some(day(11)), "the Monday after the notice period");
+    assert_eq!(wait.until(), Some(day(11)), "the Monday after the notice period");
     assert_eq!(world.run(0, 10), 0);
     assert_eq!(world.run(11, 11), 1);
     let plan = world.sweep(day(12));
     let Next::Wait { wait, .. } = &plan.keys[0].next else { panic!() };
-    assert_eq!(wait.until, Some(day(25)), "grace ends on a Sunday or on that Monday");
+    assert_eq!(wait.until(), Some(day(25)), "grace ends on a Sunday or on that Monday");
 }
 
 #[test]

@@ -16,7 +16,7 @@ use keysweep_core::facts::AccountFacts;
 use keysweep_core::ids::AccountId;
 use keysweep_core::lifecycle::event;
 use keysweep_core::lifecycle::{OpenIntent, Record};
-use keysweep_core::plan::{By, Context, Reason, Refusal, View, Wait, gate, recheck};
+use keysweep_core::plan::{By, Context, Recheck, Refusal, Unknown, View, Wait, gate, recheck};
 use keysweep_core::state::{Actor, Body, State};
 use keysweep_core::ticket::{Action, Origin, Ticket, Warrant};
 use keysweep_store::{AppendError, Undecided};
@@ -34,18 +34,6 @@ use crate::engine::{Engine, Room};
 /// Accounts in which changes are made at the same time. A change takes a handful of calls, and the caps leave few
 /// changes a day: more would only make a mistake faster.
 const ACCOUNTS_AT_ONCE: usize = 4;
-
-/// Why nothing is begun any more.
-const STOPPING: &str = "keysweep is stopping";
-
-/// Why a change that was decided is not made.
-const OTHER_CONFIG: &str = "another configuration came first";
-
-/// Why a change that was decided is not made.
-const LATE: &str = "it waited until its deadline; the next sweep reads it again";
-
-/// What cannot be.
-const OTHER_TICKET: &str = "the re-check agreed to another change: a bug in keysweep";
 
 /// What became of one ticket.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,12 +110,12 @@ async fn one(engine: &Engine, aws: &Aws, config: &Arc<Config>, ticket: Ticket) -
     let (action, identity) = (ticket.action(), ticket.identity().clone());
     let stop = engine.stopping();
     let Some(_only_one) = stop.run_until_cancelled(engine.changes.key(&identity.key)).await else {
-        return not_sent(Reason::Paused, STOPPING);
+        return not_sent(Wait::Stopping);
     };
     let acted = match stop.run_until_cancelled(Box::pin(make_ready(engine, aws, config, ticket))).await {
         Some(Ok(ready)) => Box::pin(carry_out(engine, aws, *ready)).await,
         Some(Err(acted)) => acted,
-        None => not_sent(Reason::Paused, STOPPING),
+        None => not_sent(Wait::Stopping),
     };
     match &acted {
         Acted::Done => {
@@ -137,9 +125,9 @@ async fn one(engine: &Engine, aws: &Aws, config: &Arc<Config>, ticket: Ticket) -
             tracing::warn!(account = %identity.account, key = %identity.key, %action, why, "not confirmed yet");
         }
         Acted::NotSent(wait) => {
-            engine.metrics().suppressed(action, wait.reason);
-            let (reason, why) = (wait.reason.as_str(), &wait.why);
-            tracing::info!(account = %identity.account, key = %identity.key, %action, reason, why, "not changed");
+            engine.metrics().suppressed(action, wait.reason());
+            let reason = wait.reason().as_str();
+            tracing::info!(account = %identity.account, key = %identity.key, %action, reason, why = %wait, "not changed");
         }
         Acted::Failed(why) => {
             tracing::error!(account = %identity.account, key = %identity.key, %action, why, "change failed");
@@ -148,8 +136,12 @@ async fn one(engine: &Engine, aws: &Aws, config: &Arc<Config>, ticket: Ticket) -
     acted
 }
 
-fn not_sent(reason: Reason, why: impl Into<String>) -> Acted {
-    Acted::NotSent(Wait { reason, why: why.into(), until: None })
+fn not_sent(wait: impl Into<Wait>) -> Acted {
+    Acted::NotSent(wait.into())
+}
+
+fn bug(what: &str) -> Unknown {
+    Unknown::Bug(what.to_owned())
 }
 
 /// A change that lacks nothing but its intent.
@@ -172,28 +164,28 @@ async fn make_ready(
 ) -> Result<Box<Ready>, Acted> {
     let (action, config) = (ticket.action(), Arc::clone(config));
     if !in_force(engine, &config, action) {
-        return Err(not_sent(Reason::Recheck, OTHER_CONFIG));
+        return Err(not_sent(Recheck::AnotherConfiguration));
     }
     let identity = ticket.identity().clone();
     let Some(record) = engine.store().read(|state| state.record(&identity.key).cloned()) else {
-        return Err(not_sent(Reason::Recheck, "the record is not there any more"));
+        return Err(not_sent(Recheck::NoRecord));
     };
     let account = account_facts(engine, aws, &config, identity.account, action).await;
     if action != Action::Reactivate {
         let excluded = |not: NotEntered| {
-            not_sent(Reason::Recheck, format!("account {}: {}", identity.account, not.why()))
+            not_sent(Recheck::NotEntered { account: identity.account, why: not.why().to_owned() })
         };
         Scope::of(&config).entry(&account, &AccountState::Active).map_err(excluded)?;
     }
     let open = || aws.reader(identity.account, Scope::of(&config).access(&account));
-    let mut reader = open().await.map_err(|fault| not_sent(Reason::Unknown, in_words(&fault)))?;
+    let mut reader = open().await.map_err(|fault| not_sent(Unknown::Failed(in_words(&fault))))?;
     let mut fresh = reread(&reader, &record, engine.clock(), config.scan.interval).await;
     // A session that was revoked since it was made must not stand in the way of an undo: another is had at once.
     if matches!(&fresh, Err(RereadError::Call(fault)) if fault.is_of_session()) {
-        reader = open().await.map_err(|fault| not_sent(Reason::Unknown, in_words(&fault)))?;
+        reader = open().await.map_err(|fault| not_sent(Unknown::Failed(in_words(&fault))))?;
         fresh = reread(&reader, &record, engine.clock(), config.scan.interval).await;
     }
-    let fresh = fresh.map_err(|error| not_sent(Reason::Recheck, in_words(&error)))?;
+    let fresh = fresh.map_err(|error| not_sent(Recheck::Unread(in_words(&error))))?;
     let view = View { account: &account, facts: &fresh.facts, sighting: &fresh.sighting };
     let checked = |state: &State, now| {
         Ok::<_, Infallible>(match recheck(&Context { now, policy: &config.policy, state }, &ticket, &view) {
@@ -207,9 +199,10 @@ async fn make_ready(
     let (_, verdict) = engine
         .decide(&Actor::Keysweep, checked)
         .await
-        .map_err(|undecided| not_sent(Reason::Unknown, in_words(&AppendError::from(undecided))))?;
+        .map_err(|undecided| not_sent(Unknown::Failed(in_words(&AppendError::from(undecided)))))?;
     let agreement = verdict.map_err(Acted::NotSent)?;
-    let warrant = ticket.agreed(agreement).map_err(|_| not_sent(Reason::Unknown, OTHER_TICKET))?;
+    let warrant =
+        ticket.agreed(agreement).map_err(|_| not_sent(bug("the re-check agreed to another change")))?;
     let prepared = match aws.prepare(&warrant, &fresh.path).await {
         Ok(prepared) => prepared,
         Err(fault) => {
@@ -247,14 +240,13 @@ fn intend(
     if left.is_some_and(|left| left < config.aws.attempt_timeout) {
         return Err(NoIntent::Late);
     }
-    let stop = |reason, why: &str| Err(NoIntent::Wait(Wait { reason, why: why.to_owned(), until: None }));
     if engine.stopping().is_cancelled() {
-        return stop(Reason::Paused, STOPPING);
+        return Err(NoIntent::Wait(Wait::Stopping));
     }
     // Also where the journal says already what this process has not put in force yet.
     let journaled = state.control().configuration == config.effective.to_journal();
     if !in_force(engine, config, action) || (action != Action::Reactivate && !journaled) {
-        return stop(Reason::Recheck, OTHER_CONFIG);
+        return Err(NoIntent::Wait(Recheck::AnotherConfiguration.into()));
     }
     let view = View { account, facts: &fresh.facts, sighting: &fresh.sighting };
     let context = Context { now, policy: &config.policy, state };
@@ -269,13 +261,8 @@ fn intend(
 /// What was read for the change is older than the state here: what it says has happened is not written, and left to the
 /// next sweep.
 fn superseded(refusal: Refusal) -> NoIntent {
-    match refusal.events.as_slice() {
-        [] => NoIntent::Wait(refusal.wait),
-        [..] => {
-            let why = "another decision about it came first".to_owned();
-            NoIntent::Wait(Wait { why, ..refusal.wait })
-        }
-    }
+    let superseded = !refusal.events.is_empty();
+    NoIntent::Wait(if superseded { Recheck::AnotherDecision.into() } else { refusal.wait })
 }
 
 /// Writes the intent, makes the call, and writes what became of it.
@@ -299,21 +286,18 @@ async fn carry_out(engine: &Engine, aws: &Aws, mut ready: Ready) -> Acted {
                     Err(fault) => return failed_before(engine, &ready.record, &ready.warrant, &fault).await,
                 }
             }
-            Err(Undecided::No(NoIntent::Late)) => return not_sent(Reason::Recheck, LATE),
+            Err(Undecided::No(NoIntent::Late)) => return not_sent(Recheck::Late),
             // Without an intent on disk there is no call.
             Err(Undecided::Append(error)) => {
                 let why = format!("intent not written: {}", in_words(&error));
-                return not_sent(Reason::Unknown, why);
+                return not_sent(Unknown::Failed(why));
             }
         }
     };
     let Ready { config, account, record, reader, fresh, warrant, prepared } = ready;
     let order = receipts.into_iter().next().and_then(|receipt| warrant.recorded(receipt).ok());
     let Some(order) = order else {
-        return not_sent(
-            Reason::Unknown,
-            "the journal's receipt is not that of the intent: a bug in keysweep",
-        );
+        return not_sent(bug("the journal's receipt is not that of the intent"));
     };
 
     let user_name = order.user_name().clone();

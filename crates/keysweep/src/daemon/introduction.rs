@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 
 use keysweep_core::policy::Mode;
-use keysweep_core::state::{Pause, State};
+use keysweep_core::state::State;
+use keysweep_core::words::until_lifted;
 
 use super::strongest_mode;
 use crate::config::Config;
@@ -23,17 +24,6 @@ impl Introduction {
     /// Told from what is in force.
     pub(super) fn of(config: &Config, state: &State, http: SocketAddr, tls: Option<&Live>) -> Self {
         let control = state.control();
-        let paused = control.pauses.iter().map(|Pause { number, by, reason, .. }| {
-            format!(
-                "paused: no change starts until `keysweep resume {number} --reason TEXT` (by {by}): {reason}"
-            )
-        });
-        let breaker = control.breaker.as_ref().map(|trip| {
-            let reason = &trip.reason;
-            format!(
-                "the breaker is open: no automatic change starts until it is reset (see `keysweep breaker show`): {reason}"
-            )
-        });
         Self {
             lines: [
                 program(config, http, tls),
@@ -42,7 +32,7 @@ impl Introduction {
                 limits(config),
                 next(config, state.records().count(), control.last_sweep.is_some()),
             ],
-            restraints: paused.chain(breaker).collect(),
+            restraints: control.stops().map(until_lifted).collect(),
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::Timestamp;
 use keysweep_core::policy::Mode;
 use keysweep_core::state::SweepSummary;
+use keysweep_core::words::brief;
 
 use super::strongest_mode;
 use crate::engine::Engine;
@@ -50,33 +51,19 @@ impl Activity {
 /// The line, such as `observe; next sweep at 2026-11-22 17:00 UTC; last sweep at ...: 30 scanned, ...`.
 pub(super) fn status(engine: &Engine, health: &Health, activity: &Activity) -> String {
     let time = engine.clock().now();
-    let (pauses, parked, breaker, last) = engine.store().read(|state| {
+    let (stops, parked, last) = engine.store().read(|state| {
         let control = state.control();
-        (
-            control.pauses.len(),
-            control.all_parked(time).count(),
-            control.breaker.is_some(),
-            control.last_sweep.clone(),
-        )
+        (brief(control), control.all_parked(time).count(), control.last_sweep.clone())
     });
     let trouble = health.trouble(LastSweep::of(engine));
-    Standing {
-        mode: strongest_mode(&engine.config()),
-        pauses,
-        parked,
-        breaker,
-        now: activity.now(),
-        last,
-        trouble,
-    }
-    .words()
+    Standing { mode: strongest_mode(&engine.config()), stops, parked, now: activity.now(), last, trouble }
+        .words()
 }
 
 struct Standing {
     mode: Mode,
-    pauses: usize,
+    stops: Vec<String>,
     parked: usize,
-    breaker: bool,
     now: Now,
     last: Option<SweepSummary>,
     trouble: Vec<String>,
@@ -84,15 +71,10 @@ struct Standing {
 
 impl Standing {
     fn words(&self) -> String {
-        let Self { mode, pauses, parked, breaker, now, last, trouble } = self;
+        let Self { mode, stops, parked, now, last, trouble } = self;
         let mut words = mode.as_str().to_owned();
-        match pauses {
-            0 => {}
-            1 => words.push_str(", paused"),
-            n => words.push_str(&format!(", paused {n} times")),
-        }
-        if *breaker {
-            words.push_str(", breaker open");
+        for stop in stops {
+            words.push_str(&format!(", {stop}"));
         }
         match parked {
             0 => {}
@@ -141,9 +123,8 @@ mod tests {
     fn mk_standing() -> Standing {
         Standing {
             mode: Mode::Observe,
-            pauses: 0,
+            stops: Vec::new(),
             parked: 0,
-            breaker: false,
             now: Now::default(),
             last: None,
             trouble: Vec::new(),
@@ -178,9 +159,8 @@ mod tests {
         activity.reloaded(false);
         let standing = Standing {
             mode: Mode::Delete,
-            pauses: 2,
+            stops: vec!["paused 2 times".into(), "breaker open".into()],
             parked: 1,
-            breaker: true,
             now: activity.now(),
             trouble: vec!["sweeps fail, 3 times in a row: no credentials".into()],
             ..mk_standing()

@@ -132,7 +132,7 @@ impl Picture {
             ),
         ];
         if let Some(why) = &snapshot.stopped {
-            lines.push(style(why).yellow().to_string());
+            lines.push(style(capitalized(why)).yellow().to_string());
         } else {
             lines.push(String::new());
         }
@@ -180,6 +180,12 @@ fn stories(stories: &[Story]) -> Vec<String> {
         format!("{mark} {} {about}: {}", style(format!("{:title$}", story.title)).dim(), story.stands)
     };
     stories.iter().map(line).collect()
+}
+
+/// A sentence at the start of a line.
+fn capitalized(sentence: &str) -> String {
+    let mut rest = sentence.chars();
+    rest.next().map(|first| first.to_uppercase().chain(rest).collect()).unwrap_or_default()
 }
 
 #[cfg(test)]

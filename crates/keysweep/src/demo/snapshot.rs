@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use keysweep_core::lifecycle::{Record, State as KeyState};
-use keysweep_core::state::{State, SweepSummary};
+use keysweep_core::state::{State, Stop, SweepSummary};
 use keysweep_sim::seed::Demo;
 
 use super::SWEEPS_PAUSED;
@@ -55,21 +55,19 @@ impl Snapshot {
 
     fn at(now: Timestamp, state: &State, chronicle: &Chronicle, demo: &Demo) -> Self {
         let control = state.control();
-        let paused = control.pauses.iter().map(|pause| {
-            if pause.by.is_keysweep() {
-                format!("Paused, as every new data_dir is; the demo resumes after {SWEEPS_PAUSED} sweeps.")
-            } else {
-                format!("Paused by {}: {}", pause.by, pause.reason)
+        let stops = control.stops().map(|stop| match stop {
+            Stop::Paused(pause) if pause.by.is_keysweep() => {
+                format!("paused, as every new data_dir is; the demo resumes after {SWEEPS_PAUSED} sweeps")
             }
+            Stop::Paused(_) | Stop::Breaker(_) | Stop::Reference(_) => stop.to_string(),
         });
-        let tripped = control.breaker.as_ref().map(|trip| format!("The breaker is open: {}", trip.reason));
         Self {
             day: chronicle.calendar.day(now),
             date: date(now),
             sweeps: chronicle.sweeps,
             last_sweep: control.last_sweep.clone(),
             keys: Counts::of(state),
-            stopped: tripped.into_iter().chain(paused).reduce(|all, one| format!("{all} {one}")),
+            stopped: stops.reduce(|all, one| format!("{all}; {one}")),
             stories: stories::all(demo, state, chronicle),
         }
     }

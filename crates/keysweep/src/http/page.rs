@@ -12,7 +12,8 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use keysweep_core::facts::Collection;
 use keysweep_core::policy::{Mode, Policy};
-use keysweep_core::state::{Reach, State};
+use keysweep_core::state::{Reach, State, Stop};
+use keysweep_core::words::{remedy, title, why};
 use sha2::{Digest, Sha256};
 
 use self::actions::{Actions, actions};
@@ -151,19 +152,13 @@ fn mode_means(policy: &Policy) -> String {
 
 fn alarms(now: Timestamp, state: &State) -> Vec<Alarm> {
     let control = state.control();
-    let paused = control.pauses.iter().map(|pause| Alarm {
-        what: "Paused",
-        why: format!("by {}: {}", pause.by, pause.reason),
-        since: moment(now, pause.since),
-        remedy: format!("keysweep resume {} --reason TEXT", pause.number),
-    });
-    let open = control.breaker.as_ref().map(|trip| Alarm {
-        what: "Breaker open",
-        why: trip.reason.to_string(),
-        since: moment(now, trip.since),
-        remedy: "keysweep breaker show".to_owned(),
-    });
-    paused.chain(open).collect()
+    let alarm = |stop: Stop<'_>| Alarm {
+        what: title(stop),
+        why: why(stop),
+        since: moment(now, stop.since()),
+        remedy: remedy(stop),
+    };
+    control.stops().map(alarm).collect()
 }
 
 fn coverage(now: Timestamp, state: &State, tally: &Tally) -> Option<Coverage> {

@@ -230,7 +230,7 @@ type Decided = Result<(KeyEvent, String), String>;
 fn approved(record: &Record, now: Timestamp, action: Planned, request: &RequestRef, reason: &str) -> Decided {
     let key = &record.identity.key;
     if let Some(incident) = &record.incident {
-        return Err(format!("no change of {key} can be approved: {}", incident.words()));
+        return Err(format!("no change of {key} can be approved: {incident}"));
     }
     let approval = asked(record, action, request)?;
     if now >= approval.expires {

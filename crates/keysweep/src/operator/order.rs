@@ -67,7 +67,7 @@ impl Engine {
                 self.request_sweep();
                 Reply::Done { message: format!("{action} of {key}: {why}") }
             }
-            Acted::NotSent(wait) => refused(format!("{key} was not changed: {}", wait.why)),
+            Acted::NotSent(wait) => refused(format!("{key} was not changed: {wait}")),
             Acted::Failed(why) => refused(format!("{action} of {key} failed: {why}")),
         }
     }

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use keysweep_core::ids::{AccessKeyId, AccountId};
 use keysweep_core::plan::newly_due;
 use keysweep_core::state::{Actor, Body, Pause, State, Trip, TripReason};
+use keysweep_core::words::until_resumed;
 use sha2::{Digest as _, Sha256};
 
 use super::decide::refused;
@@ -29,9 +30,7 @@ impl Engine {
             1 => "; one call was under way and has ended".to_owned(),
             n => format!("; {n} calls were under way and have ended"),
         };
-        let message = format!(
-            "paused: no change starts until `keysweep resume {number} --reason TEXT`; undo still works{calls}"
-        );
+        let message = format!("{}; undo still works{calls}", until_resumed(number));
         Reply::Done { message }
     }
 

@@ -9,7 +9,7 @@ use keysweep_core::lifecycle::{Approval, DeactivatedBy, Finding, Hold, Incident,
 use keysweep_core::plan::{PlannedKey, plan};
 use keysweep_core::policy::{Policy, Rule, Subject, Terms};
 use keysweep_core::render::{NextAction, coverage, next_action, rows};
-use keysweep_core::state::{Control, Pause, State};
+use keysweep_core::state::{Control, Pause, State, Stop};
 use keysweep_core::ticket::Planned;
 
 use super::decide::{pending, request_of};
@@ -73,10 +73,8 @@ impl Engine {
         self.store().read(|state| {
             let plan = plan(now, &config.policy, state, collection);
             let control = state.control();
-            let open = control.breaker.as_ref().map(|trip| format!("the breaker is open: {}", trip.reason));
             let missing = control.unacknowledged().filter(|_| config.policy.changes_anything());
-            let missing =
-                missing.map(|reference| format!("{reference} does not exist: see `keysweep rules list`"));
+            let stops = control.stops().chain(missing.map(Stop::Reference));
             let unknown_origin = |(account, key): &(_, AccessKeyId)| UnknownOrigin {
                 account_id: keysweep_core::ids::AccountId::to_string(account),
                 access_key_id: key.to_string(),
@@ -84,12 +82,7 @@ impl Engine {
             PlanDocument {
                 generated_at: now,
                 collected_at: collection.at,
-                stopped: control
-                    .paused()
-                    .into_iter()
-                    .chain(open)
-                    .chain(missing)
-                    .reduce(|all, one| format!("{all}; {one}")),
+                stopped: stops.map(|stop| stop.to_string()).reduce(|all, one| format!("{all}; {one}")),
                 pauses: control.pauses.iter().map(pause_row).collect(),
                 parked: parked(control, now),
                 clock_skew_seconds: self.skew_seconds(),
@@ -295,7 +288,7 @@ fn mk_row(now: Timestamp, state: &State, record: &Record, planned: Option<&Plann
         (_, Some(key)) => next_action(now, &key.next),
         // Known whatever the last sweep saw.
         (_, None) if record.incident.is_some() => {
-            (NextAction::Wait, None, record.incident.as_ref().map(Incident::words).unwrap_or_default())
+            (NextAction::Wait, None, record.incident.as_ref().map(Incident::to_string).unwrap_or_default())
         }
         (_, None) => (NextAction::None, None, String::new()),
     };

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use jiff::Timestamp;
 use keysweep_core::render::FindingRow;
+use keysweep_core::words::breaker_open;
 
 use super::finding::{next, state};
 use super::{account, details, severity, source};
@@ -187,7 +188,7 @@ fn by_hand(facts: &FindingRow, record: Option<&KeyRow>) -> Vec<(&'static str, St
 pub fn breaker_text(document: &BreakerDocument, screen: Screen) -> String {
     let Some(open) = &document.open else { return "the breaker is closed\n".into() };
     let (n, confirm) = (document.count, document.confirm.as_deref().unwrap_or_default());
-    let mut text = format!("the breaker is open: {}\n", safe(open));
+    let mut text = breaker_open(safe(open)) + "\n";
     if n > 0 {
         let rows = document.keys.iter().map(|key| {
             [

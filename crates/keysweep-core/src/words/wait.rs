@@ -1,0 +1,128 @@
+//! Why a change waits, or was not made.
+
+use std::fmt;
+
+use super::stop::does_not_exist;
+use super::{breaker_open, friendly, listed};
+use crate::plan::{Need, Recheck, Unknown, Wait};
+use crate::ticket::Planned;
+
+impl fmt::Display for Wait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Mode { mode, action } => write!(f, "mode {}: would {action} it", mode.as_str()),
+            Self::ReadOnly => f.write_str(
+                "the management account is only read, since organization.management_account is \"direct\"; set it to \
+                 \"assume\" to have its keys changed by a role",
+            ),
+            Self::MaybeNotOurs => {
+                f.write_str("it is not sure that keysweep set it Inactive, and adopt_inactive is off")
+            }
+            Self::NotStale => f.write_str("it is not stale by the policy in force"),
+            Self::NoChannel => f.write_str("a notice is required and there is no channel for it"),
+            Self::Notice { ends, .. } => write!(f, "noticed; the period ends {ends}"),
+            Self::Approval { need, expires } => write!(f, "waits for approval until {expires}: {need}"),
+            Self::Window { .. } => f.write_str("the window is closed"),
+            Self::Cap { action: Planned::Deactivate, limit } => {
+                write!(f, "limit reached: {limit} deactivations within 24 hours")
+            }
+            Self::Cap { action: Planned::Delete, limit } => {
+                write!(f, "limit reached: {limit} deletions within 24 hours")
+            }
+            Self::AccountCap { limit } => {
+                write!(f, "limit reached: {limit} changes in one account within 24 hours")
+            }
+            Self::CapUnknown { .. } => f.write_str(
+                "a backup was restored: how many changes there were within 24 hours is not known",
+            ),
+            Self::Breaker(reason) => f.write_str(&breaker_open(reason)),
+            Self::Failing(reason) => reason.fmt(f),
+            Self::Parked { account, park, .. } => write!(
+                f,
+                "the account is {park}; `keysweep accounts unpark {account} --reason TEXT` lets changes go on there"
+            ),
+            Self::NotAccepted => f.write_str("newly due and not yet in the breaker's baseline"),
+            Self::Paused(pauses) => f.write_str(&listed(pauses)),
+            Self::Stopping => f.write_str("keysweep is stopping"),
+            Self::Held { holds, .. } => write!(f, "held {}", listed(holds)),
+            Self::Resting { .. } => f.write_str(
+                "its last change failed for a reason that passes: it is left alone for 24 hours",
+            ),
+            Self::Exempt { rule, reason, .. } => write!(f, "exempt by {rule}: {reason}"),
+            Self::Incident(incident) => incident.fmt(f),
+            Self::Reference(reference) => f.write_str(&does_not_exist(reference)),
+            Self::Grace { watched, grace, .. } => {
+                write!(f, "seen Inactive for {:#} of {:#}", friendly(*watched), friendly(*grace))
+            }
+            Self::Unknown(unknown) => unknown.fmt(f),
+            Self::Recheck(recheck) => recheck.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for Need {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Policy(approval) => write!(f, "policy: approval = {}", approval.as_str()),
+            Self::Reactivated(1) => f.write_str("reactivated after keysweep had deactivated it"),
+            Self::Reactivated(times) => write!(
+                f,
+                "reactivated {times} times after keysweep had deactivated it: does Terraform or another tool set it \
+                 Active?"
+            ),
+            Self::SesUser => f.write_str("an SES SMTP user"),
+            Self::UsedWith(service) => write!(f, "last used with {service}"),
+            Self::Keys(count) => write!(f, "the user has {count} keys"),
+        }
+    }
+}
+
+impl fmt::Display for Unknown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Facts(unknown) => f.write_str(&listed(unknown)),
+            Self::Status(status) => write!(f, "status {status} is not known to keysweep"),
+            Self::Policies(why) => write!(f, "policies of the user: {why}"),
+            Self::PoliciesNotRead => f.write_str("policies of the user were not read"),
+            Self::Identity => {
+                f.write_str("account, user ID or creation date is not that of the recorded key")
+            }
+            Self::Outcome { accepted: Some(request_id) } => {
+                write!(f, "AWS accepted the call (request {request_id}); it does not show yet")
+            }
+            Self::Outcome { accepted: None } => f.write_str("waiting for the outcome of the previous call"),
+            Self::Failed(what) => f.write_str(what),
+            Self::Bug(what) => write!(f, "a bug in keysweep: {what}"),
+            Self::Illegal(illegal) => write!(f, "a bug in keysweep: {illegal}"),
+        }
+    }
+}
+
+impl fmt::Display for Recheck {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Away(reach) => f.write_str(&reach.out_of_reach().unwrap_or_default()),
+            Self::NotEntered { account, why } => write!(f, "account {account}: {why}"),
+            Self::NoRecord => f.write_str("the record is not there any more"),
+            Self::NoUserId => f.write_str("the user ID could not be read"),
+            Self::AnotherKey => {
+                f.write_str("account, user ID, key ID or creation date differs from the recorded key")
+            }
+            Self::NotLive => f.write_str("last use was not read live"),
+            Self::Unread(why) => f.write_str(why),
+            Self::Events(names) => {
+                let names: Vec<_> = names.iter().map(|name| name.replace('_', " ")).collect();
+                write!(f, "fresh facts say: {}; this is recorded now", names.join(", "))
+            }
+            Self::AnotherAnswer => f.write_str("fresh facts give another answer"),
+            Self::AnotherDecision => f.write_str("another decision about it came first"),
+            Self::AnotherConfiguration => f.write_str("another configuration came first"),
+            Self::Late => f.write_str("it waited until its deadline; the next sweep reads it again"),
+            Self::NothingToUndo(state) => {
+                write!(f, "it is {state}, and keysweep sent no deactivation of it")
+            }
+            Self::Active => f.write_str("it is Active already"),
+            Self::Status(status) => write!(f, "its status in AWS is {status}"),
+        }
+    }
+}
