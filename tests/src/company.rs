@@ -11,8 +11,9 @@ use keysweep::config::{self, Config, Sources};
 use keysweep::connect::GivenAws;
 use keysweep::engine::Engine;
 use keysweep::metrics::Metrics;
-use keysweep::operator::{Decision, Reply, Request, RequestRef};
+use keysweep::operator::{Act, Look};
 use keysweep::sweep::{Swept, sweep};
+use keysweep_api::{Decide, Decision, Done, Refusal, RequestRef, Resume, ShowKey, Which};
 use keysweep_aws::StaticCredentials;
 use keysweep_core::ticket::Planned;
 use keysweep_sim::{Change, KeySpec, Sim, UserRef, Who};
@@ -130,7 +131,7 @@ impl Company {
     pub async fn open(&self) -> Arc<Engine> {
         let engine = self.open_with(OpenOptions::default()).await;
         if engine.store().read(|state| !state.control().pauses.is_empty()) {
-            ask(&engine, resume("the story begins")).await;
+            ask(&engine, resume("the story begins")).await.unwrap_or_else(|refusal| panic!("{refusal}"));
         }
         engine
     }
@@ -217,25 +218,35 @@ pub async fn swept(engine: &Engine) -> Swept {
     sweep(engine).await.unwrap_or_else(|error| panic!("{error:?}"))
 }
 
-/// Asks as an operator.
-pub async fn ask(engine: &Engine, request: Request) -> Reply {
-    engine.answer(&keysweep_core::state::Actor::local("alice"), request).await
+/// Looks as an operator.
+///
+/// # Panics
+/// If it is refused.
+pub async fn look<O: Look>(engine: &Engine, asked: O) -> O::Reply {
+    asked.look(engine).await.unwrap_or_else(|refusal| panic!("{refusal}"))
+}
+
+/// Decides as an operator.
+///
+/// # Errors
+/// Why it is refused.
+pub async fn ask<O: Act>(engine: &Engine, asked: O) -> Result<O::Reply, Refusal> {
+    asked.act(engine, &keysweep_core::state::Actor::local("alice")).await
 }
 
 /// Decides about a key as an operator; whether it was done, and the answer in words.
 pub async fn decide(engine: &Engine, key: &str, decision: Decision) -> (bool, String) {
-    let request = Request::Decide { key: key.into(), decision, reason: "the test says so".into() };
-    match ask(engine, request).await {
-        Reply::Done { message } => (true, message),
-        Reply::Refused { message } => (false, message),
-        other => (false, format!("{other:?}")),
+    let key = key.parse().unwrap_or_else(|error| panic!("{error}"));
+    match ask(engine, Decide { key, decision, reason: "the test says so".into() }).await {
+        Ok(Done { message }) => (true, message),
+        Err(refusal) => (false, refusal.to_string()),
     }
 }
 
 /// The request for approval of a key: what it asks, and how a decision names it.
 pub async fn asked(engine: &Engine, key: &str) -> Option<(Planned, RequestRef)> {
-    let Reply::Key(document) = ask(engine, Request::KeysShow { key: key.into() }).await else { return None };
-    let approval = document.record?.approval?;
+    let key = key.parse().unwrap_or_else(|error| panic!("{error}"));
+    let approval = ShowKey { key }.look(engine).await.ok()?.record?.approval?;
     Some((approval.action, approval.request.parse().ok()?))
 }
 
@@ -265,6 +276,6 @@ pub fn held(engine: &Engine, key: &str) -> bool {
 
 /// Ends the only pause.
 #[must_use]
-pub fn resume(reason: &str) -> Request {
-    Request::Resume { which: keysweep::operator::Which::Own, reason: reason.into() }
+pub fn resume(reason: &str) -> Resume {
+    Resume { which: Which::Own, reason: reason.into() }
 }

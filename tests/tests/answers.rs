@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use keysweep::collect::{Inputs, OrganizationCache, collect};
 use keysweep::metrics::Metrics;
-use keysweep::operator::Decision;
+use keysweep_api::Decision;
 use keysweep_core::facts::{AccountScan, Outcome};
 use keysweep_core::plan::plan;
 use keysweep_core::render::{Coverage, coverage};
@@ -250,7 +250,7 @@ async fn revoked_sessions_stand_in_the_way_of_nothing() {
     let Outcome::Scanned(scan) = outcome else { panic!("{outcome:?}") };
     assert!(scan.fallback.is_none() && scan.unread_users.is_empty(), "{scan:?}");
     company.sim.revoke_sessions();
-    let (done, told) = decide(&engine, &key, Decision::Reactivate).await;
+    let (done, told) = decide(&engine, &key, Decision::Reactivate {}).await;
     assert!(done, "{told}");
     assert_eq!(company.status(&key), "Active");
 }

@@ -1,11 +1,11 @@
 //! Whatever AWS answers: an error that names operation and thing, the rest goes on, nothing is lost and nothing done.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
-use keysweep::operator::{Reply, Request};
 use keysweep::sweep::{SweepError, sweep};
+use keysweep_api::ShowPlan;
 use keysweep_core::state::Reach;
 use keysweep_sim::{Fault, Rule};
-use keysweep_tests::company::{Company, DELETE, ask, state_of, swept};
+use keysweep_tests::company::{Company, DELETE, look, state_of, swept};
 
 const BAD: &str = "111122223333";
 const GOOD: &str = "444455556666";
@@ -71,7 +71,7 @@ async fn a_last_use_that_is_denied_is_unknown_and_not_never() {
     let engine = company.begin().await;
     company.days(&engine, 20).await;
     assert_eq!(company.changes(), Vec::<String>::new());
-    let Reply::Plan(plan) = ask(&engine, Request::Plan).await else { panic!("a plan") };
+    let plan = look(&engine, ShowPlan {}).await;
     assert_eq!(plan.coverage.unknown_keys, 2);
     for key in &plan.keys {
         assert!(

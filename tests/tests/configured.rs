@@ -1,9 +1,9 @@
 //! The configuration means what it says: a rule that names nothing, and an account that has just moved.
 #![allow(clippy::indexing_slicing, clippy::expect_used, clippy::panic)]
 
-use keysweep::operator::{Decision, Reply, Request, RulesDocument};
+use keysweep_api::{AcknowledgeRule, Decision, Done, ListRules, Refusal, RulesDocument};
 use keysweep_core::ids::AccountId;
-use keysweep_tests::company::{Company, DELETE, ask, decide, state_of, swept};
+use keysweep_tests::company::{Company, DELETE, ask, decide, look, state_of, swept};
 
 const PROD: &str = "111122223333";
 
@@ -14,14 +14,11 @@ fn mk_exempt(matches: &str) -> String {
 }
 
 async fn rules(engine: &keysweep::engine::Engine) -> RulesDocument {
-    match ask(engine, Request::RulesList).await {
-        Reply::Rules(document) => document,
-        other => panic!("{other:?}"),
-    }
+    look(engine, ListRules {}).await
 }
 
-async fn acknowledge(engine: &keysweep::engine::Engine, id: &str) -> Reply {
-    ask(engine, Request::AcknowledgeRule { id: id.into(), reason: "known".into() }).await
+async fn acknowledge(engine: &keysweep::engine::Engine, id: &str) -> Result<Done, Refusal> {
+    ask(engine, AcknowledgeRule { id: id.into(), reason: "known".into() }).await
 }
 
 #[tokio::test(start_paused = true)]
@@ -38,20 +35,20 @@ async fn a_mistyped_user_stops_every_change() {
             ("flagged", 0),
             "{source}"
         );
-        let (done, why) = decide(&engine, &key, Decision::Deactivate).await;
+        let (done, why) = decide(&engine, &key, Decision::Deactivate {}).await;
         assert!(!done && why.contains("user break-glas of policy.exempt"), "{why}");
         engine.close().await.expect("it closes");
         drop(engine);
 
         // It outlives the process, and needs no sweep.
         let engine = company.open().await;
-        let (done, why) = decide(&engine, &key, Decision::Deactivate).await;
+        let (done, why) = decide(&engine, &key, Decision::Deactivate {}).await;
         assert!(!done && why.contains("does not exist"), "{why}");
         let missing = rules(&engine).await.missing;
         assert_eq!((missing.len(), missing[0].what.as_str(), missing[0].stops), (1, "user break-glas", true));
-        assert!(matches!(acknowledge(&engine, "00000000").await, Reply::Refused { .. }));
-        assert!(matches!(acknowledge(&engine, &missing[0].id).await, Reply::Done { .. }));
-        let (done, why) = decide(&engine, &key, Decision::Deactivate).await;
+        assert!(matches!(acknowledge(&engine, "00000000").await, Err(Refusal::NotFound(_))));
+        assert!(acknowledge(&engine, &missing[0].id).await.is_ok());
+        let (done, why) = decide(&engine, &key, Decision::Deactivate {}).await;
         assert!(done, "{why}");
         assert!(!rules(&engine).await.missing[0].stops);
     }
@@ -103,7 +100,7 @@ async fn an_ou_or_account_that_is_not_there_stops_every_change() {
             "{rule}"
         );
         let id = rules(&engine).await.missing[0].id.clone();
-        assert!(matches!(acknowledge(&engine, &id).await, Reply::Done { .. }));
+        assert!(acknowledge(&engine, &id).await.is_ok());
         company.days(&engine, 1).await;
         assert_eq!(state_of(&engine, &key), "deactivated", "{rule}");
     }
@@ -149,14 +146,14 @@ async fn a_change_is_judged_by_where_the_account_is() {
         } else {
             company.sim.move_account(PROD, "Frozen");
         }
-        let (done, why) = decide(&engine, &key, Decision::Deactivate).await;
+        let (done, why) = decide(&engine, &key, Decision::Deactivate {}).await;
         assert!(!done, "{what}: {why}");
         assert_eq!(company.by_keysweep().count(), 0, "{what}");
         // And back: nothing that was read before stands in the way.
         if what != "exempt tag" {
             company.sim.move_account(PROD, "Work");
             assert!(PROD.parse::<AccountId>().is_ok());
-            let (done, why) = decide(&engine, &key, Decision::Deactivate).await;
+            let (done, why) = decide(&engine, &key, Decision::Deactivate {}).await;
             assert!(done || why.contains("fresh facts"), "{what}: {why}");
         }
     }

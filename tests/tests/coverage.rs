@@ -8,9 +8,9 @@ use keysweep::engine::Engine;
 use keysweep::health::{Health, LastSweep};
 use keysweep::metrics::inventory::{Observed, families};
 use keysweep::metrics::render;
-use keysweep::operator::{PlanDocument, Reply, Request};
+use keysweep_api::{PlanDocument, ShowPlan};
 use keysweep_sim::{AccountFields, Fault, Rule};
-use keysweep_tests::company::{Company, DELETE, ask, state_of, swept};
+use keysweep_tests::company::{Company, DELETE, look, state_of, swept};
 use keysweep_tests::site::Site;
 use serde_json::Value;
 
@@ -54,10 +54,7 @@ fn missing(engine: &Engine) -> Vec<String> {
 }
 
 async fn planned(engine: &Engine) -> PlanDocument {
-    match ask(engine, Request::Plan).await {
-        Reply::Plan(plan) => *plan,
-        other => panic!("{other:?}"),
-    }
+    look(engine, ShowPlan {}).await
 }
 
 fn denied(action: &str) -> Rule {

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use jiff::SignedDuration;
-use keysweep::operator::Decision;
+use keysweep_api::Decision;
 use keysweep_sim::{Fault, Rule};
 use keysweep_tests::company::{Company, DAY, DELETE, decide, state_of, swept};
 
@@ -44,11 +44,11 @@ async fn undone(late: SignedDuration) -> String {
     company.days(&engine, 7).await;
     assert_eq!(company.status(&key), "Inactive");
     company.sim.fault(Rule::new(Fault::LateArrival(late)).action(UPDATE).first(1));
-    assert!(!decide(&engine, &key, Decision::Reactivate).await.0);
+    assert!(!decide(&engine, &key, Decision::Reactivate {}).await.0);
     tokio::time::advance(DAY / 2).await;
     swept(&engine).await;
     let status = company.status(&key);
-    assert!(decide(&engine, &key, Decision::Reactivate).await.0, "the undo is had again at once");
+    assert!(decide(&engine, &key, Decision::Reactivate {}).await.0, "the undo is had again at once");
     engine.close().await.unwrap();
     status
 }

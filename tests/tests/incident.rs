@@ -3,10 +3,10 @@
 
 use keysweep::engine::Engine;
 use keysweep::metrics::render;
-use keysweep::operator::{Decision, KeyRow, PlanDocument, Reply, Request};
+use keysweep_api::{Decision, KeyRow, ListKeys, PlanDocument, ShowPlan};
 use keysweep_core::render::{NextAction, Severity};
 use keysweep_sim::{Fault, Rule};
-use keysweep_tests::company::{Company, DELETE, ask, decide, state_of, swept};
+use keysweep_tests::company::{Company, DELETE, decide, look, state_of, swept};
 
 const PROD: &str = "111122223333";
 const DEV: &str = "444455556666";
@@ -21,17 +21,11 @@ fn attach(company: &Company, user: &str, policy: &str) {
 }
 
 async fn plan(engine: &Engine) -> PlanDocument {
-    match ask(engine, Request::Plan).await {
-        Reply::Plan(plan) => *plan,
-        _ => panic!("there is a plan"),
-    }
+    look(engine, ShowPlan {}).await
 }
 
 async fn records(engine: &Engine) -> Vec<KeyRow> {
-    match ask(engine, Request::KeysList).await {
-        Reply::Keys(document) => document.keys,
-        _ => panic!("there are records"),
-    }
+    look(engine, ListKeys {}).await.keys
 }
 
 /// How often an event of a key is in the journal.
@@ -98,11 +92,11 @@ async fn an_order_for_an_incident_is_refused_and_recorded() {
     let engine = company.begin().await;
     // After the scan: only the fresh look can see it.
     attach(&company, "z-leaked", MARKS[0]);
-    let (done, message) = decide(&engine, &key, Decision::Deactivate).await;
+    let (done, message) = decide(&engine, &key, Decision::Deactivate {}).await;
     assert!(!done && message.contains(MARKS[0]) && message.contains("rotate"), "{message}");
     assert_eq!((told(&engine, &key, "incident_began"), told(&engine, &key, "intent")), (1, 0));
     assert_eq!(plan(&engine).await.keys[0].overlays, ["incident"]);
-    let (done, message) = decide(&engine, &key, Decision::Deactivate).await;
+    let (done, message) = decide(&engine, &key, Decision::Deactivate {}).await;
     assert!(!done && message.contains("rotate"), "{message}");
     assert_eq!(told(&engine, &key, "incident_began"), 1);
     assert_eq!(company.status(&key), "Active");
@@ -137,9 +131,9 @@ async fn the_undo_of_an_incident_works_and_warns() {
     attach(&company, "z-leaked", MARKS[1]);
     company.days(&engine, 30).await;
     assert_eq!(company.status(&key), "Inactive", "an incident is not deleted");
-    let (done, message) = decide(&engine, &key, Decision::Delete).await;
+    let (done, message) = decide(&engine, &key, Decision::Delete {}).await;
     assert!(!done && message.contains(MARKS[1]), "{message}");
-    let (done, message) = decide(&engine, &key, Decision::Reactivate).await;
+    let (done, message) = decide(&engine, &key, Decision::Reactivate {}).await;
     assert!(done && message.contains("warning") && message.contains("compromised"), "{message}");
     assert_eq!(company.status(&key), "Active");
 }

@@ -1,7 +1,7 @@
 //! The whole way of a key, by the real engine against the simulator.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
-use keysweep::operator::{Decision, RequestRef};
+use keysweep_api::{Decision, RequestRef};
 use keysweep_core::state::Actor;
 use keysweep_core::ticket::Planned;
 use keysweep_sim::{Fault, Rule};
@@ -147,9 +147,9 @@ async fn undo_works_while_everything_is_paused() {
     let engine = company.open().await;
     company.days(&engine, 8).await;
     assert_eq!(company.status(&key), "Inactive");
-    let pause = keysweep::operator::Request::Pause { reason: "incident".into() };
-    keysweep_tests::company::ask(&engine, pause).await;
-    let (done, why) = decide(&engine, &key, Decision::Reactivate).await;
+    let pause = keysweep_api::Pause { reason: "incident".into() };
+    keysweep_tests::company::ask(&engine, pause).await.expect("it pauses");
+    let (done, why) = decide(&engine, &key, Decision::Reactivate {}).await;
     assert!(done, "{why}");
     assert_eq!(company.status(&key), "Active");
     assert!(held(&engine, &key));
@@ -251,7 +251,7 @@ async fn an_undo_works_before_an_accepted_deactivation_shows() {
         if shows {
             company.sim.clear_faults();
         }
-        let (done, why) = decide(&engine, &key, Decision::Reactivate).await;
+        let (done, why) = decide(&engine, &key, Decision::Reactivate {}).await;
         assert!(done, "shows: {shows}: {why}");
         assert_eq!(company.status(&key), "Active");
         assert!(held(&engine, &key));
@@ -287,7 +287,7 @@ async fn an_owners_deactivation_after_a_lost_call_is_not_ours() {
         (state_of(&engine, &key).as_str(), company.status(&key).as_str()),
         ("deactivated", "Inactive")
     );
-    let (done, why) = decide(&engine, &key, Decision::Reactivate).await;
+    let (done, why) = decide(&engine, &key, Decision::Reactivate {}).await;
     assert!(done, "the undo is offered: {why}");
     assert_eq!(company.status(&key), "Active");
 }

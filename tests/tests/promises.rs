@@ -6,10 +6,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use keysweep::operator::{Decision, Reply, Request};
+use keysweep_api::{Decision, Pause, ResetBreaker, ShowBreaker, ShowPlan};
 use keysweep_sim::{Fault, Rule};
 use keysweep_store::{Disk, Files, JournalFile, OpenError, OpenOptions, Store};
-use keysweep_tests::company::{Company, DAY, DELETE, approve, ask, decide, held, resume, state_of, swept};
+use keysweep_tests::company::{
+    Company, DAY, DELETE, approve, ask, decide, held, look, resume, state_of, swept,
+};
 
 const PROD: &str = "111122223333";
 
@@ -141,7 +143,7 @@ async fn p4_an_intent_that_meets_a_full_disk_makes_no_call() {
     let disk = FullDisk::default();
     let options = OpenOptions { files: Arc::new(disk.clone()), ..OpenOptions::default() };
     let engine = company.open_with(options).await;
-    ask(&engine, resume("begin")).await;
+    ask(&engine, resume("begin")).await.expect("it is paused");
     swept(&engine).await;
     company.days(&engine, 6).await;
     disk.0.store(true, Ordering::SeqCst);
@@ -190,18 +192,18 @@ async fn p8_a_surge_trips_the_breaker_and_a_reset_wants_the_count() {
     assert_eq!(company.changes(), Vec::<String>::new());
     let reset = |confirm: &str| {
         let confirm = confirm.to_owned();
-        Request::BreakerReset { reason: "looked at them".into(), confirm }
+        ResetBreaker { reason: "looked at them".into(), confirm }
     };
-    let Reply::Breaker(shown) = ask(&engine, Request::BreakerShow).await else { panic!("the set is shown") };
+    let shown = look(&engine, ShowBreaker {}).await;
     assert_eq!((shown.keys.len(), shown.count), (4, 4));
     let confirm = shown.confirm.expect("it is open");
     let hash = confirm.strip_prefix("4-").expect("the count is in it");
     for wrong in ["4", "3", &format!("3-{hash}"), hash, "4-00000000", ""] {
-        assert!(matches!(ask(&engine, reset(wrong)).await, Reply::Refused { .. }), "{wrong}");
+        assert!(ask(&engine, reset(wrong)).await.is_err(), "{wrong}");
     }
     company.days(&engine, 1).await;
     assert_eq!(company.changes(), Vec::<String>::new());
-    assert!(matches!(ask(&engine, reset(&confirm)).await, Reply::Done { .. }));
+    assert!(ask(&engine, reset(&confirm)).await.is_ok());
     company.days(&engine, 1).await;
     assert_eq!(company.changes().len(), 4);
 }
@@ -247,10 +249,10 @@ async fn p8_after_a_pause_is_acknowledged_no_change_starts() {
     company.stale_user(&prod, "svc-old", 200);
     let engine = company.begin().await;
     company.days(&engine, 6).await;
-    assert!(matches!(ask(&engine, Request::Pause { reason: "freeze".into() }).await, Reply::Done { .. }));
+    assert!(ask(&engine, Pause { reason: "freeze".into() }).await.is_ok());
     company.days(&engine, 30).await;
     assert_eq!(company.changes(), Vec::<String>::new());
-    assert!(matches!(ask(&engine, resume("thaw")).await, Reply::Done { .. }));
+    assert!(ask(&engine, resume("thaw")).await.is_ok());
     company.days(&engine, 1).await;
     assert_eq!(company.changes().len(), 1);
 }
@@ -264,7 +266,7 @@ async fn p10_a_new_data_dir_starts_paused_and_lists_inactive_keys_of_unknown_ori
     let engine = company.open_with(OpenOptions::default()).await;
     company.days(&engine, 20).await;
     assert_eq!(company.changes(), Vec::<String>::new());
-    let Reply::Plan(plan) = ask(&engine, Request::Plan).await else { panic!("a plan") };
+    let plan = look(&engine, ShowPlan {}).await;
     assert!(plan.stopped.is_some());
     assert!(plan.inactive_of_unknown_origin.iter().any(|unknown| unknown.access_key_id == key));
 }
@@ -379,13 +381,13 @@ async fn an_operator_deactivates_and_deletes_by_name_with_a_full_grace() {
     let key = company.stale_user(&prod, "svc-old", 200).keys[0].clone();
     let engine = company.begin().await;
     company.days(&engine, 1).await;
-    let (done, why) = decide(&engine, &key, Decision::Deactivate).await;
+    let (done, why) = decide(&engine, &key, Decision::Deactivate {}).await;
     assert!(done, "ordered by name, in observe: {why}");
-    let (done, why) = decide(&engine, &key, Decision::Delete).await;
+    let (done, why) = decide(&engine, &key, Decision::Delete {}).await;
     assert!(!done && why.contains("seen Inactive"), "{why}");
     company.days(&engine, 15).await;
     assert_eq!(company.status(&key), "Inactive", "observe deletes nothing by itself");
-    let (done, why) = decide(&engine, &key, Decision::Delete).await;
+    let (done, why) = decide(&engine, &key, Decision::Delete {}).await;
     assert!(done, "{why}");
     assert_eq!(company.status(&key), "deleted");
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use keysweep::daemon::keep_backups;
 use keysweep::engine::Engine;
 use keysweep::metrics::render;
-use keysweep::operator::Decision;
+use keysweep_api::Decision;
 use keysweep_store::{Disk, NewBackup, OpenOptions, Restoration, back_up, inspect, restore};
 use keysweep_tests::company::{Company, DAY, DELETE, ask, decide, held, state_of, swept};
 use keysweep_tests::site::Site;
@@ -65,7 +65,7 @@ async fn restored(company: &Company, engine: Arc<Engine>, file: &Path) -> Arc<En
 }
 
 async fn resume(engine: &Engine) {
-    ask(engine, keysweep_tests::company::resume("looked through")).await;
+    ask(engine, keysweep_tests::company::resume("looked through")).await.expect("it is paused");
 }
 
 #[tokio::test(start_paused = true)]
@@ -75,7 +75,7 @@ async fn p10_holds_that_are_forgotten_come_to_nothing_before_an_operator_resumes
     let (_dir, file) = backed_up(&company, &engine);
     company.days(&engine, 2).await;
     assert_eq!(company.status(&one), "Inactive");
-    assert!(decide(&engine, &one, Decision::Reactivate).await.0);
+    assert!(decide(&engine, &one, Decision::Reactivate {}).await.0);
     assert!(held(&engine, &one));
     let before = company.changes();
 
@@ -89,7 +89,7 @@ async fn p10_holds_that_are_forgotten_come_to_nothing_before_an_operator_resumes
         (state_of(&engine, &two).as_str(), company.status(&two).as_str()),
         ("deactivated", "Inactive")
     );
-    let (done, words) = decide(&engine, &two, Decision::Reactivate).await;
+    let (done, words) = decide(&engine, &two, Decision::Reactivate {}).await;
     assert!(done, "P7: an undo is blocked by nothing: {words}");
     assert_eq!(company.status(&two), "Active");
     keysweep_store::verify(company.data_dir.path()).unwrap();
@@ -104,7 +104,7 @@ async fn p10_a_notice_from_before_the_backup_covers_nothing_after_it() {
     assert_eq!(company.status(&one), "Inactive");
     // Both owners object.
     for key in [&one, &two] {
-        assert!(decide(&engine, key, Decision::Reactivate).await.0);
+        assert!(decide(&engine, key, Decision::Reactivate {}).await.0);
     }
     let before = company.changes();
     let engine = restored(&company, engine, &file).await;
@@ -138,13 +138,13 @@ async fn p3_grace_starts_over_after_a_restoration() {
 async fn p8_no_cap_is_free_for_a_day_after_a_restoration() {
     let (company, engine, [one, two]) = mk_company().await;
     let (_dir, file) = backed_up(&company, &engine);
-    assert!(decide(&engine, &one, Decision::Deactivate).await.0);
+    assert!(decide(&engine, &one, Decision::Deactivate {}).await.0);
     let engine = restored(&company, engine, &file).await;
     resume(&engine).await;
-    let (done, words) = decide(&engine, &two, Decision::Deactivate).await;
+    let (done, words) = decide(&engine, &two, Decision::Deactivate {}).await;
     assert!(!done && words.contains("a backup was restored"), "{words}");
     tokio::time::advance(DAY).await;
-    let (done, words) = decide(&engine, &two, Decision::Deactivate).await;
+    let (done, words) = decide(&engine, &two, Decision::Deactivate {}).await;
     assert!(done, "{words}");
 }
 

@@ -4,14 +4,17 @@
 use std::sync::Arc;
 
 use keysweep::engine::Engine;
-use keysweep::operator::{Decision, Reply, Request, Which};
+use keysweep::operator::Act;
+use keysweep_api::{
+    Decision, Done, Pause, Refusal, ResetBreaker, Resume, ShowBreaker, ShowPlan, UnparkAccount, Which,
+};
 use keysweep_core::lifecycle::KeyEvent;
 use keysweep_core::lifecycle::event::{Change, Note};
 use keysweep_core::state::{Actor, Body, Control, Entry, ParkReason};
 use keysweep_core::ticket::{Action, Origin};
 use keysweep_sim::{Fault, Rule};
 use keysweep_store::OpenOptions;
-use keysweep_tests::company::{Company, DAY, DELETE, ask, decide, resume, state_of, swept};
+use keysweep_tests::company::{Company, DAY, DELETE, ask, decide, look, resume, state_of, swept};
 
 const PROD: &str = "111122223333";
 const UPDATE: &str = "iam:UpdateAccessKey";
@@ -32,26 +35,24 @@ fn entries(company: &Company) -> Vec<Entry> {
     text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
 }
 
-async fn as_actor(engine: &Engine, actor: &str, request: Request) -> Reply {
-    engine.answer(&Actor::local(actor), request).await
+async fn as_actor<O: Act<Reply = Done>>(engine: &Engine, actor: &str, asked: O) -> Result<Done, Refusal> {
+    asked.act(engine, &Actor::local(actor)).await
 }
 
-fn pause(reason: &str) -> Request {
-    Request::Pause { reason: reason.into() }
+fn pause(reason: &str) -> Pause {
+    Pause { reason: reason.into() }
 }
 
-fn resumes(which: Which) -> Request {
-    Request::Resume { which, reason: "the test says so".into() }
+fn resumes(which: Which) -> Resume {
+    Resume { which, reason: "the test says so".into() }
 }
 
-fn refusal(reply: Reply) -> String {
-    let Reply::Refused { message } = reply else { panic!("{reply:?}") };
-    message
+fn refusal(answered: Result<Done, Refusal>) -> String {
+    answered.expect_err("a refusal").to_string()
 }
 
-fn done(reply: Reply) -> String {
-    let Reply::Done { message } = reply else { panic!("{reply:?}") };
-    message
+fn done(answered: Result<Done, Refusal>) -> String {
+    answered.unwrap_or_else(|refusal| panic!("{refusal}")).message
 }
 
 #[tokio::test(start_paused = true)]
@@ -77,7 +78,7 @@ async fn a_resume_ends_the_pause_of_nobody_else() {
         ("ann", Which::All(1)),
         ("ann", Which::All(3)),
     ] {
-        let why = refusal(as_actor(&engine, actor, resumes(which.clone())).await);
+        let why = refusal(as_actor(&engine, actor, resumes(which)).await);
         assert!(
             why.contains(&format!("{} by bob", all[1])) && why.contains("incident 43"),
             "{which:?}: {why}"
@@ -86,7 +87,7 @@ async fn a_resume_ends_the_pause_of_nobody_else() {
     }
     company.days(&engine, 3).await;
     assert_eq!(company.changes(), Vec::<String>::new(), "one pause is enough");
-    let Reply::Plan(plan) = ask(&engine, Request::Plan).await else { panic!("a plan") };
+    let plan = look(&engine, ShowPlan {}).await;
     assert_eq!(plan.pauses.iter().map(|pause| pause.number).collect::<Vec<_>>(), all[1..]);
     let stopped = plan.stopped.unwrap();
     assert!(stopped.contains("incident 42") && stopped.contains("incident 43"), "{stopped}");
@@ -121,7 +122,7 @@ async fn a_pause_of_a_person_called_keysweep_lists_no_keys_of_unknown_origin() {
     let engine = company.begin().await;
     done(as_actor(&engine, "keysweep", pause("audit")).await);
     company.days(&engine, 1).await;
-    let Reply::Plan(plan) = ask(&engine, Request::Plan).await else { panic!("a plan") };
+    let plan = look(&engine, ShowPlan {}).await;
     assert_eq!(plan.inactive_of_unknown_origin, []);
 }
 
@@ -135,18 +136,18 @@ async fn a_reset_accepts_the_set_that_was_shown_and_no_other_of_the_same_size() 
     }
     let engine = company.begin().await;
     company.days(&engine, 7).await;
-    let Reply::Breaker(shown) = ask(&engine, Request::BreakerShow).await else { panic!("the set") };
+    let shown = look(&engine, ShowBreaker {}).await;
     assert_eq!(shown.count, 2);
     // One of the two is used again, and another takes its place.
     company.stale_user(PROD, "svc-three", 200);
     let gone = shown.keys.iter().find(|key| key.user_name == "svc-one").unwrap();
     company.sim.use_key(&gone.access_key_id, "s3", "us-east-1");
     company.days(&engine, 8).await;
-    let Reply::Breaker(now) = ask(&engine, Request::BreakerShow).await else { panic!("the set") };
+    let now = look(&engine, ShowBreaker {}).await;
     assert_eq!(now.count, 2, "as many as before");
     let reset = |confirm: &Option<String>| {
         let confirm = confirm.clone().unwrap();
-        Request::BreakerReset { reason: "looked".into(), confirm }
+        ResetBreaker { reason: "looked".into(), confirm }
     };
     refusal(ask(&engine, reset(&shown.confirm)).await);
     assert!(control(&engine).breaker.is_some());
@@ -155,7 +156,7 @@ async fn a_reset_accepts_the_set_that_was_shown_and_no_other_of_the_same_size() 
     company.days(&engine, 1).await;
     assert_eq!(company.changes().len(), 2);
     assert_eq!(accounts, control(&engine).accounts);
-    let Reply::Breaker(closed) = ask(&engine, Request::BreakerShow).await else { panic!("the set") };
+    let closed = look(&engine, ShowBreaker {}).await;
     assert_eq!((closed.open, closed.confirm, closed.count), (None, None, 0));
 }
 
@@ -174,9 +175,9 @@ async fn a_reset_after_a_surge_leaves_the_baseline_of_accounts() {
     }
     company.days(&engine, 1).await;
     let before = control(&engine).accounts;
-    let Reply::Breaker(shown) = ask(&engine, Request::BreakerShow).await else { panic!("the set") };
+    let shown = look(&engine, ShowBreaker {}).await;
     let confirm = shown.confirm.unwrap();
-    done(ask(&engine, Request::BreakerReset { reason: "looked".into(), confirm }).await);
+    done(ask(&engine, ResetBreaker { reason: "looked".into(), confirm }).await);
     assert_eq!(control(&engine).accounts, before);
     company.days(&engine, 1).await;
     let open = control(&engine).breaker.map(|trip| trip.reason.to_string()).unwrap_or_default();
@@ -198,7 +199,7 @@ async fn accounts_without_the_role_that_enforces_are_parked_and_stop_no_others()
     company.days(&engine, 7).await;
     assert_eq!(company.changes().len(), 2);
     assert_eq!(control(&engine).breaker, None);
-    let Reply::Plan(plan) = ask(&engine, Request::Plan).await else { panic!("a plan") };
+    let plan = look(&engine, ShowPlan {}).await;
     assert_eq!(plan.parked.len(), 3);
     assert!(plan.parked.iter().all(|parked| parked.reason == ParkReason::Precondition), "{:?}", plan.parked);
     let waits = plan
@@ -207,9 +208,8 @@ async fn accounts_without_the_role_that_enforces_are_parked_and_stop_no_others()
         .filter(|key| key.next_action_reason.contains(&format!("accounts unpark {}", key.account_id)));
     assert_eq!(waits.count(), 3);
 
-    let unpark = |account: &str| Request::AccountUnpark { account: account.into(), reason: "fixed".into() };
+    let unpark = |account: &str| UnparkAccount { account: account.parse().unwrap(), reason: "fixed".into() };
     refusal(ask(&engine, unpark(&accounts[4])).await);
-    refusal(ask(&engine, unpark("nonsense")).await);
     done(ask(&engine, unpark(&accounts[0])).await);
     let parked: Vec<_> =
         control(&engine).all_parked(company.clock.now()).map(|(id, _)| id.to_string()).collect();
@@ -334,13 +334,13 @@ async fn an_open_intent_in_an_account_that_left_can_be_forgotten() {
     let body = Body::Key { account: PROD.parse().unwrap(), key: key.parse().unwrap(), event: intent };
     company.sim.fault(Rule::new(Fault::Unavailable).action("iam:ListAccessKeys"));
     engine.record(&Actor::Keysweep, vec![body]).await.unwrap();
-    let (forgotten, why) = decide(&engine, &key, Decision::Forget).await;
+    let (forgotten, why) = decide(&engine, &key, Decision::Forget {}).await;
     assert!(!forgotten && why.contains("not known yet"), "{why}");
     company.sim.remove_account(PROD);
     tokio::time::advance(DAY).await;
     swept(&engine).await;
     assert_eq!(state_of(&engine, &key), "deactivating", "nobody can look");
-    let (forgotten, told) = decide(&engine, &key, Decision::Forget).await;
+    let (forgotten, told) = decide(&engine, &key, Decision::Forget {}).await;
     assert!(forgotten && told.contains("not known"), "{told}");
     assert_eq!(state_of(&engine, &key), "active");
     let last = entries(&company).into_iter().rev().find_map(|entry| match entry.body {

@@ -12,12 +12,12 @@ use keysweep::config::Sources;
 use keysweep::daemon::{Daemon, Parts};
 use keysweep::engine::Engine;
 use keysweep::metrics::{Metrics, render};
-use keysweep::operator::{Decision, Reply, Request};
+use keysweep_api::{Decision, ResetBreaker, ShowBreaker, ShowPlan};
 use keysweep_core::lifecycle::HoldKind;
 use keysweep_core::state::{Actor, TripReason};
 use keysweep_sim::{Fault, Rule};
 use keysweep_store::OpenOptions;
-use keysweep_tests::company::{Company, DAY, DELETE, approve, ask, decide, held, state_of, swept};
+use keysweep_tests::company::{Company, DAY, DELETE, approve, ask, decide, held, look, state_of, swept};
 
 const PROD: &str = "111122223333";
 const OTHER: &str = "444455556666";
@@ -131,7 +131,7 @@ async fn an_undo_reads_first_what_became_of_a_call_whose_outcome_was_never_seen(
         (state_of(&engine, &key).as_str(), company.status(&key).as_str()),
         ("deactivating", "Inactive")
     );
-    let (done, why) = decide(&engine, &key, Decision::Reactivate).await;
+    let (done, why) = decide(&engine, &key, Decision::Reactivate {}).await;
     assert!(done, "{why}");
     assert_eq!(company.status(&key), "Active");
     assert!(held(&engine, &key));
@@ -148,7 +148,7 @@ async fn an_undo_waits_for_a_deactivation_under_way_and_takes_it_back() {
     company.sim.fault(answers_late().first(1));
     let mut sweep = Box::pin(swept(&engine));
     until_called(&company, PROD, UPDATE, 1, &mut sweep).await;
-    let (_, (done, why)) = tokio::join!(sweep, decide(&engine, &key, Decision::Reactivate));
+    let (_, (done, why)) = tokio::join!(sweep, decide(&engine, &key, Decision::Reactivate {}));
     assert!(done, "{why}");
     assert_eq!(company.status(&key), "Active");
 }
@@ -165,7 +165,7 @@ async fn a_deactivation_that_shows_late_is_not_disowned_and_can_be_undone() {
     assert_eq!(company.status(&key), "Inactive", "it was applied after all");
     company.days(&engine, 1).await;
     assert_eq!(state_of(&engine, &key), "deactivated");
-    let (done, why) = decide(&engine, &key, Decision::Reactivate).await;
+    let (done, why) = decide(&engine, &key, Decision::Reactivate {}).await;
     assert!(done, "{why}");
     assert_eq!(company.status(&key), "Active");
 }
@@ -179,14 +179,14 @@ async fn direct_changes_nothing_in_the_management_account() {
     let engine = company.begin().await;
     company.days(&engine, 30).await;
     assert_eq!(state_of(&engine, &key), "flagged", "it is read, and a finding");
-    let (done, why) = decide(&engine, &key, Decision::Deactivate).await;
+    let (done, why) = decide(&engine, &key, Decision::Deactivate {}).await;
     assert!(!done && why.contains("set it to \"assume\""), "{why}");
     engine.close().await.expect("it closes");
     drop(engine);
     // The same before any sweep of the process, and where nobody can tell who the management account is.
     company.sim.fault(Rule::new(Fault::AccessDenied).action("organizations:DescribeOrganization"));
     let engine = company.open().await;
-    let (done, why) = decide(&engine, &key, Decision::Deactivate).await;
+    let (done, why) = decide(&engine, &key, Decision::Deactivate {}).await;
     assert!(!done, "{why}");
     assert!(company.changes().is_empty());
     assert_eq!(company.status(&key), "Active");
@@ -206,7 +206,7 @@ async fn a_change_by_name_works_before_any_sweep_where_rules_read_the_account() 
     engine.close().await.expect("it closes");
     drop(engine);
     let engine = company.open().await;
-    let (done, why) = decide(&engine, &key, Decision::Deactivate).await;
+    let (done, why) = decide(&engine, &key, Decision::Deactivate {}).await;
     assert!(done, "{why}");
 }
 
@@ -224,10 +224,10 @@ async fn an_order_hears_the_tags_of_the_account_anew_and_waits_where_they_cannot
     // Longer than organization.refresh, and no sweep comes.
     tokio::time::advance(DAY).await;
     let denied = company.sim.fault(Rule::new(Fault::AccessDenied).action("organizations:*"));
-    let (done, why) = decide(&engine, &key, Decision::Deactivate).await;
+    let (done, why) = decide(&engine, &key, Decision::Deactivate {}).await;
     assert!(!done && why.contains("tags"), "{why}");
     company.sim.remove_fault(denied);
-    let (done, why) = decide(&engine, &key, Decision::Deactivate).await;
+    let (done, why) = decide(&engine, &key, Decision::Deactivate {}).await;
     assert!(!done && why.contains("exempt"), "{why}");
     assert_eq!(company.by_keysweep().count(), 0);
 }
@@ -240,7 +240,7 @@ async fn an_order_changes_nothing_in_an_account_that_is_or_was_excluded_but_for_
         company.account(OTHER);
         let keys = ["svc-one", "svc-two"].map(|user| company.stale_user(PROD, user, 200).keys[0].clone());
         let engine = company.begin().await;
-        let (done, why) = decide(&engine, &keys[0], Decision::Deactivate).await;
+        let (done, why) = decide(&engine, &keys[0], Decision::Deactivate {}).await;
         assert!(done, "{why}");
         let admitting = Arc::new(company.config());
         company.configure(&format!("{DELETE}\n[organization]\nexclude_accounts = [\"{PROD}\"]\n"));
@@ -250,11 +250,11 @@ async fn an_order_changes_nothing_in_an_account_that_is_or_was_excluded_but_for_
             swept(&engine).await;
             engine.replace_config(&Actor::Keysweep, admitting).await.unwrap();
         }
-        let (done, why) = decide(&engine, &keys[1], Decision::Deactivate).await;
+        let (done, why) = decide(&engine, &keys[1], Decision::Deactivate {}).await;
         assert!(!done, "{why}");
         assert!(why.contains("excluded"), "{why}");
         assert_eq!(company.status(&keys[1]), "Active");
-        let (done, why) = decide(&engine, &keys[0], Decision::Reactivate).await;
+        let (done, why) = decide(&engine, &keys[0], Decision::Reactivate {}).await;
         assert!(done, "{why}");
     }
 }
@@ -270,7 +270,7 @@ async fn a_user_that_was_renamed_is_met_once_and_not_under_either_name() {
         tokio::time::advance(DAY).await;
         company.sim.make_reports();
         swept(&engine).await;
-        let Reply::Plan(plan) = ask(&engine, Request::Plan).await else { panic!("a plan") };
+        let plan = look(&engine, ShowPlan {}).await;
         let rows = plan.keys.iter().filter(|row| row.access_key_id.as_ref() == Some(&key)).count();
         assert_eq!(rows, 1, "{source}");
         let id = PROD.parse().expect("an ID");
@@ -383,7 +383,7 @@ async fn inactive_keys_of_unknown_origin_are_listed_after_a_restart_too() {
     drop(engine);
     let engine = company.open_with(OpenOptions::default()).await;
     swept(&engine).await;
-    let Reply::Plan(plan) = ask(&engine, Request::Plan).await else { panic!("a plan") };
+    let plan = look(&engine, ShowPlan {}).await;
     assert!(plan.inactive_of_unknown_origin.iter().any(|unknown| unknown.access_key_id == key));
 }
 
@@ -400,9 +400,9 @@ async fn a_reset_before_the_first_sweep_accepts_the_shrink_that_tripped_the_brea
     engine.close().await.expect("it closes");
     drop(engine);
     let engine = company.open().await;
-    let Reply::Breaker(shown) = ask(&engine, Request::BreakerShow).await else { panic!("it is shown") };
-    let reset = Request::BreakerReset { reason: "sold".into(), confirm: shown.confirm.expect("open") };
-    let Reply::Done { .. } = ask(&engine, reset).await else { panic!("it is reset") };
+    let shown = look(&engine, ShowBreaker {}).await;
+    let reset = ResetBreaker { reason: "sold".into(), confirm: shown.confirm.expect("open") };
+    ask(&engine, reset).await.expect("it is reset");
     company.days(&engine, 2).await;
     let open = engine.store().read(|state| state.control().breaker.clone());
     assert!(open.is_none(), "{open:?}");
@@ -460,7 +460,7 @@ async fn an_undo_that_is_settled_later_holds_the_key_as_long_as_its_override_say
     let engine = company.begin().await;
     company.days(&engine, 7).await;
     company.sim.fault(answers_late());
-    let mut undo = Box::pin(decide(&engine, &key, Decision::Reactivate));
+    let mut undo = Box::pin(decide(&engine, &key, Decision::Reactivate {}));
     until_called(&company, PROD, UPDATE, 2, &mut undo).await;
     company.sim.fault(Rule::new(Fault::AccessDenied).action("iam:ListAccessKeys"));
     let (done, _) = undo.await;
@@ -504,7 +504,7 @@ async fn p7_an_undo_needs_one_command_though_the_session_of_the_scan_was_revoked
     company.days(&engine, 8).await;
     assert_eq!(company.status(&key), "Inactive");
     company.sim.expire_sessions();
-    let (done, message) = decide(&engine, &key, Decision::Reactivate).await;
+    let (done, message) = decide(&engine, &key, Decision::Reactivate {}).await;
     assert!(done, "{message}");
     assert_eq!(company.status(&key), "Active");
 }
@@ -516,7 +516,7 @@ async fn p7_an_operators_hold_ends_without_the_one_after_a_reactivation() {
     let key = company.stale_user(&prod, "svc-old", 200).keys[0].clone();
     let engine = company.begin().await;
     company.days(&engine, 8).await;
-    let (done, message) = decide(&engine, &key, Decision::Reactivate).await;
+    let (done, message) = decide(&engine, &key, Decision::Reactivate {}).await;
     assert!(done, "{message}");
     let (done, message) = decide(&engine, &key, Decision::Hold { length: Some(DAY) }).await;
     assert!(done, "{message}");

@@ -36,7 +36,7 @@ enum Command {
     Soak(soak::Options),
     /// Make each mistake of tests/mutants.toml in a scratch copy, and run histories until a promise breaks
     Hunt(hunt::Options),
-    /// Write config/keysweep.toml, docs/schemas/, the policies in deploy/iam/ and the chart's schema from the code
+    /// Write config/keysweep.toml, docs/schemas/, docs/openapi.json, the policies in deploy/iam/ and the chart's schema from the code
     GenConfig,
     /// Check the systemd unit, the Dockerfile, the scripts, and that packages hold no simulator
     CheckDeploy,

@@ -36,9 +36,9 @@ use crate::config::{Config, Sources};
 use crate::connect::GivenAws;
 use crate::engine::{Engine, EngineError};
 use crate::health::Health;
-use crate::http::{self, Serving};
 use crate::metrics::Metrics;
 use crate::reload::{self, Reloads};
+use crate::serve::{Serving, serve_address, serve_socket};
 use crate::socket;
 use crate::sweep::{SweepError, sweep, until_next};
 use crate::tls::{Identity, IdentityError, Live};
@@ -78,6 +78,15 @@ pub enum DaemonError {
         /// The address.
         address: SocketAddr,
         /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// Commands could not reach the daemon.
+    #[error("listen at {}", path.display())]
+    Socket {
+        /// The socket in data_dir.
+        path: PathBuf,
+        /// Why not.
         #[source]
         source: io::Error,
     },
@@ -145,17 +154,16 @@ impl Daemon {
         let (reloads, requests) = reload::channel();
         let mut tasks = JoinSet::new();
         let stop = engine.stopping();
-        let socket_path = socket_path(&config);
-        let serving = Serving {
-            engine: Arc::clone(&engine),
-            health: health.clone(),
-            reloads: reloads.clone(),
-            tls: tls.clone(),
-        };
+        let path = socket::path(&config.data_dir);
+        let local =
+            socket::bind(&path).await.map_err(|source| DaemonError::Socket { path: path.clone(), source })?;
+        let serving = Serving::new(Arc::clone(&engine), health.clone(), reloads.clone());
+        let (served, certificate, stopped) = (serving.clone(), tls.clone(), stop.clone());
+        tasks.spawn(
+            async move { ("http server", serve_address(listener, served, certificate, stopped).await) },
+        );
         let stopped = stop.clone();
-        tasks.spawn(async move { ("http server", http::serve(listener, serving, stopped).await) });
-        let served = (Arc::clone(&engine), stop.clone());
-        tasks.spawn(async move { ("socket", socket::serve(&socket_path, served.0, served.1).await) });
+        tasks.spawn(async move { ("socket", serve_socket(local, &path, serving, stopped).await) });
         let worker =
             Worker { engine: Arc::clone(&engine), health: health.clone(), activity: activity.clone() };
         let reloader = Reloader::new(&worker, sources, http, tls);
@@ -376,12 +384,6 @@ fn introduce(engine: &Engine, http: SocketAddr, tls: Option<&Live>) -> String {
 fn strongest_mode(config: &Config) -> Mode {
     let Policy { base, overrides, .. } = &config.policy;
     overrides.iter().filter_map(|rule| rule.terms.mode).fold(base.mode, Mode::max)
-}
-
-/// Where commands reach the daemon.
-#[must_use]
-pub fn socket_path(config: &Config) -> PathBuf {
-    config.data_dir.join("keysweep.sock")
 }
 
 #[cfg(test)]

@@ -24,6 +24,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use keysweep_api::{Resume, Which};
 use keysweep_core::state::{Actor, State};
 use keysweep_sim::seed::Demo;
 use keysweep_store::{OpenOptions, ReadError};
@@ -44,7 +45,7 @@ use crate::daemon::{Daemon, DaemonError, Parts};
 use crate::engine::Engine;
 use crate::logging::LoggingError;
 use crate::metrics::Metrics;
-use crate::operator::{Request, Which};
+use crate::operator::Act as _;
 
 /// How often the journal is looked at: an eye takes it for at once.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -262,10 +263,8 @@ impl Play {
         if let Some(number) = self.engine.store().read(ours) {
             let reason = "there is no older state to fear for".to_owned();
             // A refusal means that somebody else was quicker.
-            let _ = self
-                .engine
-                .answer(&Actor::local("demo"), Request::Resume { which: Which::Number(number), reason })
-                .await;
+            let resume = Resume { which: Which::Number(number), reason };
+            let _ = resume.act(&self.engine, &Actor::local("demo")).await;
         }
     }
 

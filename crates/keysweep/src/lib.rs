@@ -2,8 +2,8 @@
 //! lifecycle.
 //!
 //! `config` says what the operator wants, `cli` what he types, `daemon` builds and runs the whole, `sweep` is one
-//! pass of collect, plan and act, `http` shows it, `iam` says which permissions all of that needs, and `doctor` what is
-//! missing of them.
+//! pass of collect, plan and act, `operator` answers what `keysweep-api` lets operators ask, `serve` does so over HTTP and
+//! shows the page, `iam` says which permissions all of that needs, and `doctor` what is missing of them.
 
 mod causes;
 mod change;
@@ -18,13 +18,13 @@ pub mod demo;
 pub mod doctor;
 pub mod engine;
 pub mod health;
-pub mod http;
 pub mod iam;
 pub mod logging;
 pub mod metrics;
 pub mod operator;
 pub mod reload;
 mod safe;
+pub mod serve;
 pub mod socket;
 pub mod sweep;
 pub mod telemetry;

@@ -14,6 +14,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use keysweep_aws::{FaultKind, Observer};
 use keysweep_core::plan::Reason;
+use keysweep_core::state::Actor;
 use keysweep_core::ticket::{Action, Planned};
 use prometheus::core::Collector;
 use prometheus::proto::MetricFamily;
@@ -256,9 +257,9 @@ impl Metrics {
         self.scan_failures.inc();
     }
 
-    /// Somebody decided: `approved` or `denied`, by way of a channel such as `cli`.
-    pub fn approval(&self, decision: &str, channel: &str) {
-        self.approvals.with_label_values(&[decision, channel]).inc();
+    /// Somebody decided: `approved` or `denied`.
+    pub fn approval(&self, decision: &str, by: &Actor) {
+        self.approvals.with_label_values(&[decision, by.channel()]).inc();
     }
 
     /// Entries are in the journal and on disk.

@@ -31,11 +31,8 @@ pub struct Requests(mpsc::Receiver<Request>);
 pub enum By {
     /// A signal of the operating system.
     Signal,
-    /// The owner of a token, over HTTP.
-    Token {
-        /// The token's name.
-        name: String,
-    },
+    /// An operator, over HTTP.
+    Operator(Actor),
 }
 
 impl By {
@@ -44,7 +41,7 @@ impl By {
     pub fn actor(&self) -> Actor {
         match self {
             Self::Signal => Actor::Keysweep,
-            Self::Token { name } => Actor::Token { name: name.clone() },
+            Self::Operator(actor) => actor.clone(),
         }
     }
 }
@@ -53,7 +50,7 @@ impl fmt::Display for By {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Signal => f.write_str("SIGHUP"),
-            Self::Token { name } => f.write_str(name),
+            Self::Operator(actor) => actor.fmt(f),
         }
     }
 }
@@ -140,9 +137,9 @@ mod tests {
     #[tokio::test]
     async fn who_asks_is_answered_and_many_at_once_are_told_to_wait() {
         let (reloads, mut requests) = channel();
-        let asked = tokio::join!(reloads.ask(By::Token { name: "dana".into() }), async {
+        let asked = tokio::join!(reloads.ask(By::Operator(Actor::Token { name: "dana".into() })), async {
             let request = requests.next().await.unwrap();
-            assert_eq!(request.by().to_string(), "dana");
+            assert_eq!(request.by().to_string(), "token dana");
             request.answer(Err(ReloadError::Refused("1 mistake".into())));
         });
         assert_eq!(asked.0, Err(ReloadError::Refused("1 mistake".into())));

@@ -6,10 +6,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use clap::ValueEnum;
-use schemars::JsonSchema;
+pub use keysweep_api::Role;
 use secrecy::SecretString;
-use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
@@ -24,36 +22,6 @@ const NAME_BYTES: usize = 64;
 
 /// Random bytes in a token.
 const BYTES: usize = 32;
-
-/// What the owner of a token may do. Each may do what those before it may.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema, ValueEnum,
-)]
-#[serde(rename_all = "snake_case")]
-#[schemars(rename = "TokenRole")]
-pub enum Role {
-    /// Look.
-    Viewer,
-    /// Look, and reload the configuration.
-    Operator,
-}
-
-impl Role {
-    /// Its name in the configuration.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Viewer => "viewer",
-            Self::Operator => "operator",
-        }
-    }
-}
-
-impl fmt::Display for Role {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
 
 /// A token as it is configured.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -116,7 +116,7 @@ fn a_pause_names_the_command_that_ends_it() {
 fn empty_lists_are_documents_too() {
     let place = Place::mk();
     let json = place.run(&["keys", "list", "--format", "json"]);
-    let document: keysweep::operator::KeysDocument = serde_json::from_str(&json.stdout).unwrap();
+    let document: keysweep_api::KeysDocument = serde_json::from_str(&json.stdout).unwrap();
     assert_eq!(document.keys, []);
     let csv = place.run(&["keys", "list", "--format", "csv"]);
     assert!(csv.stdout.starts_with("account_id,account_name,user_name,"), "{}", csv.stdout);

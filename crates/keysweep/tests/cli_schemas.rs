@@ -1,4 +1,4 @@
-//! The JSON schemas in `docs/schemas` are those of what commands print.
+//! The JSON schemas in `docs/schemas` are those of what commands print, and the OpenAPI document is that of the API.
 
 mod cli_support;
 
@@ -11,4 +11,12 @@ fn the_schemas_in_the_repository_are_those_of_the_program() {
         let json = serde_json::to_string_pretty(&schema).unwrap() + "\n";
         cli_support::assert_file(&dir.join(format!("{name}.json")), &json);
     }
+}
+
+#[test]
+fn the_openapi_document_in_the_repository_is_that_of_the_program() {
+    let json =
+        serde_json::to_string_pretty(&keysweep_api::openapi(env!("CARGO_PKG_VERSION"))).unwrap() + "\n";
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/openapi.json");
+    cli_support::assert_file(&file, &json);
 }

@@ -16,9 +16,9 @@ use keysweep::config::{Sources, load};
 use keysweep::connect::GivenAws;
 use keysweep::engine::Engine;
 use keysweep::health::Health;
-use keysweep::http::{Serving, serve};
 use keysweep::metrics::Metrics;
 use keysweep::reload;
+use keysweep::serve::{Serving, serve_address};
 use keysweep_store::OpenOptions;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -53,13 +53,8 @@ impl Served {
         let port = listener.local_addr().unwrap().port();
         let (health, stop) = (Health::new(), CancellationToken::new());
         let mut tasks = JoinSet::new();
-        let serving = Serving {
-            engine: Arc::clone(&engine),
-            health: health.clone(),
-            reloads: reload::channel().0,
-            tls: None,
-        };
-        tasks.spawn(serve(listener, serving, stop.clone()));
+        let serving = Serving::new(Arc::clone(&engine), health.clone(), reload::channel().0);
+        tasks.spawn(serve_address(listener, serving, None, stop.clone()));
         let address = SocketAddr::from(([127, 0, 0, 1], port));
         Self { address, engine, health, stop, tasks, _dir: dir }
     }
@@ -239,7 +234,7 @@ async fn what_is_not_there_or_not_possible_is_said_in_words() {
             format!("{method} / HTTP/1.1\r\nhost: {host}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
         let answer = served.ask(&request).await;
         assert_eq!(answer.status(), 405);
-        assert!(answer.body().contains("everything is read-only"), "{answer:?}");
+        assert!(answer.body().contains("everything here is read-only"), "{answer:?}");
     }
     served.stop().await;
 }

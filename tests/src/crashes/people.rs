@@ -1,10 +1,10 @@
 //! Operators: what they ask of a daemon that is about to die, and what they were told before it did.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use keysweep::operator::{Decision, Reply, Request};
 use keysweep::socket;
+use keysweep_api::{Decide, Decision, Operation, Resume, Which};
 
 use super::journal::Journal;
 
@@ -41,27 +41,28 @@ pub(super) enum Ask {
 
 /// Asks, and gives what was acknowledged: nothing where it was refused, or the daemon died over it.
 pub(super) async fn ask(data_dir: PathBuf, what: Ask, reason: String) -> Option<Acknowledged> {
-    let decide =
-        |key: &String, decision| Request::Decide { key: key.clone(), decision, reason: reason.clone() };
     let entry = |key: &String, event| Acknowledged::Entry { key: key.clone(), event, reason: reason.clone() };
-    let (request, acknowledged) = match &what {
-        Ask::Resume => (
-            Request::Resume { which: keysweep::operator::Which::Own, reason: reason.clone() },
-            Acknowledged::Kind { kind: "resumed", reason: reason.clone() },
-        ),
+    let (key, decision, acknowledged) = match &what {
+        Ask::Resume => {
+            let acknowledged = Acknowledged::Kind { kind: "resumed", reason: reason.clone() };
+            return call(&data_dir, &Resume { which: Which::Own, reason }).await.then_some(acknowledged);
+        }
         Ask::Hold(key) => {
             let length = Some(Duration::from_secs(1));
-            (decide(key, Decision::Hold { length }), entry(key, "hold_placed"))
+            (key, Decision::Hold { length }, entry(key, "hold_placed"))
         }
-        Ask::Release(key) => (decide(key, Decision::Release { hold: None }), entry(key, "hold_released")),
+        Ask::Release(key) => (key, Decision::Release { hold: None }, entry(key, "hold_released")),
         Ask::Undo(key) => {
             let before = Journal::read(&data_dir).ok()?.times(key, "undone");
             let undone = Acknowledged::Nth { key: key.clone(), event: "undone", nth: before + 1 };
-            (decide(key, Decision::Reactivate), undone)
+            (key, Decision::Reactivate {}, undone)
         }
     };
-    match socket::ask(&socket::path(&data_dir), &request).await {
-        Ok(Some(Reply::Done { .. })) => Some(acknowledged),
-        Ok(_) | Err(_) => None,
-    }
+    let decide = Decide { key: key.parse().ok()?, decision, reason };
+    call(&data_dir, &decide).await.then_some(acknowledged)
+}
+
+/// Whether it was done, as far as was said.
+async fn call<O: Operation>(data_dir: &Path, asked: &O) -> bool {
+    matches!(socket::ask(&socket::path(data_dir), asked).await, Ok(Some(Ok(_))))
 }

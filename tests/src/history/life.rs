@@ -7,8 +7,9 @@ use jiff::SignedDuration;
 use keysweep::clock::Clock;
 use keysweep::engine::Engine;
 use keysweep::metrics::Metrics;
-use keysweep::operator::Request;
+use keysweep::operator::Act;
 use keysweep::sweep::sweep;
+use keysweep_api::Pause;
 use keysweep_sim::{Fault, Rule};
 use keysweep_store::{Jobs, OpenOptions};
 use rand::Rng;
@@ -131,9 +132,8 @@ async fn after_opening(shared: &mut Shared, engine: &Engine) {
     }
     if !paused {
         // Put back by hand: nobody but the operator knows.
-        engine
-            .answer(&operators::alice(), Request::Pause { reason: "an old copy was put back".into() })
-            .await;
+        let pause = Pause { reason: "an old copy was put back".into() };
+        let _ = pause.act(engine, &operators::alice()).await;
     }
 }
 

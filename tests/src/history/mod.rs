@@ -34,7 +34,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use keysweep::config::{self, Config, Sources};
 use keysweep::connect::GivenAws;
-use keysweep::operator::RequestRef;
+use keysweep_api::RequestRef;
 use keysweep_aws::StaticCredentials;
 use keysweep_core::ticket::Planned;
 use keysweep_sim::Sim;

@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use keysweep::engine::Engine;
-use keysweep::operator::{Decision, KeyRow, Reply, Request, RequestRef, Which};
+use keysweep::operator::{Act, Look};
+use keysweep_api::{
+    AcknowledgeRule, Decide, Decision, KeyRow, ListKeys, ListRules, Pause, RequestRef, ResetBreaker, Resume,
+    ShowBreaker, ShowPlan, UnparkAccount, Which,
+};
 use keysweep_core::state::Actor;
 use keysweep_core::ticket::Planned;
 use keysweep_sim::{RoleSpec, Sim, Who};
@@ -43,14 +47,14 @@ pub(super) async fn operator(shared: &mut Shared, engine: &Engine, rng: &mut Cha
     let what = rng.random_range(0..28);
     let deed = match (what, key) {
         (0 | 20 | 21, _) => {
-            let done = ask(engine, Request::Pause { reason: "the operator says so".into() }).await;
+            let done = ask(engine, Pause { reason: "the operator says so".into() }).await;
             if done {
                 shared.oracle.paused(true);
             }
             "pauses"
         }
         (24, _) => {
-            if ask_as(engine, &bob(), Request::Pause { reason: "bob has an incident".into() }).await {
+            if ask_as(engine, &bob(), Pause { reason: "bob has an incident".into() }).await {
                 shared.oracle.paused(true);
             }
             "pauses beside another"
@@ -117,13 +121,13 @@ pub(super) async fn operator(shared: &mut Shared, engine: &Engine, rng: &mut Cha
             let unsure = shared.oracle.unsure();
             let key = pick(rng, &unsure).filter(|_| rng.random_bool(0.5)).cloned().unwrap_or(key);
             shared.oracle.ordered(Some((key.clone(), DEACTIVATE)));
-            decide(engine, &key, Decision::Deactivate).await;
+            decide(engine, &key, Decision::Deactivate {}).await;
             shared.oracle.ordered(None);
             "orders a deactivation"
         }
         (19, Some((key, _))) => {
             shared.oracle.ordered(Some((key.clone(), DELETE)));
-            decide(engine, &key, Decision::Delete).await;
+            decide(engine, &key, Decision::Delete {}).await;
             shared.oracle.ordered(None);
             "orders a deletion"
         }
@@ -150,7 +154,7 @@ pub(super) async fn look_at_unclear(shared: &Shared, engine: &Engine) {
 pub(super) async fn pause_in_flight(shared: &Shared, engine: &Engine) {
     for _ in 0..3000 {
         if shared.oracle.is_changing() {
-            if ask(engine, Request::Pause { reason: "what is it doing?".into() }).await {
+            if ask(engine, Pause { reason: "what is it doing?".into() }).await {
                 shared.oracle.paused(true);
                 shared.oracle.count("operator pauses a change in flight");
             }
@@ -166,20 +170,20 @@ pub(super) async fn resume(shared: &Shared, engine: &Engine) {
     shared.oracle.paused(false);
     let pauses = engine.store().read(|state| state.control().pauses.len());
     let which = if pauses == 1 { Which::Own } else { Which::All(u64::try_from(pauses).unwrap_or(u64::MAX)) };
-    if !ask(engine, Request::Resume { which, reason: "the operator says so".into() }).await {
+    if !ask(engine, Resume { which, reason: "the operator says so".into() }).await {
         shared.oracle.paused(was && paused(engine).await);
     }
 }
 
 async fn paused(engine: &Engine) -> bool {
-    matches!(engine.answer(&alice(), Request::Plan).await, Reply::Plan(plan) if plan.stopped.is_some())
+    ShowPlan {}.look(engine).await.is_ok_and(|plan| plan.stopped.is_some())
 }
 
 /// Rules name an OU that is not there, and accounts that left.
 async fn acknowledge_rules(engine: &Engine) {
-    let Reply::Rules(document) = engine.answer(&alice(), Request::RulesList).await else { return };
+    let Ok(document) = ListRules {}.look(engine).await else { return };
     for row in document.missing.into_iter().filter(|row| row.stops) {
-        ask(engine, Request::AcknowledgeRule { id: row.id, reason: "known".into() }).await;
+        ask(engine, AcknowledgeRule { id: row.id, reason: "known".into() }).await;
     }
 }
 
@@ -188,16 +192,15 @@ async fn unpark(engine: &Engine) {
     let parked = engine.store().read(|state| state.control().all_parked(now).next().map(|(id, _)| id));
     if let Some(account) = parked {
         let reason = "the operator says so".to_owned();
-        ask(engine, Request::AccountUnpark { account: account.to_string(), reason }).await;
+        ask(engine, UnparkAccount { account, reason }).await;
     }
 }
 
 async fn reset_breaker(engine: &Engine) {
     let reason = "the operator says so".to_owned();
-    if let Reply::Breaker(document) = engine.answer(&alice(), Request::BreakerShow).await
-        && let Some(confirm) = document.confirm
-    {
-        ask(engine, Request::BreakerReset { reason, confirm }).await;
+    let shown = ShowBreaker {}.look(engine).await;
+    if let Some(confirm) = shown.ok().and_then(|document| document.confirm) {
+        ask(engine, ResetBreaker { reason, confirm }).await;
     }
 }
 
@@ -249,9 +252,10 @@ async fn undo(shared: &Shared, engine: &Engine, rng: &mut ChaCha8Rng) {
         sim.set_role(&truth.account, RoleSpec::new(SCAN_ROLE).external_id(EXTERNAL_ID));
     }
     shared.oracle.ordered(Some((key.clone(), REACTIVATE)));
-    let decision = Decision::Reactivate;
-    let request = Request::Decide { key: key.clone(), decision, reason: "it is needed".into() };
-    let reply = engine.answer(&alice(), request).await;
+    let Ok(id) = key.parse() else { return };
+    let decision = Decision::Reactivate {};
+    let undo = Decide { key: id, decision, reason: "it is needed".into() };
+    let reply = undo.act(engine, &alice()).await;
     shared.oracle.ordered(None);
     let active = sim.key_status(&key).as_deref() == Some("Active");
     // Until deletion, which may have been on its way.
@@ -265,7 +269,7 @@ async fn undo(shared: &Shared, engine: &Engine, rng: &mut ChaCha8Rng) {
 
 /// Keys in the lifecycle and not at its end, with the change whose approval is asked for.
 async fn tracked(engine: &Engine) -> Vec<(String, String)> {
-    let Reply::Keys(document) = engine.answer(&alice(), Request::KeysList).await else { return Vec::new() };
+    let Ok(document) = ListKeys {}.look(engine).await else { return Vec::new() };
     let rows = serde_json::to_value(&document.keys).unwrap_or_default();
     let rows = rows.as_array().cloned().unwrap_or_default();
     let text = |row: &serde_json::Value, name: &str| {
@@ -277,16 +281,14 @@ async fn tracked(engine: &Engine) -> Vec<(String, String)> {
 }
 
 async fn decide(engine: &Engine, key: &str, decision: Decision) -> bool {
-    ask(engine, Request::Decide { key: key.into(), decision, reason: "the operator says so".into() }).await
+    let Ok(key) = key.parse() else { return false };
+    ask(engine, Decide { key, decision, reason: "the operator says so".into() }).await
 }
 
 /// The record of a key, as it is listed: `keys show` reads the journal on another thread, so what happens meanwhile would
 /// depend on the machine.
 async fn shown(engine: &Engine, key: &str) -> Option<KeyRow> {
-    match engine.answer(&alice(), Request::KeysList).await {
-        Reply::Keys(document) => document.keys.into_iter().find(|row| row.access_key_id == key),
-        _ => None,
-    }
+    ListKeys {}.look(engine).await.ok()?.keys.into_iter().find(|row| row.access_key_id == key)
 }
 
 /// The request that is asked of a key right now.
@@ -316,12 +318,12 @@ async fn release(engine: &Engine, key: &str) -> bool {
     !row.holds.is_empty()
 }
 
-async fn ask(engine: &Engine, request: Request) -> bool {
-    ask_as(engine, &alice(), request).await
+async fn ask<O: Act>(engine: &Engine, asked: O) -> bool {
+    ask_as(engine, &alice(), asked).await
 }
 
-async fn ask_as(engine: &Engine, who: &Actor, request: Request) -> bool {
-    matches!(engine.answer(who, request).await, Reply::Done { .. })
+async fn ask_as<O: Act>(engine: &Engine, who: &Actor, asked: O) -> bool {
+    asked.act(engine, who).await.is_ok()
 }
 
 /// Remembers what is asked right now, where nothing older of the key is remembered.
@@ -362,7 +364,7 @@ async fn resume_own(shared: &Shared, engine: &Engine) {
     if ends_all {
         shared.oracle.paused(false);
     }
-    let request = Request::Resume { which: Which::Own, reason: "mine is over".into() };
+    let request = Resume { which: Which::Own, reason: "mine is over".into() };
     let done = ask(engine, request).await;
     if done && pauses.len() > 1 && own == 1 {
         shared.oracle.count("operator leaves another's pause");

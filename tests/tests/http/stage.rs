@@ -158,6 +158,11 @@ impl Stage {
         fs::rename(self.at("keysweep.toml.new"), self.at("keysweep.toml")).unwrap();
     }
 
+    /// What AWS is.
+    pub(crate) fn company(&self) -> &Company {
+        &self.company
+    }
+
     pub(crate) fn sources(&self) -> Sources {
         Sources { file: Some(self.at("keysweep.toml")), ..Sources::default() }
     }
@@ -180,6 +185,24 @@ impl Stage {
         let address = SocketAddr::from(([127, 0, 0, 1], daemon.http_address().port()));
         Running { daemon, address }
     }
+}
+
+/// Posts JSON with a token.
+pub(crate) fn post(path: &str, token: &str, json: &str) -> String {
+    post_as(
+        path,
+        &[("authorization", &format!("Bearer {token}")), ("content-type", "application/json")],
+        json,
+    )
+}
+
+/// Posts with these headers.
+pub(crate) fn post_as(path: &str, headers: &[(&str, &str)], body: &str) -> String {
+    let headers: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let length = body.len();
+    format!(
+        "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {length}\r\nconnection: close\r\n{headers}\r\n{body}"
+    )
 }
 
 impl Running {

@@ -89,7 +89,7 @@ async fn on_another_address_without_tls_no_token_is_taken() {
     for headers in [&[][..], &[("authorization", "Bearer keysweep_token_boss")]] {
         running.ask(&request("GET", "/", headers)).await.is(403, "loopback address only");
         let refused = running.ask(&reload(headers)).await;
-        refused.is(403, "Without TLS no token is taken");
+        refused.is(403, "Without TLS, tokens are accepted on a loopback address only");
         assert_eq!(refused.header("www-authenticate"), None);
     }
     running.stop().await;
@@ -186,7 +186,7 @@ async fn a_body_is_bounded_and_ignored_and_other_methods_are_told_which_one() {
         answer.is(405, "it takes POST");
         assert_eq!(answer.header("allow").as_deref(), Some("POST"));
     }
-    running.ask(&request("POST", "/", &[])).await.is(405, "everything is read-only");
+    running.ask(&request("POST", "/", &[])).await.is(405, "everything here is read-only");
     running.stop().await;
 }
 

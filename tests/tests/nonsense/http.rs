@@ -9,9 +9,9 @@ use keysweep::config::{Sources, load};
 use keysweep::connect::GivenAws;
 use keysweep::engine::Engine;
 use keysweep::health::Health;
-use keysweep::http::{Serving, serve};
 use keysweep::metrics::Metrics;
 use keysweep::reload;
+use keysweep::serve::{Serving, serve_address};
 use keysweep::token::Digest;
 use keysweep_store::OpenOptions;
 use proptest::prelude::*;
@@ -63,13 +63,8 @@ fn mk_served() -> Served {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let mut tasks = JoinSet::new();
-        let serving = Serving {
-            engine: Arc::clone(&engine),
-            health: Health::new(),
-            reloads: reload::channel().0,
-            tls: None,
-        };
-        tasks.spawn(serve(listener, serving, CancellationToken::new()));
+        let serving = Serving::new(Arc::clone(&engine), Health::new(), reload::channel().0);
+        tasks.spawn(serve_address(listener, serving, None, CancellationToken::new()));
         (engine, address, tasks)
     });
     Served { runtime, engine, address, _tasks: tasks, _folder: folder }

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use keysweep::engine::Engine;
-use keysweep::operator::Decision;
 use keysweep::sweep::sweep;
+use keysweep_api::Decision;
 use keysweep_core::facts::Outcome;
 use keysweep_sim::{Fault, Judged, Rule};
 use keysweep_tests::company::{Company, DAY, DELETE, approve, decide, state_of};
@@ -99,7 +99,7 @@ until = "2026-12-31"
             approvals += usize::from(approve(&engine, key).await.0 && *key == old);
         }
         if !reactivated && company.status(&undone) == "Inactive" {
-            reactivated = decide(&engine, &undone, Decision::Reactivate).await.0;
+            reactivated = decide(&engine, &undone, Decision::Reactivate {}).await.0;
         }
         if day == 3 {
             sim.rename_user(&prod, "svc-renamed", "svc-with-another-name");
@@ -153,7 +153,7 @@ pub(crate) async fn direct(alter: Alter<'_>) -> Lived {
     {
         failed.insert("find");
     }
-    if decide(&engine, &old, Decision::Deactivate).await.0 || company.status(&old) != "Active" {
+    if decide(&engine, &old, Decision::Deactivate {}).await.0 || company.status(&old) != "Active" {
         failed.insert("leave alone");
     }
     engine.close().await.unwrap();

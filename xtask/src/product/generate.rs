@@ -43,6 +43,8 @@ fn files() -> anyhow::Result<Vec<(String, String)>> {
             .with_context(|| format!("write the schema {name} as JSON"))?;
         files.push((format!("docs/schemas/{name}.json"), text + "\n"));
     }
+    let openapi = keysweep_api::openapi(env!("CARGO_PKG_VERSION"));
+    files.push(("docs/openapi.json".to_owned(), serde_json::to_string_pretty(&openapi)? + "\n"));
     files.extend(policies()?);
     let config = serde_json::to_value(schema()).context("read the schema of the configuration")?;
     files.extend(chart::files(config)?);

@@ -45,6 +45,19 @@ pub enum Actor {
 }
 
 impl Actor {
+    /// The way that a decision came.
+    #[must_use]
+    pub fn channel(&self) -> &'static str {
+        match self {
+            Self::Keysweep => "keysweep",
+            Self::Local { .. } => "cli",
+            Self::Token { .. } => "api",
+            Self::Oidc { .. } => "page",
+            Self::Slack { .. } => "slack",
+            Self::Link { .. } => "link",
+        }
+    }
+
     /// A user of this machine whose login is unknown.
     #[must_use]
     pub fn local(user: impl Into<String>) -> Self {

@@ -6,6 +6,7 @@ mod keys;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use keysweep_api::reason;
 use keysweep_core::ids::AccountId;
 use keysweep_core::lifecycle::Finding;
 
@@ -218,7 +219,7 @@ pub(super) enum AccountsCommand {
     /// Let changes go on in an account that is parked after a failed change
     Unpark {
         /// Account ID
-        account: String,
+        account: AccountId,
         /// Reason, recorded in the audit log
         #[arg(long, value_name = "TEXT", value_parser = reason)]
         reason: String,
@@ -331,9 +332,27 @@ pub(super) struct NewTokenArgs {
     /// Name of the owner, shown in the log [default: your user name]
     #[arg(long, value_name = "NAME", value_parser = token_name)]
     pub(super) name: Option<String>,
-    /// Role: viewer (read-only) or operator (can also reload the configuration)
+    /// Role: viewer (read-only) or operator (can also decide, and reload the configuration)
     #[arg(long, value_enum, value_name = "ROLE", default_value = "viewer", hide_possible_values = true)]
-    pub(super) role: Role,
+    pub(super) role: RoleName,
+}
+
+/// A role, as `token new --role` takes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum RoleName {
+    /// Look
+    Viewer,
+    /// Look, decide, and reload the configuration
+    Operator,
+}
+
+impl From<RoleName> for Role {
+    fn from(name: RoleName) -> Self {
+        match name {
+            RoleName::Viewer => Self::Viewer,
+            RoleName::Operator => Self::Operator,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -383,23 +402,6 @@ pub(super) enum ShowFormat {
     Jsonl,
     /// Comma-separated values
     Csv,
-}
-
-/// Auditors read reasons: one line of text with a limited length.
-fn reason(text: &str) -> Result<String, String> {
-    /// Enough for a sentence and a ticket number; the journal keeps it forever.
-    const MAX_CHARS: usize = 500;
-    let text = text.trim();
-    if text.is_empty() {
-        return Err("expected a reason, in a few words".into());
-    }
-    if text.chars().count() > MAX_CHARS {
-        return Err(format!("expected at most {MAX_CHARS} characters"));
-    }
-    if text.chars().any(char::is_control) {
-        return Err("expected one line of text without control characters".into());
-    }
-    Ok(text.into())
 }
 
 fn token_name(text: &str) -> Result<String, String> {

@@ -41,7 +41,7 @@ pub(super) async fn doctor(global: &Global, args: &DoctorArgs, console: &Console
     let inputs = Inputs { config: &config, clock: &clock, metrics: &metrics, only: &args.account };
     let examined = examine(inputs, aws, &bar).await;
     bar.clear();
-    let document = examined.map_err(|error| CliError::Refused(error.to_string()))?;
+    let document = examined.map_err(|error| CliError::Doctor(error.to_string()))?;
     console.print_until_closed(|out| match args.format.format {
         Format::Table => {
             let text = view::doctor_text(&document, console.screen);

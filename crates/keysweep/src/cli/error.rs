@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use keysweep_api::Refusal;
 use keysweep_aws::ConnectError;
 use keysweep_store::{BackupError, JournalError, OpenError, RestoreError};
 
@@ -29,8 +30,11 @@ pub enum CliError {
     #[error(transparent)]
     Iam(#[from] IamError),
     /// What was asked cannot be done.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The installation could not be examined.
     #[error("{0}")]
-    Refused(String),
+    Doctor(String),
     /// There is no log.
     #[error(transparent)]
     Logging(#[from] LoggingError),
@@ -107,9 +111,6 @@ pub enum CliError {
     /// The journal cannot be read.
     #[error("read the journal")]
     Journal(#[from] JournalError),
-    /// The daemon answered something else than what was asked.
-    #[error("the daemon answered another question")]
-    WrongReply,
     /// The daemon failed.
     #[error(transparent)]
     Daemon(#[from] DaemonError),
@@ -151,7 +152,11 @@ impl CliError {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Config(_) | Self::Usage(_) | Self::Telemetry(_) => Exit::Usage,
-            Self::Refused(_)
+            Self::Refused(refusal) => match refusal.exit_code() {
+                2 => Exit::Usage,
+                _ => Exit::Failed,
+            },
+            Self::Doctor(_)
             | Self::Iam(_)
             | Self::Logging(_)
             | Self::Random { .. }
@@ -168,7 +173,6 @@ impl CliError {
             | Self::Restore(_)
             | Self::Interrupted
             | Self::Journal(_)
-            | Self::WrongReply
             | Self::Daemon(_)
             | Self::Json { .. }
             | Self::Csv { .. }

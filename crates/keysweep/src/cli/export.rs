@@ -8,7 +8,7 @@ use keysweep_core::render::FindingRow;
 use serde::Serialize;
 
 use super::error::CliError;
-use crate::operator::KeyRow;
+use keysweep_api::KeyRow;
 
 /// A column of a CSV file: its name, and its value in a row.
 pub(super) type Column<T> = (&'static str, fn(&T) -> String);

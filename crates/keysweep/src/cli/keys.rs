@@ -1,14 +1,14 @@
 //! `keys`: show records, and decide.
 
+use keysweep_api::{Decide, Decision, KeysDocument, ListKeys, Refusal, RequestRef, ShowKey};
 use keysweep_core::ids::{AccessKeyId, AccountId};
 use keysweep_core::ticket::Planned;
 
 use super::args::{DecisionArgs, Format, Global, KeysCommand, RequestArgs, StateName};
 use super::console::Console;
 use super::error::CliError;
-use super::operator::{ask, skew_in_words, told_of_gaps};
+use super::operator::{act, look, skew_in_words, told_of_gaps, undo};
 use super::{Exit, export, view};
-use crate::operator::{Decision, KeyDocument, KeysDocument, Reply, Request, RequestRef};
 
 /// `keys ...`
 pub(super) async fn keys(global: &Global, command: KeysCommand, console: &Console) -> Result<Exit, CliError> {
@@ -29,26 +29,28 @@ pub(super) async fn keys(global: &Global, command: KeysCommand, console: &Consol
             (decision, Decision::Hold { length: length.map(crate::config::period::Period::get) })
         }
         KeysCommand::Release { decision, hold } => (decision, Decision::Release { hold }),
-        KeysCommand::ClearReactivations(args) => (args, Decision::ClearReactivations),
-        KeysCommand::Reactivate { key, reason } => (DecisionArgs { key, reason }, Decision::Reactivate),
-        KeysCommand::Deactivate(args) => (args, Decision::Deactivate),
+        KeysCommand::ClearReactivations(args) => (args, Decision::ClearReactivations {}),
+        KeysCommand::Reactivate { key, reason } => (DecisionArgs { key, reason }, Decision::Reactivate {}),
+        KeysCommand::Deactivate(args) => (args, Decision::Deactivate {}),
         KeysCommand::Delete { decision, confirm } => {
             confirmed(&decision.key, confirm.as_deref())?;
-            (decision, Decision::Delete)
+            (decision, Decision::Delete {})
         }
-        KeysCommand::Forget(args) => (args, Decision::Forget),
+        KeysCommand::Forget(args) => (args, Decision::Forget {}),
     };
-    let request = Request::Decide { key: key.to_string(), decision, reason };
-    let undo = request.is_undo();
-    let reply = ask(global, request, console).await;
-    if undo && reply.as_ref().is_err_and(|error| !matches!(error, CliError::Refused(_))) {
+    let decide = Decide { key: key.clone(), decision, reason };
+    if !decide.is_undo() {
+        return act(global, decide, console).await;
+    }
+    let undone = undo(global, decide, console).await;
+    if undone.as_ref().is_err_and(|error| !matches!(error, CliError::Refused(_))) {
         // Nobody looked into the record, which names the user.
         console.say(&format!(
             "to set the key Active without keysweep, run this with credentials of its account: {}",
             undo_without_record(&key)
         ));
     }
-    done(reply?, console)
+    undone
 }
 
 /// What a decision is about. Whoever names no request gets to see what is asked now, and decides about exactly that:
@@ -69,34 +71,16 @@ async fn shown(
              show {key}` shows it"
         )));
     }
-    let reply = ask(global, Request::KeysShow { key: key.to_string() }, console).await?;
-    let Reply::Key(document) = reply else { return Err(CliError::WrongReply) };
+    let document = look(global, ShowKey { key: key.clone() }, console).await?;
     let Some(approval) = document.record.as_ref().and_then(|row| row.approval.as_ref()) else {
-        return Err(CliError::Refused(format!("no approval is asked for {key}")));
+        return Err(Refusal::Conflict(format!("no approval is asked for {key}")).into());
     };
     console.say(&view::approval_text(&document, approval));
     let request = match args.request {
         Some(request) => request,
-        None => approval.request.parse().map_err(|_| CliError::WrongReply)?,
+        None => approval.request.parse().map_err(|why| CliError::Refused(Refusal::Internal(why)))?,
     };
     Ok((action.unwrap_or(approval.action), request))
-}
-
-/// Tells what was done.
-pub(super) fn done(reply: Reply, console: &Console) -> Result<Exit, CliError> {
-    match reply {
-        Reply::Done { message } => {
-            console.say(&message);
-            Ok(Exit::Done)
-        }
-        Reply::Plan(_)
-        | Reply::Keys(_)
-        | Reply::Key(_)
-        | Reply::Breaker(_)
-        | Reply::Rules(_)
-        | Reply::JournalView { .. }
-        | Reply::Refused { .. } => Err(CliError::WrongReply),
-    }
 }
 
 /// AWS knows whose key it is.
@@ -124,18 +108,7 @@ async fn list(
     format: Format,
     console: &Console,
 ) -> Result<Exit, CliError> {
-    let mut document = match ask(global, Request::KeysList, console).await? {
-        Reply::Keys(document) => document,
-        Reply::Plan(_)
-        | Reply::Key(_)
-        | Reply::Done { .. }
-        | Reply::Breaker(_)
-        | Reply::Rules(_)
-        | Reply::JournalView { .. }
-        | Reply::Refused { .. } => {
-            return Err(CliError::WrongReply);
-        }
-    };
+    let mut document = look(global, ListKeys {}, console).await?;
     select(&mut document, states, accounts);
     console.print_until_closed(|out| match format {
         Format::Table => {
@@ -168,19 +141,7 @@ async fn show(
     format: Format,
     console: &Console,
 ) -> Result<Exit, CliError> {
-    let document: KeyDocument = match ask(global, Request::KeysShow { key: key.to_string() }, console).await?
-    {
-        Reply::Key(document) => *document,
-        Reply::Plan(_)
-        | Reply::Keys(_)
-        | Reply::Done { .. }
-        | Reply::Breaker(_)
-        | Reply::Rules(_)
-        | Reply::JournalView { .. }
-        | Reply::Refused { .. } => {
-            return Err(CliError::WrongReply);
-        }
-    };
+    let document = look(global, ShowKey { key: key.clone() }, console).await?;
     console.print_until_closed(|out| match format {
         Format::Table => {
             let text = view::key_text(&document, console.screen);

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use jiff::SignedDuration;
+use keysweep_api::{Decide, Done, Operation, PlanDocument, Refusal, ShowPlan};
 use keysweep_store::OpenOptions;
 
 use super::Exit;
@@ -18,37 +19,81 @@ use crate::config::Config;
 use crate::connect::GivenAws;
 use crate::engine::Engine;
 use crate::metrics::Metrics;
-use crate::operator::{PlanDocument, Reply, Request, skewed};
-use crate::socket;
+use crate::operator::{Act, Look, skewed};
+use crate::socket::{self, own_actor};
 
-/// Asks, and hands on every answer but a refusal.
-pub(super) async fn ask(global: &Global, request: Request, console: &Console) -> Result<Reply, CliError> {
+/// Looks.
+pub(super) async fn look<O: Look>(
+    global: &Global,
+    asked: O,
+    console: &Console,
+) -> Result<O::Reply, CliError> {
+    ask(global, asked, OpenOptions::default(), console, async |asked: O, engine: &Engine| {
+        asked.look(engine).await
+    })
+    .await
+}
+
+/// Decides, and says what was done.
+pub(super) async fn act<O: Act<Reply = Done>>(
+    global: &Global,
+    asked: O,
+    console: &Console,
+) -> Result<Exit, CliError> {
+    act_in(global, asked, OpenOptions::default(), console).await
+}
+
+/// Undoes, and says what was done: on a full disk and with a poisoned journal, too.
+pub(super) async fn undo(global: &Global, asked: Decide, console: &Console) -> Result<Exit, CliError> {
+    act_in(global, asked, OpenOptions { for_undo: true, ..OpenOptions::default() }, console).await
+}
+
+async fn act_in<O: Act<Reply = Done>>(
+    global: &Global,
+    asked: O,
+    options: OpenOptions,
+    console: &Console,
+) -> Result<Exit, CliError> {
+    let act = async |asked: O, engine: &Engine| asked.act(engine, &own_actor()).await;
+    let Done { message } = ask(global, asked, options, console, act).await?;
+    console.say(&message);
+    Ok(Exit::Done)
+}
+
+/// Asks a daemon where one runs, and answers from data_dir where none does.
+async fn ask<O: Operation>(
+    global: &Global,
+    asked: O,
+    options: OpenOptions,
+    console: &Console,
+    answer: impl AsyncFnOnce(O, &Engine) -> Result<O::Reply, Refusal>,
+) -> Result<O::Reply, CliError> {
     let metrics = Metrics::new();
     let config = match load(global, &metrics, console) {
         Ok(config) => config,
-        Err(wrong) => return ask_despite(global, wrong, &request, console).await,
+        Err(wrong) => return ask_despite(global, wrong, &asked, console).await,
     };
-    if let Some(reply) = ask_daemon(&config.data_dir, &request, console).await? {
+    if let Some(reply) = ask_daemon(&config.data_dir, &asked, console).await? {
         warn_of_settings(global, console);
-        return answered(reply);
+        return Ok(reply);
     }
     if !is_ours(&config.data_dir)? {
         return Err(CliError::NoDataDir { path: config.data_dir });
     }
-    answered(ask_data_dir(config, metrics, request, console).await?)
+    in_data_dir(config, metrics, options, console, async |engine: &Engine| answer(asked, engine).await).await
 }
 
 /// A daemon that runs has read its configuration: a mistake that was made since must not stand before a pause or an undo.
-async fn ask_despite(
+async fn ask_despite<O: Operation>(
     global: &Global,
     wrong: CliError,
-    request: &Request,
+    asked: &O,
     console: &Console,
-) -> Result<Reply, CliError> {
+) -> Result<O::Reply, CliError> {
     let Some(data_dir) = data_dir_despite(global, &wrong) else { return Err(wrong) };
-    let Some(reply) = ask_daemon(&data_dir, request, console).await? else { return Err(wrong) };
+    let Some(reply) = ask_daemon(&data_dir, asked, console).await? else { return Err(wrong) };
     console.warn(&format!("{wrong}\nthe daemon goes on with the configuration that it has, and answers"));
-    answered(reply)
+    Ok(reply)
 }
 
 /// Says that what was set on the command line does not count.
@@ -69,17 +114,18 @@ pub(super) async fn plan(global: &Global, format: FormatArgs, console: &Console)
     let config = match load(global, &metrics, console) {
         Ok(config) => config,
         Err(wrong) => {
-            let document = planned(ask_despite(global, wrong, &Request::Plan, console).await?)?;
+            let document = ask_despite(global, wrong, &ShowPlan {}, console).await?;
             return show_plan(&document, format.format, console);
         }
     };
-    let document = match ask_daemon(&config.data_dir, &Request::Plan, console).await? {
-        Some(reply) => {
+    let document = match ask_daemon(&config.data_dir, &ShowPlan {}, console).await? {
+        Some(document) => {
             warn_of_settings(global, console);
-            planned(answered(reply)?)?
+            document
         }
         None if is_ours(&config.data_dir)? => {
-            planned(answered(ask_data_dir(config, metrics, Request::Plan, console).await?)?)?
+            let look = async |engine: &Engine| ShowPlan {}.look(engine).await;
+            in_data_dir(config, metrics, OpenOptions::default(), console, look).await?
         }
         None => {
             console
@@ -88,19 +134,6 @@ pub(super) async fn plan(global: &Global, format: FormatArgs, console: &Console)
         }
     };
     show_plan(&document, format.format, console)
-}
-
-fn planned(reply: Reply) -> Result<PlanDocument, CliError> {
-    match reply {
-        Reply::Plan(document) => Ok(*document),
-        Reply::Keys(_)
-        | Reply::Key(_)
-        | Reply::Done { .. }
-        | Reply::Breaker(_)
-        | Reply::Rules(_)
-        | Reply::JournalView { .. }
-        | Reply::Refused { .. } => Err(CliError::WrongReply),
-    }
 }
 
 fn show_plan(document: &PlanDocument, format: Format, console: &Console) -> Result<Exit, CliError> {
@@ -142,49 +175,34 @@ pub(super) fn skew_in_words(seconds: Option<i64>) -> Option<String> {
     seconds.map(SignedDuration::from_secs).and_then(skewed)
 }
 
-/// Turns a refusal into an error.
-pub(super) fn answered(reply: Reply) -> Result<Reply, CliError> {
-    match reply {
-        Reply::Refused { message } => Err(CliError::Refused(message)),
-        reply @ (Reply::Plan(_)
-        | Reply::Keys(_)
-        | Reply::Key(_)
-        | Reply::Done { .. }
-        | Reply::Rules(_)
-        | Reply::JournalView { .. }
-        | Reply::Breaker(_)) => Ok(reply),
-    }
-}
-
-pub(super) async fn ask_daemon(
+/// Asks the daemon that has `data_dir` open; `None` where none has.
+pub(super) async fn ask_daemon<O: Operation>(
     data_dir: &Path,
-    request: &Request,
+    asked: &O,
     console: &Console,
-) -> Result<Option<Reply>, CliError> {
+) -> Result<Option<O::Reply>, CliError> {
     let path = socket::path(data_dir);
-    let reply = socket::ask(&path, request).await?;
-    if reply.is_some() {
-        console.explain(&format!("answered by the daemon at {}", path.display()));
-    }
-    Ok(reply)
+    let Some(answered) = socket::ask(&path, asked).await? else { return Ok(None) };
+    console.explain(&format!("answered by the daemon at {}", path.display()));
+    Ok(Some(answered?))
 }
 
-async fn ask_data_dir(
+/// Answers from data_dir, which no daemon has open.
+async fn in_data_dir<T>(
     config: Config,
     metrics: Arc<Metrics>,
-    request: Request,
+    options: OpenOptions,
     console: &Console,
-) -> Result<Reply, CliError> {
+    answer: impl AsyncFnOnce(&Engine) -> Result<T, Refusal>,
+) -> Result<T, CliError> {
     console.explain(&format!("no daemon runs: opening {}", config.data_dir.display()));
-    let for_undo = request.is_undo();
-    let options = OpenOptions { for_undo, ..OpenOptions::default() };
     let opening = Engine::open(Arc::new(config), Clock::system(), metrics, GivenAws::default(), options);
     let (engine, _) = opening.await?;
-    let reply = engine.answer(&socket::own_actor(), request).await;
+    let answered = answer(&engine).await;
     if let Err(error) = engine.close().await {
         console.warn(&format!("the records will be brought up to date at the next start: {error}"));
     }
-    Ok(reply)
+    Ok(answered?)
 }
 
 /// Whether there is a data_dir.

@@ -1,12 +1,12 @@
 //! `rules`: references of the configuration that do not exist.
 
+use keysweep_api::{AcknowledgeRule, ListRules, MissingRow, RulesDocument};
+
 use super::args::{Format, Global, RulesCommand};
 use super::console::Console;
 use super::error::CliError;
-use super::keys::done;
-use super::operator::ask;
+use super::operator::{act, look};
 use super::{Exit, export, view};
-use crate::operator::{MissingRow, Reply, Request, RulesDocument};
 
 /// `rules list` as CSV.
 const MISSING: [export::Column<MissingRow>; 6] = [
@@ -24,24 +24,14 @@ pub(super) async fn rules(
     command: RulesCommand,
     console: &Console,
 ) -> Result<Exit, CliError> {
-    let (request, format) = match command {
-        RulesCommand::List { format } => (Request::RulesList, format.format),
-        RulesCommand::Acknowledge { id, reason } => {
-            (Request::AcknowledgeRule { id, reason: reason.reason }, Format::Table)
-        }
-    };
-    match ask(global, request, console).await? {
-        Reply::Rules(document) => {
-            show(&document, format, console)?;
+    match command {
+        RulesCommand::List { format } => {
+            show(&look(global, ListRules {}, console).await?, format.format, console)?;
             Ok(Exit::Done)
         }
-        reply @ (Reply::Plan(_)
-        | Reply::Keys(_)
-        | Reply::Key(_)
-        | Reply::Done { .. }
-        | Reply::Breaker(_)
-        | Reply::JournalView { .. }
-        | Reply::Refused { .. }) => done(reply, console),
+        RulesCommand::Acknowledge { id, reason } => {
+            act(global, AcknowledgeRule { id, reason: reason.reason }, console).await
+        }
     }
 }
 

@@ -21,7 +21,8 @@ use crate::config::Config;
 use crate::connect::{GivenAws, connect};
 use crate::logging::Beside;
 use crate::metrics::Metrics;
-use crate::operator::{PlanDocument, UnknownOrigin, skewed};
+use crate::operator::skewed;
+use keysweep_api::{PlanDocument, UnknownOrigin};
 
 /// What one pass saw, and the plan that it leads to where nothing is recorded.
 struct Pass {

@@ -4,7 +4,7 @@ use keysweep_core::render::ScanDocument;
 use schemars::{Schema, schema_for};
 
 use crate::doctor::DoctorDocument;
-use crate::operator::{KeyDocument, KeysDocument, PlanDocument};
+use keysweep_api::{KeyDocument, KeysDocument, PlanDocument};
 
 /// The name of each schema, and the schema.
 #[must_use]

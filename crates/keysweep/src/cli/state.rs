@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use keysweep_api::{ClientError, JournalBytes, ViewJournal};
 use keysweep_store::{Backup, Disk, JournalView, NewBackup, Restoration, Restored, back_up, backup_name};
 
 use super::Exit;
@@ -10,11 +11,10 @@ use super::args::Global;
 use super::config::{data_dir, read};
 use super::console::Console;
 use super::error::CliError;
-use super::operator::{answered, ask_daemon, is_ours};
+use super::operator::{ask_daemon, is_ours};
 use super::text::count;
 use crate::clock::Clock;
-use crate::operator::{Reply, Request};
-use crate::socket::own_actor;
+use crate::socket::{SocketError, own_actor};
 
 /// `state rebuild`.
 pub(super) fn rebuild(global: &Global, console: &Console) -> Result<Exit, CliError> {
@@ -72,17 +72,10 @@ pub(super) async fn backup(global: &Global, to: &Path, console: &Console) -> Res
 
 /// Where the journal ends, as a daemon says that writes it; `None` where none does.
 async fn view(data_dir: &Path, console: &Console) -> Result<Option<JournalView>, CliError> {
-    match ask_daemon(data_dir, &Request::JournalView, console).await?.map(answered).transpose()? {
-        Some(Reply::JournalView { view }) => Ok(Some(view)),
-        Some(
-            Reply::Plan(_)
-            | Reply::Keys(_)
-            | Reply::Key(_)
-            | Reply::Done { .. }
-            | Reply::Breaker(_)
-            | Reply::Rules(_)
-            | Reply::Refused { .. },
-        ) => Err(CliError::WrongReply),
+    match ask_daemon(data_dir, &ViewJournal {}, console).await? {
+        Some(JournalBytes { view }) => serde_json::from_value(view)
+            .map(Some)
+            .map_err(|source| CliError::Socket(SocketError::Call(ClientError::Decode { source }))),
         None if data_dir.exists() => Ok(None),
         None => Err(CliError::NoDataDir { path: data_dir.into() }),
     }

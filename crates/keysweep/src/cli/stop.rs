@@ -1,12 +1,14 @@
 //! `pause`, `resume`, `breaker` and `accounts`.
 
+use keysweep_api::{
+    BreakerDocument, BreakerKey, Pause, ResetBreaker, Resume, ShowBreaker, UnparkAccount, Which,
+};
+
 use super::args::{AccountsCommand, BreakerCommand, Format, Global, ResumeArgs};
 use super::console::Console;
 use super::error::CliError;
-use super::keys::done;
-use super::operator::ask;
+use super::operator::{act, look};
 use super::{Exit, export, view};
-use crate::operator::{BreakerDocument, BreakerKey, Reply, Request, Which};
 
 /// `breaker show` as CSV.
 const DUE: [export::Column<BreakerKey>; 4] = [
@@ -18,7 +20,7 @@ const DUE: [export::Column<BreakerKey>; 4] = [
 
 /// `pause`.
 pub(super) async fn pause(global: &Global, reason: String, console: &Console) -> Result<Exit, CliError> {
-    done(ask(global, Request::Pause { reason }, console).await?, console)
+    act(global, Pause { reason }, console).await
 }
 
 /// `resume`.
@@ -28,7 +30,7 @@ pub(super) async fn resume(global: &Global, args: ResumeArgs, console: &Console)
         (None, Some(count)) => Which::All(count),
         (None, None) => Which::Own,
     };
-    done(ask(global, Request::Resume { which, reason: args.reason }, console).await?, console)
+    act(global, Resume { which, reason: args.reason }, console).await
 }
 
 /// `accounts unpark`.
@@ -38,7 +40,7 @@ pub(super) async fn accounts(
     console: &Console,
 ) -> Result<Exit, CliError> {
     let AccountsCommand::Unpark { account, reason } = command;
-    done(ask(global, Request::AccountUnpark { account, reason }, console).await?, console)
+    act(global, UnparkAccount { account, reason }, console).await
 }
 
 /// `breaker show` and `breaker reset`.
@@ -47,24 +49,14 @@ pub(super) async fn breaker(
     command: BreakerCommand,
     console: &Console,
 ) -> Result<Exit, CliError> {
-    let (request, format) = match command {
-        BreakerCommand::Show { format } => (Request::BreakerShow, format.format),
-        BreakerCommand::Reset { reason, confirm } => {
-            (Request::BreakerReset { reason, confirm }, Format::Table)
-        }
-    };
-    match ask(global, request, console).await? {
-        Reply::Breaker(document) => {
-            show(&document, format, console)?;
+    match command {
+        BreakerCommand::Show { format } => {
+            show(&look(global, ShowBreaker {}, console).await?, format.format, console)?;
             Ok(Exit::Done)
         }
-        reply @ (Reply::Plan(_)
-        | Reply::Keys(_)
-        | Reply::Key(_)
-        | Reply::Done { .. }
-        | Reply::Rules(_)
-        | Reply::JournalView { .. }
-        | Reply::Refused { .. }) => done(reply, console),
+        BreakerCommand::Reset { reason, confirm } => {
+            act(global, ResetBreaker { reason, confirm }, console).await
+        }
     }
 }
 

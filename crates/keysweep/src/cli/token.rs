@@ -7,7 +7,7 @@ use super::args::{NewTokenArgs, TokenCommand};
 use super::console::Console;
 use super::error::CliError;
 use crate::socket::own_name;
-use crate::token::{self, Digest};
+use crate::token::{self, Digest, Role};
 
 /// `token ...`
 pub(super) fn token(command: TokenCommand, console: &Console) -> Result<Exit, CliError> {
@@ -32,7 +32,7 @@ fn new(args: &NewTokenArgs, console: &Console) -> Result<Exit, CliError> {
         "\nThis is the only time that the token is shown. Put this into the configuration, and load it again \
          (systemctl reload keysweep, or SIGHUP):\n\n[[http.token]]\nname = \"{name}\"\nrole = \"{}\"\nsha256 = \
          \"{digest}\"\n",
-        args.role
+        Role::from(args.role)
     ));
     Ok(Exit::Done)
 }

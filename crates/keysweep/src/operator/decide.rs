@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use jiff::Timestamp;
+use keysweep_api::{Decide, Decision, Done, Refusal, RequestRef};
 use keysweep_core::ids::AccessKeyId;
 use keysweep_core::lifecycle::event::{Consent, Note, Overlay};
 use keysweep_core::lifecycle::{Approval, HoldKind, KeyEvent, Record, State as KeyState};
@@ -12,76 +13,62 @@ use keysweep_core::state::{Actor, Body, Reach, State};
 use keysweep_core::ticket::{Action, Planned};
 use keysweep_store::{AppendError, Undecided};
 
-use super::{Decision, Reply, Request, RequestRef};
+use super::Act;
+use super::show::{find, unknown_key};
 use crate::causes::in_words;
 use crate::engine::Engine;
 
 /// More holds of one key than this help nobody.
 const MOST_HOLDS: usize = 16;
 
-impl Engine {
-    /// Answers an operator. `actor` is who asks, as the journal will name him.
-    pub async fn answer(&self, actor: &Actor, request: Request) -> Reply {
-        match request {
-            Request::Plan => self.show_plan().boxed().await,
-            Request::KeysList => self.show_keys(),
-            Request::KeysShow { key } => match parse(&key) {
-                Ok(key) => self.show_key(&key).await,
-                Err(reply) => reply,
-            },
-            Request::Decide { key, decision, reason } => match parse(&key) {
-                Ok(key) => self.decide_on(actor, &key, decision, reason).boxed().await,
-                Err(reply) => reply,
-            },
-            Request::Pause { reason } => self.pause(actor, reason).await,
-            Request::Resume { which, reason } => self.resume(actor, which, reason).await,
-            Request::RulesList => self.show_rules(),
-            Request::AcknowledgeRule { id, reason } => self.acknowledge_rule(actor, &id, reason).await,
-            Request::JournalView => self.view_journal().await,
-            Request::BreakerShow => Reply::Breaker(self.breaker()),
-            Request::BreakerReset { reason, confirm } => self.reset_breaker(actor, reason, &confirm).await,
-            Request::AccountUnpark { account, reason } => self.unpark(actor, &account, reason).await,
-        }
+impl Act for Decide {
+    async fn act(self, engine: &Engine, actor: &Actor) -> Result<Done, Refusal> {
+        engine.decide_on(actor, self).boxed().await
     }
+}
 
-    async fn decide_on(&self, actor: &Actor, key: &AccessKeyId, decision: Decision, reason: String) -> Reply {
+impl Engine {
+    async fn decide_on(&self, actor: &Actor, asked: Decide) -> Result<Done, Refusal> {
+        let Decide { key, decision, reason } = asked;
         let action = match decision {
-            Decision::Reactivate => Action::Reactivate,
-            Decision::Deactivate => Action::Deactivate,
-            Decision::Delete => Action::Delete,
+            Decision::Reactivate {} => Action::Reactivate,
+            Decision::Deactivate {} => Action::Deactivate,
+            Decision::Delete {} => Action::Delete,
             Decision::Approve { action, request } => {
                 let approve = |record: &Record, now| approved(record, now, action, &request, &reason);
-                return self.write(actor, key, approve).await.counted(self, "approved");
+                let done = self.write(actor, &key, approve).await?;
+                self.metrics().approval("approved", actor);
+                return Ok(done);
             }
             Decision::Deny { action, request } => {
-                let hold = self.hold_after_denial(key);
+                let hold = self.hold_after_denial(&key);
                 let deny = |record: &Record, now| denied(record, after(now, hold), action, &request, &reason);
-                return self.write(actor, key, deny).await.counted(self, "denied");
+                let done = self.write(actor, &key, deny).await?;
+                self.metrics().approval("denied", actor);
+                return Ok(done);
             }
             Decision::Hold { length } => {
                 let hold =
                     |record: &Record, now| held(record, length.map(|length| after(now, length)), &reason);
-                return self.write(actor, key, hold).await;
+                return self.write(actor, &key, hold).await;
             }
             Decision::Release { hold } => {
-                let reply = self.write(actor, key, |record, _| released(record, hold, &reason)).await;
-                if matches!(reply, Reply::Done { .. }) {
-                    self.request_sweep();
-                }
-                return reply;
+                let done = self.write(actor, &key, |record, _| released(record, hold, &reason)).await?;
+                self.request_sweep();
+                return Ok(done);
             }
-            Decision::ClearReactivations => {
-                return self.write(actor, key, |record, _| reactivations_cleared(record, &reason)).await;
+            Decision::ClearReactivations {} => {
+                return self.write(actor, &key, |record, _| reactivations_cleared(record, &reason)).await;
             }
-            Decision::Forget => {
+            Decision::Forget {} => {
                 // A change in flight is settled first.
-                let _only_one = self.changes.key(key).await;
+                let _only_one = self.changes.key(&key).await;
                 return self
-                    .decide_record(actor, key, |state, record, _| forgotten(state, record, &reason))
+                    .decide_record(actor, &key, |state, record, _| forgotten(state, record, &reason))
                     .await;
             }
         };
-        self.order_by_name(actor, key, action, &reason).await
+        self.order_by_name(actor, &key, action, &reason).await
     }
 
     /// Decides about one key on exactly the record that the entry will follow.
@@ -89,8 +76,8 @@ impl Engine {
         &self,
         actor: &Actor,
         key: &AccessKeyId,
-        mut decide: impl FnMut(&Record, Timestamp) -> Result<(KeyEvent, String), String>,
-    ) -> Reply {
+        mut decide: impl FnMut(&Record, Timestamp) -> Decided,
+    ) -> Result<Done, Refusal> {
         self.decide_record(actor, key, |_, record, now| decide(record, now)).await
     }
 
@@ -98,10 +85,10 @@ impl Engine {
         &self,
         actor: &Actor,
         key: &AccessKeyId,
-        mut decide: impl FnMut(&State, &Record, Timestamp) -> Result<(KeyEvent, String), String>,
-    ) -> Reply {
+        mut decide: impl FnMut(&State, &Record, Timestamp) -> Decided,
+    ) -> Result<Done, Refusal> {
         self.decide_for(actor, |state, now| {
-            let record = state.record(key).ok_or_else(|| super::show::unknown_key(key))?;
+            let record = state.record(key).ok_or_else(|| unknown_key(key))?;
             let (event, message) = decide(state, record, now)?;
             let (account, key) = (record.identity.account, record.identity.key.clone());
             Ok((vec![Body::Key { account, key, event }], message))
@@ -113,20 +100,22 @@ impl Engine {
     pub(super) async fn decide_for(
         &self,
         actor: &Actor,
-        decide: impl FnMut(&State, Timestamp) -> Result<(Vec<Body>, String), String>,
-    ) -> Reply {
+        decide: impl FnMut(&State, Timestamp) -> Result<(Vec<Body>, String), Refusal>,
+    ) -> Result<Done, Refusal> {
         match self.decide(actor, decide).await {
-            Ok((_, message)) => Reply::Done { message },
-            Err(Undecided::No(why)) => refused(why),
-            Err(Undecided::Append(AppendError::Illegal(illegal))) => refused(illegal.to_string()),
-            Err(Undecided::Append(error)) => refused(in_words(&error)),
+            Ok((_, message)) => Ok(Done { message }),
+            Err(Undecided::No(refusal)) => Err(refusal),
+            Err(Undecided::Append(AppendError::Illegal(illegal))) => {
+                Err(Refusal::Conflict(illegal.to_string()))
+            }
+            Err(Undecided::Append(error)) => Err(Refusal::Unavailable(in_words(&error))),
         }
     }
 
     /// How long a key is left alone whose change was denied, as the last sweep saw its user.
     fn hold_after_denial(&self, key: &AccessKeyId) -> Duration {
         let latest = self.latest();
-        let found = latest.as_ref().and_then(|latest| super::show::find(&latest.collection, key));
+        let found = latest.as_ref().and_then(|latest| find(&latest.collection, key));
         let subject = found.map(|(account, facts)| Subject {
             account,
             user_name: &facts.user_name,
@@ -137,26 +126,18 @@ impl Engine {
     }
 }
 
-fn parse(key: &str) -> Result<AccessKeyId, Reply> {
-    key.parse().map_err(|error: keysweep_core::ids::ParseIdError| refused(error.to_string()))
-}
-
-pub(super) fn refused(message: String) -> Reply {
-    Reply::Refused { message }
-}
-
 fn after(now: Timestamp, length: Duration) -> Timestamp {
     now.checked_add(length).unwrap_or(Timestamp::MAX)
 }
 
 /// The request that is asked now, if it is the one that was shown.
-fn asked<'a>(record: &'a Record, action: Planned, request: &RequestRef) -> Result<&'a Approval, String> {
+fn asked<'a>(record: &'a Record, action: Planned, request: &RequestRef) -> Result<&'a Approval, Refusal> {
     let key = &record.identity.key;
     let Some(approval) = pending(record) else {
-        return Err(format!(
+        return Err(Refusal::Conflict(format!(
             "request {request} to {action} {key} is not open: nothing is asked of {key}, which is {}",
             record.state.as_str()
-        ));
+        )));
     };
     let now = request_of(record, approval);
     let same_hash = request.hash.as_ref().is_none_or(|hash| Some(hash) == now.hash.as_ref());
@@ -168,11 +149,11 @@ fn asked<'a>(record: &'a Record, action: Planned, request: &RequestRef) -> Resul
     } else {
         format!("request {request} was decided on as one to {action}")
     };
-    Err(format!(
+    Err(Refusal::Conflict(format!(
         "{differs}: asked now is to {} {key} (request {now}, asked at {}: {}). Nothing was decided; look at it with \
          `keysweep keys show {key}`",
         approval.action, approval.asked_at, approval.why
-    ))
+    )))
 }
 
 /// The approval that is asked for, granted or not.
@@ -195,7 +176,7 @@ pub(super) fn request_of(record: &Record, approval: &Approval) -> RequestRef {
 
 /// Which hold a release ends. Only a hold that an operator placed is released without its number, and only where it is
 /// the only one: who means his own never ends another.
-fn to_release(record: &Record, number: Option<u64>) -> Result<u64, String> {
+fn to_release(record: &Record, number: Option<u64>) -> Result<u64, Refusal> {
     let key = &record.identity.key;
     let listed = || {
         let holds =
@@ -203,44 +184,39 @@ fn to_release(record: &Record, number: Option<u64>) -> Result<u64, String> {
         holds.collect::<Vec<_>>().join("\n")
     };
     match (number, record.holds.as_slice()) {
-        (_, []) => Err(format!("{key} is not on hold")),
+        (_, []) => Err(Refusal::Conflict(format!("{key} is not on hold"))),
         (None, [hold]) if hold.kind == HoldKind::Operator => Ok(hold.number),
-        (None, _) => Err(format!(
+        (None, _) => Err(Refusal::Conflict(format!(
             "say which hold of {key} to release: `keysweep keys release {key} --hold NUMBER --reason TEXT`\n{}",
             listed()
-        )),
+        ))),
         (Some(number), holds) if holds.iter().any(|hold| hold.number == number) => Ok(number),
-        (Some(number), _) => Err(format!("{key} has no hold {number}; it has\n{}", listed())),
-    }
-}
-
-impl Reply {
-    /// Counts an answer to a request for approval, where there was one.
-    fn counted(self, engine: &Engine, decision: &str) -> Self {
-        if matches!(self, Self::Done { .. }) {
-            engine.metrics().approval(decision, "cli");
+        (Some(number), _) => {
+            Err(Refusal::Conflict(format!("{key} has no hold {number}; it has\n{}", listed())))
         }
-        self
     }
 }
 
 /// What is written, and what its operator is told; or why nothing is.
-type Decided = Result<(KeyEvent, String), String>;
+type Decided = Result<(KeyEvent, String), Refusal>;
 
 fn approved(record: &Record, now: Timestamp, action: Planned, request: &RequestRef, reason: &str) -> Decided {
     let key = &record.identity.key;
     if let Some(incident) = &record.incident {
-        return Err(format!("no change of {key} can be approved: {incident}"));
+        return Err(Refusal::Conflict(format!("no change of {key} can be approved: {incident}")));
     }
     let approval = asked(record, action, request)?;
     if now >= approval.expires {
-        return Err(format!(
+        return Err(Refusal::Conflict(format!(
             "request {request} to {action} {key} expired at {}; the next sweep asks again, or holds the key",
             approval.expires
-        ));
+        )));
     }
     if let Some(granted) = &approval.granted {
-        return Err(format!("{} approved request {request} to {action} {key} already", granted.by));
+        return Err(Refusal::Conflict(format!(
+            "{} approved request {request} to {action} {key} already",
+            granted.by
+        )));
     }
     let number = approval.number;
     let event = Consent::Approved { action, request: number, reason: reason.into() };
@@ -269,7 +245,7 @@ fn denied(
 fn held(record: &Record, until: Option<Timestamp>, reason: &str) -> Decided {
     let key = &record.identity.key;
     if record.holds.len() >= MOST_HOLDS {
-        return Err(format!("{key} has {MOST_HOLDS} holds already: release one first"));
+        return Err(Refusal::Conflict(format!("{key} has {MOST_HOLDS} holds already: release one first")));
     }
     let message = match until {
         Some(until) => format!("{key} is on hold until {until}"),
@@ -291,7 +267,7 @@ fn released(record: &Record, hold: Option<u64>, reason: &str) -> Decided {
 fn reactivations_cleared(record: &Record, reason: &str) -> Decided {
     let key = &record.identity.key;
     if record.past.reactivations().is_none() {
-        return Err(format!("no reactivation of {key} makes its changes need approval"));
+        return Err(Refusal::Conflict(format!("no reactivation of {key} makes its changes need approval")));
     }
     let message =
         format!("reactivations of {key} are cleared: they no longer make its changes need approval");
@@ -304,16 +280,16 @@ fn forgotten(state: &State, record: &Record, reason: &str) -> Decided {
     let for_good = matches!(reach, Some(Reach::Left { .. } | Reach::Skipped { .. }));
     let unsettled = record.under_way();
     if let Some(action) = unsettled.filter(|_| !for_good) {
-        return Err(format!(
+        return Err(Refusal::Conflict(format!(
             "what became of the last call to {action} {key} is not known yet: it can be forgotten only once account \
              {account} is skipped or has left the organization"
-        ));
+        )));
     }
     if record.state.is_tracked() && state.out_of_reach(account).is_none() {
         let is = record.state.as_str();
-        return Err(format!(
+        return Err(Refusal::Conflict(format!(
             "{key} is {is}: only a key that is deleted, gone or out of reach can be forgotten"
-        ));
+        )));
     }
     let message = match unsettled {
         None => format!("{key} is forgotten"),

@@ -1,5 +1,6 @@
 //! Changes that an operator orders by name, the undo among them.
 
+use keysweep_api::{Done, Refusal};
 use keysweep_core::ids::AccessKeyId;
 use keysweep_core::lifecycle::{INCIDENT_REMEDY, Record};
 use keysweep_core::plan::ordered;
@@ -7,8 +8,7 @@ use keysweep_core::render::undo_by_hand;
 use keysweep_core::state::Actor;
 use keysweep_core::ticket::Action;
 
-use super::Reply;
-use super::decide::refused;
+use super::show::{GIVES_BACK, unknown_key};
 use crate::causes::in_words;
 use crate::change::{Acted, act, settle_key};
 use crate::engine::Engine;
@@ -21,36 +21,42 @@ impl Engine {
         key: &AccessKeyId,
         action: Action,
         reason: &str,
-    ) -> Reply {
+    ) -> Result<Done, Refusal> {
         let Some(record) = self.store().read(|state| state.record(key).cloned()) else {
-            return refused(super::show::unknown_key(key));
+            return Err(unknown_key(key));
         };
-        let reply = self.order(actor, &record, action, reason).await;
+        let ordered = self.order(actor, &record, action, reason).await;
         match action {
-            Action::Reactivate => with_undo_by_hand(reply, &record),
-            Action::Deactivate | Action::Delete => reply,
+            Action::Reactivate => ordered.map_err(|refusal| with_undo_by_hand(refusal, &record)),
+            Action::Deactivate | Action::Delete => ordered,
         }
     }
 
     /// A change by name: it takes the way of the automatic ones.
-    async fn order(&self, actor: &Actor, record: &Record, action: Action, reason: &str) -> Reply {
+    async fn order(
+        &self,
+        actor: &Actor,
+        record: &Record,
+        action: Action,
+        reason: &str,
+    ) -> Result<Done, Refusal> {
         let (key, config) = (&record.identity.key, self.config());
         let aws = match self.aws().await {
             Ok(aws) => aws,
-            Err(error) => return refused(in_words(&error)),
+            Err(error) => return Err(Refusal::Unavailable(in_words(&error))),
         };
         let mut ticket = ordered(record, action, actor, reason);
         if ticket.is_err() && record.in_flight() {
             // A change is under way, or was when a process ended: what became of it is told first.
             if let Err(error) = settle_key(self, &aws, key).await {
-                return refused(in_words(&error));
+                return Err(Refusal::Unavailable(in_words(&error)));
             }
             let settled = self.store().read(|state| state.record(key).cloned());
             ticket = settled.as_ref().map_or(ticket, |record| ordered(record, action, actor, reason));
         }
         let ticket = match ticket {
             Ok(ticket) => ticket,
-            Err(state) => return refused(cannot(key, state, action)),
+            Err(state) => return Err(Refusal::Conflict(cannot(key, state, action))),
         };
         match act(self, &aws, &config, ticket).await {
             Acted::Done => {
@@ -59,33 +65,28 @@ impl Engine {
                     self.store().read(|state| state.record(key).is_some_and(|r| r.incident.is_some()));
                 let mut message = done(key, action);
                 if incident && action == Action::Reactivate {
-                    message += &format!("; warning: {}; {INCIDENT_REMEDY}", super::show::GIVES_BACK);
+                    message += &format!("; warning: {}; {INCIDENT_REMEDY}", GIVES_BACK);
                 }
-                Reply::Done { message }
+                Ok(Done { message })
             }
             Acted::Late(why) => {
                 self.request_sweep();
-                Reply::Done { message: format!("{action} of {key}: {why}") }
+                Ok(Done { message: format!("{action} of {key}: {why}") })
             }
-            Acted::NotSent(wait) => refused(format!("{key} was not changed: {wait}")),
-            Acted::Failed(why) => refused(format!("{action} of {key} failed: {why}")),
+            Acted::NotSent(wait) => Err(Refusal::Conflict(format!("{key} was not changed: {wait}"))),
+            Acted::Failed(why) => Err(Refusal::Aws(format!("{action} of {key} failed: {why}"))),
         }
     }
 }
 
 /// An undo that keysweep could not make is still one command away.
-fn with_undo_by_hand(reply: Reply, record: &Record) -> Reply {
-    match reply {
-        Reply::Refused { message } => {
-            let identity = &record.identity;
-            let command = undo_by_hand(&record.user_name, &identity.key);
-            refused(format!(
-                "{message}\nto set the key Active without keysweep, run this with credentials of account {}: `{command}`",
-                identity.account
-            ))
-        }
-        reply => reply,
-    }
+fn with_undo_by_hand(refusal: Refusal, record: &Record) -> Refusal {
+    let identity = &record.identity;
+    let command = undo_by_hand(&record.user_name, &identity.key);
+    refusal.with(&format!(
+        "\nto set the key Active without keysweep, run this with credentials of account {}: `{command}`",
+        identity.account
+    ))
 }
 
 fn cannot(key: &AccessKeyId, state: &str, action: Action) -> String {

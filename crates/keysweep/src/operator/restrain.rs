@@ -3,14 +3,17 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use keysweep_core::ids::{AccessKeyId, AccountId};
+use keysweep_api::{
+    BreakerDocument, BreakerKey, Done, Pause, Refusal, ResetBreaker, Resume, ShowBreaker, UnparkAccount,
+    Which,
+};
+use keysweep_core::ids::AccessKeyId;
 use keysweep_core::plan::newly_due;
-use keysweep_core::state::{Actor, Body, Pause, State, Trip, TripReason};
+use keysweep_core::state::{self, Actor, Body, State, Trip, TripReason};
 use keysweep_core::words::until_resumed;
 use sha2::{Digest as _, Sha256};
 
-use super::decide::refused;
-use super::{BreakerDocument, BreakerKey, Reply, Which};
+use super::{Act, Look};
 use crate::causes::in_words;
 use crate::engine::Engine;
 
@@ -18,26 +21,28 @@ use crate::engine::Engine;
 /// to be typed.
 const HASH_DIGITS: usize = 8;
 
-impl Engine {
-    pub(super) async fn pause(&self, actor: &Actor, reason: String) -> Reply {
+impl Act for Pause {
+    async fn act(self, engine: &Engine, actor: &Actor) -> Result<Done, Refusal> {
         // An intent that is decided after this finds the pause; the calls of those before it are waited for.
-        let number = match self.record(actor, vec![Body::Paused { reason }]).await {
+        let number = match engine.record(actor, vec![Body::Paused { reason: self.reason }]).await {
             Ok(receipts) => receipts.first().map_or(0, keysweep_core::state::Receipt::seq),
-            Err(error) => return refused(in_words(&error)),
+            Err(error) => return Err(Refusal::Unavailable(in_words(&error))),
         };
-        let calls = match self.changes.drained().await {
+        let calls = match engine.changes.drained().await {
             0 => String::new(),
             1 => "; one call was under way and has ended".to_owned(),
             n => format!("; {n} calls were under way and have ended"),
         };
-        let message = format!("{}; undo still works{calls}", until_resumed(number));
-        Reply::Done { message }
+        Ok(Done { message: format!("{}; undo still works{calls}", until_resumed(number)) })
     }
+}
 
-    pub(super) async fn resume(&self, actor: &Actor, which: Which, reason: String) -> Reply {
+impl Act for Resume {
+    async fn act(self, engine: &Engine, actor: &Actor) -> Result<Done, Refusal> {
+        let Self { which, reason } = self;
         let resumed = |state: &State, _| {
             let pauses = &state.control().pauses;
-            let ended = chosen(pauses, actor, &which)?;
+            let ended = chosen(pauses, actor, which)?;
             let (over, left): (Vec<_>, Vec<_>) =
                 pauses.iter().cloned().partition(|pause| ended.contains(&pause.number));
             let message = if left.is_empty() {
@@ -47,39 +52,30 @@ impl Engine {
             };
             Ok((vec![Body::Resumed { pauses: ended, reason: reason.clone() }], message))
         };
-        let reply = self.decide_for(actor, resumed).await;
-        if matches!(reply, Reply::Done { .. }) && self.store().read(|state| state.control().pauses.is_empty())
-        {
-            self.request_sweep();
+        let done = engine.decide_for(actor, resumed).await?;
+        if engine.store().read(|state| state.control().pauses.is_empty()) {
+            engine.request_sweep();
         }
-        reply
+        Ok(done)
     }
+}
 
-    /// Decides for an operator, and asks for a sweep to follow: more may be done now than before.
-    pub(super) async fn decide_and_sweep(
-        &self,
-        actor: &Actor,
-        decide: impl FnMut(&State, Timestamp) -> Result<(Vec<Body>, String), String>,
-    ) -> Reply {
-        let reply = self.decide_for(actor, decide).await;
-        if matches!(reply, Reply::Done { .. }) {
-            self.request_sweep();
-        }
-        reply
+impl Look for ShowBreaker {
+    async fn look(self, engine: &Engine) -> Result<BreakerDocument, Refusal> {
+        Ok(engine.store().read(breaker))
     }
+}
 
-    /// What the breaker stopped for, and the set that a reset accepts.
-    pub(super) fn breaker(&self) -> BreakerDocument {
-        self.store().read(breaker)
-    }
-
-    pub(super) async fn reset_breaker(&self, actor: &Actor, reason: String, confirm: &str) -> Reply {
+impl Act for ResetBreaker {
+    async fn act(self, engine: &Engine, actor: &Actor) -> Result<Done, Refusal> {
+        let Self { reason, confirm } = self;
         let reset = |state: &State, _| {
-            let expected = breaker(state).confirm.ok_or("the breaker is closed")?;
+            let expected =
+                breaker(state).confirm.ok_or_else(|| Refusal::Conflict("the breaker is closed".into()))?;
             if confirm != expected {
-                return Err(format!(
+                return Err(Refusal::Conflict(format!(
                     "the breaker is open for another set than {confirm}: look again with `keysweep breaker show`"
-                ));
+                )));
             }
             let shrunk_to = state.control().breaker.as_ref().and_then(|trip| match trip.reason {
                 TripReason::Shrink { now, .. } => Some(now),
@@ -92,14 +88,13 @@ impl Engine {
             let body = Body::BreakerReset { reason: reason.clone(), keys, accounts: shrunk_to };
             Ok((vec![body], message))
         };
-        self.decide_and_sweep(actor, reset).await
+        engine.decide_and_sweep(actor, reset).await
     }
+}
 
-    pub(super) async fn unpark(&self, actor: &Actor, account: &str, reason: String) -> Reply {
-        let account: AccountId = match account.parse() {
-            Ok(account) => account,
-            Err(error) => return refused(format!("{error}")),
-        };
+impl Act for UnparkAccount {
+    async fn act(self, engine: &Engine, actor: &Actor) -> Result<Done, Refusal> {
+        let Self { account, reason } = self;
         let unparked = |state: &State, now| {
             let control = state.control();
             let parked = control.parked(account, now).map(|(park, _)| park.to_string());
@@ -115,47 +110,65 @@ impl Engine {
                 } else {
                     format!("parked are {}", all.join(", "))
                 };
-                return Err(format!("account {account} is not parked; {others}"));
+                return Err(Refusal::Conflict(format!("account {account} is not parked; {others}")));
             };
             let body = Body::AccountUnparked { account, reason: reason.clone() };
             Ok((vec![body], format!("changes may go on in account {account}, which was {was}")))
         };
-        self.decide_and_sweep(actor, unparked).await
+        engine.decide_and_sweep(actor, unparked).await
+    }
+}
+
+impl Engine {
+    /// Decides for an operator, and asks for a sweep to follow: more may be done now than before.
+    pub(super) async fn decide_and_sweep(
+        &self,
+        actor: &Actor,
+        decide: impl FnMut(&State, Timestamp) -> Result<(Vec<Body>, String), Refusal> + Send,
+    ) -> Result<Done, Refusal> {
+        let done = self.decide_for(actor, decide).await?;
+        self.request_sweep();
+        Ok(done)
     }
 }
 
 /// The pauses that a `resume` ends.
-fn chosen(pauses: &[Pause], actor: &Actor, which: &Which) -> Result<BTreeSet<u64>, String> {
+fn chosen(pauses: &[state::Pause], actor: &Actor, which: Which) -> Result<BTreeSet<u64>, Refusal> {
     if pauses.is_empty() {
-        return Err("nothing is paused".into());
+        return Err(Refusal::Conflict("nothing is paused".into()));
     }
     let numbers = || pauses.iter().map(|pause| pause.number).collect();
     match which {
-        Which::Number(number) if pauses.iter().any(|pause| pause.number == *number) => Ok([*number].into()),
-        Which::Number(number) => Err(format!("there is no pause {number}; in force:\n{}", list(pauses))),
-        Which::All(count) if usize::try_from(*count) == Ok(pauses.len()) => Ok(numbers()),
-        Which::All(count) => {
-            Err(format!("there are {} pauses and not {count}; in force:\n{}", pauses.len(), list(pauses)))
+        Which::Number(number) if pauses.iter().any(|pause| pause.number == number) => Ok([number].into()),
+        Which::Number(number) => {
+            Err(Refusal::Conflict(format!("there is no pause {number}; in force:\n{}", list(pauses))))
         }
+        Which::All(count) if usize::try_from(count) == Ok(pauses.len()) => Ok(numbers()),
+        Which::All(count) => Err(Refusal::Conflict(format!(
+            "there are {} pauses and not {count}; in force:\n{}",
+            pauses.len(),
+            list(pauses)
+        ))),
         Which::Own => {
             let own: Vec<_> = pauses.iter().filter(|pause| pause.by == *actor).collect();
             match (own.as_slice(), pauses) {
                 ([own], _) => Ok([own.number].into()),
                 (_, [only]) => Ok([only.number].into()),
-                (_, pauses) => Err(format!(
+                (_, pauses) => Err(Refusal::Conflict(format!(
                     "several pauses are in force:\n{}\nname one: `keysweep resume NUMBER --reason TEXT`, or end \
                      all: `keysweep resume --all {} --reason TEXT`",
                     list(pauses),
                     pauses.len()
-                )),
+                ))),
             }
         }
     }
 }
 
-fn list(pauses: &[Pause]) -> String {
-    let line =
-        |pause: &Pause| format!("  {} by {} since {}: {}", pause.number, pause.by, pause.since, pause.reason);
+fn list(pauses: &[state::Pause]) -> String {
+    let line = |pause: &state::Pause| {
+        format!("  {} by {} since {}: {}", pause.number, pause.by, pause.since, pause.reason)
+    };
     pauses.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 

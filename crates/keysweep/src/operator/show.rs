@@ -2,7 +2,12 @@
 
 use std::collections::HashMap;
 
+use futures_util::FutureExt;
 use jiff::Timestamp;
+use keysweep_api::{
+    ApprovalRow, HoldRow, JournalBytes, KeyDocument, KeyRow, KeysDocument, ListKeys, ParkedAccount, PauseRow,
+    PlanDocument, PolicyTerm, Refusal, ShowKey, ShowPlan, UnknownOrigin, ViewJournal,
+};
 use keysweep_core::facts::{AccountFacts, Collection, KeyFacts, Outcome};
 use keysweep_core::ids::AccessKeyId;
 use keysweep_core::lifecycle::{Approval, DeactivatedBy, Finding, Hold, Incident, Record, State as KeyState};
@@ -12,11 +17,8 @@ use keysweep_core::render::{NextAction, coverage, next_action, rows};
 use keysweep_core::state::{Control, Pause, State, Stop};
 use keysweep_core::ticket::Planned;
 
+use super::Look;
 use super::decide::{pending, request_of};
-use super::{
-    ApprovalRow, HoldRow, KeyDocument, KeyRow, KeysDocument, ParkedAccount, PauseRow, PlanDocument,
-    PolicyTerm, Reply, UnknownOrigin,
-};
 use crate::causes::in_words;
 use crate::collect::{Inputs, OrganizationCache, collect};
 use crate::engine::{Engine, Latest};
@@ -29,32 +31,47 @@ const QUIET: &str =
 pub(super) const GIVES_BACK: &str =
     "AWS considers this key compromised: anyone who has a copy can use it again once it is Active";
 
-impl Engine {
-    /// The journal as it stands, for a backup that the asker makes himself: the file is then his, and where he means.
-    pub(super) async fn view_journal(&self) -> Reply {
-        let store = self.store().clone();
-        match tokio::task::spawn_blocking(move || store.view()).await {
-            Ok(Ok(view)) => Reply::JournalView { view },
-            Ok(Err(error)) => Reply::Refused { message: in_words(&error) },
-            Err(error) => Reply::Refused { message: error.to_string() },
+impl Look for ViewJournal {
+    /// The asker makes the backup himself: the file is then his, and where he means.
+    async fn look(self, engine: &Engine) -> Result<JournalBytes, Refusal> {
+        let store = engine.store().clone();
+        let view = match tokio::task::spawn_blocking(move || store.view()).await {
+            Ok(Ok(view)) => view,
+            Ok(Err(error)) => return Err(Refusal::Unavailable(in_words(&error))),
+            Err(error) => return Err(Refusal::Internal(in_words(&error))),
+        };
+        match serde_json::to_value(view) {
+            Ok(view) => Ok(JournalBytes { view }),
+            Err(error) => Err(Refusal::Internal(in_words(&error))),
         }
     }
+}
 
-    /// What would be done now and next: planned again on what the last sweep saw, or, where there was none, on what
-    /// is seen now.
-    pub(super) async fn show_plan(&self) -> Reply {
-        let document = match self.latest() {
-            Some(latest) => self.planned(&latest.collection),
-            None => match self.look().await {
-                Ok(collection) => self.planned(&collection),
-                Err(message) => return Reply::Refused { message },
-            },
-        };
-        Reply::Plan(Box::new(document))
+impl Look for ShowPlan {
+    /// Planned again on what the last sweep saw, or, where there was none, on what is seen now.
+    async fn look(self, engine: &Engine) -> Result<PlanDocument, Refusal> {
+        match engine.latest() {
+            Some(latest) => Ok(engine.planned(&latest.collection)),
+            None => Ok(engine.planned(&engine.look_now().boxed().await?)),
+        }
     }
+}
 
-    async fn look(&self) -> Result<Collection, String> {
-        let aws = self.aws().await.map_err(|error| in_words(&error))?;
+impl Look for ListKeys {
+    async fn look(self, engine: &Engine) -> Result<KeysDocument, Refusal> {
+        Ok(engine.show_keys())
+    }
+}
+
+impl Look for ShowKey {
+    async fn look(self, engine: &Engine) -> Result<KeyDocument, Refusal> {
+        engine.show_key(&self.key).await
+    }
+}
+
+impl Engine {
+    async fn look_now(&self) -> Result<Collection, Refusal> {
+        let aws = self.aws().await.map_err(|error| Refusal::Unavailable(in_words(&error)))?;
         let config = self.config();
         let inputs = Inputs {
             aws: &aws,
@@ -65,7 +82,7 @@ impl Engine {
             list_inactive: self.lists_inactive(),
         };
         let state = self.store().read(State::clone);
-        collect(inputs, &state, &()).await.map_err(|error| in_words(&error))
+        collect(inputs, &state, &()).await.map_err(|error| Refusal::Unavailable(in_words(&error)))
     }
 
     fn planned(&self, collection: &Collection) -> PlanDocument {
@@ -102,7 +119,7 @@ impl Engine {
         self.metrics().skew().map(|skew| skew.as_secs())
     }
 
-    pub(super) fn show_keys(&self) -> Reply {
+    fn show_keys(&self) -> KeysDocument {
         let (now, config, latest) = (self.clock().now(), self.config(), self.latest());
         let keys: Vec<KeyRow> = self.store().read(|state| {
             let planned = latest.as_ref().map(|latest| plan(now, &config.policy, state, &latest.collection));
@@ -113,10 +130,10 @@ impl Engine {
             records.sort_by_key(|record| record.incident.is_none());
             records.into_iter().map(|record| mk_row(now, state, record, planned_of(record))).collect()
         });
-        Reply::Keys(KeysDocument { generated_at: now, clock_skew_seconds: self.skew_seconds(), keys })
+        KeysDocument { generated_at: now, clock_skew_seconds: self.skew_seconds(), keys }
     }
 
-    pub(super) async fn show_key(&self, key: &AccessKeyId) -> Reply {
+    async fn show_key(&self, key: &AccessKeyId) -> Result<KeyDocument, Refusal> {
         let (now, config, latest) = (self.clock().now(), self.config(), self.latest());
         let (row, facts, caveats) = self.store().read(|state| {
             let planned = latest.as_ref().map(|latest| plan(now, &config.policy, state, &latest.collection));
@@ -134,17 +151,17 @@ impl Engine {
             (row, facts, caveats.into_iter().filter(|(said, _)| *said).map(|(_, what)| what.into()).collect())
         });
         if row.is_none() && facts.is_none() {
-            return Reply::Refused { message: unknown_key(key) };
+            return Err(unknown_key(key));
         }
         let store = self.store().clone();
         let of_key = key.clone();
         let history = match tokio::task::spawn_blocking(move || store.history(&of_key)).await {
             Ok(Ok(history)) => history,
-            Ok(Err(error)) => return Reply::Refused { message: in_words(&error) },
-            Err(error) => return Reply::Refused { message: in_words(&error) },
+            Ok(Err(error)) => return Err(Refusal::Unavailable(in_words(&error))),
+            Err(error) => return Err(Refusal::Internal(in_words(&error))),
         };
         let (policy, exempt) = policy_of(&config.policy, now, latest.as_deref(), key);
-        Reply::Key(Box::new(KeyDocument {
+        Ok(KeyDocument {
             generated_at: now,
             clock_skew_seconds: self.skew_seconds(),
             record: row,
@@ -153,11 +170,11 @@ impl Engine {
             exempt,
             history,
             caveats,
-        }))
+        })
     }
 }
 
-pub(crate) fn pause_row(pause: &Pause) -> PauseRow {
+fn pause_row(pause: &Pause) -> PauseRow {
     PauseRow {
         number: pause.number,
         by: pause.by.to_string(),
@@ -166,7 +183,7 @@ pub(crate) fn pause_row(pause: &Pause) -> PauseRow {
     }
 }
 
-pub(crate) fn parked(control: &Control, now: Timestamp) -> Vec<ParkedAccount> {
+fn parked(control: &Control, now: Timestamp) -> Vec<ParkedAccount> {
     let parked = control.all_parked(now).filter_map(|(account, park)| {
         let (_, until) = control.parked(account, now)?;
         Some(ParkedAccount {
@@ -183,11 +200,11 @@ pub(crate) fn parked(control: &Control, now: Timestamp) -> Vec<ParkedAccount> {
 }
 
 /// Said of a key that nothing is known of.
-pub(super) fn unknown_key(key: &AccessKeyId) -> String {
-    format!(
+pub(super) fn unknown_key(key: &AccessKeyId) -> Refusal {
+    Refusal::NotFound(format!(
         "nothing is known of {key}: records and findings are of stale keys only, which `keysweep keys list` and `plan` \
          show; a key in use is kept from every change by an exemption ([[policy.exempt]])"
-    )
+    ))
 }
 
 /// A key as a collection saw it.

@@ -6,7 +6,7 @@ use keysweep_core::ticket::Planned;
 
 use super::{FormatArgs, reason};
 use crate::config::period::Period;
-use crate::operator::RequestRef;
+use keysweep_api::RequestRef;
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum KeysCommand {

@@ -10,7 +10,7 @@ use super::{account, tone};
 use crate::cli::console::Screen;
 use crate::cli::table::{Text, Tone, table};
 use crate::cli::text::{count, safe, when};
-use crate::operator::PlanDocument;
+use keysweep_api::PlanDocument;
 
 /// How many accounts or users are named before the rest is only counted: a screen of them is read by nobody.
 const NAMED: usize = 20;

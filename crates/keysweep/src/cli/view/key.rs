@@ -11,7 +11,7 @@ use super::{account, details, severity, source};
 use crate::cli::console::Screen;
 use crate::cli::table::{Text, Tone, table};
 use crate::cli::text::{count, rough, safe, when};
-use crate::operator::{ApprovalRow, BreakerDocument, KeyDocument, KeyRow, KeysDocument};
+use keysweep_api::{ApprovalRow, BreakerDocument, KeyDocument, KeyRow, KeysDocument};
 
 /// The records.
 #[must_use]

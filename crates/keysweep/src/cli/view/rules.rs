@@ -2,8 +2,8 @@
 
 use super::Screen;
 use crate::cli::table::table;
-use crate::operator::RulesDocument;
 use crate::safe::safe;
+use keysweep_api::RulesDocument;
 
 /// References that do not exist, and what matched nothing.
 #[must_use]

@@ -54,7 +54,7 @@ pub struct TokenSection {
     /// Name of the token's owner, shown in the log.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Role: "viewer" (read-only) or "operator" (can also reload the configuration).
+    /// Role: "viewer" (read-only) or "operator" (can also decide, and reload the configuration).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<Role>,
     /// SHA-256 of the token, in hexadecimal. The token itself is not stored.

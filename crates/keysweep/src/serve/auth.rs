@@ -1,8 +1,8 @@
 //! Who may ask what.
 //!
-//! Metrics and health are open to whoever reaches the listener. The rest goes by what the listener can promise: on a
-//! loopback address only this machine asks, and with TLS nobody else hears a token. What a route wants is an argument
-//! of its handler, [`Viewer`] or [`Operator`], so that none can forget it.
+//! Metrics and health are open to all who reach the listener. The rest goes by what the listener can promise: on the Unix
+//! socket the kernel says who asks; on a loopback address only this machine asks, and with TLS nobody else hears a token.
+//! What a route requires is an argument of its handler, [`Viewer`] or [`Operator`], so that none can forget it.
 
 mod bearer;
 mod refusal;
@@ -12,15 +12,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use axum::extract::FromRequestParts;
+use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::header::{HOST, ORIGIN};
 use axum::http::request::Parts;
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use keysweep_core::state::Actor;
 use leaky_bucket::RateLimiter;
 
-use self::refusal::Refusal;
-use super::router::App;
+pub(super) use self::refusal::Refused;
+use super::app::App;
+use super::socket::LocalPeer;
 use crate::config::Http;
 use crate::token::{self, Role, Token};
 
@@ -33,22 +35,22 @@ const WRONG_AT_ONCE: usize = 10;
 /// After these, one more in this time. What is over is answered without a word in the log, which would fill the disk.
 const WRONG_EVERY: Duration = Duration::from_secs(6);
 
-/// What a listener can promise.
+/// Where requests come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Listener {
+pub(super) enum Listener {
+    /// The Unix socket in data_dir, which only the daemon's user and root can open.
+    Socket,
+    /// An address.
+    Address(Address),
+}
+
+/// What an address can promise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Address {
     /// Only this machine can ask.
     pub(super) loopback: bool,
     /// Nobody else hears what is asked and answered.
     pub(super) tls: bool,
-}
-
-/// Who asks, as the owner of a token.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Actor {
-    /// The token's name.
-    pub(super) name: String,
-    /// What it may do.
-    pub(super) role: Role,
 }
 
 /// The address at the other end of a connection.
@@ -90,7 +92,7 @@ pub(super) struct Failures {
     unlogged: AtomicU64,
 }
 
-impl Listener {
+impl Address {
     /// What whoever asks for something of this role has to show.
     fn wants(self, role: Role, tokens: &[Token]) -> Wanted {
         let any_token = !tokens.is_empty();
@@ -129,22 +131,32 @@ impl Failures {
 }
 
 impl FromRequestParts<Arc<App>> for Viewer {
-    type Rejection = Refusal;
+    type Rejection = Refused;
 
-    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Refusal> {
-        admitted(parts, app, Role::Viewer).map(|_| Self)
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Refused> {
+        match app.listener() {
+            Listener::Socket => Ok(Self),
+            Listener::Address(address) => admitted(parts, app, address, Role::Viewer).map(|_| Self),
+        }
     }
 }
 
 impl FromRequestParts<Arc<App>> for Operator {
-    type Rejection = Refusal;
+    type Rejection = Refused;
 
-    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Refusal> {
-        if from_elsewhere(&parts.headers, app.listener(), app.config().http.public.as_ref()) {
-            return Err(Refusal::CrossSite);
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Refused> {
+        let address = match app.listener() {
+            Listener::Socket => {
+                let peer = parts.extensions.get::<ConnectInfo<LocalPeer>>();
+                return peer.and_then(|peer| peer.0.0.clone()).map(Self).ok_or(Refused::UnknownPeer);
+            }
+            Listener::Address(address) => address,
+        };
+        if from_elsewhere(&parts.headers, address, app.config().http.public.as_ref()) {
+            return Err(Refused::CrossSite);
         }
-        // Where reading is open nobody is asked who he is; deciding never is.
-        admitted(parts, app, Role::Operator)?.map(Self).ok_or(Refusal::Missing)
+        // Where looking is open nobody is asked who he is; deciding never is.
+        admitted(parts, app, address, Role::Operator)?.map(Self).ok_or(Refused::Missing)
     }
 }
 
@@ -181,26 +193,26 @@ pub(super) fn names(host: &HeaderValue, public: Option<&Authority>) -> bool {
 }
 
 /// Who asks, if that had to be known, or why he is not answered.
-fn admitted(parts: &Parts, app: &App, role: Role) -> Result<Option<Actor>, Refusal> {
+fn admitted(parts: &Parts, app: &App, mut address: Address, role: Role) -> Result<Option<Actor>, Refused> {
     let config = app.config();
-    let (mut listener, public) = (app.listener(), config.http.public.as_ref());
-    if listener.loopback && is_proxied(&parts.headers, public) {
-        if public.is_none() && !listener.tls {
-            return Err(Refusal::Proxied);
+    let public = config.http.public.as_ref();
+    if address.loopback && is_proxied(&parts.headers, public) {
+        if public.is_none() && !address.tls {
+            return Err(Refused::Proxied);
         }
         // Whoever asks is not on this machine, and the proxy speaks https with him.
-        listener = Listener { loopback: false, tls: true };
+        address = Address { loopback: false, tls: true };
     }
-    match listener.wants(role, &config.http.tokens) {
+    match address.wants(role, &config.http.tokens) {
         Wanted::Nothing => return Ok(None),
-        Wanted::Never(Closed::PlainHttp) => return Err(Refusal::PlainHttp { role }),
-        Wanted::Never(Closed::NoTokens) => return Err(Refusal::NoTokens { role }),
+        Wanted::Never(Closed::PlainHttp) => return Err(Refused::PlainHttp { role }),
+        Wanted::Never(Closed::NoTokens) => return Err(Refused::NoTokens { role }),
         Wanted::Token => {}
     }
     let refusal = match known(&parts.headers, &config.http, role) {
         Ok(actor) => return Ok(Some(actor)),
         // Most who have no token do not know that they need one.
-        Err(Refusal::Missing) => return Err(Refusal::Missing),
+        Err(Refused::Missing) => return Err(Refused::Missing),
         Err(refusal) => refusal,
     };
     match app.failures().note() {
@@ -210,29 +222,29 @@ fn admitted(parts: &Parts, app: &App, role: Role) -> Result<Option<Actor>, Refus
             tracing::warn!(peer, path, why, unlogged, "an http request was refused for its token");
             Err(refusal)
         }
-        Err(after) => Err(Refusal::TooMany { after }),
+        Err(after) => Err(Refused::TooMany { after }),
     }
 }
 
 /// The owner of the token in the headers, if he may do this.
-fn known(headers: &HeaderMap, http: &Http, role: Role) -> Result<Actor, Refusal> {
+fn known(headers: &HeaderMap, http: &Http, role: Role) -> Result<Actor, Refused> {
     let presented = bearer::token(headers)?;
-    let token = token::find(&http.tokens, presented).ok_or(Refusal::Unknown)?;
+    let token = token::find(&http.tokens, presented).ok_or(Refused::Unknown)?;
     if token.role < role {
-        return Err(Refusal::Weak { name: token.name.clone(), has: token.role, wants: role });
+        return Err(Refused::Weak { name: token.name.clone(), has: token.role, wants: role });
     }
-    Ok(Actor { name: token.name.clone(), role: token.role })
+    Ok(Actor::Token { name: token.name.clone() })
 }
 
 /// Whether a browser says that a page of somebody else's had it ask. A page cannot make it send a token either, so
 /// this is a second line.
-fn from_elsewhere(headers: &HeaderMap, listener: Listener, public: Option<&Authority>) -> bool {
+fn from_elsewhere(headers: &HeaderMap, address: Address, public: Option<&Authority>) -> bool {
     let site = headers.get_all(SEC_FETCH_SITE).iter();
     if site.into_iter().any(|site| site != "same-origin" && site != "none") {
         return true;
     }
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
-    let scheme = if listener.tls { "https" } else { "http" };
+    let scheme = if address.tls { "https" } else { "http" };
     let ours = |origin: &str| {
         let origin = origin.parse::<Uri>().ok();
         origin.is_some_and(|origin| {

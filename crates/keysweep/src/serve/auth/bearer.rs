@@ -3,33 +3,33 @@
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 
-use super::refusal::Refusal;
+use super::refusal::Refused;
 
 /// Far more than a token has. Longer ones are not even hashed.
 const MAX_BYTES: usize = 512;
 
 /// The one bearer token in the headers.
-pub(super) fn token(headers: &HeaderMap) -> Result<&str, Refusal> {
+pub(super) fn token(headers: &HeaderMap) -> Result<&str, Refused> {
     let mut all = headers.get_all(AUTHORIZATION).iter();
     let one = match (all.next(), all.next()) {
-        (None, _) => return Err(Refusal::Missing),
+        (None, _) => return Err(Refused::Missing),
         (Some(one), None) => one,
-        (Some(_), Some(_)) => return Err(Refusal::Malformed("there is more than one Authorization header")),
+        (Some(_), Some(_)) => return Err(Refused::Malformed("there is more than one Authorization header")),
     };
-    let text = one.to_str().map_err(|_| Refusal::Malformed("the Authorization header is not ASCII text"))?;
+    let text = one.to_str().map_err(|_| Refused::Malformed("the Authorization header is not ASCII text"))?;
     let (scheme, rest) = text.split_once(' ').unwrap_or((text, ""));
     if !scheme.eq_ignore_ascii_case("bearer") {
-        return Err(Refusal::OtherScheme);
+        return Err(Refused::OtherScheme);
     }
     let token = rest.trim_start_matches(' ');
     if token.is_empty() {
-        return Err(Refusal::Malformed("there is no token after Bearer"));
+        return Err(Refused::Malformed("there is no token after Bearer"));
     }
     if token.len() > MAX_BYTES {
-        return Err(Refusal::Malformed("the token is longer than any of ours"));
+        return Err(Refused::Malformed("the token is longer than any of ours"));
     }
     if !is_b64token(token) {
-        return Err(Refusal::Malformed("the token has characters that no token has"));
+        return Err(Refused::Malformed("the token has characters that no token has"));
     }
     Ok(token)
 }
@@ -86,16 +86,16 @@ mod tests {
         ] {
             let headers = mk_headers(&[value]);
             let refused = token(&headers);
-            assert!(matches!(refused, Err(Refusal::Malformed(_))), "{} {refused:?}", value.escape_ascii());
+            assert!(matches!(refused, Err(Refused::Malformed(_))), "{} {refused:?}", value.escape_ascii());
         }
         for value in [&b""[..], b"Basic YTpi", b"abc", b"Bearerabc", b"Token abc", b"Bearer\tabc"] {
             let headers = mk_headers(&[value]);
             let refused = token(&headers);
-            assert!(matches!(refused, Err(Refusal::OtherScheme)), "{} {refused:?}", value.escape_ascii());
+            assert!(matches!(refused, Err(Refused::OtherScheme)), "{} {refused:?}", value.escape_ascii());
         }
-        assert!(matches!(token(&mk_headers(&[])), Err(Refusal::Missing)));
+        assert!(matches!(token(&mk_headers(&[])), Err(Refused::Missing)));
         let headers = mk_headers(&[b"Bearer abc", b"Bearer abc"]);
         let twice = token(&headers);
-        assert!(matches!(twice, Err(Refusal::Malformed(_))), "{twice:?}");
+        assert!(matches!(twice, Err(Refused::Malformed(_))), "{twice:?}");
     }
 }

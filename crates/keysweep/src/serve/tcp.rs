@@ -1,14 +1,6 @@
-//! Metrics, health, the page and reloads, over HTTP/1.1, with TLS or without.
+//! The TCP listener, with TLS or without.
 //!
-//! Metrics and health are open. On a loopback address the page is too; on any other it wants TLS and a token, since
-//! nothing else proves who asks. A reload wants an operator's token everywhere. A client can hold no more than one of a
-//! few connections for a few minutes, and send no more than a request of a few kilobytes.
-
-mod auth;
-mod handshake;
-mod page;
-mod places;
-mod router;
+//! A client can hold no more than one of a few connections for a few minutes, and send no more than a few kilobytes.
 
 use std::io;
 use std::net::SocketAddr;
@@ -30,11 +22,9 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use self::auth::{Listener, Peer};
-use self::places::{Place, Places};
-use crate::engine::Engine;
-use crate::health::Health;
-use crate::reload::Reloads;
+use super::auth::{Address, Listener, Peer};
+use super::places::{Place, Places};
+use super::{Serving, handshake, router};
 use crate::tls::Live;
 
 /// Prometheus keeps one connection, a browser opens six. Beyond this a connection that waits for a request is closed
@@ -60,27 +50,19 @@ const LAST_ANSWER: Duration = Duration::from_secs(10);
 /// How long accepting pauses after it failed: without file descriptors it would fail again at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
-/// What is served.
-pub struct Serving {
-    /// What the answers are made from.
-    pub engine: Arc<Engine>,
-    /// What the daemon knows of itself.
-    pub health: Health,
-    /// The way to a reload.
-    pub reloads: Reloads,
-    /// The certificate; without one HTTP is plain.
-    pub tls: Option<Arc<Live>>,
-}
-
-/// Serves until `stop`, and then lets the answers that are under way go out.
+/// Serves until `stop`, and then lets the answers that are under way go out. Without a certificate HTTP is plain.
 ///
 /// # Errors
 /// If the address of the listener cannot be told. A connection that fails is the client's affair.
-pub async fn serve(listener: TcpListener, serving: Serving, stop: CancellationToken) -> io::Result<()> {
-    let Serving { engine, health, reloads, tls } = serving;
+pub async fn serve(
+    listener: TcpListener,
+    serving: Serving,
+    tls: Option<Arc<Live>>,
+    stop: CancellationToken,
+) -> io::Result<()> {
     let address = listener.local_addr()?;
-    let promises = Listener { loopback: address.ip().is_loopback(), tls: tls.is_some() };
-    let router = router::router(engine, health, reloads, promises);
+    let promises = Address { loopback: address.ip().is_loopback(), tls: tls.is_some() };
+    let router = router::router(serving.clone(), Listener::Address(promises));
     let mut connections = JoinSet::new();
     let places = Places::new(CONNECTIONS);
     loop {
@@ -103,6 +85,7 @@ pub async fn serve(listener: TcpListener, serving: Serving, stop: CancellationTo
     }
     drop(listener);
     while connections.join_next().await.is_some() {}
+    serving.finished().await;
     Ok(())
 }
 

@@ -6,12 +6,12 @@ use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
-use crate::http::router::told;
+use crate::serve::router::told;
 use crate::token::Role;
 
 /// Why a request is not answered. Nothing of the token is in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::http) enum Refusal {
+pub(in crate::serve) enum Refused {
     /// A token or an answer would be known to whoever listens.
     PlainHttp { role: Role },
     /// It came through a proxy that is not configured.
@@ -20,6 +20,8 @@ pub(in crate::http) enum Refusal {
     NoTokens { role: Role },
     /// A page of somebody else's asks.
     CrossSite,
+    /// The kernel does not say who is at the other end of the socket.
+    UnknownPeer,
     /// There is no token.
     Missing,
     /// Who asks proves himself in another way.
@@ -34,7 +36,7 @@ pub(in crate::http) enum Refusal {
     TooMany { after: Duration },
 }
 
-impl Refusal {
+impl Refused {
     /// In a few words, for the log.
     pub(super) fn why(&self) -> String {
         match self {
@@ -42,6 +44,7 @@ impl Refusal {
             Self::Proxied => "came through a proxy, and http.public_url is not set".into(),
             Self::NoTokens { .. } => "no tokens are configured".into(),
             Self::CrossSite => "asked for by a page of another site".into(),
+            Self::UnknownPeer => "an unknown user".into(),
             Self::Missing => "no token".into(),
             Self::OtherScheme => "not a bearer token".into(),
             Self::Malformed(what) => (*what).into(),
@@ -57,6 +60,7 @@ impl Refusal {
             | Self::Proxied
             | Self::NoTokens { .. }
             | Self::CrossSite
+            | Self::UnknownPeer
             | Self::Weak { .. } => StatusCode::FORBIDDEN,
             Self::Missing | Self::OtherScheme | Self::Unknown => StatusCode::UNAUTHORIZED,
             Self::Malformed(_) => StatusCode::BAD_REQUEST,
@@ -71,6 +75,7 @@ impl Refusal {
             | Self::Proxied
             | Self::NoTokens { .. }
             | Self::CrossSite
+            | Self::UnknownPeer
             | Self::TooMany { .. } => None,
             Self::Missing | Self::OtherScheme => Some("Bearer realm=\"keysweep\""),
             Self::Malformed(_) => Some("Bearer realm=\"keysweep\", error=\"invalid_request\""),
@@ -113,6 +118,7 @@ impl Refusal {
                     .into()
             }
             Self::CrossSite => "This is not done for a page of another site.\n".into(),
+            Self::UnknownPeer => "The kernel does not say which user asks.\n".into(),
             Self::Missing => "This wants a token: Authorization: Bearer TOKEN.\n".into(),
             Self::OtherScheme => "Tokens are sent as Authorization: Bearer TOKEN, and in no other way.\n".into(),
             Self::Malformed(what) => format!("This is no token: {what}. Send Authorization: Bearer TOKEN.\n"),
@@ -125,7 +131,7 @@ impl Refusal {
     }
 }
 
-impl IntoResponse for Refusal {
+impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         let mut response = told(self.status(), self.text()).into_response();
         let headers = response.headers_mut();

@@ -6,10 +6,10 @@ use axum::http::header::AUTHORIZATION;
 use super::*;
 use crate::token::{Digest, Token};
 
-const LOOPBACK: Listener = Listener { loopback: true, tls: false };
-const LOOPBACK_TLS: Listener = Listener { loopback: true, tls: true };
-const OPEN: Listener = Listener { loopback: false, tls: false };
-const OPEN_TLS: Listener = Listener { loopback: false, tls: true };
+const LOOPBACK: Address = Address { loopback: true, tls: false };
+const LOOPBACK_TLS: Address = Address { loopback: true, tls: true };
+const OPEN: Address = Address { loopback: false, tls: false };
+const OPEN_TLS: Address = Address { loopback: false, tls: true };
 
 #[test]
 fn what_it_takes_follows_from_listener_role_and_whether_there_are_tokens() {
@@ -72,21 +72,21 @@ fn mk_http() -> Http {
     }
 }
 
-fn who(token: &str, role: Role) -> Result<String, Refusal> {
+fn who(token: &str, role: Role) -> Result<String, Refused> {
     let mut headers = HeaderMap::new();
     headers.insert(AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {token}")).unwrap());
-    known(&headers, &mk_http(), role).map(|actor| actor.name)
+    known(&headers, &mk_http(), role).map(|actor| actor.to_string())
 }
 
 #[test]
 fn a_token_opens_what_its_role_may_and_nothing_above() {
-    assert_eq!(who("looker", Role::Viewer), Ok("looker".into()));
-    assert_eq!(who("boss", Role::Viewer), Ok("boss".into()));
-    assert_eq!(who("boss", Role::Operator), Ok("boss".into()));
-    let weak = Refusal::Weak { name: "looker".into(), has: Role::Viewer, wants: Role::Operator };
+    assert_eq!(who("looker", Role::Viewer), Ok("token looker".into()));
+    assert_eq!(who("boss", Role::Viewer), Ok("token boss".into()));
+    assert_eq!(who("boss", Role::Operator), Ok("token boss".into()));
+    let weak = Refused::Weak { name: "looker".into(), has: Role::Viewer, wants: Role::Operator };
     assert_eq!(who("looker", Role::Operator), Err(weak));
-    assert_eq!(who("nobody", Role::Viewer), Err(Refusal::Unknown));
-    assert_eq!(known(&HeaderMap::new(), &mk_http(), Role::Viewer), Err(Refusal::Missing));
+    assert_eq!(who("nobody", Role::Viewer), Err(Refused::Unknown));
+    assert_eq!(known(&HeaderMap::new(), &mk_http(), Role::Viewer), Err(Refused::Missing));
 }
 
 fn mk_headers(pairs: &[(&'static str, &str)]) -> HeaderMap {

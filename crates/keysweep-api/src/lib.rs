@@ -1,0 +1,29 @@
+//! What operators can ask keysweep: the requests, the reply to each, the reasons for which something is refused, the
+//! OpenAPI document, and a client.
+//!
+//! The command line and every listener of the daemon speak in these types. There is no server here and nothing that
+//! decides.
+
+mod client;
+mod documents;
+mod openapi;
+mod operation;
+mod reason;
+mod refusal;
+mod request_ref;
+mod requests;
+
+pub use self::client::{ANSWER_WITHIN, ClientError, call};
+pub use self::documents::{
+    ApprovalRow, BreakerDocument, BreakerKey, Done, HoldRow, JournalBytes, KeyDocument, KeyRow, KeysDocument,
+    MissingRow, ParkedAccount, PauseRow, PlanDocument, PolicyTerm, RulesDocument, UnknownOrigin,
+};
+pub use self::openapi::openapi;
+pub use self::operation::{BASE, OPENAPI, Operation, Role, Verb, decode, encode};
+pub use self::reason::reason;
+pub use self::refusal::{PROBLEM_JSON, Problem, Refusal};
+pub use self::request_ref::RequestRef;
+pub use self::requests::{
+    AcknowledgeRule, Decide, Decision, ListKeys, ListRules, Pause, ResetBreaker, Resume, ShowBreaker,
+    ShowKey, ShowPlan, UnparkAccount, ViewJournal, Which,
+};

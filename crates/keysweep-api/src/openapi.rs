@@ -1,0 +1,147 @@
+//! The OpenAPI document, from the types themselves.
+
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, SchemaGenerator};
+use serde_json::{Map, Value, json};
+
+use crate::operation::{BASE, Operation, Role, Verb, parameter};
+use crate::{
+    AcknowledgeRule, Decide, ListKeys, ListRules, PROBLEM_JSON, Pause, Problem, ResetBreaker, Resume,
+    ShowBreaker, ShowKey, ShowPlan, UnparkAccount, ViewJournal,
+};
+
+/// Describes every operation (OpenAPI 3.1). `version` is that of keysweep.
+#[must_use]
+pub fn openapi(version: &str) -> Value {
+    let mut document = Document::default();
+    document.add::<ShowPlan>();
+    document.add::<ListKeys>();
+    document.add::<ShowKey>();
+    document.add::<Decide>();
+    document.add::<Pause>();
+    document.add::<Resume>();
+    document.add::<ListRules>();
+    document.add::<AcknowledgeRule>();
+    document.add::<ShowBreaker>();
+    document.add::<ResetBreaker>();
+    document.add::<UnparkAccount>();
+    document.add::<ViewJournal>();
+    document.finish(version)
+}
+
+struct Document {
+    generator: SchemaGenerator,
+    paths: Map<String, Value>,
+}
+
+impl Default for Document {
+    fn default() -> Self {
+        let settings = SchemaSettings::draft2020_12().with(|settings| {
+            settings.definitions_path = "/components/schemas".into();
+            settings.meta_schema = None;
+        });
+        Self { generator: settings.into_generator(), paths: Map::new() }
+    }
+}
+
+impl Document {
+    fn add<O: Operation>(&mut self) {
+        let request = self.own_schema::<O>();
+        let (about, properties, required) = parts(request);
+        let of_path: Vec<&str> = O::PATH.split('/').filter_map(parameter).collect();
+        let (mut parameters, mut body) = (Vec::new(), Map::new());
+        for (name, schema) in properties {
+            let in_path = of_path.contains(&name.as_str());
+            if in_path || O::VERB == Verb::Get {
+                parameters.push(json!({
+                    "name": name,
+                    "in": if in_path { "path" } else { "query" },
+                    "required": in_path || required.contains(&name),
+                    "schema": schema,
+                }));
+            } else {
+                body.insert(name, schema);
+            }
+        }
+        let reply = self.generator.subschema_for::<O::Reply>();
+        let problem = self.generator.subschema_for::<Problem>();
+        let operation = json!({
+            "operationId": O::NAME,
+            "description": about,
+            "security": match O::ROLE {
+                // On a loopback address without a viewer's token, looking is open.
+                Role::Viewer => json!([{ "token": [] }, {}]),
+                Role::Operator => json!([{ "token": [] }]),
+            },
+            "x-role": O::ROLE,
+            "parameters": parameters,
+            "responses": {
+                "200": { "description": "Done.", "content": { "application/json": { "schema": reply } } },
+                "default": {
+                    "description": "Not done.",
+                    "content": { PROBLEM_JSON: { "schema": problem } },
+                },
+            },
+        });
+        let body = (O::VERB == Verb::Post).then(|| {
+            let required: Vec<_> = required.into_iter().filter(|name| body.contains_key(name)).collect();
+            let schema = json!({
+                "type": "object",
+                "properties": body,
+                "required": required,
+                "additionalProperties": false,
+            });
+            json!({ "required": true, "content": { "application/json": { "schema": schema } } })
+        });
+        let verb = match O::VERB {
+            Verb::Get => "get",
+            Verb::Post => "post",
+        };
+        let path = self.paths.entry(format!("{BASE}{}", O::PATH)).or_insert_with(|| json!({}));
+        if let (Value::Object(path), Value::Object(mut operation)) = (path, operation) {
+            operation.extend(body.map(|body| ("requestBody".to_owned(), body)));
+            path.insert(verb.into(), operation.into());
+        }
+    }
+
+    /// The schema of a request, which is taken apart and not referred to.
+    fn own_schema<T: JsonSchema>(&mut self) -> Value {
+        T::json_schema(&mut self.generator).to_value()
+    }
+
+    fn finish(mut self, version: &str) -> Value {
+        json!({
+            "openapi": "3.1.0",
+            "info": {
+                "title": "keysweep",
+                "version": version,
+                "description": "Looks at and decides about the IAM access keys of an organization. Fields are added, \
+                                and never renamed or removed, within v1.",
+                "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
+            },
+            "servers": [{ "url": "/" }],
+            "paths": self.paths,
+            "components": {
+                "schemas": self.generator.take_definitions(true),
+                "securitySchemes": {
+                    "token": {
+                        "type": "http",
+                        "scheme": "bearer",
+                        "description": "A token that `keysweep token new` made.",
+                    },
+                },
+            },
+        })
+    }
+}
+
+/// Description, properties, and names of the required ones.
+fn parts(mut schema: Value) -> (Value, Map<String, Value>, Vec<String>) {
+    let mut take = |name: &str| schema.get_mut(name).map(Value::take).unwrap_or_default();
+    let (about, properties, required) = (take("description"), take("properties"), take("required"));
+    let properties = match properties {
+        Value::Object(properties) => properties,
+        _ => Map::new(),
+    };
+    (about, properties, serde_json::from_value(required).unwrap_or_default())
+}

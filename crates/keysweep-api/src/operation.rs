@@ -1,0 +1,209 @@
+//! What one operation is, and how it goes over HTTP.
+
+use std::fmt::Debug;
+
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::Refusal;
+
+/// What every path begins with.
+pub const BASE: &str = "/api/v1";
+
+/// Path of the OpenAPI document, beneath [`BASE`].
+pub const OPENAPI: &str = "/openapi.json";
+
+/// One operation: its fields are the parameters of its path, and beside them those of the query for [`Verb::Get`], or
+/// of the JSON body for [`Verb::Post`].
+pub trait Operation: Serialize + DeserializeOwned + JsonSchema + Debug + Send + 'static {
+    /// What is answered if it is done.
+    type Reply: Serialize + DeserializeOwned + JsonSchema + Send + 'static;
+
+    /// Its name in OpenAPI.
+    const NAME: &'static str;
+    /// How it is asked for.
+    const VERB: Verb;
+    /// Its path beneath [`BASE`], with parameters as `{field}`.
+    const PATH: &'static str;
+    /// What its asker must be allowed to do.
+    const ROLE: Role = Self::VERB.role();
+}
+
+/// Whether an operation looks or decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    /// Looks.
+    Get,
+    /// Decides.
+    Post,
+}
+
+impl Verb {
+    const fn role(self) -> Role {
+        match self {
+            Self::Get => Role::Viewer,
+            Self::Post => Role::Operator,
+        }
+    }
+}
+
+/// What the owner of a token may do. Each may do what those before it may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "TokenRole")]
+pub enum Role {
+    /// Look.
+    Viewer,
+    /// Look, decide, and reload the configuration.
+    Operator,
+}
+
+impl Role {
+    /// Its name in the configuration.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Operator => "operator",
+        }
+    }
+}
+
+impl std::fmt::Display for Role {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The name of a parameter, if this segment of a path is one.
+pub(crate) fn parameter(segment: &str) -> Option<&str> {
+    segment.strip_prefix('{')?.strip_suffix('}')
+}
+
+/// The path and query of a request, and its body.
+///
+/// # Errors
+/// If a field has no JSON form.
+pub fn encode<O: Operation>(operation: &O) -> Result<(String, Vec<u8>), serde_json::Error> {
+    let mut fields = match serde_json::to_value(operation)? {
+        Value::Object(fields) => fields,
+        _ => Map::new(),
+    };
+    let segments =
+        O::PATH.split('/').map(|segment| match parameter(segment).and_then(|name| fields.remove(name)) {
+            Some(value) => utf8_percent_encode(&in_path(value), NON_ALPHANUMERIC).to_string(),
+            None => segment.to_owned(),
+        });
+    let mut path = BASE.to_owned() + &segments.collect::<Vec<_>>().join("/");
+    if O::VERB == Verb::Post {
+        return Ok((path, serde_json::to_vec(&fields)?));
+    }
+    fields.retain(|_, value| !value.is_null());
+    if !fields.is_empty() {
+        let pairs = fields.into_iter().map(|(name, value)| (name, in_path(value)));
+        path += &format!("?{}", form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish());
+    }
+    Ok((path, Vec::new()))
+}
+
+fn in_path(value: Value) -> String {
+    match value {
+        Value::String(text) => text,
+        other => other.to_string(),
+    }
+}
+
+/// The operation of a request: `parameters` are those of its path, decoded.
+///
+/// A field that the operation does not have is an error: what it was meant to restrict would not be.
+///
+/// # Errors
+/// [`Refusal::Malformed`] with what is wrong.
+pub fn decode<'a, O: Operation>(
+    parameters: impl Iterator<Item = (&'a str, &'a str)>,
+    query: &str,
+    body: &[u8],
+) -> Result<O, Refusal> {
+    let wrong = |what: String| Refusal::Malformed(format!("{}: {what}", O::NAME));
+    let mut fields = match O::VERB {
+        Verb::Get if body.is_empty() => Map::new(),
+        Verb::Get => return Err(wrong("it takes no body".into())),
+        Verb::Post => serde_json::from_slice(body).map_err(|error| wrong(error.to_string()))?,
+    };
+    let query: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+    if O::VERB == Verb::Post && !query.is_empty() {
+        return Err(wrong("it takes no query".into()));
+    }
+    let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    for (name, value) in parameters.chain(query) {
+        if fields.contains_key(&name) {
+            return Err(wrong(format!("`{name}` is given twice")));
+        }
+        fields.insert(name, Value::String(value));
+    }
+    serde_json::from_value(Value::Object(fields)).map_err(|error| wrong(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Decide, Decision, ShowKey, ShowPlan, UnparkAccount};
+
+    const KEY: &str = "AKIAIOSFODNN7EXAMPLE";
+
+    fn hold() -> Decide {
+        let length = Some(std::time::Duration::from_secs(86_400));
+        Decide { key: KEY.parse().unwrap(), decision: Decision::Hold { length }, reason: "a \"test\"".into() }
+    }
+
+    #[test]
+    fn fields_are_in_the_path_or_in_the_body() {
+        let (path, body) = encode(&hold()).unwrap();
+        assert_eq!(path, format!("/api/v1/keys/{KEY}/decisions"));
+        let body: Value = serde_json::from_slice(&body).unwrap();
+        let decision = serde_json::json!({ "kind": "hold", "length_seconds": 86_400 });
+        assert_eq!(body, serde_json::json!({ "decision": decision, "reason": "a \"test\"" }));
+        assert_eq!(encode(&ShowPlan {}).unwrap(), ("/api/v1/plan".into(), Vec::new()));
+    }
+
+    #[test]
+    fn what_is_encoded_is_decoded() {
+        let (_, body) = encode(&hold()).unwrap();
+        let again: Decide = decode([("key", KEY)].into_iter(), "", &body).unwrap();
+        assert_eq!(again, hold());
+        assert_eq!(decode([("key", KEY)].into_iter(), "", b""), Ok(ShowKey { key: KEY.parse().unwrap() }));
+    }
+
+    #[test]
+    fn what_the_operation_does_not_have_is_refused() {
+        for body in [
+            r#"{"reason":"x","force":true}"#,
+            r#"{"reason":"x","account":"111122223333"}"#,
+            r#"{"reason":1}"#,
+            r"{}",
+            "[]",
+            "null",
+            "",
+            "{",
+            r#"{"reason":"x"}{"reason":"y"}"#,
+        ] {
+            let decoded =
+                decode::<UnparkAccount>([("account", "111122223333")].into_iter(), "", body.as_bytes());
+            assert!(matches!(decoded, Err(Refusal::Malformed(_))), "{body}: {decoded:?}");
+        }
+        for (query, body) in [("state=flagged", ""), ("", "{}")] {
+            assert!(decode::<ShowPlan>(std::iter::empty(), query, body.as_bytes()).is_err(), "{query}{body}");
+        }
+        let misspelt = r#"{"decision":{"kind":"hold","length":3},"reason":"x"}"#;
+        assert!(decode::<Decide>([("key", KEY)].into_iter(), "", misspelt.as_bytes()).is_err());
+    }
+
+    #[test]
+    fn a_value_stays_in_its_segment_of_the_path() {
+        let operation = crate::AcknowledgeRule { id: "../pause?x#y".into(), reason: String::new() };
+        assert_eq!(encode(&operation).unwrap().0, "/api/v1/rules/%2E%2E%2Fpause%3Fx%23y/acknowledge");
+    }
+}

@@ -1,0 +1,278 @@
+//! What can be asked.
+
+use std::time::Duration;
+
+use keysweep_core::ids::{AccessKeyId, AccountId};
+use keysweep_core::ticket::Planned;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::documents::{
+    BreakerDocument, Done, JournalBytes, KeyDocument, KeysDocument, PlanDocument, RulesDocument,
+};
+use crate::{Operation, RequestRef, Role, Verb};
+
+/// What would be done now and next, key by key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ShowPlan {}
+
+impl Operation for ShowPlan {
+    type Reply = PlanDocument;
+    const NAME: &'static str = "show_plan";
+    const VERB: Verb = Verb::Get;
+    const PATH: &'static str = "/plan";
+}
+
+/// Every record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ListKeys {}
+
+impl Operation for ListKeys {
+    type Reply = KeysDocument;
+    const NAME: &'static str = "list_keys";
+    const VERB: Verb = Verb::Get;
+    const PATH: &'static str = "/keys";
+}
+
+/// One key: facts, effective policy, next step, history.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ShowKey {
+    /// Key ID.
+    #[schemars(with = "String")]
+    pub key: AccessKeyId,
+}
+
+impl Operation for ShowKey {
+    type Reply = KeyDocument;
+    const NAME: &'static str = "show_key";
+    const VERB: Verb = Verb::Get;
+    const PATH: &'static str = "/keys/{key}";
+}
+
+/// A decision about one key. It is journaled with the asker and the reason before it counts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Decide {
+    /// Key ID.
+    #[schemars(with = "String")]
+    pub key: AccessKeyId,
+    /// Which decision.
+    pub decision: Decision,
+    /// Why, for the audit log: one line of at most 500 characters.
+    #[serde(deserialize_with = "crate::reason::read")]
+    pub reason: String,
+}
+
+impl Operation for Decide {
+    type Reply = Done;
+    const NAME: &'static str = "decide";
+    const VERB: Verb = Verb::Post;
+    const PATH: &'static str = "/keys/{key}/decisions";
+}
+
+impl Decide {
+    /// Whether it asks for an undo.
+    #[must_use]
+    pub fn is_undo(&self) -> bool {
+        matches!(self.decision, Decision::Reactivate {})
+    }
+}
+
+/// A decision about one key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Decision {
+    /// Approve a request.
+    Approve {
+        /// What it asks to be approved.
+        action: Planned,
+        /// Which request, as it was shown.
+        request: RequestRef,
+    },
+    /// Deny a request; the key is held.
+    Deny {
+        /// What it asks to be approved.
+        action: Planned,
+        /// Which request, as it was shown.
+        request: RequestRef,
+    },
+    /// Hold the key.
+    Hold {
+        /// For how long, in seconds; null until released.
+        #[serde(rename = "length_seconds", default, with = "seconds")]
+        #[schemars(with = "Option<u64>")]
+        length: Option<Duration>,
+    },
+    /// End a hold.
+    Release {
+        /// Its number; null for the only one, if an operator placed it.
+        #[serde(default)]
+        hold: Option<u64>,
+    },
+    /// Clear the reactivations of a key, so that they no longer require approval of its changes.
+    ClearReactivations {},
+    /// The undo: set the key Active, immediately, and hold it.
+    Reactivate {},
+    /// Deactivate the key now, regardless of mode, notice, and change window.
+    Deactivate {},
+    /// Delete the key now, regardless of mode, notice, and change window. Only after a full grace period.
+    Delete {},
+    /// Drop the record of a key that is gone, deleted, or out of reach.
+    Forget {},
+}
+
+mod seconds {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(length: &Option<Duration>, to: S) -> Result<S::Ok, S::Error> {
+        length.map(|length| length.as_secs()).serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
+        Ok(Option::<u64>::deserialize(from)?.map(Duration::from_secs))
+    }
+}
+
+/// Stop every change by policy. Answered once no call can start any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Pause {
+    /// Why, for the audit log: one line of at most 500 characters.
+    #[serde(deserialize_with = "crate::reason::read")]
+    pub reason: String,
+}
+
+impl Operation for Pause {
+    type Reply = Done;
+    const NAME: &'static str = "pause";
+    const VERB: Verb = Verb::Post;
+    const PATH: &'static str = "/pause";
+}
+
+/// End pauses. Changes go on once none is left.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Resume {
+    /// Which pauses.
+    pub which: Which,
+    /// Why, for the audit log: one line of at most 500 characters.
+    #[serde(deserialize_with = "crate::reason::read")]
+    pub reason: String,
+}
+
+impl Operation for Resume {
+    type Reply = Done;
+    const NAME: &'static str = "resume";
+    const VERB: Verb = Verb::Post;
+    const PATH: &'static str = "/resume";
+}
+
+/// Which pauses end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Which {
+    /// The asker's own, or the only one.
+    Own,
+    /// The one with this number.
+    Number(u64),
+    /// All, if there are exactly this many.
+    All(u64),
+}
+
+/// What rules name and what does not exist, or matches nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ListRules {}
+
+impl Operation for ListRules {
+    type Reply = RulesDocument;
+    const NAME: &'static str = "list_rules";
+    const VERB: Verb = Verb::Get;
+    const PATH: &'static str = "/rules";
+}
+
+/// Let changes go on although a rule names what does not exist.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AcknowledgeRule {
+    /// The ID that [`ListRules`] shows.
+    pub id: String,
+    /// Why, for the audit log: one line of at most 500 characters.
+    #[serde(deserialize_with = "crate::reason::read")]
+    pub reason: String,
+}
+
+impl Operation for AcknowledgeRule {
+    type Reply = Done;
+    const NAME: &'static str = "acknowledge_rule";
+    const VERB: Verb = Verb::Post;
+    const PATH: &'static str = "/rules/{id}/acknowledge";
+}
+
+/// Why the circuit breaker is open.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ShowBreaker {}
+
+impl Operation for ShowBreaker {
+    type Reply = BreakerDocument;
+    const NAME: &'static str = "show_breaker";
+    const VERB: Verb = Verb::Get;
+    const PATH: &'static str = "/breaker";
+}
+
+/// Accept what the circuit breaker opened for, and close it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ResetBreaker {
+    /// Why, for the audit log: one line of at most 500 characters.
+    #[serde(deserialize_with = "crate::reason::read")]
+    pub reason: String,
+    /// The count and the hash of the set that the operator was shown, as in [`BreakerDocument::confirm`].
+    pub confirm: String,
+}
+
+impl Operation for ResetBreaker {
+    type Reply = Done;
+    const NAME: &'static str = "reset_breaker";
+    const VERB: Verb = Verb::Post;
+    const PATH: &'static str = "/breaker/reset";
+}
+
+/// Let changes by policy go on in a parked account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UnparkAccount {
+    /// Account ID.
+    #[schemars(with = "String")]
+    pub account: AccountId,
+    /// Why, for the audit log: one line of at most 500 characters.
+    #[serde(deserialize_with = "crate::reason::read")]
+    pub reason: String,
+}
+
+impl Operation for UnparkAccount {
+    type Reply = Done;
+    const NAME: &'static str = "unpark_account";
+    const VERB: Verb = Verb::Post;
+    const PATH: &'static str = "/accounts/{account}/unpark";
+}
+
+/// Which bytes in data_dir are the journal right now, for a backup that is made beside a running daemon.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ViewJournal {}
+
+impl Operation for ViewJournal {
+    type Reply = JournalBytes;
+    const NAME: &'static str = "view_journal";
+    const VERB: Verb = Verb::Get;
+    const PATH: &'static str = "/journal/bytes";
+    // It names files of the machine.
+    const ROLE: Role = Role::Operator;
+}

@@ -1,0 +1,164 @@
+//! What answers are made from, and how many are made at the same time.
+
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::task::TaskTracker;
+
+use super::auth::{Failures, Listener};
+use crate::config::Config;
+use crate::engine::Engine;
+use crate::health::{Health, LastSweep};
+use crate::reload::Reloads;
+
+/// Scrapes, pages, and documents that are made at the same time: each walks all records.
+const AT_ONCE: usize = 2;
+
+/// What is served, on every listener alike. Cheap to clone.
+#[derive(Clone)]
+pub struct Serving {
+    engine: Arc<Engine>,
+    health: Health,
+    reloads: Reloads,
+    failures: Arc<Failures>,
+    at_once: Arc<Semaphore>,
+    decisions: Decisions,
+}
+
+/// Decisions that were begun.
+#[derive(Debug, Clone, Default)]
+struct Decisions(TaskTracker);
+
+impl Decisions {
+    /// Decides to the end, even if nobody waits for it any more; `None` if it was cut off all the same.
+    async fn run<T: Send + 'static>(&self, deciding: impl Future<Output = T> + Send + 'static) -> Option<T> {
+        self.0.spawn(deciding).await.ok()
+    }
+
+    /// Waits until all are done.
+    async fn finished(&self) {
+        self.0.close();
+        self.0.wait().await;
+    }
+}
+
+impl Serving {
+    /// Serves what this engine knows and can do.
+    #[must_use]
+    pub fn new(engine: Arc<Engine>, health: Health, reloads: Reloads) -> Self {
+        Self {
+            engine,
+            health,
+            reloads,
+            failures: Arc::new(Failures::new()),
+            at_once: Arc::new(Semaphore::new(AT_ONCE)),
+            decisions: Decisions::default(),
+        }
+    }
+
+    /// Waits until every decision that was begun is done.
+    pub(super) async fn finished(&self) {
+        self.decisions.finished().await;
+    }
+}
+
+/// The state of the router of one listener.
+pub(super) struct App {
+    serving: Serving,
+    listener: Listener,
+}
+
+impl App {
+    pub(super) fn new(serving: Serving, listener: Listener) -> Self {
+        Self { serving, listener }
+    }
+
+    /// What answers.
+    pub(super) fn engine(&self) -> &Arc<Engine> {
+        &self.serving.engine
+    }
+
+    /// What the daemon knows of itself.
+    pub(super) fn health(&self) -> &Health {
+        &self.serving.health
+    }
+
+    /// The way to a reload.
+    pub(super) fn reloads(&self) -> &Reloads {
+        &self.serving.reloads
+    }
+
+    /// What the listener can promise.
+    pub(super) fn listener(&self) -> Listener {
+        self.listener
+    }
+
+    /// The effective configuration.
+    pub(super) fn config(&self) -> Arc<Config> {
+        self.serving.engine.config()
+    }
+
+    /// What was refused for its token.
+    pub(super) fn failures(&self) -> &Failures {
+        &self.serving.failures
+    }
+
+    /// What is missing for what is shown to be relied on.
+    pub(super) fn missing(&self) -> Vec<String> {
+        self.serving.health.missing(LastSweep::of(&self.serving.engine))
+    }
+
+    /// Waits for a place to make an answer that walks all records; `None` if there are none any more.
+    pub(super) async fn place(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.serving.at_once).acquire_owned().await.ok()
+    }
+
+    /// Does work that walks all records, away from the tasks of the runtime. The place is given back when the work is
+    /// done, even if nobody waits for it any more.
+    pub(super) async fn work<T: Send + 'static>(
+        self: Arc<Self>,
+        work: impl FnOnce(&Self) -> T + Send + 'static,
+    ) -> Option<T> {
+        let place = self.place().await?;
+        let done = tokio::task::spawn_blocking(move || {
+            let result = work(&self);
+            drop(place);
+            result
+        });
+        done.await.ok()
+    }
+
+    /// Decides to the end, even if the asker hangs up: an undo must not stop between intent and outcome. `None` if
+    /// it was cut off all the same.
+    pub(super) async fn decide<T: Send + 'static>(
+        &self,
+        deciding: impl Future<Output = T> + Send + 'static,
+    ) -> Option<T> {
+        self.serving.decisions.run(deciding).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_was_begun_is_done_though_its_asker_hangs_up() {
+        let decisions = Decisions::default();
+        let (go, going) = oneshot::channel::<()>();
+        let (done, mut is_done) = oneshot::channel();
+        let deciding = async move {
+            let _ = going.await;
+            let _ = done.send(());
+        };
+        // The asker sees no answer, and is dropped.
+        assert!(decisions.run(deciding).now_or_never().is_none());
+        assert!(decisions.finished().now_or_never().is_none(), "it is waited for");
+        go.send(()).unwrap();
+        decisions.finished().await;
+        assert_eq!(is_done.try_recv(), Ok(()));
+    }
+}

@@ -1,0 +1,44 @@
+//! Metrics, for Prometheus.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+
+use crate::metrics::inventory::{Observed, families};
+use crate::metrics::{self, render};
+use crate::serve::app::App;
+use crate::serve::router::failed;
+
+pub(in crate::serve) async fn scrape(State(app): State<Arc<App>>) -> Response {
+    let text = app.work(families_now).await;
+    match text.map(|rendered| rendered.map_err(|error| error.to_string())) {
+        Some(Ok(text)) => ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response(),
+        Some(Err(error)) => failed("metrics", &error).into_response(),
+        None => failed("metrics", "the work was broken off").into_response(),
+    }
+}
+
+fn families_now(app: &App) -> Result<String, prometheus::Error> {
+    let engine = app.engine();
+    let (config, latest, store) = (engine.config(), engine.latest(), engine.store());
+    let (now, store_bytes, errors) = (engine.clock().now(), store.size_on_disk(), store.errors());
+    engine.metrics().store_errors_so_far(errors.read, errors.write);
+    let mut all = engine.metrics().families();
+    all.extend(store.read(|state| {
+        families(&Observed {
+            now,
+            state,
+            policy: &config.policy,
+            scan_interval: config.scan.interval,
+            seen: latest.as_ref().map(|latest| &latest.collection),
+            idle_rules: latest
+                .as_ref()
+                .and_then(|latest| latest.idle_rules.as_ref())
+                .and_then(|idle| u64::try_from(idle.len()).ok()),
+            store_bytes: Some(store_bytes),
+        })
+    }));
+    render(all)
+}
