@@ -7,12 +7,14 @@
 //! * [`policy`]: what the operator wants, validated and resolved for one key;
 //! * [`lifecycle`]: the state of one key and the one transition function;
 //! * [`state`]: the records of all keys and what restrains changes, as the journal tells it;
-//! * [`plan`]: from facts, records and policy to steps and waits, each with its reason;
+//! * [`plan`]: from facts, records and policy to entries, effects, and waits, each with its reason;
+//! * [`effect`]: what a plan wants done: changes, and what people are told;
 //! * [`references`]: whether what rules name exists;
 //! * [`ticket`]: the witness values without which no change can be asked for;
 //! * [`render`]: the forms of findings and plans that people and programs read;
 //! * [`words`]: reasons in sentences.
 
+pub mod effect;
 pub mod facts;
 pub mod ids;
 pub mod lifecycle;

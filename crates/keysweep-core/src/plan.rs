@@ -19,6 +19,7 @@ pub use self::decide::{By, Decision, View, decide, is_another};
 pub use self::gate::{gate, newly_due, trips_on_failures};
 pub use self::recheck::{Refusal, ordered, recheck, undo};
 pub use self::wait::{Need, Reason, Recheck, Unknown, Wait};
+use crate::effect::{Announcement, Effect};
 use crate::facts::{AccountFacts, AccountScan, Collection, Fact, KeyFacts, KeyStatus, Outcome};
 use crate::ids::{AccessKeyId, AccountId};
 use crate::lifecycle::event::{Change, Seen};
@@ -74,7 +75,9 @@ pub struct PlannedKey {
     pub exempt: Option<String>,
     /// Facts that a decision would need and that could not be read.
     pub unknown: Vec<String>,
-    /// What comes next.
+    /// Whether people are to be told something first.
+    pub announces: bool,
+    /// What comes next, once they are told.
     pub next: Next,
 }
 
@@ -85,8 +88,8 @@ pub struct Plan {
     pub entries: Vec<Body>,
     /// What was planned and cannot happen: a bug of the planner, which costs only the keys concerned.
     pub left_out: Vec<Body>,
-    /// Changes to make, in this order.
-    pub steps: Vec<Ticket>,
+    /// What to do after that, in this order.
+    pub effects: Vec<Effect>,
     /// Changes that only the caps keep back, in this order: some of the others may not be made after all. The
     /// gate applies to them as to the others.
     pub spare: Vec<Ticket>,
@@ -117,6 +120,7 @@ pub fn plan(now: Timestamp, policy: &Policy, state: &State, collection: &Collect
     // By a clock that is wrong nothing has become stale, and a notice would be dated into the past or the future.
     if collection.skewed().is_some() {
         plan.entries.retain(is_sign_of_life);
+        plan.effects.clear();
     }
     let restrained = plan.breaker(&context, collection);
     plan.mint(&restrained, now, policy);
@@ -124,6 +128,37 @@ pub fn plan(now: Timestamp, policy: &Policy, state: &State, collection: &Collect
 }
 
 impl Plan {
+    /// The changes among the effects.
+    pub fn changes(&self) -> impl Iterator<Item = &Ticket> {
+        self.effects.iter().filter_map(|effect| match effect {
+            Effect::Change(ticket) => Some(ticket),
+            Effect::Notify(_) | Effect::AskApproval(_) => None,
+        })
+    }
+
+    /// What people are to be told, among the effects.
+    pub fn announcements(&self) -> impl Iterator<Item = &Announcement> {
+        self.effects.iter().filter_map(|effect| match effect {
+            Effect::Notify(announcement) | Effect::AskApproval(announcement) => Some(announcement),
+            Effect::Change(_) => None,
+        })
+    }
+
+    /// The effects, sorted by what carries them out: changes, and what people are told.
+    #[must_use]
+    pub fn take_effects(&mut self) -> (Vec<Ticket>, Vec<Announcement>) {
+        let (mut changes, mut announcements) = (Vec::new(), Vec::new());
+        for effect in std::mem::take(&mut self.effects) {
+            match effect {
+                Effect::Change(ticket) => changes.push(ticket),
+                Effect::Notify(announcement) | Effect::AskApproval(announcement) => {
+                    announcements.push(announcement);
+                }
+            }
+        }
+        (changes, announcements)
+    }
+
     fn account(&mut self, context: &Context<'_>, index: usize, account: &AccountFacts, scan: &AccountScan) {
         let mut findings = FindingCounts::default();
         // A user has at most two keys.
@@ -142,6 +177,10 @@ impl Plan {
             let unknown = waits_for_facts(context, account, facts, &decision, !unrecorded);
             let key = |event| Body::Key { account: account.id, key: facts.key.clone(), event };
             self.entries.extend(decision.events.into_iter().map(key));
+            let announces = decision.announcement.is_some();
+            let announced =
+                decision.announcement.map(|it| Effect::announce(account.id, facts.key.clone(), it));
+            self.effects.extend(announced);
             hidden += usize::from(unknown && facts.status != KeyStatus::Inactive);
             let found = decision.finding.is_some() && facts.status != KeyStatus::Inactive;
             if !unrecorded || found || unknown {
@@ -152,6 +191,7 @@ impl Plan {
                     record: decision.record,
                     exempt: decision.exempt,
                     unknown: decision.unknown,
+                    announces,
                     next: decision.next,
                 });
             }
@@ -242,10 +282,14 @@ impl Plan {
                 let (identity, why) = (record.identity.clone(), why.clone());
                 Ticket::mint(identity, action.into(), Origin::Policy, why)
             };
-            let verdict = gate::restrained(&context, record, action, By::Policy)
-                .and_then(|()| caps.take(record, action));
+            let may = gate::restrained(&context, record, action, By::Policy);
+            let verdict = match planned.announces {
+                // It is no more than shown until people are told.
+                true => may.map(|()| None),
+                false => may.and_then(|()| caps.take(record, action)).map(|()| Some(ticket())),
+            };
             match verdict {
-                Ok(()) => self.steps.push(ticket()),
+                Ok(ticket) => self.effects.extend(ticket.map(Effect::Change)),
                 Err(wait) => {
                     if wait.reason() == Reason::Cap && self.spare.len() < MAX_SPARE {
                         self.spare.push(ticket());

@@ -21,6 +21,7 @@ use crate::change::{all, settle_open_intents};
 use crate::collect::{Inputs, OrganizationError, gather, ou_path, tracked};
 use crate::config::Config;
 use crate::engine::{Engine, EngineFault, Latest};
+use crate::people::announce;
 
 /// Why a sweep failed as a whole.
 #[derive(Debug, thiserror::Error)]
@@ -34,10 +35,17 @@ pub enum SweepError {
     /// What was seen could not be journaled: nothing is done then.
     #[error("what was seen could not be journaled")]
     Append(#[from] AppendError),
+    /// Each plan wanted people told something more: nothing is done then.
+    #[error("the plan did not come to an end: a bug in keysweep")]
+    Endless,
     /// Nothing was wrong: keysweep is to end.
     #[error("keysweep is stopping")]
     Stopped,
 }
+
+/// A key has a notice and a request for approval at most, and each is followed by another plan. More would be a loop in
+/// the rules.
+const ANNOUNCEMENTS: usize = 8;
 
 /// What a sweep came to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -133,18 +141,9 @@ async fn look(engine: &Engine, started: tokio::time::Instant) -> Result<Looked, 
     for (rule, exemption) in config.policy.lapsed_exemptions(engine.clock().now()) {
         tracing::warn!(%rule, until = %exemption.until, reason = exemption.reason, "exemption has lapsed");
     }
-    let planned = |state: &State, now| {
-        let plan = plan(now, &config.policy, state, &collection);
-        Ok::<_, Infallible>((plan.entries.clone(), plan))
-    };
-    let (_, mut plan) = engine.decide(&Actor::Keysweep, planned).await.map_err(AppendError::from)?;
-    let (tickets, spare) = (std::mem::take(&mut plan.steps), std::mem::take(&mut plan.spare));
-    for body in &plan.left_out {
-        tracing::error!(
-            ?body,
-            "planned entry cannot happen: a bug in keysweep; its key is left to the next sweep"
-        );
-    }
+    let mut plan = planned(engine, &config, &collection).await?;
+    let (tickets, _) = plan.take_effects();
+    let spare = std::mem::take(&mut plan.spare);
     tell(engine, &plan);
     tell_unknown(&plan);
     let covered = coverage(&collection, &plan.keys);
@@ -171,6 +170,29 @@ async fn look(engine: &Engine, started: tokio::time::Instant) -> Result<Looked, 
     // Scanning is over; what is acted on from here is read again key by key.
     engine.record(&Actor::Keysweep, vec![finished]).await?;
     Ok(Looked { aws, config, swept, keys: plan.keys.len(), tickets, spare })
+}
+
+/// The plan whose entries are journaled, and for which people have been told what they are to be told first.
+async fn planned(engine: &Engine, config: &Config, collection: &Collection) -> Result<Plan, SweepError> {
+    let planned = |state: &State, now| {
+        let plan = plan(now, &config.policy, state, collection);
+        Ok::<_, Infallible>((plan.entries.clone(), plan))
+    };
+    for _ in 0..ANNOUNCEMENTS {
+        let (_, plan) = engine.decide(&Actor::Keysweep, planned).await.map_err(AppendError::from)?;
+        tell_entries(&plan.entries);
+        for body in &plan.left_out {
+            tracing::error!(
+                ?body,
+                "planned entry cannot happen: a bug in keysweep; its key is left to the next sweep"
+            );
+        }
+        if plan.announcements().next().is_none() {
+            return Ok(plan);
+        }
+        tell_entries(&announce(engine, &config.policy, collection).await?);
+    }
+    Err(SweepError::Endless)
 }
 
 fn count(collection: &Collection) -> Swept {
@@ -293,9 +315,9 @@ pub(crate) fn choice(config: &Config) -> Choice<'_> {
     }
 }
 
-/// Logs and counts what the plan decided.
-fn tell(engine: &Engine, plan: &Plan) {
-    for body in &plan.entries {
+/// Logs what was journaled.
+fn tell_entries(entries: &[Body]) {
+    for body in entries {
         match body {
             Body::Key { account, key, event } => {
                 tracing::info!(%account, %key, event = event.name(), "key");
@@ -321,6 +343,10 @@ fn tell(engine: &Engine, plan: &Plan) {
             | Body::SweepFinished { .. } => {}
         }
     }
+}
+
+/// Logs and counts what the plan decided.
+fn tell(engine: &Engine, plan: &Plan) {
     for key in &plan.keys {
         if let Next::Wait { action, wait } = &key.next {
             engine.metrics().suppressed(*action, wait.reason());

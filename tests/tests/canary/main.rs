@@ -46,7 +46,7 @@ async fn a_daemon_and_every_command_tell_no_secret() {
     }
     reload(&site, &address, &mut heard).await;
     let log = daemon.ends().await;
-    assert!(log.contains("by=\"dana\""), "{log}");
+    assert!(log.contains("by=\"token dana\""), "{log}");
     heard.note("log of the daemon", log);
 
     for command in [
@@ -91,7 +91,7 @@ async fn a_daemon_that_logs_json_tells_no_secret() {
     heard.note("metrics", get(&address, "/metrics").await);
     reload(&site, &address, &mut heard).await;
     let log = daemon.ends().await;
-    assert!(log.contains("\"by\":\"dana\""), "{log}");
+    assert!(log.contains("\"by\":\"token dana\""), "{log}");
     heard.note("log of the daemon", log);
     judge(&site, heard).await;
 }

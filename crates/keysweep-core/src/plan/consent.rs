@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::decide::{By, Look, One, later};
 use super::{Need, Wait};
 use crate::facts::LastUse;
-use crate::lifecycle::event::{Consent, KeyEvent};
+use crate::lifecycle::event::Consent;
 use crate::lifecycle::{Approval, Finding, Notice, NoticeTerms, Record, Shown};
 use crate::policy::{Mode, Terms};
 use crate::ticket::Planned;
@@ -44,7 +44,7 @@ impl Look<'_> {
             None if self.context.policy.notices_required => {
                 return Some(self.not_due(record, later(action, Wait::NoChannel)));
             }
-            None => return Some(One::Event(self.notice(record, consent, mode, terms, wanted.is_some()))),
+            None => return Some(One::Announce(self.notice(record, consent, mode, terms, wanted.is_some()))),
             Some(notice) => {
                 let period_over = after(notice.at, terms.notice);
                 Some(notice.not_before(action).unwrap_or(period_over).max(period_over))
@@ -52,8 +52,8 @@ impl Look<'_> {
         };
         // What a person has not approved has no date: it would be one on which nothing happens.
         match self.approval(record, consent, terms, wanted) {
-            Some(One::Event(event)) => return Some(One::Event(event)),
             Some(One::Next(next)) => return Some(self.not_due(record, One::Next(next))),
+            Some(first) => return Some(first),
             None => {}
         }
         if let Some(until) = noticed.filter(|until| self.context.now < *until) {
@@ -72,7 +72,7 @@ impl Look<'_> {
         mode: Mode,
         terms: &Terms,
         approval: bool,
-    ) -> KeyEvent {
+    ) -> Consent {
         let announced =
             after(self.context.now, terms.notice).max(record.past.announced.unwrap_or(Timestamp::MIN));
         let deletes = mode.permits(Planned::Delete);
@@ -82,7 +82,7 @@ impl Look<'_> {
         };
         let threshold = threshold(terms, consent.finding);
         let terms = NoticeTerms { threshold, notice: terms.notice, grace: terms.grace, approval };
-        Consent::Noticed { deactivation, deletion, terms }.into()
+        Consent::Noticed { deactivation, deletion, terms }
     }
 
     /// Why a notice does not cover what would be done now: the one rule for every term that could make a change come
@@ -161,7 +161,7 @@ impl Look<'_> {
         };
         let ask = |repeats| {
             let (expires, shown) = (after(now, terms.approval_expires), shown.clone());
-            Some(One::event(Consent::ApprovalAsked {
+            Some(One::Announce(Consent::ApprovalAsked {
                 action,
                 expires,
                 repeats,

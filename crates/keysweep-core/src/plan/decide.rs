@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Context, Next, Unknown, Wait, note_unknown};
 use crate::facts::{AccountFacts, Fact, KeyFacts, KeyStatus, LastUse};
-use crate::lifecycle::event::{KeyEvent, Note, Overlay, Seen};
+use crate::lifecycle::event::{Consent, KeyEvent, Note, Overlay, Seen};
 use crate::lifecycle::{Finding, Hold, Record, Sighting, State, When, next};
 use crate::policy::{Resolution, Subject};
 use crate::state::Actor;
@@ -37,7 +37,9 @@ pub enum By {
 pub struct Decision {
     /// What happened or is to be recorded, in order.
     pub events: Vec<KeyEvent>,
-    /// The record after these events.
+    /// What people are to be told after that. What follows is decided once they are.
+    pub announcement: Option<Consent>,
+    /// The record after these events, once people are told.
     pub record: Option<Record>,
     /// Why it is a finding, if it is.
     pub finding: Option<Finding>,
@@ -45,7 +47,7 @@ pub struct Decision {
     pub exempt: Option<String>,
     /// Facts that the decision needed and that could not be read.
     pub unknown: Vec<String>,
-    /// What comes next.
+    /// What comes next, once people are told.
     pub next: Next,
 }
 
@@ -66,18 +68,25 @@ pub fn decide(context: &Context<'_>, record: Option<&Record>, view: &View<'_>, b
 
     let decided = unknown.clone();
     let look = Look { context, view, by, resolution: &resolution, finding, unknown: &decided };
-    let mut events = Vec::new();
+    let (mut events, mut announcement, mut rounds) = (Vec::new(), None, 0);
     let mut record = record.cloned();
     let next = loop {
-        let event = match look.one(record.as_ref()) {
+        let (event, told) = match look.one(record.as_ref()) {
             One::Next(next) => break next,
-            One::Event(event) => event,
+            One::Event(event) => (event, None),
+            One::Announce(consent) => (consent.clone().into(), Some(consent)),
         };
         let when = When { at: context.now, seq: 0, actor: &Actor::Keysweep };
         match next(view.account.id, &view.facts.key, record.as_ref(), when, &event) {
-            Ok(after) if events.len() < MAX_EVENTS => {
+            Ok(after) if rounds < MAX_EVENTS => {
                 record = after;
-                events.push(event);
+                rounds += 1;
+                match told {
+                    // What comes after an announcement is shown, and decided again when it was made.
+                    _ if announcement.is_some() => {}
+                    Some(consent) => announcement = Some(consent),
+                    None => events.push(event),
+                }
             }
             Ok(_) => {
                 let wait = Unknown::Bug("its events repeat".into()).into();
@@ -95,7 +104,7 @@ pub fn decide(context: &Context<'_>, record: Option<&Record>, view: &View<'_>, b
     }
     let exempt =
         resolution.as_ref().ok().and_then(|r| r.exempt.as_ref()).map(|e| format!("{}: {}", e.rule, e.reason));
-    Decision { events, record, finding, exempt, unknown, next }
+    Decision { events, announcement, record, finding, exempt, unknown, next }
 }
 
 pub(super) fn subject<'a>(view: &View<'a>) -> Subject<'a> {
@@ -126,9 +135,10 @@ fn finding(
     }
 }
 
-/// Either one more event, or what comes next.
+/// One more event, something that people are told first, or what comes next.
 pub(super) enum One {
     Event(KeyEvent),
+    Announce(Consent),
     Next(Next),
 }
 

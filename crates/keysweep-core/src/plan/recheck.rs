@@ -2,6 +2,7 @@
 
 use super::decide::is_another;
 use super::{By, Context, Decision, Next, Recheck, Unknown, View, Wait, decide, gate};
+use crate::effect::Announcement;
 use crate::facts::{Fact, KeyStatus, Source};
 use crate::lifecycle::{KeyEvent, Record, State};
 use crate::state::Actor;
@@ -14,10 +15,18 @@ pub struct Refusal {
     pub wait: Wait,
     /// What the fresh facts say happened, to be recorded.
     pub events: Vec<KeyEvent>,
+    /// What people are to be told after that.
+    pub announcement: Option<Box<Announcement>>,
+}
+
+impl From<Wait> for Refusal {
+    fn from(wait: Wait) -> Self {
+        Self { wait, events: Vec::new(), announcement: None }
+    }
 }
 
 fn refuse<T>(wait: impl Into<Wait>) -> Result<T, Refusal> {
-    Err(Refusal { wait: wait.into(), events: Vec::new() })
+    Err(wait.into().into())
 }
 
 /// Decides again with what was read right before the change. It is asked twice: before the session for the change is
@@ -47,19 +56,28 @@ pub fn recheck(context: &Context<'_>, ticket: &Ticket, view: &View<'_>) -> Resul
         Origin::Operator { .. } => By::Operator(action),
     };
     let decision = decide(context, Some(record), view, by);
+    let (account, key) = (record.identity.account, &record.identity.key);
+    let announcement =
+        decision.announcement.map(|told| Box::new(Announcement::new(account, key.clone(), told)));
     match decision.next {
         // The operator sees what to do about it.
-        Next::Wait { wait: wait @ Wait::Incident(_), .. } => Err(Refusal { wait, events: decision.events }),
+        Next::Wait { wait: wait @ Wait::Incident(_), .. } => {
+            Err(Refusal { wait, events: decision.events, announcement })
+        }
         _ if !decision.events.is_empty() => {
             let names = decision.events.iter().map(KeyEvent::name).collect();
-            Err(Refusal { wait: Recheck::Events(names).into(), events: decision.events })
+            Err(Refusal { wait: Recheck::Events(names).into(), events: decision.events, announcement })
+        }
+        _ if let Some(announcement) = announcement => {
+            let wait = if announcement.asks() { Recheck::NotAsked } else { Recheck::NotNoticed };
+            Err(Refusal { announcement: Some(announcement), ..Refusal::from(Wait::from(wait)) })
         }
         Next::Step { action: agreed, .. } if agreed == action => {
-            gate(context, record, action, by).map_err(|wait| Refusal { wait, events: vec![] })?;
+            gate(context, record, action, by)?;
             let tags = context.policy.exempt_tags(context.now, view.account, &view.facts.user_name);
             Ok(Agreement::to(ticket, view.facts.user_name.clone(), tags))
         }
-        Next::Wait { wait, .. } => Err(Refusal { wait, events: vec![] }),
+        Next::Wait { wait, .. } => refuse(wait),
         Next::Nothing | Next::Step { .. } => refuse(Recheck::AnotherAnswer),
     }
 }
@@ -80,7 +98,7 @@ fn recheck_undo(
         KeyStatus::Active if record.deactivation_is_late(context.now) => {}
         KeyStatus::Active => {
             let Decision { events, .. } = decide(context, Some(record), view, By::Policy);
-            return Err(Refusal { wait: Recheck::Active.into(), events });
+            return Err(Refusal { events, ..Refusal::from(Wait::from(Recheck::Active)) });
         }
         KeyStatus::Other(status) => return refuse(Recheck::Status(status.clone())),
     }

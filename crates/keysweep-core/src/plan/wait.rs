@@ -255,6 +255,10 @@ pub enum Recheck {
     Unread(String),
     /// The fresh facts tell of events, by their names. They are recorded.
     Events(Vec<&'static str>),
+    /// People have not been told that the change is to come.
+    NotNoticed,
+    /// People have not been asked for approval.
+    NotAsked,
     /// The fresh facts give another answer.
     AnotherAnswer,
     /// Another decision about the key came first.

@@ -114,6 +114,8 @@ impl fmt::Display for Recheck {
                 let names: Vec<_> = names.iter().map(|name| name.replace('_', " ")).collect();
                 write!(f, "fresh facts say: {}; this is recorded now", names.join(", "))
             }
+            Self::NotNoticed => f.write_str("a notice comes first, and is given now"),
+            Self::NotAsked => f.write_str("it requires approval, which is requested now"),
             Self::AnotherAnswer => f.write_str("fresh facts give another answer"),
             Self::AnotherDecision => f.write_str("another decision about it came first"),
             Self::AnotherConfiguration => f.write_str("another configuration came first"),

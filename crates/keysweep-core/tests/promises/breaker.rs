@@ -81,7 +81,7 @@ fn more_newly_due_keys_than_the_limit_trip_the_breaker_and_none_is_changed() {
     let mut world = mk_world(21);
     world.run(0, 6);
     let plan = world.sweep(day(7));
-    assert_eq!(plan.steps.len(), 0);
+    assert_eq!(plan.changes().count(), 0);
     let tripped = &world.state.control().breaker.as_ref().unwrap().reason;
     assert_eq!(*tripped, TripReason::Surge { newly_due: 21, limit: 20 });
     assert_eq!(waits(&plan, Reason::Breaker), 21);
@@ -92,7 +92,7 @@ fn more_newly_due_keys_than_the_limit_trip_the_breaker_and_none_is_changed() {
 fn as_many_newly_due_keys_as_the_limit_pass() {
     let mut world = mk_world(20);
     world.run(0, 6);
-    assert_eq!(world.sweep(day(7)).steps.len(), 20);
+    assert_eq!(world.sweep(day(7)).changes().count(), 20);
     assert_eq!(world.state.control().breaker, None);
 }
 
@@ -117,8 +117,8 @@ fn the_share_of_active_keys_within_reach_counts_where_it_is_larger() {
     gone.write(day(0), body);
     world.run(0, 6);
     gone.run(0, 6);
-    assert_eq!(world.sweep(day(7)).steps.len(), 30, "30 are not more than all of 30");
-    assert_eq!(gone.sweep(day(7)).steps.len(), 0, "an account that left has no say");
+    assert_eq!(world.sweep(day(7)).changes().count(), 30, "30 are not more than all of 30");
+    assert_eq!(gone.sweep(day(7)).changes().count(), 0, "an account that left has no say");
 }
 
 #[test]
@@ -128,7 +128,7 @@ fn a_reset_accepts_what_tripped_the_breaker() {
     assert_eq!(newly_due(&world.state).len(), 21);
     world.reset_breaker(day(8), None);
     assert!(newly_due(&world.state).is_empty());
-    assert_eq!(world.sweep(day(8)).steps.len(), 21);
+    assert_eq!(world.sweep(day(8)).changes().count(), 21);
 }
 
 #[test]
@@ -145,13 +145,13 @@ fn an_organization_that_shrank_trips_the_breaker_until_a_reset_names_its_new_siz
         unknown_keys: 0,
     };
     world.write(day(6), body(3));
-    assert_eq!(world.sweep(day(7)).steps.len(), 0);
+    assert_eq!(world.sweep(day(7)).changes().count(), 0);
     let tripped = world.state.control().breaker.clone().unwrap().reason;
     assert_eq!(tripped, TripReason::Shrink { before: 3, now: 2 });
     world.write(day(7), body(2));
     assert_eq!(world.state.control().accounts, Some(3), "a sweep under an open breaker is no baseline");
     world.reset_breaker(day(8), Some(2));
-    assert_eq!(world.sweep(day(8)).steps.len(), 20);
+    assert_eq!(world.sweep(day(8)).changes().count(), 20);
 }
 
 #[test]
@@ -171,7 +171,7 @@ fn an_incomplete_listing_is_no_shrinking() {
     let mut collection = world.collection(day(7));
     collection.complete = false;
     let plan = keysweep_core::plan::plan(day(7), &world.policy, &world.state, &collection);
-    assert_eq!(plan.steps.len(), 20);
+    assert_eq!(plan.changes().count(), 20);
 }
 
 #[test]
@@ -181,10 +181,10 @@ fn an_account_in_which_a_change_failed_is_parked_alone_for_a_day() {
     world.sweep(day(7));
     fail(&mut world, 0);
     let plan = world.sweep(hours(7 * 24 + 23));
-    assert_eq!(plan.steps.len(), 10);
-    assert!(plan.steps.iter().all(|ticket| ticket.identity().account == mk_account_id(1)));
+    assert_eq!(plan.changes().count(), 10);
+    assert!(plan.changes().all(|ticket| ticket.identity().account == mk_account_id(1)));
     let plan = world.sweep(day(8));
-    assert_eq!(plan.steps.len(), 20, "and then it goes on");
+    assert_eq!(plan.changes().count(), 20, "and then it goes on");
 }
 
 #[test]
@@ -196,16 +196,16 @@ fn failures_in_as_many_accounts_as_the_limit_trip_the_breaker() {
     for key in [0, 1, 10] {
         fail(&mut world, key);
     }
-    assert!(!world.sweep(day(7)).steps.is_empty(), "two accounts are not three");
+    assert!(world.sweep(day(7)).changes().next().is_some(), "two accounts are not three");
     fail(&mut world, 20);
-    assert!(world.sweep(day(7)).steps.is_empty());
+    assert!(world.sweep(day(7)).changes().next().is_none());
     assert_eq!(
         world.state.control().breaker.as_ref().unwrap().reason,
         TripReason::Failures { accounts: 3, limit: 3 }
     );
     world.reset_breaker(day(7), None);
     let plan = world.sweep(day(7));
-    let accounts: Vec<_> = plan.steps.iter().map(|ticket| ticket.identity().account).collect();
+    let accounts: Vec<_> = plan.changes().map(|ticket| ticket.identity().account).collect();
     assert_eq!(accounts, [mk_account_id(3); 10], "parked accounts stay parked");
 }
 
@@ -213,12 +213,12 @@ fn failures_in_as_many_accounts_as_the_limit_trip_the_breaker() {
 fn a_reset_for_another_reason_leaves_an_account_parked() {
     let mut world = mk_world(21);
     world.run(0, 6);
-    assert!(world.sweep(day(7)).steps.is_empty(), "a surge");
+    assert!(world.sweep(day(7)).changes().next().is_none(), "a surge");
     fail(&mut world, 0);
     world.reset_breaker(day(7), None);
     let plan = world.sweep(day(7));
-    assert!(!plan.steps.is_empty());
-    assert!(plan.steps.iter().all(|ticket| ticket.identity().account != mk_account_id(0)));
+    assert!(plan.changes().next().is_some());
+    assert!(plan.changes().all(|ticket| ticket.identity().account != mk_account_id(0)));
 }
 
 #[test]
@@ -242,7 +242,7 @@ fn a_change_that_fails_for_a_reason_that_passes_rests_its_key_alone() {
         assert_eq!(control.parked(mk_account_id(0), day(7)), None, "{event:?}");
         assert_eq!(control.resting(&mk_key_id(0), day(7)), Some(day(8)));
         let plan = world.sweep(hours(7 * 24 + 6));
-        assert_eq!(plan.steps.len(), 19, "{event:?}");
+        assert_eq!(plan.changes().count(), 19, "{event:?}");
         assert_eq!(world.state.control().resting(&mk_key_id(0), day(8)), None, "and then it goes on");
     }
 }
@@ -287,7 +287,7 @@ fn accepted_changes_that_show_late_neither_park_nor_count() {
     let control = world.state.control();
     assert_eq!(control.all_parked(day(7)).count(), 0);
     assert!(control.failures.is_empty(), "{:?}", control.failures);
-    assert!(!world.sweep(day(7)).steps.is_empty());
+    assert!(world.sweep(day(7)).changes().next().is_some());
 }
 
 #[test]
@@ -303,8 +303,8 @@ fn an_outage_trips_the_breaker_and_single_faults_do_not() {
             fail_by(&mut world, key, event.clone());
             succeed(&mut world, 30 + key / 10);
         }
-        assert!(!world.sweep(day(7)).steps.is_empty(), "changes succeed between them");
-        assert!(outage.sweep(day(7)).steps.is_empty(), "nothing succeeds between them");
+        assert!(world.sweep(day(7)).changes().next().is_some(), "changes succeed between them");
+        assert!(outage.sweep(day(7)).changes().next().is_none(), "nothing succeeds between them");
     }
 }
 
@@ -320,7 +320,7 @@ fn missing_preconditions_park_their_accounts_and_do_not_trip_the_breaker() {
         }
         let plan = world.sweep(day(7));
         assert_eq!(world.state.control().breaker, None);
-        let accounts: Vec<_> = plan.steps.iter().map(|ticket| ticket.identity().account).collect();
+        let accounts: Vec<_> = plan.changes().map(|ticket| ticket.identity().account).collect();
         assert_eq!(accounts, [mk_account_id(3); 10], "{kind:?}");
         let (park, _) = world.state.control().parked(mk_account_id(0), day(7)).unwrap();
         assert_eq!((park.reason, park.since), (ParkReason::Precondition, day(7)));
@@ -349,7 +349,7 @@ fn a_park_outlives_every_reset_and_an_operator_ends_it() {
     world.write(day(7), tripped);
     world.reset_breaker(day(7), None);
     let plan = world.sweep(day(7));
-    assert_eq!(plan.steps.len(), 10);
+    assert_eq!(plan.changes().count(), 10);
     let parked = plan.keys.iter().find_map(|key| match &key.next {
         Next::Wait { wait, .. } if key.facts.account == mk_account_id(0) => Some(wait.clone()),
         _ => None,
@@ -360,10 +360,10 @@ fn a_park_outlives_every_reset_and_an_operator_ends_it() {
     assert!(why.contains("AWS refused to deactivate") && why.contains("AccessDenied"), "{why}");
     let other = Body::AccountUnparked { account: mk_account_id(1), reason: "wrong one".into() };
     world.write(day(7), other);
-    assert_eq!(world.sweep(day(7)).steps.len(), 10);
+    assert_eq!(world.sweep(day(7)).changes().count(), 10);
     let unparked = Body::AccountUnparked { account: mk_account_id(0), reason: "role fixed".into() };
     world.write(day(7), unparked);
-    assert_eq!(world.sweep(day(7)).steps.len(), 20);
+    assert_eq!(world.sweep(day(7)).changes().count(), 20);
 }
 
 #[test]
@@ -375,12 +375,12 @@ fn a_pause_ends_by_its_number_and_leaves_the_others() {
     world.write_as(Actor::local("bob"), day(7), Body::Paused { reason: "incident".into() });
     let numbers: Vec<u64> = world.state.control().pauses.iter().map(|pause| pause.number).collect();
     for (ended, left) in [(1, 2), (2, 1), (0, 0)] {
-        assert_eq!(world.sweep(day(7)).steps.len(), 0, "one is enough");
+        assert_eq!(world.sweep(day(7)).changes().count(), 0, "one is enough");
         let pauses = [numbers[ended]].into();
         world.write_as(Actor::local("ada"), day(7), Body::Resumed { pauses, reason: "done".into() });
         assert_eq!(world.state.control().pauses.len(), left);
     }
-    assert_eq!(world.sweep(day(7)).steps.len(), 3);
+    assert_eq!(world.sweep(day(7)).changes().count(), 3);
 }
 
 #[test]
@@ -397,16 +397,16 @@ fn a_person_called_keysweep_is_not_the_program() {
 fn while_it_is_paused_nothing_starts() {
     let mut world = mk_world(3);
     world.run(0, 6);
-    let before = world.sweep(day(7));
+    let mut before = world.sweep(day(7));
     world.write(day(7), Body::Paused { reason: "release day".into() });
     let plan = world.sweep(day(7));
-    assert_eq!((plan.steps.len(), waits(&plan, Reason::Paused)), (0, 3));
-    for ticket in before.steps {
+    assert_eq!((plan.changes().count(), waits(&plan, Reason::Paused)), (0, 3));
+    for ticket in before.take_effects().0 {
         let refusal = world.recheck(day(7), ticket).unwrap_err();
         assert_eq!(refusal.wait.reason(), Reason::Paused, "not even with a ticket of before");
     }
     world.resume(day(8));
-    assert_eq!(world.sweep(day(8)).steps.len(), 3);
+    assert_eq!(world.sweep(day(8)).changes().count(), 3);
 }
 
 #[test]
@@ -420,8 +420,8 @@ fn what_has_been_due_the_longest_goes_first_when_a_cap_is_short() {
     world.run(0, 7);
     assert_eq!(world.state_of(5), "deactivated");
     let plan = world.sweep(day(8));
-    assert_eq!(plan.steps.len(), 2, "yesterday's is not counted after 24 hours");
-    let keys: Vec<_> = plan.steps.iter().map(|ticket| ticket.identity().key.clone()).collect();
+    assert_eq!(plan.changes().count(), 2, "yesterday's is not counted after 24 hours");
+    let keys: Vec<_> = plan.changes().map(|ticket| ticket.identity().key.clone()).collect();
     assert_eq!(keys, [mk_key_id(0), mk_key_id(1)]);
     assert_eq!(waits(&plan, Reason::Cap), 3);
 }
@@ -432,7 +432,7 @@ fn the_cap_of_an_account_counts_deactivations_and_deletions_together() {
     world.policy.limits.changes_per_account_per_day = 3;
     world.run(0, 6);
     let plan = world.sweep(day(7));
-    assert_eq!((plan.steps.len(), waits(&plan, Reason::Cap)), (6, 14));
+    assert_eq!((plan.changes().count(), waits(&plan, Reason::Cap)), (6, 14));
 }
 
 #[test]

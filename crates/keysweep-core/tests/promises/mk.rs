@@ -213,11 +213,19 @@ impl World {
     pub(crate) fn sweep(&mut self, at: Timestamp) -> Plan {
         let collection = self.collection(at);
         self.observe(&collection);
-        let plan = plan::plan(at, &self.policy, &self.state, &collection);
-        for body in &plan.entries {
-            self.write(at, body.clone());
+        loop {
+            let plan = plan::plan(at, &self.policy, &self.state, &collection);
+            for body in &plan.entries {
+                self.write(at, body.clone());
+            }
+            let told: Vec<Body> = plan.announcements().map(|it| it.clone().told()).collect();
+            if told.is_empty() {
+                return plan;
+            }
+            for body in told {
+                self.write(at, body);
+            }
         }
-        plan
     }
 
     pub(crate) fn context(&self, now: Timestamp) -> Context<'_> {
@@ -285,9 +293,9 @@ impl World {
 
     /// Plans, re-checks and carries out; gives the number of changes made.
     pub(crate) fn sweep_and_act(&mut self, at: Timestamp) -> usize {
-        let plan = self.sweep(at);
+        let mut plan = self.sweep(at);
         let mut done = 0;
-        for ticket in plan.steps {
+        for ticket in plan.take_effects().0 {
             if let Ok(warrant) = self.recheck(at, ticket) {
                 self.carry_out(at, &warrant);
                 done += 1;

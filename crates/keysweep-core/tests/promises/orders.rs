@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use keysweep_core::lifecycle::KeyEvent;
 use keysweep_core::lifecycle::event::{Change, Overlay};
-use keysweep_core::plan::{self, Reason, Refusal};
+use keysweep_core::plan::{self, Reason, Recheck, Refusal, Wait};
 use keysweep_core::policy::{ApprovalFor, Mode};
 use keysweep_core::state::{Actor, Body};
 use keysweep_core::ticket::{Action, Planned, Warrant};
@@ -62,11 +62,10 @@ fn an_order_needs_approval_where_the_policy_wants_it() {
     let mut world = mk_world();
     world.policy.base.approval = ApprovalFor::Deactivate;
     let refusal = order(&world, 1, Action::Deactivate).unwrap_err();
-    let names: Vec<_> = refusal.events.iter().map(KeyEvent::name).collect();
-    assert_eq!(names, ["approval_asked"]);
-    for event in refusal.events {
-        world.happen(day(1), 0, event);
-    }
+    assert_eq!((refusal.wait, refusal.events), (Wait::Recheck(Recheck::NotAsked), vec![]));
+    let asked = refusal.announcement.unwrap().told();
+    assert_eq!(asked.name(), "approval_asked");
+    world.write(day(1), asked);
     assert_eq!(reason(order(&world, 1, Action::Deactivate)), Reason::Approval);
     world.approve(day(1), 0);
     assert!(order(&world, 1, Action::Deactivate).is_ok());

@@ -16,8 +16,8 @@ fn mk_due() -> (World, Ticket) {
     let mut world = World::new(mk_policy(Mode::Delete), vec![mk_key(0)]);
     world.run(0, 6);
     let mut plan = world.sweep(day(7));
-    assert_eq!(plan.steps.len(), 1);
-    (world, plan.steps.remove(0))
+    assert_eq!(plan.changes().count(), 1);
+    (world, plan.take_effects().0.remove(0))
 }
 
 /// A key whose deletion is due on day 21, with its ticket.
@@ -25,8 +25,8 @@ fn mk_due_for_deletion() -> (World, Ticket) {
     let mut world = World::new(mk_policy(Mode::Delete), vec![mk_key(0)]);
     world.run(0, 20);
     let mut plan = world.sweep(day(21));
-    assert_eq!(plan.steps.len(), 1);
-    (world, plan.steps.remove(0))
+    assert_eq!(plan.changes().count(), 1);
+    (world, plan.take_effects().0.remove(0))
 }
 
 fn refusal(mk: fn() -> (World, Ticket), at: i64, what: &str, spoil: Spoiler) -> Reason {

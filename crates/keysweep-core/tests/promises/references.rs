@@ -54,11 +54,11 @@ fn a_missing_user_stops_changes_until_acknowledged() {
     world.write(day(0), Body::ReferenceMissing { reference: reference.clone() });
     assert_eq!(world.run(0, 9), 0);
     let plan = world.sweep(day(10));
-    assert_eq!((plan.steps.len(), waits(&plan)), (0, 1));
+    assert_eq!((plan.changes().count(), waits(&plan)), (0, 1));
     // Another value of the rule is another reference.
     let other = mk_missing("user break-glas");
     world.write(day(10), Body::RuleAcknowledged { reference: other, reason: "gone".into() });
-    assert_eq!(world.sweep(day(11)).steps.len(), 0);
+    assert_eq!(world.sweep(day(11)).changes().count(), 0);
     world.write(day(11), Body::RuleAcknowledged { reference, reason: "she left".into() });
     assert_eq!(world.sweep_and_act(day(11)), 1);
     assert_eq!(world.state_of(0), "deactivated");

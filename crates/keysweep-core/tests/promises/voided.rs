@@ -228,7 +228,7 @@ fn a_failed_scan_is_no_collection_of_the_account() {
     let mut collection = world.collection(day(21));
     collection.accounts[0].1 = Outcome::Failed { reason: "denied".into() };
     let plan = plan::plan(day(21), &world.policy, &world.state, &collection);
-    assert!(plan.steps.is_empty() && plan.entries.is_empty());
+    assert!(plan.changes().next().is_none() && plan.entries.is_empty());
     assert_eq!(world.keys[0].status, KeyStatus::Inactive);
     let Some(State::Deactivated(data)) = world.record(0).map(|record| &record.state) else { panic!() };
     assert_eq!(data.notice.as_ref().map(|notice| notice.covers()), Some(Planned::Delete));

@@ -191,8 +191,10 @@ async fn make_ready(
         Ok::<_, Infallible>(match recheck(&Context { now, policy: &config.policy, state }, &ticket, &view) {
             Ok(agreement) => (vec![], Ok(agreement)),
             // What the fresh facts say has happened, whether or not anything is done.
-            Err(Refusal { wait, events }) => {
-                (events.into_iter().map(|event| mk_entry(&record, event)).collect(), Err(wait))
+            Err(Refusal { wait, events, announcement }) => {
+                let told = announcement.map(|announcement| announcement.told());
+                let happened = events.into_iter().map(|event| mk_entry(&record, event));
+                (happened.chain(told).collect(), Err(wait))
             }
         })
     };
@@ -261,7 +263,7 @@ fn intend(
 /// What was read for the change is older than the state here: what it says has happened is not written, and left to the
 /// next sweep.
 fn superseded(refusal: Refusal) -> NoIntent {
-    let superseded = !refusal.events.is_empty();
+    let superseded = !refusal.events.is_empty() || refusal.announcement.is_some();
     NoIntent::Wait(if superseded { Recheck::AnotherDecision.into() } else { refusal.wait })
 }
 
