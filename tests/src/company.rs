@@ -243,6 +243,12 @@ pub async fn decide(engine: &Engine, key: &str, decision: Decision) -> (bool, St
     }
 }
 
+/// Deletes a key as an operator who has typed it twice.
+pub async fn delete(engine: &Engine, key: &str) -> (bool, String) {
+    let confirm = key.parse().unwrap_or_else(|error| panic!("{error}"));
+    decide(engine, key, Decision::Delete { confirm }).await
+}
+
 /// The request for approval of a key: what it asks, and how a decision names it.
 pub async fn asked(engine: &Engine, key: &str) -> Option<(Planned, RequestRef)> {
     let key = key.parse().unwrap_or_else(|error| panic!("{error}"));

@@ -6,7 +6,7 @@ use keysweep::metrics::render;
 use keysweep_api::{Decision, KeyRow, ListKeys, PlanDocument, ShowPlan};
 use keysweep_core::render::{NextAction, Severity};
 use keysweep_sim::{Fault, Rule};
-use keysweep_tests::company::{Company, DELETE, decide, look, state_of, swept};
+use keysweep_tests::company::{Company, DELETE, decide, delete, look, state_of, swept};
 
 const PROD: &str = "111122223333";
 const DEV: &str = "444455556666";
@@ -131,7 +131,7 @@ async fn the_undo_of_an_incident_works_and_warns() {
     attach(&company, "z-leaked", MARKS[1]);
     company.days(&engine, 30).await;
     assert_eq!(company.status(&key), "Inactive", "an incident is not deleted");
-    let (done, message) = decide(&engine, &key, Decision::Delete {}).await;
+    let (done, message) = delete(&engine, &key).await;
     assert!(!done && message.contains(MARKS[1]), "{message}");
     let (done, message) = decide(&engine, &key, Decision::Reactivate {}).await;
     assert!(done && message.contains("warning") && message.contains("compromised"), "{message}");

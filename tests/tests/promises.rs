@@ -10,7 +10,7 @@ use keysweep_api::{Decision, Pause, ResetBreaker, ShowBreaker, ShowPlan};
 use keysweep_sim::{Fault, Rule};
 use keysweep_store::{Disk, Files, JournalFile, OpenError, OpenOptions, Store};
 use keysweep_tests::company::{
-    Company, DAY, DELETE, approve, ask, decide, held, look, resume, state_of, swept,
+    Company, DAY, DELETE, approve, ask, decide, delete, held, look, resume, state_of, swept,
 };
 
 const PROD: &str = "111122223333";
@@ -383,11 +383,11 @@ async fn an_operator_deactivates_and_deletes_by_name_with_a_full_grace() {
     company.days(&engine, 1).await;
     let (done, why) = decide(&engine, &key, Decision::Deactivate {}).await;
     assert!(done, "ordered by name, in observe: {why}");
-    let (done, why) = decide(&engine, &key, Decision::Delete {}).await;
+    let (done, why) = delete(&engine, &key).await;
     assert!(!done && why.contains("seen Inactive"), "{why}");
     company.days(&engine, 15).await;
     assert_eq!(company.status(&key), "Inactive", "observe deletes nothing by itself");
-    let (done, why) = decide(&engine, &key, Decision::Delete {}).await;
+    let (done, why) = delete(&engine, &key).await;
     assert!(done, "{why}");
     assert_eq!(company.status(&key), "deleted");
 }

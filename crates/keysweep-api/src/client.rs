@@ -7,6 +7,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use serde::Deserialize;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::operation::encode;
@@ -73,12 +74,23 @@ pub async fn call<O: Operation>(
     if status == StatusCode::OK {
         return serde_json::from_slice(&answer).map(Ok).map_err(|source| ClientError::Decode { source });
     }
-    match serde_json::from_slice::<Problem>(&answer) {
-        Ok(problem) => Ok(Err(problem.refusal)),
-        Err(_) => {
+    if let Ok(problem) = serde_json::from_slice::<Problem>(&answer) {
+        return Ok(Err(problem.refusal));
+    }
+    // One of a later version says more than this one knows.
+    let loose: Option<Loose> = serde_json::from_slice(&answer).ok();
+    match loose {
+        Some(Loose { detail }) => Ok(Err(Refusal::of_status(status, detail))),
+        None => {
             Err(ClientError::NotUnderstood { status, text: String::from_utf8_lossy(&answer).into_owned() })
         }
     }
+}
+
+/// What every refusal says.
+#[derive(Deserialize)]
+struct Loose {
+    detail: String,
 }
 
 async fn exchange(

@@ -6,6 +6,7 @@
 
 mod client;
 mod documents;
+mod once;
 mod openapi;
 mod operation;
 mod reason;

@@ -51,14 +51,8 @@ impl Document {
         let of_path: Vec<&str> = O::PATH.split('/').filter_map(parameter).collect();
         let (mut parameters, mut body) = (Vec::new(), Map::new());
         for (name, schema) in properties {
-            let in_path = of_path.contains(&name.as_str());
-            if in_path || O::VERB == Verb::Get {
-                parameters.push(json!({
-                    "name": name,
-                    "in": if in_path { "path" } else { "query" },
-                    "required": in_path || required.contains(&name),
-                    "schema": schema,
-                }));
+            if of_path.contains(&name.as_str()) {
+                parameters.push(json!({ "name": name, "in": "path", "required": true, "schema": schema }));
             } else {
                 body.insert(name, schema);
             }

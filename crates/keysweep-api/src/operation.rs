@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::Refusal;
+use crate::{Refusal, once};
 
 /// What every path begins with.
 pub const BASE: &str = "/api/v1";
@@ -16,8 +16,7 @@ pub const BASE: &str = "/api/v1";
 /// Path of the OpenAPI document, beneath [`BASE`].
 pub const OPENAPI: &str = "/openapi.json";
 
-/// One operation: its fields are the parameters of its path, and beside them those of the query for [`Verb::Get`], or
-/// of the JSON body for [`Verb::Post`].
+/// One operation: its fields are the parameters of its path, and the others those of the JSON body of a [`Verb::Post`].
 pub trait Operation: Serialize + DeserializeOwned + JsonSchema + Debug + Send + 'static {
     /// What is answered if it is done.
     type Reply: Serialize + DeserializeOwned + JsonSchema + Send + 'static;
@@ -83,7 +82,7 @@ pub(crate) fn parameter(segment: &str) -> Option<&str> {
     segment.strip_prefix('{')?.strip_suffix('}')
 }
 
-/// The path and query of a request, and its body.
+/// The path of a request, and its body.
 ///
 /// # Errors
 /// If a field has no JSON form.
@@ -94,55 +93,41 @@ pub fn encode<O: Operation>(operation: &O) -> Result<(String, Vec<u8>), serde_js
     };
     let segments =
         O::PATH.split('/').map(|segment| match parameter(segment).and_then(|name| fields.remove(name)) {
-            Some(value) => utf8_percent_encode(&in_path(value), NON_ALPHANUMERIC).to_string(),
+            Some(Value::String(text)) => utf8_percent_encode(&text, NON_ALPHANUMERIC).to_string(),
+            Some(other) => utf8_percent_encode(&other.to_string(), NON_ALPHANUMERIC).to_string(),
             None => segment.to_owned(),
         });
-    let mut path = BASE.to_owned() + &segments.collect::<Vec<_>>().join("/");
-    if O::VERB == Verb::Post {
-        return Ok((path, serde_json::to_vec(&fields)?));
-    }
-    fields.retain(|_, value| !value.is_null());
-    if !fields.is_empty() {
-        let pairs = fields.into_iter().map(|(name, value)| (name, in_path(value)));
-        path += &format!("?{}", form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish());
-    }
-    Ok((path, Vec::new()))
-}
-
-fn in_path(value: Value) -> String {
-    match value {
-        Value::String(text) => text,
-        other => other.to_string(),
+    let path = BASE.to_owned() + &segments.collect::<Vec<_>>().join("/");
+    match O::VERB {
+        Verb::Get => Ok((path, Vec::new())),
+        Verb::Post => Ok((path, serde_json::to_vec(&fields)?)),
     }
 }
 
 /// The operation of a request: `parameters` are those of its path, decoded.
 ///
-/// A field that the operation does not have is an error: what it was meant to restrict would not be.
+/// A field that the operation does not have is an error: what it was meant to restrict would not be. So is one that is
+/// given twice.
 ///
 /// # Errors
 /// [`Refusal::Malformed`] with what is wrong.
 pub fn decode<'a, O: Operation>(
     parameters: impl Iterator<Item = (&'a str, &'a str)>,
-    query: &str,
+    query: Option<&str>,
     body: &[u8],
 ) -> Result<O, Refusal> {
     let wrong = |what: String| Refusal::Malformed(format!("{}: {what}", O::NAME));
-    let mut fields = match O::VERB {
-        Verb::Get if body.is_empty() => Map::new(),
-        Verb::Get => return Err(wrong("it takes no body".into())),
-        Verb::Post => serde_json::from_slice(body).map_err(|error| wrong(error.to_string()))?,
-    };
-    let query: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-    if O::VERB == Verb::Post && !query.is_empty() {
+    if query.is_some_and(|query| !query.is_empty()) {
         return Err(wrong("it takes no query".into()));
     }
-    let parameters = parameters.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    for (name, value) in parameters.chain(query) {
-        if fields.contains_key(&name) {
+    let mut fields = match O::VERB {
+        Verb::Get => Map::new(),
+        Verb::Post => once::object(body).map_err(|error| wrong(error.to_string()))?,
+    };
+    for (name, value) in parameters {
+        if fields.insert(name.to_owned(), Value::String(value.to_owned())).is_some() {
             return Err(wrong(format!("`{name}` is given twice")));
         }
-        fields.insert(name, Value::String(value));
     }
     serde_json::from_value(Value::Object(fields)).map_err(|error| wrong(error.to_string()))
 }
@@ -172,9 +157,9 @@ mod tests {
     #[test]
     fn what_is_encoded_is_decoded() {
         let (_, body) = encode(&hold()).unwrap();
-        let again: Decide = decode([("key", KEY)].into_iter(), "", &body).unwrap();
+        let again: Decide = decode([("key", KEY)].into_iter(), None, &body).unwrap();
         assert_eq!(again, hold());
-        assert_eq!(decode([("key", KEY)].into_iter(), "", b""), Ok(ShowKey { key: KEY.parse().unwrap() }));
+        assert_eq!(decode([("key", KEY)].into_iter(), None, b""), Ok(ShowKey { key: KEY.parse().unwrap() }));
     }
 
     #[test]
@@ -189,16 +174,18 @@ mod tests {
             "",
             "{",
             r#"{"reason":"x"}{"reason":"y"}"#,
+            r#"{"reason":"x","reason":"y"}"#,
         ] {
             let decoded =
-                decode::<UnparkAccount>([("account", "111122223333")].into_iter(), "", body.as_bytes());
+                decode::<UnparkAccount>([("account", "111122223333")].into_iter(), None, body.as_bytes());
             assert!(matches!(decoded, Err(Refusal::Malformed(_))), "{body}: {decoded:?}");
         }
-        for (query, body) in [("state=flagged", ""), ("", "{}")] {
-            assert!(decode::<ShowPlan>(std::iter::empty(), query, body.as_bytes()).is_err(), "{query}{body}");
-        }
+        assert!(decode::<ShowPlan>(std::iter::empty(), Some("state=flagged"), b"").is_err());
+        assert!(decode::<ShowPlan>(std::iter::empty(), Some(""), b"").is_ok());
+        let twice = r#"{"decision":{"kind":"hold","kind":"forget"},"reason":"x"}"#;
+        assert!(decode::<Decide>([("key", KEY)].into_iter(), None, twice.as_bytes()).is_err());
         let misspelt = r#"{"decision":{"kind":"hold","length":3},"reason":"x"}"#;
-        assert!(decode::<Decide>([("key", KEY)].into_iter(), "", misspelt.as_bytes()).is_err());
+        assert!(decode::<Decide>([("key", KEY)].into_iter(), None, misspelt.as_bytes()).is_err());
     }
 
     #[test]

@@ -119,7 +119,11 @@ pub enum Decision {
     /// Deactivate the key now, regardless of mode, notice, and change window.
     Deactivate {},
     /// Delete the key now, regardless of mode, notice, and change window. Only after a full grace period.
-    Delete {},
+    Delete {
+        /// The key ID again: a deletion cannot be undone.
+        #[schemars(with = "String")]
+        confirm: AccessKeyId,
+    },
     /// Drop the record of a key that is gone, deleted, or out of reach.
     Forget {},
 }
@@ -200,7 +204,7 @@ impl Operation for ListRules {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AcknowledgeRule {
-    /// The ID that [`ListRules`] shows.
+    /// The ID that `list_rules` shows.
     pub id: String,
     /// Why, for the audit log: one line of at most 500 characters.
     #[serde(deserialize_with = "crate::reason::read")]
@@ -233,7 +237,7 @@ pub struct ResetBreaker {
     /// Why, for the audit log: one line of at most 500 characters.
     #[serde(deserialize_with = "crate::reason::read")]
     pub reason: String,
-    /// The count and the hash of the set that the operator was shown, as in [`BreakerDocument::confirm`].
+    /// The count and the hash of the set that the operator was shown, as `confirm` in the reply of `show_breaker`.
     pub confirm: String,
 }
 

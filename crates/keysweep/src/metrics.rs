@@ -203,7 +203,9 @@ impl Metrics {
             self.signals.with_label_values(&[signal]);
         }
         for decision in ["approved", "denied"] {
-            self.approvals.with_label_values(&[decision, "cli"]);
+            for channel in ["cli", "api"] {
+                self.approvals.with_label_values(&[decision, channel]);
+            }
         }
         for operation in ["read", "write"] {
             self.store_errors.with_label_values(&[operation]);

@@ -14,6 +14,15 @@ use crate::engine::Engine;
 
 /// An operation that only looks.
 pub trait Look: Operation {
+    /// Whether it can be answered from what is there, without asking AWS. Where everybody on a network may ask, nothing
+    /// else is answered.
+    ///
+    /// # Errors
+    /// What is not there yet.
+    fn is_at_hand(&self, _engine: &Engine) -> Result<(), Refusal> {
+        Ok(())
+    }
+
     /// Looks.
     fn look(self, engine: &Engine) -> impl Future<Output = Result<Self::Reply, Refusal>> + Send;
 }

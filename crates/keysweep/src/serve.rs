@@ -6,6 +6,7 @@
 
 mod app;
 mod auth;
+mod connection;
 mod handshake;
 mod page;
 mod places;

@@ -127,7 +127,7 @@ pub(super) async fn operator(shared: &mut Shared, engine: &Engine, rng: &mut Cha
         }
         (19, Some((key, _))) => {
             shared.oracle.ordered(Some((key.clone(), DELETE)));
-            decide(engine, &key, Decision::Delete {}).await;
+            delete(engine, &key).await;
             shared.oracle.ordered(None);
             "orders a deletion"
         }
@@ -283,6 +283,11 @@ async fn tracked(engine: &Engine) -> Vec<(String, String)> {
 async fn decide(engine: &Engine, key: &str, decision: Decision) -> bool {
     let Ok(key) = key.parse() else { return false };
     ask(engine, Decide { key, decision, reason: "the operator says so".into() }).await
+}
+
+async fn delete(engine: &Engine, key: &str) -> bool {
+    let Ok(confirm) = key.parse() else { return false };
+    decide(engine, key, Decision::Delete { confirm }).await
 }
 
 /// The record of a key, as it is listed: `keys show` reads the journal on another thread, so what happens meanwhile would

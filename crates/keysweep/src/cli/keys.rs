@@ -34,7 +34,8 @@ pub(super) async fn keys(global: &Global, command: KeysCommand, console: &Consol
         KeysCommand::Deactivate(args) => (args, Decision::Deactivate {}),
         KeysCommand::Delete { decision, confirm } => {
             confirmed(&decision.key, confirm.as_deref())?;
-            (decision, Decision::Delete {})
+            let confirm = decision.key.clone();
+            (decision, Decision::Delete { confirm })
         }
         KeysCommand::Forget(args) => (args, Decision::Forget {}),
     };
@@ -43,7 +44,7 @@ pub(super) async fn keys(global: &Global, command: KeysCommand, console: &Consol
         return act(global, decide, console).await;
     }
     let undone = undo(global, decide, console).await;
-    if undone.as_ref().is_err_and(|error| !matches!(error, CliError::Refused(_))) {
+    if undone.as_ref().is_err_and(|error| !names_the_way_out(error)) {
         // Nobody looked into the record, which names the user.
         console.say(&format!(
             "to set the key Active without keysweep, run this with credentials of its account: {}",
@@ -81,6 +82,21 @@ async fn shown(
         None => approval.request.parse().map_err(|why| CliError::Refused(Refusal::Internal(why)))?,
     };
     Ok((action.unwrap_or(approval.action), request))
+}
+
+/// Whether what refused an undo has looked into the record, and says what to do instead.
+fn names_the_way_out(error: &CliError) -> bool {
+    let CliError::Refused(refusal) = error else { return false };
+    match refusal {
+        Refusal::NotFound(_) | Refusal::Conflict(_) | Refusal::Aws(_) | Refusal::Unavailable(_) => true,
+        Refusal::Malformed(_)
+        | Refusal::Unauthenticated(_)
+        | Refusal::Forbidden(_)
+        | Refusal::NotAllowed(_)
+        | Refusal::TooLarge(_)
+        | Refusal::TooMany(_)
+        | Refusal::Internal(_) => false,
+    }
 }
 
 /// AWS knows whose key it is.

@@ -75,7 +75,7 @@ async fn ask<O: Operation>(
     };
     if let Some(reply) = ask_daemon(&config.data_dir, &asked, console).await? {
         warn_of_settings(global, console);
-        return Ok(reply);
+        return Ok(reply?);
     }
     if !is_ours(&config.data_dir)? {
         return Err(CliError::NoDataDir { path: config.data_dir });
@@ -93,7 +93,7 @@ async fn ask_despite<O: Operation>(
     let Some(data_dir) = data_dir_despite(global, &wrong) else { return Err(wrong) };
     let Some(reply) = ask_daemon(&data_dir, asked, console).await? else { return Err(wrong) };
     console.warn(&format!("{wrong}\nthe daemon goes on with the configuration that it has, and answers"));
-    Ok(reply)
+    Ok(reply?)
 }
 
 /// Says that what was set on the command line does not count.
@@ -121,7 +121,7 @@ pub(super) async fn plan(global: &Global, format: FormatArgs, console: &Console)
     let document = match ask_daemon(&config.data_dir, &ShowPlan {}, console).await? {
         Some(document) => {
             warn_of_settings(global, console);
-            document
+            document?
         }
         None if is_ours(&config.data_dir)? => {
             let look = async |engine: &Engine| ShowPlan {}.look(engine).await;
@@ -180,11 +180,11 @@ pub(super) async fn ask_daemon<O: Operation>(
     data_dir: &Path,
     asked: &O,
     console: &Console,
-) -> Result<Option<O::Reply>, CliError> {
+) -> Result<Option<Result<O::Reply, Refusal>>, CliError> {
     let path = socket::path(data_dir);
     let Some(answered) = socket::ask(&path, asked).await? else { return Ok(None) };
     console.explain(&format!("answered by the daemon at {}", path.display()));
-    Ok(Some(answered?))
+    Ok(Some(answered))
 }
 
 /// Answers from data_dir, which no daemon has open.

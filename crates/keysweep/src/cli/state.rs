@@ -72,7 +72,7 @@ pub(super) async fn backup(global: &Global, to: &Path, console: &Console) -> Res
 
 /// Where the journal ends, as a daemon says that writes it; `None` where none does.
 async fn view(data_dir: &Path, console: &Console) -> Result<Option<JournalView>, CliError> {
-    match ask_daemon(data_dir, &ViewJournal {}, console).await? {
+    match ask_daemon(data_dir, &ViewJournal {}, console).await?.transpose()? {
         Some(JournalBytes { view }) => serde_json::from_value(view)
             .map(Some)
             .map_err(|source| CliError::Socket(SocketError::Call(ClientError::Decode { source }))),

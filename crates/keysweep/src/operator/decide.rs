@@ -30,10 +30,16 @@ impl Act for Decide {
 impl Engine {
     async fn decide_on(&self, actor: &Actor, asked: Decide) -> Result<Done, Refusal> {
         let Decide { key, decision, reason } = asked;
+        if let Decision::Approve { request, .. } | Decision::Deny { request, .. } = &decision {
+            shown_in_full(actor, request)?;
+        }
         let action = match decision {
             Decision::Reactivate {} => Action::Reactivate,
             Decision::Deactivate {} => Action::Deactivate,
-            Decision::Delete {} => Action::Delete,
+            Decision::Delete { confirm } if confirm == key => Action::Delete,
+            Decision::Delete { confirm } => {
+                return Err(Refusal::Malformed(format!("`confirm` names {confirm} and not {key}")));
+            }
             Decision::Approve { action, request } => {
                 let approve = |record: &Record, now| approved(record, now, action, &request, &reason);
                 let done = self.write(actor, &key, approve).await?;
@@ -124,6 +130,18 @@ impl Engine {
         });
         self.config().policy.hold_after_denial(self.clock().now(), subject.as_ref())
     }
+}
+
+/// On the machine of the daemon, a person types the number of a request that a command has just shown. All others repeat
+/// what they were shown.
+fn shown_in_full(actor: &Actor, request: &RequestRef) -> Result<(), Refusal> {
+    let typed = matches!(actor, Actor::Local { .. });
+    if typed || request.hash.is_some() {
+        return Ok(());
+    }
+    Err(Refusal::Malformed(format!(
+        "`request` names {request} without its hash: repeat it as it was shown, NUMBER-HASH"
+    )))
 }
 
 fn after(now: Timestamp, length: Duration) -> Timestamp {

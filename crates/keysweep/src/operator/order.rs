@@ -3,7 +3,7 @@
 use keysweep_api::{Done, Refusal};
 use keysweep_core::ids::AccessKeyId;
 use keysweep_core::lifecycle::{INCIDENT_REMEDY, Record};
-use keysweep_core::plan::ordered;
+use keysweep_core::plan::{Reason, ordered};
 use keysweep_core::render::undo_by_hand;
 use keysweep_core::state::Actor;
 use keysweep_core::ticket::Action;
@@ -73,7 +73,15 @@ impl Engine {
                 self.request_sweep();
                 Ok(Done { message: format!("{action} of {key}: {why}") })
             }
-            Acted::NotSent(wait) => Err(Refusal::Conflict(format!("{key} was not changed: {wait}"))),
+            Acted::NotSent(wait) => {
+                let why = format!("{key} was not changed: {wait}");
+                // What could not be read or written may be again soon.
+                Err(if wait.reason() == Reason::Unknown {
+                    Refusal::Unavailable(why)
+                } else {
+                    Refusal::Conflict(why)
+                })
+            }
             Acted::Failed(why) => Err(Refusal::Aws(format!("{action} of {key} failed: {why}"))),
         }
     }

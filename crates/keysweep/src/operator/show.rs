@@ -48,6 +48,12 @@ impl Look for ViewJournal {
 }
 
 impl Look for ShowPlan {
+    fn is_at_hand(&self, engine: &Engine) -> Result<(), Refusal> {
+        let none =
+            || Refusal::Unavailable("no sweep has ended since keysweep started; try again later".into());
+        engine.latest().map(|_| ()).ok_or_else(none)
+    }
+
     /// Planned again on what the last sweep saw, or, where there was none, on what is seen now.
     async fn look(self, engine: &Engine) -> Result<PlanDocument, Refusal> {
         match engine.latest() {

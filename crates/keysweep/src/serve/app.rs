@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
 use tokio_util::task::TaskTracker;
 
 use super::auth::{Failures, Listener};
@@ -11,7 +13,7 @@ use crate::engine::Engine;
 use crate::health::{Health, LastSweep};
 use crate::reload::Reloads;
 
-/// Scrapes, pages, and documents that are made at the same time: each walks all records.
+/// Scrapes and pages that are made at the same time, and documents of the API: each walks all records.
 const AT_ONCE: usize = 2;
 
 /// What is served, on every listener alike. Cheap to clone.
@@ -22,6 +24,7 @@ pub struct Serving {
     reloads: Reloads,
     failures: Arc<Failures>,
     at_once: Arc<Semaphore>,
+    documents: Arc<Semaphore>,
     decisions: Decisions,
 }
 
@@ -52,6 +55,7 @@ impl Serving {
             reloads,
             failures: Arc::new(Failures::new()),
             at_once: Arc::new(Semaphore::new(AT_ONCE)),
+            documents: Arc::new(Semaphore::new(AT_ONCE)),
             decisions: Decisions::default(),
         }
     }
@@ -108,24 +112,26 @@ impl App {
         self.serving.health.missing(LastSweep::of(&self.serving.engine))
     }
 
-    /// Waits for a place to make an answer that walks all records; `None` if there are none any more.
-    pub(super) async fn place(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.serving.at_once).acquire_owned().await.ok()
-    }
-
-    /// Does work that walks all records, away from the tasks of the runtime. The place is given back when the work is
-    /// done, even if nobody waits for it any more.
+    /// Does work that walks all records, away from the tasks of the runtime. `None` if it was broken off.
     pub(super) async fn work<T: Send + 'static>(
         self: Arc<Self>,
         work: impl FnOnce(&Self) -> T + Send + 'static,
     ) -> Option<T> {
-        let place = self.place().await?;
-        let done = tokio::task::spawn_blocking(move || {
-            let result = work(&self);
-            drop(place);
-            result
-        });
-        done.await.ok()
+        let places = Arc::clone(&self.serving.at_once);
+        in_place(places, move || work(&self)).await
+    }
+
+    /// Makes a document of the API in the same way. Commands on the socket wait for nobody else.
+    pub(super) async fn document<T: Send + 'static>(
+        &self,
+        made: impl Future<Output = T> + Send + 'static,
+    ) -> Option<T> {
+        let runtime = Handle::current();
+        let make = move || runtime.block_on(made);
+        match self.listener {
+            Listener::Socket => spawn_blocking(make).await.ok(),
+            Listener::Address(_) => in_place(Arc::clone(&self.serving.documents), make).await,
+        }
     }
 
     /// Decides to the end, even if the asker hangs up: an undo must not stop between intent and outcome. `None` if
@@ -136,6 +142,20 @@ impl App {
     ) -> Option<T> {
         self.serving.decisions.run(deciding).await
     }
+}
+
+/// The place is given back when the work is done, even if nobody waits for it any more.
+async fn in_place<T: Send + 'static>(
+    places: Arc<Semaphore>,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
+    let place = places.acquire_owned().await.ok()?;
+    let done = spawn_blocking(move || {
+        let result = work();
+        drop(place);
+        result
+    });
+    done.await.ok()
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::extract::{FromRequestParts, OriginalUri};
 use axum::http::header::{HOST, ORIGIN};
 use axum::http::request::Parts;
 use axum::http::uri::Authority;
@@ -141,22 +141,33 @@ impl FromRequestParts<Arc<App>> for Viewer {
     }
 }
 
+/// Refuses what a page of another site has a browser ask.
+pub(super) fn same_site(parts: &Parts, app: &App) -> Result<(), Refused> {
+    match app.listener() {
+        Listener::Address(address)
+            if from_elsewhere(&parts.headers, address, app.config().http.public.as_ref()) =>
+        {
+            Err(Refused::CrossSite)
+        }
+        Listener::Address(_) | Listener::Socket => Ok(()),
+    }
+}
+
 impl FromRequestParts<Arc<App>> for Operator {
     type Rejection = Refused;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Refused> {
-        let address = match app.listener() {
+        same_site(parts, app)?;
+        match app.listener() {
             Listener::Socket => {
-                let peer = parts.extensions.get::<ConnectInfo<LocalPeer>>();
-                return peer.and_then(|peer| peer.0.0.clone()).map(Self).ok_or(Refused::UnknownPeer);
+                let peer = parts.extensions.get::<LocalPeer>();
+                peer.map(|peer| Self(peer.0.clone())).ok_or(Refused::UnknownPeer)
             }
-            Listener::Address(address) => address,
-        };
-        if from_elsewhere(&parts.headers, address, app.config().http.public.as_ref()) {
-            return Err(Refused::CrossSite);
+            // Where looking is open nobody is asked who he is; where deciding is, everybody.
+            Listener::Address(address) => {
+                admitted(parts, app, address, Role::Operator)?.map(Self).ok_or(Refused::Missing)
+            }
         }
-        // Where looking is open nobody is asked who he is; deciding never is.
-        admitted(parts, app, address, Role::Operator)?.map(Self).ok_or(Refused::Missing)
     }
 }
 
@@ -196,11 +207,12 @@ pub(super) fn names(host: &HeaderValue, public: Option<&Authority>) -> bool {
 fn admitted(parts: &Parts, app: &App, mut address: Address, role: Role) -> Result<Option<Actor>, Refused> {
     let config = app.config();
     let public = config.http.public.as_ref();
-    if address.loopback && is_proxied(&parts.headers, public) {
+    // Not every proxy says that it is one: where there is one, a request through it may look like any other.
+    if address.loopback && (public.is_some() || is_proxied(&parts.headers, public)) {
         if public.is_none() && !address.tls {
             return Err(Refused::Proxied);
         }
-        // Whoever asks is not on this machine, and the proxy speaks https with him.
+        // Who asks may be on another machine, and the proxy speaks https with it.
         address = Address { loopback: false, tls: true };
     }
     match address.wants(role, &config.http.tokens) {
@@ -218,7 +230,8 @@ fn admitted(parts: &Parts, app: &App, mut address: Address, role: Role) -> Resul
     match app.failures().note() {
         Ok(unlogged) => {
             let peer = parts.extensions.get::<Peer>().map(|peer| peer.0.ip().to_string());
-            let (path, why) = (parts.uri.path(), refusal.why());
+            let asked = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |uri| &uri.0);
+            let (path, why) = (asked.path(), refusal.why());
             tracing::warn!(peer, path, why, unlogged, "an http request was refused for its token");
             Err(refusal)
         }

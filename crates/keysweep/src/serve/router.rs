@@ -16,7 +16,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use keysweep_api::{BASE, OPENAPI};
 use tower_http::limit::RequestBodyLimitLayer;
-use tower_http::timeout::{RequestBodyTimeoutLayer, TimeoutLayer};
+use tower_http::timeout::TimeoutLayer;
 
 use super::app::{App, Serving};
 use super::auth::{Address, Listener, names};
@@ -24,14 +24,11 @@ use super::page;
 use super::routes::{api, health, landing, metrics, reload};
 
 /// Within this an answer is there, or it is too late for Prometheus, which gives up after ten seconds by default.
-/// Operations of the API may take longer: an undo is waited for.
-const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+/// Decisions may take longer: an undo is waited for.
+pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
 /// A request is a key ID and a reason; a longer one is a mistake.
-const BODY_BYTES: usize = 64 * 1024;
-
-/// How long a client may send nothing in the middle of its request.
-const BODY_WITHIN: Duration = Duration::from_secs(10);
+pub(super) const BODY_BYTES: usize = 64 * 1024;
 
 /// Whether the process works.
 const HEALTHY: &str = "/-/healthy";
@@ -66,7 +63,6 @@ pub(super) fn router(serving: Serving, listener: Listener) -> Router {
     answered_soon
         .nest(BASE, api::routes().layer(by_name))
         .layer(RequestBodyLimitLayer::new(BODY_BYTES))
-        .layer(RequestBodyTimeoutLayer::new(BODY_WITHIN))
         .layer(from_fn(api::problems))
         .layer(map_response_with_state(policy, with_headers))
         .with_state(app)
@@ -78,9 +74,14 @@ pub(super) fn is_health(path: &str) -> bool {
 }
 
 /// What is answered where too much is asked at the same time.
-pub(super) fn busy() -> Response {
+pub(super) fn busy(path: &str) -> Response {
     let text = "Too many requests are being answered; try again in a few seconds.\n";
-    (told(StatusCode::SERVICE_UNAVAILABLE, text)).into_response()
+    let busy = told(StatusCode::SERVICE_UNAVAILABLE, text);
+    if api::is_path(path) {
+        api::problem(StatusCode::SERVICE_UNAVAILABLE, text)
+    } else {
+        busy.into_response()
+    }
 }
 
 async fn not_found(uri: Uri) -> Told {
@@ -88,8 +89,7 @@ async fn not_found(uri: Uri) -> Told {
     told(
         StatusCode::NOT_FOUND,
         format!(
-            "There is nothing at {path}. There are /, /metrics, /-/healthy, /-/ready, {RELOAD} and
-        {BASE}{OPENAPI}.\n"
+            "There is nothing at {path}. There are /, /metrics, /-/healthy, /-/ready, {RELOAD} and {BASE}{OPENAPI}.\n"
         ),
     )
 }

@@ -2,26 +2,29 @@
 
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
-use axum::extract::connect_info::Connected;
-use axum::serve::IncomingStream;
+use axum::Router;
 use keysweep_core::state::Actor;
-use tokio::net::UnixListener;
+use tokio::net::{UnixListener, UnixStream};
+use tokio::task::JoinSet;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::auth::Listener;
+use super::connection::answer;
 use super::{Serving, router};
 use crate::socket::peer_actor;
 
-/// Who is at the other end, as the kernel says; `None` if it does not.
-#[derive(Debug, Clone)]
-pub(super) struct LocalPeer(pub(super) Option<Actor>);
+/// Commands of a few operators at a time; what comes on top of that waits in the listener's queue.
+const CONNECTIONS: usize = 64;
 
-impl Connected<IncomingStream<'_, UnixListener>> for LocalPeer {
-    fn connect_info(stream: IncomingStream<'_, UnixListener>) -> Self {
-        Self(stream.io().peer_cred().ok().map(|peer| peer_actor(peer.uid(), peer.pid())))
-    }
-}
+/// Pause after an `accept` that failed for want of file descriptors: they come free by and by.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Who is at the other end, as the kernel says.
+#[derive(Debug, Clone)]
+pub(super) struct LocalPeer(pub(super) Actor);
 
 /// Serves until `stop`, then answers what was asked before, and removes the socket at `path`.
 ///
@@ -34,9 +37,36 @@ pub async fn serve(
     stop: CancellationToken,
 ) -> io::Result<()> {
     let router = router::router(serving.clone(), Listener::Socket);
-    axum::serve(listener, router.into_make_service_with_connect_info::<LocalPeer>())
-        .with_graceful_shutdown(stop.cancelled_owned())
-        .await?;
+    let mut connections = JoinSet::new();
+    loop {
+        let full = connections.len() >= CONNECTIONS;
+        tokio::select! {
+            () = stop.cancelled() => break,
+            Some(_) = connections.join_next(), if !connections.is_empty() => {}
+            accepted = listener.accept(), if !full => match accepted {
+                Ok((stream, _)) => {
+                    connections.spawn(connection(stream, router.clone(), stop.clone()));
+                }
+                Err(error) => {
+                    tracing::warn!(%error, path = %path.display(), "a command could not connect");
+                    sleep(ACCEPT_PAUSE).await;
+                }
+            },
+        }
+    }
+    let removed = std::fs::remove_file(path);
+    drop(listener);
+    while connections.join_next().await.is_some() {}
     serving.finished().await;
-    std::fs::remove_file(path)
+    removed
+}
+
+async fn connection(stream: UnixStream, router: Router, stop: CancellationToken) {
+    match stream.peer_cred() {
+        Ok(peer) => {
+            let actor = peer_actor(peer.uid(), peer.pid());
+            answer(stream, LocalPeer(actor), router, None, stop).await;
+        }
+        Err(error) => tracing::warn!(%error, "a command was turned away: its user is not known"),
+    }
 }

@@ -4,25 +4,18 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use hyper::Request;
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::{Service as _, service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use rustls::ServerConfig;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::auth::{Address, Listener, Peer};
+use super::connection::answer;
 use super::places::{Place, Places};
 use super::{Serving, handshake, router};
 use crate::tls::Live;
@@ -31,21 +24,8 @@ use crate::tls::Live;
 /// for each new one, so that health is always answered.
 const CONNECTIONS: usize = 64;
 
-/// A request is one line and a handful of headers, which arrive at once. Idle connections end by it too; Prometheus
-/// then connects again.
-const HEAD_WITHIN: Duration = Duration::from_secs(30);
-
-/// Most that is read of a request before its end must have come.
-const HEAD_BYTES: usize = 16 * 1024;
-
-/// A client that reads slowly cannot keep its place for longer; one that behaves connects again.
-const CONNECTION_LIFE: Duration = Duration::from_secs(600);
-
 /// A handshake is two messages of a client, which are small and come at once.
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
-
-/// How long a connection may take to end once it is asked to.
-const LAST_ANSWER: Duration = Duration::from_secs(10);
 
 /// How long accepting pauses after it failed: without file descriptors it would fail again at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
@@ -100,7 +80,9 @@ async fn connection(
 ) {
     let lost = place.lost();
     let served = async {
-        let Some(server) = server else { return answer(stream, peer, router, &place, stop).await };
+        let Some(server) = server else {
+            return answer(stream, Peer(peer), router, Some(&place), stop).await;
+        };
         shake_and_answer(stream, peer, server, router, &place, stop).await;
     };
     // What is cut off here waited for a request, or for a client that reads slowly.
@@ -119,53 +101,9 @@ async fn shake_and_answer(
 ) {
     let shaking = timeout(HANDSHAKE_WITHIN, handshake::shake(stream, server));
     match stop.run_until_cancelled(shaking).await {
-        Some(Ok(Ok(stream))) => answer(stream, peer, router, place, stop).await,
+        Some(Ok(Ok(stream))) => answer(stream, Peer(peer), router, Some(place), stop).await,
         Some(Ok(Err(error))) => tracing::debug!(%peer, %error, "a tls handshake failed"),
         Some(Err(_)) => tracing::debug!(%peer, "a tls handshake took too long"),
         None => {}
-    }
-}
-
-/// Answers what comes on one connection, until it ends, [`CONNECTION_LIFE`] is over, or `stop`.
-async fn answer(
-    stream: impl AsyncRead + AsyncWrite + Unpin,
-    peer: SocketAddr,
-    router: Router,
-    place: &Place,
-    stop: CancellationToken,
-) {
-    let routed = TowerToHyperService::new(router);
-    let service = service_fn(|mut request: Request<Incoming>| {
-        request.extensions_mut().insert(Peer(peer));
-        // Health takes no time, and is answered whatever else is asked.
-        let work = (!router::is_health(request.uri().path())).then(|| place.work());
-        let answer = routed.call(request);
-        async move {
-            let _work = match work {
-                Some(None) => return Ok(router::busy()),
-                Some(Some(work)) => Some(work),
-                None => None,
-            };
-            answer.await
-        }
-    });
-    let served = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_WITHIN)
-        .max_buf_size(HEAD_BYTES)
-        .serve_connection(TokioIo::new(stream), service);
-    let mut served = pin!(served);
-    let ended = tokio::select! {
-        ended = served.as_mut() => ended,
-        () = async { tokio::select! { () = stop.cancelled() => {}, () = sleep(CONNECTION_LIFE) => {} } } => {
-            served.as_mut().graceful_shutdown();
-            match timeout(LAST_ANSWER, served.as_mut()).await {
-                Ok(ended) => ended,
-                Err(_) => return,
-            }
-        }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%error, "an http connection broke off");
     }
 }

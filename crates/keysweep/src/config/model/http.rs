@@ -14,13 +14,15 @@ pub struct HttpSection {
     pub listen: String,
     /// Certificate for TLS 1.2 and 1.3. keysweep loads renewed files within a minute.
     pub tls: TlsSection,
-    /// The https URL at which a reverse proxy serves the status page, such as `https://keysweep.example.com`. On a
-    /// loopback address, keysweep accepts this name besides local names, and requires a token for requests that came
-    /// through a proxy. Empty: it refuses them.
+    /// The https URL at which a reverse proxy serves the status page and the API, such as
+    /// `https://keysweep.example.com`. On a loopback address, keysweep then accepts this name besides local names, and
+    /// requires a token for every request but metrics and health, because a request through a proxy can look like any
+    /// other. Empty: it refuses requests that came through a proxy.
     pub public_url: String,
-    /// Tokens for protected requests: the status page on a non-loopback address, and reloads of the configuration.
+    /// Tokens for protected requests: decisions and reloads everywhere, and the status page and the API on a non-loopback
+    /// address.
     /// `keysweep token new` creates a token. Over plain HTTP, keysweep accepts tokens on a loopback address only. Once
-    /// there is a viewer's token, the page requires a token on a loopback address, too.
+    /// there is a viewer's token, page and API require a token on a loopback address, too.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub token: Vec<TokenSection>,
 }

@@ -92,29 +92,29 @@ impl Refused {
     fn text(&self) -> String {
         match self {
             Self::PlainHttp { role: Role::Viewer } => {
-                "Without TLS the page is served on a loopback address only: here are /metrics, /-/healthy and \
+                "Without TLS, page and API are served on a loopback address only: here are /metrics, /-/healthy, and \
                  /-/ready. See http.tls and http.token in the configuration.\n"
                     .into()
             }
             Self::PlainHttp { role: Role::Operator } => {
                 "Without TLS, tokens are accepted on a loopback address only: anyone on the network path can read them. \
-                 Replace a token that was sent here. See http.tls in the configuration, or send SIGHUP (systemctl \
-                 reload keysweep).\n"
+                 Replace a token that was sent here. See http.tls in the configuration, or use the command line on \
+                 the machine of the daemon.\n"
                     .into()
             }
             Self::Proxied => {
-                "This request came through a proxy, and the page is open to this machine only. To serve it through a \
+                "This request came through a proxy, and only this machine may look without a token. To serve keysweep through a \
                  proxy, set http.public_url to the https URL of the proxy, and make a token with `keysweep token new`.\n"
                     .into()
             }
             Self::NoTokens { role: Role::Viewer } => {
-                "No token is configured, and the page needs one for requests from other machines. `keysweep token new` \
-                 makes one.\n"
+                "No token is configured, and requests from other machines need one. `keysweep token new` makes one.\n"
                     .into()
             }
             Self::NoTokens { role: Role::Operator } => {
-                "No token is configured, so that nobody may do this over HTTP. Send SIGHUP instead (systemctl reload \
-                 keysweep), or make a token of an operator with `keysweep token new --role operator`.\n"
+                "No token is configured, so that nobody may do this over HTTP. Use the command line on the machine of the \
+                 daemon (systemctl reload keysweep loads the configuration), or make a token of an operator with \
+                 `keysweep token new --role operator`.\n"
                     .into()
             }
             Self::CrossSite => "This is not done for a page of another site.\n".into(),

@@ -1,14 +1,14 @@
 //! The API: one path for each operation.
 
 use std::marker::PhantomData;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
-use axum::body::{Bytes, to_bytes};
-use axum::extract::rejection::BytesRejection;
+use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{FromRequestParts, RawPathParams, RawQuery, Request, State};
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, Method, Uri};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -17,10 +17,15 @@ use keysweep_api::{
     AcknowledgeRule, BASE, Decide, ListKeys, ListRules, OPENAPI, Operation, PROBLEM_JSON, Pause, Problem,
     Refusal, ResetBreaker, Resume, Role, ShowBreaker, ShowKey, ShowPlan, UnparkAccount, ViewJournal, decode,
 };
+use tokio::time::timeout;
 
 use crate::operator::{Act, Look};
 use crate::serve::app::App;
-use crate::serve::auth::{Operator, Refused, Viewer};
+use crate::serve::auth::{Listener, Operator, Refused, Viewer, same_site};
+use crate::serve::router::{ANSWER_WITHIN, BODY_BYTES};
+
+/// How long a client may take to send a request.
+const BODY_WITHIN: Duration = Duration::from_secs(10);
 
 /// Most that a refusal says.
 const WORDS: usize = 64 * 1024;
@@ -60,6 +65,7 @@ impl<O: Operation> FromRequestParts<Arc<App>> for MayLook<O> {
     type Rejection = Refused;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Refused> {
+        same_site(parts, app)?;
         match O::ROLE {
             Role::Viewer => Viewer::from_request_parts(parts, app).await.map(|_| Self(PhantomData)),
             Role::Operator => Operator::from_request_parts(parts, app).await.map(|_| Self(PhantomData)),
@@ -72,12 +78,25 @@ async fn answer_look<O: Look>(
     State(app): State<Arc<App>>,
     parameters: RawPathParams,
     RawQuery(query): RawQuery,
-    body: Result<Bytes, BytesRejection>,
+    headers: HeaderMap,
 ) -> Response {
     let looked = async {
-        let asked: O = decode(parameters.iter(), &query.unwrap_or_default(), &read(body)?)?;
-        let _place = app.place().await;
-        asked.look(app.engine()).await
+        // It would have to be waited for.
+        let sized = headers.get(CONTENT_LENGTH).is_some_and(|length| length != "0");
+        if sized || headers.contains_key(TRANSFER_ENCODING) {
+            return Err(Refusal::Malformed("a GET takes no body".into()));
+        }
+        let asked: O = decode(parameters.iter(), query.as_deref(), b"")?;
+        if let Listener::Address(_) = app.listener() {
+            asked.is_at_hand(app.engine())?;
+        }
+        let engine = Arc::clone(app.engine());
+        let made =
+            app.document(async move { asked.look(&engine).await.map(|reply| serde_json::to_vec(&reply)) });
+        let made = timeout(ANSWER_WITHIN, made).await;
+        let late = |_| Refusal::Unavailable("there was no answer in time; try again later".into());
+        let cut_off = || Refusal::Internal("what was asked was cut off: see the log".into());
+        made.map_err(late)?.ok_or_else(cut_off)??.map_err(|error| Refusal::Internal(error.to_string()))
     };
     answer(looked.await)
 }
@@ -88,21 +107,27 @@ async fn answer_act<O: Act>(
     parameters: RawPathParams,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    body: Body,
 ) -> Response {
     let acted = async {
         is_json(&headers)?;
-        let asked: O = decode(parameters.iter(), &query.unwrap_or_default(), &read(body)?)?;
+        let asked: O = decode(parameters.iter(), query.as_deref(), &read(body).await?)?;
         let engine = Arc::clone(app.engine());
-        let acting = async move { asked.act(&engine, &actor).await };
+        let acting = async move { asked.act(&engine, &actor).await.map(|reply| serde_json::to_vec(&reply)) };
         let cut_off = || Refusal::Internal("what was asked was cut off: see the log".into());
-        app.decide(acting).await.unwrap_or_else(|| Err(cut_off()))
+        app.decide(acting).await.ok_or_else(cut_off)??.map_err(|error| Refusal::Internal(error.to_string()))
     };
     answer(acted.await)
 }
 
-fn read(body: Result<Bytes, BytesRejection>) -> Result<Bytes, Refusal> {
-    body.map_err(|rejection| Refusal::of_status(rejection.status(), rejection.body_text()))
+async fn read(body: Body) -> Result<Bytes, Refusal> {
+    match timeout(BODY_WITHIN, to_bytes(body, BODY_BYTES)).await {
+        Ok(Ok(body)) => Ok(body),
+        Ok(Err(_)) => {
+            Err(Refusal::TooLarge(format!("the request is longer than {BODY_BYTES} bytes, or broke off")))
+        }
+        Err(_) => Err(Refusal::Malformed("the request did not arrive in time".into())),
+    }
 }
 
 /// No page of another site can send this type without asking first.
@@ -115,36 +140,52 @@ fn is_json(headers: &HeaderMap) -> Result<(), Refusal> {
     Err(Refusal::Malformed("expected the header Content-Type: application/json".into()))
 }
 
-fn answer<T: serde::Serialize>(answered: Result<T, Refusal>) -> Response {
+fn answer(answered: Result<Vec<u8>, Refusal>) -> Response {
     match answered {
-        Ok(reply) => Json(reply).into_response(),
-        Err(refusal) => {
-            let status = refusal.status();
-            ([(CONTENT_TYPE, PROBLEM_JSON)], (status, Json(Problem::from(refusal)))).into_response()
-        }
+        Ok(json) => ([(CONTENT_TYPE, "application/json")], json).into_response(),
+        Err(refusal) => refuse(refusal.status(), refusal),
     }
 }
 
-async fn openapi() -> Response {
-    Json(keysweep_api::openapi(env!("CARGO_PKG_VERSION"))).into_response()
+/// A refusal with this status.
+fn refuse(status: StatusCode, refusal: Refusal) -> Response {
+    let problem = Problem { status: status.as_u16(), ..Problem::from(refusal) };
+    (status, [(CONTENT_TYPE, PROBLEM_JSON)], Json(problem)).into_response()
+}
+
+/// Whether a path is one of the API.
+pub(in crate::serve) fn is_path(path: &str) -> bool {
+    path.strip_prefix(BASE).is_some_and(|rest| rest.starts_with('/'))
+}
+
+/// What is answered with this status and these words.
+pub(in crate::serve) fn problem(status: StatusCode, words: &str) -> Response {
+    refuse(status, Refusal::of_status(status, words.trim().to_owned()))
+}
+
+async fn openapi(_: Viewer) -> Response {
+    static DOCUMENT: LazyLock<Vec<u8>> = LazyLock::new(|| {
+        serde_json::to_vec(&keysweep_api::openapi(env!("CARGO_PKG_VERSION"))).unwrap_or_default()
+    });
+    answer(Ok(DOCUMENT.clone()))
 }
 
 async fn not_found(uri: Uri) -> Response {
     let path: String = uri.path().chars().take(200).collect();
-    answer::<()>(Err(Refusal::NotFound(format!(
+    answer(Err(Refusal::NotFound(format!(
         "there is no operation at {BASE}{path}; {BASE}{OPENAPI} describes every operation"
     ))))
 }
 
 async fn not_allowed(method: Method) -> Response {
-    answer::<()>(Err(Refusal::NotAllowed(format!(
+    answer(Err(Refusal::NotAllowed(format!(
         "{method} is not possible here; {BASE}{OPENAPI} describes every operation"
     ))))
 }
 
 /// Gives refusals of the layers beneath the form of the API, on its paths.
 pub(in crate::serve) async fn problems(request: Request, next: Next) -> Response {
-    let is_ours = request.uri().path().strip_prefix(BASE).is_some_and(|rest| rest.starts_with('/'));
+    let is_ours = is_path(request.uri().path());
     let response = next.run(request).await;
     if !is_ours {
         return response;
@@ -154,12 +195,13 @@ pub(in crate::serve) async fn problems(request: Request, next: Next) -> Response
     if is_problem || !(status.is_client_error() || status.is_server_error()) {
         return response;
     }
-    let (mut parts, body) = response.into_parts();
+    let (parts, body) = response.into_parts();
     let words = to_bytes(body, WORDS).await.unwrap_or_default();
-    let refusal = Refusal::of_status(status, String::from_utf8_lossy(&words).trim().to_owned());
-    let mut problem = Problem::from(refusal);
-    problem.status = status.as_u16();
-    parts.headers.remove(CONTENT_LENGTH);
-    parts.headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
-    (parts, serde_json::to_vec(&problem).unwrap_or_default()).into_response()
+    let mut answer = problem(status, &String::from_utf8_lossy(&words));
+    for (name, value) in parts.headers {
+        if let Some(name) = name.filter(|name| name != CONTENT_TYPE && name != CONTENT_LENGTH) {
+            answer.headers_mut().append(name, value);
+        }
+    }
+    answer
 }
