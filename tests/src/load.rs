@@ -6,7 +6,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use keysweep_core::lifecycle::{Finding, State};
+use keysweep_core::finding::FindingKind;
+use keysweep_core::lifecycle::State;
 use keysweep_core::state::Reach;
 use keysweep_sim::Watcher;
 use keysweep_sim::seed::Matter;
@@ -111,7 +112,7 @@ pub async fn sweep(accounts: usize, faults: bool) -> Swept {
         }
         let healthy: std::collections::BTreeSet<String> = healthy().collect();
         let flagged = state.records().filter(|record| {
-            matches!(&record.state, State::Flagged(data) if data.finding == Finding::Unused)
+            matches!(&record.state, State::Flagged(data) if data.finding == FindingKind::Unused)
                 && healthy.contains(&record.identity.account.to_string())
         });
         (coverage, flagged.count())

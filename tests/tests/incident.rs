@@ -4,7 +4,8 @@
 use keysweep::engine::Engine;
 use keysweep::metrics::render;
 use keysweep_api::{Decision, KeyRow, ListKeys, PlanDocument, ShowPlan};
-use keysweep_core::render::{NextAction, Severity};
+use keysweep_core::finding::Severity;
+use keysweep_core::render::NextAction;
 use keysweep_sim::{Fault, Rule};
 use keysweep_tests::company::{Company, DELETE, decide, delete, look, state_of, swept};
 

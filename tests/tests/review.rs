@@ -276,7 +276,7 @@ async fn a_user_that_was_renamed_is_met_once_and_not_under_either_name() {
         let id = PROD.parse().expect("an ID");
         let counted = engine.store().read(|state| {
             let account = state.account(id).expect("it was scanned");
-            (account.inventory.active_keys, account.findings.unused)
+            (account.inventory.active_keys, account.findings.of(keysweep_core::finding::FindingKind::Unused))
         });
         assert_eq!(counted, (1, 1), "{source}");
     }

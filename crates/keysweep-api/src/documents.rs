@@ -1,7 +1,8 @@
 //! What is answered: the documents that commands print with `--format json`.
 
 use jiff::Timestamp;
-use keysweep_core::lifecycle::{Finding, HoldKind};
+use keysweep_core::finding::FindingKind;
+use keysweep_core::lifecycle::HoldKind;
 use keysweep_core::references::Reference;
 use keysweep_core::render::{Coverage, FindingRow, NextAction};
 use keysweep_core::state::{Entry, ParkReason};
@@ -122,7 +123,7 @@ pub struct KeyRow {
     /// Overlays: `hold`, `exempt`, `out_of_reach`.
     pub overlays: Vec<String>,
     /// Why it was flagged.
-    pub finding: Option<Finding>,
+    pub finding: Option<FindingKind>,
     /// Every hold in words: who placed it, why, and until when.
     pub hold: Option<String>,
     /// Every hold; `keysweep keys release KEY --hold NUMBER` ends one.

@@ -166,6 +166,25 @@ pub struct KeyFacts {
     pub quarantine_policies: Fact<Vec<String>>,
 }
 
+impl KeyFacts {
+    /// Full days since creation.
+    #[must_use]
+    pub fn age_days(&self, now: Timestamp) -> i64 {
+        days(self.created, now)
+    }
+
+    /// Full days since last use, or since creation where it was never used; `None` where last use is unknown.
+    #[must_use]
+    pub fn idle_days(&self, now: Timestamp) -> Option<i64> {
+        let last_use = self.last_use.known()?;
+        Some(days(last_use.at().map_or(self.created, |at| at.max(self.created)), now))
+    }
+}
+
+fn days(since: Timestamp, now: Timestamp) -> i64 {
+    now.duration_since(since).as_secs().div_euclid(86_400)
+}
+
 /// An account of the organization, as `ListAccounts` and the tree tell it, or of the static list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccountFacts {

@@ -9,6 +9,7 @@
 //! * [`state`]: the records of all keys and what restrains changes, as the journal tells it;
 //! * [`plan`]: from facts, records and policy to entries, effects, and waits, each with its reason;
 //! * [`effect`]: what a plan wants done: changes, and what people are told;
+//! * [`finding`]: what is found in an account, and how bad it is;
 //! * [`references`]: whether what rules name exists;
 //! * [`ticket`]: the witness values without which no change can be asked for;
 //! * [`render`]: the forms of findings and plans that people and programs read;
@@ -16,6 +17,7 @@
 
 pub mod effect;
 pub mod facts;
+pub mod finding;
 pub mod ids;
 pub mod lifecycle;
 pub mod plan;

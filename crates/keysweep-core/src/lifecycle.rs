@@ -9,7 +9,6 @@ mod hold;
 mod step;
 mod transition;
 
-use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -20,52 +19,9 @@ pub use self::event::{ClearedWhy, KeyEvent, Named, RefusedKind};
 pub use self::hold::{Hold, HoldKind};
 pub use self::transition::{Illegal, When, next};
 use crate::facts::LastUse;
+use crate::finding::FindingKind;
 use crate::ids::{KeyIdentity, UserName};
 use crate::ticket::{Action, Planned};
-
-/// Why a key is stale, or otherwise a finding.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum Finding {
-    /// Was used; idle past `unused_after`.
-    Unused,
-    /// No use since creation, past `never_used_after`.
-    NeverUsed,
-    /// In use, older than `max_age`. Never leads to a change: deactivating a key in use would break what uses it.
-    OverAge,
-    /// An active key of the root user.
-    RootKey,
-}
-
-impl Finding {
-    /// Its name in JSON, metrics and on the command line.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Unused => "unused",
-            Self::NeverUsed => "never_used",
-            Self::OverAge => "over_age",
-            Self::RootKey => "root_key",
-        }
-    }
-
-    /// Whether it is a reason to take the key through the lifecycle.
-    #[must_use]
-    pub fn is_stale(self) -> bool {
-        match self {
-            Self::Unused | Self::NeverUsed => true,
-            Self::OverAge | Self::RootKey => false,
-        }
-    }
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
 
 /// Everything keysweep keeps of one key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -175,7 +131,7 @@ impl State {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Flagged {
     /// Why it is stale.
-    pub finding: Finding,
+    pub finding: FindingKind,
     /// Since when it is flagged.
     pub since: Timestamp,
     /// Last use when it was flagged.
@@ -205,7 +161,7 @@ pub struct Deactivated {
     /// Since when it is known to be Inactive.
     pub since: Timestamp,
     /// Why it was stale.
-    pub finding: Finding,
+    pub finding: FindingKind,
     /// Last use as it was last seen.
     pub last_use: LastUse,
     /// Whether last use moved after the deactivation.

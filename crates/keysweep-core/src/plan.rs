@@ -21,11 +21,12 @@ pub use self::recheck::{Refusal, ordered, recheck, undo};
 pub use self::wait::{Need, Reason, Recheck, Unknown, Wait};
 use crate::effect::{Announcement, Effect};
 use crate::facts::{AccountFacts, AccountScan, Collection, Fact, KeyFacts, KeyStatus, Outcome};
+use crate::finding::{Counts, FindingKind};
 use crate::ids::{AccessKeyId, AccountId};
 use crate::lifecycle::event::{Change, Seen};
-use crate::lifecycle::{Due, Finding, KeyEvent, Record, State as KeyState};
+use crate::lifecycle::{Due, KeyEvent, Record, State as KeyState};
 use crate::policy::Policy;
-use crate::state::{Actor, Body, Entry, FindingCounts, State};
+use crate::state::{Actor, Body, Entry, State};
 use crate::ticket::{Origin, Planned, Ticket};
 
 /// What a decision rests on beside the facts of the key.
@@ -68,7 +69,7 @@ pub struct PlannedKey {
     /// What was read.
     pub facts: KeyFacts,
     /// Why it is a finding, if it is.
-    pub finding: Option<Finding>,
+    pub finding: Option<FindingKind>,
     /// The record as it will be once the plan's entries are written.
     pub record: Option<Record>,
     /// The exemption that matches, recorded or not.
@@ -160,7 +161,7 @@ impl Plan {
     }
 
     fn account(&mut self, context: &Context<'_>, index: usize, account: &AccountFacts, scan: &AccountScan) {
-        let mut findings = FindingCounts::default();
+        let mut findings = Counts::default();
         // A user has at most two keys.
         let mut hidden = 2 * scan.hidden_users();
         for facts in &scan.keys {
@@ -197,7 +198,8 @@ impl Plan {
             }
         }
         if let Some(record) = context.state.account(account.id) {
-            let findings = findings.or_last_known(record.findings, u64::try_from(hidden).unwrap_or(u64::MAX));
+            let findings =
+                findings.or_last_known(&record.findings, u64::try_from(hidden).unwrap_or(u64::MAX));
             if record.findings != findings {
                 self.entries.push(Body::AccountFindings { account: account.id, findings });
             }
@@ -340,15 +342,9 @@ fn is_sign_of_life(body: &Body) -> bool {
     )
 }
 
-fn count(findings: &mut FindingCounts, finding: Option<Finding>, exempt: bool) {
+fn count(findings: &mut Counts, finding: Option<FindingKind>, exempt: bool) {
     let Some(finding) = finding else { return };
-    match finding {
-        Finding::Unused => findings.unused += 1,
-        Finding::NeverUsed => findings.never_used += 1,
-        Finding::OverAge => findings.over_age += 1,
-        // Counted from the inventory: keys of the root user are never planned for.
-        Finding::RootKey => {}
-    }
+    findings.add(finding, 1);
     findings.exempt += u64::from(exempt && finding.is_stale());
 }
 

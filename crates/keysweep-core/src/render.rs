@@ -9,8 +9,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::facts::{AccountFacts, Collection, Fact, KeyStatus, LastUse, Outcome, Source};
-use crate::ids::{AccessKeyId, UserName};
-use crate::lifecycle::{Finding, INCIDENT_REMEDY, Record, State as KeyState};
+use crate::finding::{Finding, FindingKind, Severity, SubjectKind, of_root};
+use crate::lifecycle::{INCIDENT_REMEDY, Record, State as KeyState};
 use crate::plan::{Next, Plan, PlannedKey, Reason};
 use crate::state::State;
 use crate::ticket::Planned;
@@ -26,20 +26,6 @@ pub struct ScanDocument {
     pub coverage: Coverage,
     /// One row per finding.
     pub findings: Vec<FindingRow>,
-}
-
-/// How bad a finding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Severity {
-    /// In use and old.
-    Low,
-    /// Unused.
-    Medium,
-    /// Unused, or never used, for a year.
-    High,
-    /// A key of the root user, or one that AWS considers compromised.
-    Critical,
 }
 
 /// What comes next for a key, in one word.
@@ -78,6 +64,8 @@ impl NextAction {
 /// One finding, or one key in the lifecycle.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FindingRow {
+    /// What it is about.
+    pub subject: SubjectKind,
     /// Account.
     pub account_id: String,
     /// Its name; null for a static list.
@@ -103,7 +91,7 @@ pub struct FindingRow {
     /// Full days since creation.
     pub age_days: Option<i64>,
     /// Why it is a finding; null for a key that is none, or of which that cannot be told.
-    pub finding: Option<Finding>,
+    pub finding: Option<FindingKind>,
     /// How bad it is.
     pub severity: Option<Severity>,
     /// Controls that it fails, such as `CIS 1.12`.
@@ -150,8 +138,9 @@ pub fn rows(now: Timestamp, collection: &Collection, plan: &Plan, state: &State)
     }
     for (index, (account, outcome)) in collection.accounts.iter().enumerate() {
         if let Outcome::Scanned(scan) = outcome {
-            let keys = scan.inventory.root_keys.unwrap_or(0);
-            rows.extend((0..keys).map(|_| ((true, index), root_row(account, scan.report_generated_at))));
+            let of_root =
+                of_root(scan).map(|finding| root_row(now, account, finding, scan.report_generated_at));
+            rows.extend(of_root.map(|row| ((true, index), row)));
         }
     }
     rows.sort_by_key(|(place, _)| *place);
@@ -179,16 +168,14 @@ fn row(
     out_of_reach: bool,
 ) -> FindingRow {
     let facts = &key.facts;
-    let days = |since: Timestamp| now.duration_since(since).as_secs().div_euclid(86_400);
-    let age_days = days(facts.created);
     let (last_used_at, service, region) = match facts.last_use.known() {
         Some(LastUse::At { at, service, region }) => (Some(*at), service.clone(), region.clone()),
         Some(LastUse::Never) | None => (None, None, None),
     };
-    let idle_days = facts.last_use.known().map(|l| l.at().map_or(age_days, |at| days(at.max(facts.created))));
     let (next_action, next_action_at, next_action_reason) = next_action(now, &key.next);
     let hold = key.record.as_ref().is_some_and(|r| !r.holds.is_empty());
     let incident = is_incident(key);
+    let finding = key.finding.map(|kind| Finding::of_key(facts, kind, incident));
     let overlays = [
         ("incident", incident),
         ("hold", hold),
@@ -196,6 +183,7 @@ fn row(
         ("out_of_reach", out_of_reach),
     ];
     FindingRow {
+        subject: SubjectKind::Key,
         account_id: account.id.to_string(),
         account_name: (!account.name.is_empty()).then(|| account.name.clone()),
         user_name: facts.user_name.to_string(),
@@ -210,22 +198,15 @@ fn row(
         last_used_at,
         last_used_service: service,
         last_used_region: region,
-        idle_days,
-        age_days: Some(age_days),
+        idle_days: facts.idle_days(now),
+        age_days: Some(facts.age_days(now)),
         finding: key.finding,
-        severity: if incident {
-            Some(Severity::Critical)
-        } else {
-            key.finding.map(|finding| severity(finding, idle_days.unwrap_or(0)))
-        },
-        compliance: key
-            .finding
-            .map(|finding| compliance(finding, idle_days.unwrap_or(0), age_days))
-            .unwrap_or_default(),
-        remediation: match key.finding {
-            // To deactivate or delete it is not all that an incident needs.
-            _ if incident => vec![INCIDENT_REMEDY.into()],
-            Some(_) => remediation(key),
+        // A key of an incident need not be stale.
+        severity: finding.map(|it| it.severity(now)).or(incident.then_some(Severity::Critical)),
+        compliance: finding.map(|it| it.compliance(now)).unwrap_or_default(),
+        remediation: match finding {
+            Some(finding) => finding.remediation(),
+            None if incident => vec![INCIDENT_REMEDY.into()],
             None => Vec::new(),
         },
         state: key.record.as_ref().map_or(KeyState::Active.as_str(), |r| r.state.as_str()).into(),
@@ -258,8 +239,15 @@ fn waiting_request(record: &Record) -> Option<String> {
     Some(format!("{}-{}", waiting.number, waiting.hash(&record.identity)))
 }
 
-fn root_row(account: &AccountFacts, report_generated_at: Option<Timestamp>) -> FindingRow {
+/// A finding that no lifecycle follows from.
+fn root_row(
+    now: Timestamp,
+    account: &AccountFacts,
+    finding: Finding<'_>,
+    report_generated_at: Option<Timestamp>,
+) -> FindingRow {
     FindingRow {
+        subject: SubjectKind::RootKey,
         account_id: account.id.to_string(),
         account_name: (!account.name.is_empty()).then(|| account.name.clone()),
         user_name: "<root_account>".into(),
@@ -272,12 +260,10 @@ fn root_row(account: &AccountFacts, report_generated_at: Option<Timestamp>) -> F
         last_used_region: None,
         idle_days: None,
         age_days: None,
-        finding: Some(Finding::RootKey),
-        severity: Some(severity(Finding::RootKey, 0)),
-        compliance: compliance(Finding::RootKey, 0, 0),
-        remediation: vec![
-            "sign in as the root user and delete its access keys under Security credentials".into(),
-        ],
+        finding: Some(finding.kind),
+        severity: Some(finding.severity(now)),
+        compliance: finding.compliance(now),
+        remediation: finding.remediation(),
         state: KeyState::Active.as_str().into(),
         overlays: Vec::new(),
         unknown: Vec::new(),
@@ -291,64 +277,6 @@ fn root_row(account: &AccountFacts, report_generated_at: Option<Timestamp>) -> F
         report_generated_at,
         warnings: Vec::new(),
     }
-}
-
-fn severity(finding: Finding, idle_days: i64) -> Severity {
-    match finding {
-        Finding::Unused | Finding::NeverUsed if idle_days >= 365 => Severity::High,
-        Finding::Unused | Finding::NeverUsed => Severity::Medium,
-        Finding::OverAge => Severity::Low,
-        Finding::RootKey => Severity::Critical,
-    }
-}
-
-/// Controls of the CIS AWS Foundations Benchmark and of Security Hub's IAM controls.
-fn compliance(finding: Finding, idle_days: i64, age_days: i64) -> Vec<String> {
-    let idle = match finding {
-        Finding::Unused | Finding::NeverUsed => idle_days,
-        Finding::OverAge | Finding::RootKey => 0,
-    };
-    let controls = [
-        ("CIS 1.4", finding == Finding::RootKey),
-        ("IAM.4", finding == Finding::RootKey),
-        ("CIS 1.12", idle >= 45),
-        ("IAM.22", idle >= 45),
-        ("IAM.8", idle >= 90),
-        ("CIS 1.14", age_days >= 90),
-        ("IAM.3", age_days >= 90),
-    ];
-    controls.into_iter().filter(|(_, fails)| *fails).map(|(name, _)| name.into()).collect()
-}
-
-fn remediation(key: &PlannedKey) -> Vec<String> {
-    let of_key = options(&key.facts.user_name, &key.facts.key);
-    match key.facts.status {
-        KeyStatus::Active => vec![
-            format!("aws iam update-access-key {of_key} --status Inactive"),
-            format!("aws iam delete-access-key {of_key}"),
-        ],
-        KeyStatus::Inactive => vec![format!("aws iam delete-access-key {of_key}")],
-        KeyStatus::Other(_) => Vec::new(),
-    }
-}
-
-/// The AWS CLI command that sets a key Active, for when keysweep cannot.
-#[must_use]
-pub fn undo_by_hand(user: &UserName, key: &AccessKeyId) -> String {
-    format!("aws iam update-access-key {} --status Active", options(user, key))
-}
-
-fn options(user: &UserName, key: &AccessKeyId) -> String {
-    let user = user.as_str();
-    // A name that begins with a dash would be taken for an option.
-    let to = if user.starts_with('-') { '=' } else { ' ' };
-    format!("--user-name{to}{} --access-key-id {key}", quote(user))
-}
-
-/// Quotes for a POSIX shell.
-fn quote(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "+=,.@_-".contains(c);
-    if text.chars().all(plain) { text.into() } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
 /// An incident, and marks of infrastructure as code: what it manages comes back at its next apply.

@@ -25,6 +25,7 @@ pub use self::failure::{Failure, FailureCause, Park, ParkReason, Weight};
 pub use self::receipt::{Receipt, Unwritten};
 pub use self::stop::Stop;
 use crate::facts::Inventory;
+use crate::finding::Counts;
 use crate::ids::{AccessKeyId, AccountId};
 use crate::lifecycle::event::{self, Note};
 use crate::lifecycle::{Illegal, KeyEvent, Record, Sighting, State as KeyState, When, next};
@@ -49,41 +50,7 @@ pub struct AccountRecord {
     /// read at all.
     pub unknown_keys: u64,
     /// Findings among what the last successful scan saw.
-    pub findings: FindingCounts,
-}
-
-/// Findings of one account, by kind.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FindingCounts {
-    /// Active keys that were used and are idle past their threshold.
-    pub unused: u64,
-    /// Active keys never used past their threshold.
-    pub never_used: u64,
-    /// Active keys in use and over age.
-    pub over_age: u64,
-    /// Stale keys that an exemption holds back.
-    pub exempt: u64,
-}
-
-impl FindingCounts {
-    /// These counts, made up towards the last known ones by as many keys as are `hidden`: a finding that could not be
-    /// judged this time has not gone away.
-    #[must_use]
-    pub fn or_last_known(self, last: Self, hidden: u64) -> Self {
-        let mut left = hidden;
-        let mut kind = |now: u64, before: u64| {
-            let kept = before.saturating_sub(now).min(left);
-            left -= kept;
-            now + kept
-        };
-        Self {
-            unused: kind(self.unused, last.unused),
-            never_used: kind(self.never_used, last.never_used),
-            over_age: kind(self.over_age, last.over_age),
-            // Exempt keys are among the others.
-            exempt: self.exempt + last.exempt.saturating_sub(self.exempt).min(hidden),
-        }
-    }
+    pub findings: Counts,
 }
 
 /// Whether an account can be read.
@@ -316,13 +283,13 @@ impl<'a> Draft<'a> {
                     inventory,
                     unknown_keys: *unknown_keys,
                     // Told by the entry that follows, and the same as before until then.
-                    findings: self.account(*account).map(|a| a.findings).unwrap_or_default(),
+                    findings: self.account(*account).map(|a| a.findings.clone()).unwrap_or_default(),
                 };
                 self.delta.accounts.insert(*account, Some(scanned));
             }
             Body::AccountFindings { account, findings } => {
                 if let Some(mut record) = self.account(*account).cloned() {
-                    record.findings = *findings;
+                    record.findings = findings.clone();
                     self.delta.accounts.insert(*account, Some(record));
                 }
             }
@@ -421,7 +388,7 @@ impl<'a> Draft<'a> {
             back_since: None,
             inventory: Inventory::default(),
             unknown_keys: 0,
-            findings: FindingCounts::default(),
+            findings: Counts::default(),
         })
     }
 

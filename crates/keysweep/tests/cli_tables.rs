@@ -22,7 +22,7 @@ fn mk<T: DeserializeOwned>(value: Value) -> T {
 fn mk_row(differs: Value) -> Value {
     let mut row = json!({
         "account_id": "111122223333", "account_name": "billing-prod", "user_name": "ci-deploy",
-        "user_id": "AIDACKCEVSQ6C2EXAMPLE", "access_key_id": "AKIAIOSFODNN7EXAMPLE", "status": "Active",
+        "subject": "key", "user_id": "AIDACKCEVSQ6C2EXAMPLE", "access_key_id": "AKIAIOSFODNN7EXAMPLE", "status": "Active",
         "created_at": "2025-01-10T09:00:00Z", "last_used_at": "2026-03-01T11:00:00Z", "last_used_service": "s3",
         "last_used_region": "eu-west-1", "idle_days": 266, "age_days": 681, "finding": "unused",
         "severity": "medium", "compliance": ["CIS 1.12"],
@@ -46,9 +46,11 @@ fn mk_rows() -> Value {
         mk_row(json!({ "account_id": "444455556666", "account_name": null, "user_name": "=cmd()",
             "last_used_at": null, "idle_days": null, "finding": null, "severity": null,
             "unknown": ["last use: throttled"], "next_action": "wait" })),
-        mk_row(json!({ "user_name": "<root_account>", "access_key_id": null, "created_at": null,
+        mk_row(
+            json!({ "subject": "root_key", "user_name": "<root_account>", "access_key_id": null, "created_at": null,
             "last_used_at": null, "idle_days": null, "finding": "root_key", "severity": "critical",
-            "next_action": "none" })),
+            "next_action": "none" })
+        ),
         mk_row(
             json!({ "user_name": "old-batch", "state": "deactivated", "overlays": ["hold", "out_of_reach"],
             "next_action": "delete", "next_action_at": "2026-12-01T12:00:00Z",

@@ -6,10 +6,11 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use keysweep_aws::{Aws, CallOutcome, Fault};
 use keysweep_core::facts::{AccountFacts, Fact, KeyFacts, KeyStatus, LastUse, Source};
+use keysweep_core::finding::FindingKind;
 use keysweep_core::ids::{KeyIdentity, UserName};
 use keysweep_core::lifecycle::event::Change;
 use keysweep_core::lifecycle::{
-    Deactivated, DeactivatedBy, Finding, Flagged, KeyEvent, Record, Sighting, State as KeyState, Watch,
+    Deactivated, DeactivatedBy, Flagged, KeyEvent, Record, Sighting, State as KeyState, Watch,
 };
 use keysweep_core::plan::{Context, View, ordered, recheck};
 use keysweep_core::policy::Policy;
@@ -105,7 +106,7 @@ fn witness(
 }
 
 fn mk_state(deactivated: bool, now: Timestamp, sighting: &Sighting) -> KeyState {
-    let (finding, last_use) = (Finding::NeverUsed, LastUse::Never);
+    let (finding, last_use) = (FindingKind::NeverUsed, LastUse::Never);
     let since = now - SignedDuration::from_hours(24 * 30);
     if deactivated {
         KeyState::Deactivated(Deactivated {

@@ -9,10 +9,11 @@ use keysweep_aws::{
     Access, Aws, Fault, FaultKind, ListedAccount, Observer, Reader, Settings, StaticCredentials,
 };
 use keysweep_core::facts::{AccountFacts, Fact, KeyFacts, KeyStatus, LastUse, Source};
+use keysweep_core::finding::FindingKind;
 use keysweep_core::ids::{AccountId, KeyIdentity, UserName};
 use keysweep_core::lifecycle::event::Change;
 use keysweep_core::lifecycle::{
-    Deactivated, DeactivatedBy, Finding, Flagged, KeyEvent, Record, Sighting, State as KeyState, Watch,
+    Deactivated, DeactivatedBy, Flagged, KeyEvent, Record, Sighting, State as KeyState, Watch,
 };
 use keysweep_core::plan::{Context, View, ordered, recheck};
 use keysweep_core::policy::{Exemption, Match, Policy};
@@ -209,7 +210,7 @@ impl World {
 }
 
 fn mk_state(deactivated: bool, now: Timestamp, last_use: &LastUse, sighting: &Sighting) -> KeyState {
-    let (finding, last_use) = (Finding::Unused, last_use.clone());
+    let (finding, last_use) = (FindingKind::Unused, last_use.clone());
     let since = now - SignedDuration::from_hours(24 * 30);
     if deactivated {
         KeyState::Deactivated(Deactivated {

@@ -5,8 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::Finding;
 use crate::facts::LastUse;
+use crate::finding::FindingKind;
 use crate::ids::{KeyIdentity, UserName};
 use crate::state::Actor;
 use crate::ticket::Planned;
@@ -92,7 +92,7 @@ pub struct Shown {
     /// The user's name.
     pub user_name: UserName,
     /// Why the key is stale.
-    pub finding: Finding,
+    pub finding: FindingKind,
     /// Last use.
     pub last_use: LastUse,
     /// How many keys the user has.

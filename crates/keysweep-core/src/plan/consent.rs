@@ -7,8 +7,9 @@ use jiff::Timestamp;
 use super::decide::{By, Look, One, later};
 use super::{Need, Wait};
 use crate::facts::LastUse;
+use crate::finding::FindingKind;
 use crate::lifecycle::event::Consent;
-use crate::lifecycle::{Approval, Finding, Notice, NoticeTerms, Record, Shown};
+use crate::lifecycle::{Approval, Notice, NoticeTerms, Record, Shown};
 use crate::policy::{Mode, Terms};
 use crate::ticket::Planned;
 use crate::words::friendly;
@@ -16,7 +17,7 @@ use crate::words::friendly;
 /// What notice and approval of one action look like in either base state.
 pub(super) struct Standing<'a> {
     pub(super) action: Planned,
-    pub(super) finding: Finding,
+    pub(super) finding: FindingKind,
     pub(super) notice: Option<&'a Notice>,
     pub(super) approval: Option<&'a Approval>,
 }
@@ -209,17 +210,17 @@ impl Look<'_> {
 }
 
 /// How long the key may be idle under the terms, by what makes it stale.
-fn threshold(terms: &Terms, finding: Finding) -> Duration {
+fn threshold(terms: &Terms, finding: FindingKind) -> Duration {
     match finding {
-        Finding::NeverUsed => terms.never_used_after,
-        Finding::Unused | Finding::OverAge | Finding::RootKey => terms.unused_after,
+        FindingKind::NeverUsed => terms.never_used_after,
+        FindingKind::Unused | FindingKind::OverAge | FindingKind::RootKey => terms.unused_after,
     }
 }
 
-fn threshold_term(finding: Finding) -> &'static str {
+fn threshold_term(finding: FindingKind) -> &'static str {
     match finding {
-        Finding::NeverUsed => "never_used_after",
-        Finding::Unused | Finding::OverAge | Finding::RootKey => "unused_after",
+        FindingKind::NeverUsed => "never_used_after",
+        FindingKind::Unused | FindingKind::OverAge | FindingKind::RootKey => "unused_after",
     }
 }
 

@@ -6,8 +6,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Context, Next, Unknown, Wait, note_unknown};
 use crate::facts::{AccountFacts, Fact, KeyFacts, KeyStatus, LastUse};
+use crate::finding::FindingKind;
 use crate::lifecycle::event::{Consent, KeyEvent, Note, Overlay, Seen};
-use crate::lifecycle::{Finding, Hold, Record, Sighting, State, When, next};
+use crate::lifecycle::{Hold, Record, Sighting, State, When, next};
 use crate::policy::{Resolution, Subject};
 use crate::state::Actor;
 use crate::ticket::Planned;
@@ -42,7 +43,7 @@ pub struct Decision {
     /// The record after these events, once people are told.
     pub record: Option<Record>,
     /// Why it is a finding, if it is.
-    pub finding: Option<Finding>,
+    pub finding: Option<FindingKind>,
     /// The exemption that matches.
     pub exempt: Option<String>,
     /// Facts that the decision needed and that could not be read.
@@ -117,20 +118,20 @@ fn finding(
     now: Timestamp,
     resolution: &Result<Resolution, Vec<String>>,
     facts: &KeyFacts,
-) -> Option<Finding> {
+) -> Option<FindingKind> {
     let terms = &resolution.as_ref().ok()?.terms;
     let at_least = |then: Timestamp, period: Duration| {
         SignedDuration::try_from(period).is_ok_and(|period| now.duration_since(then) >= period)
     };
     match facts.last_use.known()? {
         LastUse::At { at, .. } if at_least((*at).max(facts.created), terms.unused_after) => {
-            Some(Finding::Unused)
+            Some(FindingKind::Unused)
         }
-        LastUse::Never if at_least(facts.created, terms.never_used_after) => Some(Finding::NeverUsed),
+        LastUse::Never if at_least(facts.created, terms.never_used_after) => Some(FindingKind::NeverUsed),
         LastUse::At { .. } | LastUse::Never => {
             let active = facts.status == KeyStatus::Active;
             let old = terms.max_age.is_some_and(|age| at_least(facts.created, age));
-            (active && old).then_some(Finding::OverAge)
+            (active && old).then_some(FindingKind::OverAge)
         }
     }
 }
@@ -158,7 +159,7 @@ pub(super) struct Look<'a> {
     pub(super) view: &'a View<'a>,
     pub(super) by: By,
     pub(super) resolution: &'a Result<Resolution, Vec<String>>,
-    pub(super) finding: Option<Finding>,
+    pub(super) finding: Option<FindingKind>,
     pub(super) unknown: &'a [String],
 }
 

@@ -6,8 +6,9 @@ use super::consent::Standing;
 use super::decide::{By, Look, One, later};
 use super::{Next, Unknown, Wait};
 use crate::facts::{Fact, KeyStatus};
+use crate::finding::FindingKind;
 use crate::lifecycle::event::{Consent, Named, Note, Seen};
-use crate::lifecycle::{Deactivated, DeactivatedBy, Finding, Flagged, Record, State};
+use crate::lifecycle::{Deactivated, DeactivatedBy, Flagged, Record, State};
 use crate::policy::{ExemptBy, Terms};
 use crate::ticket::Planned;
 use crate::words::friendly;
@@ -128,7 +129,7 @@ impl Look<'_> {
         let theirs = data.origin == DeactivatedBy::External && !self.terms_or_base().adopt_inactive;
         let wait = if theirs {
             Wait::MaybeNotOurs
-        } else if !self.finding.is_some_and(Finding::is_stale) {
+        } else if !self.finding.is_some_and(FindingKind::is_stale) {
             Wait::NotStale
         } else {
             return None;

@@ -5,8 +5,9 @@ use jiff::Timestamp;
 use super::Next;
 use super::decide::{Look, One, subject};
 use crate::facts::{Fact, KeyStatus};
+use crate::finding::FindingKind;
 use crate::lifecycle::event::{ClearedWhy, KeyEvent, Overlay, Seen};
-use crate::lifecycle::{Finding, Flagged, Record, SetbackKind, State};
+use crate::lifecycle::{Flagged, Record, SetbackKind, State};
 
 impl Look<'_> {
     /// Brings the record in line with what is seen. What makes a deactivated key a case for a person needs no policy,
@@ -47,7 +48,7 @@ impl Look<'_> {
                 }
                 let terms = &self.resolution.as_ref().ok()?.terms;
                 let last_use = facts.last_use.known()?.clone();
-                let adopts = terms.adopt_inactive && self.finding.is_some_and(Finding::is_stale);
+                let adopts = terms.adopt_inactive && self.finding.is_some_and(FindingKind::is_stale);
                 // What keysweep may have deactivated itself is never disowned: an operator could not undo it.
                 Some(One::event(if adopts || record.deactivation_may_show() {
                     Seen::Adopted { last_use, sighting: self.view.sighting.clone() }

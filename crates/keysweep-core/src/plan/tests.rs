@@ -10,7 +10,7 @@ use crate::references::Met;
 
 fn mk_record(account: &str) -> Record {
     let flagged = Flagged {
-        finding: Finding::Unused,
+        finding: FindingKind::Unused,
         since: Timestamp::UNIX_EPOCH,
         last_use: LastUse::Never,
         notice: None,

@@ -6,10 +6,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::FindingCounts;
 use super::actor::Actor;
 use super::control::TripReason;
 use crate::facts::{Count, Inventory};
+use crate::finding::Counts;
 use crate::ids::{AccessKeyId, AccountId};
 use crate::lifecycle::{KeyEvent, RefusedKind, Sighting};
 use crate::references::{Reference, ReferenceCleared};
@@ -92,7 +92,7 @@ pub enum Body {
         #[serde(rename = "account_id")]
         account: AccountId,
         /// How many of each.
-        findings: FindingCounts,
+        findings: Counts,
     },
     /// An account could not be scanned.
     AccountFailed {

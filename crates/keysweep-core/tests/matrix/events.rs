@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use keysweep_core::facts::LastUse;
+use keysweep_core::finding::FindingKind;
 use keysweep_core::ids::{AccessKeyId, AccountId};
 use keysweep_core::lifecycle::event::{Change, Consent, Note, Overlay, Seen};
 use keysweep_core::lifecycle::{
-    ClearedWhy, Finding, KeyEvent, Named, NoticeTerms, RefusedKind, Shown, Sighting, When,
+    ClearedWhy, KeyEvent, Named, NoticeTerms, RefusedKind, Shown, Sighting, When,
 };
 use keysweep_core::state::Actor;
 use keysweep_core::ticket::{Action, Origin, Planned};
@@ -37,7 +38,7 @@ impl Samples {
 
     pub(crate) fn flagged(&self) -> KeyEvent {
         KeyEvent::Seen(Seen::Flagged {
-            finding: Finding::Unused,
+            finding: FindingKind::Unused,
             named: self.named.clone(),
             last_use: LastUse::Never,
         })
@@ -46,7 +47,7 @@ impl Samples {
     pub(crate) fn asked(&self, action: Planned) -> KeyEvent {
         let shown = Shown {
             user_name: self.named.user_name.clone(),
-            finding: Finding::Unused,
+            finding: FindingKind::Unused,
             last_use: LastUse::Never,
             keys_of_user: 1,
             reactivated: 0,

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use keysweep_core::facts::{Collection, Count, Fact, Inventory, KeyStatus, Outcome};
+use keysweep_core::finding::{Counts, FindingKind};
 use keysweep_core::plan::{Context, plan, unknown_keys};
 use keysweep_core::policy::{Exemption, Match, Mode};
 use keysweep_core::render::coverage;
-use keysweep_core::state::{Body, FindingCounts};
+use keysweep_core::state::Body;
 
 use crate::mk::*;
 
@@ -61,12 +62,20 @@ fn journal_and_scan_count_unknown_keys_alike() {
 
 #[test]
 fn findings_fall_by_no_more_than_is_known() {
-    let last = FindingCounts { unused: 5, never_used: 2, over_age: 1, exempt: 3 };
-    let now = FindingCounts { unused: 3, never_used: 0, over_age: 4, exempt: 0 };
-    assert_eq!(now.or_last_known(last, 0), now);
-    let kept = FindingCounts { unused: 5, never_used: 1, over_age: 4, exempt: 3 };
-    assert_eq!(now.or_last_known(last, 3), kept);
-    assert_eq!(FindingCounts::default().or_last_known(last, 100), last);
+    let mk = |[unused, never_used, over_age]: [u64; 3], exempt| {
+        Counts::new(
+            [
+                (FindingKind::Unused, unused),
+                (FindingKind::NeverUsed, never_used),
+                (FindingKind::OverAge, over_age),
+            ],
+            exempt,
+        )
+    };
+    let (last, now) = (mk([5, 2, 1], 3), mk([3, 0, 4], 0));
+    assert_eq!(now.clone().or_last_known(&last, 0), now);
+    assert_eq!(now.or_last_known(&last, 3), mk([5, 1, 4], 3));
+    assert_eq!(Counts::default().or_last_known(&last, 100), last);
 }
 
 #[test]

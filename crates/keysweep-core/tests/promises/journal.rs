@@ -4,12 +4,11 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use keysweep_core::facts::{IdleHistogram, Inventory, LastUse};
+use keysweep_core::finding::{Counts, FindingKind};
 use keysweep_core::lifecycle::event::{Change, Consent, Note, Overlay, Seen};
-use keysweep_core::lifecycle::{
-    ClearedWhy, Finding, KeyEvent, Named, NoticeTerms, Record, RefusedKind, Shown,
-};
+use keysweep_core::lifecycle::{ClearedWhy, KeyEvent, Named, NoticeTerms, Record, RefusedKind, Shown};
 use keysweep_core::references::{Reference, ReferenceCleared};
-use keysweep_core::state::{Actor, Body, Configuration, Entry, FindingCounts, State, Term, TripReason};
+use keysweep_core::state::{Actor, Body, Configuration, Entry, State, Term, TripReason};
 use keysweep_core::ticket::{Action, Origin, Planned};
 use proptest::prelude::*;
 
@@ -58,7 +57,7 @@ pub(crate) const EVENTS: usize = 34;
 pub(crate) fn mk_event(n: usize, key: usize, fill: &Fill) -> KeyEvent {
     let Fill { hour, action, text, flag, number, last_use } = fill.clone();
     let at = hours(hour);
-    let finding = if flag { Finding::Unused } else { Finding::NeverUsed };
+    let finding = if flag { FindingKind::Unused } else { FindingKind::NeverUsed };
     let sighting = mk_sighting(at);
     let request_id = flag.then(|| text.clone());
     let planned = action.planned().unwrap_or(Planned::Deactivate);
@@ -229,10 +228,7 @@ fn mk_body(n: usize, event: usize, fill: &Fill) -> Body {
             unknown_keys: count,
             report_generated_at: flag.then(|| hours(hour)),
         },
-        3 => Body::AccountFindings {
-            account,
-            findings: FindingCounts { unused: count, ..FindingCounts::default() },
-        },
+        3 => Body::AccountFindings { account, findings: Counts::new([(FindingKind::Unused, count)], 0) },
         4 => Body::AccountFailed { account, name, reason },
         5 => Body::AccountSkipped { account, name, reason },
         6 => Body::AccountLeft { account },

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use keysweep_core::facts::{AccountFacts, Fact, Inventory, KeyFacts, KeyStatus, LastUse};
+use keysweep_core::finding::FindingKind;
+use keysweep_core::lifecycle::KeyEvent;
 use keysweep_core::lifecycle::event::{Change, Consent, Overlay, Seen};
-use keysweep_core::lifecycle::{Finding, KeyEvent};
 use keysweep_core::plan::{self, Plan};
 use keysweep_core::policy::{
     ApprovalFor, Exemption, Match, Mode, Override, Policy, Resolution, Subject, TermsPatch,
@@ -180,8 +181,8 @@ fn try_event(world: &mut World, key: usize, event: usize, fill: &Fill) {
             named.created = facts.created;
             let last_use = facts.last_use.known().cloned().unwrap_or(LastUse::Never);
             let finding = match last_use {
-                LastUse::Never => Finding::NeverUsed,
-                LastUse::At { .. } => Finding::Unused,
+                LastUse::Never => FindingKind::NeverUsed,
+                LastUse::At { .. } => FindingKind::Unused,
             };
             KeyEvent::Seen(Seen::Flagged { finding, named, last_use })
         }

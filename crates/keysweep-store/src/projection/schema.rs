@@ -55,15 +55,14 @@ mod tests {
 
     use jiff::Timestamp;
     use keysweep_core::facts::{Inventory, LastUse};
+    use keysweep_core::finding::{Counts, FindingKind};
     use keysweep_core::lifecycle::event::Overlay;
     use keysweep_core::lifecycle::{
-        Approval, Deactivated, DeactivatedBy, Deleting, Due, ExemptMark, Finding, Granted, Hold, HoldKind,
-        Incident, KeyEvent, Notice, NoticeTerms, OpenIntent, Past, Record, Sent, Setback, SetbackKind, Shown,
-        Sighting, State, Watch,
+        Approval, Deactivated, DeactivatedBy, Deleting, Due, ExemptMark, Granted, Hold, HoldKind, Incident,
+        KeyEvent, Notice, NoticeTerms, OpenIntent, Past, Record, Sent, Setback, SetbackKind, Shown, Sighting,
+        State, Watch,
     };
-    use keysweep_core::state::{
-        AccountRecord, Actor, Body, Control, Entry, FindingCounts, Pause, Reach, Trip, TripReason,
-    };
+    use keysweep_core::state::{AccountRecord, Actor, Body, Control, Entry, Pause, Reach, Trip, TripReason};
     use keysweep_core::ticket::{Action, Planned};
     use serde_json::Value;
 
@@ -82,7 +81,7 @@ mod tests {
         let deactivated = Deactivated {
             origin: DeactivatedBy::Keysweep,
             since: mk_at(10),
-            finding: Finding::NeverUsed,
+            finding: FindingKind::NeverUsed,
             last_use: mk_last_use(),
             last_use_moved: true,
             watch: Watch {
@@ -114,7 +113,7 @@ mod tests {
                 why: "policy".into(),
                 shown: Shown {
                     user_name: "o'neil".parse().unwrap(),
-                    finding: Finding::NeverUsed,
+                    finding: FindingKind::NeverUsed,
                     last_use: LastUse::Never,
                     keys_of_user: 2,
                     reactivated: 1,
@@ -180,7 +179,10 @@ mod tests {
             back_since: Some(mk_at(-1)),
             inventory: Inventory { users: 7, root_keys: Some(1), ..Inventory::default() },
             unknown_keys: 2,
-            findings: FindingCounts { unused: 1, never_used: 2, over_age: 3, exempt: 4 },
+            findings: Counts::new(
+                [(FindingKind::Unused, 1), (FindingKind::NeverUsed, 2), (FindingKind::OverAge, 3)],
+                4,
+            ),
         }
     }
 

@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use keysweep_core::facts::{Inventory, LastUse};
+use keysweep_core::finding::FindingKind;
 use keysweep_core::ids::{AccessKeyId, AccountId};
 use keysweep_core::lifecycle::event::{Change, Consent, Overlay, Seen};
-use keysweep_core::lifecycle::{Finding, KeyEvent, Named, NoticeTerms, Sighting};
+use keysweep_core::lifecycle::{KeyEvent, Named, NoticeTerms, Sighting};
 use keysweep_core::state::{Actor, Body, State};
 use keysweep_core::ticket::{Action, Origin};
 use keysweep_store::{OpenOptions, Opened, Store};
@@ -51,7 +52,10 @@ pub fn mk_flagged(key: u64) -> Body {
         user_name: format!("ci-{key}").parse().unwrap(),
         created: mk_at(-20_000_000),
     };
-    mk_event(key, KeyEvent::Seen(Seen::Flagged { finding: Finding::Unused, named, last_use: mk_last_use() }))
+    mk_event(
+        key,
+        KeyEvent::Seen(Seen::Flagged { finding: FindingKind::Unused, named, last_use: mk_last_use() }),
+    )
 }
 
 pub fn mk_noticed(key: u64) -> Body {

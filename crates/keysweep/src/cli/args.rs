@@ -7,8 +7,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use keysweep_api::reason;
+use keysweep_core::finding::FindingKind;
 use keysweep_core::ids::AccountId;
-use keysweep_core::lifecycle::Finding;
 
 use crate::iam::{HubArn, OrganizationId};
 use crate::token::{self, Role};
@@ -191,12 +191,12 @@ pub(super) enum FailOn {
 
 impl FailOn {
     /// Whether the option covers this finding.
-    pub(super) fn covers(self, finding: Finding) -> bool {
+    pub(super) fn covers(self, finding: FindingKind) -> bool {
         match self {
-            Self::Unused => finding == Finding::Unused,
-            Self::NeverUsed => finding == Finding::NeverUsed,
-            Self::OverAge => finding == Finding::OverAge,
-            Self::RootKey => finding == Finding::RootKey,
+            Self::Unused => finding == FindingKind::Unused,
+            Self::NeverUsed => finding == FindingKind::NeverUsed,
+            Self::OverAge => finding == FindingKind::OverAge,
+            Self::RootKey => finding == FindingKind::RootKey,
             Self::Any => true,
         }
     }
@@ -443,11 +443,13 @@ mod tests {
 
     #[test]
     fn fail_on_any_covers_every_finding() {
-        for finding in [Finding::Unused, Finding::NeverUsed, Finding::OverAge, Finding::RootKey] {
+        for finding in
+            [FindingKind::Unused, FindingKind::NeverUsed, FindingKind::OverAge, FindingKind::RootKey]
+        {
             assert!(FailOn::Any.covers(finding));
             let named = FailOn::from_str(finding.as_str(), false).unwrap();
             assert!(named.covers(finding), "{finding}");
         }
-        assert!(!FailOn::Unused.covers(Finding::NeverUsed));
+        assert!(!FailOn::Unused.covers(FindingKind::NeverUsed));
     }
 }

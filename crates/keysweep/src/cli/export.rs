@@ -58,7 +58,7 @@ fn harmless(cell: &str) -> Cow<'_, str> {
 }
 
 /// A finding as the contract of `scan --format json` lists it; what was added later follows at the end.
-pub(super) const FINDING: [Column<FindingRow>; 28] = [
+pub(super) const FINDING: [Column<FindingRow>; 29] = [
     ("account_id", |row| row.account_id.clone()),
     ("account_name", |row| optional(row.account_name.as_ref())),
     ("user_name", |row| row.user_name.clone()),
@@ -87,6 +87,7 @@ pub(super) const FINDING: [Column<FindingRow>; 28] = [
     ("warnings", |row| row.warnings.join("; ")),
     ("approval_request", |row| optional(row.approval_request.as_ref())),
     ("reactivations", |row| row.reactivations.to_string()),
+    ("subject", |row| row.subject.as_str().into()),
 ];
 
 /// A record.

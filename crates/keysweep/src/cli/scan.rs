@@ -113,14 +113,15 @@ fn exit(document: &ScanDocument, fail_on: &[FailOn]) -> Exit {
 
 #[cfg(test)]
 mod tests {
-    use keysweep_core::lifecycle::Finding;
+    use keysweep_core::finding::FindingKind;
     use keysweep_core::render::{Coverage, FindingRow, NotScanned};
 
     use super::*;
 
-    fn mk_row(finding: Finding, overlays: &[&str]) -> FindingRow {
+    fn mk_row(finding: FindingKind, overlays: &[&str]) -> FindingRow {
         let row = serde_json::json!({
-            "account_id": "111122223333", "user_name": "ci", "status": "Active", "finding": finding,
+            "subject": "key", "account_id": "111122223333", "user_name": "ci", "status": "Active",
+            "finding": finding,
             "compliance": [], "remediation": [], "state": "active", "overlays": overlays, "unknown": [],
             "next_action": "none", "next_action_reason": "", "source": "report", "warnings": [],
         });
@@ -133,7 +134,7 @@ mod tests {
 
     #[test]
     fn findings_fail_a_scan_only_where_they_are_asked_about() {
-        let document = mk_document(vec![mk_row(Finding::NeverUsed, &[])]);
+        let document = mk_document(vec![mk_row(FindingKind::NeverUsed, &[])]);
         assert_eq!(exit(&document, &[]), Exit::Done);
         assert_eq!(exit(&document, &[FailOn::Unused, FailOn::RootKey]), Exit::Done);
         assert_eq!(exit(&document, &[FailOn::NeverUsed]), Exit::Findings);
@@ -142,7 +143,7 @@ mod tests {
 
     #[test]
     fn an_exempt_finding_fails_no_scan() {
-        let document = mk_document(vec![mk_row(Finding::Unused, &["exempt"])]);
+        let document = mk_document(vec![mk_row(FindingKind::Unused, &["exempt"])]);
         assert_eq!(exit(&document, &[FailOn::Any]), Exit::Done);
     }
 
@@ -150,7 +151,7 @@ mod tests {
     fn incomplete_coverage_goes_before_findings() {
         let coverage =
             Coverage { incomplete: vec!["0 of 16 accounts scanned".into()], ..Coverage::default() };
-        let findings = vec![mk_row(Finding::Unused, &[])];
+        let findings = vec![mk_row(FindingKind::Unused, &[])];
         let document = ScanDocument { coverage, ..mk_document(findings) };
         assert_eq!(exit(&document, &[FailOn::Any]), Exit::Incomplete);
         let skipped = NotScanned { account_id: "111122223333".into(), reason: "excluded".into() };

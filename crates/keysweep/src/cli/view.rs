@@ -16,7 +16,7 @@ pub use self::rules::rules_text;
 pub use super::console::{Screen, Width};
 use super::table::Tone;
 use keysweep_core::facts::Source;
-use keysweep_core::render::Severity;
+use keysweep_core::finding::Severity;
 
 /// The name of a severity in JSON.
 pub(super) fn severity(severity: Severity) -> &'static str {

@@ -1,8 +1,9 @@
 //! Entries of the journal in plain words.
 
 use jiff::Timestamp;
+use keysweep_core::finding::FindingKind;
 use keysweep_core::lifecycle::event::{Change, Consent, Note, Overlay, Seen};
-use keysweep_core::lifecycle::{Approval, ClearedWhy, Finding, KeyEvent, State as KeyState};
+use keysweep_core::lifecycle::{Approval, ClearedWhy, KeyEvent, State as KeyState};
 use keysweep_core::state::{Body, Entry, State};
 
 use super::calendar::{Calendar, days};
@@ -90,8 +91,8 @@ fn of_key(entry: &Entry, event: &KeyEvent, created: Timestamp, calendar: Calenda
     Some(match event {
         KeyEvent::Seen(Seen::Flagged { finding, named, last_use }) => {
             let why = match finding {
-                Finding::Unused | Finding::NeverUsed => idle(last_use.at(), named.created),
-                Finding::OverAge | Finding::RootKey => finding.to_string(),
+                FindingKind::Unused | FindingKind::NeverUsed => idle(last_use.at(), named.created),
+                FindingKind::OverAge | FindingKind::RootKey => finding.to_string(),
             };
             (Tone::Usual, format!("flagged: {why}"))
         }
@@ -244,7 +245,7 @@ mod tests {
         let notice = Notice { at: began, deactivation: Some(began), deletion: None, terms };
         let shown = Shown {
             user_name: "ci".parse().unwrap(),
-            finding: Finding::Unused,
+            finding: FindingKind::Unused,
             last_use: LastUse::Never,
             keys_of_user: 1,
             reactivated: 1,
@@ -261,7 +262,7 @@ mod tests {
         };
         let flagged = |approval| {
             KeyState::Flagged(Flagged {
-                finding: Finding::Unused,
+                finding: FindingKind::Unused,
                 since: began,
                 last_use: LastUse::Never,
                 notice: Some(notice.clone()),

@@ -1,10 +1,10 @@
 //! Changes that an operator orders by name, the undo among them.
 
 use keysweep_api::{Done, Refusal};
+use keysweep_core::finding::undo_by_hand;
 use keysweep_core::ids::AccessKeyId;
 use keysweep_core::lifecycle::{INCIDENT_REMEDY, Record};
 use keysweep_core::plan::{Reason, ordered};
-use keysweep_core::render::undo_by_hand;
 use keysweep_core::state::Actor;
 use keysweep_core::ticket::Action;
 

@@ -9,8 +9,9 @@ use keysweep_api::{
     PlanDocument, PolicyTerm, Refusal, ShowKey, ShowPlan, UnknownOrigin, ViewJournal,
 };
 use keysweep_core::facts::{AccountFacts, Collection, KeyFacts, Outcome};
+use keysweep_core::finding::FindingKind;
 use keysweep_core::ids::AccessKeyId;
-use keysweep_core::lifecycle::{Approval, DeactivatedBy, Finding, Hold, Incident, Record, State as KeyState};
+use keysweep_core::lifecycle::{Approval, DeactivatedBy, Hold, Incident, Record, State as KeyState};
 use keysweep_core::plan::{PlannedKey, plan};
 use keysweep_core::policy::{Policy, Rule, Subject, Terms};
 use keysweep_core::render::{NextAction, coverage, next_action, rows};
@@ -375,7 +376,7 @@ fn mk_approval(record: &Record, approval: &Approval) -> ApprovalRow {
 #[derive(Default)]
 struct Told {
     since: Option<Timestamp>,
-    finding: Option<Finding>,
+    finding: Option<FindingKind>,
     watched_seconds: Option<u64>,
     approval_pending: Option<Planned>,
     deactivated_by: Option<DeactivatedBy>,

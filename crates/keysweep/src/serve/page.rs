@@ -11,6 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use keysweep_core::facts::Collection;
+use keysweep_core::finding::FindingKind;
 use keysweep_core::policy::{Mode, Policy};
 use keysweep_core::state::{Reach, State, Stop};
 use keysweep_core::words::{remedy, title, why};
@@ -217,9 +218,13 @@ fn findings(tally: &Tally) -> Vec<Count> {
     let bad = |label, means, count: u64| Count { label, means, count: number(count), bad: count > 0 };
     let found = &tally.findings;
     vec![
-        of("unused", "was used, and is idle past the threshold", found.unused),
-        of("never used", "not used since creation, past the threshold", found.never_used),
-        of("over age", "in use, and older than the policy wants; never changed", found.over_age),
+        of("unused", "was used, and is idle past the threshold", found.of(FindingKind::Unused)),
+        of("never used", "not used since creation, past the threshold", found.of(FindingKind::NeverUsed)),
+        of(
+            "over age",
+            "in use, and older than the policy wants; never changed",
+            found.of(FindingKind::OverAge),
+        ),
         bad("incidents", "AWS considers the key compromised; not changed", sum(|keys| keys.in_incident)),
         bad("root keys", "active keys of root users; never changed by keysweep", tally.root_keys),
         of("exempt", "stale, and held back by an exemption", found.exempt),

@@ -16,11 +16,12 @@ use keysweep_core::facts::{
     AccountFacts, AccountScan, Collection, Fact, IdleHistogram, Inventory, KeyFacts, KeyStatus, LastUse,
     Outcome, Source,
 };
+use keysweep_core::finding::{Counts, FindingKind};
 use keysweep_core::ids::{AccessKeyId, AccountId};
 use keysweep_core::lifecycle::event::{Change, Consent, Note, Overlay, Seen};
-use keysweep_core::lifecycle::{Finding, KeyEvent, Named, NoticeTerms, Shown, Sighting};
+use keysweep_core::lifecycle::{KeyEvent, Named, NoticeTerms, Shown, Sighting};
 use keysweep_core::policy::{DAY, Mode, Policy};
-use keysweep_core::state::{Actor, Body, Entry, FindingCounts, State};
+use keysweep_core::state::{Actor, Body, Entry, State};
 use keysweep_core::ticket::{Action, Origin, Planned};
 
 /// What everything here is told as of.
@@ -85,7 +86,7 @@ pub(crate) fn entries() -> Vec<(Timestamp, Body)> {
         why: "policy: approval = both".into(),
         shown: Shown {
             user_name: "alice".parse().unwrap(),
-            finding: Finding::Unused,
+            finding: FindingKind::Unused,
             last_use: last_use(200),
             keys_of_user: 1,
             reactivated: 0,
@@ -116,7 +117,8 @@ pub(crate) fn entries() -> Vec<(Timestamp, Body)> {
     told.push((days_ago(2), failed(ACME, "ac<me> & \"s\u{f6}hne\"", "get the credential report: throttled")));
     told.push((days_ago(2), Body::AccountLeft { account: SOLD.parse().unwrap() }));
     told.push((days_ago(0), scanned(PROD, "prod", "Root/Workloads", days_ago(0), 38)));
-    let counts = FindingCounts { unused: 4, never_used: 1, over_age: 2, exempt: 1 };
+    let counts =
+        Counts::new([(FindingKind::Unused, 4), (FindingKind::NeverUsed, 1), (FindingKind::OverAge, 2)], 1);
     told.push((days_ago(0), Body::AccountFindings { account: PROD.parse().unwrap(), findings: counts }));
     told.push((
         days_ago(0),
@@ -221,7 +223,7 @@ fn flagged(account: &str, user: &str) -> Body {
     key(
         account,
         user,
-        KeyEvent::Seen(Seen::Flagged { finding: Finding::Unused, named, last_use: last_use(200) }),
+        KeyEvent::Seen(Seen::Flagged { finding: FindingKind::Unused, named, last_use: last_use(200) }),
     )
 }
 

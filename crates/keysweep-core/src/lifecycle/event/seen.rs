@@ -4,8 +4,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::facts::LastUse;
+use crate::finding::FindingKind;
 use crate::ids::{UserId, UserName};
-use crate::lifecycle::{Finding, Sighting};
+use crate::lifecycle::Sighting;
 
 /// What a scan or a fresh look showed of a key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,7 +15,7 @@ pub enum Seen {
     /// It is stale under its policy.
     Flagged {
         /// Why.
-        finding: Finding,
+        finding: FindingKind,
         /// Who it is: the first entry of a key names it in full.
         named: Named,
         /// Last use at this moment.

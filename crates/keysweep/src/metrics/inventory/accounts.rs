@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use keysweep_core::facts::{AccountFacts, Fact};
+use keysweep_core::finding::FindingKind;
 use keysweep_core::ids::AccountId;
 use keysweep_core::policy::Mode;
 use keysweep_core::state::{AccountRecord, Reach};
@@ -122,13 +123,8 @@ impl Families {
         let id = [("account_id", label)];
         self.scan_last_success.push(&id, last_success);
         let findings = &account.findings;
-        let stale = [
-            ("unused", findings.unused),
-            ("never_used", findings.never_used),
-            ("over_age", findings.over_age),
-        ];
-        for (reason, count) in stale {
-            self.stale.push(&[("account_id", label), ("reason", reason)], count);
+        for kind in FindingKind::OF_KEYS {
+            self.stale.push(&[("account_id", label), ("reason", kind.as_str())], findings.of(kind));
         }
         if let Some(root_keys) = account.inventory.root_keys {
             self.root.push(&id, root_keys);

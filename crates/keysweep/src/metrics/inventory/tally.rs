@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use keysweep_core::facts::IdleHistogram;
+use keysweep_core::finding::Counts;
 use keysweep_core::ids::AccountId;
 use keysweep_core::lifecycle::{Approval, Deactivated, DeactivatedBy, Record, State as KeyState};
-use keysweep_core::state::{AccountRecord, FindingCounts, Reach, State};
+use keysweep_core::state::{AccountRecord, Reach, State};
 use keysweep_core::ticket::Planned;
 
 /// The organization, counted.
@@ -27,7 +28,7 @@ pub struct Tally {
     /// Active keys of the organization by idle time.
     pub idle: IdleHistogram,
     /// Findings of the organization.
-    pub findings: FindingCounts,
+    pub findings: Counts,
     /// Active keys of root users, where known.
     pub root_keys: u64,
 }
@@ -152,10 +153,7 @@ impl Tally {
         let keys = self.accounts.entry(id).or_default();
         keys.active = account.inventory.active_keys.saturating_sub(keys.elsewhere);
         self.idle.merge(&account.inventory.idle);
-        self.findings.unused += account.findings.unused;
-        self.findings.never_used += account.findings.never_used;
-        self.findings.over_age += account.findings.over_age;
-        self.findings.exempt += account.findings.exempt;
+        self.findings.merge(&account.findings);
         self.root_keys += account.inventory.root_keys.unwrap_or(0);
     }
 
