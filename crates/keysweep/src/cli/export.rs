@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn a_csv_has_a_header_and_its_cells_are_harmless() {
         let row = serde_json::json!({
-            "account_id": "000000000042", "user_name": "=HYPERLINK(\"x\")", "status": "Active",
+            "subject": "key", "account_id": "000000000042", "user_name": "=HYPERLINK(\"x\")", "status": "Active",
             "compliance": ["CIS 1.12", "IAM.22"], "remediation": [], "state": "active", "overlays": [],
             "unknown": [], "next_action": "none", "next_action_reason": "a, b", "source": "live", "warnings": [],
         });
@@ -150,14 +150,14 @@ mod tests {
             header.starts_with("account_id,account_name,user_name,user_id,access_key_id,status,"),
             "{header}"
         );
-        let expected = "000000000042,,\"'=HYPERLINK(\"\"x\"\")\",,,Active,,,,,,,,,CIS 1.12; IAM.22,,active,,,none,,,live,,\"a, b\",,,0";
+        let expected = "000000000042,,\"'=HYPERLINK(\"\"x\"\")\",,,Active,,,,,,,,,CIS 1.12; IAM.22,,active,,,none,,,live,,\"a, b\",,,0,key";
         assert_eq!(line, expected);
     }
 
     #[test]
     fn a_csv_has_every_field_of_the_contract_under_its_name() {
         let row = serde_json::json!({
-            "account_id": "1", "user_name": "", "status": "", "compliance": [], "remediation": [], "state": "",
+            "subject": "key", "account_id": "1", "user_name": "", "status": "", "compliance": [], "remediation": [], "state": "",
             "overlays": [], "unknown": [], "next_action": "none", "next_action_reason": "", "source": "live",
             "warnings": [],
         });
