@@ -2,6 +2,8 @@
 
 use jiff::Timestamp;
 
+use crate::policy::Policy;
+
 use super::control::{Control, MissingReference, Pause, Trip};
 
 /// What stops every automatic change at once, until an operator lifts it.
@@ -28,8 +30,11 @@ impl Stop<'_> {
 }
 
 impl Control {
-    /// Every pause, then the breaker where it is open.
-    pub fn stops(&self) -> impl Iterator<Item = Stop<'_>> {
-        self.pauses.iter().map(Stop::Paused).chain(self.breaker.as_ref().map(Stop::Breaker))
+    /// Every pause, then the breaker where it is open, then, in a policy that changes keys, what a rule names and does
+    /// not exist.
+    pub fn stops(&self, policy: &Policy) -> impl Iterator<Item = Stop<'_>> {
+        let missing = self.unacknowledged().filter(|_| policy.changes_anything());
+        let breaker = self.breaker.as_ref().map(Stop::Breaker);
+        self.pauses.iter().map(Stop::Paused).chain(breaker).chain(missing.map(Stop::Reference))
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::references::Reference;
-use crate::state::{Control, Park, ParkReason, Pause, Stop, TripReason};
+use crate::state::{Park, ParkReason, Pause, Stop, TripReason};
 
 impl fmt::Display for Stop<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -80,16 +80,22 @@ pub fn until_resumed(pause: u64) -> String {
     format!("paused: no change starts until `keysweep resume {pause} --reason TEXT`")
 }
 
-/// Pauses and breaker in a few words each.
-#[must_use]
-pub fn brief(control: &Control) -> Vec<String> {
-    let paused = match control.pauses.len() {
+/// All stops in a few words each.
+pub fn brief<'a>(stops: impl IntoIterator<Item = Stop<'a>>) -> Vec<String> {
+    let (mut pauses, mut others) = (0, Vec::new());
+    for stop in stops {
+        match stop {
+            Stop::Paused(_) => pauses += 1,
+            Stop::Breaker(_) => others.push("breaker open".to_owned()),
+            Stop::Reference(_) => others.push("stopped by a rule without effect".to_owned()),
+        }
+    }
+    let paused = match pauses {
         0 => None,
         1 => Some("paused".to_owned()),
         n => Some(format!("paused {n} times")),
     };
-    let open = control.breaker.as_ref().map(|_| "breaker open".to_owned());
-    paused.into_iter().chain(open).collect()
+    paused.into_iter().chain(others).collect()
 }
 
 impl fmt::Display for Pause {

@@ -178,12 +178,17 @@ fn every_stop_reads_as_it_did() {
 }
 
 #[test]
-fn pauses_and_breaker_are_told_in_brief() {
+fn what_stops_changes_is_told_in_brief() {
     let trip = Trip { reason: trips()[0].clone(), since: day(2) };
     let brief = |pauses: &[Pause], breaker: Option<&Trip>| {
         let control = Control { pauses: pauses.to_vec(), breaker: breaker.cloned(), ..Control::default() };
-        words::brief(&control).join(", ")
+        words::brief(control.stops(&mk_policy(Mode::Delete))).join(", ")
     };
+    let missing = MissingReference { reference: mk_reference(), since: day(3), acknowledged: None };
+    let control = Control { references: vec![missing], ..Control::default() };
+    let of = |mode| words::brief(control.stops(&mk_policy(mode))).join(", ");
+    assert_eq!(of(Mode::Delete), "stopped by a rule without effect");
+    assert_eq!(of(Mode::Observe), "", "where nothing is changed it stops nothing");
     assert_eq!(brief(&[], None), "");
     assert_eq!(brief(&[mk_pause(4, "audit")], None), "paused");
     assert_eq!(

@@ -32,7 +32,7 @@ impl Introduction {
                 limits(config),
                 next(config, state.records().count(), control.last_sweep.is_some()),
             ],
-            restraints: control.stops().map(until_lifted).collect(),
+            restraints: control.stops(&config.policy).map(until_lifted).collect(),
         }
     }
 

@@ -51,13 +51,13 @@ impl Activity {
 /// The line, such as `observe; next sweep at 2026-11-22 17:00 UTC; last sweep at ...: 30 scanned, ...`.
 pub(super) fn status(engine: &Engine, health: &Health, activity: &Activity) -> String {
     let time = engine.clock().now();
+    let config = engine.config();
     let (stops, parked, last) = engine.store().read(|state| {
         let control = state.control();
-        (brief(control), control.all_parked(time).count(), control.last_sweep.clone())
+        (brief(control.stops(&config.policy)), control.all_parked(time).count(), control.last_sweep.clone())
     });
     let trouble = health.trouble(LastSweep::of(engine));
-    Standing { mode: strongest_mode(&engine.config()), stops, parked, now: activity.now(), last, trouble }
-        .words()
+    Standing { mode: strongest_mode(&config), stops, parked, now: activity.now(), last, trouble }.words()
 }
 
 struct Standing {

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use keysweep_core::lifecycle::{Record, State as KeyState};
+use keysweep_core::policy::Policy;
 use keysweep_core::state::{State, Stop, SweepSummary};
 use keysweep_sim::seed::Demo;
 
@@ -49,13 +50,13 @@ pub(super) struct Counts {
 
 impl Snapshot {
     pub(super) fn of(engine: &Engine, chronicle: &Chronicle, demo: &Demo) -> Self {
-        let now = engine.clock().now();
-        engine.store().read(|state| Self::at(now, state, chronicle, demo))
+        let (now, config) = (engine.clock().now(), engine.config());
+        engine.store().read(|state| Self::at(now, &config.policy, state, chronicle, demo))
     }
 
-    fn at(now: Timestamp, state: &State, chronicle: &Chronicle, demo: &Demo) -> Self {
+    fn at(now: Timestamp, policy: &Policy, state: &State, chronicle: &Chronicle, demo: &Demo) -> Self {
         let control = state.control();
-        let stops = control.stops().map(|stop| match stop {
+        let stops = control.stops(policy).map(|stop| match stop {
             Stop::Paused(pause) if pause.by.is_keysweep() => {
                 format!("paused, as every new data_dir is; the demo resumes after {SWEEPS_PAUSED} sweeps")
             }

@@ -15,7 +15,7 @@ use keysweep_core::lifecycle::{Approval, DeactivatedBy, Hold, Incident, Record, 
 use keysweep_core::plan::{PlannedKey, plan};
 use keysweep_core::policy::{Policy, Rule, Subject, Terms};
 use keysweep_core::render::{NextAction, coverage, next_action, rows};
-use keysweep_core::state::{Control, Pause, State, Stop};
+use keysweep_core::state::{Control, Pause, State};
 use keysweep_core::ticket::Planned;
 
 use super::Look;
@@ -97,8 +97,7 @@ impl Engine {
         self.store().read(|state| {
             let plan = plan(now, &config.policy, state, collection);
             let control = state.control();
-            let missing = control.unacknowledged().filter(|_| config.policy.changes_anything());
-            let stops = control.stops().chain(missing.map(Stop::Reference));
+            let stops = control.stops(&config.policy);
             let unknown_origin = |(account, key): &(_, AccessKeyId)| UnknownOrigin {
                 account_id: keysweep_core::ids::AccountId::to_string(account),
                 access_key_id: key.to_string(),

@@ -124,7 +124,7 @@ impl Page {
             now: words::instant(now),
             mode: policy.base.mode.as_str(),
             mode_means: mode_means(policy),
-            alarms: alarms(now, state),
+            alarms: alarms(now, state, policy),
             notes: missing.to_vec(),
             coverage: coverage(now, state, &tally),
             failed,
@@ -151,15 +151,14 @@ fn mode_means(policy: &Policy) -> String {
     }
 }
 
-fn alarms(now: Timestamp, state: &State) -> Vec<Alarm> {
-    let control = state.control();
+fn alarms(now: Timestamp, state: &State, policy: &Policy) -> Vec<Alarm> {
     let alarm = |stop: Stop<'_>| Alarm {
         what: title(stop),
         why: why(stop),
         since: moment(now, stop.since()),
         remedy: remedy(stop),
     };
-    control.stops().map(alarm).collect()
+    state.control().stops(policy).map(alarm).collect()
 }
 
 fn coverage(now: Timestamp, state: &State, tally: &Tally) -> Option<Coverage> {
