@@ -234,11 +234,17 @@ impl Scratch {
         let mut missed = Vec::new();
         for mutant in mutants {
             let Mutant { name, promise, mistake, .. } = mutant;
-            let row = match self.try_out(mutant, seeds, days).with_context(|| format!("mutant {name}"))? {
-                Some(caught) => format!("{} | {} | {}", caught.promise, caught.histories, caught.what),
-                None => {
+            let row = match self.try_out(mutant, seeds, days) {
+                Ok(Some(caught)) => format!("{} | {} | {}", caught.promise, caught.histories, caught.what),
+                Ok(None) => {
                     missed.push(name.as_str());
                     format!("**not caught** | {seeds} | {mistake}")
+                }
+                // One that does not compile any more must not keep the others from being tried.
+                Err(error) => {
+                    say(&format!("{error:#}"));
+                    missed.push(name.as_str());
+                    format!("**not tried** | 0 | {mistake}")
                 }
             };
             say(&format!("| {name} | {promise} | {row} |"));

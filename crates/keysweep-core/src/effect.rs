@@ -41,6 +41,12 @@ impl Announcement {
         Self { account, key, consent }
     }
 
+    /// The key that it is about.
+    #[must_use]
+    pub fn key(&self) -> &AccessKeyId {
+        &self.key
+    }
+
     /// Whether it asks for approval, and does not only give notice.
     #[must_use]
     pub fn asks(&self) -> bool {

@@ -121,7 +121,7 @@ pub fn plan(now: Timestamp, policy: &Policy, state: &State, collection: &Collect
     // By a clock that is wrong nothing has become stale, and a notice would be dated into the past or the future.
     if collection.skewed().is_some() {
         plan.entries.retain(is_sign_of_life);
-        plan.effects.clear();
+        plan.silence(|_| true);
     }
     let restrained = plan.breaker(&context, collection);
     plan.mint(&restrained, now, policy);
@@ -143,6 +143,14 @@ impl Plan {
             Effect::Notify(announcement) | Effect::AskApproval(announcement) => Some(announcement),
             Effect::Change(_) => None,
         })
+    }
+
+    /// Tells people nothing about these keys after all.
+    fn silence(&mut self, which: impl Fn(&AccessKeyId) -> bool) {
+        self.effects.retain(|effect| match effect {
+            Effect::Notify(announcement) | Effect::AskApproval(announcement) => !which(announcement.key()),
+            Effect::Change(_) => true,
+        });
     }
 
     /// The effects, sorted by what carries them out: changes, and what people are told.
@@ -230,7 +238,8 @@ impl Plan {
         let entry = match gate::trips(context, &after, collection) {
             Some(_) if open => None,
             Some(reason) => Some(Body::BreakerTripped { reason }),
-            None if open => None,
+            // The last plan of a sweep accepts what became due in all of them.
+            None if open || self.announcements().next().is_some() => None,
             None => {
                 let keys = gate::newly_due(&after);
                 (!keys.is_empty()).then_some(Body::DueAccepted { keys })
@@ -257,6 +266,15 @@ impl Plan {
             .into_iter()
             .partition(|body| replay(&mut after, context.now, body));
         (self.entries, self.left_out) = (entries, left_out);
+        let left_out: BTreeSet<AccessKeyId> = self
+            .left_out
+            .iter()
+            .filter_map(|body| match body {
+                Body::Key { key, .. } => Some(key.clone()),
+                _ => None,
+            })
+            .collect();
+        self.silence(|key| left_out.contains(key));
         after
     }
 
@@ -301,6 +319,22 @@ impl Plan {
             }
         }
     }
+}
+
+/// What people are to be told of what a plan wants them told, decided again on the present state: what has been decided
+/// meanwhile comes first, and a key of which something is to be recorded first is left to the next plan.
+#[must_use]
+pub fn still_to_tell(context: &Context<'_>, collection: &Collection, plan: &Plan) -> Vec<Announcement> {
+    let wanted: BTreeSet<&AccessKeyId> = plan.announcements().map(Announcement::key).collect();
+    let announced = plan.keys.iter().filter(|key| wanted.contains(&key.facts.key));
+    let again = announced.filter_map(|key| {
+        let (account, Outcome::Scanned(scan)) = collection.accounts.get(key.account)? else { return None };
+        let view = View { account, facts: &key.facts, sighting: &scan.sighting };
+        let decision = decide(context, context.state.record(&key.facts.key), &view, By::Policy);
+        let told = decision.announcement.filter(|_| decision.events.is_empty())?;
+        Some(Announcement::new(account.id, key.facts.key.clone(), told))
+    });
+    again.collect()
 }
 
 /// How many keys of an account wait because a fact that the policy needs could not be read, users that could not be

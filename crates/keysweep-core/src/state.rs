@@ -267,7 +267,9 @@ impl<'a> Draft<'a> {
                 let before = self.account(*account);
                 let back_since = before
                     .filter(|before| before.reach.was_away(sighting))
-                    .map_or_else(|| before.and_then(|before| before.back_since), |_| Some(sighting.at));
+                    .map_or_else(|| before.and_then(|before| before.back_since), |_| Some(sighting.at))
+                    // A clock that was ahead and is no longer must not void every notice until then.
+                    .map(|back| back.min(sighting.at));
                 let last = self.account(*account).filter(|a| a.last_success.is_some());
                 // Before the first complete scan, what was counted is all there is.
                 let inventory = match last {

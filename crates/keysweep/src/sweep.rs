@@ -35,17 +35,14 @@ pub enum SweepError {
     /// What was seen could not be journaled: nothing is done then.
     #[error("what was seen could not be journaled")]
     Append(#[from] AppendError),
-    /// Each plan wanted people told something more: nothing is done then.
-    #[error("the plan did not come to an end: a bug in keysweep")]
-    Endless,
     /// Nothing was wrong: keysweep is to end.
     #[error("keysweep is stopping")]
     Stopped,
 }
 
-/// A key has a notice and a request for approval at most, and each is followed by another plan. More would be a loop in
-/// the rules.
-const ANNOUNCEMENTS: usize = 8;
+/// Plans of one sweep: people are told of a key's change, and asked for approval of it, and each is followed by another
+/// plan. More would be a loop in the rules.
+const ROUNDS: usize = 8;
 
 /// What a sweep came to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -173,12 +170,12 @@ async fn look(engine: &Engine, started: tokio::time::Instant) -> Result<Looked, 
 }
 
 /// The plan whose entries are journaled, and for which people have been told what they are to be told first.
-async fn planned(engine: &Engine, config: &Config, collection: &Collection) -> Result<Plan, SweepError> {
+async fn planned(engine: &Engine, config: &Arc<Config>, collection: &Collection) -> Result<Plan, SweepError> {
     let planned = |state: &State, now| {
         let plan = plan(now, &config.policy, state, collection);
         Ok::<_, Infallible>((plan.entries.clone(), plan))
     };
-    for _ in 0..ANNOUNCEMENTS {
+    for round in 1.. {
         let (_, plan) = engine.decide(&Actor::Keysweep, planned).await.map_err(AppendError::from)?;
         tell_entries(&plan.entries);
         for body in &plan.left_out {
@@ -187,12 +184,21 @@ async fn planned(engine: &Engine, config: &Config, collection: &Collection) -> R
                 "planned entry cannot happen: a bug in keysweep; its key is left to the next sweep"
             );
         }
-        if plan.announcements().next().is_none() {
+        let wanted = plan.announcements().count();
+        if wanted == 0 {
             return Ok(plan);
         }
-        tell_entries(&announce(engine, &config.policy, collection).await?);
+        // Keys of which people are to be told something are not changed by this plan.
+        if round == ROUNDS {
+            tracing::error!(
+                keys = wanted,
+                "people are told about keys without end: a bug in keysweep; the next sweep goes on"
+            );
+            return Ok(plan);
+        }
+        tell_entries(&announce(engine, config, collection, &plan).await?);
     }
-    Err(SweepError::Endless)
+    Err(SweepError::Stopped)
 }
 
 fn count(collection: &Collection) -> Swept {

@@ -24,7 +24,7 @@ const LIMIT: Duration = Duration::from_secs(150);
 const ASK_EVERY: Duration = Duration::from_millis(500);
 
 /// Alerts that the demo has no reason for, and why. The series that they look at have to be there all the same.
-const QUIET: [(&str, &[&str]); 7] = [
+const QUIET: [(&str, &[&str]); 8] = [
     ("the demo runs, and is scraped", &["KeysweepDown", "KeysweepAbsent", "KeysweepRestarting"]),
     (
         "its configuration, its disk and its journal are well",
@@ -57,6 +57,7 @@ const QUIET: [(&str, &[&str]); 7] = [
             "KeysweepActionUnclear",
         ],
     ),
+    ("every rule there names what exists", &["KeysweepRuleWithoutEffect"]),
     ("failures of every kind are counted from zero, and none is of this kind", &["KeysweepAwsThrottled"]),
     ("a key that was deactivated is woken there, and not used", &["KeysweepDeactivatedKeyInUse"]),
     (

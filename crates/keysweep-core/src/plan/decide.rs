@@ -90,10 +90,13 @@ pub fn decide(context: &Context<'_>, record: Option<&Record>, view: &View<'_>, b
                 }
             }
             Ok(_) => {
+                // What would be said to people without end is not said.
+                announcement = None;
                 let wait = Unknown::Bug("its events repeat".into()).into();
                 break Next::Wait { action: Planned::Deactivate, wait };
             }
             Err(illegal) => {
+                announcement = None;
                 let wait = Unknown::Illegal(illegal).into();
                 break Next::Wait { action: Planned::Deactivate, wait };
             }

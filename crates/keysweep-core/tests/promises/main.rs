@@ -20,6 +20,7 @@ mod recheck;
 mod references;
 mod restored;
 mod scan_document;
+mod told;
 mod voided;
 mod words;
 mod worlds;

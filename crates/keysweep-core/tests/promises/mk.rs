@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use keysweep_core::effect::Announcement;
 use keysweep_core::facts::{
     AccountFacts, AccountScan, Collection, Fact, Inventory, KeyFacts, KeyStatus, LastUse, Outcome, Source,
 };
@@ -209,23 +210,28 @@ impl World {
         }
     }
 
-    /// One sweep's plan, written down.
+    /// One sweep, written down: its last plan, with the entries of all of them, and what people were told.
     pub(crate) fn sweep(&mut self, at: Timestamp) -> Plan {
         let collection = self.collection(at);
         self.observe(&collection);
-        loop {
-            let plan = plan::plan(at, &self.policy, &self.state, &collection);
+        let mut all = Vec::new();
+        for _ in 0..8 {
+            let mut plan = plan::plan(at, &self.policy, &self.state, &collection);
             for body in &plan.entries {
                 self.write(at, body.clone());
             }
-            let told: Vec<Body> = plan.announcements().map(|it| it.clone().told()).collect();
+            all.append(&mut plan.entries);
+            let told = plan::still_to_tell(&self.context(at), &collection, &plan);
             if told.is_empty() {
+                plan.entries = all;
                 return plan;
             }
-            for body in told {
-                self.write(at, body);
+            for body in told.into_iter().map(Announcement::told) {
+                self.write(at, body.clone());
+                all.push(body);
             }
         }
+        panic!("people are told things without end");
     }
 
     pub(crate) fn context(&self, now: Timestamp) -> Context<'_> {

@@ -193,6 +193,7 @@ proptest! {
         }
         let plan = plan_now(&world);
         prop_assert!(plan.changes().next().is_none());
+        prop_assert!(plan.announcements().next().is_none());
         let started = ["noticed", "became_due", "approval_asked", "intent"];
         prop_assert!(!plan.entries.iter().any(|body| started.contains(&body.name())), "{:?}", plan.entries);
         let steps = |key: &plan::PlannedKey| matches!(key.next, Next::Step { .. });

@@ -88,8 +88,9 @@ async fn shown(
 fn names_the_way_out(error: &CliError) -> bool {
     let CliError::Refused(refusal) = error else { return false };
     match refusal {
-        Refusal::NotFound(_) | Refusal::Conflict(_) | Refusal::Aws(_) | Refusal::Unavailable(_) => true,
-        Refusal::Malformed(_)
+        Refusal::Conflict(_) | Refusal::Aws(_) | Refusal::Unavailable(_) => true,
+        Refusal::NotFound(_)
+        | Refusal::Malformed(_)
         | Refusal::Unauthenticated(_)
         | Refusal::Forbidden(_)
         | Refusal::NotAllowed(_)

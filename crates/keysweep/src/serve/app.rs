@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 use tokio_util::task::TaskTracker;
 
@@ -121,17 +120,9 @@ impl App {
         in_place(places, move || work(&self)).await
     }
 
-    /// Makes a document of the API in the same way. Commands on the socket wait for nobody else.
-    pub(super) async fn document<T: Send + 'static>(
-        &self,
-        made: impl Future<Output = T> + Send + 'static,
-    ) -> Option<T> {
-        let runtime = Handle::current();
-        let make = move || runtime.block_on(made);
-        match self.listener {
-            Listener::Socket => spawn_blocking(make).await.ok(),
-            Listener::Address(_) => in_place(Arc::clone(&self.serving.documents), make).await,
-        }
+    /// Waits for a place to make a document of the API, and to have it read: there may be many records.
+    pub(super) async fn place(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.serving.documents).acquire_owned().await.ok()
     }
 
     /// Decides to the end, even if the asker hangs up: an undo must not stop between intent and outcome. `None` if

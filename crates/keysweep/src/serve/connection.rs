@@ -90,10 +90,11 @@ pub(super) async fn answer<P: Clone + Send + Sync + 'static>(
         () = async { tokio::select! { () = stop.cancelled() => {}, () = sleep(CONNECTION_LIFE) => {} } } => {
             served.as_mut().graceful_shutdown();
             loop {
+                // A decision may take minutes, and its answer is then to be read.
+                let answers = answering.load(Ordering::Relaxed) > 0;
                 match timeout(LAST_ANSWER, served.as_mut()).await {
                     Ok(ended) => break ended,
-                    // A decision may take minutes.
-                    Err(_) if answering.load(Ordering::Relaxed) > 0 => {}
+                    Err(_) if answers => {}
                     Err(_) => return,
                 }
             }

@@ -17,7 +17,8 @@ pub struct HttpSection {
     /// The https URL at which a reverse proxy serves the status page and the API, such as
     /// `https://keysweep.example.com`. On a loopback address, keysweep then accepts this name besides local names, and
     /// requires a token for every request but metrics and health, because a request through a proxy can look like any
-    /// other. Empty: it refuses requests that came through a proxy.
+    /// other. Empty: it refuses requests whose headers say
+    /// that they came through a proxy; set it before you put a proxy in front.
     pub public_url: String,
     /// Tokens for protected requests: decisions and reloads everywhere, and the status page and the API on a non-loopback
     /// address.

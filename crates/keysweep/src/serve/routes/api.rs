@@ -1,10 +1,13 @@
 //! The API: one path for each operation.
 
+use std::convert::Infallible;
 use std::marker::PhantomData;
+use std::pin::Pin;
 use std::sync::{Arc, LazyLock};
+use std::task::{self, Poll};
 use std::time::Duration;
 
-use axum::body::{Body, Bytes, to_bytes};
+use axum::body::{Body, Bytes, HttpBody, to_bytes};
 use axum::extract::{FromRequestParts, RawPathParams, RawQuery, Request, State};
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
 use axum::http::request::Parts;
@@ -13,16 +16,25 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use http_body_util::Full;
+use hyper::body::{Frame, SizeHint};
 use keysweep_api::{
     AcknowledgeRule, BASE, Decide, ListKeys, ListRules, OPENAPI, Operation, PROBLEM_JSON, Pause, Problem,
     Refusal, ResetBreaker, Resume, Role, ShowBreaker, ShowKey, ShowPlan, UnparkAccount, ViewJournal, decode,
 };
+use serde::Serialize;
+use tokio::runtime::Handle;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use crate::operator::{Act, Look};
 use crate::serve::app::App;
 use crate::serve::auth::{Listener, Operator, Refused, Viewer, same_site};
 use crate::serve::router::{ANSWER_WITHIN, BODY_BYTES};
+
+/// What is said of work whose task ended before it.
+const CUT_OFF: &str = "what was asked was cut off: see the log";
 
 /// How long a client may take to send a request.
 const BODY_WITHIN: Duration = Duration::from_secs(10);
@@ -87,18 +99,65 @@ async fn answer_look<O: Look>(
             return Err(Refusal::Malformed("a GET takes no body".into()));
         }
         let asked: O = decode(parameters.iter(), query.as_deref(), b"")?;
-        if let Listener::Address(_) = app.listener() {
-            asked.is_at_hand(app.engine())?;
+        match app.listener() {
+            Listener::Socket => look_for_command(&app, asked).await.map(Body::from),
+            Listener::Address(_) => look_for_network(&app, asked).await,
         }
-        let engine = Arc::clone(app.engine());
-        let made =
-            app.document(async move { asked.look(&engine).await.map(|reply| serde_json::to_vec(&reply)) });
-        let made = timeout(ANSWER_WITHIN, made).await;
-        let late = |_| Refusal::Unavailable("there was no answer in time; try again later".into());
-        let cut_off = || Refusal::Internal("what was asked was cut off: see the log".into());
-        made.map_err(late)?.ok_or_else(cut_off)??.map_err(|error| Refusal::Internal(error.to_string()))
     };
     answer(looked.await)
+}
+
+/// A command waits for nobody else, and for AWS if it has to: who hangs up is no longer looked for.
+async fn look_for_command<O: Look>(app: &App, asked: O) -> Result<Vec<u8>, Refusal> {
+    let stopping = app.engine().stopping();
+    let looked = stopping.run_until_cancelled(asked.look(app.engine())).await;
+    let stopped = || Refusal::Unavailable("keysweep is stopping".into());
+    to_json(looked.ok_or_else(stopped)?)
+}
+
+/// Away from the tasks of the runtime, from what is at hand, and a few at a time until they are read.
+async fn look_for_network<O: Look>(app: &Arc<App>, asked: O) -> Result<Body, Refusal> {
+    asked.is_at_hand(app.engine())?;
+    let (engine, runtime) = (Arc::clone(app.engine()), Handle::current());
+    let made = async {
+        let place = app.place().await;
+        let making = spawn_blocking(move || to_json(runtime.block_on(asked.look(&engine))));
+        let cut_off = |_| Refusal::Internal(CUT_OFF.into());
+        let json = making.await.map_err(cut_off)??;
+        Ok(Body::new(Placed { json: Full::from(json), _place: place }))
+    };
+    let late = |_| Refusal::Unavailable("there was no answer in time; try again later".into());
+    timeout(ANSWER_WITHIN, made).await.map_err(late)?
+}
+
+fn to_json<T: Serialize>(reply: Result<T, Refusal>) -> Result<Vec<u8>, Refusal> {
+    serde_json::to_vec(&reply?).map_err(|error| Refusal::Internal(error.to_string()))
+}
+
+/// A document that gives its place back once it is read, or its reader is gone.
+struct Placed {
+    json: Full<Bytes>,
+    _place: Option<OwnedSemaphorePermit>,
+}
+
+impl HttpBody for Placed {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut task::Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Pin::new(&mut self.json).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.json.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.json.size_hint()
+    }
 }
 
 async fn answer_act<O: Act>(
@@ -113,9 +172,9 @@ async fn answer_act<O: Act>(
         is_json(&headers)?;
         let asked: O = decode(parameters.iter(), query.as_deref(), &read(body).await?)?;
         let engine = Arc::clone(app.engine());
-        let acting = async move { asked.act(&engine, &actor).await.map(|reply| serde_json::to_vec(&reply)) };
-        let cut_off = || Refusal::Internal("what was asked was cut off: see the log".into());
-        app.decide(acting).await.ok_or_else(cut_off)??.map_err(|error| Refusal::Internal(error.to_string()))
+        let acting = async move { to_json(asked.act(&engine, &actor).await) };
+        let cut_off = || Refusal::Internal(CUT_OFF.into());
+        app.decide(acting).await.ok_or_else(cut_off)?.map(Body::from)
     };
     answer(acted.await)
 }
@@ -140,7 +199,7 @@ fn is_json(headers: &HeaderMap) -> Result<(), Refusal> {
     Err(Refusal::Malformed("expected the header Content-Type: application/json".into()))
 }
 
-fn answer(answered: Result<Vec<u8>, Refusal>) -> Response {
+fn answer(answered: Result<Body, Refusal>) -> Response {
     match answered {
         Ok(json) => ([(CONTENT_TYPE, "application/json")], json).into_response(),
         Err(refusal) => refuse(refusal.status(), refusal),
@@ -167,7 +226,7 @@ async fn openapi(_: Viewer) -> Response {
     static DOCUMENT: LazyLock<Vec<u8>> = LazyLock::new(|| {
         serde_json::to_vec(&keysweep_api::openapi(env!("CARGO_PKG_VERSION"))).unwrap_or_default()
     });
-    answer(Ok(DOCUMENT.clone()))
+    answer(Ok(DOCUMENT.clone().into()))
 }
 
 async fn not_found(uri: Uri) -> Response {
