@@ -154,7 +154,7 @@ async fn a_change_is_judged_by_where_the_account_is() {
             company.sim.move_account(PROD, "Work");
             assert!(PROD.parse::<AccountId>().is_ok());
             let (done, why) = decide(&engine, &key, Decision::Deactivate {}).await;
-            assert!(done || why.contains("fresh facts"), "{what}: {why}");
+            assert!(done || why.contains("the re-check found"), "{what}: {why}");
         }
     }
 }

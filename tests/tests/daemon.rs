@@ -110,7 +110,10 @@ async fn a_mistake_in_the_file_stands_before_no_undo_while_a_daemon_runs() {
     fs::write(&file, format!("polcy = 1\n{good}")).unwrap();
     let (code, _, messages) = site.run(&["keys", "reactivate", &stale]).await;
     assert_eq!(code, 0, "{messages}");
-    assert!(messages.contains("did you mean policy?") && messages.contains("goes on with"), "{messages}");
+    assert!(
+        messages.contains("did you mean policy?") && messages.contains("keeps its current configuration"),
+        "{messages}"
+    );
     assert_eq!(site.sim.key_status(&stale).as_deref(), Some("Active"));
     for look in [&["plan"][..], &["journal", "verify"], &["state", "backup", site.at("b").to_str().unwrap()]]
     {
@@ -189,7 +192,7 @@ async fn the_service_manager_is_told_of_start_work_reload_and_stop() {
     daemon.signal(Signal::HUP);
     told(&manager, "RELOADING=1\n").await;
     let message = told(&manager, "READY=1\n").await;
-    assert!(message.contains("the old one is in force"), "{message}");
+    assert!(message.contains("the previous one stays in effect"), "{message}");
 
     daemon.signal(Signal::TERM);
     told(&manager, "STOPPING=1\n").await;

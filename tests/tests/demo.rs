@@ -103,7 +103,7 @@ async fn within_a_minute_keys_are_flagged_deactivated_and_deleted_and_those_that
     assert!(demo.story("exempt").contains("left alone"), "{}", demo.story("exempt"));
     assert!(demo.story("no role").contains("failed"), "{}", demo.story("no role"));
     assert!(demo.story("suspended").contains("SUSPENDED"), "{}", demo.story("suspended"));
-    assert!(!demo.seen.iter().any(|line| line.contains("the breaker tripped")));
+    assert!(!demo.seen.iter().any(|line| line.contains("the circuit breaker opened")));
     assert!(demo.seen.iter().any(|line| line.contains("Nothing is left behind")));
     assert_eq!(left_in(demo.folder.path()), Vec::<String>::new());
 }

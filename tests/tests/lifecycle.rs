@@ -214,7 +214,7 @@ async fn a_late_answer_never_approves_another_change() {
     assert_eq!(action, Planned::Deactivate);
     let approve = |action, request: RequestRef| decide(&engine, &key, Decision::Approve { action, request });
     let (done, why) = approve(Planned::Delete, first.clone()).await;
-    assert!(!done && why.contains("asked now is to deactivate"), "{why}");
+    assert!(!done && why.contains("pending now is to deactivate"), "{why}");
     let wrong = RequestRef { hash: Some("00000000".into()), ..first.clone() };
     let (done, why) = approve(Planned::Deactivate, wrong).await;
     assert!(!done && why.contains("has changed"), "{why}");

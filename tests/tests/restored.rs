@@ -295,7 +295,7 @@ async fn the_program_backs_up_beside_a_daemon_and_restores_only_without_one() {
     assert!(code == 1 && messages.contains("--force"), "{messages}");
     let (code, _, messages) = site.run(&["state", "restore", &file, "--force"]).await;
     assert_eq!(code, 0, "{messages}");
-    for told in ["restored", "journal.replaced-1", "is forgotten", "keysweep resume --reason"] {
+    for told in ["restored", "journal.replaced-1", "no longer knows", "keysweep resume --reason"] {
         assert!(messages.contains(told), "{told}: {messages}");
     }
     let (_, data, _) = site.run(&["keys", "show", &key]).await;

@@ -335,7 +335,7 @@ async fn an_open_intent_in_an_account_that_left_can_be_forgotten() {
     company.sim.fault(Rule::new(Fault::Unavailable).action("iam:ListAccessKeys"));
     engine.record(&Actor::Keysweep, vec![body]).await.unwrap();
     let (forgotten, why) = decide(&engine, &key, Decision::Forget {}).await;
-    assert!(!forgotten && why.contains("not known yet"), "{why}");
+    assert!(!forgotten && why.contains("is unknown"), "{why}");
     company.sim.remove_account(PROD);
     tokio::time::advance(DAY).await;
     swept(&engine).await;

@@ -33,14 +33,14 @@ pub enum ClientError {
         source: http::Error,
     },
     /// The connection broke. What was asked may have been done.
-    #[error("talk to the daemon; whether it did what was asked is not known, see `keysweep journal tail`")]
+    #[error("the connection to the daemon broke; the outcome is unknown, see `keysweep journal tail`")]
     Broken {
         /// Why.
         source: hyper::Error,
     },
     /// There was no answer in time. What was asked may still be done.
     #[error(
-        "no answer of the daemon within {} s; it goes on all the same, see `keysweep journal tail`",
+        "the daemon did not answer within {} s; it continues anyway, see `keysweep journal tail`",
         ANSWER_WITHIN.as_secs()
     )]
     Timeout,

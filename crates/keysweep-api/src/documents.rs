@@ -31,12 +31,12 @@ pub struct PlanDocument {
     pub generated_at: Timestamp,
     /// When the facts were collected.
     pub collected_at: Timestamp,
-    /// Why nothing automatic happens, if pause or breaker stop everything.
+    /// Why no automatic change happens, if something stops all of them.
     pub stopped: Option<String>,
     /// AWS's clock minus the one that keys are judged by, in seconds, by the last answer of AWS.
     #[serde(default)]
     pub clock_skew_seconds: Option<i64>,
-    /// Every pause in force.
+    /// Every pause in effect.
     pub pauses: Vec<PauseRow>,
     /// Accounts without automatic changes.
     pub parked: Vec<ParkedAccount>,
@@ -132,9 +132,9 @@ pub struct KeyRow {
     pub deactivated_by: Option<String>,
     /// How often it was reactivated after keysweep had deactivated it.
     pub reactivations: u32,
-    /// Whether these make each further change need a person's approval; `keysweep keys clear-reactivations` ends that.
+    /// Whether these require approval for each further change; `keysweep keys clear-reactivations` ends that.
     pub reactivations_need_approval: bool,
-    /// Watched grace so far, in seconds; for deactivated keys.
+    /// Observed part of the grace period, in seconds; for deactivated keys.
     pub watched_seconds: Option<u64>,
     /// The action whose approval is asked for and not given.
     pub approval_pending: Option<Planned>,
@@ -189,7 +189,7 @@ pub struct ApprovalRow {
 /// The output of `keysweep keys show KEY --format json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct KeyDocument {
-    /// When this was told.
+    /// When this document was generated.
     pub generated_at: Timestamp,
     /// AWS's clock minus the one that keys are judged by, in seconds, by the last answer of AWS.
     #[serde(default)]
@@ -220,7 +220,7 @@ pub struct PolicyTerm {
     pub set_by: String,
 }
 
-/// What the breaker stopped for.
+/// The circuit breaker: why it is open, and what a reset accepts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BreakerDocument {
     /// Why it is open; null if it is closed.

@@ -13,9 +13,9 @@ pub const PROBLEM_JSON: &str = "application/problem+json";
 pub enum Refusal {
     /// The request cannot be read.
     Malformed(String),
-    /// It is not known who asks.
+    /// The caller is not authenticated.
     Unauthenticated(String),
-    /// Who asks may not do this, or not in this way.
+    /// The caller may not do this, or not in this way.
     Forbidden(String),
     /// Nothing is known of what the request names.
     NotFound(String),

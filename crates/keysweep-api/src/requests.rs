@@ -52,7 +52,7 @@ impl Operation for ShowKey {
     const PATH: &'static str = "/keys/{key}";
 }
 
-/// A decision about one key. It is journaled with the asker and the reason before it counts.
+/// A decision about one key. It is journaled with the caller and the reason before it takes effect.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Decide {
@@ -142,7 +142,7 @@ mod seconds {
     }
 }
 
-/// Stop every change by policy. Answered once no call can start any more.
+/// Stop all automatic changes. The reply is sent once no more calls can start.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Pause {
@@ -180,7 +180,7 @@ impl Operation for Resume {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Which {
-    /// The asker's own, or the only one.
+    /// The caller's own, or the only one.
     Own,
     /// The one with this number.
     Number(u64),
@@ -200,7 +200,7 @@ impl Operation for ListRules {
     const PATH: &'static str = "/rules";
 }
 
-/// Let changes go on although a rule names what does not exist.
+/// Allow changes although a rule names something that does not exist.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AcknowledgeRule {

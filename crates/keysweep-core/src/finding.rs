@@ -7,7 +7,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::facts::{AccountScan, KeyFacts, KeyStatus};
 use crate::ids::{AccessKeyId, UserName};
@@ -219,10 +219,17 @@ fn quote(text: &str) -> String {
 /// Findings of one account by kind. Those of the root user are counted by the inventory.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
-    #[serde(flatten)]
+    #[serde(flatten, deserialize_with = "without_zeros")]
     by_kind: BTreeMap<FindingKind, u64>,
     /// How many of the stale keys an exemption holds back.
     pub exempt: u64,
+}
+
+/// A count of zero is the same as none.
+fn without_zeros<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<FindingKind, u64>, D::Error> {
+    let mut counts = BTreeMap::<FindingKind, u64>::deserialize(from)?;
+    counts.retain(|_, count| *count > 0);
+    Ok(counts)
 }
 
 impl Counts {

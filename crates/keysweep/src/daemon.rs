@@ -253,7 +253,9 @@ pub async fn run(parts: Parts) -> Result<(), DaemonError> {
     manager::stopping();
     match &failure {
         Some(error) => tracing::error!(error = %in_words(error), "stopping"),
-        None => tracing::info!("stopping: what is under way ends within 30 s; another signal aborts"),
+        None => {
+            tracing::info!("stopping: finishing operations in progress, within 30 s; another signal aborts")
+        }
     }
     let drained = tokio::select! {
         drained = daemon.drain() => drained,
@@ -326,7 +328,7 @@ impl Worker {
                 let seconds = watch.silence().as_secs();
                 tracing::error!(
                     seconds,
-                    "the sweep has brought nothing to an end for too long: the watchdog is fed no more"
+                    "the sweep has made no progress for too long; withholding watchdog keep-alives"
                 );
             }
             let errors = engine.store().errors();

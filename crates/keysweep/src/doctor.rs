@@ -140,8 +140,8 @@ fn skewed(skew: SignedDuration) -> Option<Raised> {
             actions: Vec::new(),
             statement: None,
             reason: None,
-            remedy: "set the clock, by NTP for instance: keys are judged by it, and beyond five minutes the breaker stops \
-                     every automatic change"
+            remedy: "set the clock, for example with NTP: decisions depend on it, and beyond five minutes the circuit breaker \
+                     stops all automatic changes"
                 .into(),
             accounts: Vec::new(),
         })

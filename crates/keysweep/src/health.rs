@@ -146,11 +146,10 @@ impl Health {
             missing.push(format!("the store takes no more entries: {why}"));
         }
         match last {
-            None => missing.push("no sweep has come to its end yet".to_owned()),
+            None => missing.push("no sweep has completed yet".to_owned()),
             Some(LastSweep { scanned: 0, failed: failed @ 1.., .. }) => {
-                missing.push(format!(
-                    "not one of {failed} accounts could be scanned; `keysweep doctor` says why"
-                ));
+                missing
+                    .push(format!("none of {failed} accounts could be scanned; `keysweep doctor` shows why"));
             }
             Some(LastSweep { scanned: 0, skipped, scanned_before: true, .. }) => {
                 missing.push(format!(
@@ -162,7 +161,7 @@ impl Health {
             }
             Some(LastSweep { keys: keys @ 1.., unknown_keys, .. }) if unknown_keys >= keys => {
                 missing.push(format!(
-                    "facts about not one of {keys} keys could be read; `keysweep scan` says which and why"
+                    "no facts about any of {keys} keys could be read; `keysweep scan` shows which and why"
                 ));
             }
             Some(LastSweep { ago, interval, .. })
@@ -258,7 +257,7 @@ mod tests {
     fn a_sweep_that_saw_no_account_and_one_that_is_long_ago_leave_nothing_to_rely_on() {
         let health = Health::new();
         let blind = LastSweep { scanned: 0, failed: 40, ..mk_sweep() };
-        let told = ["not one of 40 accounts could be scanned; `keysweep doctor` says why"];
+        let told = ["none of 40 accounts could be scanned; `keysweep doctor` shows why"];
         assert_eq!(health.missing(Some(blind)), told);
         // A configuration that has left every account out from the beginning asks for it.
         let none =
@@ -270,7 +269,7 @@ mod tests {
             ["all 16 accounts were skipped, and accounts were scanned before; `keysweep scan` says why"];
         assert_eq!(health.missing(Some(suddenly)), told);
         let undecided = LastSweep { unknown_keys: 8, ..mk_sweep() };
-        let told = ["facts about not one of 8 keys could be read; `keysweep scan` says which and why"];
+        let told = ["no facts about any of 8 keys could be read; `keysweep scan` shows which and why"];
         assert_eq!(health.missing(Some(undecided)), told);
         let limit = Duration::from_secs(18 * 3600) + Health::SILENCE;
         assert_eq!(health.missing(Some(LastSweep { ago: limit, ..mk_sweep() })), [""; 0]);

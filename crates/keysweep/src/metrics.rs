@@ -140,7 +140,7 @@ impl Metrics {
             ),
             signals: counters(
                 "keysweep_key_signals_total",
-                "Signs that a key in the lifecycle is still wanted.",
+                "Reuse signals: signs that a key in the lifecycle is still needed.",
                 &["signal"],
             ),
             incidents: counter(

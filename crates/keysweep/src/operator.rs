@@ -42,7 +42,7 @@ pub fn skewed(aws_minus_ours: SignedDuration) -> Option<String> {
     let direction = if aws_minus_ours.is_negative() { "ahead of" } else { "behind" };
     beyond.then(|| {
         format!(
-            "the clock of this machine is {} s {direction} AWS's: idle times and dates are wrong by as much",
+            "this machine's clock is {} s {direction} AWS's: idle times and dates are off by that much",
             aws_minus_ours.unsigned_abs().as_secs()
         )
     })

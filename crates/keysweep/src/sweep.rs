@@ -328,7 +328,7 @@ fn tell_entries(entries: &[Body]) {
             Body::Key { account, key, event } => {
                 tracing::info!(%account, %key, event = event.name(), "key");
             }
-            Body::BreakerTripped { reason } => tracing::error!(%reason, "the breaker tripped"),
+            Body::BreakerTripped { reason } => tracing::error!(%reason, "the circuit breaker opened"),
             Body::AccountLeft { account } => tracing::warn!(%account, "account left the organization"),
             Body::Started { .. }
             | Body::Configured { .. }

@@ -87,7 +87,7 @@ fn without_daemon_and_data_dir_there_is_nothing_to_decide_about_and_nothing_is_m
     {
         let ran = keysweep(&[args, &["--config", config.to_str().unwrap()]].concat());
         assert_eq!(ran.code, 1, "{args:?}");
-        assert!(ran.stderr.contains("no daemon runs, and there is no data_dir"), "{}", ran.stderr);
+        assert!(ran.stderr.contains("no daemon is running, and data_dir"), "{}", ran.stderr);
     }
     assert!(!dir.path().join("data").exists());
 }
@@ -100,7 +100,7 @@ fn a_journal_that_is_not_there_ends_with_one() {
         let ran = keysweep(&["journal", what, "--config", config.to_str().unwrap()]);
         assert_eq!(ran.code, 1, "{}", ran.stderr);
         assert!(
-            ran.stderr.starts_with("error: read the journal\ncaused by: no journal in "),
+            ran.stderr.starts_with("error: could not read the journal\ncaused by: no journal in "),
             "{}",
             ran.stderr
         );

@@ -68,7 +68,7 @@ fn of_a_key_that_is_in_no_record_nothing_is_known() {
     for args in [&["keys", "show", KEY][..], &["keys", "release", KEY, "--reason", "x"]] {
         let ran = place.run(args);
         assert_eq!(ran.code, 1);
-        assert!(ran.stderr.starts_with(&format!("error: nothing is known of {KEY}")), "{}", ran.stderr);
+        assert!(ran.stderr.starts_with(&format!("error: unknown key {KEY}")), "{}", ran.stderr);
     }
 }
 
@@ -89,7 +89,7 @@ fn what_the_state_does_not_allow_ends_with_one() {
 #[test]
 fn looking_at_the_breaker_is_no_failed_reset() {
     let ran = Place::mk().run(&["breaker", "show"]);
-    assert_eq!((ran.code, ran.stdout.as_str()), (0, "the breaker is closed\n"), "{}", ran.stderr);
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, "the circuit breaker is closed\n"), "{}", ran.stderr);
 }
 
 #[test]
@@ -151,7 +151,7 @@ fn a_journal_is_exported_checked_and_its_records_rebuilt() {
     let verified = place.run(&["journal", "verify"]);
     assert_eq!(verified.code, 0);
     assert!(
-        verified.stdout.starts_with("the journal is whole: 4 entries (1 to 4) in 1 segment\n"),
+        verified.stdout.starts_with("the journal is intact: 4 entries (1 to 4) in 1 segment\n"),
         "{}",
         verified.stdout
     );

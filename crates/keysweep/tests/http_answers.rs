@@ -153,7 +153,7 @@ async fn ready_lists_what_is_missing_and_then_nothing() {
     served.health.store_failed("no space left on device");
     let answer = served.get("/-/ready").await;
     assert_eq!(answer.status(), 503);
-    assert!(answer.body().contains("- no sweep has come to its end yet\n"), "{answer:?}");
+    assert!(answer.body().contains("- no sweep has completed yet\n"), "{answer:?}");
     assert!(answer.body().contains("- the store takes no more entries: no space left on device\n"));
     served.stop().await;
 

@@ -107,7 +107,7 @@ async fn a_wrong_external_id_everywhere_says_where_to_look_first() {
     let [problem] = of(&document, CheckName::ScanRole)[..] else { panic!("{:?}", document.problems) };
     assert_eq!(problem.accounts, [PROD, DEV]);
     assert!(
-        problem.remedy.starts_with("it is so in every account: look at the external ID"),
+        problem.remedy.starts_with("all accounts are affected: check the external ID"),
         "{}",
         problem.remedy
     );

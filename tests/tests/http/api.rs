@@ -85,26 +85,41 @@ async fn deciding_takes_the_token_of_an_operator_on_every_address() {
     for path in &paths {
         let json = &[("content-type", "application/json")];
         let nobody = running.ask(&post_as(path, json, body)).await;
-        refuses(&nobody, 401, "unauthenticated", "wants a token");
+        refuses(&nobody, 401, "unauthenticated", "Authentication required");
         assert_eq!(nobody.header("www-authenticate").as_deref(), Some("Bearer realm=\"keysweep\""));
-        refuses(&running.ask(&post(path, LOOKER, body)).await, 403, "forbidden", "wants the role operator");
+        refuses(
+            &running.ask(&post(path, LOOKER, body)).await,
+            403,
+            "forbidden",
+            "requires the role operator",
+        );
         let boss = format!("Bearer {BOSS}");
         let site = &[
             ("authorization", boss.as_str()),
             ("content-type", "application/json"),
             ("origin", "https://evil.example"),
         ];
-        refuses(&running.ask(&post_as(path, site, body)).await, 403, "forbidden", "another site");
+        refuses(
+            &running.ask(&post_as(path, site, body)).await,
+            403,
+            "forbidden",
+            "Cross-site requests are refused",
+        );
         let form = &[("authorization", boss.as_str()), ("content-type", "text/plain")];
         refuses(&running.ask(&post_as(path, form, body)).await, 400, "malformed", "Content-Type");
     }
     assert!(pausers(&running).is_empty(), "nothing was decided");
     for path in looks() {
-        refuses(&running.ask(&request("GET", &path, &[])).await, 401, "unauthenticated", "wants a token");
+        refuses(
+            &running.ask(&request("GET", &path, &[])).await,
+            401,
+            "unauthenticated",
+            "Authentication required",
+        );
     }
     // It names files of this machine.
     let bytes = running.ask(&with_token("GET", "/api/v1/journal/bytes", LOOKER)).await;
-    refuses(&bytes, 403, "forbidden", "wants the role operator");
+    refuses(&bytes, 403, "forbidden", "requires the role operator");
     running.stop().await;
 }
 
@@ -137,8 +152,8 @@ async fn what_cannot_be_understood_is_refused_in_one_form() {
         (&decisions, r#"{"decision":{"kind":"explode"},"reason":"x"}"#, 400, "malformed", "`explode`"),
         (&decisions, r#"{"decision":{"kind":"hold","for":"3d"},"reason":"x"}"#, 400, "malformed", "`for`"),
         (&decisions, &delete_another, 400, "malformed", "`confirm` names AKIAI44QH8DHBEXAMPLE"),
-        (&decisions, &by_number, 400, "malformed", "without its hash"),
-        (&decisions, r#"{"decision":{"kind":"hold"},"reason":"x"}"#, 404, "not_found", "nothing is known of"),
+        (&decisions, &by_number, 400, "malformed", "has no hash"),
+        (&decisions, r#"{"decision":{"kind":"hold"},"reason":"x"}"#, 404, "not_found", "unknown key"),
         ("/api/v1/elsewhere", "{}", 404, "not_found", "no operation at /api/v1/elsewhere"),
         ("/api/v1/plan", "{}", 405, "not_allowed", "POST is not possible here"),
     ] {
@@ -149,7 +164,7 @@ async fn what_cannot_be_understood_is_refused_in_one_form() {
     let body = running.ask("GET /api/v1/keys HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\n\r\n").await;
     refuses(&body, 400, "malformed", "takes no body");
     let image = running.ask(&request("GET", "/api/v1/keys", &[("sec-fetch-site", "cross-site")])).await;
-    refuses(&image, 403, "forbidden", "another site");
+    refuses(&image, 403, "forbidden", "Cross-site requests are refused");
     let host =
         running.ask("GET /api/v1/keys HTTP/1.1\r\nhost: evil.example\r\nconnection: close\r\n\r\n").await;
     refuses(&host, 403, "forbidden", "by the name localhost");
@@ -212,7 +227,7 @@ async fn behind_a_proxy_nobody_looks_without_a_token() {
     let running = stage.daemon("127.0.0.1", &(public + &mk_token("boss", Role::Operator, BOSS))).await;
     // Not every proxy says that it is one.
     for path in ["/", "/api/v1/keys", "/api/v1/openapi.json"] {
-        running.ask(&request("GET", path, &[])).await.is(401, "wants a token");
+        running.ask(&request("GET", path, &[])).await.is(401, "Authentication required");
         running.ask(&with_token("GET", path, BOSS)).await.is(200, "");
     }
     running.stop().await;

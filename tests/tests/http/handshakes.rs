@@ -39,7 +39,7 @@ async fn who_speaks_plain_http_to_a_port_with_tls_is_told_so() {
     let running = stage.daemon("127.0.0.1", &stage.tls()).await;
     for text in [healthy(), request("POST", "/-/reload", &[("authorization", "Bearer right")])] {
         let answer = running.ask(&text).await;
-        answer.is(400, "This port speaks TLS: ask for https.");
+        answer.is(400, "This port requires TLS: use https.");
         assert!(answer.0.ends_with('\n'));
     }
     for nonsense in [&b""[..], b"\x00\x01\x02", b"\x16\x03\x01\x00\x05hello", b"\x16\x03\x01\xff\xff", b"ssh"]

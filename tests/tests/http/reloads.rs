@@ -24,14 +24,14 @@ async fn a_configuration_with_mistakes_is_refused_with_every_one_and_the_old_one
     let before = running.daemon.engine().config();
     stage.configure("127.0.0.1", &format!("{}[limits]\nsurge = 1.5\n[policy]\ngrase = \"1d\"\n", mk_boss()));
     let refused = running.ask(&reload()).await;
-    refused.is(422, "The old configuration stays in force.\n2 mistakes in the configuration:");
+    refused.is(422, "The previous configuration stays in effect.\n2 errors in the configuration:");
     refused.is(422, "limits.surge: found 1.5");
     refused.is(422, "did you mean policy.grace?");
     assert!(!running.accepted());
     assert!(std::sync::Arc::ptr_eq(&before, &running.daemon.engine().config()));
 
     stage.configure("127.0.0.1", &format!("{}[limits]\nsurge = 0.5\n", mk_boss()));
-    running.ask(&reload()).await.is(200, "is in force");
+    running.ask(&reload()).await.is(200, "in effect");
     assert!(running.accepted());
     assert!((running.daemon.engine().config().policy.limits.surge - 0.5).abs() < f64::EPSILON);
     running.stop().await;
@@ -43,13 +43,13 @@ async fn an_equal_configuration_is_a_no_op() {
     let running = stage.daemon("127.0.0.1", &mk_boss()).await;
     let before = running.daemon.engine().config();
     let same = || std::sync::Arc::ptr_eq(&before, &running.daemon.engine().config());
-    running.ask(&reload()).await.is(200, "unchanged and is in force");
+    running.ask(&reload()).await.is(200, "unchanged and in effect");
     // The same values written otherwise.
     stage.configure("127.0.0.1", &format!("{}[policy]\nnotice = \"168h\"\n", mk_boss()));
-    running.ask(&reload()).await.is(200, "unchanged and is in force");
+    running.ask(&reload()).await.is(200, "unchanged and in effect");
     assert!(same() && running.accepted());
     stage.configure("127.0.0.1", &format!("{}[policy]\nnotice = \"8d\"\n", mk_boss()));
-    running.ask(&reload()).await.is(200, "was loaded and is in force");
+    running.ask(&reload()).await.is(200, "was loaded and is in effect");
     assert!(!same());
     running.stop().await;
 }
@@ -80,11 +80,11 @@ async fn a_file_that_is_not_there_is_the_fault_of_the_machine() {
 async fn tokens_change_without_a_restart() {
     let stage = Stage::new();
     let running = stage.daemon("127.0.0.1", &mk_boss()).await;
-    running.ask(&with_token("POST", "/-/reload", NEXT)).await.is(401, "not one of ours");
+    running.ask(&with_token("POST", "/-/reload", NEXT)).await.is(401, "Unknown or revoked token");
     stage.configure("127.0.0.1", &mk_token("next", Role::Operator, NEXT));
     running.ask(&reload()).await.is(200, "tokens: next (operator)");
-    running.ask(&reload()).await.is(401, "not one of ours");
-    running.ask(&with_token("POST", "/-/reload", NEXT)).await.is(200, "is in force");
+    running.ask(&reload()).await.is(401, "Unknown or revoked token");
+    running.ask(&with_token("POST", "/-/reload", NEXT)).await.is(200, "in effect");
     stage.configure("127.0.0.1", "");
     running.ask(&with_token("POST", "/-/reload", NEXT)).await.is(200, "tokens: none");
     running.ask(&with_token("POST", "/-/reload", NEXT)).await.is(403, "No token is configured");
@@ -115,15 +115,15 @@ async fn a_reload_takes_up_another_certificate_and_refuses_a_bad_one_with_the_re
     stage.put(&new.cert, &old.key);
     stage.configure("127.0.0.1", &format!("{rest}[limits]\nsurge = 1.5\n"));
     let refused = old.ask(running.address, &reload()).await;
-    refused.is(422, "2 mistakes in the configuration:");
+    refused.is(422, "2 errors in the configuration:");
     refused.is(422, "is not that of the first certificate in");
     assert!(old.connect(running.address).await.is_ok(), "the old one is still served");
 
     stage.put(&new.cert, &new.key);
     stage.configure("127.0.0.1", &rest);
-    old.ask(running.address, &reload()).await.is(200, "is in force");
+    old.ask(running.address, &reload()).await.is(200, "in effect");
     assert!(old.connect(running.address).await.is_err());
-    new.ask(running.address, &reload()).await.is(200, "is in force");
+    new.ask(running.address, &reload()).await.is(200, "in effect");
     running.stop().await;
 }
 

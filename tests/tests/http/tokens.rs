@@ -51,9 +51,14 @@ async fn on_loopback_a_reload_wants_the_token_of_an_operator() {
     let error = |code: &str| Some(format!("{bare}, error=\"{code}\""));
     let (boss, looker) = (format!("Bearer {BOSS}"), format!("Bearer {LOOKER}"));
     for (headers, status, text, challenge) in [
-        (&[][..], 401, "wants a token", Some(bare.clone())),
-        (&[("authorization", "Basic Ym9zczpib3Nz")], 401, "in no other way", Some(bare.clone())),
-        (&[("authorization", "Bearer wrong")], 401, "not one of ours", error("invalid_token")),
+        (&[][..], 401, "Authentication required", Some(bare.clone())),
+        (
+            &[("authorization", "Basic Ym9zczpib3Nz")],
+            401,
+            "Send the token as Authorization: Bearer TOKEN.",
+            Some(bare.clone()),
+        ),
+        (&[("authorization", "Bearer wrong")], 401, "Unknown or revoked token", error("invalid_token")),
         (&[("authorization", "Bearer ")], 400, "no token after Bearer", error("invalid_request")),
         (
             &[("authorization", boss.as_str()), ("authorization", boss.as_str())],
@@ -64,10 +69,10 @@ async fn on_loopback_a_reload_wants_the_token_of_an_operator() {
         (
             &[("authorization", looker.as_str())],
             403,
-            "wants the role operator, and the token has viewer",
+            "requires the role operator; the token has viewer",
             error("insufficient_scope").map(|text| text + ", scope=\"operator\""),
         ),
-        (&[("authorization", boss.as_str())], 200, "is in force", None),
+        (&[("authorization", boss.as_str())], 200, "in effect", None),
     ] {
         let answer = running.ask(&reload(headers)).await;
         answer.is(status, text);
@@ -106,12 +111,12 @@ async fn on_another_address_with_tls_the_page_wants_a_token_and_metrics_do_not()
     };
     ask(get("/metrics")).await.is(200, "keysweep_build_info");
     ask(get("/-/healthy")).await.is(200, "keysweep works");
-    ask(get("/")).await.is(401, "wants a token");
-    ask(with_token("GET", "/", "wrong")).await.is(401, "not one of ours");
+    ask(get("/")).await.is(401, "Authentication required");
+    ask(with_token("GET", "/", "wrong")).await.is(401, "Unknown or revoked token");
     ask(with_token("GET", "/", LOOKER)).await.is(200, "<html");
     ask(with_token("GET", "/", BOSS)).await.is(200, "<html");
-    ask(reload(&[])).await.is(401, "wants a token");
-    ask(with_token("POST", "/-/reload", LOOKER)).await.is(403, "wants the role operator");
+    ask(reload(&[])).await.is(401, "Authentication required");
+    ask(with_token("POST", "/-/reload", LOOKER)).await.is(403, "requires the role operator");
     ask(with_token("POST", "/-/reload", BOSS)).await.is(200, "over TLS until 2090-01-01T00:00:00Z");
     running.stop().await;
 }
@@ -138,15 +143,15 @@ async fn too_many_wrong_tokens_are_put_off_and_lock_no_right_one_out() {
             401 => assert_eq!(put_off, 0, "after {number}"),
             429 => {
                 put_off += 1;
-                answer.is(429, "too many wrong tokens");
+                answer.is(429, "Too many invalid tokens");
                 assert_eq!(answer.header("retry-after").as_deref(), Some("6"));
             }
             other => panic!("{other}: {answer:?}"),
         }
     }
     assert!(put_off >= 5, "{put_off}");
-    running.ask(&with_token("POST", "/-/reload", BOSS)).await.is(200, "is in force");
-    running.ask(&reload(&[])).await.is(401, "wants a token");
+    running.ask(&with_token("POST", "/-/reload", BOSS)).await.is(200, "in effect");
+    running.ask(&reload(&[])).await.is(401, "Authentication required");
     running.stop().await;
 }
 
@@ -160,10 +165,10 @@ async fn a_page_of_another_site_reloads_nothing_though_it_had_a_token() {
         &[boss, ("origin", "null")],
         &[boss, ("sec-fetch-site", "cross-site")],
     ] {
-        running.ask(&reload(headers)).await.is(403, "another site");
+        running.ask(&reload(headers)).await.is(403, "Cross-site requests are refused");
     }
     let own = [boss, ("origin", "http://localhost"), ("sec-fetch-site", "same-origin")];
-    running.ask(&reload(&own)).await.is(200, "is in force");
+    running.ask(&reload(&own)).await.is(200, "in effect");
     // A name of somebody else's that leads to this machine.
     let foreign = reload(&[boss]).replace("host: localhost", "host: evil.example");
     running.ask(&foreign).await.is(403, "by the name localhost");
@@ -177,7 +182,7 @@ async fn a_body_is_bounded_and_ignored_and_other_methods_are_told_which_one() {
     let body = "x".repeat(4_000);
     let with_body =
         with_token("POST", "/-/reload", BOSS).replace("content-length: 0", "content-length: 4000") + &body;
-    running.ask(&with_body).await.is(200, "is in force");
+    running.ask(&with_body).await.is(200, "in effect");
     let too_long =
         with_token("POST", "/-/reload", BOSS).replace("content-length: 0", "content-length: 1000000");
     assert_eq!(running.ask(&too_long).await.status(), 413);
@@ -228,9 +233,12 @@ async fn the_loopback_page_is_not_open_behind_a_proxy() {
         .await;
     let named = |text: String| text.replace("host: localhost", "host: keysweep.example.com");
     // Not every proxy says that it is one.
-    running.ask(&request("GET", "/", &[])).await.is(401, "token");
-    running.ask(&named(request("GET", "/", &[]))).await.is(401, "token");
-    running.ask(&request("GET", "/", &[("x-forwarded-for", "203.0.113.7")])).await.is(401, "token");
+    running.ask(&request("GET", "/", &[])).await.is(401, "Authentication required");
+    running.ask(&named(request("GET", "/", &[]))).await.is(401, "Authentication required");
+    running
+        .ask(&request("GET", "/", &[("x-forwarded-for", "203.0.113.7")]))
+        .await
+        .is(401, "Authentication required");
     running.ask(&named(with_token("GET", "/", "keysweep_token_boss"))).await.is(200, "<html");
     running.ask(&named(request("GET", "/", &[])).replace(".com", ".org")).await.is(403, "http.public_url");
     running.stop().await;
@@ -240,7 +248,7 @@ async fn the_loopback_page_is_not_open_behind_a_proxy() {
 async fn a_viewer_token_closes_the_page_on_loopback() {
     let stage = Stage::new();
     let running = stage.daemon("127.0.0.1", &mk_token("looker", Role::Viewer, "keysweep_token_looker")).await;
-    running.ask(&request("GET", "/", &[])).await.is(401, "token");
+    running.ask(&request("GET", "/", &[])).await.is(401, "Authentication required");
     running.ask(&with_token("GET", "/", "keysweep_token_looker")).await.is(200, "<html");
     running.ask(&request("GET", "/metrics", &[])).await.is(200, "keysweep_");
     running.stop().await;

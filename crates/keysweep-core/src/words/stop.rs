@@ -18,7 +18,7 @@ impl fmt::Display for Stop<'_> {
 /// Says that the breaker is open, and why.
 #[must_use]
 pub fn breaker_open(reason: impl fmt::Display) -> String {
-    format!("the breaker is open: {reason}")
+    format!("the circuit breaker is open: {reason}")
 }
 
 /// Says that what a rule names does not exist, and what to do about it.
@@ -34,7 +34,7 @@ pub(super) fn does_not_exist(reference: &Reference) -> String {
 pub fn title(stop: Stop<'_>) -> &'static str {
     match stop {
         Stop::Paused(_) => "Paused",
-        Stop::Breaker(_) => "Breaker open",
+        Stop::Breaker(_) => "Circuit breaker open",
         Stop::Reference(_) => "Rule without effect",
     }
 }
@@ -86,7 +86,7 @@ pub fn brief<'a>(stops: impl IntoIterator<Item = Stop<'a>>) -> Vec<String> {
     for stop in stops {
         match stop {
             Stop::Paused(_) => pauses += 1,
-            Stop::Breaker(_) => others.push("breaker open".to_owned()),
+            Stop::Breaker(_) => others.push("circuit breaker open".to_owned()),
             Stop::Reference(_) => others.push("stopped by a rule without effect".to_owned()),
         }
     }
@@ -109,13 +109,16 @@ impl fmt::Display for TripReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Surge { newly_due, limit } => {
-                write!(f, "{newly_due} keys became due in one sweep, more than the {limit} that may")
+                write!(f, "{newly_due} keys became due in one sweep; the limit is {limit}")
             }
             Self::Shrink { before, now } => {
                 write!(f, "the organization shrank from {before} to {now} accounts")
             }
             Self::Failures { accounts, limit } => {
-                write!(f, "changes failed in {accounts} accounts within 24 hours; {limit} trip the breaker")
+                write!(
+                    f,
+                    "changes failed in {accounts} accounts within 24 hours; the circuit breaker opens at {limit}"
+                )
             }
             Self::ClockSkew { seconds } => write!(f, "our clock differs from that of AWS by {seconds} s"),
         }

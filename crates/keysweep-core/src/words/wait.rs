@@ -16,13 +16,13 @@ impl fmt::Display for Wait {
                  \"assume\" to have its keys changed by a role",
             ),
             Self::MaybeNotOurs => {
-                f.write_str("it is not sure that keysweep set it Inactive, and adopt_inactive is off")
+                f.write_str("keysweep may not have set it Inactive, and adopt_inactive is off")
             }
-            Self::NotStale => f.write_str("it is not stale by the policy in force"),
-            Self::NoChannel => f.write_str("a notice is required and there is no channel for it"),
-            Self::Notice { ends, .. } => write!(f, "noticed; the period ends {ends}"),
+            Self::NotStale => f.write_str("it is not stale under the current policy"),
+            Self::NoChannel => f.write_str("a notice is required, but no notice channel is configured"),
+            Self::Notice { ends, .. } => write!(f, "notice given; the notice period ends {ends}"),
             Self::Approval { need, expires } => write!(f, "waits for approval until {expires}: {need}"),
-            Self::Window { .. } => f.write_str("the window is closed"),
+            Self::Window { .. } => f.write_str("the change window is closed"),
             Self::Cap { action: Planned::Deactivate, limit } => {
                 write!(f, "limit reached: {limit} deactivations within 24 hours")
             }
@@ -41,12 +41,12 @@ impl fmt::Display for Wait {
                 f,
                 "the account is {park}; `keysweep accounts unpark {account} --reason TEXT` lets changes go on there"
             ),
-            Self::NotAccepted => f.write_str("newly due and not yet in the breaker's baseline"),
+            Self::NotAccepted => f.write_str("newly due, not yet in the baseline of the circuit breaker"),
             Self::Paused(pauses) => f.write_str(&listed(pauses)),
             Self::Stopping => f.write_str("keysweep is stopping"),
             Self::Held { holds, .. } => write!(f, "held {}", listed(holds)),
             Self::Resting { .. } => f.write_str(
-                "its last change failed for a reason that passes: it is left alone for 24 hours",
+                "its last change failed for a temporary reason: no change for 24 hours",
             ),
             Self::Exempt { rule, reason, .. } => write!(f, "exempt by {rule}: {reason}"),
             Self::Incident(incident) => incident.fmt(f),
@@ -112,7 +112,7 @@ impl fmt::Display for Recheck {
             Self::Unread(why) => f.write_str(why),
             Self::Events(names) => {
                 let names: Vec<_> = names.iter().map(|name| name.replace('_', " ")).collect();
-                write!(f, "fresh facts say: {}; this is recorded now", names.join(", "))
+                write!(f, "the re-check found: {}; now recorded", names.join(", "))
             }
             Self::NotNoticed => f.write_str("a notice comes first, and is given now"),
             Self::NotAsked => f.write_str("it requires approval, which is requested now"),

@@ -193,6 +193,6 @@ fn what_stops_changes_is_told_in_brief() {
     assert_eq!(brief(&[mk_pause(4, "audit")], None), "paused");
     assert_eq!(
         brief(&[mk_pause(4, "audit"), mk_pause(9, "freeze")], Some(&trip)),
-        "paused 2 times, breaker open"
+        "paused 2 times, circuit breaker open"
     );
 }

@@ -160,7 +160,7 @@ pub enum RestoreError {
     Append(#[from] AppendError),
     /// The old journal could not be moved away, or the new one not into its place.
     #[error(
-        "move {}{}; until `keysweep state restore` has come to its end, keysweep does not start there", path.display(),
+        "move {}{}; keysweep does not start there until `keysweep state restore` completes", path.display(),
         remedy(source)
     )]
     SetAside {

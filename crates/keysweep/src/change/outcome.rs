@@ -268,7 +268,7 @@ async fn trip_on_failures(engine: &Engine) {
     };
     // A journal that cannot be written stops every change anyway.
     if let Ok((_, reason)) = engine.decide(&Actor::Keysweep, trip).await {
-        tracing::error!(%reason, "the breaker tripped");
+        tracing::error!(%reason, "the circuit breaker opened");
     }
 }
 

@@ -216,7 +216,7 @@ pub(super) struct ResumeArgs {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum AccountsCommand {
-    /// Let changes go on in an account that is parked after a failed change
+    /// Allow changes again in an account that is parked after a failed change
     Unpark {
         /// Account ID
         account: AccountId,
@@ -253,7 +253,7 @@ pub(super) enum RulesCommand {
         #[command(flatten)]
         format: FormatArgs,
     },
-    /// Let changes go on although a rule names what does not exist
+    /// Allow changes although a rule names something that does not exist
     Acknowledge {
         /// ID, as `keysweep rules list` shows it
         #[arg(value_name = "ID")]

@@ -54,17 +54,17 @@ pub enum CliError {
         source: io::Error,
     },
     /// There is no way to AWS.
-    #[error("connect to aws")]
+    #[error("could not connect to AWS")]
     Connect(#[from] ConnectError),
     /// There is no list of accounts.
-    #[error("scan the organization")]
+    #[error("could not scan the organization")]
     Scan(#[from] OrganizationError),
     /// There is a daemon, and it cannot be talked to.
     #[error(transparent)]
     Socket(#[from] SocketError),
     /// There is neither a daemon nor a data_dir.
     #[error(
-        "no daemon runs, and there is no data_dir {}: start the daemon, or see data_dir in the configuration",
+        "no daemon is running, and data_dir {} does not exist: start the daemon, or see data_dir in the configuration",
         path.display()
     )]
     NoDataDir {
@@ -73,7 +73,7 @@ pub enum CliError {
     },
     /// data_dir is somebody else's: files made now would lock its owner out.
     #[error(
-        "data_dir {} belongs to {owner}: start the daemon, which then answers, or run this command as that user",
+        "data_dir {} belongs to {owner}: start the daemon, or run this command as that user",
         path.display()
     )]
     NotOurs {
@@ -94,7 +94,7 @@ pub enum CliError {
     #[error(transparent)]
     Engine(#[from] EngineError),
     /// The records cannot be made anew.
-    #[error("rebuild the records")]
+    #[error("could not rebuild the records")]
     Rebuild {
         /// Why not.
         source: OpenError,
@@ -109,7 +109,7 @@ pub enum CliError {
     #[error("the work was cut off")]
     Interrupted,
     /// The journal cannot be read.
-    #[error("read the journal")]
+    #[error("could not read the journal")]
     Journal(#[from] JournalError),
     /// The daemon failed.
     #[error(transparent)]

@@ -77,7 +77,7 @@ pub(super) fn verify(global: &Global, format: FormatArgs, console: &Console) -> 
 fn in_words(whole: &Whole) -> String {
     let Whole { entries, segments, first_seq, last_seq, head_hash, torn_bytes } = whole;
     let mut text = format!(
-        "the journal is whole: {} ({first_seq} to {last_seq}) in {}\nlast line: {head_hash}\n",
+        "the journal is intact: {} ({first_seq} to {last_seq}) in {}\nlast line: {head_hash}\n",
         count(*entries, "entry", "entries"),
         count(*segments, "segment", "segments"),
     );

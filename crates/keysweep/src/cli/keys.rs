@@ -68,13 +68,13 @@ async fn shown(
     }
     if action.is_none() && args.request.is_none() && !console.is_read() {
         return Err(CliError::Usage(format!(
-            "say what is decided: add --action deactivate or --action delete, or --request NUMBER as `keysweep keys \
+            "specify the change: add --action deactivate or --action delete, or --request NUMBER as `keysweep keys \
              show {key}` shows it"
         )));
     }
     let document = look(global, ShowKey { key: key.clone() }, console).await?;
     let Some(approval) = document.record.as_ref().and_then(|row| row.approval.as_ref()) else {
-        return Err(Refusal::Conflict(format!("no approval is asked for {key}")).into());
+        return Err(Refusal::Conflict(format!("no approval is pending for {key}")).into());
     };
     console.say(&view::approval_text(&document, approval));
     let request = match args.request {

@@ -92,7 +92,7 @@ async fn ask_despite<O: Operation>(
 ) -> Result<O::Reply, CliError> {
     let Some(data_dir) = data_dir_despite(global, &wrong) else { return Err(wrong) };
     let Some(reply) = ask_daemon(&data_dir, asked, console).await? else { return Err(wrong) };
-    console.warn(&format!("{wrong}\nthe daemon goes on with the configuration that it has, and answers"));
+    console.warn(&format!("{wrong}\nthe daemon keeps its current configuration and handles this command"));
     Ok(reply?)
 }
 
@@ -102,7 +102,7 @@ fn warn_of_settings(global: &Global, console: &Console) {
         global.set.iter().map(|(key, _)| key.as_str()).filter(|key| *key != "data_dir").collect();
     if !ignored.is_empty() {
         console.warn(&format!(
-            "--set {} is ignored: a daemon answers, by its own configuration",
+            "--set {} is ignored: a running daemon uses its own configuration",
             ignored.join(", ")
         ));
     }
@@ -147,14 +147,11 @@ fn show_plan(document: &PlanDocument, format: Format, console: &Console) -> Resu
         Format::Csv => export::csv(out, &export::FINDING, &document.keys),
     })?;
     if let Some(stopped) = &document.stopped {
-        console.warn(&format!("nothing automatic happens: {stopped}"));
+        console.warn(&format!("no automatic changes: {stopped}"));
     }
     let origin = &document.inactive_of_unknown_origin;
     if !origin.is_empty() {
-        console.say(&format!(
-            "found Inactive, and not by keysweep as far as is recorded: {} keys",
-            origin.len()
-        ));
+        console.say(&format!("Inactive, not recorded as deactivated by keysweep: {} keys", origin.len()));
         for key in origin.iter().take(20) {
             console.say(&format!("  {} in {}", key.access_key_id, key.account_id));
         }

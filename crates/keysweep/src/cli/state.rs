@@ -120,9 +120,10 @@ pub(super) async fn restore(
         console.say(&format!("what was there is kept as {}", path.display()));
     }
     console.say(
-        "what came after the backup is forgotten: holds, denials, changes. keysweep is paused, grace starts over, notices \
-         are due again, no cap is free for a day; undo works\nnext: start the daemon, read `keysweep plan`, hold again what \
-         was held (`keysweep keys hold KEY --reason TEXT`), then `keysweep resume --reason TEXT`",
+        "keysweep no longer knows holds, denials, and changes made after the backup. keysweep is paused, grace periods \
+         and notices start over, and no change within a cap is possible for a day; undo works\n\
+         next: start the daemon, review `keysweep plan`, repeat the holds (`keysweep keys hold KEY --reason TEXT`), \
+         then run `keysweep resume --reason TEXT`",
     );
     Ok(Exit::Done)
 }

@@ -62,8 +62,9 @@ impl File {
             // Of all problems the one that pasting makes: a table that is there already.
             let twice =
                 error.span().filter(|_| error.message() == "duplicate key").and_then(|span| text.get(span));
-            let named =
-                |key: &str| format!("not TOML: {key} is there already: a key or [table] stands once only");
+            let named = |key: &str| {
+                format!("not TOML: {key} is a duplicate: each key or [table] can occur only once")
+            };
             (line, twice.map_or_else(|| format!("not TOML: {}", error.message()), named))
         };
         let whole = text.parse::<toml::Table>();

@@ -115,8 +115,8 @@ pub enum ConfigError {
 
 fn list(mistakes: &[Mistake]) -> String {
     let heading = match mistakes.len() {
-        1 => "1 mistake in the configuration:".to_owned(),
-        n => format!("{n} mistakes in the configuration:"),
+        1 => "1 error in the configuration:".to_owned(),
+        n => format!("{n} errors in the configuration:"),
     };
     mistakes.iter().fold(heading, |text, mistake| format!("{text}\n  {mistake}"))
 }

@@ -71,7 +71,7 @@ impl Keeper {
             Err(Failure::Backup(BackupError::Stopped)) => Duration::ZERO,
             Err(failure) => {
                 let directory = wanted.directory.display();
-                tracing::error!(why = %in_words(&failure), %directory, "backup failed; it is tried again");
+                tracing::error!(why = %in_words(&failure), %directory, "backup failed; will retry");
                 let interval = engine.clock().operational_span(config.scan.interval);
                 RETRY.min(wanted.every).min(interval)
             }

@@ -75,7 +75,7 @@ fn mode(config: &Config) -> String {
     let does = match strongest {
         Mode::Observe => "keys are flagged and nothing is changed",
         Mode::Deactivate => "stale keys are deactivated and never deleted",
-        Mode::Delete => "stale keys are deactivated, and deleted after a watched grace",
+        Mode::Delete => "stale keys are deactivated, and deleted after the grace period",
     };
     let wherever = if strongest == base { "" } else { " where an override says so" };
     let rules = format!(
@@ -104,13 +104,13 @@ fn accounts(config: &Config) -> String {
             .collect();
     let but =
         if left_out.is_empty() { String::new() } else { format!(", without {}", left_out.join(" and ")) };
-    format!("accounts: {which}{within}{but}; {} side by side", config.scan.concurrency)
+    format!("accounts: {which}{within}{but}; {} in parallel", config.scan.concurrency)
 }
 
 fn limits(config: &Config) -> String {
     let limits = &config.policy.limits;
     format!(
-        "limits of any 24 hours: {} and {} in all, {} in one account",
+        "caps per 24 hours: {} and {} in total, {} in one account",
         counted(limits.deactivations_per_day, "deactivation"),
         counted(limits.deletions_per_day, "deletion"),
         counted(limits.changes_per_account_per_day, "change"),
@@ -172,8 +172,8 @@ mod tests {
         let lines = [
             program.as_str(),
             "mode observe: keys are flagged and nothing is changed; no override and no exemption",
-            "accounts: every account of the organization; 64 side by side",
-            "limits of any 24 hours: 50 deactivations and 50 deletions in all, 5 changes in one account",
+            "accounts: every account of the organization; 64 in parallel",
+            "caps per 24 hours: 50 deactivations and 50 deletions in total, 5 changes in one account",
             "next sweep: now, then every 6h; so far no sweep yet",
         ];
         assert_eq!(told.lines, lines);
@@ -200,10 +200,10 @@ mod tests {
             &State::default(),
         );
         let lines = [
-            "mode observe: stale keys are deactivated, and deleted after a watched grace where an override says so; \
+            "mode observe: stale keys are deactivated, and deleted after the grace period where an override says so; \
              1 override and no exemption",
-            "accounts: every account of the organization, without 1 account and 2 OUs; 64 side by side",
-            "limits of any 24 hours: 50 deactivations and 1 deletion in all, 5 changes in one account",
+            "accounts: every account of the organization, without 1 account and 2 OUs; 64 in parallel",
+            "caps per 24 hours: 50 deactivations and 1 deletion in total, 5 changes in one account",
             "next sweep: now, then every 6h and when a window opens; so far no sweep yet",
         ];
         assert_eq!(told.lines[1..], lines);
@@ -233,7 +233,7 @@ mod tests {
         let restraints = [
             "paused: no change starts until `keysweep resume 7 --reason TEXT` (by keysweep): first start",
             "paused: no change starts until `keysweep resume 9 --reason TEXT` (by alice): audit",
-            "the breaker is open: no automatic change starts until it is reset (see `keysweep breaker show`): \
+            "the circuit breaker is open: no automatic change starts until it is reset (see `keysweep breaker show`): \
              the organization shrank from 9 to 3 accounts",
         ];
         assert_eq!(told.restraints, restraints);

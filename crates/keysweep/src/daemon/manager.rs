@@ -39,7 +39,7 @@ pub(super) fn stuck(status: &str) {
 
 /// No new work begins.
 pub(super) fn stopping() {
-    let status = NotifyState::Status("stopping: what is under way ends within 30 s");
+    let status = NotifyState::Status("stopping: finishing operations in progress, within 30 s");
     notify(&[NotifyState::Stopping, status]);
 }
 

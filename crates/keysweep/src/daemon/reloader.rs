@@ -104,7 +104,7 @@ impl Reloader {
             self.engine.metrics().config_loaded(now, true);
             tracing::info!(by, "configuration unchanged");
             let told = introduce(&self.engine, self.http, self.tls.as_deref());
-            request.answer(Ok(format!("The configuration is unchanged and is in force.\n{told}")));
+            request.answer(Ok(format!("The configuration is unchanged and in effect.\n{told}")));
             return;
         }
         let turn = timeout(SWEEP_WITHIN, self.engine.sweep_had_its_turn());
@@ -121,7 +121,7 @@ impl Reloader {
                 self.engine.metrics().config_loaded(now, true);
                 tracing::info!(by, "configuration reloaded");
                 let told = introduce(&self.engine, self.http, self.tls.as_deref());
-                request.answer(Ok(format!("The configuration was loaded and is in force.\n{told}")));
+                request.answer(Ok(format!("The configuration was loaded and is in effect.\n{told}")));
             }
             Err(error) => self.refuse(request, now, ReloadError::Unreadable(in_words(&error))),
         }
@@ -131,7 +131,7 @@ impl Reloader {
         self.accepted = false;
         self.engine.metrics().config_loaded(now, false);
         let (by, why) = (request.by().to_string(), error.to_string());
-        tracing::error!(by, why, "configuration not reloaded; the old one stays in force");
+        tracing::error!(by, why, "configuration not reloaded; the previous one stays in effect");
         request.answer(Err(error));
     }
 
@@ -179,7 +179,7 @@ impl Reloader {
             Err(error) => {
                 self.engine.metrics().config_loaded(now, false);
                 let why = in_words(&error);
-                tracing::error!(why, "certificate of http.tls not renewed; the old one stays in force");
+                tracing::error!(why, "certificate of http.tls not renewed; the previous one stays in effect");
             }
         }
     }

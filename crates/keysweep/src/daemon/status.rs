@@ -96,7 +96,7 @@ impl Standing {
             ));
         }
         if now.reload_failed {
-            words.push_str("; the configuration was not reloaded and the old one is in force: see the log");
+            words.push_str("; configuration not reloaded, the previous one stays in effect: see the log");
         }
         // Last, since it may be long and the line is cut.
         for trouble in trouble {
@@ -159,7 +159,7 @@ mod tests {
         activity.reloaded(false);
         let standing = Standing {
             mode: Mode::Delete,
-            stops: vec!["paused 2 times".into(), "breaker open".into()],
+            stops: vec!["paused 2 times".into(), "circuit breaker open".into()],
             parked: 1,
             now: activity.now(),
             trouble: vec!["sweeps fail, 3 times in a row: no credentials".into()],
@@ -167,8 +167,8 @@ mod tests {
         };
         assert_eq!(
             standing.words(),
-            "delete, paused 2 times, breaker open, 1 account parked; sweeping since 2026-11-22 17:00 UTC; the configuration was not reloaded \
-             and the old one is in force: see the log; sweeps fail, 3 times in a row: no credentials"
+            "delete, paused 2 times, circuit breaker open, 1 account parked; sweeping since 2026-11-22 17:00 UTC; configuration not reloaded, \
+             the previous one stays in effect: see the log; sweeps fail, 3 times in a row: no credentials"
         );
         activity.reloaded(true);
         assert!(!activity.now().reload_failed);

@@ -19,7 +19,7 @@ pub(super) struct Lines {
 impl Lines {
     pub(super) fn begin(marquee: &Marquee, calendar: Calendar) -> io::Result<Self> {
         print(&[
-            format!("keysweep demo: a made-up organization of {}", marquee.organization),
+            format!("keysweep demo: a simulated organization of {}", marquee.organization),
             format!("policy time is sped up: {}; mode delete; nothing leaves this machine", marquee.speed),
             format!("metrics: {}", marquee.metrics()),
             format!("page: {}", marquee.page),

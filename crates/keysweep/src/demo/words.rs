@@ -51,7 +51,7 @@ pub(super) fn event(entry: &Entry, who: &str, state: &State, calendar: Calendar)
         Body::ChangeFailed { action, why, .. } => {
             (Tone::Trouble, format!("{who} could not be changed ({action}): {why}"))
         }
-        Body::BreakerTripped { reason } => (Tone::Trouble, format!("the breaker tripped: {reason}")),
+        Body::BreakerTripped { reason } => (Tone::Trouble, format!("the circuit breaker opened: {reason}")),
         Body::BreakerReset { reason, .. } => {
             (Tone::Usual, format!("{} reset the breaker: {reason}", entry.actor))
         }

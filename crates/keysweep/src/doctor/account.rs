@@ -102,7 +102,7 @@ impl Account<'_> {
             self.raise(Problem {
                 check: CheckName::ScanRole,
                 verdict: Verdict::Failed,
-                what: format!("whether {} may {action} could not be asked", self.scanner()),
+                what: format!("could not check whether {} may {action}", self.scanner()),
                 actions: vec![action.to_owned()],
                 statement: None,
                 reason: Some(reason),
@@ -210,7 +210,7 @@ impl Account<'_> {
             (Some(_), None) => Err((PATHLESS.into(), "nothing has to be done".into())),
             (None, _) => Err((
                 "the role that scans, which would ask, cannot be assumed".into(),
-                "mend the role that scans first".into(),
+                "fix the role that scans first".into(),
             )),
         };
         match told {
@@ -333,8 +333,8 @@ impl Account<'_> {
 
     fn remedy_for_simulation(&self) -> String {
         format!(
-            "nothing has to be done; to have it told, allow {SIMULATE_ACTION} on both roles to {}, which no policy \
-             that `keysweep iam` prints contains",
+            "nothing required; to let doctor check, allow {SIMULATE_ACTION} on both roles to {}; no policy that \
+             `keysweep iam` prints grants it",
             self.scanner()
         )
     }

@@ -9,7 +9,7 @@ use super::group::Raised;
 pub(super) fn no_connection(error: &ConnectError) -> Raised {
     let remedy = match error {
         ConnectError::EndpointOverride(_) => {
-            "take it away, or set aws.allow_endpoint_override if that is where AWS is for you"
+            "remove it, or set aws.allow_endpoint_override if that endpoint is intended"
         }
         ConnectError::SessionName(_) => "change role.session_name",
         ConnectError::CaBundle { .. } => {

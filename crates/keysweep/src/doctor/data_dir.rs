@@ -62,7 +62,7 @@ impl Looking<'_> {
         self.seen.owner = Some(owner.clone());
         if !found.is_dir() {
             let remedy = "name a directory as data_dir in the configuration";
-            self.raise(Verdict::Gap, "data_dir is no directory".into(), None, remedy);
+            self.raise(Verdict::Gap, "data_dir is not a directory".into(), None, remedy);
             return false;
         }
         if found.uid() != rustix::process::geteuid().as_raw() {
@@ -148,7 +148,7 @@ impl Looking<'_> {
             Ok(verified) => verified,
             Err(JournalError::Missing { .. }) => {
                 let remedy =
-                    "nothing, if it is new; keysweep begins anew, and paused where it may change keys";
+                    "nothing, if it is new; keysweep starts empty, and paused if its mode permits changes";
                 self.raise(Verdict::Note, "data_dir has no journal".into(), None, remedy);
                 return;
             }

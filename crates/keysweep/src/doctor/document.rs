@@ -303,7 +303,7 @@ impl DataDirSeen {
         };
         if let Some(JournalSeen { entries, written_by, .. }) = &self.journal {
             let by = written_by.as_ref().map(|version| format!(" by keysweep {version}")).unwrap_or_default();
-            text += &format!(", the journal is whole, {entries} entries{by}");
+            text += &format!(", the journal is intact, {entries} entries{by}");
         }
         text
     }

@@ -52,7 +52,7 @@ pub(super) fn not_assumed(
     // What the account itself lacks is rarely lacking in every account.
     let everywhere = (found == Found::Unsaid).then(|| {
         format!(
-            "it is so in every account: look at the external ID, and at AssumeRoles of `{}`, first",
+            "all accounts are affected: check the external ID, and AssumeRoles of `{}`, first",
             Whose::Hub.command()
         )
     });

@@ -93,12 +93,12 @@ fn process(observed: &Observed<'_>) -> Vec<Family> {
         ),
         Family::single(
             "keysweep_paused",
-            "Whether all enforcement is paused by an operator.",
+            "Whether automatic changes are paused.",
             !control.pauses.is_empty(),
         ),
         Family::single(
             "keysweep_circuit_breaker_open",
-            "Whether the blast-radius breaker stopped destructive actions.",
+            "Whether the circuit breaker is open; it stops all automatic changes.",
             control.breaker.is_some(),
         ),
         Family::single(

@@ -139,9 +139,7 @@ fn shown_in_full(actor: &Actor, request: &RequestRef) -> Result<(), Refusal> {
     if typed || request.hash.is_some() {
         return Ok(());
     }
-    Err(Refusal::Malformed(format!(
-        "`request` names {request} without its hash: repeat it as it was shown, NUMBER-HASH"
-    )))
+    Err(Refusal::Malformed(format!("`request` {request} has no hash: send it as shown, NUMBER-HASH")))
 }
 
 fn after(now: Timestamp, length: Duration) -> Timestamp {
@@ -153,7 +151,7 @@ fn asked<'a>(record: &'a Record, action: Planned, request: &RequestRef) -> Resul
     let key = &record.identity.key;
     let Some(approval) = pending(record) else {
         return Err(Refusal::Conflict(format!(
-            "request {request} to {action} {key} is not open: nothing is asked of {key}, which is {}",
+            "request {request} to {action} {key} is not open: no request is pending for {key}, which is {}",
             record.state.as_str()
         )));
     };
@@ -168,7 +166,7 @@ fn asked<'a>(record: &'a Record, action: Planned, request: &RequestRef) -> Resul
         format!("request {request} was decided on as one to {action}")
     };
     Err(Refusal::Conflict(format!(
-        "{differs}: asked now is to {} {key} (request {now}, asked at {}: {}). Nothing was decided; look at it with \
+        "{differs}: pending now is to {} {key} (request {now}, requested at {}: {}). Nothing was decided; see \
          `keysweep keys show {key}`",
         approval.action, approval.asked_at, approval.why
     )))
@@ -285,10 +283,12 @@ fn released(record: &Record, hold: Option<u64>, reason: &str) -> Decided {
 fn reactivations_cleared(record: &Record, reason: &str) -> Decided {
     let key = &record.identity.key;
     if record.past.reactivations().is_none() {
-        return Err(Refusal::Conflict(format!("no reactivation of {key} makes its changes need approval")));
+        return Err(Refusal::Conflict(format!(
+            "no change of {key} requires approval because of a reactivation"
+        )));
     }
     let message =
-        format!("reactivations of {key} are cleared: they no longer make its changes need approval");
+        format!("cleared the reactivations of {key}: its changes no longer require approval because of them");
     Ok((Note::ReactivationsCleared { reason: reason.into() }.into(), message))
 }
 
@@ -299,7 +299,7 @@ fn forgotten(state: &State, record: &Record, reason: &str) -> Decided {
     let unsettled = record.under_way();
     if let Some(action) = unsettled.filter(|_| !for_good) {
         return Err(Refusal::Conflict(format!(
-            "what became of the last call to {action} {key} is not known yet: it can be forgotten only once account \
+            "the outcome of the last call to {action} {key} is unknown: the key can be forgotten only after account \
              {account} is skipped or has left the organization"
         )));
     }

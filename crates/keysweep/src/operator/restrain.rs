@@ -46,9 +46,9 @@ impl Act for Resume {
             let (over, left): (Vec<_>, Vec<_>) =
                 pauses.iter().cloned().partition(|pause| ended.contains(&pause.number));
             let message = if left.is_empty() {
-                format!("resumed, changes may go on; this is over:\n{}", list(&over))
+                format!("resumed: changes are allowed again; ended:\n{}", list(&over))
             } else {
-                format!("this pause is over:\n{}\nstill paused:\n{}", list(&over), list(&left))
+                format!("ended:\n{}\nstill paused:\n{}", list(&over), list(&left))
             };
             Ok((vec![Body::Resumed { pauses: ended, reason: reason.clone() }], message))
         };
@@ -70,11 +70,12 @@ impl Act for ResetBreaker {
     async fn act(self, engine: &Engine, actor: &Actor) -> Result<Done, Refusal> {
         let Self { reason, confirm } = self;
         let reset = |state: &State, _| {
-            let expected =
-                breaker(state).confirm.ok_or_else(|| Refusal::Conflict("the breaker is closed".into()))?;
+            let expected = breaker(state)
+                .confirm
+                .ok_or_else(|| Refusal::Conflict("the circuit breaker is closed".into()))?;
             if confirm != expected {
                 return Err(Refusal::Conflict(format!(
-                    "the breaker is open for another set than {confirm}: look again with `keysweep breaker show`"
+                    "{confirm} is not the current set of the circuit breaker: run `keysweep breaker show` again"
                 )));
             }
             let shrunk_to = state.control().breaker.as_ref().and_then(|trip| match trip.reason {
@@ -84,7 +85,8 @@ impl Act for ResetBreaker {
             let keys = newly_due(state);
             let baseline =
                 shrunk_to.map(|now| format!("; {now} accounts are the new baseline")).unwrap_or_default();
-            let message = format!("the breaker is closed; newly due keys accepted: {}{baseline}", keys.len());
+            let message =
+                format!("closed the circuit breaker; newly due keys accepted: {}{baseline}", keys.len());
             let body = Body::BreakerReset { reason: reason.clone(), keys, accounts: shrunk_to };
             Ok((vec![body], message))
         };
@@ -113,7 +115,7 @@ impl Act for UnparkAccount {
                 return Err(Refusal::Conflict(format!("account {account} is not parked; {others}")));
             };
             let body = Body::AccountUnparked { account, reason: reason.clone() };
-            Ok((vec![body], format!("changes may go on in account {account}, which was {was}")))
+            Ok((vec![body], format!("changes are allowed again in account {account}, which was {was}")))
         };
         engine.decide_and_sweep(actor, unparked).await
     }
@@ -141,11 +143,11 @@ fn chosen(pauses: &[state::Pause], actor: &Actor, which: Which) -> Result<BTreeS
     match which {
         Which::Number(number) if pauses.iter().any(|pause| pause.number == number) => Ok([number].into()),
         Which::Number(number) => {
-            Err(Refusal::Conflict(format!("there is no pause {number}; in force:\n{}", list(pauses))))
+            Err(Refusal::Conflict(format!("there is no pause {number}; in effect:\n{}", list(pauses))))
         }
         Which::All(count) if usize::try_from(count) == Ok(pauses.len()) => Ok(numbers()),
         Which::All(count) => Err(Refusal::Conflict(format!(
-            "there are {} pauses and not {count}; in force:\n{}",
+            "there are {} pauses, not {count}; in effect:\n{}",
             pauses.len(),
             list(pauses)
         ))),
@@ -155,7 +157,7 @@ fn chosen(pauses: &[state::Pause], actor: &Actor, which: Which) -> Result<BTreeS
                 ([own], _) => Ok([own.number].into()),
                 (_, [only]) => Ok([only.number].into()),
                 (_, pauses) => Err(Refusal::Conflict(format!(
-                    "several pauses are in force:\n{}\nname one: `keysweep resume NUMBER --reason TEXT`, or end \
+                    "several pauses are in effect:\n{}\nname one: `keysweep resume NUMBER --reason TEXT`, or end \
                      all: `keysweep resume --all {} --reason TEXT`",
                     list(pauses),
                     pauses.len()

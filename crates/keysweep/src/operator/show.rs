@@ -26,7 +26,7 @@ use crate::engine::{Engine, Latest};
 
 /// What no log can show of a deactivated key (AWS: requests that fail authentication are not delivered to CloudTrail).
 const QUIET: &str =
-    "calls with an inactive key are in no AWS log: a quiet grace period proves only that nobody objected";
+    "no AWS log records calls with an Inactive key: a quiet grace period proves only that no one objected";
 
 /// What the undo of an incident's deactivation does.
 pub(super) const GIVES_BACK: &str =
@@ -208,8 +208,8 @@ fn parked(control: &Control, now: Timestamp) -> Vec<ParkedAccount> {
 /// Said of a key that nothing is known of.
 pub(super) fn unknown_key(key: &AccessKeyId) -> Refusal {
     Refusal::NotFound(format!(
-        "nothing is known of {key}: records and findings are of stale keys only, which `keysweep keys list` and `plan` \
-         show; a key in use is kept from every change by an exemption ([[policy.exempt]])"
+        "unknown key {key}: only stale keys have records and findings, which `keysweep keys list` and `plan` show; \
+         to protect a key in use from any change, configure an exemption ([[policy.exempt]])"
     ))
 }
 

@@ -12,10 +12,10 @@ use tokio_rustls::server::TlsStream;
 /// What is said to who speaks plain HTTP here, as most who do are people.
 const PLAIN_ANSWER: &[u8] = b"HTTP/1.1 400 Bad Request\r\n\
     content-type: text/plain; charset=utf-8\r\n\
-    content-length: 97\r\n\
+    content-length: 95\r\n\
     connection: close\r\n\
     \r\n\
-    This port speaks TLS: ask for https. A token that was sent here is known by now: make a new one.\n";
+    This port requires TLS: use https. Replace any token that you sent here: it was not encrypted.\n";
 
 /// Most that is read of a plain request before the connection is closed.
 const PLAIN_BYTES: usize = 16 * 1024;

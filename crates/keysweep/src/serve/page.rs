@@ -227,14 +227,14 @@ fn findings(tally: &Tally) -> Vec<Count> {
         bad("incidents", "AWS considers the key compromised; not changed", sum(|keys| keys.in_incident)),
         bad("root keys", "active keys of root users; never changed by keysweep", tally.root_keys),
         of("exempt", "stale, and held back by an exemption", found.exempt),
-        of("on hold", "left alone until a person or a date ends it", sum(|keys| keys.on_hold)),
+        of("on hold", "not changed until an operator or a date ends the hold", sum(|keys| keys.on_hold)),
         of("waiting for approval", "a person decides", tally.approvals_pending),
         bad(
             "out of reach",
             "in the lifecycle, and the account cannot be read",
             sum(|keys| keys.out_of_reach),
         ),
-        bad("deactivated, in use", "last use moved afterwards: somebody needs it", sum(|keys| keys.in_use)),
+        bad("deactivated, in use", "last use changed afterwards: someone needs it", sum(|keys| keys.in_use)),
     ]
 }
 

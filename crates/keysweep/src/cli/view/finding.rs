@@ -65,7 +65,7 @@ pub fn scan_summary(document: &ScanDocument) -> String {
         found += &format!(", of which exempt: {exempt}");
     }
     if undecided > 0 {
-        found += &format!("; undecided for want of facts: {}", count(undecided, "key", "keys"));
+        found += &format!("; undecided because facts are unknown: {}", count(undecided, "key", "keys"));
     }
     lines.push(found);
     lines.join("\n")

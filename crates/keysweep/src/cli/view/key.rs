@@ -186,7 +186,7 @@ fn by_hand(facts: &FindingRow, record: Option<&KeyRow>) -> Vec<(&'static str, St
 /// What the breaker stopped for, and what to type to accept it.
 #[must_use]
 pub fn breaker_text(document: &BreakerDocument, screen: Screen) -> String {
-    let Some(open) = &document.open else { return "the breaker is closed\n".into() };
+    let Some(open) = &document.open else { return "the circuit breaker is closed\n".into() };
     let (n, confirm) = (document.count, document.confirm.as_deref().unwrap_or_default());
     let mut text = breaker_open(safe(open)) + "\n";
     if n > 0 {

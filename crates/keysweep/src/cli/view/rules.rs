@@ -24,7 +24,7 @@ pub fn rules_text(document: &RulesDocument, screen: Screen) -> String {
         text += &table(screen, ["ID", "DOES NOT EXIST", "RULE", "STATUS"], rows.collect());
     }
     if document.missing.iter().any(|row| row.stops) {
-        text += "\ncorrect the rule, or let changes go on: keysweep rules acknowledge ID --reason TEXT\n";
+        text += "\ncorrect the rule, or allow changes again: keysweep rules acknowledge ID --reason TEXT\n";
     }
     for idle in document.matching_nothing.iter().flatten() {
         text += &format!("matches nothing: {}\n", safe(&idle.to_string()));

@@ -109,7 +109,7 @@ fn a_certificate_is_read_by_who_serves_and_nobody_else() {
     let (file, good) = (mk_file(text), mk_file(text.split_once('\n').unwrap().0));
     assert!(load(&mk_sources(good.path(), &[]), mk_now()).is_ok());
     let error = load_to_serve(&mk_sources(file.path(), &[]), mk_now()).unwrap_err().to_string();
-    assert!(error.starts_with("3 mistakes in the configuration:"), "{error}");
+    assert!(error.starts_with("3 errors in the configuration:"), "{error}");
     assert!(error.contains(":1: http.tls.cert_file: read /nonexistent/tls.crt: No such file"), "{error}");
     assert!(error.contains(":1: http.tls.key_file: read /nonexistent/tls.key: No such file"), "{error}");
     let (_, identity) = load_to_serve(&mk_sources(mk_file("").path(), &[]), mk_now()).unwrap();

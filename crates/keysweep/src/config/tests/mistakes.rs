@@ -26,7 +26,7 @@ until = 2027-06-30
     let sources = mk_sources(file.path(), &[("KEYSWEEP__SCAN__CONCURRENCY", "many")]);
     let error = load(&sources, mk_now()).unwrap_err();
     insta::assert_snapshot!(message(&file, &error), @r#"
-    5 mistakes in the configuration:
+    5 errors in the configuration:
       keysweep.toml:2: policy.grase: no such key; did you mean policy.grace?
       keysweep.toml:3: policy.unused_after: found "fortnight", expected a duration such as "90d", "12h", "30s" or "1h30m"
       keysweep.toml:4: policy.mode: found "delete", but no notice channel is configured: set notices.required = false to record notices in the journal only
@@ -97,7 +97,7 @@ format = 3
     );
     let error = load(&mk_sources(file.path(), &[]), mk_now()).unwrap_err();
     insta::assert_snapshot!(message(&file, &error), @r#"
-    35 mistakes in the configuration:
+    35 errors in the configuration:
       keysweep.toml:2: aws.region: found "Frankfurt", expected a Region such as "eu-central-1"
       keysweep.toml:3: aws.attempt_timeout: found "1m", expected at most aws.operation_timeout, which is "30s"
       keysweep.toml:6: organization.accounts[1]: found "42", expected an account ID of 12 digits

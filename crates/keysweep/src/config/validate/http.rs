@@ -158,8 +158,8 @@ fn warn(section: &HttpSection, listen: SocketAddr, review: &mut Review) {
         review.questionable(&KeyPath::of("http.token"), problem.to_owned());
     }
     if tls && !tokens {
-        let problem = "alone opens nothing: on other than a loopback address only metrics and health are served until \
-                       there is an [[http.token]]";
+        let problem = "has no effect alone: on a non-loopback address, keysweep serves only metrics and health until \
+                       you add an [[http.token]]";
         review.questionable(&KeyPath::of("http.tls"), problem.to_owned());
     }
 }

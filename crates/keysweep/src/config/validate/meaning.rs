@@ -144,13 +144,13 @@ fn limits(policy: &Policy, review: &mut Review) {
     if limits.surge == 0.0 && limits.surge_keys == 0 {
         review.questionable(
             &at.key("surge_keys"),
-            "0 beside a surge of 0.0 trips the breaker at the first key".to_owned(),
+            "0 with a surge of 0.0 opens the circuit breaker at the first key".to_owned(),
         );
     }
     if limits.shrink == 0.0 {
         review.questionable(
             &at.key("shrink"),
-            "0.0 trips the breaker whenever an account is closed".to_owned(),
+            "0.0 opens the circuit breaker whenever an account is closed".to_owned(),
         );
     }
 }

@@ -293,7 +293,10 @@ fn warn(policy: &Policy, model: &Model, now: Timestamp, review: &mut Review) {
         }
         for (key, value) in [("surge", policy.limits.surge), ("shrink", policy.limits.shrink)] {
             if value >= 1.0 {
-                review.questionable(&limits.key(key), "1.0 keeps the breaker from ever tripping".to_owned());
+                review.questionable(
+                    &limits.key(key),
+                    "1.0 prevents the circuit breaker from ever opening".to_owned(),
+                );
             }
         }
     }

@@ -99,8 +99,8 @@ impl Families {
             ),
             in_use: Family::new(
                 "keysweep_deactivated_keys_in_use",
-                "Deactivated keys whose last use moved after deactivation; their deletion is blocked. Calls with an \
-                 inactive key are in no AWS log, so zero does not prove that nobody tries.",
+                "Deactivated keys whose last use moved after deactivation; their deletion is blocked. No AWS log records \
+                 calls with an Inactive key, so zero does not prove that no one tries.",
             ),
         }
     }

@@ -92,8 +92,8 @@ impl Refused {
     fn text(&self) -> String {
         match self {
             Self::PlainHttp { role: Role::Viewer } => {
-                "Without TLS, page and API are served on a loopback address only: here are /metrics, /-/healthy, and \
-                 /-/ready. See http.tls and http.token in the configuration.\n"
+                "Without TLS, the page and the API are served on a loopback address only. Available here: /metrics, \
+                 /-/healthy, and /-/ready. See http.tls and http.token in the configuration.\n"
                     .into()
             }
             Self::PlainHttp { role: Role::Operator } => {
@@ -103,8 +103,9 @@ impl Refused {
                     .into()
             }
             Self::Proxied => {
-                "This request came through a proxy, and only this machine may look without a token. To serve keysweep through a \
-                 proxy, set http.public_url to the https URL of the proxy, and make a token with `keysweep token new`.\n"
+                "This request came through a proxy; only this machine has read access without a token. To serve keysweep \
+                 through a proxy, set http.public_url to the https URL of the proxy, and create a token with \
+                 `keysweep token new`.\n"
                     .into()
             }
             Self::NoTokens { role: Role::Viewer } => {
@@ -112,20 +113,20 @@ impl Refused {
                     .into()
             }
             Self::NoTokens { role: Role::Operator } => {
-                "No token is configured, so that nobody may do this over HTTP. Use the command line on the machine of the \
-                 daemon (systemctl reload keysweep loads the configuration), or make a token of an operator with \
+                "No token is configured, so this is not permitted over HTTP. Use the command line on the daemon's machine \
+                 (`systemctl reload keysweep` reloads the configuration), or create an operator's token with \
                  `keysweep token new --role operator`.\n"
                     .into()
             }
-            Self::CrossSite => "This is not done for a page of another site.\n".into(),
+            Self::CrossSite => "Cross-site requests are refused.\n".into(),
             Self::UnknownPeer => "The kernel does not say which user asks.\n".into(),
-            Self::Missing => "This wants a token: Authorization: Bearer TOKEN.\n".into(),
-            Self::OtherScheme => "Tokens are sent as Authorization: Bearer TOKEN, and in no other way.\n".into(),
-            Self::Malformed(what) => format!("This is no token: {what}. Send Authorization: Bearer TOKEN.\n"),
-            Self::Unknown => "This token is not one of ours, or not any more.\n".into(),
-            Self::Weak { has, wants, .. } => format!("This wants the role {wants}, and the token has {has}.\n"),
+            Self::Missing => "Authentication required: send Authorization: Bearer TOKEN.\n".into(),
+            Self::OtherScheme => "Send the token as Authorization: Bearer TOKEN.\n".into(),
+            Self::Malformed(what) => format!("Invalid token: {what}. Send Authorization: Bearer TOKEN.\n"),
+            Self::Unknown => "Unknown or revoked token.\n".into(),
+            Self::Weak { has, wants, .. } => format!("This requires the role {wants}; the token has {has}.\n"),
             Self::TooMany { after } => {
-                format!("There were too many wrong tokens. A right one is taken at any time; another try in {} s.\n", after.as_secs())
+                format!("Too many invalid tokens. A valid token is always accepted; otherwise, retry in {} s.\n", after.as_secs())
             }
         }
     }

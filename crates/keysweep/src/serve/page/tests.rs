@@ -61,8 +61,8 @@ fn pause_and_breaker_say_since_when_why_and_how_to_go_on() {
         "Paused: no automatic change starts",
         "incident 42",
         "2026-11-21 02:30 UTC (24 hours ago)",
-        "Breaker open: no automatic change starts",
-        "90 keys became due in one sweep, more than the 20 that may",
+        "Circuit breaker open: no automatic change starts",
+        "90 keys became due in one sweep; the limit is 20",
         "keysweep breaker show",
     ] {
         assert!(html.contains(part), "{part}");
@@ -110,7 +110,7 @@ fn what_is_due_comes_before_what_waits_and_a_hold_comes_last() {
 #[test]
 fn before_the_first_sweep_the_page_says_so_instead_of_showing_zeros_of_a_sweep() {
     let html = Page::of(now(), &State::default(), &policy(), None, &[]).render().unwrap();
-    assert!(html.contains("None has come to its end yet."));
+    assert!(html.contains("No sweep has completed yet."));
     assert!(html.contains("Known after the first sweep of this process."));
 }
 

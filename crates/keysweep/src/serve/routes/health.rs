@@ -11,7 +11,7 @@ use crate::serve::router::{Told, told};
 pub(in crate::serve) async fn healthy(State(app): State<Arc<App>>) -> Told {
     match app.health().unhealthy(app.engine().clock().instant()) {
         None => told(StatusCode::OK, "keysweep works\n"),
-        Some(why) => told(StatusCode::SERVICE_UNAVAILABLE, format!("keysweep does not work: {why}\n")),
+        Some(why) => told(StatusCode::SERVICE_UNAVAILABLE, format!("keysweep is unhealthy: {why}\n")),
     }
 }
 

@@ -19,7 +19,7 @@ pub(in crate::serve) async fn reload(Operator(actor): Operator, State(app): Stat
                 ReloadError::Unreadable(_) => StatusCode::INTERNAL_SERVER_ERROR,
                 ReloadError::Busy | ReloadError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
             };
-            told(status, format!("The old configuration stays in force.\n{error}\n"))
+            told(status, format!("The previous configuration stays in effect.\n{error}\n"))
         }
     }
 }
