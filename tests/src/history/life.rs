@@ -219,7 +219,8 @@ async fn sweep_once(shared: &mut Shared, engine: &Arc<Engine>, rng: &mut ChaCha8
     let death = shared.death.clone();
     let full = shared.disk_is_full;
     let impatient = rng.random_bool(0.06);
-    if impatient {
+    let objecting = !impatient && rng.random_bool(0.06);
+    if impatient || objecting {
         let slow = Fault::Delay(Duration::from_secs(rng.random_range(2..9)));
         shared.sim.fault(Rule::new(slow).action("iam:*AccessKey"));
     }
@@ -228,6 +229,9 @@ async fn sweep_once(shared: &mut Shared, engine: &Arc<Engine>, rng: &mut ChaCha8
         let operator = async {
             if impatient {
                 operators::pause_in_flight(shared, engine).await;
+            }
+            if objecting {
+                owners::object_in_flight(shared, engine).await;
             }
             for _ in 0..beside {
                 sleep(Duration::from_millis(rng.random_range(0..1500))).await;

@@ -1,6 +1,9 @@
 //! What owners and administrators do to AWS on a day.
 
+use std::time::Duration;
+
 use jiff::SignedDuration;
+use keysweep::engine::Engine;
 use keysweep_sim::{Happening, KeySpec, KeyTruth, RoleSpec, Sim};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
@@ -131,4 +134,23 @@ fn make_key_again(sim: &Sim, key: &KeyTruth) {
     sim.delete_key(&key.key_id);
     let created = key.created - SignedDuration::from_hours(24);
     sim.user(&key.account, &key.user_name).key(KeySpec::new().id(&key.key_id).created(created)).add();
+}
+
+/// As soon as a change is on its way, if one comes within the next minutes, the owners of all keys that are due tag
+/// their users: after the scan that the changes were planned on, and before each of them is looked at again.
+pub(super) async fn object_in_flight(shared: &Shared, engine: &Engine) {
+    for _ in 0..3000 {
+        if shared.oracle.is_changing() {
+            let due: Vec<String> = engine.store().read(|state| {
+                let due = state.records().filter(|record| record.due.is_some());
+                due.map(|record| record.identity.key.to_string()).collect()
+            });
+            for key in due.iter().filter_map(|key| shared.sim.key(key)) {
+                shared.sim.tag_user(&key.account, &key.user_id, EXEMPT_TAG, "please");
+            }
+            shared.oracle.count("owners object to changes in flight");
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }
