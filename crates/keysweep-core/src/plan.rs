@@ -266,14 +266,8 @@ impl Plan {
             .into_iter()
             .partition(|body| replay(&mut after, context.now, body));
         (self.entries, self.left_out) = (entries, left_out);
-        let left_out: BTreeSet<AccessKeyId> = self
-            .left_out
-            .iter()
-            .filter_map(|body| match body {
-                Body::Key { key, .. } => Some(key.clone()),
-                _ => None,
-            })
-            .collect();
+        let key_of = |body: &Body| if let Body::Key { key, .. } = body { Some(key.clone()) } else { None };
+        let left_out: BTreeSet<AccessKeyId> = self.left_out.iter().filter_map(key_of).collect();
         self.silence(|key| left_out.contains(key));
         after
     }

@@ -175,7 +175,8 @@ async fn planned(engine: &Engine, config: &Arc<Config>, collection: &Collection)
         let plan = plan(now, &config.policy, state, collection);
         Ok::<_, Infallible>((plan.entries.clone(), plan))
     };
-    for round in 1.. {
+    let mut round = 1;
+    loop {
         let (_, plan) = engine.decide(&Actor::Keysweep, planned).await.map_err(AppendError::from)?;
         tell_entries(&plan.entries);
         for body in &plan.left_out {
@@ -197,8 +198,8 @@ async fn planned(engine: &Engine, config: &Arc<Config>, collection: &Collection)
             return Ok(plan);
         }
         tell_entries(&announce(engine, config, collection, &plan).await?);
+        round += 1;
     }
-    Err(SweepError::Stopped)
 }
 
 fn count(collection: &Collection) -> Swept {
