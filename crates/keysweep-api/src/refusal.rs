@@ -1,5 +1,6 @@
 //! Why something is not done.
 
+use http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -56,63 +57,50 @@ impl From<Refusal> for Problem {
 }
 
 impl Refusal {
+    /// What it is over HTTP, the exit code of a command that was refused, and the reason in words.
+    fn parts(&self) -> (StatusCode, u8, &str) {
+        match self {
+            Self::Malformed(detail) => (StatusCode::BAD_REQUEST, 2, detail),
+            Self::Unauthenticated(detail) => (StatusCode::UNAUTHORIZED, 1, detail),
+            Self::Forbidden(detail) => (StatusCode::FORBIDDEN, 1, detail),
+            Self::NotFound(detail) => (StatusCode::NOT_FOUND, 1, detail),
+            Self::NotAllowed(detail) => (StatusCode::METHOD_NOT_ALLOWED, 2, detail),
+            Self::Conflict(detail) => (StatusCode::CONFLICT, 1, detail),
+            Self::TooLarge(detail) => (StatusCode::PAYLOAD_TOO_LARGE, 2, detail),
+            Self::TooMany(detail) => (StatusCode::TOO_MANY_REQUESTS, 1, detail),
+            Self::Internal(detail) => (StatusCode::INTERNAL_SERVER_ERROR, 1, detail),
+            Self::Aws(detail) => (StatusCode::BAD_GATEWAY, 1, detail),
+            Self::Unavailable(detail) => (StatusCode::SERVICE_UNAVAILABLE, 1, detail),
+        }
+    }
+
+    /// The HTTP status: each refusal has its own.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.parts().0
+    }
+
+    /// The exit code of a command that was refused.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        self.parts().1
+    }
+
     /// The reason in words.
     #[must_use]
     pub fn detail(&self) -> &str {
-        let (Self::Malformed(detail)
-        | Self::Unauthenticated(detail)
-        | Self::Forbidden(detail)
-        | Self::NotFound(detail)
-        | Self::NotAllowed(detail)
-        | Self::Conflict(detail)
-        | Self::TooLarge(detail)
-        | Self::TooMany(detail)
-        | Self::Internal(detail)
-        | Self::Aws(detail)
-        | Self::Unavailable(detail)) = self;
-        detail
+        self.parts().2
     }
 
     /// The same with more to read.
     #[must_use]
-    pub fn with(mut self, more: &str) -> Self {
-        let (Self::Malformed(detail)
-        | Self::Unauthenticated(detail)
-        | Self::Forbidden(detail)
-        | Self::NotFound(detail)
-        | Self::NotAllowed(detail)
-        | Self::Conflict(detail)
-        | Self::TooLarge(detail)
-        | Self::TooMany(detail)
-        | Self::Internal(detail)
-        | Self::Aws(detail)
-        | Self::Unavailable(detail)) = &mut self;
-        detail.push_str(more);
-        self
-    }
-
-    /// The HTTP status.
-    #[must_use]
-    pub fn status(&self) -> http::StatusCode {
-        use http::StatusCode;
-        match self {
-            Self::Malformed(_) => StatusCode::BAD_REQUEST,
-            Self::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
-            Self::Forbidden(_) => StatusCode::FORBIDDEN,
-            Self::NotFound(_) => StatusCode::NOT_FOUND,
-            Self::NotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Conflict(_) => StatusCode::CONFLICT,
-            Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
-            Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::Aws(_) => StatusCode::BAD_GATEWAY,
-            Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
-        }
+    pub fn with(self, more: &str) -> Self {
+        Self::of_status(self.status(), self.detail().to_owned() + more)
     }
 
     /// The refusal that an answer with this status means.
     #[must_use]
-    pub fn of_status(status: http::StatusCode, detail: String) -> Self {
+    pub fn of_status(status: StatusCode, detail: String) -> Self {
         match status.as_u16() {
             401 => Self::Unauthenticated(detail),
             403 => Self::Forbidden(detail),
@@ -125,22 +113,6 @@ impl Refusal {
             503 => Self::Unavailable(detail),
             400..=499 => Self::Malformed(detail),
             _ => Self::Internal(detail),
-        }
-    }
-
-    /// The exit code of a command that was refused.
-    #[must_use]
-    pub fn exit_code(&self) -> u8 {
-        match self {
-            Self::Malformed(_) | Self::NotAllowed(_) | Self::TooLarge(_) => 2,
-            Self::Unauthenticated(_)
-            | Self::Forbidden(_)
-            | Self::NotFound(_)
-            | Self::Conflict(_)
-            | Self::TooMany(_)
-            | Self::Internal(_)
-            | Self::Aws(_)
-            | Self::Unavailable(_) => 1,
         }
     }
 }
@@ -165,7 +137,7 @@ mod tests {
     #[test]
     fn every_refusal_is_known_by_its_status() {
         for code in 400..600 {
-            let status = http::StatusCode::from_u16(code).unwrap();
+            let status = StatusCode::from_u16(code).unwrap();
             let refusal = Refusal::of_status(status, "why".into());
             let again = Refusal::of_status(refusal.status(), "why".into());
             assert_eq!(again, refusal, "{code}");
