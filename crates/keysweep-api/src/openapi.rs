@@ -5,28 +5,20 @@ use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
 use crate::operation::{BASE, Operation, Role, Verb, parameter};
-use crate::{
-    AcknowledgeRule, Decide, ListKeys, ListRules, PROBLEM_JSON, Pause, Problem, ResetBreaker, Resume,
-    ShowBreaker, ShowKey, ShowPlan, UnparkAccount, ViewJournal,
-};
+use crate::{PROBLEM_JSON, Problem, operations};
 
 /// Describes every operation (OpenAPI 3.1). `version` is that of keysweep.
 #[must_use]
 pub fn openapi(version: &str) -> Value {
     let mut document = Document::default();
-    document.add::<ShowPlan>();
-    document.add::<ListKeys>();
-    document.add::<ShowKey>();
-    document.add::<Decide>();
-    document.add::<Pause>();
-    document.add::<Resume>();
-    document.add::<ListRules>();
-    document.add::<AcknowledgeRule>();
-    document.add::<ShowBreaker>();
-    document.add::<ResetBreaker>();
-    document.add::<UnparkAccount>();
-    document.add::<ViewJournal>();
+    for add in operations!(add, add) {
+        add(&mut document);
+    }
     document.finish(version)
+}
+
+fn add<O: Operation>(document: &mut Document) {
+    document.add::<O>();
 }
 
 struct Document {

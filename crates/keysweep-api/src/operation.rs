@@ -31,6 +31,27 @@ pub trait Operation: Serialize + DeserializeOwned + JsonSchema + Debug + Send + 
     const ROLE: Role = Self::VERB.role();
 }
 
+/// An array with `$look::<O>` for every operation that looks, and `$act::<O>` for every one that decides.
+#[macro_export]
+macro_rules! operations {
+    ($look:ident, $act:ident) => {
+        [
+            $look::<$crate::ShowPlan>,
+            $look::<$crate::ListKeys>,
+            $look::<$crate::ShowKey>,
+            $act::<$crate::Decide>,
+            $act::<$crate::Pause>,
+            $act::<$crate::Resume>,
+            $look::<$crate::ListRules>,
+            $act::<$crate::AcknowledgeRule>,
+            $look::<$crate::ShowBreaker>,
+            $act::<$crate::ResetBreaker>,
+            $act::<$crate::UnparkAccount>,
+            $look::<$crate::ViewJournal>,
+        ]
+    };
+}
+
 /// Whether an operation looks or decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verb {

@@ -18,10 +18,7 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use http_body_util::Full;
 use hyper::body::{Frame, SizeHint};
-use keysweep_api::{
-    AcknowledgeRule, BASE, Decide, ListKeys, ListRules, OPENAPI, Operation, PROBLEM_JSON, Pause, Problem,
-    Refusal, ResetBreaker, Resume, Role, ShowBreaker, ShowKey, ShowPlan, UnparkAccount, ViewJournal, decode,
-};
+use keysweep_api::{BASE, OPENAPI, Operation, PROBLEM_JSON, Problem, Refusal, Role, decode, operations};
 use serde::Serialize;
 use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
@@ -44,20 +41,10 @@ const WORDS: usize = 64 * 1024;
 
 /// Every operation, beneath [`BASE`].
 pub(in crate::serve) fn routes() -> Router<Arc<App>> {
-    Router::new()
+    let operations = operations!(look, act).into_iter().map(|routes| routes());
+    operations
+        .fold(Router::new(), Router::merge)
         .route(OPENAPI, get(openapi))
-        .merge(look::<ShowPlan>())
-        .merge(look::<ListKeys>())
-        .merge(look::<ShowKey>())
-        .merge(act::<Decide>())
-        .merge(act::<Pause>())
-        .merge(act::<Resume>())
-        .merge(look::<ListRules>())
-        .merge(act::<AcknowledgeRule>())
-        .merge(look::<ShowBreaker>())
-        .merge(act::<ResetBreaker>())
-        .merge(act::<UnparkAccount>())
-        .merge(look::<ViewJournal>())
         .fallback(not_found)
         .method_not_allowed_fallback(not_allowed)
 }
