@@ -1,18 +1,18 @@
 //! How a call failed: one [`Fault`] per failed operation, with its kind, what was asked for, and the cause.
 
-use std::fmt;
-
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_types::request_id::RequestId;
+use strum::{Display, IntoStaticStr, VariantArray};
 
 use crate::connect::unreadable_files;
 use crate::discreet::{discreet, message_of};
 use crate::whole::is_error_of_aws;
 
 /// What a failure means for whoever asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Display, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum FaultKind {
     /// AWS asked us to slow down, and the retries were used up.
     Throttled,
@@ -28,25 +28,10 @@ pub enum FaultKind {
 }
 
 impl FaultKind {
-    /// Every kind, for counters that start at zero.
-    pub const ALL: [Self; 5] = [Self::Throttled, Self::Denied, Self::Gone, Self::Transient, Self::Bug];
-
     /// Its name in metrics and messages.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Throttled => "throttled",
-            Self::Denied => "denied",
-            Self::Gone => "gone",
-            Self::Transient => "transient",
-            Self::Bug => "bug",
-        }
-    }
-}
-
-impl fmt::Display for FaultKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        self.into()
     }
 }
 

@@ -118,11 +118,21 @@ impl LastUse {
 /// Where a fact about last use comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[derive(strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Source {
     /// The credential report of the account.
     Report,
     /// `GetAccessKeyLastUsed`.
     Live,
+}
+
+impl Source {
+    /// Its name in JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
 }
 
 /// What `GetUser` says of a user.

@@ -3,7 +3,6 @@
 //! A finding is no state: keysweep takes access keys through a lifecycle, and only some findings are a reason for it.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -23,8 +22,9 @@ pub enum Subject<'a> {
 }
 
 /// What kind of thing a finding is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, strum::IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum SubjectKind {
     /// An access key of a user.
     Key,
@@ -36,16 +36,15 @@ impl SubjectKind {
     /// Its name in JSON and CSV.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Key => "key",
-            Self::RootKey => "root_key",
-        }
+        self.into()
     }
 }
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[derive(strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Severity {
     /// In use and old.
     Low,
@@ -57,11 +56,21 @@ pub enum Severity {
     Critical,
 }
 
+impl Severity {
+    /// Its name in JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+}
+
 /// What is wrong with the subject of a finding.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
 )]
 #[serde(rename_all = "snake_case")]
+#[derive(strum::Display, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum FindingKind {
     /// Was used; idle past `unused_after`.
     Unused,
@@ -80,12 +89,7 @@ impl FindingKind {
     /// Its name in JSON, metrics and on the command line.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Unused => "unused",
-            Self::NeverUsed => "never_used",
-            Self::OverAge => "over_age",
-            Self::RootKey => "root_key",
-        }
+        self.into()
     }
 
     /// Whether it is a reason to take the key through the lifecycle.
@@ -95,12 +99,6 @@ impl FindingKind {
             Self::Unused | Self::NeverUsed => true,
             Self::OverAge | Self::RootKey => false,
         }
-    }
-}
-
-impl fmt::Display for FindingKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
     }
 }
 

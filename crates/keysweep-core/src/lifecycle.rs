@@ -79,8 +79,9 @@ pub struct Sent {
 }
 
 /// The base state with exactly the data valid in it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum State {
     /// In no lifecycle; recorded only while an overlay needs remembering.
     Active,
@@ -102,15 +103,7 @@ impl State {
     /// Its name in JSON, metrics and messages.
     #[must_use]
     pub fn as_str(&self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::Flagged(_) => "flagged",
-            Self::Deactivating(_) => "deactivating",
-            Self::Deactivated(_) => "deactivated",
-            Self::Deleting(_) => "deleting",
-            Self::Deleted(_) => "deleted",
-            Self::Gone(_) => "gone",
-        }
+        self.into()
     }
 
     /// Whether the key still exists as far as keysweep knows, so that scans look for it.

@@ -29,8 +29,9 @@ pub struct ScanDocument {
 }
 
 /// What comes next for a key, in one word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, strum::IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum NextAction {
     /// Nothing.
     None,
@@ -50,14 +51,7 @@ impl NextAction {
     /// Its name in JSON and tables.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Notice => "notice",
-            Self::Approval => "approval",
-            Self::Deactivate => "deactivate",
-            Self::Delete => "delete",
-            Self::Wait => "wait",
-        }
+        self.into()
     }
 }
 

@@ -25,6 +25,8 @@ use crate::state::{Actor, Receipt};
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
 )]
 #[serde(rename_all = "snake_case")]
+#[derive(strum::Display, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum Action {
     /// `UpdateAccessKey` to Inactive.
     Deactivate,
@@ -35,17 +37,10 @@ pub enum Action {
 }
 
 impl Action {
-    /// Every action.
-    pub const ALL: [Self; 3] = [Self::Deactivate, Self::Reactivate, Self::Delete];
-
     /// Its name in metrics, JSON and messages.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Deactivate => "deactivate",
-            Self::Reactivate => "reactivate",
-            Self::Delete => "delete",
-        }
+        self.into()
     }
 
     /// The same as a planned change; none for the undo.
@@ -56,12 +51,6 @@ impl Action {
             Self::Delete => Some(Planned::Delete),
             Self::Reactivate => None,
         }
-    }
-}
-
-impl std::fmt::Display for Action {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.as_str())
     }
 }
 
@@ -79,6 +68,8 @@ impl From<Planned> for Action {
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
 )]
 #[serde(rename_all = "snake_case")]
+#[derive(strum::Display, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum Planned {
     /// `UpdateAccessKey` to Inactive.
     Deactivate,
@@ -87,19 +78,10 @@ pub enum Planned {
 }
 
 impl Planned {
-    /// Every planned change.
-    pub const ALL: [Self; 2] = [Self::Deactivate, Self::Delete];
-
     /// Its name in metrics, JSON and messages: that of the [`Action`].
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        Action::from(self).as_str()
-    }
-}
-
-impl std::fmt::Display for Planned {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.as_str())
+        self.into()
     }
 }
 

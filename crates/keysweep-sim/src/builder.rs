@@ -8,8 +8,7 @@ use jiff::Timestamp;
 use crate::policy::{Policy, PolicyError};
 use crate::sim::Sim;
 use crate::world::{
-    AccountState, Key, KeyHome, LastUse, Password, Role, User, World, mint_key_id, mint_role_id,
-    mint_user_id, whole_second,
+    Key, KeyHome, LastUse, Password, Role, User, World, mint_key_id, mint_role_id, mint_user_id, whole_second,
 };
 
 /// A role that can be assumed.
@@ -248,9 +247,9 @@ impl AccountBuilder {
         if let Some(parent) = parent {
             account.parent = parent;
         }
-        match self.state.as_deref().map(AccountState::parse) {
-            Some(Some(state)) => account.state = state,
-            Some(None) => account.odd_state = self.state,
+        match self.state.as_deref().map(str::parse) {
+            Some(Ok(state)) => account.state = state,
+            Some(Err(_)) => account.odd_state = self.state,
             None => {}
         }
         account.tags.extend(self.tags);

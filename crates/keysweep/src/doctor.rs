@@ -20,6 +20,7 @@ use jiff::SignedDuration;
 use keysweep_aws::{Aws, ConnectError};
 use keysweep_core::facts::MAX_SKEW;
 use keysweep_core::ids::AccountId;
+use strum::VariantArray as _;
 
 use self::account::Examination;
 pub use self::document::{
@@ -184,7 +185,8 @@ impl Findings {
             checks: Vec::new(),
             problems,
         };
-        document.checks = CheckName::ALL.map(|name| document.check(name, inputs.config)).into();
+        document.checks =
+            CheckName::VARIANTS.iter().map(|name| document.check(*name, inputs.config)).collect();
         document
     }
 }

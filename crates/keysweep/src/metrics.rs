@@ -19,6 +19,7 @@ use keysweep_core::ticket::{Action, Planned};
 use prometheus::core::Collector;
 use prometheus::proto::MetricFamily;
 use prometheus::{Gauge, IntCounter, IntCounterVec, Opts, Registry, TextEncoder};
+use strum::VariantArray as _;
 
 use self::calls::Calls;
 use self::family::Family;
@@ -187,14 +188,14 @@ impl Metrics {
         for (from, to) in TRANSITIONS {
             self.transitions.with_label_values(&[from, to]);
         }
-        for action in Action::ALL {
+        for action in Action::VARIANTS {
             self.actions.with_label_values(&[action.as_str()]);
             for reason in FAILURES {
                 self.action_failures.with_label_values(&[action.as_str(), reason]);
             }
         }
         // An undo is held back by nothing of ours.
-        for action in Planned::ALL {
+        for action in Planned::VARIANTS {
             for reason in SUPPRESSIONS {
                 self.suppressed.with_label_values(&[action.as_str(), reason.as_str()]);
             }

@@ -35,11 +35,11 @@ impl KeyEvent {
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
-            Self::Seen(event) => event.name(),
-            Self::Consent(event) => event.name(),
-            Self::Change(event) => event.name(),
-            Self::Overlay(event) => event.name(),
-            Self::Record(event) => event.name(),
+            Self::Seen(event) => event.into(),
+            Self::Consent(event) => event.into(),
+            Self::Change(event) => event.into(),
+            Self::Overlay(event) => event.into(),
+            Self::Record(event) => event.into(),
         }
     }
 }

@@ -29,6 +29,8 @@ pub struct Hold {
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
 )]
 #[serde(rename_all = "snake_case")]
+#[derive(strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum HoldKind {
     /// An operator placed it.
     Operator,
@@ -50,15 +52,7 @@ impl HoldKind {
     /// Its name in JSON and messages.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Operator => "operator",
-            Self::Reactivated => "reactivated",
-            Self::Unclear => "unclear",
-            Self::LastUseMoved => "last_use_moved",
-            Self::Denied => "denied",
-            Self::Unanswered => "unanswered",
-            Self::Transient => "transient",
-        }
+        self.into()
     }
 }
 

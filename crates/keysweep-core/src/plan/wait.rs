@@ -17,6 +17,8 @@ use crate::ticket::Planned;
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
 )]
 #[serde(rename_all = "snake_case")]
+#[derive(strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum Reason {
     /// The mode does not permit it.
     Observe,
@@ -52,22 +54,7 @@ impl Reason {
     /// Its name in metrics, JSON and messages.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Observe => "observe",
-            Self::Notice => "notice",
-            Self::Approval => "approval",
-            Self::Window => "window",
-            Self::Cap => "cap",
-            Self::Breaker => "breaker",
-            Self::Paused => "paused",
-            Self::Hold => "hold",
-            Self::Exempt => "exempt",
-            Self::Unknown => "unknown",
-            Self::Recheck => "recheck",
-            Self::Protected => "protected",
-            Self::Reference => "reference",
-            Self::Grace => "grace",
-        }
+        self.into()
     }
 
     /// Whether a change that was due is deliberately not sent: a grace period that runs is not that.

@@ -14,6 +14,8 @@ use crate::ticket::Planned;
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
 )]
 #[serde(rename_all = "snake_case")]
+#[derive(strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum Mode {
     /// Flags and plans; never changes AWS.
     Observe,
@@ -27,11 +29,7 @@ impl Mode {
     /// Its name in the configuration, in metrics and in messages.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Observe => "observe",
-            Self::Deactivate => "deactivate",
-            Self::Delete => "delete",
-        }
+        self.into()
     }
 
     /// Whether this mode permits `action` without an operator's order.
@@ -47,6 +45,8 @@ impl Mode {
 /// Which changes want a person's approval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[derive(strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum ApprovalFor {
     /// None.
     None,
@@ -62,12 +62,7 @@ impl ApprovalFor {
     /// Its name in the configuration.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Deactivate => "deactivate",
-            Self::Delete => "delete",
-            Self::Both => "both",
-        }
+        self.into()
     }
 
     /// Whether `action` wants approval.

@@ -30,8 +30,9 @@ pub struct Entry {
 }
 
 /// What happened.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
 #[serde(tag = "kind", rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Body {
     /// A daemon, or a command without one, opened the journal.
     Started {
@@ -265,27 +266,6 @@ impl Body {
     /// Its name in the journal.
     #[must_use]
     pub fn name(&self) -> &'static str {
-        match self {
-            Self::Started { .. } => "started",
-            Self::Configured { .. } => "configured",
-            Self::Key { event, .. } => event.name(),
-            Self::AccountScanned { .. } => "account_scanned",
-            Self::AccountFindings { .. } => "account_findings",
-            Self::AccountFailed { .. } => "account_failed",
-            Self::AccountSkipped { .. } => "account_skipped",
-            Self::AccountLeft { .. } => "account_left",
-            Self::ChangeFailed { .. } => "change_failed",
-            Self::AccountUnparked { .. } => "account_unparked",
-            Self::DueAccepted { .. } => "due_accepted",
-            Self::BreakerTripped { .. } => "breaker_tripped",
-            Self::BreakerReset { .. } => "breaker_reset",
-            Self::Paused { .. } => "paused",
-            Self::Resumed { .. } => "resumed",
-            Self::ReferenceMissing { .. } => "reference_missing",
-            Self::ReferenceCleared { .. } => "reference_cleared",
-            Self::RuleAcknowledged { .. } => "rule_acknowledged",
-            Self::Restored { .. } => "restored",
-            Self::SweepFinished { .. } => "sweep_finished",
-        }
+        if let Self::Key { event, .. } = self { event.name() } else { self.into() }
     }
 }

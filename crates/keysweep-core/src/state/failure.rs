@@ -141,15 +141,3 @@ pub enum ParkReason {
     /// Two changes failed without a success between them.
     Repeated,
 }
-
-impl ParkReason {
-    /// Its name in metrics, JSON and messages.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Precondition => "precondition",
-            Self::Refused => "refused",
-            Self::Repeated => "repeated",
-        }
-    }
-}

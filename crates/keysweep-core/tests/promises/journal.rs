@@ -11,6 +11,7 @@ use keysweep_core::references::{Reference, ReferenceCleared};
 use keysweep_core::state::{Actor, Body, Configuration, Entry, State, Term, TripReason};
 use keysweep_core::ticket::{Action, Origin, Planned};
 use proptest::prelude::*;
+use strum::VariantArray as _;
 
 use crate::mk::*;
 
@@ -26,7 +27,7 @@ pub(crate) struct Fill {
 }
 
 pub(crate) fn fills() -> impl Strategy<Value = Fill> {
-    let action = prop::sample::select(Action::ALL.to_vec());
+    let action = prop::sample::select(Action::VARIANTS);
     let last_use = prop_oneof![
         Just(LastUse::Never),
         (-200..40i64).prop_map(|at| used_at(day(at))),

@@ -7,6 +7,7 @@ use keysweep_core::plan::{self, Reason, Recheck, Refusal, Wait};
 use keysweep_core::policy::{ApprovalFor, Mode};
 use keysweep_core::state::{Actor, Body};
 use keysweep_core::ticket::{Action, Planned, Warrant};
+use strum::VariantArray as _;
 
 use crate::mk::*;
 
@@ -116,8 +117,8 @@ fn an_undo_goes_through_whatever_is_shut() {
     world.write(day(0), Body::BreakerTripped { reason: tripped });
     world.policy.limits.changes_per_account_per_day = 0;
     let (context, record) = (world.context(day(1)), world.record(0).unwrap());
-    for action in Planned::ALL {
-        assert!(plan::gate(&context, record, action, plan::By::Operator(action)).is_err());
+    for action in Planned::VARIANTS {
+        assert!(plan::gate(&context, record, *action, plan::By::Operator(*action)).is_err());
     }
     assert!(order(&world, 1, Action::Reactivate).is_ok());
 }

@@ -237,7 +237,7 @@ fn entry_json(world: &World, entry: &Entry<'_>) -> Value {
 
 fn account_json(world: &World, account: &Account) -> Value {
     let id: &Arc<str> = &account.id;
-    let state = account.odd_state.as_deref().unwrap_or(account.state.as_str());
+    let state = account.odd_state.as_deref().unwrap_or(account.state.into());
     let status = account.odd_state.as_deref().unwrap_or(account.state.as_status());
     let mut body = json!({
         "Id": &**id,

@@ -1,7 +1,6 @@
 //! One account and its roles.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -10,7 +9,8 @@ use super::{Actor, Refusal, Report, User, World};
 use crate::policy::Policy;
 
 /// An account's state in the organization (Organizations API reference, Account.State).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display, strum::EnumString, strum::IntoStaticStr)]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub(crate) enum AccountState {
     PendingActivation,
     Active,
@@ -55,27 +55,6 @@ pub(crate) struct Role {
 }
 
 impl AccountState {
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        Some(match text {
-            "PENDING_ACTIVATION" => Self::PendingActivation,
-            "ACTIVE" => Self::Active,
-            "SUSPENDED" => Self::Suspended,
-            "PENDING_CLOSURE" => Self::PendingClosure,
-            "CLOSED" => Self::Closed,
-            _ => return None,
-        })
-    }
-
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::PendingActivation => "PENDING_ACTIVATION",
-            Self::Active => "ACTIVE",
-            Self::Suspended => "SUSPENDED",
-            Self::PendingClosure => "PENDING_CLOSURE",
-            Self::Closed => "CLOSED",
-        }
-    }
-
     /// The word in the retired field, which knew three.
     pub(crate) fn as_status(self) -> &'static str {
         match self {
@@ -83,12 +62,6 @@ impl AccountState {
             Self::Suspended | Self::Closed => "SUSPENDED",
             Self::PendingClosure => "PENDING_CLOSURE",
         }
-    }
-}
-
-impl fmt::Display for AccountState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
     }
 }
 

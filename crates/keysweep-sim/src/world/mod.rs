@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-pub(crate) use account::{Account, AccountState, Role};
+pub(crate) use account::{Account, Role};
 pub(crate) use credentials::{Attached, Principal, RoleSession, Session};
 pub(crate) use identity::{
     account_of_arn, mint_key_id, mint_role_id, mint_session_key_id, mint_user_id, whole_second,

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use super::{Actor, Refusal, World};
-use crate::world::AccountState;
 
 /// The organization's id.
 pub(crate) const ORGANIZATION_ID: &str = "o-keysweepsim";
@@ -110,9 +109,9 @@ impl World {
         let outcome = match self.accounts.get_mut(account) {
             Some(found) => {
                 change.old = Some(found.odd_state.take().unwrap_or_else(|| found.state.to_string()));
-                match AccountState::parse(state) {
-                    Some(state) => found.state = state,
-                    None => found.odd_state = Some(state.to_owned()),
+                match state.parse() {
+                    Ok(state) => found.state = state,
+                    Err(_) => found.odd_state = Some(state.to_owned()),
                 }
                 Ok(())
             }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::io::Write;
 
 use jiff::Timestamp;
+use keysweep_core::finding::Severity;
 use keysweep_core::render::FindingRow;
 use serde::Serialize;
 
@@ -72,7 +73,7 @@ pub(super) const FINDING: [Column<FindingRow>; 29] = [
     ("idle_days", |row| optional(row.idle_days.as_ref())),
     ("age_days", |row| optional(row.age_days.as_ref())),
     ("finding", |row| optional(row.finding.as_ref())),
-    ("severity", |row| row.severity.map(super::view::severity).unwrap_or_default().into()),
+    ("severity", |row| row.severity.map(Severity::as_str).unwrap_or_default().into()),
     ("compliance", |row| row.compliance.join("; ")),
     ("remediation", |row| row.remediation.join("; ")),
     ("state", |row| row.state.clone()),
@@ -81,7 +82,7 @@ pub(super) const FINDING: [Column<FindingRow>; 29] = [
     ("next_action", |row| row.next_action.as_str().into()),
     ("next_action_at", |row| time(row.next_action_at)),
     ("owner", |row| optional(row.owner.as_ref())),
-    ("source", |row| super::view::source(row.source).into()),
+    ("source", |row| row.source.as_str().into()),
     ("report_generated_at", |row| time(row.report_generated_at)),
     ("next_action_reason", |row| row.next_action_reason.clone()),
     ("warnings", |row| row.warnings.join("; ")),

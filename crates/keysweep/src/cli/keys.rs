@@ -144,7 +144,7 @@ async fn list(
 
 /// Keeps the rows of these states and accounts; an empty list means all.
 fn select(document: &mut KeysDocument, states: &[StateName], accounts: &[AccountId]) {
-    let states: Vec<&str> = states.iter().map(|state| state.as_str()).collect();
+    let states: Vec<&str> = states.iter().map(Into::into).collect();
     let accounts: Vec<String> = accounts.iter().map(ToString::to_string).collect();
     document.keys.retain(|row| {
         (states.is_empty() || states.contains(&row.state.as_str()))

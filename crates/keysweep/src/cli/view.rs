@@ -15,26 +15,7 @@ pub use self::key::{approval_text, breaker_text, key_text, keys_table};
 pub use self::rules::rules_text;
 pub use super::console::{Screen, Width};
 use super::table::Tone;
-use keysweep_core::facts::Source;
 use keysweep_core::finding::Severity;
-
-/// The name of a severity in JSON.
-pub(super) fn severity(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Low => "low",
-        Severity::Medium => "medium",
-        Severity::High => "high",
-        Severity::Critical => "critical",
-    }
-}
-
-/// The name of a source in JSON.
-pub(super) fn source(source: Source) -> &'static str {
-    match source {
-        Source::Report => "report",
-        Source::Live => "live",
-    }
-}
 
 fn tone(severity: Option<Severity>) -> Tone {
     match severity {

@@ -95,8 +95,11 @@ pub struct JournalSeen {
 }
 
 /// What is examined.
+// In the order in which it is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[derive(strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum CheckName {
     /// Credentials of the hub, and whose they are.
     Credentials,
@@ -113,33 +116,18 @@ pub enum CheckName {
 }
 
 impl CheckName {
-    /// Every check, in the order in which they are shown.
-    pub const ALL: [Self; 6] = [
-        Self::Credentials,
-        Self::Clock,
-        Self::Organization,
-        Self::ScanRole,
-        Self::EnforceRole,
-        Self::DataDir,
-    ];
-
     /// Its name in JSON.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Credentials => "credentials",
-            Self::Clock => "clock",
-            Self::Organization => "organization",
-            Self::ScanRole => "scan_role",
-            Self::EnforceRole => "enforce_role",
-            Self::DataDir => "data_dir",
-        }
+        self.into()
     }
 }
 
 /// How well something is, the best first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[derive(strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Verdict {
     /// As it should be.
     Ok,
@@ -157,13 +145,7 @@ impl Verdict {
     /// Its name in JSON.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Note => "note",
-            Self::CannotTell => "cannot_tell",
-            Self::Failed => "failed",
-            Self::Gap => "gap",
-        }
+        self.into()
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use keysweep_aws::FaultKind;
 use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry};
+use strum::VariantArray as _;
 
 use super::register;
 
@@ -24,7 +25,7 @@ pub(super) struct Calls {
 
 struct Handles {
     requests: IntCounter,
-    failures: [(FaultKind, IntCounter); FaultKind::ALL.len()],
+    failures: BTreeMap<FaultKind, IntCounter>,
     durations: Histogram,
 }
 
@@ -49,10 +50,8 @@ impl Calls {
         let handles = self.handles(api);
         handles.requests.inc();
         handles.durations.observe(elapsed.as_secs_f64());
-        if let Err(kind) = result {
-            for (_, counter) in handles.failures.iter().filter(|(k, _)| *k == kind) {
-                counter.inc();
-            }
+        if let Some(failures) = result.err().and_then(|kind| handles.failures.get(&kind)) {
+            failures.inc();
         }
     }
 
@@ -66,10 +65,10 @@ impl Calls {
 
     /// Failures of every kind begin at zero with the first call.
     fn new_handles(&self, api: &str) -> Handles {
-        let failure = |kind: FaultKind| (kind, self.failures.with_label_values(&[api, kind.as_str()]));
+        let failure = |kind: &FaultKind| (*kind, self.failures.with_label_values(&[api, kind.as_str()]));
         Handles {
             requests: self.requests.with_label_values(&[api]),
-            failures: FaultKind::ALL.map(failure),
+            failures: FaultKind::VARIANTS.iter().map(failure).collect(),
             durations: self.durations.with_label_values(&[api]),
         }
     }

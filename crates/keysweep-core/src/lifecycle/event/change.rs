@@ -8,8 +8,9 @@ use crate::lifecycle::Sighting;
 use crate::ticket::{Action, Origin};
 
 /// A step of a change that keysweep makes in AWS.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
 #[serde(tag = "event", rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Change {
     /// The intent to change: on disk before the call.
     Intent {
@@ -69,22 +70,6 @@ pub enum Change {
         /// What happened.
         detail: String,
     },
-}
-
-impl Change {
-    /// Its name in the journal.
-    #[must_use]
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Intent { .. } => "intent",
-            Self::Accepted { .. } => "accepted",
-            Self::Deactivated { .. } => "deactivated",
-            Self::Undone { .. } => "undone",
-            Self::Deleted { .. } => "deleted",
-            Self::Refused { .. } => "refused",
-            Self::Unclear { .. } => "unclear",
-        }
-    }
 }
 
 /// How a change that AWS refused counts in metrics.

@@ -7,8 +7,9 @@ use crate::lifecycle::{NoticeTerms, Shown};
 use crate::ticket::Planned;
 
 /// A step towards the consent that a change needs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
 #[serde(tag = "event", rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Consent {
     /// Notice was recorded.
     Noticed {
@@ -70,20 +71,4 @@ pub enum Consent {
         /// Why.
         why: String,
     },
-}
-
-impl Consent {
-    /// Its name in the journal.
-    #[must_use]
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Noticed { .. } => "noticed",
-            Self::NoticeVoided { .. } => "notice_voided",
-            Self::ApprovalAsked { .. } => "approval_asked",
-            Self::Approved { .. } => "approved",
-            Self::Denied { .. } => "denied",
-            Self::ApprovalUnanswered { .. } => "approval_unanswered",
-            Self::ApprovalVoided { .. } => "approval_voided",
-        }
-    }
 }

@@ -4,8 +4,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// The begin or the end of something that stops every automatic change of a key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
 #[serde(tag = "event", rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Overlay {
     /// An operator holds it.
     HoldPlaced {
@@ -44,20 +45,4 @@ pub enum Overlay {
     },
     /// No such policy is attached any more: a fresh notice is needed.
     IncidentEnded,
-}
-
-impl Overlay {
-    /// Its name in the journal.
-    #[must_use]
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::HoldPlaced { .. } => "hold_placed",
-            Self::HoldReleased { .. } => "hold_released",
-            Self::HoldExpired { .. } => "hold_expired",
-            Self::ExemptBegan { .. } => "exempt_began",
-            Self::ExemptEnded => "exempt_ended",
-            Self::IncidentBegan { .. } => "incident_began",
-            Self::IncidentEnded => "incident_ended",
-        }
-    }
 }

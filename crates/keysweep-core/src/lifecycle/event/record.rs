@@ -6,8 +6,9 @@ use crate::ids::UserName;
 use crate::ticket::{Action, Planned};
 
 /// What the record of a key notes, whatever its base state.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
 #[serde(tag = "event", rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Note {
     /// The user was renamed.
     Renamed {
@@ -34,18 +35,4 @@ pub enum Note {
         /// Why.
         reason: String,
     },
-}
-
-impl Note {
-    /// Its name in the journal.
-    #[must_use]
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Renamed { .. } => "renamed",
-            Self::BecameDue { .. } => "became_due",
-            Self::NotDue => "not_due",
-            Self::ReactivationsCleared { .. } => "reactivations_cleared",
-            Self::Forgotten { .. } => "forgotten",
-        }
-    }
 }

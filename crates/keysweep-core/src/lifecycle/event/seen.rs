@@ -9,8 +9,9 @@ use crate::ids::{UserId, UserName};
 use crate::lifecycle::Sighting;
 
 /// What a scan or a fresh look showed of a key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
 #[serde(tag = "event", rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Seen {
     /// It is stale under its policy.
     Flagged {
@@ -49,23 +50,6 @@ pub enum Seen {
     SeenAgain,
     /// A key that keysweep deleted is listed, more than ten minutes later.
     ListedAfterDeletion,
-}
-
-impl Seen {
-    /// Its name in the journal.
-    #[must_use]
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Flagged { .. } => "flagged",
-            Self::Cleared { .. } => "cleared",
-            Self::Adopted { .. } => "adopted",
-            Self::Reactivated { .. } => "reactivated",
-            Self::LastUseMoved { .. } => "last_use_moved",
-            Self::Absent => "absent",
-            Self::SeenAgain => "seen_again",
-            Self::ListedAfterDeletion => "listed_after_deletion",
-        }
-    }
 }
 
 /// Who a key belongs to: with account and key ID of the entry, its identity.

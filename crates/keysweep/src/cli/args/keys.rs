@@ -120,7 +120,8 @@ impl From<AskedAction> for Planned {
 }
 
 /// A base state, as `keys list --state` takes it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub(in crate::cli) enum StateName {
     /// Recorded for an overlay, or because it was deactivated before
     Active,
@@ -136,19 +137,4 @@ pub(in crate::cli) enum StateName {
     Deleted,
     /// Deleted by someone else
     Gone,
-}
-
-impl StateName {
-    /// Its name in records.
-    pub(in crate::cli) fn as_str(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::Flagged => "flagged",
-            Self::Deactivating => "deactivating",
-            Self::Deactivated => "deactivated",
-            Self::Deleting => "deleting",
-            Self::Deleted => "deleted",
-            Self::Gone => "gone",
-        }
-    }
 }

@@ -7,7 +7,7 @@ use keysweep_core::render::FindingRow;
 use keysweep_core::words::breaker_open;
 
 use super::finding::{next, state};
-use super::{account, details, severity, source};
+use super::{account, details};
 use crate::cli::console::Screen;
 use crate::cli::table::{Text, Tone, table};
 use crate::cli::text::{count, rough, safe, when};
@@ -163,8 +163,8 @@ fn of_facts(lines: &mut Vec<(&str, String)>, row: &FindingRow, now: Timestamp, w
         (None, Some(_)) => "never".into(),
         (None, None) => "unknown".into(),
     };
-    lines.push(("last used", format!("{used}; read from {}", source(row.source))));
-    lines.extend(row.severity.map(|s| ("severity", severity(s).into())));
+    lines.push(("last used", format!("{used}; read from {}", row.source.as_str())));
+    lines.extend(row.severity.map(|s| ("severity", s.as_str().into())));
     if !row.compliance.is_empty() {
         lines.push(("rules", row.compliance.join(", ")));
     }

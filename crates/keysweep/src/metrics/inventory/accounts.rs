@@ -7,6 +7,7 @@ use keysweep_core::finding::FindingKind;
 use keysweep_core::ids::AccountId;
 use keysweep_core::policy::Mode;
 use keysweep_core::state::{AccountRecord, Reach};
+use strum::VariantArray as _;
 
 use super::{Observed, Tally};
 use crate::metrics::family::Family;
@@ -188,8 +189,7 @@ fn modes(observed: &Observed<'_>) -> Family {
         .seen
         .map(|collection| collection.accounts.iter().map(|(facts, _)| (facts.id, facts)).collect())
         .unwrap_or_default();
-    let mut counts =
-        BTreeMap::from([Mode::Observe, Mode::Deactivate, Mode::Delete].map(|mode| (mode, 0_u64)));
+    let mut counts: BTreeMap<Mode, u64> = Mode::VARIANTS.iter().map(|mode| (*mode, 0)).collect();
     for (id, account) in observed.state.accounts() {
         if matches!(account.reach, Reach::Left { .. }) {
             continue;
