@@ -79,9 +79,14 @@ pub struct Sent {
 }
 
 /// The base state with exactly the data valid in it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, strum::EnumDiscriminants)]
 #[serde(rename_all = "snake_case")]
-#[strum(serialize_all = "snake_case")]
+#[strum_discriminants(
+    name(StateName),
+    derive(strum::IntoStaticStr),
+    strum(serialize_all = "snake_case"),
+    doc = "A base state without its data."
+)]
 pub enum State {
     /// In no lifecycle; recorded only while an overlay needs remembering.
     Active,
@@ -103,7 +108,7 @@ impl State {
     /// Its name in JSON, metrics and messages.
     #[must_use]
     pub fn as_str(&self) -> &'static str {
-        self.into()
+        StateName::from(self).into()
     }
 
     /// Whether the key still exists as far as keysweep knows, so that scans look for it.

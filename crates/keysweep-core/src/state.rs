@@ -28,7 +28,7 @@ use crate::facts::Inventory;
 use crate::finding::Counts;
 use crate::ids::{AccessKeyId, AccountId};
 use crate::lifecycle::event::{self, Note};
-use crate::lifecycle::{Illegal, KeyEvent, Record, Sighting, State as KeyState, When, next};
+use crate::lifecycle::{Illegal, KeyEvent, Record, Sighting, State as KeyState, StateName, When, next};
 
 /// What is known of one account between sweeps.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -349,11 +349,11 @@ impl<'a> Draft<'a> {
         unwritten: &mut Unwritten,
     ) -> Result<(), Illegal> {
         let before = self.record(key);
-        let left = before.map_or(KeyState::Active.as_str(), |r| r.state.as_str());
+        let left = before.map_or(StateName::Active, |r| StateName::from(&r.state));
         let identity = before.map(|r| r.identity.clone());
         let after =
             next(account, key, before, When { at: entry.at, seq: entry.seq, actor: &entry.actor }, event)?;
-        let entered = after.as_ref().map_or(KeyState::Active.as_str(), |r| r.state.as_str());
+        let entered = after.as_ref().map_or(StateName::Active, |r| StateName::from(&r.state));
         if left != entered && !matches!(event, KeyEvent::Record(Note::Forgotten { .. })) {
             unwritten.leads(left, entered);
         }

@@ -7,6 +7,7 @@ use common::{
     copy, mk_at, mk_deactivated, mk_flagged, mk_held, mk_intent, mk_key_id, mk_noticed, mk_store, mk_story,
     open, refused, segments, state, tell,
 };
+use keysweep_core::lifecycle::StateName;
 use keysweep_core::state::{Actor, Body};
 use keysweep_core::ticket::Action;
 use keysweep_store::{AppendError, JournalError, OpenOptions, Store, export, verify};
@@ -48,7 +49,7 @@ async fn a_receipt_names_the_entry_and_its_transition() {
     let receipts =
         store.record(mk_at(0), &Actor::Keysweep, vec![mk_flagged(1), mk_noticed(1)]).await.unwrap();
     assert_eq!(receipts.iter().map(|r| r.seq()).collect::<Vec<_>>(), [1, 2]);
-    assert_eq!(receipts[0].transition(), Some(("active", "flagged")));
+    assert_eq!(receipts[0].transition(), Some((StateName::Active, StateName::Flagged)));
     assert_eq!(store.last_seq(), 2);
     assert_eq!(store.read(|state| state.records().count()), 1);
 }

@@ -130,7 +130,7 @@ impl Daemon {
     /// If data_dir, the certificate or the address cannot be used.
     pub async fn start(parts: Parts) -> Result<Self, DaemonError> {
         let Parts { config, sources, clock, metrics, given, open } = parts;
-        metrics.config_loaded(clock.now(), true);
+        metrics.config.loaded(clock.now());
         let config = Arc::new(config);
         let identity = config.http.tls.as_ref().map(Identity::load).transpose()?;
         let tls = identity.map(|identity| Arc::new(Live::new(identity)));
@@ -331,8 +331,7 @@ impl Worker {
                     "the sweep has made no progress for too long; withholding watchdog keep-alives"
                 );
             }
-            let errors = engine.store().errors();
-            engine.metrics().store_errors_so_far(errors.read, errors.write);
+            engine.metrics().store.errors_so_far(engine.store().errors());
             if let Ok(done) = timeout(Health::BEAT, &mut work).await {
                 return done;
             }
@@ -427,7 +426,7 @@ mod tests {
         let slow = async {
             loop {
                 sleep(Duration::from_secs(300)).await;
-                worker.engine.metrics().audit_written(1);
+                worker.engine.metrics().store.written(1);
             }
         };
         assert!(is_healthy_after::<()>(&worker, day, watch(), slow).await);

@@ -100,7 +100,7 @@ pub async fn examine(
             drop(running);
             findings.listed = Some(listed);
         }
-        findings.skew = inputs.metrics.skew();
+        findings.skew = inputs.metrics.calls.skew();
         findings.raised.extend(findings.skew.and_then(skewed));
     }
     Ok(findings.document(inputs, data_dir))

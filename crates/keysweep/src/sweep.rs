@@ -66,12 +66,12 @@ pub struct Swept {
 pub async fn sweep(engine: &Engine) -> Result<Swept, SweepError> {
     let started = engine.clock().instant();
     let config = engine.config();
-    engine.metrics().scan_started();
+    engine.metrics().scans.started();
     // Boxed, and its type forgotten: it is the deepest of all futures here.
     let result = steps(engine, started).boxed().instrument(tracing::debug_span!("sweep")).await;
     let failed = result.as_ref().is_err_and(|error| !matches!(error, SweepError::Stopped));
     if failed {
-        engine.metrics().scan_failed();
+        engine.metrics().scans.failed();
     }
     engine.sweep_ended(&config, failed);
     result
@@ -356,7 +356,7 @@ fn tell_entries(entries: &[Body]) {
 fn tell(engine: &Engine, plan: &Plan) {
     for key in &plan.keys {
         if let Next::Wait { action, wait } = &key.next {
-            engine.metrics().suppressed(*action, wait.reason());
+            engine.metrics().changes.suppressed(*action, wait.reason());
         }
     }
     if engine.lists_inactive() {

@@ -18,6 +18,7 @@ use keysweep_core::lifecycle::event::{Change, Note};
 use keysweep_core::plan::Reason;
 use keysweep_core::state::{Body, State, TripReason};
 use keysweep_core::ticket::{Action, Origin};
+use keysweep_store::ErrorCounts;
 
 #[path = "http_support/described.rs"]
 mod described;
@@ -65,8 +66,8 @@ fn everything() -> String {
     let metrics = Metrics::new();
     metrics.call("iam:ListAccessKeys", Ok(()), Duration::from_millis(80));
     metrics.call("iam:ListAccessKeys", Err(FaultKind::Throttled), Duration::from_secs(31));
-    metrics.config_loaded(days_ago(3), true);
-    metrics.backup(Some(LastBackup::At(days_ago(1))));
+    metrics.config.loaded(days_ago(3));
+    metrics.backups.set(Some(LastBackup::At(days_ago(1))));
     let (policy, seen, state) = (policy(), collection(), state());
     let observed = Observed {
         now: now(),
@@ -145,19 +146,19 @@ fn backups_that_nobody_asked_for_have_no_age_and_those_that_never_were_are_as_ol
         series(&text, "keysweep_backup_last_success_timestamp_seconds").first().map(ToString::to_string)
     };
     assert_eq!(told(&metrics), None);
-    metrics.backup(Some(LastBackup::Never));
+    metrics.backups.set(Some(LastBackup::Never));
     assert_eq!(told(&metrics).unwrap(), "keysweep_backup_last_success_timestamp_seconds 0");
-    metrics.backup(Some(LastBackup::At("2026-01-01T00:00:00Z".parse().unwrap())));
+    metrics.backups.set(Some(LastBackup::At("2026-01-01T00:00:00Z".parse().unwrap())));
     assert_eq!(told(&metrics).unwrap(), "keysweep_backup_last_success_timestamp_seconds 1767225600");
-    metrics.backup(None);
+    metrics.backups.set(None);
     assert_eq!(told(&metrics), None);
 }
 
 #[test]
 fn a_grace_period_that_runs_is_no_suppressed_change() {
     let metrics = Metrics::new();
-    metrics.suppressed(Action::Delete, Reason::Grace);
-    metrics.suppressed(Action::Delete, Reason::Cap);
+    metrics.changes.suppressed(Action::Delete, Reason::Grace);
+    metrics.changes.suppressed(Action::Delete, Reason::Cap);
     let text = render(metrics.families()).unwrap();
     assert!(!text.contains("grace"));
     assert!(text.contains("keysweep_actions_suppressed_total{action=\"delete\",reason=\"cap\"} 1"));
@@ -166,10 +167,9 @@ fn a_grace_period_that_runs_is_no_suppressed_change() {
 #[test]
 fn errors_that_the_store_counted_are_taken_over_once() {
     let metrics = Metrics::new();
-    for _ in 0..3 {
-        metrics.store_errors_so_far(2, 1);
+    for write in [1, 1, 2] {
+        metrics.store.errors_so_far(ErrorCounts { read: 2, write });
     }
-    metrics.store_error("write");
     let text = render(metrics.families()).unwrap();
     assert!(text.contains("keysweep_state_store_errors_total{operation=\"read\"} 2"));
     assert!(text.contains("keysweep_state_store_errors_total{operation=\"write\"} 2"));

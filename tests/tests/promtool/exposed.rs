@@ -31,8 +31,8 @@ const OPEN: [&str; 10] = [
 pub(crate) fn exposition() -> String {
     let metrics = Metrics::new();
     metrics.call("iam:ListAccessKeys", Err(FaultKind::Throttled), Duration::from_millis(80));
-    metrics.config_loaded(days_ago(3), true);
-    metrics.backup(Some(LastBackup::At(days_ago(1))));
+    metrics.config.loaded(days_ago(3));
+    metrics.backups.set(Some(LastBackup::At(days_ago(1))));
     let (policy, seen, state) = (policy(), collection(), state());
     let mut all = metrics.families();
     all.extend(families(&Observed {

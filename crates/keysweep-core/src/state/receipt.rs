@@ -1,6 +1,7 @@
 //! Proof that an entry is in the journal.
 
 use crate::ids::KeyIdentity;
+use crate::lifecycle::StateName;
 use crate::ticket::Action;
 
 /// An entry that can happen and that is in no journal yet. A store turns it into a [`Receipt`].
@@ -18,7 +19,7 @@ impl Unwritten {
     }
 
     /// Notes that the entry leads from one base state to another.
-    pub(super) fn leads(&mut self, from: &'static str, to: &'static str) {
+    pub(super) fn leads(&mut self, from: StateName, to: StateName) {
         self.0.transition = Some((from, to));
     }
 
@@ -62,7 +63,7 @@ impl Unwritten {
 pub struct Receipt {
     seq: u64,
     intent: Option<(KeyIdentity, Action)>,
-    transition: Option<(&'static str, &'static str)>,
+    transition: Option<(StateName, StateName)>,
 }
 
 impl Receipt {
@@ -72,9 +73,9 @@ impl Receipt {
         self.seq
     }
 
-    /// Names of the base state left and the base state entered, where they differ.
+    /// The base state left and the base state entered, where they differ.
     #[must_use]
-    pub fn transition(&self) -> Option<(&'static str, &'static str)> {
+    pub fn transition(&self) -> Option<(StateName, StateName)> {
         self.transition
     }
 

@@ -125,7 +125,7 @@ async fn one(engine: &Engine, aws: &Aws, config: &Arc<Config>, ticket: Ticket) -
             tracing::warn!(account = %identity.account, key = %identity.key, %action, why, "not confirmed yet");
         }
         Acted::NotSent(wait) => {
-            engine.metrics().suppressed(action, wait.reason());
+            engine.metrics().changes.suppressed(action, wait.reason());
             let reason = wait.reason().as_str();
             tracing::info!(account = %identity.account, key = %identity.key, %action, reason, why = %wait, "not changed");
         }
@@ -303,7 +303,7 @@ async fn carry_out(engine: &Engine, aws: &Aws, mut ready: Ready) -> Acted {
     };
 
     let user_name = order.user_name().clone();
-    engine.metrics().action(action);
+    engine.metrics().changes.sent(action);
     in_flight.calls();
     let outcome = prepared.send(order).await;
     drop(in_flight);

@@ -16,6 +16,7 @@ use super::reread::{Fresh, Shown, until_it_shows};
 use crate::causes::in_words;
 use crate::config::Config;
 use crate::engine::{Engine, Room};
+use crate::metrics::ChangeFailure;
 
 /// The session for a change could not be had: no intent, no call. Its account is parked, and the breaker does not count
 /// it: what is missing there says nothing of the other accounts.
@@ -26,7 +27,7 @@ pub(super) async fn failed_before(
     fault: &Fault,
 ) -> Acted {
     let (action, kind, why) = (warrant.action(), refused_kind(fault.kind()), in_words(fault));
-    engine.metrics().action_failed(action, kind.as_str());
+    engine.metrics().changes.failed(action, kind.into());
     let body = Body::ChangeFailed {
         account: record.identity.account,
         key: record.identity.key.clone(),
@@ -73,7 +74,7 @@ impl Change<'_> {
             } => {
                 let kind = refused_kind(kind);
                 let event = event::Change::Refused { action, kind, detail };
-                return self.failed(action, kind.as_str(), event.into()).await;
+                return self.failed(action, kind.into(), event.into()).await;
             }
             // The key or its user is not there: a complete listing tells what that means.
             CallOutcome::Refused { kind: FaultKind::Gone, detail, request_id } => (request_id, detail),
@@ -105,8 +106,8 @@ impl Change<'_> {
         match attempt.settled(self.engine, self.config, shown) {
             Settled::Event(event) if is_failure(&event) => {
                 let refused = matches!(event, KeyEvent::Change(event::Change::Refused { .. }));
-                let label = if refused { "gone" } else { "unclear" };
-                self.failed(action, label, event).await
+                let failure = if refused { ChangeFailure::Gone } else { ChangeFailure::Unclear };
+                self.failed(action, failure, event).await
             }
             Settled::Event(event) => match self.write(event).await {
                 Ok(()) => Acted::Done,
@@ -114,7 +115,7 @@ impl Change<'_> {
             },
             // The intent stays open and is settled by the next sweep.
             Settled::Open(why) => {
-                self.engine.metrics().action_failed(action, "unclear");
+                self.engine.metrics().changes.failed(action, ChangeFailure::Unclear);
                 Acted::Failed(why)
             }
         }
@@ -132,8 +133,8 @@ impl Change<'_> {
         Acted::Late(why)
     }
 
-    async fn failed(&self, action: Action, label: &str, event: KeyEvent) -> Acted {
-        self.engine.metrics().action_failed(action, label);
+    async fn failed(&self, action: Action, failure: ChangeFailure, event: KeyEvent) -> Acted {
+        self.engine.metrics().changes.failed(action, failure);
         let why = match &event {
             KeyEvent::Change(
                 event::Change::Refused { detail, .. } | event::Change::Unclear { detail, .. },

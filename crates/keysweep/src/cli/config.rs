@@ -102,7 +102,7 @@ where
     W: for<'w> tracing_subscriber::fmt::MakeWriter<'w> + Send + Sync + 'static,
 {
     let metrics = Arc::clone(metrics);
-    logging::init(level, form, writer, Arc::new(move |level| metrics.log_message(level)), traces)?;
+    logging::init(level, form, writer, Arc::new(move |level| metrics.log.message(level)), traces)?;
     Ok(())
 }
 

@@ -128,6 +128,6 @@ impl Observer for Calls {
     }
 
     fn skew(&self, aws_minus_ours: SignedDuration) {
-        Observer::skew(self.metrics.as_ref(), aws_minus_ours);
+        self.metrics.skew(aws_minus_ours);
     }
 }

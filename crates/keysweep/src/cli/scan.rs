@@ -41,7 +41,7 @@ pub(super) async fn scan(global: &Global, args: &ScanArgs, console: &Console) ->
     }
     let Pass { collection, plan } = pass(&Arc::new(config), &args.account, &bar).await?;
     let mut coverage = coverage(&collection, &plan.keys);
-    coverage.incomplete.extend(metrics.skew().and_then(skewed));
+    coverage.incomplete.extend(metrics.calls.skew().and_then(skewed));
     let document = ScanDocument {
         generated_at: collection.at,
         coverage,
@@ -77,7 +77,7 @@ pub(super) async fn plan_without_records(
         generated_at: collection.at,
         collected_at: collection.at,
         stopped: None,
-        clock_skew_seconds: metrics.skew().map(|skew| skew.as_secs()),
+        clock_skew_seconds: metrics.calls.skew().map(|skew| skew.as_secs()),
         pauses: Vec::new(),
         parked: Vec::new(),
         coverage: coverage(&collection, &plan.keys),

@@ -61,11 +61,11 @@ impl Keeper {
         let config = engine.config();
         let Some(wanted) = &config.backup else {
             *self = Self::default();
-            engine.metrics().backup(None);
+            engine.metrics().backups.set(None);
             return LOOK;
         };
         let done = self.keep_up(engine, wanted).await;
-        engine.metrics().backup(Some(self.last.map_or(LastBackup::Never, LastBackup::At)));
+        engine.metrics().backups.set(Some(self.last.map_or(LastBackup::Never, LastBackup::At)));
         match done {
             Ok(pause) => pause.min(LOOK),
             Err(Failure::Backup(BackupError::Stopped)) => Duration::ZERO,

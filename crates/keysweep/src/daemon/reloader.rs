@@ -96,12 +96,12 @@ impl Reloader {
         };
         let (config, identity) = match loaded {
             Ok(loaded) => loaded,
-            Err(error) => return self.refuse(request, now, error),
+            Err(error) => return self.refuse(request, error),
         };
         if self.engine.config().does_the_same(&config) {
             self.accepted = true;
             self.take_over(identity);
-            self.engine.metrics().config_loaded(now, true);
+            self.engine.metrics().config.loaded(now);
             tracing::info!(by, "configuration unchanged");
             let told = introduce(&self.engine, self.http, self.tls.as_deref());
             request.answer(Ok(format!("The configuration is unchanged and in effect.\n{told}")));
@@ -118,18 +118,18 @@ impl Reloader {
             Ok(()) => {
                 self.accepted = true;
                 self.take_over(identity);
-                self.engine.metrics().config_loaded(now, true);
+                self.engine.metrics().config.loaded(now);
                 tracing::info!(by, "configuration reloaded");
                 let told = introduce(&self.engine, self.http, self.tls.as_deref());
                 request.answer(Ok(format!("The configuration was loaded and is in effect.\n{told}")));
             }
-            Err(error) => self.refuse(request, now, ReloadError::Unreadable(in_words(&error))),
+            Err(error) => self.refuse(request, ReloadError::Unreadable(in_words(&error))),
         }
     }
 
-    fn refuse(&mut self, request: Request, now: Timestamp, error: ReloadError) {
+    fn refuse(&mut self, request: Request, error: ReloadError) {
         self.accepted = false;
-        self.engine.metrics().config_loaded(now, false);
+        self.engine.metrics().config.not_loaded();
         let (by, why) = (request.by().to_string(), error.to_string());
         tracing::error!(by, why, "configuration not reloaded; the previous one stays in effect");
         request.answer(Err(error));
@@ -172,12 +172,12 @@ impl Reloader {
                 let expires = identity.expires().map(|at| at.to_string());
                 live.replace(identity);
                 if self.accepted {
-                    self.engine.metrics().config_loaded(now, true);
+                    self.engine.metrics().config.loaded(now);
                 }
                 tracing::info!(expires, "certificate of http.tls renewed");
             }
             Err(error) => {
-                self.engine.metrics().config_loaded(now, false);
+                self.engine.metrics().config.not_loaded();
                 let why = in_words(&error);
                 tracing::error!(why, "certificate of http.tls not renewed; the previous one stays in effect");
             }

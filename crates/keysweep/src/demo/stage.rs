@@ -59,7 +59,7 @@ impl Stage {
         let path = self.log_file();
         let file = File::create(&path).map_err(|source| DemoError::Files { path, source })?;
         let counted = Arc::clone(metrics);
-        let count = Arc::new(move |level| counted.log_message(level));
+        let count = Arc::new(move |level| counted.log.message(level));
         Ok(logging::init("info", Form::Text { colour: false }, Arc::new(file), count, None)?)
     }
 

@@ -11,7 +11,7 @@ use keysweep_store::{AppendError, Store, Undecided};
 
 use crate::causes::in_words;
 use crate::clock::Clock;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Signal};
 
 /// The only way to write.
 #[derive(Debug)]
@@ -94,14 +94,14 @@ impl Ledger {
     }
 
     fn tell(&self, written: &Written, receipts: &[Receipt]) {
-        self.metrics.audit_written(u64::try_from(receipts.len()).unwrap_or(u64::MAX));
+        self.metrics.store.written(u64::try_from(receipts.len()).unwrap_or(u64::MAX));
         for (from, to) in receipts.iter().filter_map(Receipt::transition) {
-            self.metrics.transition(from, to);
+            self.metrics.lifecycle.transition(from, to);
         }
-        written.signals.iter().for_each(|name| self.metrics.signal(name));
+        written.signals.iter().for_each(|signal| self.metrics.lifecycle.signal(*signal));
         // Once, when it is recorded: later sweeps find it in the record.
         for Incident { account, key, policies } in &written.incidents {
-            self.metrics.incident();
+            self.metrics.lifecycle.incident();
             tracing::error!(%account, %key, policies, "incident: AWS considers this key compromised; {INCIDENT_REMEDY}");
         }
     }
@@ -109,7 +109,7 @@ impl Ledger {
     fn failed(&self, error: &AppendError) {
         // Where an entry cannot happen in the present state of its key, the journal is well.
         if !matches!(error, AppendError::Illegal(_)) {
-            self.metrics.audit_failed();
+            self.metrics.store.not_written();
             tracing::error!(error = %in_words(error), "entries were not journaled");
         }
     }
@@ -118,7 +118,7 @@ impl Ledger {
 /// What is told of entries once they are on disk.
 #[derive(Debug, Default)]
 struct Written {
-    signals: Vec<&'static str>,
+    signals: Vec<Signal>,
     incidents: Vec<Incident>,
 }
 
@@ -145,12 +145,12 @@ impl Written {
 }
 
 /// The sign of life that an event tells of.
-fn signal(event: &KeyEvent) -> Option<&'static str> {
+fn signal(event: &KeyEvent) -> Option<Signal> {
     let signals = [
-        ("used_again", matches!(event, KeyEvent::Seen(Seen::Cleared { why: ClearedWhy::UsedAgain }))),
-        ("reactivated", matches!(event, KeyEvent::Seen(Seen::Reactivated { .. }))),
-        ("last_use_moved", matches!(event, KeyEvent::Seen(Seen::LastUseMoved { .. }))),
-        ("self_exempted", matches!(event, KeyEvent::Overlay(Overlay::ExemptBegan { .. }))),
+        (Signal::UsedAgain, matches!(event, KeyEvent::Seen(Seen::Cleared { why: ClearedWhy::UsedAgain }))),
+        (Signal::Reactivated, matches!(event, KeyEvent::Seen(Seen::Reactivated { .. }))),
+        (Signal::LastUseMoved, matches!(event, KeyEvent::Seen(Seen::LastUseMoved { .. }))),
+        (Signal::SelfExempted, matches!(event, KeyEvent::Overlay(Overlay::ExemptBegan { .. }))),
     ];
-    signals.into_iter().find(|(_, seen)| *seen).map(|(name, _)| name)
+    signals.into_iter().find(|(_, seen)| *seen).map(|(signal, _)| signal)
 }

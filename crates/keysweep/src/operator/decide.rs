@@ -17,6 +17,7 @@ use super::Act;
 use super::show::{find, unknown_key};
 use crate::causes::in_words;
 use crate::engine::Engine;
+use crate::metrics::ApprovalDecision;
 
 /// More holds of one key than this help nobody.
 const MOST_HOLDS: usize = 16;
@@ -43,14 +44,14 @@ impl Engine {
             Decision::Approve { action, request } => {
                 let approve = |record: &Record, now| approved(record, now, action, &request, &reason);
                 let done = self.write(actor, &key, approve).await?;
-                self.metrics().approval("approved", actor);
+                self.metrics().lifecycle.decided(ApprovalDecision::Approved, actor);
                 return Ok(done);
             }
             Decision::Deny { action, request } => {
                 let hold = self.hold_after_denial(&key);
                 let deny = |record: &Record, now| denied(record, after(now, hold), action, &request, &reason);
                 let done = self.write(actor, &key, deny).await?;
-                self.metrics().approval("denied", actor);
+                self.metrics().lifecycle.decided(ApprovalDecision::Denied, actor);
                 return Ok(done);
             }
             Decision::Hold { length } => {

@@ -122,7 +122,7 @@ impl Engine {
 
     /// By the last answer of AWS to this process, if there was one.
     fn skew_seconds(&self) -> Option<i64> {
-        self.metrics().skew().map(|skew| skew.as_secs())
+        self.metrics().calls.skew().map(|skew| skew.as_secs())
     }
 
     fn show_keys(&self) -> KeysDocument {

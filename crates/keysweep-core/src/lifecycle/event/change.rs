@@ -87,17 +87,3 @@ pub enum RefusedKind {
     /// Anything else.
     Other,
 }
-
-impl RefusedKind {
-    /// Its name in metrics.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Denied => "denied",
-            Self::Throttled => "throttled",
-            Self::Gone => "gone",
-            // The catalogue of metrics knows no finer name.
-            Self::Transient | Self::Other => "other",
-        }
-    }
-}

@@ -23,8 +23,8 @@ pub(in crate::serve) async fn scrape(State(app): State<Arc<App>>) -> Response {
 fn families_now(app: &App) -> Result<String, prometheus::Error> {
     let engine = app.engine();
     let (config, latest, store) = (engine.config(), engine.latest(), engine.store());
-    let (now, store_bytes, errors) = (engine.clock().now(), store.size_on_disk(), store.errors());
-    engine.metrics().store_errors_so_far(errors.read, errors.write);
+    let (now, store_bytes) = (engine.clock().now(), store.size_on_disk());
+    engine.metrics().store.errors_so_far(store.errors());
     let mut all = engine.metrics().families();
     all.extend(store.read(|state| {
         families(&Observed {
