@@ -28,7 +28,7 @@ pub(super) enum Mode {
 pub(super) type Days = i64;
 
 /// The configuration in force.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Rules {
     pub(super) mode: Mode,
     /// Accounts with a mode of their own.

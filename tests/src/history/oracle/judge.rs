@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use keysweep_sim::watch::Call;
-use keysweep_sim::{Sim, Who};
+use keysweep_sim::{Change, Sim, Who};
 
 use super::seen::Read;
 use super::wire::user_of;
@@ -61,6 +61,7 @@ impl Oracle {
         }
         inner.answered.insert((key.to_owned(), action), false);
         inner.open.insert(call.number, (key.to_owned(), action, now));
+        inner.in_flight.insert(call.number, (key.to_owned(), action, now));
         inner.sent_at.insert((key.to_owned(), action), now);
         inner.tally.add(&format!("sent {action}"));
     }
@@ -322,7 +323,14 @@ impl Inner {
                 }
                 continue;
             };
+            // What an owner did after the deadline is the owner's.
+            let late = |change: &&Change| change.key_id.as_ref() == Some(&key) && change.applied;
+            let by_owner =
+                sim.changes().iter().rev().find(late).is_some_and(|change| {
+                    matches!(change.who, Who::Script(_)) && change.at > sent + DEADLINE
+                });
             match (action, truth.status.as_str()) {
+                (DEACTIVATE, "Inactive") if by_owner => self.tally.add("unclear, and an owner did it"),
                 (DEACTIVATE, "Inactive") | (REACTIVATE, "Active") => {
                     self.tally.add("unclear and applied");
                     self.done(&truth.account, &key, action, sent);

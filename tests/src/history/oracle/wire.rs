@@ -60,6 +60,7 @@ impl Watcher for Oracle {
 
     fn ends(&self, call: &Call<'_>, outcome: &Outcome<'_>) -> bool {
         let mut inner = self.locked();
+        inner.in_flight.remove(&call.number);
         if self.death.is_dead() {
             return false;
         }
