@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use aws_sdk_account::operation as account;
 use aws_sdk_iam::operation as iam;
 use aws_sdk_organizations::operation as organizations;
 
@@ -24,7 +25,7 @@ macro_rules! truncated_pages {
     )*};
 }
 
-/// Organizations ends a listing by leaving the token out.
+/// Organizations and Account Management end a listing by leaving the token out.
 macro_rules! pages_with_token {
     ($($page:ty),* $(,)?) => {$(
         impl Page for $page {
@@ -44,6 +45,7 @@ truncated_pages!(
 );
 
 pages_with_token!(
+    account::list_regions::ListRegionsOutput,
     organizations::list_accounts::ListAccountsOutput,
     organizations::list_accounts_for_parent::ListAccountsForParentOutput,
     organizations::list_organizational_units_for_parent::ListOrganizationalUnitsForParentOutput,

@@ -54,7 +54,7 @@ const FAILURES: [&str; 5] = ["denied", "throttled", "gone", "unclear", "other"];
 const SIGNALS: [&str; 4] = ["used_again", "reactivated", "last_use_moved", "self_exempted"];
 
 /// Why a due change is not sent. A grace period that runs is not among them.
-const SUPPRESSIONS: [Reason; 13] = [
+const SUPPRESSIONS: [Reason; 14] = [
     Reason::Observe,
     Reason::Notice,
     Reason::Approval,
@@ -68,6 +68,7 @@ const SUPPRESSIONS: [Reason; 13] = [
     Reason::Recheck,
     Reason::Protected,
     Reason::Reference,
+    Reason::Evidence,
 ];
 
 /// What is known of the backups that the configuration asks for.
