@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::facts::LastUse;
 
 /// One call that was signed with the key, as an event of CloudTrail tells it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Activity {
     /// `EventTime`, to the second.
     pub at: Timestamp,

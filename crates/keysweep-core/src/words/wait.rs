@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::stop::does_not_exist;
 use super::{breaker_open, friendly, listed};
-use crate::evidence::Gap;
+use crate::evidence::{Activity, Gap};
 use crate::plan::{Need, Recheck, Unknown, Wait};
 use crate::ticket::Planned;
 
@@ -77,6 +77,24 @@ impl fmt::Display for Gap {
                 write!(f, "CloudTrail in {region} shows an event that keysweep cannot interpret: {why}")
             }
         }
+    }
+}
+
+impl fmt::Display for Activity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { at, region, source, name, address, user_agent, error, event_id: _ } = self;
+        f.write_str(name.as_deref().unwrap_or("a call"))?;
+        if let Some(source) = source {
+            write!(f, " ({source})")?;
+        }
+        write!(f, " in {region} at {at}")?;
+        if let Some(address) = address {
+            write!(f, " from {address}")?;
+        }
+        if let Some(user_agent) = user_agent {
+            write!(f, " with {user_agent}")?;
+        }
+        error.as_ref().map_or(Ok(()), |error| write!(f, ": {error}"))
     }
 }
 

@@ -339,6 +339,7 @@ fn mk_row(now: Timestamp, state: &State, record: &Record, planned: Option<&Plann
         }),
         reactivations: record.past.reactivated,
         reactivations_need_approval: record.past.reactivations().is_some(),
+        activity: record.past.activity.clone(),
         watched_seconds: told.watched_seconds,
         approval_pending: told.approval_pending,
         approval: pending(record).map(|approval| mk_approval(record, approval)),
