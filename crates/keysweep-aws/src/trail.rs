@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::aws::Hub;
 use crate::convert::{in_future, timestamp, told};
 use crate::fault::Fault;
-use crate::pages::paged;
+use crate::pages::{Pages, paged};
 use crate::reader::Reader;
 
 const LOOK_UP: &str = "cloudtrail:LookupEvents";
@@ -22,6 +22,9 @@ const LIST_REGIONS: &str = "account:ListRegions";
 
 /// The most that AWS gives in a page (CloudTrail API reference, `MaxResults` of `LookupEvents`).
 const PAGE: i32 = 50;
+
+/// A page without events may be followed by others that have some: so many are turned.
+const EMPTY_PAGES: usize = 5;
 
 /// What is kept of a text that a caller may choose, such as its user agent: records hold it.
 const KEPT: usize = 200;
@@ -57,7 +60,7 @@ impl Reader {
         Ok(names)
     }
 
-    /// The newest events of a key in one Region, at most 50; `cloudtrail:LookupEvents`, one page.
+    /// The newest events of a key in one Region, at most 50; `cloudtrail:LookupEvents`, the first page that has any.
     ///
     /// `since` is at most 90 days ago, and `now` is policy time. An event that cannot be understood makes the whole
     /// answer [unclear](RegionTrail::Unclear).
@@ -77,8 +80,8 @@ impl Reader {
             .attribute_value(key.as_str())
             .build()
             .map_err(|error| Fault::bug(LOOK_UP, operation(), error.to_string()))?;
-        let answer = self
-            .call_by(
+        let ask = async |token: Option<String>| {
+            self.call_by(
                 Some(region),
                 LOOK_UP,
                 operation,
@@ -89,17 +92,25 @@ impl Reader {
                         .lookup_attributes(attribute.clone())
                         .start_time(DateTime::from_secs(since.as_second()))
                         .max_results(PAGE)
+                        .set_next_token(token.clone())
                         .send()
                 },
             )
-            .await?;
-        let events = told("Events", answer.events.as_deref())
-            .map_err(|what| Fault::bug(LOOK_UP, operation(), what))?;
-        if events.is_empty() && answer.next_token().is_some_and(|token| !token.is_empty()) {
-            return Ok(RegionTrail::Unclear("a page without events, and others after it".to_owned()));
+            .await
+        };
+        let (mut pages, mut token) = (Pages::default(), None);
+        for _ in 0..EMPTY_PAGES {
+            let page = ask(token).await?;
+            let bug = |what: String| Fault::bug(LOOK_UP, operation(), what);
+            let events = told("Events", page.events.as_deref()).map_err(bug)?;
+            token = pages.next(&page).map_err(|what| bug(what.to_owned()))?;
+            if !events.is_empty() || token.is_none() {
+                let read: Result<Vec<_>, _> =
+                    events.iter().map(|event| activity(event, key, region, now)).collect();
+                return Ok(read.map_or_else(RegionTrail::Unclear, RegionTrail::Read));
+            }
         }
-        let read: Result<Vec<_>, _> = events.iter().map(|event| activity(event, key, region, now)).collect();
-        Ok(read.map_or_else(RegionTrail::Unclear, RegionTrail::Read))
+        Ok(RegionTrail::Unclear(format!("{EMPTY_PAGES} pages without events, and others after them")))
     }
 }
 

@@ -110,6 +110,8 @@ struct Inner {
     deactivated: BTreeSet<String>,
     /// Whether the last call of that change was answered clearly.
     answered: BTreeMap<(String, &'static str), bool>,
+    /// When keys were last used in a way that CloudTrail shows.
+    logged: BTreeMap<String, Timestamp>,
     /// Keys that became unclear since somebody looked.
     unclear: BTreeSet<String>,
     /// Notices on record.
@@ -174,6 +176,7 @@ impl Oracle {
             woken: BTreeSet::new(),
             deactivated: BTreeSet::new(),
             answered: BTreeMap::new(),
+            logged: BTreeMap::new(),
             unclear: BTreeSet::new(),
             noticed: BTreeMap::new(),
             flagged: BTreeMap::new(),
@@ -308,6 +311,12 @@ impl Oracle {
     /// Keys that are announced to be changed.
     pub(super) fn announced(&self) -> Vec<String> {
         self.locked().noticed.keys().cloned().collect()
+    }
+
+    /// Somebody uses an Active key in a way that CloudTrail shows.
+    pub(super) fn logged(&self, key: &str) {
+        let now = self.time.now();
+        self.locked().logged.insert(key.into(), now);
     }
 
     /// AWS saw a key of that user exposed.

@@ -29,7 +29,7 @@ pub(super) fn owner(shared: &Shared, rng: &mut ChaCha8Rng) {
     let (user, key_id) = (key.user_id.clone(), key.key_id.clone());
     let deed = match rng.random_range(0..17) {
         0..3 => {
-            sim.use_key(&key_id, "s3", "us-east-1");
+            use_key(shared, rng, &key_id);
             "uses a key"
         }
         3..6 => {
@@ -112,12 +112,23 @@ pub(super) fn owner(shared: &Shared, rng: &mut ChaCha8Rng) {
         }
         _ => {
             // Two keys change their roles: the stale one's sibling is used.
-            sim.use_key(&key_id, "ec2", "eu-west-1");
+            use_key(shared, rng, &key_id);
             "uses a key"
         }
     };
     oracle.count(&format!("owner {deed}"));
     shared.tell(&format!("the owner of {} ({}) {deed}", key.key_id, key.user_name));
+}
+
+/// Some calls are in CloudTrail's event history, and some are not.
+fn use_key(shared: &Shared, rng: &mut ChaCha8Rng, key: &str) {
+    let (service, region) =
+        [("s3", "us-east-1"), ("ec2", "eu-west-1"), ("sts", "ap-south-1"), ("sqs", "eu-west-1")]
+            [rng.random_range(0..4)];
+    if matches!(service, "ec2" | "sts") && shared.sim.key_status(key).as_deref() == Some("Active") {
+        shared.oracle.logged(key);
+    }
+    shared.sim.use_key(key, service, region);
 }
 
 /// A user is deleted and made again with the same name, and, against all odds, the same key ID.

@@ -15,6 +15,12 @@ use crate::history::rules::{Mode, Rules};
 /// A re-check comes right before its change; slow answers and limiters lie in between.
 const FRESH: SignedDuration = SignedDuration::from_mins(5);
 
+/// CloudTrail shows an event five minutes later, and is looked at minutes before the call.
+const LAG: SignedDuration = SignedDuration::from_mins(12);
+
+/// Regions that are enabled in every account.
+const REGIONS: usize = 17;
+
 /// What was read so lately may be the re-check of an order.
 const BESIDE: SignedDuration = SignedDuration::from_secs(10);
 
@@ -238,6 +244,23 @@ impl Inner {
             && (*user_id != user.user_id || *then != created)
         {
             return Err(("P6", "it is not the key that was flagged".into()));
+        }
+        if self.rules.cloudtrail && !self.rules.ignores_gaps {
+            let looks = self.seen.looks.iter().filter(|((key, _), _)| key == case.key);
+            let looked = looks.filter(|(_, read)| fresh(Some(read), case, "").is_ok()).count();
+            if looked < REGIONS {
+                return Err(("P2", format!("CloudTrail was read in {looked} of {REGIONS} Regions")));
+            }
+        }
+        // CloudTrail is minutes late, and was looked at before.
+        let logged = self.logged.get(case.key).filter(|at| case.now.duration_since(**at) > LAG);
+        let later = |at: &&Timestamp| used.is_none_or(|used| at.as_second() > used.as_second());
+        // What is in a Region that could not be read need not be known.
+        if let Some(at) = logged.filter(later)
+            && self.rules.cloudtrail
+            && !self.rules.ignores_gaps
+        {
+            return Err(("P2", format!("CloudTrail shows a use at {at}")));
         }
         if let (DELETE, Some(used), Some(at)) = (case.action, used, self.deactivated_at.get(case.key))
             && *used > *at + CLOSE
