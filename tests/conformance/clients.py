@@ -19,9 +19,9 @@ CONFIG = Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeo
 MEMBER, USER = truth["member"], truth["user"]
 
 
-def client(service: str, credentials: dict):
+def client(service: str, credentials: dict, region: str = "us-east-1"):
     return boto3.client(
-        service, endpoint_url=truth["endpoint"], region_name="us-east-1", config=CONFIG, **credentials
+        service, endpoint_url=truth["endpoint"], region_name=region, config=CONFIG, **credentials
     )
 
 
@@ -207,6 +207,47 @@ def check_changes() -> None:
     refused(403, "AccessDenied", iam.get_access_key_last_used, AccessKeyId=victim)
 
 
+def check_trail() -> None:
+    trail = client("cloudtrail", assumed(MEMBER), "eu-west-1")
+    of_key = [{"AttributeKey": "AccessKeyId", "AttributeValue": truth["idle_key"]}]
+    pages = trail.get_paginator("lookup_events").paginate(LookupAttributes=of_key, PaginationConfig={"PageSize": 2})
+    pages = [page["Events"] for page in pages]
+    assert [len(page) for page in pages] == [2, 1], pages
+    event = pages[0][0]
+    assert (event["EventName"], event["EventSource"]) == ("DescribeInstances", "ec2.amazonaws.com"), event
+    assert (event["Username"], event["ReadOnly"]) == ("idle", "true"), event
+    assert isinstance(event["EventTime"], datetime), event
+    record = json.loads(event["CloudTrailEvent"])
+    assert record["userIdentity"]["accessKeyId"] == truth["idle_key"], record
+    assert moment(record["eventTime"]) == event["EventTime"], record
+    assert client("cloudtrail", assumed(MEMBER)).lookup_events(LookupAttributes=of_key)["Events"] == []
+    refused(400, "InvalidNextTokenException", trail.lookup_events, NextToken="nonsense")
+    refused(400, "InvalidLookupAttributesException", trail.lookup_events, LookupAttributes=of_key * 2)
+    refused(400, "InvalidMaxResultsException", trail.lookup_events, MaxResults=51)
+    disabled = client("cloudtrail", assumed(MEMBER), "eu-south-1")
+    refused(400, "UnrecognizedClientException", disabled.lookup_events)
+
+    # The deletion that boto3 has made itself.
+    deletions = [{"AttributeKey": "EventName", "AttributeValue": "DeleteAccessKey"}]
+    found = client("cloudtrail", assumed(MEMBER)).lookup_events(LookupAttributes=deletions)["Events"]
+    applied = [json.loads(event["CloudTrailEvent"]) for event in found]
+    applied = [record for record in applied if "errorCode" not in record]
+    assert [record["requestParameters"]["accessKeyId"] for record in applied] == [USER["keys"][0]["id"]], applied
+    assert "Boto3" in applied[0]["userAgent"], applied
+
+
+def check_regions() -> None:
+    account = client("account", assumed(MEMBER))
+    pages = account.get_paginator("list_regions").paginate(PaginationConfig={"PageSize": 10})
+    regions = {region["RegionName"]: region["RegionOptStatus"] for page in pages for region in page["Regions"]}
+    by_default = [name for name, status in regions.items() if status == "ENABLED_BY_DEFAULT"]
+    assert len(by_default) == 17 and regions["eu-south-1"] == "DISABLED", regions
+    disabled = account.list_regions(RegionOptStatusContains=["DISABLED"])["Regions"]
+    assert len(disabled) == len(regions) - 17, disabled
+    refused(400, "ValidationException", account.list_regions, NextToken="nonsense")
+    refused(403, "AccessDeniedException", account.list_regions, AccountId=truth["management"])
+
+
 check_sts()
 check_organizations()
 member = client("iam", assumed(MEMBER))
@@ -214,4 +255,6 @@ check_users(member)
 check_keys(member)
 check_report(member)
 check_changes()
+check_trail()
+check_regions()
 print("boto3 understood every answer")

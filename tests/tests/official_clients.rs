@@ -24,6 +24,8 @@ const COMMA_USER: &str = "smith,anna+x=y@example.com";
 struct Stage {
     sim: Sim,
     user: UserRef,
+    /// Used by nobody but the test, with EC2.
+    idle_key: String,
     foreign_key: String,
 }
 
@@ -34,6 +36,9 @@ fn mk_stage() -> Stage {
         settings.organizations_page = 2;
         settings.empty_pages = true;
         settings.report_polls = 2;
+        // The clock stands still: events show at once, and any number of lookups is within its second.
+        settings.trail_lag = SignedDuration::ZERO;
+        settings.lookups_per_second = None;
     });
     let role = || RoleSpec::new("keysweep/KeysweepScan").external_id("x1");
     sim.account(MEMBER)
@@ -55,9 +60,11 @@ fn mk_stage() -> Stage {
         .key(KeySpec::new().created(days(300)).inactive())
         .add();
     sim.user(MEMBER, COMMA_USER).created(days(100)).add();
-    sim.user(MEMBER, "idle").created(days(100)).key(KeySpec::new()).add();
+    let idle = sim.user(MEMBER, "idle").created(days(100)).key(KeySpec::new()).add();
     let foreign = sim.user(OTHER, "elsewhere").key(KeySpec::new()).add();
-    Stage { sim, user, foreign_key: foreign.keys.concat() }
+    let idle_key = idle.keys.concat();
+    (0..3).for_each(|_| sim.use_key(&idle_key, "ec2", "eu-west-1"));
+    Stage { sim, user, idle_key, foreign_key: foreign.keys.concat() }
 }
 
 impl Stage {
@@ -80,6 +87,7 @@ impl Stage {
             "user": { "name": self.user.name, "user_id": self.user.user_id, "keys": keys.collect::<Vec<_>>() },
             "users": ["ci-deploy", COMMA_USER, "idle"],
             "comma_user": COMMA_USER,
+            "idle_key": self.idle_key,
             "foreign_key": self.foreign_key,
         })
     }

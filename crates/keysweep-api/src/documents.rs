@@ -1,6 +1,7 @@
 //! What is answered: the documents that commands print with `--format json`.
 
 use jiff::Timestamp;
+use keysweep_core::evidence::Activity;
 use keysweep_core::finding::FindingKind;
 use keysweep_core::lifecycle::HoldKind;
 use keysweep_core::references::Reference;
@@ -134,6 +135,9 @@ pub struct KeyRow {
     pub reactivations: u32,
     /// Whether these require approval for each further change; `keysweep keys clear-reactivations` ends that.
     pub reactivations_need_approval: bool,
+    /// The newest call that CloudTrail showed right before a change, if it was newer than the last use that IAM reports.
+    #[serde(default)]
+    pub activity: Option<Activity>,
     /// Observed part of the grace period, in seconds; for deactivated keys.
     pub watched_seconds: Option<u64>,
     /// The action whose approval is asked for and not given.

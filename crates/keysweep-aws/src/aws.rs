@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_sdk_iam::config::{IdentityCache, SharedCredentialsProvider};
+use aws_credential_types::Credentials;
+use aws_sdk_iam::config::{IdentityCache, Region, SharedCredentialsProvider};
 use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime::client::retries::{RetryPartition, TokenBucket};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
@@ -63,6 +64,8 @@ pub(crate) struct Hub {
     pub(crate) sts: aws_sdk_sts::Client,
     pub(crate) organizations: aws_sdk_organizations::Client,
     iam: aws_sdk_iam::Config,
+    cloudtrail: aws_sdk_cloudtrail::Config,
+    account: aws_sdk_account::Config,
     pub(crate) credentials: Option<SharedCredentialsProvider>,
     caller: OnceCell<Caller>,
     /// By the answers of every service and account.
@@ -99,6 +102,14 @@ impl Aws {
             .interceptor(WholeAnswer)
             .interceptor(pulse::Attempts)
             .build();
+        let cloudtrail = aws_sdk_cloudtrail::config::Builder::from(&sdk)
+            .interceptor(date())
+            .interceptor(pulse::Attempts)
+            .build();
+        let account = aws_sdk_account::config::Builder::from(&sdk)
+            .interceptor(date())
+            .interceptor(pulse::Attempts)
+            .build();
         let hub = Hub {
             partition: Partition::of_region(&settings.region),
             limits: Limits::new(&settings.rates),
@@ -106,6 +117,8 @@ impl Aws {
             sts: aws_sdk_sts::Client::from_conf(sts),
             organizations: aws_sdk_organizations::Client::from_conf(organizations),
             iam,
+            cloudtrail,
+            account,
             credentials: sdk.credentials_provider(),
             caller: OnceCell::new(),
             time,
@@ -146,8 +159,7 @@ impl Aws {
         let open = match access {
             Access::Assume => {
                 let (session, is_older) = hub.scan_session(&account).await?;
-                let client = hub.reading_client(&account, &session);
-                Open { client, session: Some(session), is_older }
+                hub.open(&account, session, is_older)
             }
             Access::Direct => hub.directly(&account).await?,
         };
@@ -165,8 +177,7 @@ impl Aws {
         let open = match access {
             Access::Assume => {
                 let session = hub.examining_session(&account).await?;
-                let client = hub.reading_client(&account, &session);
-                Open { client, session: None, is_older: false }
+                Open { session: None, ..hub.open(&account, session, false) }
             }
             Access::Direct => hub.directly(&account).await?,
         };
@@ -335,12 +346,41 @@ impl Hub {
     async fn directly(&self, account: &Account) -> Result<Open, Fault> {
         self.check_direct(account.id).await?;
         let client = self.iam_client(account, None, Attempts::Retried);
-        Ok(Open { client, session: None, is_older: false })
+        Ok(Open { client, credentials: None, session: None, is_older: false })
     }
 
-    /// A client that reads an account under a session.
-    pub(crate) fn reading_client(&self, account: &Account, session: &Session) -> aws_sdk_iam::Client {
-        self.iam_client(account, Some(session), Attempts::Retried)
+    /// What reads an account under a session.
+    pub(crate) fn open(&self, account: &Account, session: Session, is_older: bool) -> Open {
+        let client = self.iam_client(account, Some(&session), Attempts::Retried);
+        let credentials = Some(session.credentials.clone());
+        Open { client, credentials, session: Some(session), is_older }
+    }
+
+    /// A client for the event history of one Region.
+    pub(crate) fn cloudtrail_client(
+        &self,
+        account: &Account,
+        credentials: Option<Credentials>,
+        region: &str,
+    ) -> aws_sdk_cloudtrail::Client {
+        let mut config = self.cloudtrail.to_builder().retry_partition(account.retries.clone());
+        if let Some(credentials) = credentials {
+            config = config.credentials_provider(credentials).identity_cache(IdentityCache::no_cache());
+        }
+        aws_sdk_cloudtrail::Client::from_conf(config.region(Region::new(region.to_owned())).build())
+    }
+
+    /// A client for the account itself.
+    pub(crate) fn account_client(
+        &self,
+        account: &Account,
+        credentials: Option<Credentials>,
+    ) -> aws_sdk_account::Client {
+        let mut config = self.account.to_builder().retry_partition(account.retries.clone());
+        if let Some(credentials) = credentials {
+            config = config.credentials_provider(credentials).identity_cache(IdentityCache::no_cache());
+        }
+        aws_sdk_account::Client::from_conf(config.build())
     }
 
     /// A client for one account: cheap, as everything heavy is shared with the base.

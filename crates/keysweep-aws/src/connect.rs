@@ -45,7 +45,9 @@ pub enum ConnectError {
 }
 
 /// Variables by which the SDK lets the environment redirect the services we call.
-const ENDPOINT_VARIABLES: [(&str, &str); 3] = [
+const ENDPOINT_VARIABLES: [(&str, &str); 5] = [
+    ("Account", "AWS_ENDPOINT_URL_ACCOUNT"),
+    ("CloudTrail", "AWS_ENDPOINT_URL_CLOUDTRAIL"),
     ("IAM", "AWS_ENDPOINT_URL_IAM"),
     ("Organizations", "AWS_ENDPOINT_URL_ORGANIZATIONS"),
     ("STS", "AWS_ENDPOINT_URL_STS"),

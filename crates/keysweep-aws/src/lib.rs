@@ -28,6 +28,7 @@ mod session_policy;
 mod settings;
 mod simulate;
 mod skew;
+mod trail;
 mod whole;
 
 pub use aws_smithy_runtime_api::client::http::SharedHttpClient;
@@ -44,7 +45,8 @@ pub use crate::reader::{ListedKey, Reader, UserDetail, UserListed};
 pub use crate::report::{Report, ReportError, ReportFault, ReportState};
 pub use crate::role::{ParseRoleError, Partition, RoleName};
 pub use crate::session_policy::{
-    MAX_SESSION_POLICY, READ_ACTIONS, REPORT_ACTIONS, SIMULATE_ACTION, api_of, session_policy_length,
+    EVIDENCE_ACTIONS, MAX_SESSION_POLICY, READ_ACTIONS, REPORT_ACTIONS, SIMULATE_ACTION, api_of,
+    session_policy_length,
 };
 pub use crate::settings::{Observer, Settings, StaticCredentials, Wall};
 pub use crate::simulate::Simulated;

@@ -45,6 +45,10 @@ impl Default for Rates {
     }
 }
 
+/// `LookupEvents` of one account in one Region: the quota of AWS, which everybody in the account shares (CloudTrail user
+/// guide, "Quotas").
+pub(crate) const LOOKUPS: Rate = Rate { per_second: 2, burst: 1 };
+
 /// Organizations calls in flight: its throttling counts bursts, and the tree is walked one page at a time.
 const ORGANIZATIONS_IN_FLIGHT: usize = 3;
 

@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use aws_sdk_account::operation as account;
+use aws_sdk_cloudtrail::operation as cloudtrail;
 use aws_sdk_iam::operation as iam;
 use aws_sdk_organizations::operation as organizations;
 
@@ -24,7 +26,7 @@ macro_rules! truncated_pages {
     )*};
 }
 
-/// Organizations ends a listing by leaving the token out.
+/// Organizations, Account Management, and CloudTrail end a listing by leaving the token out.
 macro_rules! pages_with_token {
     ($($page:ty),* $(,)?) => {$(
         impl Page for $page {
@@ -44,6 +46,8 @@ truncated_pages!(
 );
 
 pages_with_token!(
+    account::list_regions::ListRegionsOutput,
+    cloudtrail::lookup_events::LookupEventsOutput,
     organizations::list_accounts::ListAccountsOutput,
     organizations::list_accounts_for_parent::ListAccountsForParentOutput,
     organizations::list_organizational_units_for_parent::ListOrganizationalUnitsForParentOutput,

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use aws_credential_types::Credentials;
 use aws_sdk_iam::Client;
 use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_iam::types::{AccessKeyMetadata, AttachedPolicy, EntityType, Tag, User, UserDetail as Detail};
@@ -78,6 +79,8 @@ pub struct Reader {
 /// What a reader calls with.
 pub(crate) struct Open {
     pub(crate) client: Client,
+    /// Credentials of the session; absent where the hub's own are used.
+    pub(crate) credentials: Option<Credentials>,
     /// The session, where another may be made in its place.
     pub(crate) session: Option<Session>,
     /// Whether the session was made before the reader.
@@ -291,12 +294,48 @@ impl Reader {
         E: ProvideErrorMetadata + std::error::Error + 'static,
         F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
     {
-        // Boxed, as the compiler gives up on futures that are nested too deep.
-        let result = Box::pin(self.once(api, &operation, &call)).await;
-        match &result {
-            Err(fault) if Box::pin(self.renews_for(fault)).await => {
-                Box::pin(self.once(api, &operation, &call)).await
+        self.renewing(async || {
+            self.account.turn().await;
+            let client = self.open().client.clone();
+            self.hub.observed(api, &operation, call(&client)).await
+        })
+        .await
+    }
+
+    /// One call of another service than IAM, by a client of its own, as [`call`](Self::call) otherwise. Where a Region is
+    /// given, the call takes its turn there.
+    pub(crate) async fn call_by<C, T, E, F>(
+        &self,
+        region: Option<&str>,
+        api: &'static str,
+        operation: impl Fn() -> String,
+        client: impl Fn(&Hub, &Account, Option<Credentials>) -> C,
+        call: impl Fn(&C) -> F,
+    ) -> Result<T, Fault>
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+        F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    {
+        self.renewing(async || {
+            if let Some(region) = region {
+                self.account.turn_in(region).await;
             }
+            let credentials = self.open().credentials.clone();
+            let client = client(&self.hub, &self.account, credentials);
+            self.hub.observed(api, &operation, call(&client)).await
+        })
+        .await
+    }
+
+    /// Makes a call, and once more if that needs another session.
+    async fn renewing<T, F>(&self, call: impl Fn() -> F) -> Result<T, Fault>
+    where
+        F: Future<Output = Result<T, Fault>>,
+    {
+        // Boxed, as the compiler gives up on futures that are nested too deep.
+        let result = Box::pin(call()).await;
+        match &result {
+            Err(fault) if Box::pin(self.renews_for(fault)).await => Box::pin(call()).await,
             Ok(_) | Err(_) => result,
         }
     }
@@ -319,21 +358,6 @@ impl Reader {
         paged(api, &operation, ask, take).await
     }
 
-    async fn once<T, E, F>(
-        &self,
-        api: &'static str,
-        operation: impl Fn() -> String,
-        call: impl Fn(&Client) -> F,
-    ) -> Result<T, Fault>
-    where
-        E: ProvideErrorMetadata + std::error::Error + 'static,
-        F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
-    {
-        self.account.turn().await;
-        let client = self.open().client.clone();
-        self.hub.observed(api, operation, call(&client)).await
-    }
-
     /// Whether a failed call is to be repeated, under a new session that was made for it.
     async fn renews_for(&self, fault: &Fault) -> bool {
         let session = {
@@ -344,8 +368,7 @@ impl Reader {
         let Some(session) = session else { return false };
         match self.hub.another_session(&self.account, &session).await {
             Ok(session) => {
-                let client = self.hub.reading_client(&self.account, &session);
-                *self.open() = Open { client, session: Some(session), is_older: false };
+                *self.open() = self.hub.open(&self.account, session, false);
                 true
             }
             Err(fault) => {

@@ -58,6 +58,17 @@ impl Partition {
         Self::known(region).unwrap_or(Self::Aws)
     }
 
+    /// The Region whose CloudTrail has the calls to global services, IAM first of all; `None` where AWS's documents do not
+    /// say (CloudTrail user guide, "Global service events"; AWS GovCloud (US) user guide, "AWS CloudTrail").
+    #[must_use]
+    pub fn home(self) -> Option<&'static str> {
+        match self {
+            Self::Aws => Some("us-east-1"),
+            Self::UsGov => Some("us-gov-west-1"),
+            Self::China | Self::Eusc | Self::Iso | Self::IsoB | Self::IsoE | Self::IsoF => None,
+        }
+    }
+
     /// Its name in ARNs.
     #[must_use]
     pub fn as_str(self) -> &'static str {

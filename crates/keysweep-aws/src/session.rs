@@ -15,7 +15,7 @@ use leaky_bucket::RateLimiter;
 use crate::aws::{Hub, retry_partition};
 use crate::convert::timestamp;
 use crate::fault::{Cause, Fault, FaultKind};
-use crate::limits::limiter;
+use crate::limits::{LOOKUPS, limiter};
 use crate::role::RoleName;
 use crate::session_policy::{self, Scope};
 use crate::settings::Settings;
@@ -41,6 +41,8 @@ pub(crate) struct Account {
     pub(crate) id: AccountId,
     pub(crate) retries: RetryPartition,
     limiter: RateLimiter,
+    /// Of CloudTrail, by Region.
+    trails: Mutex<HashMap<String, Arc<RateLimiter>>>,
     /// Locked while a session is made, so that two readers make one.
     scan: tokio::sync::Mutex<Option<Session>>,
 }
@@ -51,6 +53,7 @@ impl Account {
             id,
             retries: retry_partition(format!("iam-{id}"), settings.retry_budget),
             limiter: limiter(settings.rates.iam_per_account),
+            trails: Mutex::default(),
             scan: tokio::sync::Mutex::new(None),
         }
     }
@@ -58,6 +61,15 @@ impl Account {
     /// Waits for the turn of an IAM call in this account.
     pub(crate) async fn turn(&self) {
         self.limiter.acquire_one().await;
+    }
+
+    /// Waits for the turn of a look into CloudTrail's event history in a Region of this account.
+    pub(crate) async fn turn_in(&self, region: &str) {
+        let limiter = {
+            let mut trails = self.trails.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(trails.entry(region.to_owned()).or_insert_with(|| Arc::new(limiter(LOOKUPS))))
+        };
+        limiter.acquire_one().await;
     }
 
     fn is_idle(&self, now: Timestamp) -> bool {

@@ -41,17 +41,20 @@ pub const READ_ACTIONS: [&str; 7] = [
     "iam:ListUsers",
 ];
 
+/// What looks for a key in CloudTrail, right before it is deactivated or deleted.
+pub const EVIDENCE_ACTIONS: [&str; 2] = ["account:ListRegions", "cloudtrail:LookupEvents"];
+
 /// What asks IAM what it would allow. No policy that keysweep prints has it: it is wanted by `keysweep doctor` alone.
 pub const SIMULATE_ACTION: &str = "iam:SimulatePrincipalPolicy";
 
 /// The session policy of a scan.
 pub(crate) fn read_only() -> String {
-    only("Allow", &[REPORT_ACTIONS.as_slice(), &READ_ACTIONS].concat())
+    only("Allow", &[REPORT_ACTIONS.as_slice(), &READ_ACTIONS, &EVIDENCE_ACTIONS].concat())
 }
 
 /// The session policy of whoever sees what may be done.
 pub(crate) fn examining() -> String {
-    only("Allow", &[REPORT_ACTIONS.as_slice(), &READ_ACTIONS, &[SIMULATE_ACTION]].concat())
+    only("Allow", &[REPORT_ACTIONS.as_slice(), &READ_ACTIONS, &EVIDENCE_ACTIONS, &[SIMULATE_ACTION]].concat())
 }
 
 /// The session policy of a session that is made to see whether it can be made.
@@ -195,9 +198,11 @@ mod tests {
     fn a_scan_may_change_nothing() {
         let policy = read_only();
         assert!(policy.len() <= MAX_SESSION_POLICY);
-        for action in REPORT_ACTIONS.into_iter().chain(READ_ACTIONS) {
-            let verb = action.trim_start_matches("iam:");
-            let reads = ["Get", "List", "GenerateCredentialReport"].iter().any(|read| verb.starts_with(read));
+        for action in REPORT_ACTIONS.into_iter().chain(READ_ACTIONS).chain(EVIDENCE_ACTIONS) {
+            let verb = action.rsplit(':').next().unwrap();
+            let reads = ["Get", "List", "Lookup", "GenerateCredentialReport"]
+                .iter()
+                .any(|read| verb.starts_with(read));
             assert!(reads, "{action}");
         }
     }

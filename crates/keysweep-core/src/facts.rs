@@ -3,12 +3,14 @@
 //! A fact that could not be read is [`Fact::Unknown`] with the reason. Unknown is never "never used", never "gone"
 //! and never "not exempt": there is no conversion from `Unknown` to a value.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::evidence::{Activity, Trail};
 use crate::ids::{AccessKeyId, AccountId, OuId, UserId, UserName};
 use crate::lifecycle::Sighting;
 use crate::references::Met;
@@ -174,9 +176,22 @@ pub struct KeyFacts {
     /// Names of attached managed policies that mark a compromise (`AWSCompromisedKeyQuarantine*`,
     /// `AWSExposedCredentialPolicy*`); not read where nothing is decided about the key.
     pub quarantine_policies: Fact<Vec<String>>,
+    /// What CloudTrail shows of the key; read right before a change alone.
+    pub trail: Fact<Trail>,
 }
 
 impl KeyFacts {
+    /// The same facts, with a use that CloudTrail has shown in the place of an older one that IAM tells.
+    #[must_use]
+    pub fn with_activity(&self, activity: Option<&Activity>) -> Cow<'_, Self> {
+        match (&self.last_use, activity) {
+            (Fact::Known(last_use), Some(activity)) if last_use.at() < Some(activity.at) => {
+                Cow::Owned(Self { last_use: Fact::Known(activity.as_last_use()), ..self.clone() })
+            }
+            (Fact::Known(_) | Fact::Unknown(_) | Fact::NotRead, _) => Cow::Borrowed(self),
+        }
+    }
+
     /// Full days since creation.
     #[must_use]
     pub fn age_days(&self, now: Timestamp) -> i64 {

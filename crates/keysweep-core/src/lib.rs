@@ -4,6 +4,7 @@
 //! argument (`now`), so that a plan made today can be made again tomorrow, in a test or from the journal.
 //!
 //! * [`ids`], [`facts`]: what AWS calls things, and what could be read of them;
+//! * [`evidence`]: what CloudTrail shows of a key right before a change;
 //! * [`policy`]: what the operator wants, validated and resolved for one key;
 //! * [`lifecycle`]: the state of one key and the one transition function;
 //! * [`state`]: the records of all keys and what restrains changes, as the journal tells it;
@@ -16,6 +17,7 @@
 //! * [`words`]: reasons in sentences.
 
 pub mod effect;
+pub mod evidence;
 pub mod facts;
 pub mod finding;
 pub mod ids;

@@ -18,6 +18,7 @@ pub use self::consent::{Approval, Granted, Notice, NoticeTerms, Shown};
 pub use self::event::{ClearedWhy, KeyEvent, Named, RefusedKind};
 pub use self::hold::{Hold, HoldKind};
 pub use self::transition::{Illegal, When, next};
+use crate::evidence::Activity;
 use crate::facts::LastUse;
 use crate::finding::FindingKind;
 use crate::ids::{KeyIdentity, UserName};
@@ -57,6 +58,8 @@ pub struct Past {
     pub cleared: u32,
     /// Whether AWS accepted a deletion that did not show at the time.
     pub deletion_accepted: bool,
+    /// The newest use of the key that CloudTrail showed, where IAM did not tell one as late.
+    pub activity: Option<Activity>,
     /// The date that a voided notice had announced, where the next one must not announce an earlier one.
     pub announced: Option<Timestamp>,
 }

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use self::likeness::wide;
 pub use self::matching::{Match, Subject};
-pub use self::terms::{ApprovalFor, Mode, Terms, TermsPatch};
+pub use self::terms::{ApprovalFor, IncompleteEvidence, Mode, Terms, TermsPatch};
 pub use self::window::{DayOfWeek, Hours, ParseHoursError, Window};
 use crate::facts::AccountFacts;
 use crate::ids::UserName;
@@ -115,6 +115,8 @@ pub struct Policy {
     pub limits: Limits,
     /// Whether a change needs a notice that was delivered. Where false, a notice is recorded in the journal only.
     pub notices_required: bool,
+    /// Whether a change needs a look into CloudTrail right before it.
+    pub cloudtrail: bool,
     /// Whether keys of the management account are only read: it is entered without a role, and nothing narrows what the
     /// hub's own credentials may do there.
     pub management_read_only: bool,
@@ -130,6 +132,7 @@ impl Default for Policy {
             exemptions: Vec::new(),
             limits: Limits::default(),
             notices_required: true,
+            cloudtrail: true,
             management_read_only: false,
             time_zone: TimeZone::UTC,
         }

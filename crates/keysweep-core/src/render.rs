@@ -320,6 +320,7 @@ pub fn next_action(now: Timestamp, next: &Next) -> (NextAction, Option<Timestamp
                 | Reason::Unknown
                 | Reason::Recheck
                 | Reason::Reference
+                | Reason::Evidence
                 | Reason::Protected => NextAction::Wait,
             };
             (word, until, wait.to_string())

@@ -38,6 +38,7 @@ pub struct AccountBuilder {
     root_keys: u32,
     foreign: bool,
     joined: Option<Timestamp>,
+    regions: BTreeMap<String, String>,
 }
 
 /// A user under construction.
@@ -169,6 +170,7 @@ impl AccountBuilder {
             root_keys: 0,
             foreign: false,
             joined: None,
+            regions: BTreeMap::new(),
         }
     }
 
@@ -232,6 +234,13 @@ impl AccountBuilder {
         self
     }
 
+    /// The opt-in status of a Region: `ENABLED`, `ENABLING`, `DISABLING`, `DISABLED`, `ENABLED_BY_DEFAULT`. Otherwise
+    /// seventeen Regions are enabled by default, and a few more are disabled.
+    pub fn region(mut self, name: impl Into<String>, status: impl Into<String>) -> Self {
+        self.regions.insert(name.into(), status.into());
+        self
+    }
+
     /// Adds the account and gives its id.
     pub fn add(self) -> String {
         let mut world = self.sim.locked();
@@ -256,6 +265,7 @@ impl AccountBuilder {
         account.roles.extend(roles);
         account.joined = self.joined.unwrap_or(account.joined);
         account.foreign |= self.foreign;
+        account.regions.extend(self.regions);
         account.root_keys = account.root_keys.max(self.root_keys);
         self.id
     }

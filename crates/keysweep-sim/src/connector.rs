@@ -42,12 +42,16 @@ impl HttpConnector for Connector {
             return HttpConnectorFuture::ready(Err(error));
         };
         let headers = request.headers();
-        let host = request.uri().split("://").nth(1).and_then(|rest| rest.split(['/', ':']).next());
+        let rest = request.uri().split_once("://").map(|(_, rest)| rest);
+        let host = rest.and_then(|rest| rest.split(['/', ':']).next());
+        let path = rest.and_then(|rest| rest.find('/').and_then(|start| rest.get(start..)));
         let head = Head {
             authorization: headers.get("authorization"),
             token: headers.get("x-amz-security-token"),
             target: headers.get("x-amz-target"),
             host,
+            path,
+            user_agent: headers.get("user-agent"),
         };
         let incoming = Incoming::new(head, body);
         let sim = self.sim.clone();
@@ -75,5 +79,8 @@ fn response(answer: Answer) -> Result<HttpResponse, ConnectorError> {
     headers.insert("content-type", answer.content_type);
     headers.insert("x-amzn-requestid", answer.request_id);
     headers.insert("date", answer.date);
+    if let Some(error_type) = answer.error_type {
+        headers.insert("x-amzn-errortype", error_type);
+    }
     Ok(response)
 }

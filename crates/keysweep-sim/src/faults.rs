@@ -1,5 +1,6 @@
 //! Faults on demand: which calls go wrong, how, and how often.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
@@ -10,11 +11,14 @@ use wildmatch::WildMatch;
 /// What goes wrong with a call.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Fault {
-    /// `Throttling` 400 from IAM and STS, `TooManyRequestsException` 400 from Organizations; no effect.
+    /// `Throttling` 400 from IAM and STS, `ThrottlingException` 400 from CloudTrail, `TooManyRequestsException` 400
+    /// from Organizations and 429 from Account Management; no effect.
     Throttle,
-    /// `AccessDenied` 403, `AccessDeniedException` 400 from Organizations; no effect.
+    /// `AccessDenied` 403, `AccessDeniedException` 400 from Organizations and CloudTrail and 403 from Account
+    /// Management; no effect.
     AccessDenied,
-    /// `ServiceFailure` 500, `ServiceException` 500 from Organizations; no effect.
+    /// `ServiceFailure` 500, `ServiceException` 500 from Organizations, `InternalFailure` 500 from CloudTrail,
+    /// `InternalServerException` 500 from Account Management; no effect.
     ServiceFailure,
     /// `ServiceUnavailable` 503; no effect.
     Unavailable,
@@ -90,20 +94,29 @@ pub enum FaultKind {
 
 /// A fault together with the calls it strikes.
 ///
-/// Of the calls that match account and action, the first `after` pass, then each is struck with `probability`, until
-/// `first` have been struck.
+/// Of the calls that match account, Region and action, the first `after` pass, then each is struck with `probability`,
+/// until `first` have been struck.
 #[derive(Debug, Clone)]
 pub struct Rule {
     fault: Fault,
     account: Option<String>,
+    region: Option<String>,
     action: WildMatch,
     probability: f64,
     after: u64,
     first: u64,
     seen: u64,
     struck: u64,
-    /// Calls that matched, by account and action.
+    /// Calls that matched, by account and what was rolled for.
     asked: HashMap<(String, String), u64>,
+}
+
+/// What a call is aimed at.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Target<'a> {
+    pub(crate) account: &'a str,
+    pub(crate) action: &'a str,
+    pub(crate) region: &'a str,
 }
 
 /// Names a rule, to take it away again.
@@ -168,6 +181,7 @@ impl Rule {
         Self {
             fault,
             account: None,
+            region: None,
             action: WildMatch::new("*"),
             probability: 1.0,
             after: 0,
@@ -182,6 +196,13 @@ impl Rule {
     #[must_use]
     pub fn account(mut self, account: impl Into<String>) -> Self {
         self.account = Some(account.into());
+        self
+    }
+
+    /// Only calls that are signed for this Region.
+    #[must_use]
+    pub fn region(mut self, region: impl Into<String>) -> Self {
+        self.region = Some(region.into());
         self
     }
 
@@ -213,19 +234,34 @@ impl Rule {
         self
     }
 
-    fn strikes(&mut self, account: &str, action: &str, dice: (u64, u64)) -> bool {
-        if self.account.as_deref().is_some_and(|own| own != account) || !self.action.matches(action) {
+    fn strikes(&mut self, target: Target<'_>, dice: (u64, u64)) -> bool {
+        let other = |own: &Option<String>, asked: &str| own.as_deref().is_some_and(|own| own != asked);
+        if other(&self.account, target.account)
+            || other(&self.region, target.region)
+            || !self.action.matches(target.action)
+        {
             return false;
         }
         self.seen += 1;
         if self.seen <= self.after || self.struck >= self.first {
             return false;
         }
-        let asked = self.asked.entry((account.to_owned(), action.to_owned())).or_default();
+        let (account, call) = (target.account, target.call());
+        let asked = self.asked.entry((account.to_owned(), call.clone().into_owned())).or_default();
         *asked += 1;
-        let strikes = self.probability >= 1.0 || chance((dice, account, action, *asked)) < self.probability;
+        let strikes = self.probability >= 1.0 || chance((dice, account, call, *asked)) < self.probability;
         self.struck += u64::from(strikes);
         strikes
+    }
+}
+
+impl<'a> Target<'a> {
+    /// What is rolled for. Callers ask CloudTrail in many Regions in parallel, in any order: each Region is by itself.
+    fn call(self) -> Cow<'a, str> {
+        match self.action.starts_with("cloudtrail:") {
+            true => format!("{} {}", self.action, self.region).into(),
+            false => self.action.into(),
+        }
     }
 }
 
@@ -271,14 +307,14 @@ impl Faults {
         self.counts.clone()
     }
 
-    pub(crate) fn judge(&mut self, account: &str, action: &str) -> Verdict {
+    pub(crate) fn judge(&mut self, target: Target<'_>) -> Verdict {
         let mut verdict = Verdict::default();
         for (id, rule) in &mut self.rules {
             let combines = matches!(rule.fault, Fault::Delay(_) | Fault::LateAnswer(_) | Fault::Stale(_));
             if !combines && verdict.fault.is_some() {
                 continue;
             }
-            if !rule.strikes(account, action, (self.seed, id.0)) {
+            if !rule.strikes(target, (self.seed, id.0)) {
                 continue;
             }
             *self.counts.entry(rule.fault.kind()).or_default() += 1;

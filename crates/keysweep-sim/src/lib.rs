@@ -1,5 +1,5 @@
-//! An AWS Organization in a box: Organizations, STS and IAM in the protocols real clients speak, in memory or on a
-//! loopback socket, with faults on demand, use over time and a ledger of every change.
+//! An AWS Organization in a box: Organizations, STS, IAM, CloudTrail, and Account Management in the protocols that real
+//! clients speak, in memory or on a loopback socket, with faults on demand, use over time and a ledger of every change.
 //!
 //! It shares no type with the program it judges: an oracle that shares types shares bugs.
 //!
@@ -15,6 +15,7 @@
 //! ```
 //!
 //! * [`Sim`] is the handle: builders, setters, getters, and the ways in: [`Sim::connector`], [`Sim::serve`], [`Sim::answer`].
+//! * [`KeyUse`] and [`Origin`] say what CloudTrail shows of uses and changes.
 //! * [`faults`] says what goes wrong and when, [`script`] what happens by itself, [`ledger`] what happened.
 //! * [`seed`] makes whole organizations up.
 
@@ -22,7 +23,9 @@ mod builder;
 mod clock;
 mod connector;
 pub mod faults;
+mod key_use;
 pub mod ledger;
+mod origin;
 mod policy;
 pub mod script;
 pub mod seed;
@@ -36,7 +39,9 @@ mod world;
 pub use builder::{AccountBuilder, KeySpec, RoleSpec, UserBuilder, UserRef};
 pub use clock::{Clock, HandClock};
 pub use faults::{Fault, FaultKind, Rule};
+pub use key_use::KeyUse;
 pub use ledger::{Change, Judged, MissedUse, Who};
+pub use origin::Origin;
 pub use policy::PolicyError;
 pub use script::{Happening, Trigger};
 pub use server::Server;

@@ -7,7 +7,9 @@ use std::cmp::{Ordering, Reverse};
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
 
+use crate::key_use::KeyUse;
 use crate::ledger::Change;
 use crate::world::{Actor, World};
 
@@ -17,6 +19,8 @@ use crate::world::{Actor, World};
 pub enum Happening {
     /// A program uses a key. Fails, and is written down as missed, when the key is not Active.
     UseKey { key_id: String, service: String, region: String },
+    /// The same in every detail that CloudTrail shows.
+    Use(KeyUse),
     /// Somebody sets a key Active or Inactive.
     SetKeyStatus { key_id: String, status: String },
     /// Somebody deletes a key.
@@ -178,7 +182,11 @@ impl World {
         // Refusals are in the ledger; a script has nobody to tell.
         let _refused = match what {
             Happening::UseKey { key_id, service, region } => {
-                self.use_key(key_id, at, service, region);
+                self.use_key(&KeyUse::new(key_id, service, region), at);
+                Ok(())
+            }
+            Happening::Use(used) => {
+                self.use_key(used, at);
                 Ok(())
             }
             Happening::SetKeyStatus { key_id, status } => {
@@ -206,28 +214,32 @@ impl World {
             }
             Happening::TagUser { account, user, key, value } => {
                 let user = named(self, account, user);
-                self.alter_user(account, &user, "iam:TagUser", &actor, |user| {
+                let shown = json!({ "tags": [{ "key": key, "value": value }] });
+                self.alter_user(account, &user, ("iam:TagUser", shown), &actor, |user| {
                     user.tags.insert(key.clone(), value.clone());
                     Ok(())
                 })
             }
             Happening::UntagUser { account, user, key } => {
                 let user = named(self, account, user);
-                self.alter_user(account, &user, "iam:UntagUser", &actor, |user| {
+                let shown = json!({ "tagKeys": [key] });
+                self.alter_user(account, &user, ("iam:UntagUser", shown), &actor, |user| {
                     user.tags.remove(key);
                     Ok(())
                 })
             }
             Happening::AttachPolicy { account, user, arn } => {
                 let user = named(self, account, user);
-                self.alter_user(account, &user, "iam:AttachUserPolicy", &actor, |user| {
+                let shown = json!({ "policyArn": arn });
+                self.alter_user(account, &user, ("iam:AttachUserPolicy", shown), &actor, |user| {
                     user.attached.push(arn.clone());
                     Ok(())
                 })
             }
             Happening::DetachPolicy { account, user, arn } => {
                 let user = named(self, account, user);
-                self.alter_user(account, &user, "iam:DetachUserPolicy", &actor, |user| {
+                let shown = json!({ "policyArn": arn });
+                self.alter_user(account, &user, ("iam:DetachUserPolicy", shown), &actor, |user| {
                     user.attached.retain(|own| own != arn);
                     Ok(())
                 })

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
+use crate::origin::Origin;
+
 /// Which of the two account state fields ListAccounts carries.
 ///
 /// `Status` was retired on 2026-09-09 in favour of `State` (Organizations API reference, Account).
@@ -65,6 +67,14 @@ pub struct Settings {
     pub last_used_lag: SignedDuration,
     /// Whether a call with an Inactive key moves its last use. Nobody outside AWS knows; the default says no.
     pub inactive_use_counts: bool,
+    /// How long LookupEvents does not show an event. AWS: about five minutes, without a promise.
+    pub trail_lag: SignedDuration,
+    /// How many calls of LookupEvents pass in a second of operational time, by account and Region. None: all.
+    pub lookups_per_second: Option<u32>,
+    /// Where people of the organization call from, unless [`crate::Sim::set_origin`] says otherwise.
+    pub people: Origin,
+    /// The source address of callers on the wire.
+    pub caller_address: String,
     /// Waited (tokio time) before each answer, for benchmarks.
     pub latency: Duration,
 }
@@ -88,6 +98,10 @@ impl Default for Settings {
             report_lifetime: SignedDuration::from_hours(24),
             last_used_lag: SignedDuration::ZERO,
             inactive_use_counts: false,
+            trail_lag: SignedDuration::from_mins(5),
+            lookups_per_second: Some(2),
+            people: Origin::console(),
+            caller_address: "192.0.2.10".to_owned(),
             latency: Duration::ZERO,
         }
     }

@@ -22,6 +22,18 @@ pub struct Call<'a> {
 }
 
 impl Call<'_> {
+    /// The Region it is signed for.
+    #[must_use]
+    pub fn region(&self) -> &str {
+        &self.incoming.region
+    }
+
+    /// The whole body, where it is JSON: that of Organizations, CloudTrail, and Account Management.
+    #[must_use]
+    pub fn body(&self) -> Option<&serde_json::Value> {
+        self.incoming.params.body()
+    }
+
     /// A parameter that is a text: `UserName`, `AccessKeyId`, `Status`.
     #[must_use]
     pub fn param(&self, name: &str) -> Option<&str> {
@@ -36,7 +48,7 @@ pub enum Outcome<'a> {
     Answered {
         /// HTTP status.
         status: u16,
-        /// XML of IAM and STS, JSON of Organizations.
+        /// XML of IAM and STS, JSON of the others.
         body: &'a Bytes,
     },
     /// The connection broke before an answer came.

@@ -7,6 +7,7 @@ mod in_flight;
 mod outcome;
 mod reread;
 mod settle;
+mod trail;
 
 pub(crate) use self::act::{Acted, act, all};
 pub(crate) use self::in_flight::Changes;

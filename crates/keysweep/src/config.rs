@@ -58,6 +58,8 @@ pub struct Config {
     pub scan: Scan,
     /// `[policy]`, `[limits]` and `[notices]`.
     pub policy: Policy,
+    /// `[evidence]`; whether a change needs it is in the policy.
+    pub evidence: Evidence,
     /// `[backup]`; `None` where none is asked for.
     pub backup: Option<Backup>,
     /// `[http]`.
@@ -84,6 +86,7 @@ impl Config {
             role,
             scan,
             policy,
+            evidence,
             backup,
             http,
             log,
@@ -103,6 +106,7 @@ impl Config {
             && *duration == other.role.duration
             && *scan == other.scan
             && *policy == other.policy
+            && *evidence == other.evidence
             && *backup == other.backup
             && *http == other.http
             && *log == other.log
@@ -166,6 +170,15 @@ pub struct Scan {
     pub source: ScanSource,
     /// Age above which a credential report is not used.
     pub report_max_age: Duration,
+}
+
+/// Where to look for a key in CloudTrail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Evidence {
+    /// Regions; empty for those that are enabled in each account.
+    pub regions: Vec<String>,
+    /// How far to look back: one day to 90.
+    pub lookback: Duration,
 }
 
 /// Backups of the journal.

@@ -10,7 +10,7 @@ mod principal;
 mod tests;
 
 use jiff::Timestamp;
-use keysweep_aws::{Partition, READ_ACTIONS, REPORT_ACTIONS, api_of};
+use keysweep_aws::{EVIDENCE_ACTIONS, Partition, READ_ACTIONS, REPORT_ACTIONS, api_of};
 use keysweep_core::policy::{Exemption, Rule};
 use keysweep_core::ticket::Action;
 use secrecy::ExposeSecret as _;
@@ -104,7 +104,8 @@ pub fn hub(config: &Config) -> Result<Document, IamError> {
 /// # Errors
 /// If it is longer than AWS takes.
 pub fn scan(config: &Config) -> Result<Document, IamError> {
-    checked(reads(config), "role that scans", MANAGED_POLICY, "this is a mistake of keysweep")
+    let statements = reads(config).into_iter().chain(looks(config)).collect();
+    checked(statements, "role that scans", MANAGED_POLICY, "this is a mistake of keysweep")
 }
 
 /// What the role that changes keys may do.
@@ -180,6 +181,14 @@ fn reads(config: &Config) -> Vec<Statement> {
         ScanSource::Live => None,
     };
     report.into_iter().chain([Statement::allow("ReadUsersAndKeys", READ_ACTIONS)]).collect()
+}
+
+/// What is looked at right before a change, besides IAM. Neither action knows a resource.
+fn looks(config: &Config) -> Option<Statement> {
+    let [list_regions, look_up] = EVIDENCE_ACTIONS;
+    let actions =
+        if config.evidence.regions.is_empty() { vec![list_regions, look_up] } else { vec![look_up] };
+    config.policy.cloudtrail.then(|| Statement::allow("ReadCloudTrail", actions))
 }
 
 /// What is changed in an account.

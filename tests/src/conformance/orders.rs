@@ -96,6 +96,7 @@ fn witness(
         source: Source::Live,
         keys_of_user: 1,
         quarantine_policies: Fact::Known(Vec::new()),
+        trail: Fact::NotRead,
     };
     let policy = Policy::default();
     let context = Context { now, policy: &policy, state: &state };

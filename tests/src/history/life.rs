@@ -214,24 +214,79 @@ fn prepare(shared: &mut Shared, rng: &mut ChaCha8Rng) {
     }
 }
 
+/// Who does something at the very moment at which a change is on its way.
+#[derive(Debug, Clone, Copy)]
+enum Meddler {
+    /// An operator pauses.
+    Pauses,
+    /// An operator takes back the right to change keys, and gives it again.
+    Reloads,
+    /// The owners of all due keys tag their users.
+    Objects,
+    /// The key's owner deactivates it, too.
+    DoesTheSame,
+}
+
+impl Meddler {
+    fn perhaps(rng: &mut ChaCha8Rng) -> Option<Self> {
+        match rng.random_range(0..100) {
+            0..6 => Some(Self::Pauses),
+            6..10 => Some(Self::Reloads),
+            10..16 => Some(Self::Objects),
+            16..20 => Some(Self::DoesTheSame),
+            _ => None,
+        }
+    }
+
+    /// What keeps the change on its way for long enough.
+    fn gains_time(self, rng: &mut ChaCha8Rng) -> Rule {
+        let slow = Fault::Delay(Duration::from_secs(rng.random_range(2..9)));
+        let fault = match (self, rng.random_range(0..4)) {
+            (Self::DoesTheSame, 0) => Fault::Hang,
+            (Self::DoesTheSame, 1) => Fault::ResetBefore,
+            _ => slow,
+        };
+        Rule::new(fault).action("iam:*AccessKey")
+    }
+}
+
+/// Acts as soon as a change is on its way, if one comes within the next minutes.
+async fn meddle(meddler: Meddler, shared: &mut Shared, engine: &Arc<Engine>, rng: &mut ChaCha8Rng) {
+    for _ in 0..3000 {
+        let Some(key) = shared.oracle.changing() else {
+            sleep(Duration::from_millis(100)).await;
+            continue;
+        };
+        match meddler {
+            Meddler::Pauses => {
+                if operators::pause(shared, engine).await {
+                    shared.oracle.count("operator pauses a change in flight");
+                }
+            }
+            Meddler::Reloads => operators::to_and_fro(shared, engine, rng).await,
+            Meddler::Objects => owners::object(shared, engine),
+            Meddler::DoesTheSame => {
+                sleep(Duration::from_secs(rng.random_range(0..120))).await;
+                owners::do_the_same(shared, &key);
+            }
+        }
+        return;
+    }
+}
+
 /// One sweep, perhaps with an operator beside it; whether the process died.
 async fn sweep_once(shared: &mut Shared, engine: &Arc<Engine>, rng: &mut ChaCha8Rng) -> bool {
     let death = shared.death.clone();
     let full = shared.disk_is_full;
-    let impatient = rng.random_bool(0.06);
-    let objecting = !impatient && rng.random_bool(0.06);
-    if impatient || objecting {
-        let slow = Fault::Delay(Duration::from_secs(rng.random_range(2..9)));
-        shared.sim.fault(Rule::new(slow).action("iam:*AccessKey"));
+    let meddler = Meddler::perhaps(rng);
+    if let Some(meddler) = meddler {
+        shared.sim.fault(meddler.gains_time(rng));
     }
     let beside = if rng.random_bool(0.4) { rng.random_range(1..4) } else { 0 };
     let swept = {
         let operator = async {
-            if impatient {
-                operators::pause_in_flight(shared, engine).await;
-            }
-            if objecting {
-                owners::object_in_flight(shared, engine).await;
+            if let Some(meddler) = meddler {
+                meddle(meddler, shared, engine, rng).await;
             }
             for _ in 0..beside {
                 sleep(Duration::from_millis(rng.random_range(0..1500))).await;

@@ -47,14 +47,12 @@ pub(super) async fn operator(shared: &mut Shared, engine: &Engine, rng: &mut Cha
     let what = rng.random_range(0..28);
     let deed = match (what, key) {
         (0 | 20 | 21, _) => {
-            let done = ask(engine, Pause { reason: "the operator says so".into() }).await;
-            if done {
-                shared.oracle.paused(true);
-            }
+            pause(shared, engine).await;
             "pauses"
         }
         (24, _) => {
             if ask_as(engine, &bob(), Pause { reason: "bob has an incident".into() }).await {
+                shared.oracle.restrained("a pause");
                 shared.oracle.paused(true);
             }
             "pauses beside another"
@@ -150,18 +148,25 @@ pub(super) async fn look_at_unclear(shared: &Shared, engine: &Engine) {
     }
 }
 
-/// Pauses as soon as a change is on its way, if one comes within the next minutes.
-pub(super) async fn pause_in_flight(shared: &Shared, engine: &Engine) {
-    for _ in 0..3000 {
-        if shared.oracle.is_changing() {
-            if ask(engine, Pause { reason: "what is it doing?".into() }).await {
-                shared.oracle.paused(true);
-                shared.oracle.count("operator pauses a change in flight");
-            }
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
+pub(super) async fn pause(shared: &Shared, engine: &Engine) -> bool {
+    let done = ask(engine, Pause { reason: "what is it doing?".into() }).await;
+    if done {
+        shared.oracle.restrained("a pause");
+        shared.oracle.paused(true);
     }
+    done
+}
+
+/// Takes back the right to change keys and gives it again, every few seconds.
+pub(super) async fn to_and_fro(shared: &mut Shared, engine: &Engine, rng: &mut ChaCha8Rng) {
+    let rules = shared.oracle.rules();
+    for _ in 0..rng.random_range(1..4) {
+        put_in_force(shared, engine, Rules { mode: Mode::Observe, ..rules.clone() }).await;
+        tokio::time::sleep(Duration::from_millis(rng.random_range(0..5000))).await;
+        put_in_force(shared, engine, rules.clone()).await;
+        tokio::time::sleep(Duration::from_millis(rng.random_range(0..5000))).await;
+    }
+    shared.oracle.count("operator takes the mode back and forth");
 }
 
 pub(super) async fn resume(shared: &Shared, engine: &Engine) {
@@ -217,6 +222,10 @@ async fn change_rules(shared: &mut Shared, engine: &Engine, rng: &mut ChaCha8Rng
         4 => rules.interval_hours = if rules.interval_hours == 24 { 12 } else { 24 },
         _ => rules.notice = rng.random_range(1..4),
     }
+    put_in_force(shared, engine, rules).await;
+}
+
+async fn put_in_force(shared: &mut Shared, engine: &Engine, rules: Rules) {
     let config = shared.configuration(&rules);
     if let Err(error) = engine.replace_config(&alice(), std::sync::Arc::new(config)).await {
         // A journal that takes no entry takes no reload.
@@ -226,6 +235,9 @@ async fn change_rules(shared: &mut Shared, engine: &Engine, rng: &mut ChaCha8Rng
     // The first configuration that changes keys pauses a journal that has only seen others.
     if engine.store().read(|state| state.control().paused_by_keysweep()) {
         shared.oracle.paused(true);
+    }
+    if rules != shared.oracle.rules() {
+        shared.oracle.restrained("another configuration");
     }
     shared.oracle.rules_changed(rules);
 }

@@ -95,8 +95,10 @@ struct Inner {
     placed: BTreeMap<String, (Timestamp, bool)>,
     /// Users, by ID, whom AWS has put under quarantine, and since when.
     incidents: BTreeMap<String, Timestamp>,
-    /// Calls that change keys, sent and not ended.
+    /// Calls that change keys, sent and of an end that nobody knows.
     open: BTreeMap<u64, (String, &'static str, Timestamp)>,
+    /// Calls that change keys for which this process still waits, unless its time limit has ended them.
+    in_flight: BTreeMap<u64, (String, &'static str, Timestamp)>,
     /// When a change was last sent, by key and action.
     sent_at: BTreeMap<(String, &'static str), Timestamp>,
     intents: BTreeMap<(String, &'static str), u64>,
@@ -108,6 +110,8 @@ struct Inner {
     deactivated: BTreeSet<String>,
     /// Whether the last call of that change was answered clearly.
     answered: BTreeMap<(String, &'static str), bool>,
+    /// When keys were last used in a way that CloudTrail shows.
+    logged: BTreeMap<String, Timestamp>,
     /// Keys that became unclear since somebody looked.
     unclear: BTreeSet<String>,
     /// Notices on record.
@@ -128,6 +132,9 @@ struct Applied {
     account: String,
     action: &'static str,
 }
+
+/// So long keysweep waits for the answer to a change, less what its pace may add.
+const ATTEMPT: SignedDuration = SignedDuration::from_secs(10);
 
 /// Why a key is held that somebody set Active.
 const WOKEN: &str = "it was reactivated";
@@ -161,6 +168,7 @@ impl Oracle {
             placed: BTreeMap::new(),
             incidents: BTreeMap::new(),
             open: BTreeMap::new(),
+            in_flight: BTreeMap::new(),
             sent_at: BTreeMap::new(),
             intents: BTreeMap::new(),
             sent: BTreeMap::new(),
@@ -168,6 +176,7 @@ impl Oracle {
             woken: BTreeSet::new(),
             deactivated: BTreeSet::new(),
             answered: BTreeMap::new(),
+            logged: BTreeMap::new(),
             unclear: BTreeSet::new(),
             noticed: BTreeMap::new(),
             flagged: BTreeMap::new(),
@@ -218,6 +227,7 @@ impl Oracle {
         let mut inner = self.locked();
         inner.life += 1;
         inner.fuse = None;
+        inner.in_flight.clear();
         inner.seen = Seen::default();
     }
 
@@ -253,6 +263,19 @@ impl Oracle {
         inner.paused_since = paused.then_some(now);
     }
 
+    /// P8: keysweep said that a pause or another configuration is in force. No call that was decided without it is on its
+    /// way any more.
+    pub(super) fn restrained(&self, by: &str) {
+        let now = self.time.now();
+        let mut inner = self.locked();
+        let waits = |sent: Timestamp| now.duration_since(sent) < ATTEMPT;
+        let call = inner.in_flight.values().find(|(_, action, sent)| *action != REACTIVATE && waits(*sent));
+        if let Some((key, action, sent)) = call {
+            let what = format!("{by} was acknowledged while {action} of {key} was on its way, since {sent}");
+            inner.broken("P8", what);
+        }
+    }
+
     pub(super) fn is_paused(&self) -> bool {
         self.locked().paused
     }
@@ -273,14 +296,27 @@ impl Oracle {
         std::mem::take(&mut self.locked().unclear)
     }
 
-    /// Whether a change is on its way.
-    pub(super) fn is_changing(&self) -> bool {
-        self.locked().open.values().any(|(_, action, _)| *action != REACTIVATE)
+    /// The key of a change that is on its way.
+    pub(super) fn changing(&self) -> Option<String> {
+        let inner = self.locked();
+        let change = inner.open.values().find(|(_, action, _)| *action != REACTIVATE);
+        change.map(|(key, ..)| key.clone())
+    }
+
+    /// Keys whose change is intended and not settled.
+    pub(super) fn unsettled(&self) -> Vec<String> {
+        self.locked().unsettled.keys().cloned().collect()
     }
 
     /// Keys that are announced to be changed.
     pub(super) fn announced(&self) -> Vec<String> {
         self.locked().noticed.keys().cloned().collect()
+    }
+
+    /// Somebody uses an Active key in a way that CloudTrail shows.
+    pub(super) fn logged(&self, key: &str) {
+        let now = self.time.now();
+        self.locked().logged.insert(key.into(), now);
     }
 
     /// AWS saw a key of that user exposed.

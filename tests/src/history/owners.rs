@@ -1,7 +1,5 @@
 //! What owners and administrators do to AWS on a day.
 
-use std::time::Duration;
-
 use jiff::SignedDuration;
 use keysweep::engine::Engine;
 use keysweep_sim::{Happening, KeySpec, KeyTruth, RoleSpec, Sim};
@@ -29,9 +27,9 @@ pub(super) fn owner(shared: &Shared, rng: &mut ChaCha8Rng) {
     let Some(key) = pick(rng, from) else { return };
     let happen = |what: Happening| sim.happen("owner", what);
     let (user, key_id) = (key.user_id.clone(), key.key_id.clone());
-    let deed = match rng.random_range(0..16) {
+    let deed = match rng.random_range(0..17) {
         0..3 => {
-            sim.use_key(&key_id, "s3", "us-east-1");
+            use_key(shared, rng, &key_id);
             "uses a key"
         }
         3..6 => {
@@ -105,14 +103,32 @@ pub(super) fn owner(shared: &Shared, rng: &mut ChaCha8Rng) {
             }
             "creates a user"
         }
+        15 => {
+            // Not keysweep's doing, even where keysweep was about to do the same.
+            let unsettled = oracle.unsettled();
+            let key = pick(rng, &unsettled).filter(|_| rng.random_bool(0.8)).unwrap_or(&key_id);
+            sim.set_key_status(key, "Inactive");
+            "deactivates a key"
+        }
         _ => {
             // Two keys change their roles: the stale one's sibling is used.
-            sim.use_key(&key_id, "ec2", "eu-west-1");
+            use_key(shared, rng, &key_id);
             "uses a key"
         }
     };
     oracle.count(&format!("owner {deed}"));
     shared.tell(&format!("the owner of {} ({}) {deed}", key.key_id, key.user_name));
+}
+
+/// Some calls are in CloudTrail's event history, and some are not.
+fn use_key(shared: &Shared, rng: &mut ChaCha8Rng, key: &str) {
+    let (service, region) =
+        [("s3", "us-east-1"), ("ec2", "eu-west-1"), ("sts", "ap-south-1"), ("sqs", "eu-west-1")]
+            [rng.random_range(0..4)];
+    if matches!(service, "ec2" | "sts") && shared.sim.key_status(key).as_deref() == Some("Active") {
+        shared.oracle.logged(key);
+    }
+    shared.sim.use_key(key, service, region);
 }
 
 /// A user is deleted and made again with the same name, and, against all odds, the same key ID.
@@ -136,21 +152,21 @@ fn make_key_again(sim: &Sim, key: &KeyTruth) {
     sim.user(&key.account, &key.user_name).key(KeySpec::new().id(&key.key_id).created(created)).add();
 }
 
-/// As soon as a change is on its way, if one comes within the next minutes, the owners of all keys that are due tag
-/// their users: after the scan that the changes were planned on, and before each of them is looked at again.
-pub(super) async fn object_in_flight(shared: &Shared, engine: &Engine) {
-    for _ in 0..3000 {
-        if shared.oracle.is_changing() {
-            let due: Vec<String> = engine.store().read(|state| {
-                let due = state.records().filter(|record| record.due.is_some());
-                due.map(|record| record.identity.key.to_string()).collect()
-            });
-            for key in due.iter().filter_map(|key| shared.sim.key(key)) {
-                shared.sim.tag_user(&key.account, &key.user_id, EXEMPT_TAG, "please");
-            }
-            shared.oracle.count("owners object to changes in flight");
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
+/// The owners of all keys that are due tag their users: after the scan that the changes were planned on, and before each
+/// of them is looked at again.
+pub(super) fn object(shared: &Shared, engine: &Engine) {
+    let due: Vec<String> = engine.store().read(|state| {
+        let due = state.records().filter(|record| record.due.is_some());
+        due.map(|record| record.identity.key.to_string()).collect()
+    });
+    for key in due.iter().filter_map(|key| shared.sim.key(key)) {
+        shared.sim.tag_user(&key.account, &key.user_id, EXEMPT_TAG, "please");
     }
+    shared.oracle.count("owners object to changes in flight");
+}
+
+/// The owner deactivates the key whose change is on its way, too.
+pub(super) fn do_the_same(shared: &Shared, key: &str) {
+    shared.sim.set_key_status(key, "Inactive");
+    shared.oracle.count("owner deactivates a key beside keysweep");
 }

@@ -28,7 +28,7 @@ pub(super) enum Mode {
 pub(super) type Days = i64;
 
 /// The configuration in force.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Rules {
     pub(super) mode: Mode,
     /// Accounts with a mode of their own.
@@ -45,6 +45,8 @@ pub(super) struct Rules {
     pub(super) approve_deactivate: bool,
     pub(super) approve_delete: bool,
     pub(super) adopt_inactive: bool,
+    pub(super) cloudtrail: bool,
+    pub(super) ignores_gaps: bool,
     pub(super) interval_hours: i64,
     pub(super) deactivations_per_day: usize,
     pub(super) deletions_per_day: usize,
@@ -92,6 +94,8 @@ impl Rules {
             approve_deactivate: approval == 1 || approval == 3,
             approve_delete: approval == 2 || approval == 3,
             adopt_inactive: rng.random_bool(0.2),
+            cloudtrail: rng.random_bool(0.9),
+            ignores_gaps: rng.random_bool(0.3),
             interval_hours: if rng.random_bool(0.3) { 12 } else { 24 },
             deactivations_per_day: rng.random_range(1..6),
             deletions_per_day: rng.random_range(1..6),
@@ -179,6 +183,9 @@ approval_repeats = 2
 hold_after_reactivation = "{}d"
 hold_after_denial = "{}d"
 adopt_inactive = {}
+incomplete_evidence = "{}"
+[evidence]
+cloudtrail = {}
 [notices]
 required = false
 [limits]
@@ -209,6 +216,8 @@ until = "2099-01-01"
             self.hold_after_reactivation,
             self.hold_after_denial,
             self.adopt_inactive,
+            if self.ignores_gaps { "ignore" } else { "wait" },
+            self.cloudtrail,
             self.deactivations_per_day,
             self.deletions_per_day,
             self.changes_per_account_per_day,
@@ -236,7 +245,7 @@ until = "2099-01-01"
             toml.push_str(&rule);
         }
         if let Some((from, to)) = self.hours {
-            toml = toml.replace("[notices]", &format!("hours = \"{from:02}:00-{to:02}:00\"\n[notices]"));
+            toml = toml.replace("[evidence]", &format!("hours = \"{from:02}:00-{to:02}:00\"\n[evidence]"));
         }
         if self.reads_ous {
             let rule = "[[policy.exempt]]\nmatch = { ous = [\"ou-none-nothing0\"] }\nreason = \"an OU that is not there\"\nuntil = \"2099-01-01\"\n";

@@ -7,7 +7,7 @@ use keysweep_sim::{Fault, Rule, Sim};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
-const ACTIONS: [&str; 14] = [
+const ACTIONS: [&str; 16] = [
     "*",
     "iam:*",
     "sts:AssumeRole",
@@ -22,6 +22,8 @@ const ACTIONS: [&str; 14] = [
     "iam:ListAttachedUserPolicies",
     "iam:UpdateAccessKey",
     "iam:DeleteAccessKey",
+    "cloudtrail:LookupEvents",
+    "account:ListRegions",
 ];
 
 /// A permission that is missing for some days.

@@ -200,6 +200,7 @@ impl World {
             source: Source::Live,
             keys_of_user: 1,
             quarantine_policies: Fact::Known(Vec::new()),
+            trail: Fact::NotRead,
         };
         let context = Context { now, policy: &policy, state: &state };
         let view = View { account: &account, facts: &facts, sighting: &sighting };

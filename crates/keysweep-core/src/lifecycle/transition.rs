@@ -97,6 +97,13 @@ fn apply(record: &mut Record, when: When<'_>, event: &KeyEvent) -> Option<bool> 
             record.past.reactivations()?;
             record.past.cleared = record.past.reactivated;
         }
+        KeyEvent::Record(Note::ActivitySeen { activity }) => {
+            let newer = record.past.activity.as_ref().is_none_or(|known| known.at < activity.at);
+            if !newer || !record.state.is_tracked() {
+                return None;
+            }
+            record.past.activity = Some(activity.clone());
+        }
         KeyEvent::Record(Note::BecameDue { action }) => {
             let fits = match &record.state {
                 State::Flagged(_) => *action == Planned::Deactivate,
@@ -274,7 +281,7 @@ impl Record {
     fn is_worth_keeping(&self) -> bool {
         let overlaid = !self.holds.is_empty() || self.exempt.is_some() || self.incident.is_some();
         let overlaid = overlaid || self.undo.is_some();
-        let past = self.past.sent.is_some() || self.past.reactivated > 0;
+        let past = self.past.sent.is_some() || self.past.reactivated > 0 || self.past.activity.is_some();
         !matches!(self.state, State::Active) || overlaid || past
     }
 

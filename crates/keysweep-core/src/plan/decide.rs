@@ -62,18 +62,22 @@ const LISTED_AGAIN_AFTER: SignedDuration = SignedDuration::from_mins(10);
 #[must_use]
 pub fn decide(context: &Context<'_>, record: Option<&Record>, view: &View<'_>, by: By) -> Decision {
     let resolution = context.policy.resolve(context.now, &subject(view));
-    let finding = finding(context.now, &resolution, view.facts);
     let mut unknown = resolution.as_ref().err().cloned().unwrap_or_default();
     note_unknown(&mut unknown, "last use", &view.facts.last_use);
     note_unknown(&mut unknown, "user ID", &view.facts.user_id);
 
     let decided = unknown.clone();
-    let look = Look { context, view, by, resolution: &resolution, finding, unknown: &decided };
     let (mut events, mut announcement, mut rounds) = (Vec::new(), None, 0);
     let mut record = record.cloned();
-    let next = loop {
+    let (next, finding) = loop {
+        // What CloudTrail showed counts as a use from the event on that says so.
+        let facts =
+            view.facts.with_activity(record.as_ref().and_then(|record| record.past.activity.as_ref()));
+        let view = &View { facts: &facts, ..*view };
+        let finding = finding(context.now, &resolution, view.facts);
+        let look = Look { context, view, by, resolution: &resolution, finding, unknown: &decided };
         let (event, told) = match look.one(record.as_ref()) {
-            One::Next(next) => break next,
+            One::Next(next) => break (next, finding),
             One::Event(event) => (event, None),
             One::Announce(consent) => (consent.clone().into(), Some(consent)),
         };
@@ -93,12 +97,12 @@ pub fn decide(context: &Context<'_>, record: Option<&Record>, view: &View<'_>, b
                 // What would be said to people without end is not said.
                 announcement = None;
                 let wait = Unknown::Bug("its events repeat".into()).into();
-                break Next::Wait { action: Planned::Deactivate, wait };
+                break (Next::Wait { action: Planned::Deactivate, wait }, finding);
             }
             Err(illegal) => {
                 announcement = None;
                 let wait = Unknown::Illegal(illegal).into();
-                break Next::Wait { action: Planned::Deactivate, wait };
+                break (Next::Wait { action: Planned::Deactivate, wait }, finding);
             }
         }
     };
@@ -195,6 +199,9 @@ impl Look<'_> {
         }
         if facts.user_name != record.user_name && facts.user_id.known().is_some() {
             return One::event(Note::Renamed { user_name: facts.user_name.clone() });
+        }
+        if let Some(activity) = self.activity(record) {
+            return One::event(Note::ActivitySeen { activity });
         }
         if let Some(event) = self.reality(record) {
             return event;

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::Next;
 use super::decide::{Look, One, subject};
+use crate::evidence::Activity;
 use crate::facts::{Fact, KeyStatus};
 use crate::finding::FindingKind;
 use crate::lifecycle::event::{ClearedWhy, KeyEvent, Overlay, Seen};
@@ -67,6 +68,14 @@ impl Look<'_> {
                 KeyStatus::Active | KeyStatus::Inactive | KeyStatus::Other(_),
             ) => None,
         }
+    }
+
+    /// The newest event of CloudTrail, if it is later than every use that is known.
+    pub(super) fn activity(&self, record: &Record) -> Option<Activity> {
+        let (last_use, newest) =
+            (self.view.facts.last_use.known()?, self.view.facts.trail.known()?.newest()?);
+        let known = record.past.activity.as_ref().map(|known| known.at).max(last_use.at());
+        (known < Some(newest.at)).then(|| newest.clone())
     }
 
     fn reactivated(&self) -> KeyEvent {

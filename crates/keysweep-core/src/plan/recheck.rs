@@ -1,10 +1,12 @@
 //! The same decision again, with fresh facts, right before a change; and the undo, which nothing of ours blocks.
 
-use super::decide::is_another;
+use super::decide::{is_another, subject};
 use super::{By, Context, Decision, Next, Recheck, Unknown, View, Wait, decide, gate};
 use crate::effect::Announcement;
+use crate::evidence::Gap;
 use crate::facts::{Fact, KeyStatus, Source};
 use crate::lifecycle::{KeyEvent, Record, State};
+use crate::policy::IncompleteEvidence;
 use crate::state::Actor;
 use crate::ticket::{Action, Agreement, Origin, Ticket};
 
@@ -72,6 +74,7 @@ pub fn recheck(context: &Context<'_>, ticket: &Ticket, view: &View<'_>) -> Resul
             let wait = if announcement.asks() { Recheck::NotAsked } else { Recheck::NotNoticed };
             Err(Refusal { announcement: Some(announcement), ..Refusal::from(Wait::from(wait)) })
         }
+        Next::Step { .. } if let Some(gap) = evidence_gap(context, view) => refuse(Wait::Evidence(gap)),
         Next::Step { action: agreed, .. } if agreed == action => {
             gate(context, record, action, by)?;
             let tags = context.policy.exempt_tags(context.now, view.account, &view.facts.user_name);
@@ -80,6 +83,21 @@ pub fn recheck(context: &Context<'_>, ticket: &Ticket, view: &View<'_>) -> Resul
         Next::Wait { wait, .. } => refuse(wait),
         Next::Nothing | Next::Step { .. } => refuse(Recheck::AnotherAnswer),
     }
+}
+
+/// What CloudTrail had to show, and did not.
+fn evidence_gap(context: &Context<'_>, view: &View<'_>) -> Option<Gap> {
+    if !context.policy.cloudtrail {
+        return None;
+    }
+    let gap = match &view.facts.trail {
+        Fact::NotRead => Gap::NotRead,
+        Fact::Unknown(why) => Gap::Regions(why.clone()),
+        Fact::Known(trail) => trail.gap()?,
+    };
+    let resolved = context.policy.resolve(context.now, &subject(view));
+    let waits = resolved.is_ok_and(|resolved| resolved.terms.incomplete_evidence == IncompleteEvidence::Wait);
+    (waits || !gap.may_be_ignored()).then_some(gap)
 }
 
 /// What AWS shows decides about an undo, and not the state that the record is in.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::evidence::Gap;
 use crate::ids::AccountId;
 use crate::lifecycle::{Hold, Illegal, Incident};
 use crate::policy::{ApprovalFor, Mode, Rule};
@@ -46,6 +47,8 @@ pub enum Reason {
     Protected,
     /// A rule names something that does not exist.
     Reference,
+    /// CloudTrail could not be read in full.
+    Evidence,
     /// The grace period is not fully watched.
     Grace,
 }
@@ -162,6 +165,8 @@ pub enum Wait {
     Incident(Incident),
     /// A rule names something that does not exist.
     Reference(Reference),
+    /// CloudTrail does not show all that it should.
+    Evidence(Gap),
     /// The grace period is not watched in full.
     Grace {
         /// How much of it is.
@@ -290,6 +295,7 @@ impl Wait {
             Self::Exempt { .. } => Reason::Exempt,
             Self::Incident(_) => Reason::Protected,
             Self::Reference(_) => Reason::Reference,
+            Self::Evidence(_) => Reason::Evidence,
             Self::Grace { .. } => Reason::Grace,
             Self::Unknown(_) => Reason::Unknown,
             Self::Recheck(_) => Reason::Recheck,
@@ -323,6 +329,7 @@ impl Wait {
             | Self::Stopping
             | Self::Incident(_)
             | Self::Reference(_)
+            | Self::Evidence(_)
             | Self::Unknown(_)
             | Self::Recheck(_) => None,
         }

@@ -75,6 +75,26 @@ impl ApprovalFor {
     }
 }
 
+/// What becomes of a change where CloudTrail could not be read in every Region.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[derive(strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+pub enum IncompleteEvidence {
+    /// It waits.
+    Wait,
+    /// It is made with what could be read.
+    Ignore,
+}
+
+impl IncompleteEvidence {
+    /// Its name in the configuration.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+}
+
 /// Declares the terms of a policy once: the full set, the partial set of an override, and how one lies over the other.
 macro_rules! terms {
     ($($(#[$doc:meta])* $field:ident: $type:ty,)*) => {
@@ -136,6 +156,8 @@ terms! {
     hold_after_denial: Duration,
     /// Whether keys found Inactive are taken over, to be deleted after the same grace.
     adopt_inactive: bool,
+    /// What becomes of a change where CloudTrail could not be read in every Region.
+    incomplete_evidence: IncompleteEvidence,
     /// Days on which changes may start; empty for every day.
     days: BTreeSet<DayOfWeek>,
     /// Hours of those days; `None` for all day.
@@ -159,6 +181,7 @@ impl Default for Terms {
             hold_after_reactivation: 30 * DAY,
             hold_after_denial: 90 * DAY,
             adopt_inactive: false,
+            incomplete_evidence: IncompleteEvidence::Wait,
             days: BTreeSet::new(),
             hours: None,
             time_zone: TimeZone::UTC,

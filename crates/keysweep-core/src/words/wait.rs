@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::stop::does_not_exist;
 use super::{breaker_open, friendly, listed};
+use crate::evidence::{Activity, Gap};
 use crate::plan::{Need, Recheck, Unknown, Wait};
 use crate::ticket::Planned;
 
@@ -51,12 +52,49 @@ impl fmt::Display for Wait {
             Self::Exempt { rule, reason, .. } => write!(f, "exempt by {rule}: {reason}"),
             Self::Incident(incident) => incident.fmt(f),
             Self::Reference(reference) => f.write_str(&does_not_exist(reference)),
+            Self::Evidence(gap) => gap.fmt(f),
             Self::Grace { watched, grace, .. } => {
                 write!(f, "seen Inactive for {:#} of {:#}", friendly(*watched), friendly(*grace))
             }
             Self::Unknown(unknown) => unknown.fmt(f),
             Self::Recheck(recheck) => recheck.fmt(f),
         }
+    }
+}
+
+impl fmt::Display for Gap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotRead => f.write_str("CloudTrail was not read"),
+            Self::Regions(why) => write!(f, "CloudTrail was not read: {why}"),
+            Self::NoRegion => f.write_str("CloudTrail was not read: no Region is enabled in the account"),
+            Self::Unread { regions, of } => {
+                let (count, first) = (regions.len(), regions.iter().next());
+                write!(f, "CloudTrail could not be read in {count} of {of} Regions")?;
+                first.map_or(Ok(()), |(region, why)| write!(f, "; {region}: {why}"))
+            }
+            Self::Unclear { region, why } => {
+                write!(f, "CloudTrail in {region} shows an event that keysweep cannot interpret: {why}")
+            }
+        }
+    }
+}
+
+impl fmt::Display for Activity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { at, region, source, name, address, user_agent, error, event_id: _ } = self;
+        f.write_str(name.as_deref().unwrap_or("a call"))?;
+        if let Some(source) = source {
+            write!(f, " ({source})")?;
+        }
+        write!(f, " in {region} at {at}")?;
+        if let Some(address) = address {
+            write!(f, " from {address}")?;
+        }
+        if let Some(user_agent) = user_agent {
+            write!(f, " with {user_agent}")?;
+        }
+        error.as_ref().map_or(Ok(()), |error| write!(f, ": {error}"))
     }
 }
 

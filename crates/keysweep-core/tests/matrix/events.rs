@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use keysweep_core::evidence::Activity;
 use keysweep_core::facts::LastUse;
 use keysweep_core::finding::FindingKind;
 use keysweep_core::ids::{AccessKeyId, AccountId};
@@ -175,7 +176,19 @@ impl Samples {
                 })
             }
             KeyEvent::Overlay(Overlay::IncidentBegan { .. }) => KeyEvent::Overlay(Overlay::IncidentEnded),
-            KeyEvent::Overlay(Overlay::IncidentEnded) => {
+            KeyEvent::Overlay(Overlay::IncidentEnded) => KeyEvent::Record(Note::ActivitySeen {
+                activity: Activity {
+                    at: hour(2),
+                    region: "us-east-1".into(),
+                    source: None,
+                    name: None,
+                    address: None,
+                    user_agent: None,
+                    error: None,
+                    event_id: None,
+                },
+            }),
+            KeyEvent::Record(Note::ActivitySeen { .. }) => {
                 KeyEvent::Record(Note::Forgotten { unsettled: None, reason: reason() })
             }
             KeyEvent::Record(Note::Forgotten { .. }) => return None,

@@ -66,7 +66,7 @@ fn title(event: &KeyEvent) -> String {
         | KeyEvent::Overlay(Overlay::HoldPlaced { .. })
         | KeyEvent::Overlay(Overlay::HoldReleased { .. })
         | KeyEvent::Overlay(Overlay::HoldExpired { .. })
-        | KeyEvent::Record(Note::ReactivationsCleared { .. })
+        | KeyEvent::Record(Note::ReactivationsCleared { .. } | Note::ActivitySeen { .. })
         | KeyEvent::Overlay(Overlay::ExemptBegan { .. })
         | KeyEvent::Overlay(Overlay::ExemptEnded)
         | KeyEvent::Overlay(Overlay::IncidentBegan { .. })

@@ -127,6 +127,7 @@ pub(crate) fn mk_event(n: usize, key: usize, fill: &Fill) -> KeyEvent {
         31 => KeyEvent::Record(Note::ReactivationsCleared { reason: text }),
         32 => KeyEvent::Overlay(Overlay::IncidentBegan { policies: vec![text] }),
         33 => KeyEvent::Overlay(Overlay::IncidentEnded),
+        34 => KeyEvent::Record(Note::ActivitySeen { activity: mk_activity(at) }),
         _ => panic!("no such event"),
     }
 }
@@ -180,6 +181,7 @@ fn index(event: &KeyEvent) -> usize {
         KeyEvent::Record(Note::ReactivationsCleared { .. }) => 31,
         KeyEvent::Overlay(Overlay::IncidentBegan { .. }) => 32,
         KeyEvent::Overlay(Overlay::IncidentEnded) => 33,
+        KeyEvent::Record(Note::ActivitySeen { .. }) => 34,
     }
 }
 

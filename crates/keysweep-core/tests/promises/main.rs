@@ -6,6 +6,7 @@
 mod approval;
 mod breaker;
 mod coverage;
+mod evidence;
 mod grace;
 mod interference;
 mod journal;

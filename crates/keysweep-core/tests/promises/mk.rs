@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use keysweep_core::effect::Announcement;
+use keysweep_core::evidence::{Activity, RegionTrail, Trail};
 use keysweep_core::facts::{
     AccountFacts, AccountScan, Collection, Fact, Inventory, KeyFacts, KeyStatus, LastUse, Outcome, Source,
 };
@@ -73,6 +74,7 @@ pub(crate) fn mk_key(n: usize) -> KeyFacts {
         source: Source::Report,
         keys_of_user: 1,
         quarantine_policies: Fact::NotRead,
+        trail: Fact::NotRead,
     }
 }
 
@@ -83,7 +85,31 @@ pub(crate) fn mk_deadline(at: Timestamp) -> Timestamp {
 
 /// The same key as the re-read right before a change sees it.
 pub(crate) fn fresh(facts: &KeyFacts) -> KeyFacts {
-    KeyFacts { source: Source::Live, quarantine_policies: Fact::Known(vec![]), ..facts.clone() }
+    KeyFacts {
+        source: Source::Live,
+        quarantine_policies: Fact::Known(vec![]),
+        trail: Fact::Known(mk_trail(vec![("us-east-1", RegionTrail::Read(vec![]))])),
+        ..facts.clone()
+    }
+}
+
+pub(crate) fn mk_trail(regions: Vec<(&str, RegionTrail)>) -> Trail {
+    let regions = regions.into_iter().map(|(region, trail)| (region.to_owned(), trail)).collect();
+    Trail { at: day(0), since: day(-90), regions }
+}
+
+/// A call to EC2 in us-east-1.
+pub(crate) fn mk_activity(at: Timestamp) -> Activity {
+    Activity {
+        at,
+        region: "us-east-1".into(),
+        source: Some("ec2.amazonaws.com".into()),
+        name: Some("DescribeInstances".into()),
+        address: Some("203.0.113.7".into()),
+        user_agent: Some("aws-cli/2.31".into()),
+        error: None,
+        event_id: Some("11111111-2222-4333-8444-555555555555".into()),
+    }
 }
 
 pub(crate) fn mk_sighting(at: Timestamp) -> Sighting {

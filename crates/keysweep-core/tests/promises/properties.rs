@@ -295,6 +295,7 @@ proptest! {
                 path: Fact::Unknown("denied".into()),
                 source: Source::Report,
                 quarantine_policies: Fact::NotRead,
+                trail: Fact::NotRead,
                 ..facts.clone()
             };
             let ticket = plan::undo(record, &Actor::local("ada"), "in use").unwrap();

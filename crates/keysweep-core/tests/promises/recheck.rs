@@ -1,5 +1,6 @@
 //! Right before a change: fresh facts, the same decision, or none.
 
+use keysweep_core::evidence::RegionTrail;
 use keysweep_core::facts::{Fact, KeyFacts, KeyStatus, LastUse, Source};
 use keysweep_core::lifecycle::event::Note;
 use keysweep_core::plan::Reason;
@@ -49,7 +50,7 @@ fn fresh_facts_that_say_the_same_give_a_warrant_for_that_key_and_action() {
 
 #[test]
 fn anything_but_fresh_known_and_unchanged_facts_is_refused() {
-    let spoilers: [(&str, Spoiler); 19] = [
+    let spoilers: [(&str, Spoiler); 24] = [
         ("last use from the report", |facts| facts.source = Source::Report),
         ("unknown last use", |facts| facts.last_use = Fact::Unknown("denied".into())),
         ("unknown user ID", |facts| facts.user_id = Fact::Unknown("denied".into())),
@@ -67,6 +68,23 @@ fn anything_but_fresh_known_and_unchanged_facts_is_refused() {
                 KeyStatus::Active => KeyStatus::Inactive,
                 KeyStatus::Inactive | KeyStatus::Other(_) => KeyStatus::Active,
             };
+        }),
+        ("CloudTrail not read", |facts| facts.trail = Fact::NotRead),
+        ("Regions that are not known", |facts| facts.trail = Fact::Unknown("denied".into())),
+        ("a Region that was not read", |facts| {
+            let regions = vec![
+                ("eu-west-1", RegionTrail::Unread("throttled".into())),
+                ("us-east-1", RegionTrail::Read(vec![])),
+            ];
+            facts.trail = Fact::Known(mk_trail(regions));
+        }),
+        ("an event that is not understood", |facts| {
+            let unclear = RegionTrail::Unclear("answer lacks EventTime".into());
+            facts.trail = Fact::Known(mk_trail(vec![("us-east-1", unclear)]));
+        }),
+        ("a use in CloudTrail", |facts| {
+            let read = RegionTrail::Read(vec![mk_activity(day(6))]);
+            facts.trail = Fact::Known(mk_trail(vec![("us-east-1", read)]));
         }),
         ("policies not read", |facts| facts.quarantine_policies = Fact::NotRead),
         ("unknown policies", |facts| facts.quarantine_policies = Fact::Unknown("denied".into())),

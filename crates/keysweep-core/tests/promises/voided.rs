@@ -4,7 +4,9 @@ use keysweep_core::facts::{KeyStatus, Outcome};
 use keysweep_core::lifecycle::event::Overlay;
 use keysweep_core::lifecycle::{KeyEvent, State};
 use keysweep_core::plan::{self, Next, Reason};
-use keysweep_core::policy::{ApprovalFor, DayOfWeek, Match, Mode, Override, Terms, TermsPatch};
+use keysweep_core::policy::{
+    ApprovalFor, DayOfWeek, IncompleteEvidence, Match, Mode, Override, Terms, TermsPatch,
+};
 use keysweep_core::state::Body;
 use keysweep_core::ticket::Planned;
 
@@ -37,6 +39,7 @@ fn cases() -> Vec<Case> {
         hold_after_reactivation: _,
         hold_after_denial: _,
         adopt_inactive: _,
+        incomplete_evidence: _,
         days: _,
         hours: _,
         time_zone: _,
@@ -56,6 +59,7 @@ fn cases() -> Vec<Case> {
         ("hold_after_reactivation", |terms| terms.hold_after_reactivation = days(1), false, false),
         ("hold_after_denial", |terms| terms.hold_after_denial = days(1), false, false),
         ("adopt_inactive", |terms| terms.adopt_inactive = true, false, false),
+        ("incomplete_evidence", |terms| terms.incomplete_evidence = IncompleteEvidence::Ignore, false, false),
         ("days", |terms| terms.days = [DayOfWeek::from(jiff::civil::Weekday::Monday)].into(), false, false),
         ("hours", |terms| terms.hours = Some("01:00-23:00".parse().unwrap()), false, false),
         ("time_zone", |terms| terms.time_zone = jiff::tz::TimeZone::fixed(jiff::tz::offset(3)), false, false),

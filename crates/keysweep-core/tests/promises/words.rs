@@ -1,5 +1,6 @@
 //! What people read: each sentence stands in a golden file.
 
+use keysweep_core::evidence::Gap;
 use keysweep_core::ids::AccessKeyId;
 use keysweep_core::lifecycle::{Hold, HoldKind, Illegal, Incident};
 use keysweep_core::plan::{Need, Recheck, Unknown, Wait};
@@ -89,7 +90,21 @@ fn following(wait: &Wait) -> Option<Wait> {
             Wait::Incident(Incident { policies: vec!["AWSCompromisedKeyQuarantineV3".into()], since: day(1) })
         }
         Wait::Incident(_) => Wait::Reference(mk_reference()),
-        Wait::Reference(_) => Wait::Grace { watched: days(3), grace: days(14), over: Some(day(12)) },
+        Wait::Reference(_) => Wait::Evidence(Gap::NotRead),
+        Wait::Evidence(gap) => match gap {
+            Gap::NotRead => Wait::Evidence(Gap::Regions("list Regions of 111122223333: denied".into())),
+            Gap::Regions(_) => Wait::Evidence(Gap::NoRegion),
+            Gap::NoRegion => {
+                let unread = |region: &str| (region.to_owned(), "throttled".to_owned());
+                let regions = [unread("eu-west-1"), unread("sa-east-1")].into();
+                Wait::Evidence(Gap::Unread { regions, of: 17 })
+            }
+            Gap::Unread { .. } => Wait::Evidence(Gap::Unclear {
+                region: "us-east-1".into(),
+                why: "event without an ID: answer lacks EventTime".into(),
+            }),
+            Gap::Unclear { .. } => Wait::Grace { watched: days(3), grace: days(14), over: Some(day(12)) },
+        },
         Wait::Grace { .. } => {
             Unknown::Facts(vec!["last use: denied".into(), "user ID: denied".into()]).into()
         }

@@ -15,7 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::builder::{AccountBuilder, UserBuilder};
 use crate::clock::Clock;
 use crate::connector::Connector;
-use crate::faults::{Fault, FaultKind, Rule, RuleId, Verdict};
+use crate::faults::{Fault, FaultKind, Rule, RuleId, Target, Verdict};
 use crate::ledger::{Change, Judged, MissedUse};
 use crate::policy::Policy;
 use crate::server::Server;
@@ -151,17 +151,20 @@ impl Sim {
             token: text("x-amz-security-token"),
             target: text("x-amz-target"),
             host: text("host").or(request.uri().host()),
+            path: Some(request.uri().path()),
+            user_agent: text("user-agent"),
         };
         let answer = self.call(Incoming::new(head, request.body())).await?;
         let mut response = http::Response::new(answer.body);
         *response.status_mut() =
             http::StatusCode::from_u16(answer.status).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
         let headers = [
-            ("content-type", answer.content_type),
-            ("x-amzn-requestid", answer.request_id.as_str()),
-            ("date", answer.date.as_str()),
+            ("content-type", Some(answer.content_type)),
+            ("x-amzn-requestid", Some(answer.request_id.as_str())),
+            ("date", Some(answer.date.as_str())),
+            ("x-amzn-errortype", answer.error_type.as_deref()),
         ];
-        for (name, value) in headers {
+        for (name, value) in headers.into_iter().filter_map(|(name, value)| Some((name, value?))) {
             if let Ok(value) = http::HeaderValue::from_str(value) {
                 response.headers_mut().insert(name, value);
             }
@@ -239,7 +242,11 @@ impl Sim {
             (Err(_), _) => "unknown".into(),
         };
         world.ledger.enter(&account, incoming.action);
-        let verdict = world.faults.judge(&account, incoming.action);
+        let verdict = world.faults.judge(Target {
+            account: &account,
+            action: incoming.action,
+            region: &incoming.region,
+        });
         Entered {
             caller,
             number,
@@ -270,7 +277,8 @@ impl Sim {
     fn abort(&self, incoming: &Incoming, entered: &Entered, code: &str) {
         let refusal = Refusal::new(0, code, "");
         let mut world = self.locked();
-        wire::record_refused(&mut world, incoming, entered.caller.as_ref(), &entered.request_id, &refusal);
+        let (caller, request_id) = (entered.caller.as_ref(), &entered.request_id);
+        wire::record_refused(&mut world, incoming, caller, request_id, (&refusal, false));
     }
 
     /// Shows every call to a watcher from now on.

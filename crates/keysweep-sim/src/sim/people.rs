@@ -8,6 +8,8 @@ use wildmatch::WildMatch;
 
 use super::Sim;
 use crate::builder::RoleSpec;
+use crate::key_use::KeyUse;
+use crate::origin::Origin;
 use crate::policy::{Policy, PolicyError};
 use crate::script::{Again, Happening, Trigger, Watch};
 use crate::world::Denial;
@@ -52,6 +54,28 @@ impl Sim {
     pub fn use_key(&self, key_id: &str, service: &str, region: &str) {
         let (key_id, service, region) = (key_id.to_owned(), service.to_owned(), region.to_owned());
         self.happen("program", Happening::UseKey { key_id, service, region });
+    }
+
+    /// A program uses the key now, with every detail that CloudTrail shows.
+    pub fn use_key_with(&self, used: KeyUse) {
+        self.happen("program", Happening::Use(used));
+    }
+
+    /// Says where somebody of the organization calls from, by the name that scripts and setters give: `owner`,
+    /// `administrator`, `terraform`.
+    pub fn set_origin(&self, who: &str, origin: Origin) {
+        self.locked().origins.insert(who.to_owned(), origin);
+    }
+
+    /// Adds an entry of an answer of LookupEvents as it is: fields missing, from the future, of another key, with a
+    /// `CloudTrailEvent` that is no JSON. Every answer for this account and Region holds it, whatever was asked.
+    pub fn add_event(&self, account: &str, region: &str, entry: serde_json::Value) {
+        self.locked().record_raw_event(account, region, entry);
+    }
+
+    /// Sets the opt-in status of a Region, as [`AccountBuilder::region`](crate::AccountBuilder::region) does.
+    pub fn set_region(&self, account: &str, region: &str, status: &str) {
+        self.locked().account_or_new(account).regions.insert(region.to_owned(), status.to_owned());
     }
 
     /// The owner sets the key's status; words AWS does not know yet are taken as they are.

@@ -3,43 +3,22 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Incoming, Service};
+use super::Incoming;
+use crate::key_use::KeyUse;
 use crate::policy::{Ask, AssumeKeys, Caller, Context, Decision, Policy};
 use crate::world::{Principal, Refusal, World, account_of_arn};
 
 /// Finds the caller by key id and token. The signature itself is not verified.
 pub(crate) fn authenticate(world: &mut World, incoming: &Incoming) -> Result<Arc<Principal>, Refusal> {
-    let json = incoming.service == Service::Organizations;
-    let Some(key_id) = incoming.key_id.as_deref() else {
-        let status = if json { 400 } else { 403 };
-        return Err(Refusal::new(
-            status,
-            "MissingAuthenticationToken",
-            "Request is missing Authentication Token",
-        ));
-    };
-    let invalid = || match json {
-        true => Refusal::new(
-            400,
-            "UnrecognizedClientException",
-            "The security token included in the request is invalid.",
-        ),
-        false => Refusal::new(
-            403,
-            "InvalidClientTokenId",
-            "The security token included in the request is invalid.",
-        ),
-    };
+    let service = incoming.service;
+    let Some(key_id) = incoming.key_id.as_deref() else { return Err(service.missing_token()) };
+    let invalid = || service.invalid_token();
     if let Some(session) = world.sessions.get(key_id) {
         if incoming.token.as_deref().unwrap_or_default() != session.token {
             return Err(invalid());
         }
         if session.expires.is_some_and(|expires| expires <= world.time_of_requests()) {
-            let text = "The security token included in the request is expired";
-            return Err(match json {
-                true => Refusal::new(400, "ExpiredTokenException", text),
-                false => Refusal::new(403, "ExpiredToken", text),
-            });
+            return Err(service.expired_token());
         }
         let open = world.accounts.get(&session.principal.account).is_some_and(|account| account.is_open());
         return if open { Ok(session.principal.clone()) } else { Err(invalid()) };
@@ -58,14 +37,18 @@ pub(crate) fn authenticate(world: &mut World, incoming: &Incoming) -> Result<Arc
         powerless: true,
         policy: None,
     };
-    let service = match incoming.service {
-        Service::Iam => "iam",
-        Service::Sts => "sts",
-        Service::Organizations => "organizations",
-    };
+    let used = use_by_call(world, incoming, key_id);
     let now = world.now();
-    world.use_key(key_id, now, service, &incoming.region);
+    world.use_key(&used, now);
     Ok(Arc::new(principal))
+}
+
+/// A call as a use of the key that signed it. The one call that nobody can be denied is the only one that AWS allows.
+fn use_by_call(world: &World, incoming: &Incoming, key_id: &str) -> KeyUse {
+    let used = KeyUse::new(key_id, incoming.service.name(), incoming.region.as_str())
+        .event(incoming.operation.as_str())
+        .origin(world.caller_origin(incoming.user_agent.as_deref()));
+    if incoming.action == "sts:GetCallerIdentity" { used } else { used.error("AccessDenied") }
 }
 
 /// Evaluates everything that limits the caller: denials from above, its own policy, the session's policy.

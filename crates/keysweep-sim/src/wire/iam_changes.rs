@@ -1,11 +1,13 @@
 //! IAM: every call that alters something. Each one, refused or not, ends in the ledger.
 
+use serde_json::{Value, json};
+
 use super::Call;
 use super::authorize::authorize;
 use super::iam::{authorize_user, login_profile_fields, user_fields, user_name};
 use super::params::Params;
 use super::xml::Xml;
-use crate::world::{Password, Refusal, World, user_arn};
+use crate::world::{Actor, Attempt, Password, Refusal, World, user_arn};
 
 /// The actions here, for the ledger of attempts that never got this far.
 pub(crate) const CHANGES: &[&str] = &[
@@ -30,13 +32,32 @@ pub(crate) fn answer(world: &mut World, call: &Call<'_>) -> Result<String, Refus
         && world.ledger.changes().len() == before
     {
         // Refused before the world was asked: still an attempt.
-        let name = call.params.get("UserName").unwrap_or_default();
-        let mut change = world.user_change(&call.principal.account, name, call.action, &call.actor);
-        change.key_id = call.params.get("AccessKeyId").map(str::to_owned);
-        change.new = call.params.get("Status").map(str::to_owned);
-        let _refused: Result<(), Refusal> = world.finish(change, Err(refusal.clone()));
+        let attempt = attempt(world, &call.principal.account, call.action, call.params, &call.actor);
+        let _refused: Result<(), Refusal> = world.finish(attempt, Err(refusal.clone()));
     }
     outcome
+}
+
+/// What was asked for, as far as the request says it.
+pub(crate) fn attempt(world: &World, account: &str, action: &str, params: &Params, actor: &Actor) -> Attempt {
+    let user = params.get("UserName").unwrap_or_default();
+    let mut attempt = world.user_change(account, user, action, actor).with(shown(action, params));
+    attempt.change.key_id = params.get("AccessKeyId").map(str::to_owned);
+    attempt.change.new = params.get("Status").map(str::to_owned);
+    attempt
+}
+
+/// The parameters that CloudTrail shows, beside the user, the key and its status.
+fn shown(action: &str, params: &Params) -> Value {
+    match action {
+        "iam:AttachUserPolicy" | "iam:DetachUserPolicy" => json!({ "policyArn": params.get("PolicyArn") }),
+        "iam:TagUser" => {
+            let tag = |(key, value)| json!({ "key": key, "value": value });
+            json!({ "tags": params.tags().into_iter().map(tag).collect::<Vec<_>>() })
+        }
+        "iam:UntagUser" => json!({ "tagKeys": params.list("TagKeys") }),
+        _ => Value::Null,
+    }
 }
 
 fn act(world: &mut World, call: &Call<'_>) -> Result<String, Refusal> {
@@ -74,7 +95,7 @@ fn act(world: &mut World, call: &Call<'_>) -> Result<String, Refusal> {
         "iam:CreateLoginProfile" => {
             params.require("Password")?;
             let created = world.now();
-            world.alter_user(&account, &name, call.action, actor, |user| {
+            world.alter_user(&account, &name, (call.action, Value::Null), actor, |user| {
                 if user.password.is_some() {
                     let text = format!("Login Profile for user {} already exists.", user.name);
                     return Err(Refusal::new(409, "EntityAlreadyExists", text));
@@ -98,25 +119,25 @@ fn alter(
     name: &str,
     params: &Params,
 ) -> Result<(), Refusal> {
-    let (action, actor) = (call.action, &call.actor);
-    match action {
+    let (about, actor) = ((call.action, shown(call.action, params)), &call.actor);
+    match call.action {
         "iam:TagUser" => {
             let tags = checked_tags(params)?;
-            world.alter_user(account, name, action, actor, |user| {
+            world.alter_user(account, name, about, actor, |user| {
                 user.tags.extend(tags);
                 Ok(())
             })
         }
         "iam:UntagUser" => {
             let keys = params.list("TagKeys");
-            world.alter_user(account, name, action, actor, |user| {
+            world.alter_user(account, name, about, actor, |user| {
                 user.tags.retain(|key, _| !keys.contains(key));
                 Ok(())
             })
         }
         "iam:AttachUserPolicy" => {
             let arn = params.require("PolicyArn")?.to_owned();
-            world.alter_user(account, name, action, actor, |user| {
+            world.alter_user(account, name, about, actor, |user| {
                 if !user.attached.contains(&arn) {
                     user.attached.push(arn);
                 }
@@ -125,7 +146,7 @@ fn alter(
         }
         "iam:DetachUserPolicy" => {
             let arn = params.require("PolicyArn")?.to_owned();
-            world.alter_user(account, name, action, actor, |user| {
+            world.alter_user(account, name, about, actor, |user| {
                 let before = user.attached.len();
                 user.attached.retain(|own| *own != arn);
                 if user.attached.len() == before {
@@ -134,7 +155,7 @@ fn alter(
                 Ok(())
             })
         }
-        "iam:DeleteLoginProfile" => world.alter_user(account, name, action, actor, |user| {
+        "iam:DeleteLoginProfile" => world.alter_user(account, name, about, actor, |user| {
             let missing = || {
                 let text = format!("Login Profile for User {} cannot be found.", user.name);
                 Refusal::new(404, "NoSuchEntity", text)

@@ -1,11 +1,15 @@
-//! The protocols: requests in, answers out. Query and XML for IAM and STS, JSON 1.1 for Organizations.
+//! The protocols: requests in, answers out. Query and XML for IAM and STS, JSON 1.1 for Organizations and CloudTrail,
+//! REST and JSON for Account Management.
 
+mod account;
 mod authorize;
+mod cloudtrail;
 mod iam;
 mod iam_changes;
 mod iam_simulate;
 mod organizations;
 mod params;
+mod refusal;
 mod request;
 mod sts;
 mod xml;
@@ -19,7 +23,7 @@ pub(crate) use authorize::authenticate;
 pub(crate) use request::{Head, Incoming, Service};
 
 use crate::faults::{Fault, Verdict};
-use crate::world::{Actor, Principal, Refusal, World};
+use crate::world::{Actor, Principal, Refusal, Signed, World};
 use params::Params;
 
 /// An answer, whole.
@@ -29,6 +33,8 @@ pub(crate) struct Answer {
     pub(crate) content_type: &'static str,
     pub(crate) request_id: String,
     pub(crate) date: String,
+    /// The error code where it is in a header: `x-amzn-errortype`.
+    pub(crate) error_type: Option<String>,
     pub(crate) body: Bytes,
 }
 
@@ -37,6 +43,8 @@ pub(crate) struct Call<'a> {
     pub(crate) principal: &'a Arc<Principal>,
     /// `iam:GetUser`.
     pub(crate) action: &'static str,
+    /// That of the credential scope.
+    pub(crate) region: &'a str,
     pub(crate) params: &'a Params,
     pub(crate) actor: Actor,
     pub(crate) stale: Option<SignedDuration>,
@@ -54,7 +62,9 @@ pub(crate) fn carry_out(
     let service = incoming.service;
     let outcome = match struck(verdict.fault.as_ref(), incoming, caller) {
         Some(refusal) => {
-            record_refused(world, incoming, caller, request_id, &refusal);
+            // Of the faults, these are the words of IAM itself about a call that it has judged.
+            let judged = matches!(verdict.fault, Some(Fault::AccessDenied | Fault::Refuse { .. }));
+            record_refused(world, incoming, caller, request_id, (&refusal, judged));
             Err(refusal)
         }
         None => match caller {
@@ -63,8 +73,9 @@ pub(crate) fn carry_out(
                 let call = Call {
                     principal,
                     action: incoming.action,
+                    region: &incoming.region,
                     params: &incoming.params,
-                    actor: Actor { who: principal.who(), request_id: Some(request_id.to_owned()) },
+                    actor: actor(incoming, principal, request_id),
                     stale: verdict.stale,
                     empty_page: matches!(verdict.fault, Some(Fault::EmptyPage)),
                 };
@@ -72,9 +83,12 @@ pub(crate) fn carry_out(
             }
         },
     };
-    let (status, mut body) = match outcome {
-        Ok(result) => (200, service.wrap(incoming.action, &result, request_id)),
-        Err(refusal) => (refusal.status, service.error(&refusal, request_id)),
+    let (status, error_type, mut body) = match outcome {
+        Ok(result) => (200, None, service.wrap(incoming.action, &result, request_id)),
+        Err(refusal) => {
+            let body = service.error(&refusal, request_id);
+            (refusal.status, (service == Service::Account).then_some(refusal.code), body)
+        }
     };
     match verdict.fault {
         Some(Fault::MalformedBody) => body.truncate(body.floor_char_boundary(body.len() / 2)),
@@ -87,6 +101,7 @@ pub(crate) fn carry_out(
         content_type: service.content_type(),
         request_id: request_id.to_owned(),
         date: world.http_date(),
+        error_type,
         body: body.into(),
     }
 }
@@ -96,18 +111,16 @@ fn dispatch(world: &mut World, incoming: &Incoming, call: &Call<'_>) -> Result<S
         return Err(incoming.service.unknown_action(&incoming.operation));
     }
     if call.principal.powerless && call.action != "sts:GetCallerIdentity" {
-        return Err(authorize::denied(
-            call.principal,
-            call.action,
-            "*",
-            "no identity-based policy allows",
-            true,
-        ));
+        let because = "no identity-based policy allows";
+        let refusal = authorize::denied(call.principal, call.action, "*", because, true);
+        return Err(incoming.service.denied(refusal.message));
     }
     match incoming.service {
         Service::Iam => iam::answer(world, call),
         Service::Sts => sts::answer(world, call),
         Service::Organizations => organizations::answer(world, call),
+        Service::CloudTrail => cloudtrail::answer(world, call),
+        Service::Account => account::answer(world, call),
     }
 }
 
@@ -117,23 +130,16 @@ fn struck(
     incoming: &Incoming,
     caller: Result<&Arc<Principal>, &Refusal>,
 ) -> Option<Refusal> {
-    let organizations = incoming.service == Service::Organizations;
+    let service = incoming.service;
     Some(match fault? {
-        Fault::Throttle if organizations => Refusal::new(
-            400,
-            "TooManyRequestsException",
-            "AWS Organizations can't complete your request because another request is already in progress. \
-             Try again later.",
-        ),
-        Fault::Throttle => Refusal::new(400, "Throttling", "Rate exceeded"),
-        Fault::AccessDenied if organizations => organizations::no_permission(),
+        Fault::Throttle => service.throttled(),
+        Fault::AccessDenied if service == Service::Organizations => organizations::no_permission(),
         Fault::AccessDenied => {
             let arn = caller.map_or("anonymous", |principal| principal.arn.as_str());
             let text = format!("User: {arn} is not authorized to perform: {}", incoming.action);
-            Refusal::new(403, "AccessDenied", text)
+            service.denied(text)
         }
-        Fault::ServiceFailure if organizations => Refusal::new(500, "ServiceException", "Internal failure"),
-        Fault::ServiceFailure => Refusal::new(500, "ServiceFailure", "Internal failure"),
+        Fault::ServiceFailure => service.failed(),
         Fault::Unavailable => Refusal::new(503, "ServiceUnavailable", "Service is unable to handle request."),
         Fault::Refuse { status, code, message } => Refusal::new(*status, code, message.clone()),
         Fault::Page { status, .. } => Refusal::new(*status, "Page", ""),
@@ -151,23 +157,31 @@ fn struck(
     })
 }
 
-/// A change that a fault kept from the world is still an attempt, and the ledger has all attempts.
+fn actor(incoming: &Incoming, principal: &Arc<Principal>, request_id: &str) -> Actor {
+    let signed = incoming.key_id.clone().map(|key_id| Signed {
+        principal: principal.clone(),
+        key_id,
+        user_agent: incoming.user_agent.clone(),
+    });
+    Actor { who: principal.who(), request_id: Some(request_id.to_owned()), signed }
+}
+
+/// A change that a fault kept from the world is still an attempt, and the ledger has all attempts. CloudTrail has those
+/// that IAM `judged`.
 pub(crate) fn record_refused(
     world: &mut World,
     incoming: &Incoming,
     caller: Result<&Arc<Principal>, &Refusal>,
     request_id: &str,
-    refusal: &Refusal,
+    (refusal, judged): (&Refusal, bool),
 ) {
     let Ok(principal) = caller else { return };
     if !iam_changes::CHANGES.contains(&incoming.action) {
         return;
     }
-    let actor = Actor { who: principal.who(), request_id: Some(request_id.to_owned()) };
-    let user = incoming.params.get("UserName").unwrap_or_default();
-    let mut change = world.user_change(&principal.account, user, incoming.action, &actor);
-    change.key_id = incoming.params.get("AccessKeyId").map(str::to_owned);
-    change.new = incoming.params.get("Status").map(str::to_owned);
+    let actor = actor(incoming, principal, request_id);
+    let attempt = iam_changes::attempt(world, &principal.account, incoming.action, &incoming.params, &actor);
+    let attempt = if judged { attempt } else { attempt.lost() };
     // The outcome is the refusal that the caller already holds.
-    let _refused: Result<(), Refusal> = world.finish(change, Err(refusal.clone()));
+    let _refused: Result<(), Refusal> = world.finish(attempt, Err(refusal.clone()));
 }

@@ -7,8 +7,8 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-use super::Call;
 use super::authorize::authorize;
+use super::{Call, Service};
 use crate::settings::AccountFields;
 use crate::world::{Account, ORGANIZATION_ID, ROOT_ID, Refusal, Unit, World};
 
@@ -27,7 +27,7 @@ pub(crate) fn answer(world: &mut World, call: &Call<'_>) -> Result<String, Refus
     }
     let resource = resource(world, call);
     authorize(world, call.principal, call.action, &resource, &BTreeMap::new())
-        .map_err(|refusal| Refusal::new(400, "AccessDeniedException", refusal.message))?;
+        .map_err(|refusal| Service::Organizations.denied(refusal.message))?;
     let body = match call.action {
         "organizations:DescribeOrganization" => describe_organization(world),
         "organizations:DescribeAccount" => {

@@ -28,6 +28,19 @@ impl Params {
         }
     }
 
+    /// The whole body, where it is JSON.
+    pub(crate) fn body(&self) -> Option<&Value> {
+        match self {
+            Self::Query(_) => None,
+            Self::Json(object) => Some(object),
+        }
+    }
+
+    /// A member of a JSON body that is there and not null.
+    pub(crate) fn member(&self, name: &str) -> Option<&Value> {
+        self.body()?.get(name).filter(|value| !value.is_null())
+    }
+
     /// Everything there is, on one line.
     pub(crate) fn repeated(&self) -> String {
         match self {
@@ -87,6 +100,11 @@ impl Params {
     pub(crate) fn list(&self, name: &str) -> Vec<String> {
         (1..).map_while(|n| self.get(&format!("{name}.member.{n}")).map(str::to_owned)).collect()
     }
+}
+
+pub(crate) fn first_upper(name: &str) -> String {
+    let mut chars = name.chars();
+    chars.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(chars).collect()
 }
 
 pub(crate) fn first_lower(name: &str) -> String {

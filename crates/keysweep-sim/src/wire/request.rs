@@ -1,8 +1,8 @@
 //! What a request is before anybody looks into the world: service, action, parameters, credentials.
 
-use super::params::Params;
-use super::xml::escape_into;
-use crate::world::Refusal;
+use std::sync::Arc;
+
+use super::params::{Params, first_upper};
 
 /// Everything the wire keeps of a request.
 #[derive(Debug, Clone)]
@@ -15,9 +15,10 @@ pub(crate) struct Incoming {
     pub(crate) known: bool,
     pub(crate) params: Params,
     /// From the credential scope; None where the request is not signed.
-    pub(crate) key_id: Option<String>,
+    pub(crate) key_id: Option<Arc<str>>,
     pub(crate) region: String,
     pub(crate) token: Option<String>,
+    pub(crate) user_agent: Option<Arc<str>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +26,8 @@ pub(crate) enum Service {
     Iam,
     Sts,
     Organizations,
+    CloudTrail,
+    Account,
 }
 
 /// The headers that matter.
@@ -34,6 +37,8 @@ pub(crate) struct Head<'a> {
     pub(crate) token: Option<&'a str>,
     pub(crate) target: Option<&'a str>,
     pub(crate) host: Option<&'a str>,
+    pub(crate) path: Option<&'a str>,
+    pub(crate) user_agent: Option<&'a str>,
 }
 
 const IAM: &[(&str, &str)] = &[
@@ -79,22 +84,32 @@ const ORGANIZATIONS: &[(&str, &str)] = &[
     ("ListTagsForResource", "organizations:ListTagsForResource"),
 ];
 
+const CLOUDTRAIL: &[(&str, &str)] = &[("LookupEvents", "cloudtrail:LookupEvents")];
+
+const ACCOUNT: &[(&str, &str)] = &[("ListRegions", "account:ListRegions")];
+
 impl Incoming {
     pub(crate) fn new(head: Head<'_>, body: &[u8]) -> Self {
         let scope = head.authorization.and_then(scope);
         let (key_id, region, scoped) = match scope {
-            Some((key, region, service)) => (Some(key.to_owned()), region.to_owned(), Some(service)),
+            Some((key, region, service)) => (Some(key.into()), region.to_owned(), Some(service)),
             None => (None, "us-east-1".to_owned(), None),
         };
         let by_host = || head.host.and_then(|host| host.split('.').next());
         let service = scoped.or_else(by_host).and_then(Service::parse).unwrap_or(match head.target {
+            Some(target) if target.contains("CloudTrail_") => Service::CloudTrail,
             Some(_) => Service::Organizations,
             None => Service::Iam,
         });
         let (params, operation) = match service {
-            Service::Organizations => {
+            Service::Organizations | Service::CloudTrail => {
                 let operation = head.target.and_then(|target| target.rsplit('.').next()).unwrap_or_default();
                 (Params::json(body), operation.to_owned())
+            }
+            // REST: the path names the operation.
+            Service::Account => {
+                let operation = head.path.unwrap_or_default().trim_start_matches('/');
+                (Params::json(body), first_upper(operation))
             }
             Service::Iam | Service::Sts => {
                 let params = Params::query(body);
@@ -112,6 +127,7 @@ impl Incoming {
             key_id,
             region,
             token: head.token.map(str::to_owned),
+            user_agent: head.user_agent.map(Into::into),
         }
     }
 
@@ -139,6 +155,8 @@ impl Service {
             "iam" => Some(Self::Iam),
             "sts" => Some(Self::Sts),
             "organizations" => Some(Self::Organizations),
+            "cloudtrail" => Some(Self::CloudTrail),
+            "account" => Some(Self::Account),
             _ => None,
         }
     }
@@ -148,6 +166,8 @@ impl Service {
             Self::Iam => IAM,
             Self::Sts => STS,
             Self::Organizations => ORGANIZATIONS,
+            Self::CloudTrail => CLOUDTRAIL,
+            Self::Account => ACCOUNT,
         }
     }
 
@@ -156,36 +176,49 @@ impl Service {
             Self::Iam => "iam:Unknown",
             Self::Sts => "sts:Unknown",
             Self::Organizations => "organizations:Unknown",
+            Self::CloudTrail => "cloudtrail:Unknown",
+            Self::Account => "account:Unknown",
         }
     }
 
     pub(crate) fn content_type(self) -> &'static str {
         match self {
             Self::Iam | Self::Sts => "text/xml",
-            Self::Organizations => "application/x-amz-json-1.1",
+            Self::Organizations | Self::CloudTrail => "application/x-amz-json-1.1",
+            Self::Account => "application/json",
         }
     }
 
-    pub(crate) fn unknown_action(self, operation: &str) -> Refusal {
+    pub(crate) fn is_json(self) -> bool {
         match self {
-            Self::Iam | Self::Sts => {
-                let text = format!("Could not find operation {operation} for version of this service");
-                Refusal::new(400, "InvalidAction", text)
-            }
-            Self::Organizations => Refusal::new(400, "UnknownOperationException", ""),
+            Self::Iam | Self::Sts => false,
+            Self::Organizations | Self::CloudTrail | Self::Account => true,
         }
     }
 
-    fn namespace(self) -> &'static str {
+    /// As in credential scopes, actions, and last uses.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Iam => "iam",
+            Self::Sts => "sts",
+            Self::Organizations => "organizations",
+            Self::CloudTrail => "cloudtrail",
+            Self::Account => "account",
+        }
+    }
+
+    pub(super) fn namespace(self) -> &'static str {
         match self {
             Self::Sts => "https://sts.amazonaws.com/doc/2011-06-15/",
-            Self::Iam | Self::Organizations => "https://iam.amazonaws.com/doc/2010-05-08/",
+            Self::Iam | Self::Organizations | Self::CloudTrail | Self::Account => {
+                "https://iam.amazonaws.com/doc/2010-05-08/"
+            }
         }
     }
 
     /// The whole body around a result.
     pub(crate) fn wrap(self, action: &str, result: &str, request_id: &str) -> String {
-        if self == Self::Organizations {
+        if self.is_json() {
             return result.to_owned();
         }
         let name = action.split_once(':').map_or(action, |(_, name)| name);
@@ -205,25 +238,6 @@ impl Service {
         body.push_str("Response>");
         body
     }
-
-    /// The whole body of a refusal.
-    pub(crate) fn error(self, refusal: &Refusal, request_id: &str) -> String {
-        if self == Self::Organizations {
-            return serde_json::json!({ "__type": refusal.code, "Message": refusal.message }).to_string();
-        }
-        let kind = if refusal.status < 500 { "Sender" } else { "Receiver" };
-        let mut body = String::with_capacity(400 + refusal.message.len());
-        for part in ["<ErrorResponse xmlns=\"", self.namespace(), "\"><Error><Type>", kind, "</Type><Code>"] {
-            body.push_str(part);
-        }
-        escape_into(&mut body, &refusal.code);
-        body.push_str("</Code><Message>");
-        escape_into(&mut body, &refusal.message);
-        for part in ["</Message></Error><RequestId>", request_id, "</RequestId></ErrorResponse>"] {
-            body.push_str(part);
-        }
-        body
-    }
 }
 
 #[cfg(test)]
@@ -241,16 +255,28 @@ mod tests {
     fn an_unsigned_request_is_told_by_host_or_target() {
         let head = Head { host: Some("sts.us-east-1.amazonaws.com"), ..Head::default() };
         assert_eq!(Incoming::new(head, b"Action=GetCallerIdentity").action, "sts:GetCallerIdentity");
+        let target = "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101.LookupEvents";
+        let head = Head { target: Some(target), ..Head::default() };
+        assert_eq!(Incoming::new(head, b"{}").action, "cloudtrail:LookupEvents");
+        let head = Head {
+            host: Some("account.us-east-1.amazonaws.com"),
+            path: Some("/listRegions"),
+            ..Head::default()
+        };
+        assert_eq!(Incoming::new(head, b"{}").action, "account:ListRegions");
         let head = Head { target: Some("AWSOrganizationsV20161128.ListRoots"), ..Head::default() };
         assert_eq!(Incoming::new(head, b"{}").action, "organizations:ListRoots");
     }
 
     #[test]
     fn action_tables_name_the_service() {
-        for (service, prefix) in
-            [(Service::Iam, "iam:"), (Service::Sts, "sts:"), (Service::Organizations, "organizations:")]
+        for service in
+            [Service::Iam, Service::Sts, Service::Organizations, Service::CloudTrail, Service::Account]
         {
-            assert!(service.actions().iter().all(|(name, action)| action.strip_prefix(prefix) == Some(name)));
+            let prefix = format!("{}:", service.name());
+            assert!(
+                service.actions().iter().all(|(name, action)| action.strip_prefix(&prefix) == Some(name))
+            );
         }
     }
 }

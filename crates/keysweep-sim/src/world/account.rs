@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{Actor, Refusal, Report, User, World};
+use super::{Actor, Refusal, Report, Trail, User, World};
 use crate::policy::Policy;
 
 /// An account's state in the organization (Organizations API reference, Account.State).
@@ -39,6 +39,10 @@ pub(crate) struct Account {
     pub(crate) report: Report,
     pub(crate) root_keys: u32,
     pub(crate) root_password_used: Option<Timestamp>,
+    /// Opt-in statuses that differ from those of a new account, by Region.
+    pub(crate) regions: BTreeMap<String, String>,
+    /// What CloudTrail has, by Region.
+    pub(crate) trails: BTreeMap<Arc<str>, Trail>,
 }
 
 #[derive(Debug, Clone)]
@@ -81,6 +85,8 @@ impl Account {
             report: Report::default(),
             root_keys: 0,
             root_password_used: None,
+            regions: BTreeMap::new(),
+            trails: BTreeMap::new(),
             id,
         }
     }
@@ -105,11 +111,11 @@ impl Account {
 impl World {
     /// Removes a role, given by name with path. Sessions it issued live on, as at AWS.
     pub(crate) fn remove_role(&mut self, account: &str, role: &str, actor: &Actor) -> Result<(), Refusal> {
-        let mut change = self.blank_change(account, "iam:DeleteRole", actor);
-        change.old = Some(role.to_owned());
+        let mut attempt = self.blank_change(account, "iam:DeleteRole", actor);
+        attempt.change.old = Some(role.to_owned());
         let removed = self.accounts.get_mut(account).and_then(|account| account.roles.remove(role));
         let missing =
             || Refusal::new(404, "NoSuchEntity", format!("The role with name {role} cannot be found."));
-        self.finish(change, removed.map(|_| ()).ok_or_else(missing))
+        self.finish(attempt, removed.map(|_| ()).ok_or_else(missing))
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::Identity;
 use crate::ledger::Who;
 use crate::policy::Policy;
 
@@ -48,6 +49,30 @@ pub(crate) struct Session {
     /// By the wall clock. None: never (the hub's own).
     pub(crate) expires: Option<Timestamp>,
     pub(crate) principal: Arc<Principal>,
+}
+
+/// A signed request, as far as CloudTrail shows it.
+#[derive(Debug, Clone)]
+pub(crate) struct Signed {
+    pub(crate) principal: Arc<Principal>,
+    pub(crate) key_id: Arc<str>,
+    pub(crate) user_agent: Option<Arc<str>>,
+}
+
+impl Signed {
+    pub(crate) fn identity(&self) -> Identity {
+        let principal = &self.principal;
+        let user = || principal.arn.rsplit('/').next().unwrap_or_default();
+        let name = principal.role.as_ref().map_or_else(user, |role| &role.session_name);
+        Identity {
+            account: principal.account.clone(),
+            principal_id: principal.user_id.as_str().into(),
+            arn: principal.arn.as_str().into(),
+            name: name.into(),
+            key_id: self.key_id.clone(),
+            role_arn: principal.role.as_ref().map(|role| role.role_arn.as_str().into()),
+        }
+    }
 }
 
 impl Principal {

@@ -1,12 +1,16 @@
 //! The state of the made-up organization. Everything here is truth; what callers are told of it is `wire`'s business.
 
 mod account;
+mod attempt;
 mod credentials;
 mod identity;
 mod keys;
 mod organization;
+mod regions;
 mod report;
+mod trail;
 mod users;
+mod uses;
 
 use std::cell::RefCell;
 use std::cmp::Reverse;
@@ -16,19 +20,23 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 pub(crate) use account::{Account, Role};
-pub(crate) use credentials::{Attached, Principal, RoleSession, Session};
+pub(crate) use attempt::Attempt;
+pub(crate) use credentials::{Attached, Principal, RoleSession, Session, Signed};
 pub(crate) use identity::{
     account_of_arn, mint_key_id, mint_role_id, mint_session_key_id, mint_user_id, whole_second,
 };
 pub use keys::LastUse;
 pub(crate) use keys::{Key, KeyHome};
 pub(crate) use organization::{FOREIGN_ORGANIZATION_ID, ORGANIZATION_ID, OrgTree, ROOT_ID, Unit};
+pub(crate) use regions::{home_region, trail_region};
 pub(crate) use report::Report;
+pub(crate) use trail::{Entry, Event, Identity, Position, Trail};
 pub(crate) use users::{Password, User, user_arn};
 
 use crate::clock::Clock;
 use crate::faults::Faults;
 use crate::ledger::{Change, Judged, Ledger, Who};
+use crate::origin::Origin;
 use crate::script::{Scheduled, Watch};
 use crate::settings::Settings;
 use crate::watch::Watcher;
@@ -56,6 +64,10 @@ pub(crate) struct World {
     pub(crate) watcher: Option<Arc<dyn Watcher>>,
     pub(crate) counter: u64,
     pub(crate) requests: u64,
+    /// Events of CloudTrail so far.
+    pub(crate) events: u64,
+    /// Where people of the organization call from, by their names in scripts.
+    pub(crate) origins: HashMap<String, Origin>,
     /// The moment a happening is due, while it happens: a script that is caught up with acts in its own time.
     pub(crate) moment: Option<Timestamp>,
     /// Words that repeat a million times: statuses, services, Regions, paths.
@@ -84,6 +96,8 @@ pub(crate) struct Refusal {
 pub(crate) struct Actor {
     pub(crate) who: Who,
     pub(crate) request_id: Option<String>,
+    /// None for scripts.
+    pub(crate) signed: Option<Signed>,
 }
 
 impl Refusal {
@@ -106,7 +120,7 @@ impl Refusal {
 
 impl Actor {
     pub(crate) fn script(who: &str) -> Self {
-        Self { who: Who::Script(who.to_owned()), request_id: None }
+        Self { who: Who::Script(who.to_owned()), request_id: None, signed: None }
     }
 }
 
@@ -128,6 +142,8 @@ impl World {
             watcher: None,
             counter: 0,
             requests: 0,
+            events: 0,
+            origins: HashMap::new(),
             moment: None,
             words: HashSet::new(),
             date: (i64::MIN, String::new()),
@@ -201,8 +217,8 @@ impl World {
         Some(account)
     }
 
-    pub(crate) fn blank_change(&self, account: &str, action: &str, actor: &Actor) -> Change {
-        Change {
+    pub(crate) fn blank_change(&self, account: &str, action: &str, actor: &Actor) -> Attempt {
+        let change = Change {
             seq: 0,
             at: self.now(),
             account: account.to_owned(),
@@ -217,24 +233,8 @@ impl World {
             applied: false,
             delivered: actor.request_id.is_none(),
             error: None,
-        }
-    }
-
-    /// Writes down how a change ended and wakes what waits for it.
-    pub(crate) fn finish<T>(
-        &mut self,
-        mut change: Change,
-        outcome: Result<T, Refusal>,
-    ) -> Result<T, Refusal> {
-        match &outcome {
-            Ok(_) => change.applied = true,
-            Err(refusal) => change.error = Some(refusal.code.clone()),
-        }
-        if change.applied {
-            self.wake(&change);
-        }
-        self.ledger.record(change);
-        outcome
+        };
+        Attempt::new(change, actor)
     }
 
     /// The organization that an account is in, if it is in one.

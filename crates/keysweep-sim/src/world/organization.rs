@@ -79,17 +79,17 @@ impl World {
         ou_path: &str,
         actor: &Actor,
     ) -> Result<(), Refusal> {
-        let mut change = self.blank_change(account, "organizations:MoveAccount", actor);
+        let mut attempt = self.blank_change(account, "organizations:MoveAccount", actor);
         let parent = self.tree.unit_at(ou_path);
-        change.new = Some(parent.clone());
+        attempt.change.new = Some(parent.clone());
         let outcome = match self.accounts.get_mut(account) {
             Some(found) => {
-                change.old = Some(std::mem::replace(&mut found.parent, parent));
+                attempt.change.old = Some(std::mem::replace(&mut found.parent, parent));
                 Ok(())
             }
             None => Err(no_such_account()),
         };
-        self.finish(change, outcome)
+        self.finish(attempt, outcome)
     }
 
     /// Sets the state; a word AWS does not use yet is shown as it stands, and the account works on.
@@ -104,11 +104,11 @@ impl World {
         } else {
             "organizations:SetAccountState"
         };
-        let mut change = self.blank_change(account, action, actor);
-        change.new = Some(state.to_owned());
+        let mut attempt = self.blank_change(account, action, actor);
+        attempt.change.new = Some(state.to_owned());
         let outcome = match self.accounts.get_mut(account) {
             Some(found) => {
-                change.old = Some(found.odd_state.take().unwrap_or_else(|| found.state.to_string()));
+                attempt.change.old = Some(found.odd_state.take().unwrap_or_else(|| found.state.to_string()));
                 match state.parse() {
                     Ok(state) => found.state = state,
                     Err(_) => found.odd_state = Some(state.to_owned()),
@@ -117,12 +117,12 @@ impl World {
             }
             None => Err(no_such_account()),
         };
-        self.finish(change, outcome)
+        self.finish(attempt, outcome)
     }
 
     /// Takes the account out of the organization and out of this world.
     pub(crate) fn remove_account(&mut self, account: &str, actor: &Actor) -> Result<(), Refusal> {
-        let change = self.blank_change(account, "organizations:RemoveAccountFromOrganization", actor);
+        let attempt = self.blank_change(account, "organizations:RemoveAccountFromOrganization", actor);
         let outcome = match self.accounts.remove(account) {
             Some(_) => {
                 self.keys.retain(|_, home| &*home.account != account);
@@ -130,7 +130,7 @@ impl World {
             }
             None => Err(no_such_account()),
         };
-        self.finish(change, outcome)
+        self.finish(attempt, outcome)
     }
 }
 

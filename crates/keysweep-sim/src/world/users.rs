@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use serde_json::Value;
 
-use super::{Actor, Key, KeyHome, LastUse, Refusal, World, mint_key_id, mint_user_id, whole_second};
-use crate::ledger::{Change, MissedUse};
+use super::{Actor, Attempt, Key, KeyHome, Refusal, World, mint_key_id, mint_user_id};
 
 /// Two, by AWS's quota AccessKeysPerUser. More come about only through races (and builders).
 const KEYS_PER_USER: usize = 2;
@@ -82,20 +82,20 @@ impl World {
         status: &str,
         actor: &Actor,
     ) -> Result<(), Refusal> {
-        let mut change = self.user_change(account, user, "iam:UpdateAccessKey", actor);
-        change.key_id = Some(key.to_owned());
-        change.new = Some(status.to_owned());
+        let mut attempt = self.user_change(account, user, "iam:UpdateAccessKey", actor);
+        attempt.change.key_id = Some(key.to_owned());
+        attempt.change.new = Some(status.to_owned());
         let (now, word) = (self.now(), self.word(status));
         let outcome = self.user_to_alter(account, user).and_then(|user| {
             let found =
                 user.keys.iter_mut().find(|own| &*own.id == key).ok_or_else(|| Refusal::no_such_key(key))?;
-            change.old = Some(found.status.to_string());
+            attempt.change.old = Some(found.status.to_string());
             if &*found.status != status {
                 found.set_status(word, now);
             }
             Ok(())
         });
-        self.finish(change, outcome)
+        self.finish(attempt, outcome)
     }
 
     pub(crate) fn delete_key(
@@ -105,14 +105,14 @@ impl World {
         key: &str,
         actor: &Actor,
     ) -> Result<(), Refusal> {
-        let mut change = self.user_change(account, user, "iam:DeleteAccessKey", actor);
-        change.key_id = Some(key.to_owned());
+        let mut attempt = self.user_change(account, user, "iam:DeleteAccessKey", actor);
+        attempt.change.key_id = Some(key.to_owned());
         let now = self.now();
         let outcome = self.user_to_alter(account, user).and_then(|user| {
             let at =
                 user.keys.iter().position(|own| &*own.id == key).ok_or_else(|| Refusal::no_such_key(key))?;
             let mut gone = user.keys.remove(at);
-            change.old = Some(gone.status.to_string());
+            attempt.change.old = Some(gone.status.to_string());
             gone.deleted = Some(now);
             user.gone.push(gone);
             Ok(())
@@ -120,7 +120,7 @@ impl World {
         if outcome.is_ok() {
             self.keys.remove(key);
         }
-        self.finish(change, outcome)
+        self.finish(attempt, outcome)
     }
 
     /// Makes a key; `id` None mints one. `quota` is what CreateAccessKey obeys and builders do not.
@@ -136,9 +136,9 @@ impl World {
             Some(id) => id.into(),
             None => mint_key_id(self.next_number()).into(),
         };
-        let mut change = self.user_change(account, user, "iam:CreateAccessKey", actor);
-        change.key_id = Some(id.to_string());
-        change.new = Some("Active".to_owned());
+        let mut attempt = self.user_change(account, user, "iam:CreateAccessKey", actor);
+        attempt.change.key_id = Some(id.to_string());
+        attempt.change.new = Some("Active".to_owned());
         let (now, active) = (self.now(), self.word("Active"));
         let outcome = self.user_to_alter(account, user).and_then(|user| {
             if quota && user.keys.len() >= KEYS_PER_USER {
@@ -151,7 +151,7 @@ impl World {
         if outcome.is_ok() {
             self.keys.insert(id, KeyHome { account: account.into(), user: user.into() });
         }
-        self.finish(change, outcome)
+        self.finish(attempt, outcome)
     }
 
     pub(crate) fn create_user(
@@ -162,8 +162,8 @@ impl World {
         tags: BTreeMap<String, String>,
         actor: &Actor,
     ) -> Result<(), Refusal> {
-        let mut change = self.user_change(account, name, "iam:CreateUser", actor);
-        change.user_id = None;
+        let mut attempt = self.user_change(account, name, "iam:CreateUser", actor);
+        attempt.change.user_id = None;
         let now = self.now();
         let id: Arc<str> = mint_user_id(self.next_number()).into();
         let outcome = match self.account_to_alter(account) {
@@ -178,15 +178,15 @@ impl World {
                 user.path = path.into();
                 user.tags = tags;
                 account.users.insert(name, Box::new(user));
-                change.user_id = Some(id.to_string());
+                attempt.change.user_id = Some(id.to_string());
                 Ok(())
             }
         };
-        self.finish(change, outcome)
+        self.finish(attempt, outcome)
     }
 
     pub(crate) fn delete_user(&mut self, account: &str, name: &str, actor: &Actor) -> Result<(), Refusal> {
-        let change = self.user_change(account, name, "iam:DeleteUser", actor);
+        let attempt = self.user_change(account, name, "iam:DeleteUser", actor);
         let outcome = self.user_to_alter(account, name).and_then(|user| {
             let conflict = if !user.keys.is_empty() {
                 "Cannot delete entity, must delete access keys first."
@@ -204,7 +204,7 @@ impl World {
         {
             account.users.remove(name);
         }
-        self.finish(change, outcome)
+        self.finish(attempt, outcome)
     }
 
     /// Renames and moves a user; the unique id stays.
@@ -216,9 +216,9 @@ impl World {
         new_path: Option<&str>,
         actor: &Actor,
     ) -> Result<(), Refusal> {
-        let mut change = self.user_change(account, name, "iam:UpdateUser", actor);
-        change.old = Some(name.to_owned());
-        change.new = Some(new_name.unwrap_or(name).to_owned());
+        let mut attempt = self.user_change(account, name, "iam:UpdateUser", actor);
+        attempt.change.old = Some(name.to_owned());
+        attempt.change.new = Some(new_name.unwrap_or(name).to_owned());
         let taken = new_name.is_some_and(|new| new != name && self.find_user(account, new).is_ok());
         let outcome = self.user_to_alter(account, name).and_then(|user| {
             if taken {
@@ -235,7 +235,7 @@ impl World {
         {
             self.rename(account, name, new_name.into());
         }
-        self.finish(change, outcome)
+        self.finish(attempt, outcome)
     }
 
     fn rename(&mut self, account: &str, name: &str, new_name: Arc<str>) {
@@ -250,48 +250,18 @@ impl World {
         account.users.insert(new_name, user);
     }
 
-    /// Any other alteration of one user, recorded under `action`.
+    /// Any other alteration of one user, recorded under `action`, with the parameters that CloudTrail shows of it.
     pub(crate) fn alter_user(
         &mut self,
         account: &str,
         name: &str,
-        action: &'static str,
+        (action, parameters): (&'static str, Value),
         actor: &Actor,
         alter: impl FnOnce(&mut User) -> Result<(), Refusal>,
     ) -> Result<(), Refusal> {
-        let change = self.user_change(account, name, action, actor);
+        let attempt = self.user_change(account, name, action, actor).with(parameters);
         let outcome = self.user_to_alter(account, name).and_then(alter);
-        self.finish(change, outcome)
-    }
-
-    /// Somebody uses the key. A use of a key that is not Active fails, and is written down as missed.
-    pub(crate) fn use_key(&mut self, key_id: &str, at: Timestamp, service: &str, region: &str) -> bool {
-        let counts_inactive = self.settings.inactive_use_counts;
-        let used = LastUse { at: whole_second(at), service: self.word(service), region: self.word(region) };
-        let missed = |account: Option<String>, status: Option<String>| MissedUse {
-            at,
-            account,
-            key_id: key_id.to_owned(),
-            service: service.to_owned(),
-            status,
-        };
-        let Some(home) = self.keys.get(key_id).cloned() else {
-            self.ledger.miss(missed(None, None));
-            return false;
-        };
-        let key = self
-            .account_to_alter(&home.account)
-            .and_then(|account| account.users.get_mut(&home.user))
-            .and_then(|user| user.keys.iter_mut().find(|key| &*key.id == key_id));
-        let Some(key) = key else { return false };
-        let (works, status) = (key.is_active(), key.status.to_string());
-        if works || counts_inactive {
-            key.record_use(used);
-        }
-        if !works {
-            self.ledger.miss(missed(Some(home.account.to_string()), Some(status)));
-        }
-        works
+        self.finish(attempt, outcome)
     }
 
     pub(crate) fn user_to_alter(&mut self, account: &str, name: &str) -> Result<&mut User, Refusal> {
@@ -300,10 +270,10 @@ impl World {
             .ok_or_else(|| Refusal::no_such_user(name))
     }
 
-    pub(crate) fn user_change(&self, account: &str, user: &str, action: &str, actor: &Actor) -> Change {
-        let mut change = self.blank_change(account, action, actor);
-        change.user_name = Some(user.to_owned());
-        change.user_id = self.find_user(account, user).ok().map(|user| user.id.to_string());
-        change
+    pub(crate) fn user_change(&self, account: &str, user: &str, action: &str, actor: &Actor) -> Attempt {
+        let mut attempt = self.blank_change(account, action, actor);
+        attempt.change.user_name = Some(user.to_owned());
+        attempt.change.user_id = self.find_user(account, user).ok().map(|user| user.id.to_string());
+        attempt
     }
 }

@@ -6,6 +6,7 @@
     reason = "the shared makers of tests may fail like tests"
 )]
 
+mod account;
 mod faults;
 mod organization;
 mod people;
@@ -15,4 +16,6 @@ mod seeds;
 mod server;
 mod sessions;
 mod support;
+mod trail;
+mod trail_changes;
 mod wire;

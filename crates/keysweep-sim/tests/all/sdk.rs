@@ -14,7 +14,7 @@ use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use crate::support::*;
 use keysweep_sim::{Fault, Hub, RoleSpec, Rule, Sim, seed};
 
-fn mk_config(sim: &Sim, credentials: Credentials) -> SdkConfig {
+pub(crate) fn mk_config(sim: &Sim, credentials: Credentials) -> SdkConfig {
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("us-east-1"))
@@ -26,12 +26,13 @@ fn mk_config(sim: &Sim, credentials: Credentials) -> SdkConfig {
         .build()
 }
 
-fn mk_hub_config(sim: &Sim) -> SdkConfig {
+pub(crate) fn mk_hub_config(sim: &Sim) -> SdkConfig {
     let (id, secret, token) = sim.hub_credentials();
     mk_config(sim, Credentials::new(id, secret, token, None, "hub"))
 }
 
-async fn mk_iam(sim: &Sim, policy: Option<&str>) -> aws_sdk_iam::Client {
+/// That of a session of the role.
+pub(crate) async fn mk_session_config(sim: &Sim, policy: Option<&str>) -> SdkConfig {
     let sts = aws_sdk_sts::Client::new(&mk_hub_config(sim));
     let answer = sts
         .assume_role()
@@ -51,7 +52,11 @@ async fn mk_iam(sim: &Sim, policy: Option<&str>) -> aws_sdk_iam::Client {
         None,
         "session",
     );
-    aws_sdk_iam::Client::new(&mk_config(sim, credentials))
+    mk_config(sim, credentials)
+}
+
+async fn mk_iam(sim: &Sim, policy: Option<&str>) -> aws_sdk_iam::Client {
+    aws_sdk_iam::Client::new(&mk_session_config(sim, policy).await)
 }
 
 #[tokio::test]

@@ -165,6 +165,7 @@ mod tests {
                 reactivated: 2,
                 cleared: 1,
                 deletion_accepted: true,
+                activity: None,
                 announced: Some(mk_at(23)),
             },
         }

@@ -179,11 +179,11 @@ async fn make_ready(
     }
     let open = || aws.reader(identity.account, Scope::of(&config).access(&account));
     let mut reader = open().await.map_err(|fault| not_sent(Unknown::Failed(in_words(&fault))))?;
-    let mut fresh = reread(&reader, &record, engine.clock(), config.scan.interval).await;
+    let mut fresh = reread(&reader, &record, engine.clock(), &config, action).await;
     // A session that was revoked since it was made must not stand in the way of an undo: another is had at once.
     if matches!(&fresh, Err(RereadError::Call(fault)) if fault.is_of_session()) {
         reader = open().await.map_err(|fault| not_sent(Unknown::Failed(in_words(&fault))))?;
-        fresh = reread(&reader, &record, engine.clock(), config.scan.interval).await;
+        fresh = reread(&reader, &record, engine.clock(), &config, action).await;
     }
     let fresh = fresh.map_err(|error| not_sent(Recheck::Unread(in_words(&error))))?;
     let view = View { account: &account, facts: &fresh.facts, sighting: &fresh.sighting };

@@ -235,6 +235,7 @@ impl<'a> Users<'a> {
                     source,
                     keys_of_user: keys.len(),
                     quarantine_policies: quarantine_policies.clone(),
+                    trail: Fact::NotRead,
                 },
             });
         }

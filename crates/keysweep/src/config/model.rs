@@ -33,6 +33,8 @@ pub struct Model {
     pub scan: ScanSection,
     /// Rules for changing keys.
     pub policy: PolicySection,
+    /// What keysweep looks at right before it changes a key, besides IAM.
+    pub evidence: EvidenceSection,
     /// Notices to owners of keys.
     pub notices: NoticesSection,
     /// Limits for automatic changes: daily caps, and the thresholds of the circuit breaker, which stops all automatic
@@ -57,6 +59,7 @@ impl Default for Model {
             role: RoleSection::default(),
             scan: ScanSection::default(),
             policy: PolicySection::default(),
+            evidence: EvidenceSection::default(),
             notices: NoticesSection::default(),
             limits: LimitsSection::default(),
             backup: BackupSection::default(),
@@ -199,6 +202,25 @@ impl Default for ScanSection {
             source: ScanSource::Auto,
             report_max_age: Period::hours(6),
         }
+    }
+}
+
+/// `[evidence]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct EvidenceSection {
+    /// Whether keysweep looks for the key in CloudTrail's event history right before it deactivates or deletes the key.
+    /// An event that is newer than the last use that IAM reports prevents the change.
+    pub cloudtrail: bool,
+    /// Regions to look in, such as ["us-east-1", "eu-central-1"]. Empty: all Regions that are enabled in the account.
+    pub regions: Vec<String>,
+    /// How far to look back: 1d to 90d, which is as long as CloudTrail keeps events.
+    pub lookback: Period,
+}
+
+impl Default for EvidenceSection {
+    fn default() -> Self {
+        Self { cloudtrail: true, regions: Vec::new(), lookback: Period::days(90) }
     }
 }
 

@@ -13,6 +13,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use keysweep_aws::{Partition, RoleName};
 use keysweep_core::ids::AccountId;
+use keysweep_core::policy::DAY;
 use secrecy::SecretString;
 use tracing_subscriber::filter::LevelFilter;
 
@@ -21,7 +22,7 @@ pub(super) use self::review::Review;
 use super::model::{Model, RoleSection};
 use super::path::KeyPath;
 use super::show::Effective;
-use super::{Aws, Backup, Config, Dev, Log, Organization, Role, Scan};
+use super::{Aws, Backup, Config, Dev, Evidence, Log, Organization, Role, Scan};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -36,6 +37,9 @@ const LONGEST_NAME: usize = 255;
 const CHANGE_SESSION: Duration = Duration::from_secs(900);
 
 const HOUR: Duration = Duration::from_secs(3_600);
+
+/// CloudTrail user guide, "Working with CloudTrail event history".
+const LONGEST_LOOKBACK: Duration = Duration::from_secs(90 * 86_400);
 
 /// Right before a change OUs and account tags are read afresh. What plans, lists and gauges show by them should not be
 /// older than a day: a key that moved under another rule would show dates that nobody keeps.
@@ -54,6 +58,7 @@ pub(super) fn build(model: &Model, effective: Effective, now: Timestamp, review:
         role: role(model, review),
         scan: scan(model, review),
         policy: policy::build(model, now, review),
+        evidence: evidence(model, review),
         backup: backup(model, review),
         http: http::build(model, review),
         log: log(model, review),
@@ -247,6 +252,43 @@ fn scan(model: &Model, review: &mut Review) -> Scan {
         source: section.source,
         report_max_age: section.report_max_age.get(),
     }
+}
+
+fn evidence(model: &Model, review: &mut Review) -> Evidence {
+    let section = &model.evidence;
+    let at = KeyPath::of("evidence");
+    let partition = Partition::of_region(&model.aws.region);
+    for (index, region) in section.regions.iter().enumerate() {
+        let at = at.key("regions").index(index);
+        match Partition::known(region) {
+            None => review.unexpected(&at, region, "a Region such as \"eu-central-1\""),
+            Some(theirs) if theirs != partition => {
+                let problem = format!(
+                    "found {region:?}, expected a Region of the partition {partition}, which is that of aws.region = {:?}",
+                    model.aws.region
+                );
+                review.contradiction(&at, &KeyPath::of("aws.region"), problem);
+            }
+            Some(_) if section.regions.iter().take(index).any(|before| before == region) => {
+                review.wrong(&at, format!("{region} is listed twice"));
+            }
+            Some(_) => {}
+        }
+    }
+    // IAM's own events are there, whatever the Region of the caller.
+    if let Some(home) = partition.home()
+        && !section.regions.is_empty()
+        && !section.regions.iter().any(|region| region == home)
+    {
+        let problem = format!("lacks {home}, where AWS logs the calls to IAM and other global services");
+        review.questionable(&at.key("regions"), problem);
+    }
+    let lookback = section.lookback.get();
+    if !(DAY..=LONGEST_LOOKBACK).contains(&lookback) {
+        let expected = "1d to 90d: CloudTrail keeps events for 90 days";
+        review.unexpected(&at.key("lookback"), &section.lookback, expected);
+    }
+    Evidence { regions: section.regions.clone(), lookback }
 }
 
 fn backup(model: &Model, review: &mut Review) -> Option<Backup> {

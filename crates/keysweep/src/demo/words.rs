@@ -116,7 +116,13 @@ fn of_key(entry: &Entry, event: &KeyEvent, created: Timestamp, calendar: Calenda
             Tone::Wanted,
             format!("reactivated by its owner: on hold until day {}", calendar.day(*hold_until)),
         ),
-        KeyEvent::Seen(Seen::LastUseMoved { .. }) => (Tone::Wanted, "used while Inactive: on hold".into()),
+        KeyEvent::Seen(Seen::LastUseMoved { .. }) => {
+            (Tone::Wanted, "a use of it showed after its deactivation: on hold".into())
+        }
+        KeyEvent::Record(Note::ActivitySeen { activity }) => {
+            let name = activity.name.as_deref().unwrap_or("a call");
+            (Tone::Wanted, format!("CloudTrail shows {name} in {}", activity.region))
+        }
         KeyEvent::Consent(Consent::ApprovalAsked { action, why, .. }) => {
             (Tone::Usual, format!("a person has to decide whether to {action} it ({why})"))
         }

@@ -2,7 +2,8 @@
 
 use jiff::SignedDuration;
 use keysweep_aws::{
-    Access, Aws, Caller, Fault, READ_ACTIONS, REPORT_ACTIONS, Reader, ReportFault, SIMULATE_ACTION, api_of,
+    Access, Aws, Caller, EVIDENCE_ACTIONS, Fault, READ_ACTIONS, REPORT_ACTIONS, Reader, ReportFault,
+    SIMULATE_ACTION, api_of,
 };
 use keysweep_core::ids::{AccountId, UserName};
 use keysweep_core::policy::Mode;
@@ -22,6 +23,9 @@ const USERS_ASKED: u8 = 5;
 
 /// A user that nobody has: what may be asked about it is asked where there is no other.
 const NOBODY: &str = "keysweep-doctor-nobody";
+
+/// A key that nobody has.
+const NOBODYS_KEY: &str = "AKIAIOSFODNN7EXAMPLE";
 
 /// Why nobody can be asked what a session of the hub may do.
 const PATHLESS: &str = "the hub is a session, which does not show the path of its role";
@@ -56,6 +60,7 @@ impl Examination<'_> {
         let reader = account.reader().await;
         if let Some(reader) = &reader {
             account.reads(reader).await;
+            account.looks(reader).await;
         }
         account.changes(reader.as_ref()).await;
         account.raised
@@ -111,6 +116,49 @@ impl Account<'_> {
             });
         }
         self.missing(Whose::Scan, Verdict::Gap, missing);
+    }
+
+    /// Asks for what is looked at right before a change, in one Region: what may be read in one may be in all, unless
+    /// the organization says otherwise.
+    async fn looks(&mut self, reader: &Reader) {
+        let config = self.examination.config;
+        if self.access == Access::Direct || !config.policy.cloudtrail {
+            return;
+        }
+        let mut missing = Vec::new();
+        if let Err(failed) = self.each_look(reader, &mut missing).await {
+            let Failed { action, reason } = failed;
+            self.raise(Problem {
+                check: CheckName::ScanRole,
+                verdict: Verdict::Failed,
+                what: format!("could not check whether {} may {action}", self.scanner()),
+                actions: vec![action.to_owned()],
+                statement: None,
+                reason: Some(reason),
+                remedy: "run doctor again, with --account for this one alone".into(),
+                accounts: Vec::new(),
+            });
+        }
+        let verdict = if self.mode == Mode::Observe { Verdict::Note } else { Verdict::Gap };
+        self.missing(Whose::Scan, verdict, missing);
+    }
+
+    async fn each_look(&self, reader: &Reader, missing: &mut Vec<Missing>) -> Result<(), Failed> {
+        let [list_regions, look_up] = EVIDENCE_ACTIONS;
+        let Examination { config, clock, .. } = self.examination;
+        let mut regions = config.evidence.regions.clone();
+        if regions.is_empty() {
+            let listed = reader.enabled_regions().await;
+            note(missing, list_regions, Answer::of(listed.as_ref()))?;
+            regions = listed.unwrap_or_default();
+        }
+        let region = regions.first().unwrap_or(&config.aws.region);
+        if let Ok(nobodys) = NOBODYS_KEY.parse() {
+            let now = clock.now();
+            let looked = reader.activity(&nobodys, region, now, now).await;
+            note(missing, look_up, Answer::of(looked.as_ref()))?;
+        }
+        Ok(())
     }
 
     /// What is missing of the reads; an error as soon as one of them could not be asked, since the next ones would

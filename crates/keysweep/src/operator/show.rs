@@ -270,6 +270,7 @@ fn terms(terms: &Terms) -> Vec<(&'static str, String)> {
         hold_after_reactivation,
         hold_after_denial,
         adopt_inactive,
+        incomplete_evidence,
         days,
         hours,
         time_zone: _,
@@ -293,6 +294,7 @@ fn terms(terms: &Terms) -> Vec<(&'static str, String)> {
         ("hold_after_reactivation", period(*hold_after_reactivation)),
         ("hold_after_denial", period(*hold_after_denial)),
         ("adopt_inactive", adopt_inactive.to_string()),
+        ("incomplete_evidence", incomplete_evidence.as_str().into()),
         ("window", window),
     ]
 }
@@ -337,6 +339,7 @@ fn mk_row(now: Timestamp, state: &State, record: &Record, planned: Option<&Plann
         }),
         reactivations: record.past.reactivated,
         reactivations_need_approval: record.past.reactivations().is_some(),
+        activity: record.past.activity.clone(),
         watched_seconds: told.watched_seconds,
         approval_pending: told.approval_pending,
         approval: pending(record).map(|approval| mk_approval(record, approval)),

@@ -196,6 +196,7 @@ fn facts(user: &str) -> KeyFacts {
         source: Source::Live,
         keys_of_user: 1,
         quarantine_policies: Fact::NotRead,
+        trail: Fact::NotRead,
     }
 }
 

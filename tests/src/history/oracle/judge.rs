@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use keysweep_sim::watch::Call;
-use keysweep_sim::{Sim, Who};
+use keysweep_sim::{Change, Sim, Who};
 
 use super::seen::Read;
 use super::wire::user_of;
@@ -14,6 +14,12 @@ use crate::history::rules::{Mode, Rules};
 
 /// A re-check comes right before its change; slow answers and limiters lie in between.
 const FRESH: SignedDuration = SignedDuration::from_mins(5);
+
+/// CloudTrail shows an event five minutes later, and is looked at minutes before the call.
+const LAG: SignedDuration = SignedDuration::from_mins(12);
+
+/// Regions that are enabled in every account.
+const REGIONS: usize = 17;
 
 /// What was read so lately may be the re-check of an order.
 const BESIDE: SignedDuration = SignedDuration::from_secs(10);
@@ -61,6 +67,7 @@ impl Oracle {
         }
         inner.answered.insert((key.to_owned(), action), false);
         inner.open.insert(call.number, (key.to_owned(), action, now));
+        inner.in_flight.insert(call.number, (key.to_owned(), action, now));
         inner.sent_at.insert((key.to_owned(), action), now);
         inner.tally.add(&format!("sent {action}"));
     }
@@ -238,6 +245,23 @@ impl Inner {
         {
             return Err(("P6", "it is not the key that was flagged".into()));
         }
+        if self.rules.cloudtrail && !self.rules.ignores_gaps {
+            let looks = self.seen.looks.iter().filter(|((key, _), _)| key == case.key);
+            let looked = looks.filter(|(_, read)| fresh(Some(read), case, "").is_ok()).count();
+            if looked < REGIONS {
+                return Err(("P2", format!("CloudTrail was read in {looked} of {REGIONS} Regions")));
+            }
+        }
+        // CloudTrail is minutes late, and was looked at before.
+        let logged = self.logged.get(case.key).filter(|at| case.now.duration_since(**at) > LAG);
+        let later = |at: &&Timestamp| used.is_none_or(|used| at.as_second() > used.as_second());
+        // What is in a Region that could not be read need not be known.
+        if let Some(at) = logged.filter(later)
+            && self.rules.cloudtrail
+            && !self.rules.ignores_gaps
+        {
+            return Err(("P2", format!("CloudTrail shows a use at {at}")));
+        }
         if let (DELETE, Some(used), Some(at)) = (case.action, used, self.deactivated_at.get(case.key))
             && *used > *at + CLOSE
         {
@@ -322,7 +346,14 @@ impl Inner {
                 }
                 continue;
             };
+            // What an owner did after the deadline is the owner's.
+            let late = |change: &&Change| change.key_id.as_ref() == Some(&key) && change.applied;
+            let by_owner =
+                sim.changes().iter().rev().find(late).is_some_and(|change| {
+                    matches!(change.who, Who::Script(_)) && change.at > sent + DEADLINE
+                });
             match (action, truth.status.as_str()) {
+                (DEACTIVATE, "Inactive") if by_owner => self.tally.add("unclear, and an owner did it"),
                 (DEACTIVATE, "Inactive") | (REACTIVATE, "Active") => {
                     self.tally.add("unclear and applied");
                     self.done(&truth.account, &key, action, sent);

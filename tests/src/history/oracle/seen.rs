@@ -62,6 +62,8 @@ pub(super) struct Seen {
     /// What was read about the parents of accounts and OUs.
     pub(super) parents: BTreeMap<String, Read<()>>,
     pub(super) last_uses: BTreeMap<String, Read<Option<Timestamp>>>,
+    /// Looks for keys in CloudTrail, by key and Region.
+    pub(super) looks: BTreeMap<(String, String), Read<()>>,
     /// Keys of a listing that goes over several pages, up to the page that this marker asks for.
     unfinished: BTreeMap<(UserKey, String), Vec<ListedKey>>,
 }
@@ -97,6 +99,10 @@ impl Seen {
 
     pub(super) fn got_parents(&mut self, child: String, at: Timestamp, answer: Option<()>) {
         note(&mut self.parents, child, at, answer);
+    }
+
+    pub(super) fn looked(&mut self, key: String, region: String, at: Timestamp, answer: Option<()>) {
+        note(&mut self.looks, (key, region), at, answer);
     }
 
     pub(super) fn got_user(&mut self, user: UserKey, at: Timestamp, answer: Option<&str>) {

@@ -16,18 +16,15 @@ fn change_of(call: &Call<'_>) -> Option<&'static str> {
     }
 }
 
-/// Whether Organizations answered with something whole.
-fn answer_of_organizations(outcome: &Outcome<'_>) -> Option<()> {
+/// Whether the answer is whole JSON with this list.
+fn list_in(outcome: &Outcome<'_>, list: &str) -> Option<()> {
     let Outcome::Answered { status: 200, body } = outcome else { return None };
-    serde_json::from_slice::<serde_json::Value>(body)
-        .ok()
-        .filter(|json| json.get("Parents").is_some())
-        .map(drop)
+    serde_json::from_slice::<serde_json::Value>(body).ok().filter(|json| json.get(list).is_some()).map(drop)
 }
 
 fn is_read(action: &str) -> bool {
     let verb = action.split(':').nth(1).unwrap_or_default();
-    ["Get", "List", "Describe", "Generate", "AssumeRole"].iter().any(|read| verb.starts_with(read))
+    ["Get", "List", "Lookup", "Describe", "Generate", "AssumeRole"].iter().any(|read| verb.starts_with(read))
 }
 
 pub(super) fn user_of(call: &Call<'_>) -> UserKey {
@@ -60,6 +57,7 @@ impl Watcher for Oracle {
 
     fn ends(&self, call: &Call<'_>, outcome: &Outcome<'_>) -> bool {
         let mut inner = self.locked();
+        inner.in_flight.remove(&call.number);
         if self.death.is_dead() {
             return false;
         }
@@ -95,7 +93,12 @@ impl Watcher for Oracle {
             }
             "organizations:ListParents" => {
                 let child = call.param("ChildId").unwrap_or_default().to_owned();
-                inner.seen.got_parents(child, now, answer_of_organizations(outcome));
+                inner.seen.got_parents(child, now, list_in(outcome, "Parents"));
+            }
+            "cloudtrail:LookupEvents" => {
+                let key = call.body().and_then(|body| body.pointer("/LookupAttributes/0/AttributeValue"));
+                let key = key.and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
+                inner.seen.looked(key, call.region().to_owned(), now, list_in(outcome, "Events"));
             }
             "iam:GetUser" => inner.seen.got_user(user_of(call), now, answer),
             "iam:GetAccessKeyLastUsed" => {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::evidence::Activity;
 use crate::ids::UserName;
 use crate::ticket::{Action, Planned};
 
@@ -14,6 +15,11 @@ pub enum Note {
     Renamed {
         /// To what.
         user_name: UserName,
+    },
+    /// CloudTrail shows a use of the key that is later than the last use that IAM tells.
+    ActivitySeen {
+        /// The use.
+        activity: Activity,
     },
     /// Everything but caps, window, pause and breaker is met.
     BecameDue {

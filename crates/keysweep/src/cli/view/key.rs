@@ -109,6 +109,9 @@ fn of_record(lines: &mut Vec<(&str, String)>, row: &KeyRow, now: Timestamp) {
         };
         lines.push(("reactivated", format!("{times} after a deactivation ({need}){tool}")));
     }
+    if let Some(activity) = &row.activity {
+        lines.push(("CloudTrail", activity.to_string()));
+    }
     if let Some(seconds) = row.watched_seconds {
         lines.push(("watched", format!("{} inactive", rough(std::time::Duration::from_secs(seconds)))));
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::civil::Weekday;
-use keysweep_core::policy::{ApprovalFor, Mode};
+use keysweep_core::policy::{ApprovalFor, IncompleteEvidence, Mode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -78,6 +78,9 @@ terms! {
     hold_after_denial: Period = Period::days(90),
     /// Whether keysweep takes over keys that someone else set Inactive, to delete them after the same grace period.
     adopt_inactive: bool = false,
+    /// What happens to a change if CloudTrail could not be read in every Region: "wait", or "ignore" (change the key with
+    /// the evidence from the other Regions). A use that CloudTrail shows always prevents the change.
+    incomplete_evidence: IncompleteEvidence = IncompleteEvidence::Wait,
     /// Days on which changes may start, such as ["mon", "tue", "wed", "thu"]. Empty: every day.
     days: Vec<Day> = Vec::new(),
     /// Hours in which changes may start, such as "09:00-16:00". The range may cross midnight. Empty: the whole day.

@@ -39,6 +39,7 @@ pub(super) fn build(model: &Model, now: Timestamp, review: &mut Review) -> Polic
         exemptions,
         limits: limits(&model.limits, review),
         notices_required: model.notices.required,
+        cloudtrail: model.evidence.cloudtrail,
         management_read_only: model.organization.management_account == ManagementAccount::Direct,
         time_zone,
     };
@@ -119,6 +120,7 @@ impl Check {
             hold_after_reactivation: rule.hold_after_reactivation.map(Period::get),
             hold_after_denial: rule.hold_after_denial.map(Period::get),
             adopt_inactive: rule.adopt_inactive,
+            incomplete_evidence: rule.incomplete_evidence,
             days: rule.days.as_deref().map(days),
             hours: rule.hours.as_deref().map(|text| hours(text, at, review)),
             time_zone: rule.time_zone.as_deref().map(|name| time_zone(name, at, review)),

@@ -1,0 +1,149 @@
+//! What CloudTrail's event history shows of a key.
+//!
+//! The event history of a Region has the management events of the last 90 days, about five minutes late (CloudTrail user
+//! guide, "Working with CloudTrail event history"). Calls on data are not in it, and neither are calls that fail
+//! authentication, such as those signed with an Inactive key.
+
+use aws_sdk_cloudtrail::types::{Event, LookupAttribute, LookupAttributeKey};
+use aws_smithy_types::DateTime;
+use jiff::Timestamp;
+use keysweep_core::evidence::{Activity, RegionTrail};
+use keysweep_core::ids::AccessKeyId;
+use serde_json::Value;
+
+use crate::aws::Hub;
+use crate::convert::{in_future, timestamp, told};
+use crate::fault::Fault;
+use crate::pages::{Pages, paged};
+use crate::reader::Reader;
+
+const LOOK_UP: &str = "cloudtrail:LookupEvents";
+const LIST_REGIONS: &str = "account:ListRegions";
+
+/// The most that AWS gives in a page (CloudTrail API reference, `MaxResults` of `LookupEvents`).
+const PAGE: i32 = 50;
+
+/// A page without events may be followed by others that have some: so many are turned.
+const EMPTY_PAGES: usize = 5;
+
+/// What is kept of a text that a caller may choose, such as its user agent: records hold it.
+const KEPT: usize = 200;
+
+impl Reader {
+    /// The Regions in which calls of this account can be made; `account:ListRegions`, every page.
+    ///
+    /// A Region that is being enabled or disabled is among them: a key may have been used there.
+    ///
+    /// # Errors
+    /// If any page cannot be read, or shows a Region without a name.
+    pub async fn enabled_regions(&self) -> Result<Vec<String>, Fault> {
+        let operation = || format!("list Regions of {}", self.account());
+        let mut names = Vec::new();
+        let ask = async |token: Option<String>| {
+            self.call_by(None, LIST_REGIONS, operation, Hub::account_client, |client| {
+                client.list_regions().max_results(PAGE).set_next_token(token.clone()).send()
+            })
+            .await
+        };
+        paged(LIST_REGIONS, operation, ask, |page| {
+            for region in told("Regions", page.regions.as_deref())? {
+                let name = region.region_name().filter(|name| !name.is_empty());
+                let name = name.ok_or("answer shows a Region without a name")?;
+                let status = region.region_opt_status().map(|status| status.as_str());
+                if status != Some("DISABLED") {
+                    names.push(name.to_owned());
+                }
+            }
+            Ok(())
+        })
+        .await?;
+        Ok(names)
+    }
+
+    /// The newest events of a key in one Region, at most 50; `cloudtrail:LookupEvents`, the first page that has any.
+    ///
+    /// `since` is at most 90 days ago, and `now` is policy time. An event that cannot be understood makes the whole
+    /// answer [unclear](RegionTrail::Unclear).
+    ///
+    /// # Errors
+    /// If the call fails, or the answer has no list of events.
+    pub async fn activity(
+        &self,
+        key: &AccessKeyId,
+        region: &str,
+        since: Timestamp,
+        now: Timestamp,
+    ) -> Result<RegionTrail, Fault> {
+        let operation = || format!("look up events of key {key} in {region} of {}", self.account());
+        let attribute = LookupAttribute::builder()
+            .attribute_key(LookupAttributeKey::AccessKeyId)
+            .attribute_value(key.as_str())
+            .build()
+            .map_err(|error| Fault::bug(LOOK_UP, operation(), error.to_string()))?;
+        let ask = async |token: Option<String>| {
+            self.call_by(
+                Some(region),
+                LOOK_UP,
+                operation,
+                |hub, account, credentials| hub.cloudtrail_client(account, credentials, region),
+                |client| {
+                    client
+                        .lookup_events()
+                        .lookup_attributes(attribute.clone())
+                        .start_time(DateTime::from_secs(since.as_second()))
+                        .max_results(PAGE)
+                        .set_next_token(token.clone())
+                        .send()
+                },
+            )
+            .await
+        };
+        let (mut pages, mut token) = (Pages::default(), None);
+        for _ in 0..EMPTY_PAGES {
+            let page = ask(token).await?;
+            let bug = |what: String| Fault::bug(LOOK_UP, operation(), what);
+            let events = told("Events", page.events.as_deref()).map_err(bug)?;
+            token = pages.next(&page).map_err(|what| bug(what.to_owned()))?;
+            if !events.is_empty() || token.is_none() {
+                let read: Result<Vec<_>, _> =
+                    events.iter().map(|event| activity(event, key, region, now)).collect();
+                return Ok(read.map_or_else(RegionTrail::Unclear, RegionTrail::Read));
+            }
+        }
+        Ok(RegionTrail::Unclear(format!("{EMPTY_PAGES} pages without events, and others after them")))
+    }
+}
+
+/// An event of the key that was asked for, at a time that has passed. Everything else about it only describes the use.
+fn activity(event: &Event, key: &AccessKeyId, region: &str, now: Timestamp) -> Result<Activity, String> {
+    let id = event.event_id().map(kept);
+    let of = |what: String| match &id {
+        Some(id) => format!("event {id}: {what}"),
+        None => format!("event without an ID: {what}"),
+    };
+    if let Some(other) = event.access_key_id().filter(|other| *other != key.as_str()) {
+        return Err(of(format!("answer is about key {}", kept(other))));
+    }
+    let at = timestamp("EventTime", event.event_time()).map_err(of)?;
+    if in_future(at, now) {
+        return Err(of(format!("answer's EventTime {at} lies in the future")));
+    }
+    // The record of the event is a text of its own, and no more than a description.
+    let record: Value =
+        event.cloud_trail_event().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    let described = |name: &str| record.get(name).and_then(Value::as_str).map(kept);
+    Ok(Activity {
+        at,
+        region: region.to_owned(),
+        source: event.event_source().map(kept),
+        name: event.event_name().map(kept),
+        address: described("sourceIPAddress"),
+        user_agent: described("userAgent"),
+        error: described("errorCode"),
+        event_id: id,
+    })
+}
+
+fn kept(text: &str) -> String {
+    text.chars().take(KEPT).collect()
+}

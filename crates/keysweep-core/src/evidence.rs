@@ -1,0 +1,191 @@
+//! What CloudTrail shows of a key right before a change. It may veto the change, and never justifies one: calls on data
+//! (objects, messages, items) are in no event history, and neither are calls that an Inactive key signed.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::facts::LastUse;
+
+/// One call that was signed with the key, as an event of CloudTrail tells it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Activity {
+    /// `EventTime`, to the second.
+    pub at: Timestamp,
+    /// The Region whose event history has it.
+    pub region: String,
+    /// `EventSource`, such as `ec2.amazonaws.com`; absent where the event does not say.
+    pub source: Option<String>,
+    /// `EventName`, such as `DescribeInstances`; absent where the event does not say.
+    pub name: Option<String>,
+    /// `sourceIPAddress`, an address or the name of an AWS service; absent where the event does not say.
+    pub address: Option<String>,
+    /// `userAgent`; absent where the event does not say.
+    pub user_agent: Option<String>,
+    /// `errorCode`, such as `AccessDenied`; absent where the call succeeded, or the event does not say.
+    pub error: Option<String>,
+    /// `EventId`, by which CloudTrail finds the event again; absent where the event does not say.
+    pub event_id: Option<String>,
+}
+
+impl Activity {
+    /// The same as a use of the key.
+    #[must_use]
+    pub fn as_last_use(&self) -> LastUse {
+        let service = |source: &String| source.strip_suffix(".amazonaws.com").unwrap_or(source).to_owned();
+        LastUse::At {
+            at: self.at,
+            service: self.source.as_ref().map(service),
+            region: Some(self.region.clone()),
+        }
+    }
+}
+
+/// What the event history of one Region shows of a key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RegionTrail {
+    /// Its newest events, newest first; empty where there are none.
+    Read(Vec<Activity>),
+    /// It could not be read: why. `incomplete_evidence = "ignore"` goes on without it.
+    Unread(String),
+    /// It shows an event that cannot be understood, which may be a use of the key: why. Nothing goes on with it.
+    Unclear(String),
+}
+
+impl RegionTrail {
+    fn activities(&self) -> &[Activity] {
+        match self {
+            Self::Read(activities) => activities,
+            Self::Unread(_) | Self::Unclear(_) => &[],
+        }
+    }
+}
+
+/// What CloudTrail shows of one key, Region by Region.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trail {
+    /// When reading began. What happened in the five minutes or so before is not there yet.
+    pub at: Timestamp,
+    /// From when on events were asked for: CloudTrail keeps 90 days.
+    pub since: Timestamp,
+    /// Every Region that is enabled in the account, or that the configuration names.
+    pub regions: BTreeMap<String, RegionTrail>,
+}
+
+impl Trail {
+    /// The newest event of all Regions.
+    #[must_use]
+    pub fn newest(&self) -> Option<&Activity> {
+        self.regions.values().flat_map(RegionTrail::activities).max_by_key(|activity| activity.at)
+    }
+
+    /// What is missing for an answer about every Region; `None` if nothing is.
+    #[must_use]
+    pub fn gap(&self) -> Option<Gap> {
+        let unclear = self.regions.iter().find_map(|(region, trail)| match trail {
+            RegionTrail::Unclear(why) => Some(Gap::Unclear { region: region.clone(), why: why.clone() }),
+            RegionTrail::Read(_) | RegionTrail::Unread(_) => None,
+        });
+        unclear.or_else(|| {
+            let unread = self.regions.iter().filter_map(|(region, trail)| match trail {
+                RegionTrail::Unread(why) => Some((region.clone(), why.clone())),
+                RegionTrail::Read(_) | RegionTrail::Unclear(_) => None,
+            });
+            let unread: BTreeMap<_, _> = unread.collect();
+            let of = self.regions.len();
+            match (unread.is_empty(), of) {
+                (_, 0) => Some(Gap::NoRegion),
+                (true, _) => None,
+                (false, of) => Some(Gap::Unread { regions: unread, of }),
+            }
+        })
+    }
+}
+
+/// Why CloudTrail does not show the whole of what it could.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Gap {
+    /// Nobody looked.
+    NotRead,
+    /// Which Regions there are is not known: why.
+    Regions(String),
+    /// There is no Region to look into.
+    NoRegion,
+    /// Some Regions could not be read.
+    Unread {
+        /// Which, and why.
+        regions: BTreeMap<String, String>,
+        /// Of how many.
+        of: usize,
+    },
+    /// A Region shows something that cannot be understood.
+    Unclear {
+        /// Which.
+        region: String,
+        /// What.
+        why: String,
+    },
+}
+
+impl Gap {
+    /// Whether `incomplete_evidence = "ignore"` goes on with it: something that could not be looked at, and nothing that
+    /// was seen.
+    #[must_use]
+    pub fn may_be_ignored(&self) -> bool {
+        match self {
+            Self::Regions(_) | Self::Unread { .. } => true,
+            Self::NotRead | Self::NoRegion | Self::Unclear { .. } => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mk_activity(region: &str, at: &str) -> Activity {
+        Activity {
+            at: at.parse().unwrap(),
+            region: region.to_owned(),
+            source: Some("ec2.amazonaws.com".to_owned()),
+            name: Some("DescribeInstances".to_owned()),
+            address: Some("203.0.113.7".to_owned()),
+            user_agent: Some("aws-cli/2.31".to_owned()),
+            error: None,
+            event_id: None,
+        }
+    }
+
+    fn mk_trail(regions: Vec<(&str, RegionTrail)>) -> Trail {
+        let at: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
+        let regions = regions.into_iter().map(|(region, trail)| (region.to_owned(), trail)).collect();
+        Trail { at, since: at, regions }
+    }
+
+    #[test]
+    fn the_newest_event_is_that_of_all_regions() {
+        let old = mk_activity("eu-west-1", "2026-10-01T00:00:00Z");
+        let new = mk_activity("us-east-1", "2026-11-01T00:00:00Z");
+        let trail = mk_trail(vec![
+            ("eu-west-1", RegionTrail::Read(vec![old])),
+            ("sa-east-1", RegionTrail::Unread("throttled".to_owned())),
+            ("us-east-1", RegionTrail::Read(vec![new.clone()])),
+        ]);
+        assert_eq!(trail.newest(), Some(&new));
+    }
+
+    #[test]
+    fn what_was_not_understood_weighs_more_than_what_was_not_read() {
+        let unread = ("eu-west-1", RegionTrail::Unread("throttled".to_owned()));
+        let unclear = ("us-east-1", RegionTrail::Unclear("an event without a time".to_owned()));
+        let empty = ("us-west-2", RegionTrail::Read(Vec::new()));
+        assert_eq!(mk_trail(vec![empty.clone()]).gap(), None);
+        assert_eq!(mk_trail(vec![]).gap(), Some(Gap::NoRegion));
+        let gap = mk_trail(vec![empty.clone(), unread.clone()]).gap().unwrap();
+        assert!(matches!(&gap, Gap::Unread { of: 2, .. }) && gap.may_be_ignored(), "{gap:?}");
+        let gap = mk_trail(vec![empty, unread, unclear]).gap().unwrap();
+        assert!(matches!(gap, Gap::Unclear { .. }) && !gap.may_be_ignored(), "{gap:?}");
+    }
+}

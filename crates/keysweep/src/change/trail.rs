@@ -1,0 +1,40 @@
+//! Looks for a key in CloudTrail, in every Region at the same time.
+
+use std::collections::BTreeMap;
+
+use futures_util::future::join_all;
+use jiff::Timestamp;
+use keysweep_aws::Reader;
+use keysweep_core::evidence::{RegionTrail, Trail};
+use keysweep_core::facts::Fact;
+use keysweep_core::ids::AccessKeyId;
+
+use crate::causes::in_words;
+use crate::clock::Clock;
+use crate::config::Evidence;
+
+/// What CloudTrail shows of a key: one call for each Region, and one for the Regions of the account unless the
+/// configuration names them. Unknown if the Regions are.
+pub(super) async fn trail(
+    reader: &Reader,
+    key: &AccessKeyId,
+    evidence: &Evidence,
+    clock: &Clock,
+) -> Fact<Trail> {
+    let at = clock.now();
+    let since = at.checked_sub(evidence.lookback).unwrap_or(Timestamp::MIN);
+    let regions = if evidence.regions.is_empty() {
+        match reader.enabled_regions().await {
+            Ok(regions) => regions,
+            Err(fault) => return Fact::Unknown(in_words(&fault)),
+        }
+    } else {
+        evidence.regions.clone()
+    };
+    let looks = regions.into_iter().map(async |region| {
+        let seen = reader.activity(key, &region, since, at).await;
+        (region, seen.unwrap_or_else(|fault| RegionTrail::Unread(in_words(&fault))))
+    });
+    let regions: BTreeMap<_, _> = join_all(looks).await.into_iter().collect();
+    Fact::Known(Trail { at, since, regions })
+}
