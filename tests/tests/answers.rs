@@ -264,7 +264,7 @@ async fn an_open_intent_is_settled_under_a_new_session() {
     company.days(&engine, 6).await;
     company.sim.fault(Rule::new(Fault::AnswerLost).action("iam:UpdateAccessKey"));
     // Nobody can read back, so that the intent stays open.
-    let unreadable = Rule::new(Fault::Unavailable).action("iam:ListAccessKeys").after(2);
+    let unreadable = Rule::new(Fault::Unavailable).action("iam:ListAccessKeys").after(3);
     company.sim.fault(unreadable);
     company.days(&engine, 1).await;
     assert_eq!(state_of(&engine, &key), "deactivating");

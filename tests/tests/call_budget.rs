@@ -168,7 +168,7 @@ async fn an_ambiguous_key_costs_one_call_more() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_re_check_reads_user_keys_last_use_and_policies() {
+async fn a_change_costs_two_re_checks_and_a_look_into_cloudtrail() {
     let company = Company::new(DELETE);
     let prod = company.account(PROD);
     company.stale_user(&prod, "svc-old", 200);
@@ -176,10 +176,15 @@ async fn the_re_check_reads_user_keys_last_use_and_policies() {
     company.days(&engine, 6).await;
     company.sim.reset_calls();
     company.days(&engine, 1).await;
-    for api in ["iam:GetAccessKeyLastUsed", "iam:UpdateAccessKey"] {
-        assert_eq!(company.sim.call_count(&prod, api), 1, "{api}");
+    for (api, count) in [
+        ("iam:GetAccessKeyLastUsed", 2),
+        ("account:ListRegions", 1),
+        ("cloudtrail:LookupEvents", 17),
+        ("iam:UpdateAccessKey", 1),
+    ] {
+        assert_eq!(company.sim.call_count(&prod, api), count, "{api}");
     }
-    assert_eq!(company.sim.call_count(&prod, "iam:ListAttachedUserPolicies"), 2, "scan, re-check");
-    assert!(company.sim.call_count(&prod, "iam:GetUser") >= 1);
-    assert_eq!(company.sim.call_count(&prod, "iam:ListAccessKeys"), 3, "scan, re-check, read-back");
+    assert_eq!(company.sim.call_count(&prod, "iam:ListAttachedUserPolicies"), 3, "scan, re-check twice");
+    assert!(company.sim.call_count(&prod, "iam:GetUser") >= 2);
+    assert_eq!(company.sim.call_count(&prod, "iam:ListAccessKeys"), 4, "scan, re-check twice, read-back");
 }

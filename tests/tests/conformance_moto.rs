@@ -80,6 +80,8 @@ never_used_after = "90d"
 notice = "1s"
 grace = "3s"
 
+[evidence]
+cloudtrail = false # moto has no event history
 [notices]
 required = false
 

@@ -2,11 +2,15 @@
 //! it wait, and nothing is looked up for keys that are not about to change.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use jiff::SignedDuration;
-use keysweep_api::{Decision, ShowKey};
+use keysweep::engine::Engine;
+use keysweep_api::{Decision, Pause, ShowKey, ShowPlan};
 use keysweep_core::evidence::Activity;
 use keysweep_sim::{Fault, KeyUse, Rule};
-use keysweep_tests::company::{Company, DELETE, decide, look, state_of, swept};
+use keysweep_tests::company::{Company, DELETE, ask, decide, look, state_of, swept};
 use serde_json::json;
 
 const PROD: &str = "111122223333";
@@ -24,8 +28,12 @@ fn let_iam_lag(company: &Company) {
 }
 
 /// A key on the day before its deactivation is due.
-async fn mk_due(toml: &str) -> (Company, std::sync::Arc<keysweep::engine::Engine>, String) {
-    let company = Company::new(&format!("{DELETE}{toml}"));
+async fn mk_due(toml: &str) -> (Company, Arc<Engine>, String) {
+    mk_due_of(&format!("{DELETE}{toml}")).await
+}
+
+async fn mk_due_of(toml: &str) -> (Company, Arc<Engine>, String) {
+    let company = Company::new(toml);
     company.account(PROD);
     let key = company.stale_user(PROD, "svc-old", 200).keys[0].clone();
     let engine = company.begin().await;
@@ -33,19 +41,19 @@ async fn mk_due(toml: &str) -> (Company, std::sync::Arc<keysweep::engine::Engine
     (company, engine, key)
 }
 
-async fn activity(engine: &keysweep::engine::Engine, key: &str) -> Option<Activity> {
+async fn activity(engine: &Engine, key: &str) -> Option<Activity> {
     let document = look(engine, ShowKey { key: key.parse().unwrap() }).await;
     document.record.and_then(|row| row.activity)
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_iam_does_not_tell_yet_prevents_the_deactivation_and_is_shown() {
-    let (company, engine, key) = mk_due("").await;
-    tokio::time::advance(std::time::Duration::from_secs(20 * 3600)).await;
+async fn a_call_that_iam_does_not_report_yet_prevents_deactivation() {
+    let (company, engine, key) = mk_due_of(&DELETE.replace("[scan]", "[scan]\nsource = \"live\"")).await;
+    tokio::time::advance(Duration::from_secs(20 * 3600)).await;
     let used = KeyUse::new(&key, "ec2", "eu-west-1").address("203.0.113.7").user_agent("aws-cli/2.31");
     company.sim.use_key_with(used.error("Client.UnauthorizedOperation"));
     let_iam_lag(&company);
-    tokio::time::advance(std::time::Duration::from_secs(4 * 3600)).await;
+    tokio::time::advance(Duration::from_secs(4 * 3600)).await;
     swept(&engine).await;
     assert_eq!(company.changes(), Vec::<String>::new());
     assert_eq!(state_of(&engine, &key), "active");
@@ -62,7 +70,7 @@ async fn a_call_that_iam_does_not_tell_yet_prevents_the_deactivation_and_is_show
 }
 
 #[tokio::test(start_paused = true)]
-async fn silence_lets_the_change_go_on_and_costs_one_call_for_each_region_and_one_more() {
+async fn a_lookup_costs_one_call_per_region_and_one_for_the_list() {
     let (company, engine, key) = mk_due("").await;
     company.sim.reset_calls();
     company.days(&engine, 1).await;
@@ -79,12 +87,116 @@ async fn silence_lets_the_change_go_on_and_costs_one_call_for_each_region_and_on
 }
 
 #[tokio::test(start_paused = true)]
+async fn nobody_looks_for_a_key_that_is_not_changed_anyway() {
+    let (company, engine, key) = mk_due("").await;
+    ask(&engine, Pause { reason: "freeze".into() }).await.unwrap();
+    company.days(&engine, 1).await;
+    assert!(!decide(&engine, &key, Decision::Deactivate {}).await.0);
+    assert_eq!((company.sim.call_count(PROD, LOOK_UP), company.sim.call_count(PROD, LIST_REGIONS)), (0, 0));
+    engine.close().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_look_lacked_is_shown_with_the_key_until_it_is_complete() {
+    let (company, engine, key) = mk_due("").await;
+    company.sim.fault(Rule::new(Fault::AccessDenied).action(LOOK_UP).region("sa-east-1"));
+    company.days(&engine, 1).await;
+    let next = async || {
+        let plan = look(&engine, ShowPlan {}).await;
+        let row = plan.keys.into_iter().find(|row| row.access_key_id.as_deref() == Some(&key)).unwrap();
+        (row.next_action.as_str().to_owned(), row.next_action_reason)
+    };
+    let (action, why) = next().await;
+    assert_eq!(action, "wait");
+    assert!(why.starts_with("could not read CloudTrail in 1 of 17 Regions; sa-east-1: "), "{why}");
+    let (done, why) = decide(&engine, &key, Decision::Deactivate {}).await;
+    assert!(!done && why.contains("1 of 17 Regions"), "{why}");
+    company.sim.clear_faults();
+    company.days(&engine, 1).await;
+    assert!(!next().await.1.contains("CloudTrail"));
+    assert_eq!(company.status(&key), "Inactive");
+    engine.close().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_key_is_looked_for_where_the_account_cannot_be_read() {
+    let company = Company::new(DELETE);
+    company.account(PROD);
+    for n in 0..5 {
+        company.stale_user(PROD, &format!("svc-{n}"), 200);
+    }
+    let engine = company.begin().await;
+    company.days(&engine, 6).await;
+    company.sim.deny(Some(PROD), LIST_REGIONS);
+    company.sim.reset_calls();
+    company.days(&engine, 1).await;
+    // Denied under the session that there was, and under a new one.
+    assert_eq!((company.sim.call_count(PROD, LIST_REGIONS), company.changes().len()), (2, 0));
+    engine.close().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_happens_during_a_look_is_seen_before_the_change() {
+    let (company, engine, key) = mk_due("").await;
+    let slow = Fault::Delay(Duration::from_secs(8));
+    company.sim.fault(Rule::new(slow).action(LOOK_UP).region("eu-west-1"));
+    tokio::time::advance(keysweep_tests::company::DAY).await;
+    let owner = async {
+        while company.sim.call_count(PROD, LOOK_UP) == 0 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        let user = company.sim.key(&key).unwrap().user_id;
+        company.sim.attach_policy(PROD, &user, "arn:aws:iam::aws:policy/AWSCompromisedKeyQuarantineV3");
+    };
+    tokio::join!(swept(&engine), owner);
+    assert_eq!(company.status(&key), "Active");
+    engine.close().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_undo_waits_for_no_look_and_no_deletion_follows_it() {
+    let (company, engine, key) = mk_due("").await;
+    company.days(&engine, 14).await;
+    assert_eq!(company.status(&key), "Inactive");
+    company.sim.fault(Rule::new(Fault::Hang).action(LOOK_UP).region("eu-west-1"));
+    tokio::time::advance(keysweep_tests::company::DAY).await;
+    company.sim.reset_calls();
+    let began = tokio::time::Instant::now();
+    let operator = async {
+        while company.sim.call_count(PROD, LOOK_UP) == 0 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        assert!(decide(&engine, &key, Decision::Reactivate {}).await.0);
+        began.elapsed()
+    };
+    let (_, waited) = tokio::join!(swept(&engine), operator);
+    assert!(waited < Duration::from_secs(5), "{waited:?}");
+    assert_eq!(
+        (company.status(&key).as_str(), company.sim.call_count(PROD, "iam:DeleteAccessKey")),
+        ("Active", 0)
+    );
+    engine.close().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn lookups_that_aws_throttles_are_repeated_until_there_is_a_turn() {
+    let (company, engine, key) = mk_due("").await;
+    company.sim.fault(Rule::new(Fault::Throttle).action(LOOK_UP).region("us-west-2").first(5));
+    company.days(&engine, 1).await;
+    assert_eq!(company.status(&key), "Inactive");
+    assert_eq!(company.sim.call_count(PROD, LOOK_UP), 17 + 5);
+    engine.close().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn regions_may_be_listed_and_an_undo_looks_nowhere() {
-    let listed = "[evidence]\nregions = [\"us-east-1\", \"eu-central-1\"]\nlookback = \"30d\"\n";
+    let listed =
+        "[evidence]\nregions = [\"us-east-1\", \"eu-central-1\", \"af-south-1\"]\nlookback = \"30d\"\n";
     let (company, engine, key) = mk_due(listed).await;
     company.sim.reset_calls();
     company.days(&engine, 1).await;
-    assert_eq!((company.sim.call_count(PROD, LOOK_UP), company.sim.call_count(PROD, LIST_REGIONS)), (2, 0));
+    // af-south-1 is not enabled.
+    assert_eq!((company.sim.call_count(PROD, LOOK_UP), company.sim.call_count(PROD, LIST_REGIONS)), (2, 1));
     company.sim.reset_calls();
     assert!(decide(&engine, &key, Decision::Reactivate {}).await.0);
     assert_eq!(company.sim.call_count(PROD, LOOK_UP), 0);
@@ -92,7 +204,7 @@ async fn regions_may_be_listed_and_an_undo_looks_nowhere() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_region_that_cannot_be_read_makes_the_key_wait_unless_the_policy_ignores_it() {
+async fn an_unread_region_makes_the_key_wait_unless_ignored() {
     for (ignore, status) in [(false, "Active"), (true, "Inactive")] {
         let (company, engine, key) = mk_due(if ignore { IGNORE } else { "" }).await;
         company.sim.fault(Rule::new(Fault::AccessDenied).action(LOOK_UP).region("sa-east-1"));
@@ -121,7 +233,7 @@ async fn without_the_list_of_regions_the_key_waits() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_event_that_cannot_be_understood_makes_the_key_wait_whatever_the_policy_ignores() {
+async fn an_unclear_event_always_makes_the_key_wait() {
     let second = |days: i64| Company::new("").days_ago(days).as_second();
     for (what, entry) in [
         ("without a time", json!({"EventId": "1", "EventName": "GetObject"})),
@@ -159,11 +271,11 @@ async fn what_an_event_lacks_beside_its_time_only_describes_it() {
 
 #[tokio::test(start_paused = true)]
 async fn calls_on_data_leave_no_event_and_only_iam_shows_them() {
-    let (company, engine, key) = mk_due("").await;
-    tokio::time::advance(std::time::Duration::from_secs(20 * 3600)).await;
+    let (company, engine, key) = mk_due_of(&DELETE.replace("[scan]", "[scan]\nsource = \"live\"")).await;
+    tokio::time::advance(Duration::from_secs(20 * 3600)).await;
     company.sim.use_key(&key, "s3", "us-east-1");
     let_iam_lag(&company);
-    tokio::time::advance(std::time::Duration::from_secs(4 * 3600)).await;
+    tokio::time::advance(Duration::from_secs(4 * 3600)).await;
     swept(&engine).await;
     // Silence proves nothing: the grace period has to show it.
     assert_eq!(company.status(&key), "Inactive");

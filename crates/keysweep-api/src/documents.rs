@@ -135,7 +135,7 @@ pub struct KeyRow {
     pub reactivations: u32,
     /// Whether these require approval for each further change; `keysweep keys clear-reactivations` ends that.
     pub reactivations_need_approval: bool,
-    /// The newest call that CloudTrail showed right before a change, if it was newer than the last use that IAM reports.
+    /// Newest call found in CloudTrail immediately before a change; null unless newer than the last use that IAM reported.
     #[serde(default)]
     pub activity: Option<Activity>,
     /// Observed part of the grace period, in seconds; for deactivated keys.

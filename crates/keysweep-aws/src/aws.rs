@@ -102,9 +102,10 @@ impl Aws {
             .interceptor(WholeAnswer)
             .interceptor(pulse::Attempts)
             .build();
+        // Repeated by ourselves too: everybody in the account shares two calls a second.
         let cloudtrail = aws_sdk_cloudtrail::config::Builder::from(&sdk)
             .interceptor(date())
-            .interceptor(pulse::Attempts)
+            .retry_config(RetryConfig::disabled())
             .build();
         let account = aws_sdk_account::config::Builder::from(&sdk)
             .interceptor(date())
@@ -359,11 +360,10 @@ impl Hub {
     /// A client for the event history of one Region.
     pub(crate) fn cloudtrail_client(
         &self,
-        account: &Account,
         credentials: Option<Credentials>,
         region: &str,
     ) -> aws_sdk_cloudtrail::Client {
-        let mut config = self.cloudtrail.to_builder().retry_partition(account.retries.clone());
+        let mut config = self.cloudtrail.to_builder();
         if let Some(credentials) = credentials {
             config = config.credentials_provider(credentials).identity_cache(IdentityCache::no_cache());
         }

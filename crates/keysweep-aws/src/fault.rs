@@ -8,7 +8,7 @@ use strum::{Display, IntoStaticStr, VariantArray};
 
 use crate::connect::unreadable_files;
 use crate::discreet::{discreet, message_of};
-use crate::whole::is_error_of_aws;
+use crate::whole::{ERROR_TYPE, is_error_of_aws};
 
 /// What a failure means for whoever asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Display, IntoStaticStr, VariantArray)]
@@ -150,7 +150,8 @@ where
             let meta = context.err().meta();
             // A proxy may answer with a status and a page of its own. Only AWS's own form carries AWS's word.
             let body = context.raw().body().bytes().unwrap_or_default();
-            match meta.code().filter(|code| is_error_of_aws(body, code)) {
+            let error_type = context.raw().headers().get(ERROR_TYPE);
+            match meta.code().filter(|code| is_error_of_aws(error_type, body, code)) {
                 Some(code) => (
                     kind_of(status, code),
                     Cause::Answer {

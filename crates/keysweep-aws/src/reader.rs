@@ -71,12 +71,13 @@ pub struct UserDetail {
 /// Dates are held against `now`, which is policy time: a date further ahead than [`MAX_SKEW`](keysweep_core::facts::MAX_SKEW) is
 /// a fault.
 pub struct Reader {
-    hub: Arc<Hub>,
-    account: Arc<Account>,
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) account: Arc<Account>,
     open: Mutex<Open>,
 }
 
 /// What a reader calls with.
+#[derive(Clone)]
 pub(crate) struct Open {
     pub(crate) client: Client,
     /// Credentials of the session; absent where the hub's own are used.
@@ -294,19 +295,16 @@ impl Reader {
         E: ProvideErrorMetadata + std::error::Error + 'static,
         F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
     {
-        self.renewing(async || {
+        self.renewing(async |open: Open| {
             self.account.turn().await;
-            let client = self.open().client.clone();
-            self.hub.observed(api, &operation, call(&client)).await
+            self.hub.observed(api, &operation, call(&open.client)).await
         })
         .await
     }
 
-    /// One call of another service than IAM, by a client of its own, as [`call`](Self::call) otherwise. Where a Region is
-    /// given, the call takes its turn there.
+    /// One call of another service than IAM, by a client of its own, as [`call`](Self::call) otherwise.
     pub(crate) async fn call_by<C, T, E, F>(
         &self,
-        region: Option<&str>,
         api: &'static str,
         operation: impl Fn() -> String,
         client: impl Fn(&Hub, &Account, Option<Credentials>) -> C,
@@ -316,27 +314,25 @@ impl Reader {
         E: ProvideErrorMetadata + std::error::Error + 'static,
         F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
     {
-        self.renewing(async || {
-            if let Some(region) = region {
-                self.account.turn_in(region).await;
-            }
-            let credentials = self.open().credentials.clone();
-            let client = client(&self.hub, &self.account, credentials);
+        self.renewing(async |open: Open| {
+            let client = client(&self.hub, &self.account, open.credentials);
             self.hub.observed(api, &operation, call(&client)).await
         })
         .await
     }
 
     /// Makes a call, and once more if that needs another session.
-    async fn renewing<T, F>(&self, call: impl Fn() -> F) -> Result<T, Fault>
+    async fn renewing<T, F>(&self, call: impl Fn(Open) -> F) -> Result<T, Fault>
     where
         F: Future<Output = Result<T, Fault>>,
     {
+        let open = self.open().clone();
         // Boxed, as the compiler gives up on futures that are nested too deep.
-        let result = Box::pin(call()).await;
-        match &result {
-            Err(fault) if Box::pin(self.renews_for(fault)).await => Box::pin(call()).await,
-            Ok(_) | Err(_) => result,
+        let result = Box::pin(call(open.clone())).await;
+        let Err(fault) = &result else { return result };
+        match Box::pin(self.renewed(fault, open)).await {
+            Some(open) => Box::pin(call(open)).await,
+            None => result,
         }
     }
 
@@ -358,22 +354,20 @@ impl Reader {
         paged(api, &operation, ask, take).await
     }
 
-    /// Whether a failed call is to be repeated, under a new session that was made for it.
-    async fn renews_for(&self, fault: &Fault) -> bool {
-        let session = {
-            let open = self.open();
-            let counts = fault.is_of_session() || (fault.is_denial() && open.is_older);
-            open.session.clone().filter(|_| counts)
-        };
-        let Some(session) = session else { return false };
+    /// What to repeat a failed call with: another session than the one that it was made under. Of many calls at the same
+    /// time, the first that fails makes it for all.
+    async fn renewed(&self, fault: &Fault, made_under: Open) -> Option<Open> {
+        let counts = fault.is_of_session() || (fault.is_denial() && made_under.is_older);
+        let session = made_under.session.filter(|_| counts)?;
         match self.hub.another_session(&self.account, &session).await {
             Ok(session) => {
-                *self.open() = self.hub.open(&self.account, session, false);
-                true
+                let renewed = self.hub.open(&self.account, session, false);
+                *self.open() = renewed.clone();
+                Some(renewed)
             }
             Err(fault) => {
                 tracing::debug!(%fault, "no new session");
-                false
+                None
             }
         }
     }

@@ -58,8 +58,8 @@ impl Partition {
         Self::known(region).unwrap_or(Self::Aws)
     }
 
-    /// The Region whose CloudTrail has the calls to global services, IAM first of all; `None` where AWS's documents do not
-    /// say (CloudTrail user guide, "Global service events"; AWS GovCloud (US) user guide, "AWS CloudTrail").
+    /// The Region in which CloudTrail records global service events, such as calls to IAM; `None` where AWS does not
+    /// document it (CloudTrail user guide, "Global service events"; AWS GovCloud (US) user guide, "AWS CloudTrail").
     #[must_use]
     pub fn home(self) -> Option<&'static str> {
         match self {

@@ -41,7 +41,7 @@ pub const READ_ACTIONS: [&str; 7] = [
     "iam:ListUsers",
 ];
 
-/// What looks for a key in CloudTrail, right before it is deactivated or deleted.
+/// Actions that look up a key in CloudTrail, immediately before keysweep deactivates or deletes it.
 pub const EVIDENCE_ACTIONS: [&str; 2] = ["account:ListRegions", "cloudtrail:LookupEvents"];
 
 /// What asks IAM what it would allow. No policy that keysweep prints has it: it is wanted by `keysweep doctor` alone.

@@ -4,6 +4,7 @@
 //! guide, "Working with CloudTrail event history"). Calls on data are not in it, and neither are calls that fail
 //! authentication, such as those signed with an Inactive key.
 
+use aws_sdk_cloudtrail::Client;
 use aws_sdk_cloudtrail::types::{Event, LookupAttribute, LookupAttributeKey};
 use aws_smithy_types::DateTime;
 use jiff::Timestamp;
@@ -11,11 +12,12 @@ use keysweep_core::evidence::{Activity, RegionTrail};
 use keysweep_core::ids::AccessKeyId;
 use serde_json::Value;
 
-use crate::aws::Hub;
+use crate::aws::{Hub, passes};
 use crate::convert::{in_future, timestamp, told};
 use crate::fault::Fault;
 use crate::pages::{Pages, paged};
 use crate::reader::Reader;
+use crate::session::Account;
 
 const LOOK_UP: &str = "cloudtrail:LookupEvents";
 const LIST_REGIONS: &str = "account:ListRegions";
@@ -40,7 +42,7 @@ impl Reader {
         let operation = || format!("list Regions of {}", self.account());
         let mut names = Vec::new();
         let ask = async |token: Option<String>| {
-            self.call_by(None, LIST_REGIONS, operation, Hub::account_client, |client| {
+            self.call_by(LIST_REGIONS, operation, Hub::account_client, |client| {
                 client.list_regions().max_results(PAGE).set_next_token(token.clone()).send()
             })
             .await
@@ -80,23 +82,20 @@ impl Reader {
             .attribute_value(key.as_str())
             .build()
             .map_err(|error| Fault::bug(LOOK_UP, operation(), error.to_string()))?;
+        let look = async |client: Client, token: Option<String>| {
+            let attempt = || async {
+                self.account.turn_in(region).await;
+                let call = client.lookup_events().lookup_attributes(attribute.clone()).max_results(PAGE);
+                call.start_time(DateTime::from_secs(since.as_second()))
+                    .set_next_token(token.clone())
+                    .send()
+                    .await
+            };
+            self.hub.patiently(attempt, passes).await
+        };
         let ask = async |token: Option<String>| {
-            self.call_by(
-                Some(region),
-                LOOK_UP,
-                operation,
-                |hub, account, credentials| hub.cloudtrail_client(account, credentials, region),
-                |client| {
-                    client
-                        .lookup_events()
-                        .lookup_attributes(attribute.clone())
-                        .start_time(DateTime::from_secs(since.as_second()))
-                        .max_results(PAGE)
-                        .set_next_token(token.clone())
-                        .send()
-                },
-            )
-            .await
+            let client = |hub: &Hub, _: &Account, credentials| hub.cloudtrail_client(credentials, region);
+            self.call_by(LOOK_UP, operation, client, |client| look(client.clone(), token.clone())).await
         };
         let (mut pages, mut token) = (Pages::default(), None);
         for _ in 0..EMPTY_PAGES {
@@ -110,7 +109,7 @@ impl Reader {
                 return Ok(read.map_or_else(RegionTrail::Unclear, RegionTrail::Read));
             }
         }
-        Ok(RegionTrail::Unclear(format!("{EMPTY_PAGES} pages without events, and others after them")))
+        Ok(RegionTrail::Unread(format!("{EMPTY_PAGES} empty pages in a row, and more pages follow")))
     }
 }
 

@@ -68,13 +68,17 @@ fn is_whole(body: &[u8], operation: Option<&str>) -> bool {
 /// What an answer with a list holds besides.
 const BESIDE_LISTS: [&str; 4] = ["IsTruncated", "Marker", "RequestId", "ResponseMetadata"];
 
-/// Whether a body is an error in the form of AWS, and of this code: `ErrorResponse` in XML, or JSON with `__type`.
-pub(crate) fn is_error_of_aws(body: &[u8], code: &str) -> bool {
+/// The header in which services that speak REST and JSON name an error (Smithy, "AWS restJson1 protocol").
+pub(crate) const ERROR_TYPE: &str = "x-amzn-errortype";
+
+/// Whether an answer is an error in the form of AWS, and of this code: `ErrorResponse` in XML, or JSON that names it in
+/// `__type` or in the [header](ERROR_TYPE) that is given.
+pub(crate) fn is_error_of_aws(error_type: Option<&str>, body: &[u8], code: &str) -> bool {
     if let Some(Outline { root, codes, .. }) = outline(body) {
         return root == "ErrorResponse" && codes == [code];
     }
     let Ok(serde_json::Value::Object(members)) = serde_json::from_slice(body) else { return false };
-    let told = members.get("__type").and_then(serde_json::Value::as_str);
+    let told = members.get("__type").and_then(serde_json::Value::as_str).or(error_type);
     // `com.amazonaws.organizations#AccessDeniedException:http://...` is one form of it.
     let name = |told: &str| told.rsplit('#').next().and_then(|rest| rest.split(':').next()) == Some(code);
     told.is_some_and(name)
@@ -216,10 +220,10 @@ mod tests {
             "{\"__type\":\"com.amazonaws.x#NoSuchEntity\"}",
             "{\"__type\":\"NoSuchEntity:http://x/\"}",
         ] {
-            assert!(is_error_of_aws(form.as_bytes(), "NoSuchEntity"), "{form}");
-            assert!(!is_error_of_aws(form.as_bytes(), "AccessDenied"), "{form}");
+            assert!(is_error_of_aws(None, form.as_bytes(), "NoSuchEntity"), "{form}");
+            assert!(!is_error_of_aws(None, form.as_bytes(), "AccessDenied"), "{form}");
             for cut in 0..form.len() {
-                assert!(!is_error_of_aws(&form.as_bytes()[..cut], "NoSuchEntity"), "{}", &form[..cut]);
+                assert!(!is_error_of_aws(None, &form.as_bytes()[..cut], "NoSuchEntity"), "{}", &form[..cut]);
             }
         }
         for other in [
@@ -237,7 +241,22 @@ mod tests {
             "[\"NoSuchEntity\"]",
             "{\"__type\":404}",
         ] {
-            assert!(!is_error_of_aws(other.as_bytes(), "NoSuchEntity"), "{other}");
+            assert!(!is_error_of_aws(None, other.as_bytes(), "NoSuchEntity"), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_header_names_the_error_of_a_body_that_is_json_and_of_no_other() {
+        let of = |header, body: &str| is_error_of_aws(Some(header), body.as_bytes(), "AccessDeniedException");
+        for header in
+            ["AccessDeniedException", "AccessDeniedException:http://x/", "a.b#AccessDeniedException"]
+        {
+            assert!(of(header, "{\"message\":\"no\"}") && of(header, "{}"), "{header}");
+        }
+        assert!(!of("NoSuchEntity", "{}"));
+        assert!(!of("AccessDeniedException", "{\"__type\":\"NoSuchEntity\"}"));
+        for page in ["", "[]", "{", "<html></html>"] {
+            assert!(!of("AccessDeniedException", page), "{page}");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! What CloudTrail shows of a key right before a change. It may veto the change, and never justifies one: calls on data
-//! (objects, messages, items) are in no event history, and neither are calls that an Inactive key signed.
+//! Evidence from CloudTrail about a key, read immediately before a change. It can prevent the change and never
+//! justifies one: event history has no data events (objects, messages, items) and no calls signed with an Inactive key.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::facts::LastUse;
 
-/// One call that was signed with the key, as an event of CloudTrail tells it.
+/// One call signed with the key, as recorded by CloudTrail.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Activity {
     /// `EventTime`, to the second.
@@ -48,9 +48,10 @@ impl Activity {
 pub enum RegionTrail {
     /// Its newest events, newest first; empty where there are none.
     Read(Vec<Activity>),
-    /// It could not be read: why. `incomplete_evidence = "ignore"` goes on without it.
+    /// Could not be read, with the reason. `incomplete_evidence = "ignore"` permits the change without it.
     Unread(String),
-    /// It shows an event that cannot be understood, which may be a use of the key: why. Nothing goes on with it.
+    /// Contains an event that keysweep cannot interpret and that may be a use of the key, with the reason. It always
+    /// prevents the change.
     Unclear(String),
 }
 
@@ -66,9 +67,9 @@ impl RegionTrail {
 /// What CloudTrail shows of one key, Region by Region.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trail {
-    /// When reading began. What happened in the five minutes or so before is not there yet.
+    /// Start of the lookup. Events of about the last five minutes are not available yet.
     pub at: Timestamp,
-    /// From when on events were asked for: CloudTrail keeps 90 days.
+    /// Start of the searched period, at most 90 days ago: CloudTrail keeps no older events.
     pub since: Timestamp,
     /// Every Region that is enabled in the account, or that the configuration names.
     pub regions: BTreeMap<String, RegionTrail>,
@@ -107,11 +108,11 @@ impl Trail {
 /// Why CloudTrail does not show the whole of what it could.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Gap {
-    /// Nobody looked.
+    /// The key was not looked up.
     NotRead,
-    /// Which Regions there are is not known: why.
+    /// The list of Regions could not be read, with the reason.
     Regions(String),
-    /// There is no Region to look into.
+    /// No Region to search.
     NoRegion,
     /// Some Regions could not be read.
     Unread {
@@ -130,13 +131,12 @@ pub enum Gap {
 }
 
 impl Gap {
-    /// Whether `incomplete_evidence = "ignore"` goes on with it: something that could not be looked at, and nothing that
-    /// was seen.
+    /// Whether `incomplete_evidence = "ignore"` goes on with it: some Regions could not be read, and others were.
     #[must_use]
     pub fn may_be_ignored(&self) -> bool {
         match self {
-            Self::Regions(_) | Self::Unread { .. } => true,
-            Self::NotRead | Self::NoRegion | Self::Unclear { .. } => false,
+            Self::Unread { regions, of } => regions.len() < *of,
+            Self::NotRead | Self::Regions(_) | Self::NoRegion | Self::Unclear { .. } => false,
         }
     }
 }
@@ -185,6 +185,8 @@ mod tests {
         assert_eq!(mk_trail(vec![]).gap(), Some(Gap::NoRegion));
         let gap = mk_trail(vec![empty.clone(), unread.clone()]).gap().unwrap();
         assert!(matches!(&gap, Gap::Unread { of: 2, .. }) && gap.may_be_ignored(), "{gap:?}");
+        let nothing = mk_trail(vec![unread.clone()]).gap().unwrap();
+        assert!(!nothing.may_be_ignored(), "{nothing:?}");
         let gap = mk_trail(vec![empty, unread, unclear]).gap().unwrap();
         assert!(matches!(gap, Gap::Unclear { .. }) && !gap.may_be_ignored(), "{gap:?}");
     }

@@ -193,9 +193,10 @@ impl Plan {
             hidden += usize::from(unknown && facts.status != KeyStatus::Inactive);
             let found = decision.finding.is_some() && facts.status != KeyStatus::Inactive;
             if !unrecorded || found || unknown {
+                let activity = decision.record.as_ref().and_then(|record| record.past.activity.as_ref());
                 self.keys.push(PlannedKey {
                     account: index,
-                    facts: facts.clone(),
+                    facts: facts.with_activity(activity).into_owned(),
                     finding: decision.finding,
                     record: decision.record,
                     exempt: decision.exempt,

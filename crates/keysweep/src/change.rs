@@ -3,6 +3,7 @@
 
 mod account;
 mod act;
+mod gaps;
 mod in_flight;
 mod outcome;
 mod reread;
@@ -10,5 +11,6 @@ mod settle;
 mod trail;
 
 pub(crate) use self::act::{Acted, act, all};
+pub(crate) use self::gaps::Gaps;
 pub(crate) use self::in_flight::Changes;
 pub(crate) use self::settle::{of_key as settle_key, open_intents as settle_open_intents};

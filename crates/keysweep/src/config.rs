@@ -175,7 +175,7 @@ pub struct Scan {
 /// Where to look for a key in CloudTrail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Evidence {
-    /// Regions; empty for those that are enabled in each account.
+    /// Regions, as far as they are enabled in an account; empty for all that are.
     pub regions: Vec<String>,
     /// How far to look back: one day to 90.
     pub lookback: Duration,

@@ -19,7 +19,7 @@ use tokio::sync::{Notify, OnceCell};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::ledger::{Ledger, Room};
-use crate::change::Changes;
+use crate::change::{Changes, Gaps};
 use crate::clock::Clock;
 use crate::collect::OrganizationCache;
 use crate::config::Config;
@@ -48,6 +48,8 @@ pub struct Engine {
     organization: Mutex<Arc<OrganizationCache>>,
     /// Who may change what right now.
     pub(crate) changes: Changes,
+    /// What CloudTrail did not show of keys that were to be changed.
+    pub(crate) gaps: Gaps,
     stopping: CancellationToken,
 }
 
@@ -121,6 +123,7 @@ impl Engine {
             sweep_ended: Notify::new(),
             organization: Mutex::default(),
             changes: Changes::default(),
+            gaps: Gaps::default(),
             stopping: CancellationToken::new(),
         });
         Ok((engine, opened))

@@ -185,10 +185,7 @@ fn reads(config: &Config) -> Vec<Statement> {
 
 /// What is looked at right before a change, besides IAM. Neither action knows a resource.
 fn looks(config: &Config) -> Option<Statement> {
-    let [list_regions, look_up] = EVIDENCE_ACTIONS;
-    let actions =
-        if config.evidence.regions.is_empty() { vec![list_regions, look_up] } else { vec![look_up] };
-    config.policy.cloudtrail.then(|| Statement::allow("ReadCloudTrail", actions))
+    config.policy.cloudtrail.then(|| Statement::allow("ReadCloudTrail", EVIDENCE_ACTIONS))
 }
 
 /// What is changed in an account.

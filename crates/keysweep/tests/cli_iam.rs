@@ -49,7 +49,7 @@ fn it_follows_the_configuration_and_the_flags() {
     };
     assert_eq!(names(&document("", &["enforce"])), ["UpdateKeys", "DeleteKeys"]);
     assert_eq!(names(&document("", &["enforce", "--no-delete"])), ["UpdateKeys"]);
-    assert_eq!(names(&document("scan.source = \"live\"", &["scan"])), ["ReadUsersAndKeys"]);
+    assert_eq!(names(&document("scan.source = \"live\"", &["scan"])), ["ReadUsersAndKeys", "ReadCloudTrail"]);
     let trust = document("", &["scan", "--trust", HUB, "--organization", "o-exampleorgid"]);
     assert_eq!(trust["Statement"][0]["Principal"], json!({ "AWS": HUB }));
     let condition = &trust["Statement"][0]["Condition"]["StringEquals"];

@@ -111,7 +111,7 @@ struct Inner {
     /// Whether the last call of that change was answered clearly.
     answered: BTreeMap<(String, &'static str), bool>,
     /// When keys were last used in a way that CloudTrail shows.
-    logged: BTreeMap<String, Timestamp>,
+    logged: BTreeMap<String, Vec<Timestamp>>,
     /// Keys that became unclear since somebody looked.
     unclear: BTreeSet<String>,
     /// Notices on record.
@@ -316,7 +316,7 @@ impl Oracle {
     /// Somebody uses an Active key in a way that CloudTrail shows.
     pub(super) fn logged(&self, key: &str) {
         let now = self.time.now();
-        self.locked().logged.insert(key.into(), now);
+        self.locked().logged.entry(key.into()).or_default().push(now);
     }
 
     /// AWS saw a key of that user exposed.

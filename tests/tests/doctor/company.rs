@@ -20,7 +20,9 @@ pub(crate) const ENFORCE: &str = "keysweep/KeysweepEnforce";
 pub(crate) const HUB: &str = "arn:aws:iam::100000000000:user/keysweep-hub";
 
 /// Everything but these alters something, or belongs to somebody else.
-const READS: [&str; 18] = [
+const READS: [&str; 20] = [
+    "account:ListRegions",
+    "cloudtrail:LookupEvents",
     "iam:GenerateCredentialReport",
     "iam:GetAccessKeyLastUsed",
     "iam:GetAccountAuthorizationDetails",

@@ -135,7 +135,7 @@ async fn a_hub_that_may_not_assume_roles_is_told_from_roles_that_do_not_trust_it
 #[tokio::test(start_paused = true)]
 async fn each_permission_that_the_role_that_scans_lacks_is_named_with_its_statement() {
     let printed = |config: &Config| serde_json::to_value(iam::scan(config).unwrap()).unwrap();
-    let company = mk_company("").await;
+    let company = mk_company(DELETE).await;
     let statements = printed(&company.config())["Statement"].as_array().unwrap().clone();
     for statement in statements {
         for action in statement["Action"].as_array().unwrap() {

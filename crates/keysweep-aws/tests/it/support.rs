@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use keysweep_aws::{
     Access, Aws, Fault, FaultKind, ListedAccount, Observer, Reader, Settings, StaticCredentials,
 };
+use keysweep_core::evidence::{RegionTrail, Trail};
 use keysweep_core::facts::{AccountFacts, Fact, KeyFacts, KeyStatus, LastUse, Source};
 use keysweep_core::finding::FindingKind;
 use keysweep_core::ids::{AccountId, KeyIdentity, UserName};
@@ -200,7 +201,11 @@ impl World {
             source: Source::Live,
             keys_of_user: 1,
             quarantine_policies: Fact::Known(Vec::new()),
-            trail: Fact::NotRead,
+            trail: Fact::Known(Trail {
+                at: now,
+                since: now,
+                regions: [("us-east-1".to_owned(), RegionTrail::Read(Vec::new()))].into(),
+            }),
         };
         let context = Context { now, policy: &policy, state: &state };
         let view = View { account: &account, facts: &facts, sighting: &sighting };

@@ -70,12 +70,12 @@ impl Look<'_> {
         }
     }
 
-    /// The newest event of CloudTrail, if it is later than every use that is known.
+    /// The newest event of CloudTrail, if it is later than every use that is known. IAM records one use for a span.
     pub(super) fn activity(&self, record: &Record) -> Option<Activity> {
-        let (last_use, newest) =
-            (self.view.facts.last_use.known()?, self.view.facts.trail.known()?.newest()?);
-        let known = record.past.activity.as_ref().map(|known| known.at).max(last_use.at());
-        (known < Some(newest.at)).then(|| newest.clone())
+        let (known, newest) = (self.view.facts.last_use.known()?, self.view.facts.trail.known()?.newest()?);
+        let newer = known.at() < Some(newest.at) && !known.is_same_use(&newest.as_last_use());
+        let newer = newer && record.past.activity.as_ref().is_none_or(|activity| activity.at < newest.at);
+        newer.then(|| newest.clone())
     }
 
     fn reactivated(&self) -> KeyEvent {

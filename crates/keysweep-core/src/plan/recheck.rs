@@ -74,9 +74,12 @@ pub fn recheck(context: &Context<'_>, ticket: &Ticket, view: &View<'_>) -> Resul
             let wait = if announcement.asks() { Recheck::NotAsked } else { Recheck::NotNoticed };
             Err(Refusal { announcement: Some(announcement), ..Refusal::from(Wait::from(wait)) })
         }
-        Next::Step { .. } if let Some(gap) = evidence_gap(context, view) => refuse(Wait::Evidence(gap)),
         Next::Step { action: agreed, .. } if agreed == action => {
             gate(context, record, action, by)?;
+            // Last, so that nobody looks for a key that is not changed anyway.
+            if let Some(gap) = evidence_gap(context, view) {
+                return refuse(Wait::Evidence(gap));
+            }
             let tags = context.policy.exempt_tags(context.now, view.account, &view.facts.user_name);
             Ok(Agreement::to(ticket, view.facts.user_name.clone(), tags))
         }
@@ -96,8 +99,8 @@ fn evidence_gap(context: &Context<'_>, view: &View<'_>) -> Option<Gap> {
         Fact::Known(trail) => trail.gap()?,
     };
     let resolved = context.policy.resolve(context.now, &subject(view));
-    let waits = resolved.is_ok_and(|resolved| resolved.terms.incomplete_evidence == IncompleteEvidence::Wait);
-    (waits || !gap.may_be_ignored()).then_some(gap)
+    let ignores = resolved.is_ok_and(|of| of.terms.incomplete_evidence == IncompleteEvidence::Ignore);
+    (!ignores || !gap.may_be_ignored()).then_some(gap)
 }
 
 /// What AWS shows decides about an undo, and not the state that the record is in.

@@ -257,6 +257,8 @@ pub enum Recheck {
     AnotherDecision,
     /// Another configuration came first.
     AnotherConfiguration,
+    /// An undo of the key is asked for.
+    Undo,
     /// The change waited until its deadline.
     Late,
     /// keysweep sent no deactivation of the key, which is in this base state.

@@ -75,15 +75,15 @@ impl ApprovalFor {
     }
 }
 
-/// What becomes of a change where CloudTrail could not be read in every Region.
+/// Behavior if CloudTrail cannot be read in one or more Regions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[derive(strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum IncompleteEvidence {
-    /// It waits.
+    /// The key waits.
     Wait,
-    /// It is made with what could be read.
+    /// keysweep decides with the evidence from the other Regions.
     Ignore,
 }
 
@@ -156,7 +156,7 @@ terms! {
     hold_after_denial: Duration,
     /// Whether keys found Inactive are taken over, to be deleted after the same grace.
     adopt_inactive: bool,
-    /// What becomes of a change where CloudTrail could not be read in every Region.
+    /// Behavior if CloudTrail cannot be read in one or more Regions.
     incomplete_evidence: IncompleteEvidence,
     /// Days on which changes may start; empty for every day.
     days: BTreeSet<DayOfWeek>,

@@ -65,16 +65,18 @@ impl fmt::Display for Wait {
 impl fmt::Display for Gap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotRead => f.write_str("CloudTrail was not read"),
-            Self::Regions(why) => write!(f, "CloudTrail was not read: {why}"),
-            Self::NoRegion => f.write_str("CloudTrail was not read: no Region is enabled in the account"),
+            Self::NotRead => f.write_str("the key was not looked up in CloudTrail"),
+            Self::Regions(why) => write!(f, "could not look up the key in CloudTrail: {why}"),
+            Self::NoRegion => {
+                f.write_str("could not look up the key in CloudTrail: no Region is enabled in the account")
+            }
             Self::Unread { regions, of } => {
                 let (count, first) = (regions.len(), regions.iter().next());
-                write!(f, "CloudTrail could not be read in {count} of {of} Regions")?;
+                write!(f, "could not read CloudTrail in {count} of {of} Regions")?;
                 first.map_or(Ok(()), |(region, why)| write!(f, "; {region}: {why}"))
             }
             Self::Unclear { region, why } => {
-                write!(f, "CloudTrail in {region} shows an event that keysweep cannot interpret: {why}")
+                write!(f, "could not interpret an event of the key in CloudTrail in {region}: {why}")
             }
         }
     }
@@ -156,6 +158,7 @@ impl fmt::Display for Recheck {
             Self::NotAsked => f.write_str("it requires approval, which is requested now"),
             Self::AnotherAnswer => f.write_str("fresh facts give another answer"),
             Self::AnotherDecision => f.write_str("another decision about it came first"),
+            Self::Undo => f.write_str("an undo of it comes first"),
             Self::AnotherConfiguration => f.write_str("another configuration came first"),
             Self::Late => f.write_str("it waited until its deadline; the next sweep reads it again"),
             Self::NothingToUndo(state) => {

@@ -35,7 +35,7 @@ fn record(world: &mut World, at: Timestamp, refused: Result<Warrant, Refusal>) {
 }
 
 #[test]
-fn a_use_that_only_cloudtrail_shows_clears_a_flagged_key_until_it_is_idle_again() {
+fn a_use_seen_only_in_cloudtrail_clears_a_flagged_key() {
     let (mut world, ticket) = mk_due(7);
     let facts = used_in_trail(&world, day(6));
     let refused = world.recheck_with(day(7), ticket, &facts);
@@ -50,6 +50,19 @@ fn a_use_that_only_cloudtrail_shows_clears_a_flagged_key_until_it_is_idle_again(
     let State::Flagged(data) = &flagged.state else { panic!("{flagged:?}") };
     let ec2 = LastUse::At { at: day(6), service: Some("ec2".into()), region: Some("us-east-1".into()) };
     assert_eq!(data.last_use, ec2);
+    // IAM never tells it, and that is no use after the deactivation.
+    assert_eq!(world.run(6 + 92, 6 + 200), 2);
+    assert_eq!(world.state_of(0), "deleted", "{:?}", world.names_of(0));
+}
+
+#[test]
+fn events_of_the_use_that_iam_tells_are_no_news() {
+    let (world, ticket) = mk_due(7);
+    let facts = used_in_trail(&world, day(-100) + jiff::SignedDuration::from_mins(14));
+    assert!(world.recheck_with(day(7), ticket, &facts).is_ok());
+    let (world, ticket) = mk_due(7);
+    let facts = used_in_trail(&world, day(-100) + jiff::SignedDuration::from_mins(16));
+    assert!(world.recheck_with(day(7), ticket, &facts).is_err());
 }
 
 #[test]

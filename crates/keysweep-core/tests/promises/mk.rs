@@ -300,7 +300,9 @@ impl World {
                 deadline: mk_deadline(at),
             }),
         );
-        let last_use = self.keys[n].last_use.known().unwrap().clone();
+        let activity =
+            self.record_of(&warrant.identity().key).and_then(|record| record.past.activity.clone());
+        let last_use = self.keys[n].with_activity(activity.as_ref()).last_use.known().unwrap().clone();
         let hold_until = at + SignedDuration::try_from(self.policy.base.hold_after_reactivation).unwrap();
         let outcome = match action {
             Action::Deactivate => {
@@ -367,6 +369,10 @@ impl World {
             Some([hold]) => hold.number,
             other => panic!("not one hold: {other:?}"),
         }
+    }
+
+    fn record_of(&self, key: &AccessKeyId) -> Option<&Record> {
+        self.state.record(key)
     }
 
     pub(crate) fn record(&self, key: usize) -> Option<&Record> {

@@ -58,7 +58,7 @@ pub(crate) fn answer(world: &mut World, call: &Call<'_>) -> Result<String, Refus
 }
 
 fn page(world: &World, call: &Call<'_>, query: &Query<'_>) -> Value {
-    let (oldest, newest) = world.trail_window(call.stale.unwrap_or_default());
+    let (oldest, newest) = world.trail_window();
     let from = query.start.map_or(oldest, |start| start.max(oldest));
     let until = query.end.map_or(newest, |end| end.min(newest));
     let trail = world.trail(&call.principal.account, call.region).filter(|_| !query.insights);

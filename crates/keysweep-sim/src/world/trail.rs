@@ -141,11 +141,11 @@ impl World {
         self.accounts.get(account)?.trails.get(region)
     }
 
-    /// The time that the oldest and the newest event of an answer may have, where reads are behind by `stale`.
-    pub(crate) fn trail_window(&self, stale: SignedDuration) -> (Timestamp, Timestamp) {
+    /// The time that the oldest and the newest event of an answer may have.
+    pub(crate) fn trail_window(&self) -> (Timestamp, Timestamp) {
         let now = self.now();
         let before = |span| now.checked_sub(span).unwrap_or(Timestamp::MIN);
-        (before(KEPT), before(self.settings.trail_lag.saturating_add(stale)))
+        (before(KEPT), before(self.settings.trail_lag))
     }
 
     pub(crate) fn record_event(&mut self, account: &str, event: Event) {

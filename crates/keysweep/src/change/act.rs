@@ -12,13 +12,14 @@ use std::sync::Arc;
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 use keysweep_aws::{AccountState, Aws, Prepared, Reader};
-use keysweep_core::facts::AccountFacts;
+use keysweep_core::evidence::Gap;
+use keysweep_core::facts::{AccountFacts, Fact};
 use keysweep_core::ids::AccountId;
 use keysweep_core::lifecycle::event;
 use keysweep_core::lifecycle::{OpenIntent, Record};
 use keysweep_core::plan::{By, Context, Recheck, Refusal, Unknown, View, Wait, gate, recheck};
 use keysweep_core::state::{Actor, Body, State};
-use keysweep_core::ticket::{Action, Origin, Ticket, Warrant};
+use keysweep_core::ticket::{Action, Agreement, Origin, Ticket, Warrant};
 use keysweep_store::{AppendError, Undecided};
 use tracing::Instrument as _;
 
@@ -26,6 +27,7 @@ use super::account::account_facts;
 use super::in_flight::InFlight;
 use super::outcome::{Change, failed_before, mk_entry};
 use super::reread::{Fresh, RereadError, reread};
+use super::trail::trail;
 use crate::causes::in_words;
 use crate::collect::{NotEntered, Scope};
 use crate::config::Config;
@@ -73,6 +75,11 @@ pub(crate) async fn all(engine: &Engine, aws: &Aws, config: &Arc<Config>, ticket
             }
             match act(engine, aws, config, ticket).await {
                 Acted::Done | Acted::Late(_) => counts.changed += 1,
+                // What could not be read for one key cannot be read for the next one: every look costs many calls.
+                Acted::NotSent(Wait::Evidence(Gap::Regions(_) | Gap::Unread { .. })) => {
+                    counts.stopped += 1;
+                    break;
+                }
                 Acted::NotSent(_) | Acted::Failed(_) => counts.stopped += 1,
             }
         }
@@ -109,10 +116,19 @@ pub(crate) async fn act(engine: &Engine, aws: &Aws, config: &Arc<Config>, ticket
 async fn one(engine: &Engine, aws: &Aws, config: &Arc<Config>, ticket: Ticket) -> Acted {
     let (action, identity) = (ticket.action(), ticket.identity().clone());
     let stop = engine.stopping();
+    let undo = action == Action::Reactivate;
+    let _asked = undo.then(|| engine.changes.ask_undo(&identity.key));
     let Some(_only_one) = stop.run_until_cancelled(engine.changes.key(&identity.key)).await else {
         return not_sent(Wait::Stopping);
     };
-    let acted = match stop.run_until_cancelled(Box::pin(make_ready(engine, aws, config, ticket))).await {
+    let made_ready = async {
+        tokio::select! {
+            biased;
+            () = engine.changes.undo_asked(&identity.key), if !undo => Err(not_sent(Recheck::Undo)),
+            ready = Box::pin(make_ready(engine, aws, config, ticket)) => ready,
+        }
+    };
+    let acted = match stop.run_until_cancelled(made_ready).await {
         Some(Ok(ready)) => Box::pin(carry_out(engine, aws, *ready)).await,
         Some(Err(acted)) => acted,
         None => not_sent(Wait::Stopping),
@@ -179,30 +195,36 @@ async fn make_ready(
     }
     let open = || aws.reader(identity.account, Scope::of(&config).access(&account));
     let mut reader = open().await.map_err(|fault| not_sent(Unknown::Failed(in_words(&fault))))?;
-    let mut fresh = reread(&reader, &record, engine.clock(), &config, action).await;
+    let mut fresh = reread(&reader, &record, engine.clock(), config.scan.interval).await;
     // A session that was revoked since it was made must not stand in the way of an undo: another is had at once.
     if matches!(&fresh, Err(RereadError::Call(fault)) if fault.is_of_session()) {
         reader = open().await.map_err(|fault| not_sent(Unknown::Failed(in_words(&fault))))?;
-        fresh = reread(&reader, &record, engine.clock(), &config, action).await;
+        fresh = reread(&reader, &record, engine.clock(), config.scan.interval).await;
     }
-    let fresh = fresh.map_err(|error| not_sent(Recheck::Unread(in_words(&error))))?;
-    let view = View { account: &account, facts: &fresh.facts, sighting: &fresh.sighting };
-    let checked = |state: &State, now| {
-        Ok::<_, Infallible>(match recheck(&Context { now, policy: &config.policy, state }, &ticket, &view) {
-            Ok(agreement) => (vec![], Ok(agreement)),
-            // What the fresh facts say has happened, whether or not anything is done.
-            Err(Refusal { wait, events, announcement }) => {
-                let told = announcement.map(|announcement| announcement.told());
-                let happened = events.into_iter().map(|event| mk_entry(&record, event));
-                (happened.chain(told).collect(), Err(wait))
+    let mut fresh = fresh.map_err(|error| not_sent(Recheck::Unread(in_words(&error))))?;
+    let agreement = loop {
+        let verdict = decide_again(engine, &config, &record, &ticket, &account, &fresh).await;
+        match verdict {
+            Ok(agreement) => {
+                engine.gaps.closed(&identity.key);
+                break agreement;
             }
-        })
+            // Nothing else stands in the way: only now is it looked for in CloudTrail, where every call counts.
+            Err(Wait::Evidence(Gap::NotRead)) if fresh.facts.trail == Fact::NotRead => {
+                let trail = trail(&reader, &identity.key, &config.evidence, engine.clock()).await;
+                // Looking takes seconds: what decides is read again after it.
+                let again = reread(&reader, &record, engine.clock(), config.scan.interval).await;
+                fresh = again.map_err(|error| not_sent(Recheck::Unread(in_words(&error))))?;
+                fresh.facts.trail = trail;
+            }
+            Err(wait) => {
+                if let Wait::Evidence(gap) = &wait {
+                    engine.gaps.found(&identity.key, gap.clone());
+                }
+                return Err(not_sent(wait));
+            }
+        }
     };
-    let (_, verdict) = engine
-        .decide(&Actor::Keysweep, checked)
-        .await
-        .map_err(|undecided| not_sent(Unknown::Failed(in_words(&AppendError::from(undecided)))))?;
-    let agreement = verdict.map_err(Acted::NotSent)?;
     let warrant =
         ticket.agreed(agreement).map_err(|_| not_sent(bug("the re-check agreed to another change")))?;
     let prepared = match aws.prepare(&warrant, &fresh.path).await {
@@ -212,6 +234,32 @@ async fn make_ready(
         }
     };
     Ok(Box::new(Ready { config, account, record, reader, fresh, warrant, prepared }))
+}
+
+/// The same decision with fresh facts. What they say has happened is recorded, whether or not anything is done.
+async fn decide_again(
+    engine: &Engine,
+    config: &Config,
+    record: &Record,
+    ticket: &Ticket,
+    account: &AccountFacts,
+    fresh: &Fresh,
+) -> Result<Agreement, Wait> {
+    let view = View { account, facts: &fresh.facts, sighting: &fresh.sighting };
+    let checked = |state: &State, now| {
+        Ok::<_, Infallible>(match recheck(&Context { now, policy: &config.policy, state }, ticket, &view) {
+            Ok(agreement) => (vec![], Ok(agreement)),
+            Err(Refusal { wait, events, announcement }) => {
+                let told = announcement.map(|announcement| announcement.told());
+                let happened = events.into_iter().map(|event| mk_entry(record, event));
+                (happened.chain(told).collect(), Err(wait))
+            }
+        })
+    };
+    let decided = engine.decide(&Actor::Keysweep, checked).await;
+    let (_, verdict) =
+        decided.map_err(|undecided| Unknown::Failed(in_words(&AppendError::from(undecided))))?;
+    verdict
 }
 
 /// Whether a change may still be made that was decided under this configuration. An undo is blocked by none.
@@ -244,6 +292,9 @@ fn intend(
     }
     if engine.stopping().is_cancelled() {
         return Err(NoIntent::Wait(Wait::Stopping));
+    }
+    if action != Action::Reactivate && engine.changes.undo_is_asked(&record.identity.key) {
+        return Err(NoIntent::Wait(Recheck::Undo.into()));
     }
     // Also where the journal says already what this process has not put in force yet.
     let journaled = state.control().configuration == config.effective.to_journal();

@@ -1,6 +1,6 @@
 //! Who may change what right now: one change per key at a time, and calls under way that a pause waits for.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use keysweep_core::ids::AccessKeyId;
@@ -15,6 +15,9 @@ pub(crate) struct Changes {
 #[derive(Debug, Default)]
 struct Keys {
     busy: Mutex<BTreeSet<AccessKeyId>>,
+    /// Undos that are asked for and not made yet.
+    undos: Mutex<BTreeMap<AccessKeyId, usize>>,
+    undo_asked: Notify,
     sent: Mutex<Sent>,
     freed: Notify,
 }
@@ -29,6 +32,13 @@ struct Sent {
 /// The only right to change a key; given back when dropped.
 #[derive(Debug)]
 pub(crate) struct KeyGuard {
+    keys: Arc<Keys>,
+    key: AccessKeyId,
+}
+
+/// An undo that is asked for: no other change of the key begins before it is dropped.
+#[derive(Debug)]
+pub(crate) struct AskedUndo {
     keys: Arc<Keys>,
     key: AccessKeyId,
 }
@@ -59,6 +69,29 @@ impl Changes {
         }
     }
 
+    /// Asks for an undo: it waits for no change of the key that is only being made ready.
+    pub(crate) fn ask_undo(&self, key: &AccessKeyId) -> AskedUndo {
+        *self.keys.undos().entry(key.clone()).or_default() += 1;
+        self.keys.undo_asked.notify_waiters();
+        AskedUndo { keys: Arc::clone(&self.keys), key: key.clone() }
+    }
+
+    /// Whether an undo of the key is asked for.
+    pub(crate) fn undo_is_asked(&self, key: &AccessKeyId) -> bool {
+        self.keys.undos().contains_key(key)
+    }
+
+    /// Waits until an undo of the key is asked for.
+    pub(crate) async fn undo_asked(&self, key: &AccessKeyId) {
+        loop {
+            let asked = self.keys.undo_asked.notified();
+            if self.undo_is_asked(key) {
+                return;
+            }
+            asked.await;
+        }
+    }
+
     /// Marks a change as in flight, from the decision to make its call until the call has ended. A caller that journals
     /// a restraint and then [waits](Self::drained) knows that no call decided without it follows.
     pub(crate) fn begin(&self) -> InFlight {
@@ -86,6 +119,10 @@ impl Keys {
         self.busy.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn undos(&self) -> MutexGuard<'_, BTreeMap<AccessKeyId, usize>> {
+        self.undos.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn sent(&self) -> MutexGuard<'_, Sent> {
         self.sent.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -95,6 +132,18 @@ impl Drop for KeyGuard {
     fn drop(&mut self) {
         self.keys.busy().remove(&self.key);
         self.keys.freed.notify_waiters();
+    }
+}
+
+impl Drop for AskedUndo {
+    fn drop(&mut self) {
+        let mut undos = self.keys.undos();
+        if let Some(asked) = undos.get_mut(&self.key) {
+            *asked -= 1;
+            if *asked == 0 {
+                undos.remove(&self.key);
+            }
+        }
     }
 }
 
@@ -122,6 +171,20 @@ mod tests {
         assert!(futures_util::poll!(&mut second).is_pending());
         drop(first);
         second.await;
+    }
+
+    #[tokio::test]
+    async fn an_undo_that_is_asked_for_is_known_until_it_is_over() {
+        let changes = Changes::default();
+        let key: AccessKeyId = "AKIAIOSFODNN7EXAMPLE".parse().unwrap();
+        let mut asked = Box::pin(changes.undo_asked(&key));
+        assert!(futures_util::poll!(&mut asked).is_pending());
+        let undos = (changes.ask_undo(&key), changes.ask_undo(&key));
+        asked.await;
+        drop(undos.0);
+        assert!(changes.undo_is_asked(&key));
+        drop(undos.1);
+        assert!(!changes.undo_is_asked(&key));
     }
 
     #[tokio::test]

@@ -159,7 +159,8 @@ impl Change<'_> {
     }
 
     fn last_use(&self) -> LastUse {
-        match &self.fresh.facts.last_use {
+        // What CloudTrail showed counts as a use here, too.
+        match &self.fresh.facts.with_activity(self.record.past.activity.as_ref()).last_use {
             Fact::Known(last_use) => last_use.clone(),
             Fact::Unknown(_) | Fact::NotRead => LastUse::Never,
         }

@@ -9,10 +9,8 @@ use keysweep_core::lifecycle::{Record, Sighting};
 use keysweep_core::ticket::Action;
 use tokio::time::{Instant, sleep};
 
-use super::trail::trail;
 use crate::causes::in_words;
 use crate::clock::Clock;
-use crate::config::Config;
 
 /// How long AWS is read until it agrees with a change.
 const AGREE_WITHIN: Duration = Duration::from_secs(60);
@@ -38,23 +36,21 @@ pub(super) struct Fresh {
     pub(super) sighting: Sighting,
 }
 
-/// Reads a key again: `GetUser`, `ListAccessKeys`, `GetAccessKeyLastUsed`, the policies that mark a compromise, and what
-/// CloudTrail shows.
+/// Reads a key again: `GetUser`, `ListAccessKeys`, `GetAccessKeyLastUsed`, and the policies that mark a compromise.
 ///
-/// Last use, policies, and CloudTrail do not matter for an undo, and a failure to read them does not stop one.
+/// Last use and policies do not matter for an undo, and a failure to read them does not stop one.
 pub(super) async fn reread(
     reader: &Reader,
     record: &Record,
     clock: &Clock,
-    config: &Config,
-    action: Action,
+    interval: Duration,
 ) -> Result<Fresh, RereadError> {
     let identity = &record.identity;
     let not_listed = || RereadError::NotListed(identity.key.clone());
     let name =
         current_name(reader, &identity.user_id, &record.user_name, clock).await?.ok_or_else(not_listed)?;
     let user = reader.user(&name).await?;
-    let sighting = clock.sighting(config.scan.interval);
+    let sighting = clock.sighting(interval);
     let keys = reader.list_access_keys(&name, clock.now()).await?;
     let listed = keys.iter().find(|key| key.key == identity.key);
     let listed = listed.ok_or_else(not_listed)?;
@@ -66,13 +62,6 @@ pub(super) async fn reread(
     let quarantine = match reader.quarantine_policies(&name).await {
         Ok(policies) => Fact::Known(policies),
         Err(fault) => Fact::Unknown(fact(fault)),
-    };
-    // A look takes a second or more, so that it comes last, and an undo does without.
-    let trail = match action {
-        Action::Deactivate | Action::Delete if config.policy.cloudtrail => {
-            trail(reader, &identity.key, &config.evidence, clock).await
-        }
-        Action::Deactivate | Action::Delete | Action::Reactivate => Fact::NotRead,
     };
     let facts = KeyFacts {
         account: identity.account,
@@ -87,7 +76,7 @@ pub(super) async fn reread(
         source: Source::Live,
         keys_of_user: keys.len(),
         quarantine_policies: quarantine,
-        trail,
+        trail: Fact::NotRead,
     };
     Ok(Fresh { facts, path: user.path, sighting })
 }

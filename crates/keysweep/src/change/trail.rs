@@ -13,8 +13,8 @@ use crate::causes::in_words;
 use crate::clock::Clock;
 use crate::config::Evidence;
 
-/// What CloudTrail shows of a key: one call for each Region, and one for the Regions of the account unless the
-/// configuration names them. Unknown if the Regions are.
+/// What CloudTrail shows of a key: one call for the Regions that are enabled in the account, and one for each
+/// of those that the configuration wants. Unknown if the Regions are.
 pub(super) async fn trail(
     reader: &Reader,
     key: &AccessKeyId,
@@ -23,14 +23,13 @@ pub(super) async fn trail(
 ) -> Fact<Trail> {
     let at = clock.now();
     let since = at.checked_sub(evidence.lookback).unwrap_or(Timestamp::MIN);
-    let regions = if evidence.regions.is_empty() {
-        match reader.enabled_regions().await {
-            Ok(regions) => regions,
-            Err(fault) => return Fact::Unknown(in_words(&fault)),
-        }
-    } else {
-        evidence.regions.clone()
+    let mut regions = match reader.enabled_regions().await {
+        Ok(regions) => regions,
+        Err(fault) => return Fact::Unknown(in_words(&fault)),
     };
+    if !evidence.regions.is_empty() {
+        regions.retain(|region| evidence.regions.contains(region));
+    }
     let looks = regions.into_iter().map(async |region| {
         let seen = reader.activity(key, &region, since, at).await;
         (region, seen.unwrap_or_else(|fault| RegionTrail::Unread(in_words(&fault))))

@@ -13,7 +13,7 @@ const PAGE: u64 = 1000;
 
 /// Asking for all of them at once has to spare more calls than these: its answer shows every user of the account, with
 /// everything that is attached, and AWS throttles it harder than the others.
-const FEW: u64 = 2;
+const FEW: u64 = 1;
 
 /// What is asked about users: one by one where they are few, else all of them at once.
 pub(super) struct Identities {

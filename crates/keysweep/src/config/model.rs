@@ -33,7 +33,7 @@ pub struct Model {
     pub scan: ScanSection,
     /// Rules for changing keys.
     pub policy: PolicySection,
-    /// What keysweep looks at right before it changes a key, besides IAM.
+    /// Evidence that keysweep checks immediately before it deactivates or deletes a key, in addition to IAM.
     pub evidence: EvidenceSection,
     /// Notices to owners of keys.
     pub notices: NoticesSection,
@@ -209,12 +209,13 @@ impl Default for ScanSection {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct EvidenceSection {
-    /// Whether keysweep looks for the key in CloudTrail's event history right before it deactivates or deletes the key.
-    /// An event that is newer than the last use that IAM reports prevents the change.
+    /// Whether keysweep looks up the key in CloudTrail event history immediately before it deactivates or deletes the key.
+    /// An event newer than the last use that IAM reports prevents the change.
     pub cloudtrail: bool,
-    /// Regions to look in, such as ["us-east-1", "eu-central-1"]. Empty: all Regions that are enabled in the account.
+    /// Regions to search, such as ["us-east-1", "eu-central-1"], as far as they are enabled in the account. Empty: all
+    /// enabled Regions.
     pub regions: Vec<String>,
-    /// How far to look back: 1d to 90d, which is as long as CloudTrail keeps events.
+    /// How far to look back: 1d to 90d. CloudTrail event history covers 90 days.
     pub lookback: Period,
 }
 

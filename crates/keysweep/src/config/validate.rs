@@ -264,7 +264,7 @@ fn evidence(model: &Model, review: &mut Review) -> Evidence {
             None => review.unexpected(&at, region, "a Region such as \"eu-central-1\""),
             Some(theirs) if theirs != partition => {
                 let problem = format!(
-                    "found {region:?}, expected a Region of the partition {partition}, which is that of aws.region = {:?}",
+                    "found {region:?}, expected a Region in partition {partition}, like aws.region = {:?}",
                     model.aws.region
                 );
                 review.contradiction(&at, &KeyPath::of("aws.region"), problem);
@@ -280,7 +280,9 @@ fn evidence(model: &Model, review: &mut Review) -> Evidence {
         && !section.regions.is_empty()
         && !section.regions.iter().any(|region| region == home)
     {
-        let problem = format!("lacks {home}, where AWS logs the calls to IAM and other global services");
+        let problem = format!(
+            "does not include {home}, where CloudTrail records calls to IAM and other global services"
+        );
         review.questionable(&at.key("regions"), problem);
     }
     let lookback = section.lookback.get();

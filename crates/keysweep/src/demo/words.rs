@@ -117,7 +117,7 @@ fn of_key(entry: &Entry, event: &KeyEvent, created: Timestamp, calendar: Calenda
             format!("reactivated by its owner: on hold until day {}", calendar.day(*hold_until)),
         ),
         KeyEvent::Seen(Seen::LastUseMoved { .. }) => {
-            (Tone::Wanted, "a use of it showed after its deactivation: on hold".into())
+            (Tone::Wanted, "last use moved after its deactivation: on hold".into())
         }
         KeyEvent::Record(Note::ActivitySeen { activity }) => {
             let name = activity.name.as_deref().unwrap_or("a call");

@@ -1,5 +1,8 @@
 //! Both roles in one account.
 
+use std::collections::BTreeMap;
+
+use futures_util::future::join_all;
 use jiff::SignedDuration;
 use keysweep_aws::{
     Access, Aws, Caller, EVIDENCE_ACTIONS, Fault, READ_ACTIONS, REPORT_ACTIONS, Reader, ReportFault,
@@ -102,63 +105,89 @@ impl Account<'_> {
     /// Asks for what a scan and a re-check read.
     async fn reads(&mut self, reader: &Reader) {
         let mut missing = Vec::new();
-        if let Err(failed) = self.each_read(reader, &mut missing).await {
-            let Failed { action, reason } = failed;
-            self.raise(Problem {
-                check: CheckName::ScanRole,
-                verdict: Verdict::Failed,
-                what: format!("could not check whether {} may {action}", self.scanner()),
-                actions: vec![action.to_owned()],
-                statement: None,
-                reason: Some(reason),
-                remedy: "run doctor again, with --account for this one alone".into(),
-                accounts: Vec::new(),
-            });
+        if let Err(Failed { action, reason }) = self.each_read(reader, &mut missing).await {
+            self.could_not_check(action, reason);
         }
         self.missing(Whose::Scan, Verdict::Gap, missing);
     }
 
-    /// Asks for what is looked at right before a change, in one Region: what may be read in one may be in all, unless
-    /// the organization says otherwise.
+    fn could_not_check(&mut self, action: &str, reason: String) {
+        self.raise(Problem {
+            check: CheckName::ScanRole,
+            verdict: Verdict::Failed,
+            what: format!("could not check whether {} may {action}", self.scanner()),
+            actions: vec![action.to_owned()],
+            statement: None,
+            reason: Some(reason),
+            remedy: "run doctor again, with --account for this one alone".into(),
+            accounts: Vec::new(),
+        });
+    }
+
+    /// Asks for what is looked at right before a change, in every Region: organizations deny Regions.
     async fn looks(&mut self, reader: &Reader) {
-        let config = self.examination.config;
+        let Examination { config, clock, .. } = self.examination;
         if self.access == Access::Direct || !config.policy.cloudtrail {
             return;
         }
-        let mut missing = Vec::new();
-        if let Err(failed) = self.each_look(reader, &mut missing).await {
-            let Failed { action, reason } = failed;
-            self.raise(Problem {
-                check: CheckName::ScanRole,
-                verdict: Verdict::Failed,
-                what: format!("could not check whether {} may {action}", self.scanner()),
-                actions: vec![action.to_owned()],
-                statement: None,
-                reason: Some(reason),
-                remedy: "run doctor again, with --account for this one alone".into(),
-                accounts: Vec::new(),
-            });
-        }
         let verdict = if self.mode == Mode::Observe { Verdict::Note } else { Verdict::Gap };
+        let [list_regions, look_up] = EVIDENCE_ACTIONS;
+        let mut missing = Vec::new();
+        let listed = reader.enabled_regions().await;
+        let mut failed = note(&mut missing, list_regions, Answer::of(listed.as_ref())).err();
+        let mut regions = listed.unwrap_or_else(|_| vec![config.aws.region.clone()]);
+        if !config.evidence.regions.is_empty() {
+            regions.retain(|region| config.evidence.regions.contains(region));
+        }
+        let (now, nobodys) = (clock.now(), NOBODYS_KEY.parse());
+        let since = now.checked_sub(SignedDuration::from_hours(1)).unwrap_or(now);
+        let mut denied = BTreeMap::new();
+        if let Ok(key) = &nobodys {
+            let looks = regions.iter().map(async |region| {
+                (region.clone(), Answer::of(reader.activity(key, region, since, now).await.as_ref()))
+            });
+            for (region, answer) in join_all(looks).await {
+                match answer {
+                    Answer::Permitted => {}
+                    Answer::Missing(refusal) => {
+                        denied.insert(region, refusal);
+                    }
+                    Answer::Failed(reason) => failed = failed.or(Some(Failed { action: look_up, reason })),
+                }
+            }
+        }
+        if denied.len() == regions.len() {
+            let refusal = std::mem::take(&mut denied).into_values().next();
+            missing.extend(refusal.map(|refusal| Missing { action: look_up, refusal }));
+        }
+        if let Some(Failed { action, reason }) = failed {
+            self.could_not_check(action, reason);
+        }
         self.missing(Whose::Scan, verdict, missing);
+        self.some_regions_denied(verdict, look_up, denied);
     }
 
-    async fn each_look(&self, reader: &Reader, missing: &mut Vec<Missing>) -> Result<(), Failed> {
-        let [list_regions, look_up] = EVIDENCE_ACTIONS;
-        let Examination { config, clock, .. } = self.examination;
-        let mut regions = config.evidence.regions.clone();
-        if regions.is_empty() {
-            let listed = reader.enabled_regions().await;
-            note(missing, list_regions, Answer::of(listed.as_ref()))?;
-            regions = listed.unwrap_or_default();
-        }
-        let region = regions.first().unwrap_or(&config.aws.region);
-        if let Ok(nobodys) = NOBODYS_KEY.parse() {
-            let now = clock.now();
-            let looked = reader.activity(&nobodys, region, now, now).await;
-            note(missing, look_up, Answer::of(looked.as_ref()))?;
-        }
-        Ok(())
+    /// What is permitted in other Regions is not a matter of the role.
+    fn some_regions_denied(
+        &mut self,
+        verdict: Verdict,
+        action: &'static str,
+        denied: BTreeMap<String, Refusal>,
+    ) {
+        let regions: Vec<_> = denied.keys().cloned().collect();
+        let Some(refusal) = denied.into_values().next() else { return };
+        self.raise(Problem {
+            check: CheckName::ScanRole,
+            verdict,
+            what: format!("{} may not {action} in {}", self.scanner(), regions.join(", ")),
+            actions: vec![action.to_owned()],
+            statement: None,
+            reason: Some(refusal.reason),
+            remedy: "permit it there in the service control policy that denies these Regions, list the other Regions in \
+                     evidence.regions, or set policy.incomplete_evidence to ignore"
+                .into(),
+            accounts: Vec::new(),
+        });
     }
 
     /// What is missing of the reads; an error as soon as one of them could not be asked, since the next ones would

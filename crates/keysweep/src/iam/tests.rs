@@ -93,8 +93,20 @@ fn the_hub_assumes_the_configured_roles_within_its_organization_or_the_accounts_
 
 #[test]
 fn a_live_scan_needs_no_report() {
-    assert_eq!(sids(&scan(&mk_config("")).unwrap()), ["ReadCredentialReport", "ReadUsersAndKeys"]);
-    assert_eq!(sids(&scan(&mk_config("scan.source = \"live\"")).unwrap()), ["ReadUsersAndKeys"]);
+    let all = ["ReadCredentialReport", "ReadUsersAndKeys", "ReadCloudTrail"];
+    assert_eq!(sids(&scan(&mk_config("")).unwrap()), all);
+    assert_eq!(sids(&scan(&mk_config("scan.source = \"live\"")).unwrap()), all[1..]);
+}
+
+#[test]
+fn cloudtrail_is_read_where_the_configuration_wants_it_and_never_by_the_hub_itself() {
+    let off = scan(&mk_config("evidence.cloudtrail = false")).unwrap();
+    assert_eq!(sids(&off), ["ReadCredentialReport", "ReadUsersAndKeys"]);
+    let anywhere = statement(&scan(&mk_config("")).unwrap(), "ReadCloudTrail")["Action"].clone();
+    assert_eq!(anywhere, json!(["account:ListRegions", "cloudtrail:LookupEvents"]));
+    // The management account is only read then: nothing in it is about to be changed.
+    let direct = hub(&mk_config("organization.management_account = \"direct\"")).unwrap();
+    assert!(direct.allows("iam:ListUsers").is_some() && direct.allows("cloudtrail:LookupEvents").is_none());
 }
 
 #[test]
@@ -182,6 +194,7 @@ fn no_policy_allows_everything_of_anything() {
     assert!(actions.iter().all(|action| !action.contains('*')), "{actions:?}");
     let changing: Vec<_> = actions.iter().filter(|a| !a.contains(":Get") && !a.contains(":List")).collect();
     let expected = [
+        "cloudtrail:LookupEvents",
         "iam:DeleteAccessKey",
         "iam:GenerateCredentialReport",
         "iam:UpdateAccessKey",

@@ -76,10 +76,9 @@ impl Engine {
             Acted::NotSent(wait) => {
                 let why = format!("{key} was not changed: {wait}");
                 // What could not be read or written may be again soon.
-                Err(if wait.reason() == Reason::Unknown {
-                    Refusal::Unavailable(why)
-                } else {
-                    Refusal::Conflict(why)
+                Err(match wait.reason() {
+                    Reason::Unknown | Reason::Evidence => Refusal::Unavailable(why),
+                    _ => Refusal::Conflict(why),
                 })
             }
             Acted::Failed(why) => Err(Refusal::Aws(format!("{action} of {key} failed: {why}"))),

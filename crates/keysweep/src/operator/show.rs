@@ -12,7 +12,7 @@ use keysweep_core::facts::{AccountFacts, Collection, KeyFacts, Outcome};
 use keysweep_core::finding::FindingKind;
 use keysweep_core::ids::AccessKeyId;
 use keysweep_core::lifecycle::{Approval, DeactivatedBy, Hold, Incident, Record, State as KeyState};
-use keysweep_core::plan::{PlannedKey, plan};
+use keysweep_core::plan::{Plan, PlannedKey, plan};
 use keysweep_core::policy::{Policy, Rule, Subject, Terms};
 use keysweep_core::render::{NextAction, coverage, next_action, rows};
 use keysweep_core::state::{Control, Pause, State};
@@ -95,7 +95,7 @@ impl Engine {
     fn planned(&self, collection: &Collection) -> PlanDocument {
         let (now, config) = (self.clock().now(), self.config());
         self.store().read(|state| {
-            let plan = plan(now, &config.policy, state, collection);
+            let plan = self.plan(now, &config.policy, state, collection);
             let control = state.control();
             let stops = control.stops(&config.policy);
             let unknown_origin = |(account, key): &(_, AccessKeyId)| UnknownOrigin {
@@ -120,6 +120,13 @@ impl Engine {
         })
     }
 
+    /// The plan, with what the last look at a key lacked.
+    pub(crate) fn plan(&self, now: Timestamp, policy: &Policy, state: &State, of: &Collection) -> Plan {
+        let mut plan = plan(now, policy, state, of);
+        self.gaps.show(&mut plan.keys);
+        plan
+    }
+
     /// By the last answer of AWS to this process, if there was one.
     fn skew_seconds(&self) -> Option<i64> {
         self.metrics().calls.skew().map(|skew| skew.as_secs())
@@ -128,7 +135,8 @@ impl Engine {
     fn show_keys(&self) -> KeysDocument {
         let (now, config, latest) = (self.clock().now(), self.config(), self.latest());
         let keys: Vec<KeyRow> = self.store().read(|state| {
-            let planned = latest.as_ref().map(|latest| plan(now, &config.policy, state, &latest.collection));
+            let planned =
+                latest.as_ref().map(|latest| self.plan(now, &config.policy, state, &latest.collection));
             let planned: HashMap<&AccessKeyId, &PlannedKey> =
                 planned.iter().flat_map(|plan| &plan.keys).map(|key| (&key.facts.key, key)).collect();
             let planned_of = |record: &Record| planned.get(&record.identity.key).copied();
@@ -142,7 +150,8 @@ impl Engine {
     async fn show_key(&self, key: &AccessKeyId) -> Result<KeyDocument, Refusal> {
         let (now, config, latest) = (self.clock().now(), self.config(), self.latest());
         let (row, facts, caveats) = self.store().read(|state| {
-            let planned = latest.as_ref().map(|latest| plan(now, &config.policy, state, &latest.collection));
+            let planned =
+                latest.as_ref().map(|latest| self.plan(now, &config.policy, state, &latest.collection));
             let record = state.record(key);
             let planned_key =
                 planned.iter().flat_map(|plan| &plan.keys).find(|found| found.facts.key == *key);

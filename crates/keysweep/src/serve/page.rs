@@ -12,6 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use keysweep_core::facts::Collection;
 use keysweep_core::finding::FindingKind;
+use keysweep_core::plan::Plan;
 use keysweep_core::policy::{Mode, Policy};
 use keysweep_core::state::{Reach, State, Stop};
 use keysweep_core::words::{remedy, title, why};
@@ -43,8 +44,11 @@ pub(super) fn content_policy() -> HeaderValue {
 /// If the template cannot be written out.
 pub(super) fn render(engine: &Engine, missing: &[String]) -> Result<String, askama::Error> {
     let (config, latest, now) = (engine.config(), engine.latest(), engine.clock().now());
-    let seen = latest.as_ref().map(|latest| &latest.collection);
-    let page = engine.store().read(|state| Page::of(now, state, &config.policy, seen, missing));
+    let page = engine.store().read(|state| {
+        let seen = latest.as_ref().map(|latest| &latest.collection);
+        let plan = seen.map(|collection| engine.plan(now, &config.policy, state, collection));
+        Page::of(now, state, &config.policy, seen.zip(plan.as_ref()), missing)
+    });
     // A name that turns the order of what is read would do so here as well.
     page.render().map(|html| safe_lines(&html).into_owned())
 }
@@ -113,7 +117,7 @@ impl Page {
         now: Timestamp,
         state: &State,
         policy: &Policy,
-        seen: Option<&Collection>,
+        seen: Option<(&Collection, &Plan)>,
         missing: &[String],
     ) -> Self {
         let tally = Tally::of(state, now);
@@ -132,7 +136,7 @@ impl Page {
             states: states(&tally),
             findings: findings(&tally),
             idle: bars(tally.idle.buckets().map(|(label, count)| (days(label), count)).collect()),
-            actions: seen.map(|collection| actions(now, state, policy, collection)),
+            actions: seen.map(|(collection, plan)| actions(now, plan, collection)),
         }
     }
 }

@@ -253,7 +253,8 @@ impl Inner {
             }
         }
         // CloudTrail is minutes late, and was looked at before.
-        let logged = self.logged.get(case.key).filter(|at| case.now.duration_since(**at) > LAG);
+        let logged = self.logged.get(case.key).into_iter().flatten();
+        let logged = logged.filter(|at| case.now.duration_since(**at) > LAG).max();
         let later = |at: &&Timestamp| used.is_none_or(|used| at.as_second() > used.as_second());
         // What is in a Region that could not be read need not be known.
         if let Some(at) = logged.filter(later)
@@ -347,9 +348,10 @@ impl Inner {
                 continue;
             };
             // What an owner did after the deadline is the owner's.
-            let late = |change: &&Change| change.key_id.as_ref() == Some(&key) && change.applied;
+            let of_key = |change: &&Change| change.key_id.as_ref() == Some(&key) && change.applied;
+            let altered = |change: &&Change| of_key(change) && change.old != change.new;
             let by_owner =
-                sim.changes().iter().rev().find(late).is_some_and(|change| {
+                sim.changes().iter().rev().find(altered).is_some_and(|change| {
                     matches!(change.who, Who::Script(_)) && change.at > sent + DEADLINE
                 });
             match (action, truth.status.as_str()) {

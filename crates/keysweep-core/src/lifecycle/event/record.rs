@@ -16,7 +16,7 @@ pub enum Note {
         /// To what.
         user_name: UserName,
     },
-    /// CloudTrail shows a use of the key that is later than the last use that IAM tells.
+    /// CloudTrail shows a use of the key that is newer than the last use that IAM reports.
     ActivitySeen {
         /// The use.
         activity: Activity,

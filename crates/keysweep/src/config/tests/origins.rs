@@ -220,6 +220,7 @@ unused_after = "180d"
     hold_after_reactivation = "30d"  # default
     hold_after_denial = "90d"  # default
     adopt_inactive = false  # default
+    incomplete_evidence = "wait"  # default
     days = []  # default
     hours = ""  # default
     time_zone = "UTC"  # default
@@ -227,6 +228,11 @@ unused_after = "180d"
     [[policy.override]]
     match = { users = ["svc-*"], user_tags = { "a b" = "*" } }  # keysweep.toml:4
     unused_after = "180d"  # keysweep.toml:5
+
+    [evidence]
+    cloudtrail = true  # default
+    regions = []  # default
+    lookback = "90d"  # default
 
     [notices]
     required = true  # default

@@ -2,10 +2,8 @@
 
 use jiff::Timestamp;
 use keysweep_core::facts::Collection;
-use keysweep_core::plan::{PlannedKey, plan};
-use keysweep_core::policy::Policy;
+use keysweep_core::plan::{Plan, PlannedKey};
 use keysweep_core::render::{NextAction, is_incident, next_action};
-use keysweep_core::state::State;
 
 use super::words::moment;
 
@@ -31,9 +29,8 @@ pub(super) struct Row {
     pub(super) why: String,
 }
 
-/// Plans on what the last sweep saw. Keys of which nothing comes next are left out.
-pub(super) fn actions(now: Timestamp, state: &State, policy: &Policy, collection: &Collection) -> Actions {
-    let plan = plan(now, policy, state, collection);
+/// What comes next by a plan on what the last sweep saw. Keys of which nothing comes next are left out.
+pub(super) fn actions(now: Timestamp, plan: &Plan, collection: &Collection) -> Actions {
     let mut next: Vec<_> = plan
         .keys
         .iter()

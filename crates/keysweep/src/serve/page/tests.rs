@@ -1,5 +1,6 @@
 //! The page of a made-up organization.
 
+use keysweep_core::plan::plan;
 use keysweep_core::state::{Body, TripReason};
 
 use super::*;
@@ -10,7 +11,9 @@ mod organization;
 use organization::{ACME, add, collection, days_ago, now, policy, state};
 
 fn html(state: &State, missing: &[String]) -> String {
-    Page::of(now(), state, &policy(), Some(&collection()), missing).render().unwrap()
+    let collection = collection();
+    let plan = plan(now(), &policy(), state, &collection);
+    Page::of(now(), state, &policy(), Some((&collection, &plan)), missing).render().unwrap()
 }
 
 #[test]
@@ -100,7 +103,8 @@ fn more_failed_accounts_than_fit_are_counted() {
 #[test]
 fn what_is_due_comes_before_what_waits_and_a_hold_comes_last() {
     let state = state();
-    let next = actions(now(), &state, &policy(), &collection());
+    let collection = collection();
+    let next = actions(now(), &plan(now(), &policy(), &state, &collection), &collection);
     let order: Vec<(&str, &str)> = next.rows.iter().map(|row| (row.user.as_str(), row.action)).collect();
     assert_eq!(order.last().map(|(_, action)| *action), Some("wait"), "{order:?}");
     let rank = |user: &str| order.iter().position(|(u, _)| *u == user).unwrap();

@@ -1,0 +1,39 @@
+//! Keys whose last change was not made, since CloudTrail could not be read in full: no scan looks there, so that plans
+//! show what the last look said.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use keysweep_core::evidence::Gap;
+use keysweep_core::ids::AccessKeyId;
+use keysweep_core::plan::{Next, PlannedKey, Wait};
+
+/// What was missing when a key was looked for, in this process.
+#[derive(Debug, Default)]
+pub(crate) struct Gaps(Mutex<BTreeMap<AccessKeyId, Gap>>);
+
+impl Gaps {
+    /// The key waits for this.
+    pub(super) fn found(&self, key: &AccessKeyId, gap: Gap) {
+        self.locked().insert(key.clone(), gap);
+    }
+
+    /// Everything could be read.
+    pub(super) fn closed(&self, key: &AccessKeyId) {
+        self.locked().remove(key);
+    }
+
+    /// Shows what is missing with keys that nothing else keeps from being changed.
+    pub(crate) fn show(&self, keys: &mut [PlannedKey]) {
+        let gaps = self.locked();
+        for key in keys {
+            if let (Next::Step { action, .. }, Some(gap)) = (&key.next, gaps.get(&key.facts.key)) {
+                key.next = Next::Wait { action: *action, wait: Wait::Evidence(gap.clone()) };
+            }
+        }
+    }
+
+    fn locked(&self) -> MutexGuard<'_, BTreeMap<AccessKeyId, Gap>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
