@@ -186,36 +186,19 @@ async fn make_ready(
     let Some(record) = engine.store().read(|state| state.record(&identity.key).cloned()) else {
         return Err(not_sent(Recheck::NoRecord));
     };
-    let account = account_facts(engine, aws, &config, identity.account, action).await;
-    if action != Action::Reactivate {
-        let excluded = |not: NotEntered| {
-            not_sent(Recheck::NotEntered { account: identity.account, why: not.why().to_owned() })
-        };
-        Scope::of(&config).entry(&account, &AccountState::Active).map_err(excluded)?;
-    }
-    let open = || aws.reader(identity.account, Scope::of(&config).access(&account));
-    let mut reader = open().await.map_err(|fault| not_sent(Unknown::Failed(in_words(&fault))))?;
-    let mut fresh = reread(&reader, &record, engine.clock(), config.scan.interval).await;
-    // A session that was revoked since it was made must not stand in the way of an undo: another is had at once.
-    if matches!(&fresh, Err(RereadError::Call(fault)) if fault.is_of_session()) {
-        reader = open().await.map_err(|fault| not_sent(Unknown::Failed(in_words(&fault))))?;
-        fresh = reread(&reader, &record, engine.clock(), config.scan.interval).await;
-    }
-    let mut fresh = fresh.map_err(|error| not_sent(Recheck::Unread(in_words(&error))))?;
+    let mut seen = see(engine, aws, &config, &record, action).await.map_err(Acted::NotSent)?;
     let agreement = loop {
-        let verdict = decide_again(engine, &config, &record, &ticket, &account, &fresh).await;
-        match verdict {
+        match decide_again(engine, &config, &record, &ticket, &seen).await {
             Ok(agreement) => {
                 engine.gaps.closed(&identity.key);
                 break agreement;
             }
             // Nothing else stands in the way: only now is it looked for in CloudTrail, where every call counts.
-            Err(Wait::Evidence(Gap::NotRead)) if fresh.facts.trail == Fact::NotRead => {
-                let trail = trail(&reader, &identity.key, &config.evidence, engine.clock()).await;
+            Err(Wait::Evidence(Gap::NotRead)) if seen.fresh.facts.trail == Fact::NotRead => {
+                let trail = trail(&seen.reader, &identity.key, &config.evidence, engine.clock()).await;
                 // Looking takes seconds: what decides is read again after it.
-                let again = reread(&reader, &record, engine.clock(), config.scan.interval).await;
-                fresh = again.map_err(|error| not_sent(Recheck::Unread(in_words(&error))))?;
-                fresh.facts.trail = trail;
+                seen = see(engine, aws, &config, &record, action).await.map_err(Acted::NotSent)?;
+                seen.fresh.facts.trail = trail;
             }
             Err(wait) => {
                 if let Wait::Evidence(gap) = &wait {
@@ -225,6 +208,7 @@ async fn make_ready(
             }
         }
     };
+    let Seen { account, reader, fresh } = seen;
     let warrant =
         ticket.agreed(agreement).map_err(|_| not_sent(bug("the re-check agreed to another change")))?;
     let prepared = match aws.prepare(&warrant, &fresh.path).await {
@@ -236,16 +220,48 @@ async fn make_ready(
     Ok(Box::new(Ready { config, account, record, reader, fresh, warrant, prepared }))
 }
 
+/// A key and its account as they are right now.
+struct Seen {
+    account: AccountFacts,
+    reader: Reader,
+    fresh: Fresh,
+}
+
+/// Reads where the account of a key is, and the key.
+async fn see(
+    engine: &Engine,
+    aws: &Aws,
+    config: &Config,
+    record: &Record,
+    action: Action,
+) -> Result<Seen, Wait> {
+    let id = record.identity.account;
+    let account = account_facts(engine, aws, config, id, action).await;
+    if action != Action::Reactivate {
+        let excluded = |not: NotEntered| Recheck::NotEntered { account: id, why: not.why().to_owned() };
+        Scope::of(config).entry(&account, &AccountState::Active).map_err(excluded)?;
+    }
+    let open = || aws.reader(id, Scope::of(config).access(&account));
+    let mut reader = open().await.map_err(|fault| Unknown::Failed(in_words(&fault)))?;
+    let mut fresh = reread(&reader, record, engine.clock(), config.scan.interval).await;
+    // A session that was revoked since it was made must not stand in the way of an undo: another is had at once.
+    if matches!(&fresh, Err(RereadError::Call(fault)) if fault.is_of_session()) {
+        reader = open().await.map_err(|fault| Unknown::Failed(in_words(&fault)))?;
+        fresh = reread(&reader, record, engine.clock(), config.scan.interval).await;
+    }
+    let fresh = fresh.map_err(|error| Recheck::Unread(in_words(&error)))?;
+    Ok(Seen { account, reader, fresh })
+}
+
 /// The same decision with fresh facts. What they say has happened is recorded, whether or not anything is done.
 async fn decide_again(
     engine: &Engine,
     config: &Config,
     record: &Record,
     ticket: &Ticket,
-    account: &AccountFacts,
-    fresh: &Fresh,
+    seen: &Seen,
 ) -> Result<Agreement, Wait> {
-    let view = View { account, facts: &fresh.facts, sighting: &fresh.sighting };
+    let view = View { account: &seen.account, facts: &seen.fresh.facts, sighting: &seen.fresh.sighting };
     let checked = |state: &State, now| {
         Ok::<_, Infallible>(match recheck(&Context { now, policy: &config.policy, state }, ticket, &view) {
             Ok(agreement) => (vec![], Ok(agreement)),
