@@ -95,9 +95,10 @@ async fn within_a_minute_keys_are_flagged_deactivated_and_deleted_and_those_that
     assert!(demo.number("flagged") >= 1);
     assert!(demo.number("deactivated") >= 1);
     assert!(demo.number("deleted") >= 1);
-    assert_eq!(demo.number("used again in time"), 1);
+    assert_eq!(demo.number("used again in time"), 2);
     assert_eq!(demo.number("reactivated"), 1);
     assert!(demo.story("rescued").ends_with(": active"), "{}", demo.story("rescued"));
+    assert!(demo.story("seen").contains("seen in CloudTrail"), "{}", demo.story("seen"));
     assert!(demo.story("missed").contains("active, on hold until"), "{}", demo.story("missed"));
     assert!(demo.story("forgotten").contains("on day"), "{}", demo.story("forgotten"));
     assert!(demo.story("exempt").contains("left alone"), "{}", demo.story("exempt"));

@@ -83,6 +83,7 @@ pub struct KeyUse {
     event: Option<String>,
     pub(crate) origin: Origin,
     pub(crate) error: Option<String>,
+    pub(crate) reaches_iam: bool,
 }
 
 impl KeyUse {
@@ -95,6 +96,7 @@ impl KeyUse {
             event: None,
             origin: Origin::program(),
             error: None,
+            reaches_iam: true,
         }
     }
 
@@ -130,6 +132,13 @@ impl KeyUse {
     #[must_use]
     pub fn error(mut self, code: impl Into<String>) -> Self {
         self.error = Some(code.into());
+        self
+    }
+
+    /// IAM never reports it as the last use: its records lag by hours, and this one for good.
+    #[must_use]
+    pub fn unknown_to_iam(mut self) -> Self {
+        self.reaches_iam = false;
         self
     }
 

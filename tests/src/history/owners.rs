@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 use keysweep::engine::Engine;
-use keysweep_sim::{Happening, KeySpec, KeyTruth, RoleSpec, Sim};
+use keysweep_sim::{Happening, KeySpec, KeyTruth, KeyUse, RoleSpec, Sim};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
@@ -120,15 +120,22 @@ pub(super) fn owner(shared: &Shared, rng: &mut ChaCha8Rng) {
     shared.tell(&format!("the owner of {} ({}) {deed}", key.key_id, key.user_name));
 }
 
-/// Some calls are in CloudTrail's event history, and some are not.
+/// Some calls are in CloudTrail's event history, and some are not; of some, IAM never hears.
 fn use_key(shared: &Shared, rng: &mut ChaCha8Rng, key: &str) {
-    let (service, region) =
-        [("s3", "us-east-1"), ("ec2", "eu-west-1"), ("sts", "ap-south-1"), ("sqs", "eu-west-1")]
-            [rng.random_range(0..4)];
-    if matches!(service, "ec2" | "sts") && shared.sim.key_status(key).as_deref() == Some("Active") {
+    let (service, region, logged) = [
+        ("s3", "us-east-1", false),
+        ("ec2", "eu-west-1", true),
+        ("sts", "ap-south-1", true),
+        ("sqs", "eu-west-1", false),
+    ][rng.random_range(0..4)];
+    let mut used = KeyUse::new(key, service, region);
+    if logged && rng.random_bool(0.3) {
+        used = used.unknown_to_iam();
+    }
+    if logged && shared.sim.key_status(key).as_deref() == Some("Active") {
         shared.oracle.logged(key);
     }
-    shared.sim.use_key(key, service, region);
+    shared.sim.use_key_with(used);
 }
 
 /// A user is deleted and made again with the same name, and, against all odds, the same key ID.

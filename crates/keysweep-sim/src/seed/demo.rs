@@ -8,6 +8,7 @@ use super::organization::{account_id, add_account, add_user, days_before, use_st
 use super::{ENFORCE_ROLE, EXTERNAL_ID, SCAN_ROLE, Shape, names};
 use crate::builder::KeySpec;
 use crate::clock::Clock;
+use crate::key_use::KeyUse;
 use crate::script::{Happening, Trigger};
 use crate::sim::Sim;
 
@@ -25,6 +26,8 @@ pub struct Demo {
     pub sim: Sim,
     /// Stale, and used again three days after the start: in time, during a notice of seven days.
     pub rescued_key: String,
+    /// Stale by what IAM reports, and used three days after the start in a way that CloudTrail alone shows.
+    pub seen_key: String,
     /// Stale; six hours after somebody deactivates it, its owner reactivates it.
     pub missed_key: String,
     /// Stale for good: goes the whole way to deletion.
@@ -71,6 +74,7 @@ pub fn demo(seed: u64, clock: Clock) -> Demo {
         user.keys.into_iter().next().unwrap_or_default()
     };
     let rescued_key = stale(account(0), "svc-quarterly-report", 96);
+    let seen_key = stale(account(6), "svc-night-batch", 120);
     let missed_key = stale(account(3), "svc-year-end-closing", 170);
     let forgotten_key = stale(account(4), "svc-old-migration", 410);
     let exempt_key = stale(account(5), "break-glass", 300);
@@ -83,6 +87,8 @@ pub fn demo(seed: u64, clock: Clock) -> Demo {
     };
     let comes_back = now.checked_add(SignedDuration::from_hours(72)).unwrap_or(now);
     sim.every(SignedDuration::from_hours(24), comes_back, None, "svc-quarterly-report", use_again);
+    let batch = KeyUse::new(&seen_key, "ec2", "eu-central-1").address("203.0.113.60").unknown_to_iam();
+    sim.at(comes_back, "svc-night-batch", Happening::Use(batch));
     sim.after(
         Trigger::KeyStatus { key_id: missed_key.clone(), status: "Inactive".to_owned() },
         SignedDuration::from_hours(6),
@@ -103,7 +109,16 @@ pub fn demo(seed: u64, clock: Clock) -> Demo {
         .add();
     // An account with roles and nobody in it.
     add_account(&sim, &mut rng, ACCOUNTS + 2);
-    Demo { sim, rescued_key, missed_key, forgotten_key, exempt_key, account_without_role, suspended_account }
+    Demo {
+        sim,
+        rescued_key,
+        seen_key,
+        missed_key,
+        forgotten_key,
+        exempt_key,
+        account_without_role,
+        suspended_account,
+    }
 }
 
 /// A user whose only key was last used so many days ago.

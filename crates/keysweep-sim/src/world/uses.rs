@@ -37,7 +37,7 @@ impl World {
             .and_then(|user| user.keys.iter_mut().find(|key| *key.id == *used.key_id));
         let Some(key) = key else { return false };
         let (works, status) = (key.is_active(), key.status.to_string());
-        if works || counts_inactive {
+        if used.reaches_iam && (works || counts_inactive) {
             key.record_use(last);
         }
         if !works {

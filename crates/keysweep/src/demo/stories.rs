@@ -25,6 +25,7 @@ pub(super) fn all(demo: &Demo, state: &State, chronicle: &Chronicle) -> Vec<Stor
     let teller = Teller { demo, state, chronicle };
     vec![
         teller.key("rescued", &demo.rescued_key, |past| past.used_again.is_some()),
+        teller.key("seen", &demo.seen_key, |past| past.used_again.is_some()),
         teller.key("missed", &demo.missed_key, |past| past.reactivated.is_some()),
         teller.key("forgotten", &demo.forgotten_key, |past| past.deleted.is_some()),
         teller.exempt("exempt", &demo.exempt_key),
@@ -49,6 +50,9 @@ impl Teller<'_> {
         let stands = match (past, record) {
             (Some(Past { used_again: Some(at), .. }), None) => {
                 format!("used again in time on day {}: active", calendar.day(*at))
+            }
+            (Some(Past { used_again: Some(at), .. }), Some(record)) if record.past.activity.is_some() => {
+                format!("seen in CloudTrail before its deactivation on day {}: active", calendar.day(*at))
             }
             (Some(Past { reactivated: Some(at), .. }), Some(record)) => {
                 let until = record.held().and_then(|hold| hold.until);

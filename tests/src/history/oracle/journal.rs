@@ -276,7 +276,8 @@ impl Inner {
     /// P9: nothing clears a key but use, or rules that cover it no more.
     fn cleared(&mut self, sim: &Sim, now: Timestamp, key: &str) {
         let Some(truth) = sim.key(key) else { return };
-        let used = truth.last_use.as_ref().map(|used| used.at);
+        let logged = self.logged.get(key).into_iter().flatten().max().copied();
+        let used = truth.last_use.as_ref().map(|used| used.at).max(logged);
         let idle = now.duration_since(used.map_or(truth.created, |at| at.max(truth.created)));
         let rules = &self.rules;
         let two_days = SignedDuration::from_hours(48);

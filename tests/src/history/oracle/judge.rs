@@ -254,7 +254,11 @@ impl Inner {
         }
         // CloudTrail is minutes late, and was looked at before.
         let logged = self.logged.get(case.key).into_iter().flatten();
-        let logged = logged.filter(|at| case.now.duration_since(**at) > LAG).max();
+        // What is as old as the rules ask is no use that matters.
+        let recent = self.rules.threshold(case.user, true) - CLOSE;
+        let logged = logged
+            .filter(|at| case.now.duration_since(**at) > LAG && case.now.duration_since(**at) < recent)
+            .max();
         let later = |at: &&Timestamp| used.is_none_or(|used| at.as_second() > used.as_second());
         // What is in a Region that could not be read need not be known.
         if let Some(at) = logged.filter(later)
