@@ -107,6 +107,24 @@ async fn bulk_is_asked_for_where_it_spares_more_than_a_few_calls() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_account_of_the_benchmark_costs_seven_calls_and_in_a_daemon_no_more() {
+    let company = Company::new("scan.interval = \"24h\"\nscan.report_max_age = \"24h\"");
+    let prod = company.account(PROD);
+    for n in 0..50 {
+        company.stale_user(&prod, &format!("svc-{n:02}"), if n < 3 { 200 } else { 1 });
+    }
+    company.sim.make_report(&prod);
+    scanned(&company).await;
+    // `cargo xtask bench` expects as many: see `calls_per_account` there.
+    assert_eq!(calls(&company, &prod), 3 + 3 + 1);
+    let engine = company.open().await;
+    swept(&engine).await;
+    company.sim.reset_calls();
+    swept(&engine).await;
+    assert_eq!(calls(&company, &prod), 2 + 3 + 1, "the session is still good");
+}
+
 /// 20 accounts of 100 users, of whom 671 have a stale key.
 fn mk_large() -> Company {
     let company = Company::new("");
