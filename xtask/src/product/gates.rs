@@ -107,7 +107,8 @@ pub(super) fn stale_users() -> u64 {
     (USERS * STALE_PERCENT + 50) / 100
 }
 
-/// Calls of one account with a ready report: three, one for each candidate, and one that tells who all of them are.
+/// Calls of one account with a ready report: three, one for each candidate, and one that
+/// returns the identity of every user.
 pub(super) fn calls_per_account() -> u64 {
     3 + stale_users() + 1
 }

@@ -193,7 +193,7 @@ async fn make_ready(
                 engine.gaps.closed(&identity.key);
                 break agreement;
             }
-            // Nothing else stands in the way: only now is it looked for in CloudTrail, where every call counts.
+            // Nothing but evidence is missing. A lookup makes many calls, so it comes last.
             Err(Wait::Evidence(Gap::NotRead)) if seen.fresh.facts.trail == Fact::NotRead => {
                 let trail = trail(&seen.reader, &identity.key, &config.evidence, engine.clock()).await;
                 // Looking takes seconds: what decides is read again after it.

@@ -43,7 +43,7 @@ pub fn key_text(document: &KeyDocument, screen: Screen) -> String {
         of_record(&mut lines, row, now);
     }
     if let Some(row) = facts {
-        of_facts(&mut lines, row, now, record.is_none());
+        of_facts(&mut lines, row, now, record.as_ref());
         lines.extend(by_hand(row, record.as_ref()));
     }
     if let Some(exempt) = exempt {
@@ -146,8 +146,8 @@ pub fn approval_text(document: &KeyDocument, approval: &ApprovalRow) -> String {
 }
 
 /// What the last sweep saw; of a key with a record only what the record does not say.
-fn of_facts(lines: &mut Vec<(&str, String)>, row: &FindingRow, now: Timestamp, whole: bool) {
-    if whole {
+fn of_facts(lines: &mut Vec<(&str, String)>, row: &FindingRow, now: Timestamp, record: Option<&KeyRow>) {
+    if record.is_none() {
         lines.push(("key", row.access_key_id.clone().unwrap_or_default()));
         let id = row.user_id.as_ref().map(|id| format!(" ({id})")).unwrap_or_default();
         lines.push(("user", format!("{}{id}", row.user_name)));
@@ -166,7 +166,11 @@ fn of_facts(lines: &mut Vec<(&str, String)>, row: &FindingRow, now: Timestamp, w
         (None, Some(_)) => "never".into(),
         (None, None) => "unknown".into(),
     };
-    lines.push(("last used", format!("{used}; read from {}", row.source.as_str())));
+    // A call that CloudTrail showed takes the place of an older use that IAM reports.
+    let shown = record.and_then(|record| record.activity.as_ref()).map(|activity| activity.at);
+    let source =
+        if shown.is_some() && shown == row.last_used_at { "CloudTrail" } else { row.source.as_str() };
+    lines.push(("last used", format!("{used}; read from {source}")));
     lines.extend(row.severity.map(|s| ("severity", s.as_str().into())));
     if !row.compliance.is_empty() {
         lines.push(("rules", row.compliance.join(", ")));
