@@ -121,6 +121,8 @@ pub enum Gap {
         /// Of how many.
         of: usize,
     },
+    /// The evidence bundle of the deletion could not be written, with the reason.
+    NoBundle(String),
     /// A Region shows something that cannot be understood.
     Unclear {
         /// Which.
@@ -136,7 +138,11 @@ impl Gap {
     pub fn may_be_ignored(&self) -> bool {
         match self {
             Self::Unread { regions, of } => regions.len() < *of,
-            Self::NotRead | Self::Regions(_) | Self::NoRegion | Self::Unclear { .. } => false,
+            Self::NotRead
+            | Self::Regions(_)
+            | Self::NoRegion
+            | Self::NoBundle(_)
+            | Self::Unclear { .. } => false,
         }
     }
 }

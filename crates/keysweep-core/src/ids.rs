@@ -151,6 +151,12 @@ text_id!(
     }
 );
 
+text_id!(
+    /// The name of an evidence bundle: the SHA-256 of its content, in hexadecimal.
+    BundleId, "bundle ID", "64 lower-case hexadecimal digits",
+    |text| text.len() == 64 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+);
+
 /// What makes an access key this one and no other. A change names all four and is refused if any differs.
 ///
 /// The partition is missing because one daemon serves one partition.

@@ -21,7 +21,7 @@ pub use self::transition::{Illegal, When, next};
 use crate::evidence::Activity;
 use crate::facts::LastUse;
 use crate::finding::FindingKind;
-use crate::ids::{KeyIdentity, UserName};
+use crate::ids::{BundleId, KeyIdentity, UserName};
 use crate::ticket::{Action, Planned};
 
 /// Everything keysweep keeps of one key.
@@ -175,6 +175,9 @@ pub struct Deactivated {
     pub approval: Option<Approval>,
     /// The last deletion or undo that did not come to be.
     pub setback: Option<Setback>,
+    /// The evidence bundle of the next attempt to delete the key. Without one there is no intent, which uses it up.
+    #[serde(default)]
+    pub bundle: Option<BundleId>,
 }
 
 /// Data of [`State::Deleting`].

@@ -27,7 +27,7 @@ pub use self::stop::Stop;
 use crate::facts::Inventory;
 use crate::finding::Counts;
 use crate::ids::{AccessKeyId, AccountId};
-use crate::lifecycle::event::{self, Note};
+use crate::lifecycle::event::{self, Note, Purpose};
 use crate::lifecycle::{Illegal, KeyEvent, Record, Sighting, State as KeyState, StateName, When, next};
 
 /// What is known of one account between sweeps.
@@ -358,6 +358,11 @@ impl<'a> Draft<'a> {
             unwritten.leads(left, entered);
         }
         self.delta.records.insert(key.clone(), after);
+        if let (KeyEvent::Record(Note::BundleWritten { purpose: Purpose::Deletion, .. }), Some(identity)) =
+            (event, &identity)
+        {
+            unwritten.is_bundle(identity.clone());
+        }
         if let KeyEvent::Change(change) = event {
             if let (event::Change::Intent { action, .. }, Some(identity)) = (change, identity) {
                 unwritten.is_intent(identity, *action);

@@ -2,11 +2,12 @@
 //!
 //! ```text
 //! plan ──mints──> Ticket ──fresh facts, same decision──> Warrant ──Receipt: intent on disk──> Order ──consumed by the call
+//!                                                  deletion: └──Receipt: evidence bundle on disk──┘
 //! ```
 //!
 //! No field is public, nothing here is `Clone`, and the only constructors are those of the arrows above. So the
-//! compiler holds three invariants: no change without a plan, none without a re-check, none without an intent of its
-//! own in the journal.
+//! compiler holds four invariants: no change without a plan, none without a re-check, none without an intent of its
+//! own in the journal, and no deletion without an evidence bundle of its own.
 //!
 //! ```compile_fail,E0382
 //! # use keysweep_core::{state::Receipt, ticket::{Order, Warrant}};
@@ -154,7 +155,7 @@ impl Ticket {
     pub fn agreed(self, agreement: Agreement) -> Result<Warrant, Box<Self>> {
         let Agreement { identity, action, user_name, exempt_tags } = agreement;
         if identity == self.identity && action == self.action {
-            Ok(Warrant { ticket: self, user_name, exempt_tags })
+            Ok(Warrant { ticket: self, user_name, exempt_tags, evidence: false })
         } else {
             Err(Box::new(self))
         }
@@ -183,6 +184,8 @@ pub struct Warrant {
     ticket: Ticket,
     user_name: UserName,
     exempt_tags: Vec<ExemptTag>,
+    /// Whether the bundle of this deletion is in the journal.
+    evidence: bool,
 }
 
 impl Warrant {
@@ -228,12 +231,22 @@ impl Warrant {
         &self.exempt_tags
     }
 
-    /// Turns the warrant into the order for one call, on proof that its intent is in the journal and on disk.
+    /// Notes that the evidence bundle of this deletion is in the journal, and so on disk.
     ///
     /// # Errors
     /// Gives the warrant back if the receipt is that of another entry.
+    pub fn evidenced(mut self, receipt: &Receipt) -> Result<Self, Box<Self>> {
+        self.evidence = receipt.is_bundle_of(&self.ticket.identity);
+        if self.evidence { Ok(self) } else { Err(Box::new(self)) }
+    }
+
+    /// Turns the warrant into the order for one call, on proof that its intent is in the journal and on disk.
+    ///
+    /// # Errors
+    /// Gives the warrant back if the receipt is that of another entry, or a deletion has no evidence bundle.
     pub fn recorded(self, receipt: Receipt) -> Result<Order, Box<Self>> {
-        if receipt.is_intent_of(&self.ticket.identity, self.ticket.action) {
+        let evidenced = self.evidence || self.ticket.action != Action::Delete;
+        if evidenced && receipt.is_intent_of(&self.ticket.identity, self.ticket.action) {
             Ok(Order { warrant: self, intent: receipt.seq() })
         } else {
             Err(Box::new(self))

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub use self::change::{Change, RefusedKind};
 pub use self::consent::Consent;
 pub use self::overlay::Overlay;
-pub use self::record::Note;
+pub use self::record::{Note, Purpose};
 pub use self::seen::{ClearedWhy, Named, Seen};
 
 /// Something that happened to one key. In the journal the groups do not show: an event is named by its tag alone.

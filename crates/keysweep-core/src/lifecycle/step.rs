@@ -94,6 +94,7 @@ fn flagged(mut data: Flagged, when: When<'_>, event: &KeyEvent) -> Step {
                 notice: None,
                 approval: None,
                 setback: None,
+                bundle: None,
             }))
         }
         // AWS had set it Inactive, so that somebody set it Active again.
@@ -150,6 +151,7 @@ fn deactivating(data: Deactivating, when: When<'_>, event: &KeyEvent) -> Step {
                 notice: notice.filter(|_| ours),
                 approval: None,
                 setback: None,
+                bundle: None,
             }))
         }
         KeyEvent::Change(Change::Refused { action: Action::Deactivate, detail, .. }) => {
@@ -210,6 +212,7 @@ fn deactivated(mut data: Deactivated, when: When<'_>, event: &KeyEvent) -> Step 
             Some((State::Deactivated(data), hold))
         }
         KeyEvent::Change(Change::Intent { action: Action::Delete, deadline, .. }) => {
+            data.bundle.take()?;
             let intent = open(when, *deadline);
             stay(State::Deleting(Deleting { deactivated: data, intent }))
         }

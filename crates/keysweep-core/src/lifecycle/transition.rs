@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::event::{Change, Consent, KeyEvent, Note, Overlay, Seen};
+use super::event::{Change, Consent, KeyEvent, Note, Overlay, Purpose, Seen};
 use super::step::{open, our_hold, set_back_to, step};
 use super::{
     Deactivated, Deleted, Due, ExemptMark, Hold, HoldKind, Incident, OpenIntent, Past, Record,
@@ -104,6 +104,12 @@ fn apply(record: &mut Record, when: When<'_>, event: &KeyEvent) -> Option<bool> 
             }
             record.past.activity = Some(activity.clone());
         }
+        KeyEvent::Record(Note::BundleWritten { bundle, purpose }) => match (purpose, &mut record.state) {
+            (Purpose::Deletion, State::Deactivated(data)) => data.bundle = Some(bundle.clone()),
+            (Purpose::Deletion, _) => return None,
+            (Purpose::Request, state) if !state.is_tracked() => return None,
+            (Purpose::Request, _) => {}
+        },
         KeyEvent::Record(Note::BecameDue { action }) => {
             let fits = match &record.state {
                 State::Flagged(_) => *action == Planned::Deactivate,
@@ -408,7 +414,7 @@ impl Setback {
 
 impl Deactivated {
     fn start_over(&mut self) {
-        (self.notice, self.approval) = (None, None);
+        (self.notice, self.approval, self.bundle) = (None, None, None);
         self.watch = Watch::default();
     }
 }

@@ -10,12 +10,17 @@ pub struct Unwritten(Receipt);
 
 impl Unwritten {
     pub(super) fn new(seq: u64) -> Self {
-        Self(Receipt { seq, intent: None, transition: None })
+        Self(Receipt { seq, intent: None, bundle: None, transition: None })
     }
 
     /// Notes that the entry is the intent to make this change.
     pub(super) fn is_intent(&mut self, identity: KeyIdentity, action: Action) {
         self.0.intent = Some((identity, action));
+    }
+
+    /// Notes that the entry tells of the evidence bundle for the deletion of this key.
+    pub(super) fn is_bundle(&mut self, identity: KeyIdentity) {
+        self.0.bundle = Some(identity);
     }
 
     /// Notes that the entry leads from one base state to another.
@@ -63,6 +68,7 @@ impl Unwritten {
 pub struct Receipt {
     seq: u64,
     intent: Option<(KeyIdentity, Action)>,
+    bundle: Option<KeyIdentity>,
     transition: Option<(StateName, StateName)>,
 }
 
@@ -77,6 +83,10 @@ impl Receipt {
     #[must_use]
     pub fn transition(&self) -> Option<(StateName, StateName)> {
         self.transition
+    }
+
+    pub(crate) fn is_bundle_of(&self, identity: &KeyIdentity) -> bool {
+        self.bundle.as_ref() == Some(identity)
     }
 
     pub(crate) fn is_intent_of(&self, identity: &KeyIdentity, action: Action) -> bool {

@@ -67,6 +67,7 @@ impl fmt::Display for Gap {
         match self {
             Self::NotRead => f.write_str("the key was not looked up in CloudTrail"),
             Self::Regions(why) => write!(f, "could not look up the key in CloudTrail: {why}"),
+            Self::NoBundle(why) => write!(f, "could not write the evidence bundle of the deletion: {why}"),
             Self::NoRegion => {
                 f.write_str("could not look up the key in CloudTrail: no Region is enabled in the account")
             }

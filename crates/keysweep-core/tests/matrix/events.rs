@@ -7,7 +7,7 @@ use keysweep_core::evidence::Activity;
 use keysweep_core::facts::LastUse;
 use keysweep_core::finding::FindingKind;
 use keysweep_core::ids::{AccessKeyId, AccountId};
-use keysweep_core::lifecycle::event::{Change, Consent, Note, Overlay, Seen};
+use keysweep_core::lifecycle::event::{Change, Consent, Note, Overlay, Purpose, Seen};
 use keysweep_core::lifecycle::{
     ClearedWhy, KeyEvent, Named, NoticeTerms, RefusedKind, Shown, Sighting, When,
 };
@@ -188,7 +188,8 @@ impl Samples {
                     event_id: None,
                 },
             }),
-            KeyEvent::Record(Note::ActivitySeen { .. }) => {
+            KeyEvent::Record(Note::ActivitySeen { .. }) => bundled(),
+            KeyEvent::Record(Note::BundleWritten { .. }) => {
                 KeyEvent::Record(Note::Forgotten { unsettled: None, reason: reason() })
             }
             KeyEvent::Record(Note::Forgotten { .. }) => return None,
@@ -258,4 +259,8 @@ pub(crate) fn hour(hours: i64) -> Timestamp {
 
 pub(crate) fn at(hours: i64) -> When<'static> {
     When { at: hour(hours), seq: SEQ, actor: &Actor::Keysweep }
+}
+
+pub(crate) fn bundled() -> KeyEvent {
+    KeyEvent::Record(Note::BundleWritten { bundle: "0".repeat(64).parse().unwrap(), purpose: Purpose::Deletion })
 }

@@ -4,7 +4,7 @@ use keysweep_core::lifecycle::event::{Change, Note, Overlay, Seen};
 use keysweep_core::lifecycle::{ClearedWhy, KeyEvent, Record, next};
 use keysweep_core::ticket::{Action, Planned};
 
-use crate::events::{Samples, accepted, at, hour, noticed, unclear};
+use crate::events::{Samples, accepted, at, bundled, hour, noticed, unclear};
 
 impl Samples {
     /// Records in a state, each the outcome of events; the richest first. `None` is a key without a record.
@@ -49,25 +49,25 @@ impl Samples {
             }
             "deactivated" => {
                 let consent = with_consent(Planned::Delete);
-                let rich = of(&[&deactivated, &consent, &overlays, &[due(Planned::Delete)]]);
+                let rich = of(&[&deactivated, &consent, &overlays, &[due(Planned::Delete), bundled()]]);
                 let undoing = of(&[&rich, &undo]);
                 vec![rich, undoing, of(&[&again, &[intent(Action::Deactivate), self.deactivated()]])]
             }
             "deleting" => {
-                let rich = of(&[&deactivated, &overlays, &[intent(Action::Delete)]]);
+                let rich = of(&[&deactivated, &overlays, &[bundled(), intent(Action::Delete)]]);
                 let woken =
-                    of(&[&again, &[intent(Action::Deactivate), self.deactivated(), intent(Action::Delete)]]);
+                    of(&[&again, &[intent(Action::Deactivate), self.deactivated(), bundled(), intent(Action::Delete)]]);
                 vec![rich.clone(), of(&[&rich, &undo]), woken]
             }
             "deleted" => vec![
                 of(&[
                     &deactivated,
                     &overlays,
-                    &[intent(Action::Delete), KeyEvent::Change(Change::Deleted { request_id: None })],
+                    &[bundled(), intent(Action::Delete), KeyEvent::Change(Change::Deleted { request_id: None })],
                 ]),
                 of(&[
                     &deactivated,
-                    &[intent(Action::Delete), KeyEvent::Change(Change::Deleted { request_id: None })],
+                    &[bundled(), intent(Action::Delete), KeyEvent::Change(Change::Deleted { request_id: None })],
                 ]),
             ],
             "gone" => {

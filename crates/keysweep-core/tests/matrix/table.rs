@@ -66,7 +66,7 @@ fn title(event: &KeyEvent) -> String {
         | KeyEvent::Overlay(Overlay::HoldPlaced { .. })
         | KeyEvent::Overlay(Overlay::HoldReleased { .. })
         | KeyEvent::Overlay(Overlay::HoldExpired { .. })
-        | KeyEvent::Record(Note::ReactivationsCleared { .. } | Note::ActivitySeen { .. })
+        | KeyEvent::Record(Note::ReactivationsCleared { .. } | Note::ActivitySeen { .. } | Note::BundleWritten { .. })
         | KeyEvent::Overlay(Overlay::ExemptBegan { .. })
         | KeyEvent::Overlay(Overlay::ExemptEnded)
         | KeyEvent::Overlay(Overlay::IncidentBegan { .. })

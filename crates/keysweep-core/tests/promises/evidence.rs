@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use keysweep_core::evidence::RegionTrail;
 use keysweep_core::facts::{Fact, KeyFacts, LastUse};
-use keysweep_core::lifecycle::event::Note;
-use keysweep_core::lifecycle::{HoldKind, KeyEvent, State};
+use keysweep_core::lifecycle::event::{Change, Note, Purpose};
+use keysweep_core::lifecycle::{HoldKind, KeyEvent, RefusedKind, State};
 use keysweep_core::plan::{self, Reason, Refusal};
 use keysweep_core::policy::{IncompleteEvidence, Mode};
 use keysweep_core::state::Actor;
@@ -158,4 +158,48 @@ fn only_a_newer_event_is_recorded() {
     assert!(apply(&world, &seen(day(6))).is_err());
     assert!(apply(&world, &seen(day(5))).is_err());
     assert!(apply(&world, &seen(day(7))).is_ok());
+}
+
+#[test]
+fn no_intent_of_a_deletion_without_a_bundle_of_its_own() {
+    let (mut world, ticket) = mk_due(21);
+    let deletion = world.recheck(day(21), ticket).unwrap();
+    let intent = KeyEvent::Change(Change::Intent {
+        action: Action::Delete,
+        origin: deletion.origin().clone(),
+        why: String::new(),
+        deadline: day(22),
+    });
+    let apply = |world: &World, event: &KeyEvent| {
+        let when = keysweep_core::lifecycle::When { at: day(21), seq: 99, actor: &Actor::Keysweep };
+        keysweep_core::lifecycle::next(mk_account_id(0), &mk_key_id(0), world.record(0), when, event)
+    };
+    assert!(apply(&world, &intent).is_err());
+    let bundle = |purpose| KeyEvent::Record(Note::BundleWritten { bundle: "a".repeat(64).parse().unwrap(), purpose });
+    // What somebody asked for to read permits nothing.
+    world.happen(day(21), 0, bundle(Purpose::Request));
+    assert!(apply(&world, &intent).is_err());
+    world.happen(day(21), 0, bundle(Purpose::Deletion));
+    assert!(apply(&world, &intent).is_ok());
+    // An attempt uses it up, whatever comes of it.
+    world.happen(day(21), 0, intent.clone());
+    let (action, detail) = (Action::Delete, "AccessDenied".into());
+    let refused = Change::Refused { action, kind: RefusedKind::Denied, detail };
+    world.happen(day(21), 0, KeyEvent::Change(refused));
+    assert_eq!(world.state_of(0), "deactivated");
+    assert!(apply(&world, &intent).is_err());
+}
+
+#[test]
+fn a_bundle_for_a_deletion_is_one_of_a_deactivated_key() {
+    let (mut world, _) = mk_due(7);
+    let when = keysweep_core::lifecycle::When { at: day(7), seq: 99, actor: &Actor::Keysweep };
+    let written = |world: &World, event| {
+        keysweep_core::lifecycle::next(mk_account_id(0), &mk_key_id(0), world.record(0), when, &event)
+    };
+    assert_eq!(world.state_of(0), "flagged");
+    assert!(written(&world, mk_bundle(1)).is_err());
+    world.run(7, 20);
+    assert_eq!(world.state_of(0), "deactivated");
+    assert!(written(&world, mk_bundle(1)).is_ok());
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use keysweep_core::facts::{IdleHistogram, Inventory, LastUse};
 use keysweep_core::finding::{Counts, FindingKind};
-use keysweep_core::lifecycle::event::{Change, Consent, Note, Overlay, Seen};
+use keysweep_core::lifecycle::event::{Change, Consent, Note, Overlay, Purpose, Seen};
 use keysweep_core::lifecycle::{ClearedWhy, KeyEvent, Named, NoticeTerms, Record, RefusedKind, Shown};
 use keysweep_core::references::{Reference, ReferenceCleared};
 use keysweep_core::state::{Actor, Body, Configuration, Entry, State, Term, TripReason};
@@ -52,7 +52,7 @@ pub(crate) fn mk_named(key: usize) -> Named {
     }
 }
 
-pub(crate) const EVENTS: usize = 34;
+pub(crate) const EVENTS: usize = 35;
 
 /// The n-th kind of event of a key. [`index`] keeps the list complete.
 pub(crate) fn mk_event(n: usize, key: usize, fill: &Fill) -> KeyEvent {
@@ -128,6 +128,10 @@ pub(crate) fn mk_event(n: usize, key: usize, fill: &Fill) -> KeyEvent {
         32 => KeyEvent::Overlay(Overlay::IncidentBegan { policies: vec![text] }),
         33 => KeyEvent::Overlay(Overlay::IncidentEnded),
         34 => KeyEvent::Record(Note::ActivitySeen { activity: mk_activity(at) }),
+        35 => KeyEvent::Record(Note::BundleWritten {
+            bundle: format!("{number:064x}").parse().unwrap(),
+            purpose: if flag { Purpose::Deletion } else { Purpose::Request },
+        }),
         _ => panic!("no such event"),
     }
 }
@@ -182,6 +186,7 @@ fn index(event: &KeyEvent) -> usize {
         KeyEvent::Overlay(Overlay::IncidentBegan { .. }) => 32,
         KeyEvent::Overlay(Overlay::IncidentEnded) => 33,
         KeyEvent::Record(Note::ActivitySeen { .. }) => 34,
+        KeyEvent::Record(Note::BundleWritten { .. }) => 35,
     }
 }
 

@@ -10,7 +10,7 @@ use keysweep_core::facts::{
     AccountFacts, AccountScan, Collection, Fact, Inventory, KeyFacts, KeyStatus, LastUse, Outcome, Source,
 };
 use keysweep_core::ids::{AccessKeyId, AccountId};
-use keysweep_core::lifecycle::event::{Change, Consent, Note, Overlay};
+use keysweep_core::lifecycle::event::{Change, Consent, Note, Overlay, Purpose};
 use keysweep_core::lifecycle::{Approval, KeyEvent, OpenIntent, Record, Sighting, State as KeyState};
 use keysweep_core::plan::{self, Context, Plan, Refusal, View};
 use keysweep_core::policy::{DAY, Mode, Policy};
@@ -195,6 +195,10 @@ impl World {
     }
 
     pub(crate) fn happen(&mut self, at: Timestamp, key: usize, event: KeyEvent) {
+        let facts = &self.keys[key];
+        if matches!(event, KeyEvent::Change(Change::Intent { action: Action::Delete, .. })) {
+            self.write(at, Body::Key { account: facts.account, key: facts.key.clone(), event: mk_bundle(1) });
+        }
         let facts = &self.keys[key];
         let actor = match event {
             KeyEvent::Consent(Consent::Approved { .. })
@@ -390,4 +394,10 @@ impl World {
         });
         of_key.collect()
     }
+}
+
+/// The evidence bundle of a deletion, told apart by a number.
+pub(crate) fn mk_bundle(n: u8) -> KeyEvent {
+    let bundle = format!("{n:064x}").parse().unwrap();
+    KeyEvent::Record(Note::BundleWritten { bundle, purpose: Purpose::Deletion })
 }

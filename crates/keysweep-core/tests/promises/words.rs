@@ -95,6 +95,9 @@ fn following(wait: &Wait) -> Option<Wait> {
             Gap::NotRead => Wait::Evidence(Gap::Regions("list Regions of 111122223333: denied".into())),
             Gap::Regions(_) => Wait::Evidence(Gap::NoRegion),
             Gap::NoRegion => {
+                Wait::Evidence(Gap::NoBundle("write /var/lib/keysweep/evidence/0f: no space left".into()))
+            }
+            Gap::NoBundle(_) => {
                 let unread = |region: &str| (region.to_owned(), "throttled".to_owned());
                 let regions = [unread("eu-west-1"), unread("sa-east-1")].into();
                 Wait::Evidence(Gap::Unread { regions, of: 17 })

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::evidence::Activity;
-use crate::ids::UserName;
+use crate::ids::{BundleId, UserName};
 use crate::ticket::{Action, Planned};
 
 /// What the record of a key notes, whatever its base state.
@@ -20,6 +20,13 @@ pub enum Note {
     ActivitySeen {
         /// The use.
         activity: Activity,
+    },
+    /// An evidence bundle of the key is on disk. Its hash names it, so that it cannot be altered afterwards.
+    BundleWritten {
+        /// Which.
+        bundle: BundleId,
+        /// What it was made for.
+        purpose: Purpose,
     },
     /// Everything but caps, window, pause and breaker is met.
     BecameDue {
@@ -41,4 +48,14 @@ pub enum Note {
         /// Why.
         reason: String,
     },
+}
+
+/// What an evidence bundle is made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Purpose {
+    /// The deletion that follows, and no other: the intent of a deletion needs the bundle of this attempt.
+    Deletion,
+    /// Someone asked for it. It permits nothing.
+    Request,
 }
