@@ -157,6 +157,13 @@ text_id!(
     |text| text.len() == 64 && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
 );
 
+impl From<[u8; 32]> for BundleId {
+    /// From a SHA-256.
+    fn from(sha256: [u8; 32]) -> Self {
+        Self(sha256.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into())
+    }
+}
+
 /// What makes an access key this one and no other. A change names all four and is refused if any differs.
 ///
 /// The partition is missing because one daemon serves one partition.
@@ -188,6 +195,15 @@ mod tests {
         for text in ["", "42", "+11122223333", "1111222233334", "11112222333x"] {
             let error = text.parse::<AccountId>().unwrap_err().to_string();
             assert!(error.contains("expected 12 digits"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_bundle_is_named_by_a_sha256() {
+        let id = BundleId::from([0x0f; 32]);
+        assert_eq!(id.as_str().parse(), Ok(id));
+        for text in ["", "0f", &"0F".repeat(32), &"0g".repeat(32), &"0".repeat(65)] {
+            assert!(text.parse::<BundleId>().is_err(), "{text}");
         }
     }
 

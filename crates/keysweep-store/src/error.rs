@@ -304,6 +304,9 @@ pub enum ReadError {
     /// The journal is damaged or cannot be read.
     #[error("read entries")]
     Journal(#[from] JournalError),
+    /// The work was cut off.
+    #[error("reading entries was cut off")]
+    Interrupted,
 }
 
 /// Why a store did not close cleanly. The journal is whole all the same.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use keysweep_core::ids::BundleId;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest, Sha256};
 
@@ -21,6 +22,12 @@ impl Hash {
     /// From its bytes.
     pub(crate) fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
+    }
+}
+
+impl From<Hash> for BundleId {
+    fn from(hash: Hash) -> Self {
+        hash.0.into()
     }
 }
 

@@ -12,9 +12,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use keysweep_core::ids::AccessKeyId;
+use keysweep_core::ids::{AccessKeyId, BundleId};
 use keysweep_core::state::{Entry, State};
-use tokio::sync::Mutex as AsyncMutex;
+use tokio::sync::{Mutex as AsyncMutex, oneshot};
 use tokio_util::task::TaskTracker;
 
 use self::append::Queue;
@@ -24,6 +24,7 @@ pub(crate) use self::open::read_all;
 pub use self::open::{Opened, Rebuilt, rebuild};
 use self::project::Projecting;
 use crate::backup::JournalView;
+use crate::bundles::{self, BundleError};
 use crate::error::{CloseError, OpenError, ReadError};
 use crate::files::{Disk, Files, size_below};
 use crate::journal::{self, Journal, backwards};
@@ -96,6 +97,17 @@ pub struct ErrorCounts {
     pub read: u64,
 }
 
+/// What the journal tells of one key at one moment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Told {
+    /// The entries about it, oldest first, as [`Store::history`] gives them.
+    pub history: Vec<Entry>,
+    /// Number of the last entry of the journal, whatever it is about.
+    pub last_seq: u64,
+    /// SHA-256 of the last line, in hexadecimal, as `keysweep journal verify` prints it.
+    pub head_hash: String,
+}
+
 /// Journal, projection and state of one data_dir. A handle: clones share them.
 ///
 /// Methods that are not async and touch files ([`Store::history`], [`Store::tail`], [`Store::view`], [`Store::size_on_disk`]) belong
@@ -107,6 +119,7 @@ pub struct Store {
 
 struct Inner {
     data_dir: PathBuf,
+    files: Arc<dyn Files>,
     state: RwLock<State>,
     /// Last visible entry.
     head: AtomicU64,
@@ -131,12 +144,13 @@ impl Store {
     /// # Errors
     /// [`OpenError`]: in use, not writable, a broken journal, or a projection that knows more than the journal.
     pub async fn open(dir: &Path, options: OpenOptions) -> Result<(Self, Opened), OpenError> {
-        let (dir, run_jobs) = (dir.to_path_buf(), options.jobs);
+        let (dir, run_jobs, files) = (dir.to_path_buf(), options.jobs, Arc::clone(&options.files));
         let opening = tokio::task::spawn_blocking(move || open::open(&dir, &options));
         let (Parts { data_dir, lock, journal, state, head, projecting, reserve }, opened) =
             opening.await.map_err(|_| OpenError::Interrupted)??;
         let inner = Inner {
             data_dir,
+            files,
             state: RwLock::new(state),
             head: AtomicU64::new(head),
             journal: Mutex::new(journal),
@@ -186,6 +200,51 @@ impl Store {
             })?;
         }
         Ok(entries.into_values().collect())
+    }
+
+    /// What the journal tells of a key right now.
+    ///
+    /// # Errors
+    /// As [`history`](Self::history).
+    pub async fn told(&self, key: &AccessKeyId) -> Result<Told, ReadError> {
+        let key = key.clone();
+        let told = self.in_job(move |store| {
+            let (_, head, last_seq) = lock(&store.inner.journal).end();
+            Ok(Told { history: store.history(&key)?, last_seq, head_hash: head.to_string() })
+        });
+        told.await.unwrap_or(Err(ReadError::Interrupted))
+    }
+
+    /// Makes an evidence bundle durable: one line of JSON with its end, which is then named by its hash. `most` is how
+    /// many bytes all bundles of the data_dir may have together.
+    ///
+    /// # Errors
+    /// [`BundleError`]: then there is no such file.
+    pub async fn write_bundle(&self, bytes: Vec<u8>, most: u64) -> Result<BundleId, BundleError> {
+        let written =
+            self.in_job(move |Self { inner }| bundles::write(&inner.files, &inner.data_dir, &bytes, most));
+        written.await.unwrap_or(Err(BundleError::Interrupted))
+    }
+
+    /// An evidence bundle; `None` if it is not there.
+    ///
+    /// # Errors
+    /// [`BundleError`] if it cannot be read, or was altered.
+    pub async fn bundle(&self, id: &BundleId) -> Result<Option<Vec<u8>>, BundleError> {
+        let id = id.clone();
+        let read = self.in_job(move |Self { inner }| bundles::read_bundle(&inner.data_dir, &id));
+        read.await.unwrap_or(Err(BundleError::Interrupted))
+    }
+
+    /// Does something with files where jobs run, and holds up `close` for as long; `None` if it was cut off.
+    async fn in_job<T: Send + 'static>(&self, job: impl FnOnce(&Self) -> T + Send + 'static) -> Option<T> {
+        let (reply, answer) = oneshot::channel();
+        let (store, token) = (self.clone(), self.inner.jobs.token());
+        self.inner.run_jobs.run(move || {
+            drop(reply.send(job(&store)));
+            drop(token);
+        });
+        answer.await.ok()
     }
 
     /// The last `n` entries, oldest first.

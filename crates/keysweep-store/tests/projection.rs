@@ -135,11 +135,7 @@ async fn a_rewritten_last_entry_is_refused() {
     mk_closed(dir.path()).await;
     let segment = common::segments(dir.path())[0].clone();
     let text = std::fs::read_to_string(&segment).unwrap();
-    std::fs::write(
-        &segment,
-        text.replace("\"action\":\"delete\",\"origin\"", "\"action\":\"reactivate\",\"origin\""),
-    )
-    .unwrap();
+    std::fs::write(&segment, text.replace("\"purpose\":\"deletion\"", "\"purpose\":\"request\"")).unwrap();
     let message = refused(dir.path()).await;
     assert!(message.contains("the records know another entry 13 than the journal"), "{message}");
 }
@@ -160,7 +156,7 @@ async fn a_value_with_a_wrong_checksum_is_not_believed() {
     let dir = tempfile::tempdir().unwrap();
     let before = mk_closed(dir.path()).await;
     {
-        let db = sled::open(dir.path().join("records")).unwrap();
+        let db = common::records(dir.path());
         let records = db.open_tree("records").unwrap();
         let (key, value) = records.first().unwrap().unwrap();
         let mut value = value.to_vec();
@@ -196,7 +192,7 @@ async fn values_of_any_size_survive_growing_and_shrinking() {
     assert_eq!((state(&store), opened.rebuilt, opened.caught_up), (before, None, 0));
     assert_eq!(store.history(&mk_key_id(1)).unwrap(), history);
     store.close().await.unwrap();
-    let db = sled::open(dir.path().join("records")).unwrap();
+    let db = common::records(dir.path());
     for name in db.tree_names() {
         let largest = db.open_tree(name).unwrap().iter().map(|pair| pair.unwrap().1.len()).max();
         assert!(largest.unwrap_or(0) <= 4096);
@@ -222,7 +218,7 @@ async fn a_history_with_a_wrong_checksum_is_told_by_the_journal() {
     let dir = tempfile::tempdir().unwrap();
     mk_closed(dir.path()).await;
     {
-        let db = sled::open(dir.path().join("records")).unwrap();
+        let db = common::records(dir.path());
         let history = db.open_tree("history").unwrap();
         let (key, value) = history.first().unwrap().unwrap();
         history.insert(key, &value[..value.len() - 1]).unwrap();

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::bundles::BundleError;
 use crate::error::{AppendError, JournalError, OpenError, Problem, remedy};
 
 /// Why there is no backup, or why a file is none that can be relied on.
@@ -41,6 +42,9 @@ pub enum BackupError {
     /// The journal cannot be read, or is broken: what is broken is not backed up.
     #[error("read the journal")]
     Journal(#[from] JournalError),
+    /// An evidence bundle cannot be read, or was altered.
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
     /// A segment ended before what was in it a moment ago.
     #[error("{} was cut or moved away while it was read: try again", path.display())]
     Vanished {

@@ -33,6 +33,18 @@ pub struct Manifest {
     pub(crate) head_hash: Hash,
     /// The segments, oldest first, in which they follow.
     pub segments: Vec<Part>,
+    /// The evidence bundles, which follow after them.
+    #[serde(default)]
+    pub bundles: Bundles,
+}
+
+/// The evidence bundles in a backup: a line each, in the order of their names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Bundles {
+    /// How many.
+    pub count: u64,
+    /// Their length together.
+    pub bytes: u64,
 }
 
 /// One segment in a backup.
@@ -51,7 +63,7 @@ impl Manifest {
         self.head_hash.to_string()
     }
 
-    pub(super) fn new(view: &JournalView, version: &str, created_at: Timestamp) -> Self {
+    pub(super) fn new(view: &JournalView, bundles: Bundles, version: &str, created_at: Timestamp) -> Self {
         let first_seq = view.parts.first().map_or(1, |part| part.first_seq);
         Self {
             version: version.into(),
@@ -61,12 +73,13 @@ impl Manifest {
             last_seq: view.last_seq,
             head_hash: view.head,
             segments: view.parts.clone(),
+            bundles,
         }
     }
 
-    /// Bytes of all segments.
+    /// Bytes between the first and the last line.
     pub(super) fn body_bytes(&self) -> Option<u64> {
-        self.segments.iter().try_fold(0_u64, |sum, part| sum.checked_add(part.bytes))
+        self.segments.iter().try_fold(self.bundles.bytes, |sum, part| sum.checked_add(part.bytes))
     }
 }
 

@@ -45,6 +45,8 @@ pub(super) struct Opened {
     pub(super) backup: Backup,
     file: Arc<File>,
     parts: Vec<(Part, u64)>,
+    /// Where the evidence bundles begin.
+    bundles_at: u64,
 }
 
 /// As [`inspect_until`].
@@ -80,7 +82,7 @@ pub(super) fn open(path: &Path, stop: &dyn Fn() -> bool) -> Result<Opened, Backu
         at = at.saturating_add(part.bytes);
     }
     let backup = Backup { path: path.into(), manifest, sha256: sha256.to_string(), bytes };
-    let opened = Opened { backup, file: Arc::new(file), parts };
+    let opened = Opened { backup, file: Arc::new(file), parts, bundles_at: at };
     opened.check(stop)?;
     Ok(opened)
 }
@@ -88,11 +90,24 @@ pub(super) fn open(path: &Path, stop: &dyn Fn() -> bool) -> Result<Opened, Backu
 impl Opened {
     /// The segments with the bytes of each.
     pub(super) fn segments(&self) -> impl Iterator<Item = (Part, Section)> {
-        self.parts.iter().map(|(part, at)| (*part, self.section(*part, *at)))
+        self.parts.iter().map(|(part, at)| (*part, self.section(*at, part.bytes)))
     }
 
-    fn section(&self, part: Part, at: u64) -> Section {
-        Section { file: Arc::clone(&self.file), at, end: at.saturating_add(part.bytes) }
+    /// The evidence bundles, one after the other.
+    pub(super) fn bundles(&self) -> impl Iterator<Item = io::Result<Vec<u8>>> {
+        let mut section = BufReader::new(self.section(self.bundles_at, self.backup.manifest.bundles.bytes));
+        std::iter::from_fn(move || {
+            let mut line = Vec::new();
+            match section.read_until(b'\n', &mut line) {
+                Ok(0) => None,
+                Ok(_) => Some(Ok(line)),
+                Err(error) => Some(Err(error)),
+            }
+        })
+    }
+
+    fn section(&self, at: u64, bytes: u64) -> Section {
+        Section { file: Arc::clone(&self.file), at, end: at.saturating_add(bytes) }
     }
 
     /// Goes through the journal in it.
@@ -107,7 +122,7 @@ impl Opened {
         let find = |segment: &Segment| -> io::Result<Box<dyn BufRead>> {
             let found = self.parts.iter().find(|(part, _)| part.first_seq == segment.first_seq);
             let (part, at) = found.ok_or(io::ErrorKind::NotFound)?;
-            Ok(Box::new(BufReader::with_capacity(BUFFER, self.section(*part, *at))))
+            Ok(Box::new(BufReader::with_capacity(BUFFER, self.section(*at, part.bytes))))
         };
         let go_on = &mut |_: Visit<'_>| if stop() { Err(BackupError::Stopped) } else { Ok(()) };
         let scanned = scan_with::<BackupError>(&segments, &find, Snapshots::Skip, go_on);
@@ -115,10 +130,21 @@ impl Opened {
             BackupError::Journal(error) => self.in_words(error),
             error => error,
         })?;
-        if agrees(&self.backup.manifest, &scanned) {
+        if !agrees(&self.backup.manifest, &scanned) {
+            return Err(altered("the journal in it ends otherwise than its first line says"));
+        }
+        let mut count = 0;
+        for bundle in self.bundles() {
+            let bundle = bundle.map_err(|source| BackupError::Read { path: path.clone(), source })?;
+            count += u64::from(bundle.ends_with(b"\n"));
+            if stop() {
+                return Err(BackupError::Stopped);
+            }
+        }
+        if count == self.backup.manifest.bundles.count {
             Ok(())
         } else {
-            Err(altered("the journal in it ends otherwise than its first line says"))
+            Err(altered("there are other evidence bundles in it than its first line says"))
         }
     }
 

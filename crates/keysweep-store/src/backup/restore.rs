@@ -15,6 +15,7 @@ use keysweep_core::state::{Actor, Body, Entry, State};
 use super::error::{BackupError, RestoreError};
 use super::read::{Backup, Opened, agrees, open};
 use super::write::remove_if_there;
+use crate::bundles;
 use crate::error::{AppendError, OpenError};
 use crate::files::{Files, create_private_dir, free_name};
 use crate::journal::{self, Journal, Scanned, Segment, list};
@@ -83,6 +84,12 @@ pub fn restore(order: &Restoration<'_>) -> Result<Restored, RestoreError> {
             tracing::debug!(%error, path = %staging.display(), "unfinished journal not removed");
         }
     })?;
+    // Named by what is in them, they stand in nobody's way, whatever becomes of the restoration.
+    for bundle in opened.bundles() {
+        let bundle =
+            bundle.map_err(|source| BackupError::Read { path: order.file.into(), source })?;
+        bundles::write(&order.files, dir, &bundle, u64::MAX).map_err(BackupError::from)?;
+    }
     let aside = exchange(order, &staging, unfinished)?;
     drop(lock);
     Ok(Restored { backup: opened.backup, records: prepared.records().count() as u64, aside })

@@ -8,9 +8,10 @@ use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 use super::error::BackupError;
-use super::manifest::{Manifest, first_line, last_line};
+use super::manifest::{Bundles, Manifest, first_line, last_line};
 use super::read::{Backup, inspect_until};
 use super::view::JournalView;
+use crate::bundles;
 use crate::error::JournalError;
 use crate::files::{Files, JournalFile};
 use crate::hash::Hash;
@@ -106,7 +107,10 @@ pub(super) fn parent(file: &Path) -> PathBuf {
 
 fn fill(new: &NewBackup<'_>, view: &JournalView, unfinished: &Path) -> Result<Manifest, BackupError> {
     let failed = |source| BackupError::Write { path: new.file.into(), source };
-    let manifest = Manifest::new(view, new.version, new.created_at);
+    // Listed after the journal's end is known: every bundle that the journal names up to there is on disk by now.
+    let held = bundles::list(new.data_dir)?;
+    let sum = Bundles { count: held.len() as u64, bytes: held.iter().map(|(_, bytes)| bytes).sum() };
+    let manifest = Manifest::new(view, sum, new.version, new.created_at);
     let first = first_line(&manifest).map_err(|error| failed(error.into()))?;
     let mut file = new.files.create(unfinished).map_err(failed)?;
     let mut out = Out { file: &mut *file, sha: Sha256::new() };
@@ -128,6 +132,18 @@ fn fill(new: &NewBackup<'_>, view: &JournalView, unfinished: &Path) -> Result<Ma
         }
         if left.limit() > 0 {
             return Err(BackupError::Vanished { path });
+        }
+    }
+    for (id, bytes) in held {
+        if (new.stop)() {
+            return Err(BackupError::Stopped);
+        }
+        match bundles::read_bundle(new.data_dir, &id)? {
+            Some(bundle) if bundle.len() as u64 == bytes => out.write(&bundle).map_err(failed)?,
+            Some(_) | None => {
+                let path = bundles::path(&new.data_dir.join(bundles::DIR), &id);
+                return Err(BackupError::Vanished { path });
+            }
         }
     }
     let sha256 = Hash::from_bytes(out.sha.clone().finalize().into());

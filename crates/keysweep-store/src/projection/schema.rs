@@ -120,6 +120,7 @@ mod tests {
                 },
                 granted: Some(Granted { by: Actor::local("ann"), reason: "unused".into(), at: mk_at(16) }),
             }),
+            bundle: Some([9; 32].into()),
             setback: Some(Setback {
                 action: Action::Reactivate,
                 at: mk_at(17),

@@ -7,7 +7,7 @@ use keysweep_store::inspect;
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
 
-use crate::support::{entries, forge, in_words, mk_file, names, restored};
+use crate::support::{BUNDLES, entries, forge, in_words, mk_file, names, restored};
 
 #[tokio::test]
 async fn a_backup_that_is_cut_anywhere_is_refused() {
@@ -58,8 +58,8 @@ async fn a_backup_with_a_fitting_checksum_and_a_broken_journal_is_refused() {
     let message = inspect(&file).unwrap_err().to_string();
     assert!(message.contains("is broken at line") && message.contains("hash chain"), "{message}");
     // The last line, which no other names: the first line of the backup does.
-    let last = text.rfind("unused for 104 days").unwrap();
-    forge(&file, [&text[..last], "unused for 105 days", &text[last + 19..]].concat().as_bytes());
+    let last = text.rfind("0707\",\"purpose\"").unwrap();
+    forge(&file, [&text[..last], "0708", &text[last + 4..]].concat().as_bytes());
     let message = inspect(&file).unwrap_err().to_string();
     assert!(message.contains("ends otherwise than its first line says"), "{message}");
 }
@@ -84,6 +84,8 @@ async fn a_backup_with_an_entry_that_is_not_known_is_refused_and_nothing_is_touc
     let text = String::from_utf8(bytes).unwrap();
     // One more entry, written as a newer version would, with every hash and number in order.
     let (body, _) = text.trim_end().rsplit_once('\n').unwrap();
+    let bundles = String::from_utf8(BUNDLES.concat()).unwrap();
+    let body = body.strip_suffix(bundles.trim_end()).unwrap().trim_end();
     let (_, head) = body.rsplit_once('\n').unwrap();
     let entry = format!(
         "{{\"seq\":14,\"at\":\"2026-01-01T00:00:00Z\",\"actor\":\"keysweep\",\"kind\":\"rotated\",\"prev\":\"{}\"}}",
@@ -96,7 +98,7 @@ async fn a_backup_with_an_entry_that_is_not_known_is_refused_and_nothing_is_touc
     first["head_hash"] = hex::encode(Sha256::digest(&entry)).into();
     first["keysweep"] = "0.9.0".into();
     let (_, rest) = body.split_once('\n').unwrap();
-    forge(&file, format!("{first}\n{rest}\n{entry}\n{{}}\n").as_bytes());
+    forge(&file, format!("{first}\n{rest}\n{entry}\n{bundles}{{}}\n").as_bytes());
     inspect(&file).unwrap();
     let data = dir.path().join("data");
     let before = (names(&data), entries(&data));

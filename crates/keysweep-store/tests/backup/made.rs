@@ -7,7 +7,7 @@ use keysweep_core::state::Actor;
 use keysweep_store::{BackupError, Disk, NewBackup, OpenOptions, Store, back_up, verify};
 
 use crate::common::{mk_at, mk_flagged, mk_held, segments, tell};
-use crate::support::{entries, made, mk_backup, mk_file, mk_store, names, restored};
+use crate::support::{BUNDLES, entries, made, mk_backup, mk_file, mk_store, names, restored};
 
 #[tokio::test]
 async fn what_a_crash_tore_is_in_no_backup() {
@@ -50,6 +50,17 @@ async fn a_backup_is_broken_off_wherever_it_is_and_leaves_nothing() {
 }
 
 #[tokio::test]
+async fn an_altered_evidence_bundle_is_backed_up_as_nothing_else() {
+    let (dir, _, _) = mk_file().await;
+    let data = dir.path().join("data");
+    let bundle = data.join("evidence").join(format!("{}.json", keysweep_store::bundle_id(BUNDLES[0])));
+    fs::write(&bundle, "{\"bundle\":3}\n").unwrap();
+    let message = made(&data, &dir.path().join("second.jsonl"), None, &Disk).unwrap_err().to_string();
+    assert!(message.contains("was altered") && message.contains(&bundle.display().to_string()), "{message}");
+    assert_eq!(names(dir.path()), ["backup.jsonl", "data"]);
+}
+
+#[tokio::test]
 async fn nothing_is_overwritten() {
     let (dir, file, bytes) = mk_file().await;
     let message = made(&dir.path().join("data"), &file, None, &Disk).unwrap_err().to_string();
@@ -63,13 +74,13 @@ async fn a_last_line_that_was_altered_under_a_daemon_is_noticed_by_its_backup() 
     let store = mk_store(dir.path()).await;
     let segment = segments(dir.path()).pop().unwrap();
     let text = fs::read_to_string(&segment).unwrap();
-    fs::write(&segment, text.replace("unused for 104 days", "unused for 904 days")).unwrap();
+    fs::write(&segment, text.replace("\"purpose\":\"deletion\"", "\"purpose\":\"Deletion\"")).unwrap();
     verify(dir.path()).expect("no hash follows it");
     let file = dir.path().join("backup.jsonl");
     let view = Some(store.view().unwrap());
     made(dir.path(), &file, view, &Disk).map(|_| ()).expect_err("it is not what was written");
     assert!(!file.exists());
-    assert_eq!(names(dir.path()), ["journal", "lock", "records", "reserve"]);
+    assert_eq!(names(dir.path()), ["evidence", "journal", "lock", "records", "reserve"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -4,10 +4,10 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use keysweep_core::state::{Actor, Body};
-use keysweep_store::{Disk, inspect, verify};
+use keysweep_store::{Disk, bundle_id, inspect, read_bundle, verify};
 
 use crate::common::{mk_at, mk_held, mk_key_id, segments, state, tell};
-use crate::support::{entries, made, mk_backup, mk_file, mk_store, names, opened, restored};
+use crate::support::{BUNDLES, entries, made, mk_backup, mk_file, mk_store, names, opened, restored};
 
 #[tokio::test]
 async fn a_restored_journal_is_the_one_that_was_backed_up_and_paused() {
@@ -27,6 +27,10 @@ async fn a_restored_journal_is_the_one_that_was_backed_up_and_paused() {
     let done = restored(&new, &file, false).unwrap();
     assert_eq!((done.records, &done.aside, done.backup.manifest.last_seq), (2, &vec![], 13));
     assert!(entries(&new).starts_with(&entries(&data)));
+    assert_eq!(backup.manifest.bundles.count, 2);
+    for bundle in BUNDLES {
+        assert_eq!(read_bundle(&new, &bundle_id(bundle)).unwrap().as_deref(), Some(bundle));
+    }
     let tail = opened(&new).await.tail(2).unwrap();
     let told = Body::Restored {
         created_at: mk_at(5000),
@@ -94,7 +98,7 @@ async fn what_is_there_is_set_aside_only_by_force_and_never_deleted() {
     assert_eq!(kept, ["records.replaced-1", "journal.replaced-1"]);
     assert_eq!(
         names(&data),
-        ["journal", "journal.replaced-1", "lock", "records.replaced-1", "reserve"],
+        ["evidence", "journal", "journal.replaced-1", "lock", "records.replaced-1", "reserve"],
         "and nothing else is left"
     );
     let old = tempfile::tempdir().unwrap();

@@ -14,11 +14,17 @@ use sha2::{Digest, Sha256};
 
 use crate::common::{mk_at, mk_story, segments, tell};
 
-/// A store with a life of two keys in several segments.
+/// Evidence bundles, as far as a store knows: lines. In the order of their hashes.
+pub(crate) const BUNDLES: [&[u8]; 2] = [b"{\"bundle\":2}\n", b"{\"bundle\":1}\n"];
+
+/// A store with a life of two keys in several segments, and two bundles.
 pub(crate) async fn mk_store(dir: &Path) -> Store {
     let options = OpenOptions { segment_bytes: 900, ..OpenOptions::default() };
     let store = Store::open(dir, options).await.unwrap().0;
     tell(&store, mk_story()).await;
+    for bundle in BUNDLES {
+        store.write_bundle(bundle.to_vec(), u64::MAX).await.unwrap();
+    }
     assert!(segments(dir).len() > 2);
     store
 }

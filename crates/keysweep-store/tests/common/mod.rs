@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use keysweep_core::facts::{Inventory, LastUse};
 use keysweep_core::finding::FindingKind;
 use keysweep_core::ids::{AccessKeyId, AccountId};
-use keysweep_core::lifecycle::event::{Change, Consent, Overlay, Seen};
+use keysweep_core::lifecycle::event::{Change, Consent, Note, Overlay, Purpose, Seen};
 use keysweep_core::lifecycle::{KeyEvent, Named, NoticeTerms, Sighting};
 use keysweep_core::state::{Actor, Body, State};
 use keysweep_core::ticket::{Action, Origin};
@@ -77,6 +77,12 @@ pub fn mk_intent(key: u64, action: Action) -> Body {
     )
 }
 
+/// The evidence bundle of a deletion was written.
+pub fn mk_bundled(key: u64) -> Body {
+    let (bundle, purpose) = ([7; 32].into(), Purpose::Deletion);
+    mk_event(key, KeyEvent::Record(Note::BundleWritten { bundle, purpose }))
+}
+
 pub fn mk_deactivated(key: u64, seconds: i64) -> Body {
     let request_id = Some("a1b2".into());
     let (last_use, sighting) = (mk_last_use(), mk_sighting(seconds));
@@ -106,7 +112,7 @@ pub fn mk_started() -> Body {
     Body::Started { version: "0.1.0".into(), run: 1, configuration, changed }
 }
 
-/// A life of two keys, one of them deleted, and what restrains changes.
+/// A life of two keys, one of them about to be deleted, and what restrains changes.
 pub fn mk_story() -> Vec<Body> {
     vec![
         mk_started(),
@@ -121,7 +127,7 @@ pub fn mk_story() -> Vec<Body> {
         mk_scanned(1, 200, &[1]),
         mk_held(2, "still needed"),
         mk_scanned(1, 3000, &[1]),
-        mk_intent(1, Action::Delete),
+        mk_bundled(1),
     ]
 }
 
@@ -164,9 +170,19 @@ pub fn segments(dir: &Path) -> Vec<std::path::PathBuf> {
     files
 }
 
+/// The records, opened beside keysweep. A thread of a database that was closed before lets go of its file only when it
+/// is next scheduled, and sled does not wait for it.
+pub fn records(dir: &Path) -> sled::Db {
+    let path = dir.join("records");
+    if let Ok(file) = std::fs::File::open(path.join("db")) {
+        file.lock().unwrap();
+    }
+    sled::open(path).unwrap()
+}
+
 /// Name and JSON of each value in a tree of the records; none is larger than one piece.
 pub fn values(dir: &Path, tree: &str) -> Vec<(Vec<u8>, String)> {
-    let db = sled::open(dir.join("records")).unwrap();
+    let db = records(dir);
     let values = db.open_tree(tree).unwrap().iter().map(|pair| {
         let (key, piece) = pair.unwrap();
         let (name, suffix) = key.split_at(key.len() - 3);
@@ -181,7 +197,7 @@ pub fn put(dir: &Path, tree: &str, name: &[u8], json: &str) {
     let key = [name, &[0, 0, 0]].concat();
     let body = [&1_u16.to_le_bytes(), json.as_bytes()].concat();
     let checksum = crc32fast::hash(&[key.as_slice(), &body].concat());
-    let db = sled::open(dir.join("records")).unwrap();
+    let db = records(dir);
     db.open_tree(tree).unwrap().insert(key, [&checksum.to_le_bytes(), body.as_slice()].concat()).unwrap();
     db.flush().unwrap();
 }
@@ -190,7 +206,7 @@ pub fn put(dir: &Path, tree: &str, name: &[u8], json: &str) {
 pub fn put_schema(dir: &Path, schema: u32) {
     let mut version = schema.to_be_bytes().to_vec();
     version.extend_from_slice(&crc32fast::hash(&version).to_be_bytes());
-    let db = sled::open(dir.join("records")).unwrap();
+    let db = records(dir);
     db.open_tree("meta").unwrap().insert("schema", version).unwrap();
     db.flush().unwrap();
 }
