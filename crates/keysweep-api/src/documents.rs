@@ -213,6 +213,15 @@ pub struct KeyDocument {
     pub caveats: Vec<String>,
 }
 
+/// The newest evidence bundle of a key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct EvidenceDocument {
+    /// SHA-256 of the file, by which the journal names it.
+    pub sha256: String,
+    /// The file, as it is on disk.
+    pub file: String,
+}
+
 /// One term of the policy as it applies to a key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PolicyTerm {

@@ -4,6 +4,7 @@
 //! The command line and every listener of the daemon speak in these types. There is no server here and nothing that
 //! decides.
 
+mod bundle;
 mod client;
 mod documents;
 mod once;
@@ -14,9 +15,13 @@ mod refusal;
 mod request_ref;
 mod requests;
 
+pub use self::bundle::{
+    Algorithm, BUNDLE_VERSION, Bundle, BundleApproval, BundleFact, BundleFile, BundleKey, BundleLifecycle,
+    BundleNotice, BundleRegion, BundleTrail, JournalEnd, Signature,
+};
 pub use self::client::{ANSWER_WITHIN, ClientError, call};
 pub use self::documents::{
-    ApprovalRow, BreakerDocument, BreakerKey, Done, HoldRow, JournalBytes, KeyDocument, KeyRow, KeysDocument,
+    ApprovalRow, BreakerDocument, BreakerKey, Done, EvidenceDocument, HoldRow, JournalBytes, KeyDocument, KeyRow, KeysDocument,
     MissingRow, ParkedAccount, PauseRow, PlanDocument, PolicyTerm, RulesDocument, UnknownOrigin,
 };
 pub use self::openapi::openapi;
@@ -25,6 +30,6 @@ pub use self::reason::reason;
 pub use self::refusal::{PROBLEM_JSON, Problem, Refusal};
 pub use self::request_ref::RequestRef;
 pub use self::requests::{
-    AcknowledgeRule, Decide, Decision, ListKeys, ListRules, Pause, ResetBreaker, Resume, ShowBreaker,
-    ShowKey, ShowPlan, UnparkAccount, ViewJournal, Which,
+    AcknowledgeRule, Decide, Decision, GatherEvidence, ListKeys, ListRules, Pause, ResetBreaker, Resume, ShowBreaker,
+    ShowEvidence, ShowKey, ShowPlan, UnparkAccount, ViewJournal, Which,
 };

@@ -39,6 +39,8 @@ macro_rules! operations {
             $look::<$crate::ShowPlan>,
             $look::<$crate::ListKeys>,
             $look::<$crate::ShowKey>,
+            $look::<$crate::ShowEvidence>,
+            $act::<$crate::GatherEvidence>,
             $act::<$crate::Decide>,
             $act::<$crate::Pause>,
             $act::<$crate::Resume>,

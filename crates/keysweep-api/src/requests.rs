@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::documents::{
-    BreakerDocument, Done, JournalBytes, KeyDocument, KeysDocument, PlanDocument, RulesDocument,
+    BreakerDocument, Done, EvidenceDocument, JournalBytes, KeyDocument, KeysDocument, PlanDocument, RulesDocument,
 };
 use crate::{Operation, RequestRef, Role, Verb};
 
@@ -50,6 +50,39 @@ impl Operation for ShowKey {
     const NAME: &'static str = "show_key";
     const VERB: Verb = Verb::Get;
     const PATH: &'static str = "/keys/{key}";
+}
+
+/// The newest evidence bundle of a key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ShowEvidence {
+    /// Key ID.
+    #[schemars(with = "String")]
+    pub key: AccessKeyId,
+}
+
+impl Operation for ShowEvidence {
+    type Reply = EvidenceDocument;
+    const NAME: &'static str = "show_evidence";
+    const VERB: Verb = Verb::Get;
+    const PATH: &'static str = "/keys/{key}/evidence";
+}
+
+/// Read the key, its user, and CloudTrail now, and write an evidence bundle. It permits nothing: a deletion needs a bundle
+/// of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GatherEvidence {
+    /// Key ID.
+    #[schemars(with = "String")]
+    pub key: AccessKeyId,
+}
+
+impl Operation for GatherEvidence {
+    type Reply = EvidenceDocument;
+    const NAME: &'static str = "gather_evidence";
+    const VERB: Verb = Verb::Post;
+    const PATH: &'static str = "/keys/{key}/evidence";
 }
 
 /// A decision about one key. It is journaled with the caller and the reason before it takes effect.

@@ -7,7 +7,7 @@ mod scan;
 mod segment;
 mod writer;
 
-pub use self::audit::{Verified, export, verify};
+pub use self::audit::{Verified, Witnessed, export, verify, witness};
 pub(crate) use self::backwards::backwards;
 pub(crate) use self::line::parse_entry;
 pub(crate) use self::scan::{BUFFER, Scanned, Snapshots, Visit, scan, scan_with};

@@ -36,7 +36,7 @@ pub use self::backup::{
 pub use self::bundles::{BundleError, bundle_id, read_bundle};
 pub use self::error::{AppendError, CloseError, JournalError, OpenError, Problem, ReadError};
 pub use self::files::{Disk, Files, JournalFile};
-pub use self::journal::{Verified, export, verify};
+pub use self::journal::{Verified, Witnessed, export, verify, witness};
 pub use self::lock::holder;
 pub use self::ownership::{Exposed, exposed};
 pub use self::store::{ErrorCounts, Jobs, OpenOptions, Opened, Rebuilt, Store, Told, Undecided, rebuild};

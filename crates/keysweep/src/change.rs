@@ -10,7 +10,7 @@ mod reread;
 mod settle;
 mod trail;
 
-pub(crate) use self::act::{Acted, act, all};
+pub(crate) use self::act::{Acted, GatherError, act, all, gather};
 pub(crate) use self::gaps::Gaps;
 pub(crate) use self::in_flight::Changes;
 pub(crate) use self::settle::{of_key as settle_key, open_intents as settle_open_intents};

@@ -7,6 +7,7 @@ mod config;
 mod console;
 mod doctor;
 mod error;
+mod evidence;
 mod export;
 mod generate;
 mod harden;
@@ -120,6 +121,7 @@ impl Cli {
             Command::Scan(args) => scan::scan(global, &args, console).await,
             Command::Plan(args) => operator::plan(global, args, console).await,
             Command::Keys { command } => keys::keys(global, command, console).await,
+            Command::Evidence(args) => evidence::evidence(global, args, console).await,
             Command::Pause(args) => stop::pause(global, args.reason, console).await,
             Command::Resume(args) => stop::resume(global, args, console).await,
             Command::Rules { command } => rules::rules(global, command, console).await,

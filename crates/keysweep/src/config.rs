@@ -179,6 +179,10 @@ pub struct Evidence {
     pub regions: Vec<String>,
     /// How far to look back: one day to 90.
     pub lookback: Duration,
+    /// PEM file with the Ed25519 key that signs evidence bundles.
+    pub signing_key: Option<PathBuf>,
+    /// How many bytes all evidence bundles may have together.
+    pub most_bytes: u64,
 }
 
 /// Backups of the journal.

@@ -1,6 +1,7 @@
 //! What operators ask for, done: the same whether a daemon answers or the command opens data_dir itself.
 
 mod decide;
+mod evidence;
 mod order;
 mod restrain;
 mod rules;

@@ -7,14 +7,14 @@ use jiff::{SignedDuration, Timestamp};
 use keysweep_aws::{Aws, CallOutcome, Fault};
 use keysweep_core::facts::{AccountFacts, Fact, KeyFacts, KeyStatus, LastUse, Source};
 use keysweep_core::finding::FindingKind;
-use keysweep_core::ids::{KeyIdentity, UserName};
-use keysweep_core::lifecycle::event::Change;
+use keysweep_core::ids::{BundleId, KeyIdentity, UserName};
+use keysweep_core::lifecycle::event::{Change, Note, Purpose};
 use keysweep_core::lifecycle::{
     Deactivated, DeactivatedBy, Flagged, KeyEvent, Record, Sighting, State as KeyState, Watch,
 };
 use keysweep_core::plan::{Context, View, ordered, recheck};
 use keysweep_core::policy::Policy;
-use keysweep_core::state::{Actor, Body, Control, Delta, Draft, Entry, State};
+use keysweep_core::state::{Actor, Body, Control, Delta, Draft, Entry, State, Unwritten};
 use keysweep_core::ticket::{Action, Origin, Warrant};
 
 /// One change, from its session to its answer.
@@ -38,11 +38,18 @@ pub(super) async fn change(
         why: "conformance".to_owned(),
         deadline: Timestamp::MAX,
     });
-    let body = Body::Key { account: identity.account, key: identity.key.clone(), event };
-    let entry = Entry { seq: 1, at: now, actor: Actor::local("ada"), body };
-    let intent = Draft::new(&state, &Delta::default()).apply(&entry);
     #[allow(clippy::disallowed_methods, reason = "a journal in memory")]
-    let order = intent.ok().and_then(|intent| warrant.recorded(intent.written()).ok());
+    let receipt = |event| {
+        let body = Body::Key { account: identity.account, key: identity.key.clone(), event };
+        let entry = Entry { seq: 1, at: now, actor: Actor::local("ada"), body };
+        Draft::new(&state, &Delta::default()).apply(&entry).ok().map(Unwritten::written)
+    };
+    let bundle = Note::BundleWritten { bundle: BundleId::from([0; 32]), purpose: Purpose::Deletion };
+    let warrant = match receipt(KeyEvent::Record(bundle)) {
+        Some(bundle) => warrant.evidenced(&bundle).ok(),
+        None => Some(warrant),
+    };
+    let order = warrant.zip(receipt(event)).and_then(|(warrant, intent)| warrant.recorded(intent).ok());
     Ok(match order {
         Some(order) => prepared.send(order).await,
         None => CallOutcome::Unclear { detail: "no order was made".to_owned() },
@@ -121,6 +128,7 @@ fn mk_state(deactivated: bool, now: Timestamp, sighting: &Sighting) -> KeyState 
             approval: None,
             setback: None,
             last_use_moved: false,
+            bundle: Some(BundleId::from([0; 32])),
         })
     } else {
         KeyState::Flagged(Flagged { finding, since, last_use, notice: None, approval: None, setback: None })

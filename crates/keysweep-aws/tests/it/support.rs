@@ -11,8 +11,8 @@ use keysweep_aws::{
 use keysweep_core::evidence::{RegionTrail, Trail};
 use keysweep_core::facts::{AccountFacts, Fact, KeyFacts, KeyStatus, LastUse, Source};
 use keysweep_core::finding::FindingKind;
-use keysweep_core::ids::{AccountId, KeyIdentity, UserName};
-use keysweep_core::lifecycle::event::Change;
+use keysweep_core::ids::{AccountId, BundleId, KeyIdentity, UserName};
+use keysweep_core::lifecycle::event::{Change, Note, Purpose};
 use keysweep_core::lifecycle::{
     Deactivated, DeactivatedBy, Flagged, KeyEvent, Record, Sighting, State as KeyState, Watch,
 };
@@ -130,11 +130,18 @@ impl World {
             why: "test".to_owned(),
             deadline: Timestamp::MAX,
         });
-        let body = Body::Key { account, key, event };
-        let entry = Entry { seq: 7, at: self.clock.now(), actor: Actor::local("ada"), body };
-        let nothing = Delta::default();
-        let intent = Draft::new(&state, &nothing).apply(&entry).unwrap();
-        warrant.recorded(intent.written()).unwrap()
+        let receipt = |event| {
+            let body = Body::Key { account, key: key.clone(), event };
+            let entry = Entry { seq: 7, at: self.clock.now(), actor: Actor::local("ada"), body };
+            Draft::new(&state, &Delta::default()).apply(&entry).unwrap().written()
+        };
+        if action != Action::Delete {
+            return warrant.recorded(receipt(event)).unwrap();
+        }
+        let bundle = Note::BundleWritten { bundle: BundleId::from([0; 32]), purpose: Purpose::Deletion };
+        let warrant = *warrant.recorded(receipt(event.clone())).expect_err("a deletion needs its bundle");
+        let warrant = warrant.evidenced(&receipt(KeyEvent::Record(bundle))).unwrap();
+        warrant.recorded(receipt(event)).unwrap()
     }
 
     fn witness(&self, user: &UserRef, action: Action, exempt_tags: &[(&str, &str)]) -> (Warrant, State) {
@@ -229,6 +236,7 @@ fn mk_state(deactivated: bool, now: Timestamp, last_use: &LastUse, sighting: &Si
             approval: None,
             setback: None,
             last_use_moved: false,
+            bundle: Some(BundleId::from([0; 32])),
         })
     } else {
         KeyState::Flagged(Flagged { finding, since, last_use, notice: None, approval: None, setback: None })

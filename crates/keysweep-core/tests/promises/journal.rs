@@ -52,7 +52,7 @@ pub(crate) fn mk_named(key: usize) -> Named {
     }
 }
 
-pub(crate) const EVENTS: usize = 35;
+pub(crate) const EVENTS: usize = 36;
 
 /// The n-th kind of event of a key. [`index`] keeps the list complete.
 pub(crate) fn mk_event(n: usize, key: usize, fill: &Fill) -> KeyEvent {
@@ -347,6 +347,8 @@ fn the_builders_of_this_test_know_every_event_and_every_entry() {
     for n in 0..EVENTS {
         assert_eq!(index(&mk_event(n, 0, &mk_fill())), n);
     }
+    let beyond = std::panic::catch_unwind(|| mk_event(EVENTS, 0, &mk_fill()));
+    assert!(beyond.is_err(), "EVENTS is too small");
     for n in 0..BODIES {
         assert_eq!(body_index(&mk_body(n, 0, &mk_fill())), n);
     }

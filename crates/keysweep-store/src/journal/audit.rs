@@ -3,15 +3,23 @@
 use std::io::Write;
 use std::path::Path;
 
+use jiff::Timestamp;
+use keysweep_core::ids::{AccessKeyId, BundleId};
+use keysweep_core::lifecycle::KeyEvent;
+use keysweep_core::lifecycle::event::Note;
 use keysweep_core::state::{Body, Entry};
 
 use super::DIR;
+use super::line::parse_entry;
 use super::scan::{Snapshots, Visit, scan};
 use super::segment::{Segment, list};
 use crate::error::JournalError;
 
 /// The kind of entry with which every process that opens a journal begins.
 const STARTED: &str = "started";
+
+/// The kind of entry that is about one key.
+const OF_KEY: &str = "key";
 
 /// What a journal holds whose chain is whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +62,53 @@ pub fn verify(data_dir: &Path) -> Result<Verified, JournalError> {
         head_hash: scanned.head.to_string(),
         torn_bytes: scanned.torn,
     })
+}
+
+/// What a journal tells of an evidence bundle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Witnessed {
+    /// The entry that names the bundle, and when it was written; none if no entry does.
+    pub named: Option<(u64, Timestamp)>,
+    /// Whether the line that the bundle names as the last one before it is there.
+    pub follows: bool,
+    /// Number of the first entry that is present.
+    pub first_seq: u64,
+}
+
+/// Looks for the entry that names a bundle of a key, and for the line that was the last one when the bundle was made,
+/// whose hash is `head`. Checks every line, number and hash on the way.
+///
+/// # Errors
+/// As [`verify`].
+pub fn witness(
+    data_dir: &Path,
+    key: &AccessKeyId,
+    bundle: &BundleId,
+    head: &str,
+) -> Result<Witnessed, JournalError> {
+    let segments = present(data_dir)?;
+    let mut witnessed = Witnessed { named: None, follows: false, first_seq: 0 };
+    // The head of a journal may be the line of a header or a snapshot, which is not visited: the next entry names it.
+    let after = format!("\"prev\":\"{head}\"}}");
+    let scanned = scan::<JournalError>(&segments, Snapshots::Skip, &mut |visit| {
+        let Visit::Entry { kind, line, place, .. } = visit else { return Ok(()) };
+        if witnessed.named.is_none() {
+            witnessed.follows |= line.ends_with(after.as_bytes());
+        }
+        if kind != OF_KEY {
+            return Ok(());
+        }
+        let entry = parse_entry(line)
+            .map_err(|source| JournalError::Decode { path: place.path.into(), source })?;
+        if let Body::Key { key: of, event: KeyEvent::Record(Note::BundleWritten { bundle: named, .. }), .. } = &entry.body
+            && of == key
+            && named == bundle
+        {
+            witnessed.named = Some((entry.seq, entry.at));
+        }
+        Ok(())
+    })?;
+    Ok(Witnessed { first_seq: scanned.first_seq, ..witnessed })
 }
 
 /// Writes the entries from number `from_seq` on as they are stored, one JSON object a line, and returns how many.

@@ -15,7 +15,7 @@ use keysweep_aws::{AccountState, Aws, Prepared, Reader};
 use keysweep_core::evidence::Gap;
 use keysweep_core::facts::{AccountFacts, Fact};
 use keysweep_core::ids::AccountId;
-use keysweep_core::lifecycle::event;
+use keysweep_core::lifecycle::event::{self, Purpose};
 use keysweep_core::lifecycle::{OpenIntent, Record};
 use keysweep_core::plan::{By, Context, Recheck, Refusal, Unknown, View, Wait, gate, recheck};
 use keysweep_core::state::{Actor, Body, State};
@@ -32,6 +32,7 @@ use crate::causes::in_words;
 use crate::collect::{NotEntered, Scope};
 use crate::config::Config;
 use crate::engine::{Engine, Room};
+use crate::evidence::{self, FileError, Filed, Subject};
 
 /// Accounts in which changes are made at the same time. A change takes a handful of calls, and the caps leave few
 /// changes a day: more would only make a mistake faster.
@@ -76,7 +77,7 @@ pub(crate) async fn all(engine: &Engine, aws: &Aws, config: &Arc<Config>, ticket
             match act(engine, aws, config, ticket).await {
                 Acted::Done | Acted::Late(_) => counts.changed += 1,
                 // What could not be read for one key cannot be read for the next one: every look costs many calls.
-                Acted::NotSent(Wait::Evidence(Gap::Regions(_) | Gap::Unread { .. })) => {
+                Acted::NotSent(Wait::Evidence(Gap::Regions(_) | Gap::Unread { .. } | Gap::NoBundle(_))) => {
                     counts.stopped += 1;
                     break;
                 }
@@ -208,9 +209,12 @@ async fn make_ready(
             }
         }
     };
-    let Seen { account, reader, fresh } = seen;
-    let warrant =
+    let mut warrant =
         ticket.agreed(agreement).map_err(|_| not_sent(bug("the re-check agreed to another change")))?;
+    if action == Action::Delete {
+        warrant = with_bundle(engine, &config, &record, &seen, warrant).await?;
+    }
+    let Seen { account, reader, fresh } = seen;
     let prepared = match aws.prepare(&warrant, &fresh.path).await {
         Ok(prepared) => prepared,
         Err(fault) => {
@@ -220,11 +224,73 @@ async fn make_ready(
     Ok(Box::new(Ready { config, account, record, reader, fresh, warrant, prepared }))
 }
 
+/// Makes the evidence bundle of a deletion: without it on disk and in the journal, there is no intent.
+async fn with_bundle(
+    engine: &Engine,
+    config: &Config,
+    record: &Record,
+    seen: &Seen,
+    warrant: Warrant,
+) -> Result<Warrant, Acted> {
+    let subject = seen.subject(config, record);
+    let filed = evidence::file(engine, Purpose::Deletion, &Actor::Keysweep, subject).await;
+    let receipt = match filed {
+        Ok(filed) => filed.receipt,
+        Err(error) => {
+            let gap = Gap::NoBundle(in_words(&error));
+            engine.gaps.found(&record.identity.key, gap.clone());
+            return Err(not_sent(Wait::Evidence(gap)));
+        }
+    };
+    let evidenced = receipt.and_then(|receipt| warrant.evidenced(&receipt).ok());
+    evidenced.ok_or_else(|| not_sent(bug("the journal's receipt is not that of the evidence bundle")))
+}
+
+/// What an operator wants to know of a key: the key and its account as they are, and what CloudTrail shows of it.
+pub(crate) async fn gather(
+    engine: &Engine,
+    aws: &Aws,
+    config: &Config,
+    record: &Record,
+    actor: &Actor,
+) -> Result<Filed, GatherError> {
+    let mut seen = see(engine, aws, config, record, Action::Deactivate).await?;
+    if config.policy.cloudtrail {
+        let key = &record.identity.key;
+        seen.fresh.facts.trail = trail(&seen.reader, key, &config.evidence, engine.clock()).await;
+    }
+    Ok(evidence::file(engine, Purpose::Request, actor, seen.subject(config, record)).await?)
+}
+
+/// Why there is no evidence of a key.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum GatherError {
+    /// The key or its account cannot be read.
+    #[error("{0}")]
+    Unseen(Wait),
+    /// It cannot be kept.
+    #[error(transparent)]
+    File(#[from] FileError),
+}
+
+impl From<Wait> for GatherError {
+    fn from(wait: Wait) -> Self {
+        Self::Unseen(wait)
+    }
+}
+
 /// A key and its account as they are right now.
 struct Seen {
     account: AccountFacts,
     reader: Reader,
     fresh: Fresh,
+}
+
+impl Seen {
+    fn subject<'a>(&'a self, config: &'a Config, record: &'a Record) -> Subject<'a> {
+        let Self { account, fresh, .. } = self;
+        Subject { config, account, record, facts: &fresh.facts, sighting: &fresh.sighting }
+    }
 }
 
 /// Reads where the account of a key is, and the key.

@@ -8,13 +8,13 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use keysweep_api::reason;
 use keysweep_core::finding::FindingKind;
-use keysweep_core::ids::AccountId;
+use keysweep_core::ids::{AccessKeyId, AccountId};
 
 use crate::iam::{HubArn, OrganizationId};
 use crate::token::{self, Role};
 
 use self::examples::{
-    BACKUP_EXAMPLES, BREAKER_EXAMPLES, DOCTOR_EXAMPLES, IAM_EXAMPLES, KEYS_EXAMPLES, RESTORE_EXAMPLES,
+    BACKUP_EXAMPLES, BREAKER_EXAMPLES, DOCTOR_EXAMPLES, EVIDENCE_EXAMPLES, IAM_EXAMPLES, KEYS_EXAMPLES, RESTORE_EXAMPLES,
     SCAN_EXAMPLES, TOKEN_EXAMPLES,
 };
 pub(super) use self::keys::{DecisionArgs, KeysCommand, RequestArgs, StateName};
@@ -59,6 +59,9 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: KeysCommand,
     },
+    /// Print the newest evidence bundle of a key, or verify one
+    #[command(args_conflicts_with_subcommands = true, arg_required_else_help = true, after_help = EVIDENCE_EXAMPLES)]
+    Evidence(EvidenceArgs),
     /// Stop all automatic changes; undo still works
     Pause(ReasonArgs),
     /// End a pause; changes resume when none is left
@@ -149,6 +152,43 @@ pub(super) struct ReasonArgs {
     /// Reason, recorded in the audit log
     #[arg(long, value_name = "TEXT", value_parser = reason)]
     pub(super) reason: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct EvidenceArgs {
+    #[command(subcommand)]
+    pub(super) command: Option<EvidenceCommand>,
+    /// Access key ID
+    #[arg(value_name = "KEY", required = true)]
+    pub(super) key: Option<AccessKeyId>,
+    /// Read the key, its user, and CloudTrail now, and write a new bundle
+    #[arg(long)]
+    pub(super) gather: bool,
+    /// Output format: json (the file itself), or html (a page for people)
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "json", hide_possible_values = true)]
+    pub(super) format: BundleFormat,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum EvidenceCommand {
+    /// Verify that keysweep wrote a bundle and that nobody altered it
+    #[command(after_help = EVIDENCE_EXAMPLES)]
+    Verify {
+        /// The bundle, as `keysweep evidence KEY` prints it
+        file: PathBuf,
+        /// Verify the signature with this public key instead of the journal in data_dir; needs no configuration
+        #[arg(long, value_name = "PEM_FILE")]
+        public_key: Option<PathBuf>,
+    },
+}
+
+/// Format of an evidence bundle on stdout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum BundleFormat {
+    /// The file itself
+    Json,
+    /// A page for people
+    Html,
 }
 
 #[derive(Debug, Args)]

@@ -8,10 +8,12 @@ use keysweep_aws::ConnectError;
 use keysweep_store::{BackupError, JournalError, OpenError, RestoreError};
 
 use super::Exit;
+use super::view::HtmlError;
 use crate::collect::OrganizationError;
 use crate::config::ConfigError;
 use crate::daemon::DaemonError;
 use crate::engine::EngineError;
+use crate::evidence::CheckError;
 use crate::iam::IamError;
 use crate::logging::LoggingError;
 use crate::socket::SocketError;
@@ -111,6 +113,32 @@ pub enum CliError {
     /// The journal cannot be read.
     #[error("could not read the journal")]
     Journal(#[from] JournalError),
+    /// A file is no evidence bundle, or not the one that it says.
+    #[error(transparent)]
+    Evidence(#[from] CheckError),
+    /// A bundle cannot be shown as a page.
+    #[error(transparent)]
+    Page(#[from] HtmlError),
+    /// The journal does not know the bundle.
+    #[error(
+        "no entry of the journal in {} names the bundle with SHA-256 {sha256}: it was altered, or another keysweep wrote it",
+        data_dir.display()
+    )]
+    NotNamed {
+        /// The hash of the file.
+        sha256: String,
+        /// Whose journal.
+        data_dir: PathBuf,
+    },
+    /// The journal names the bundle, and has another line where the bundle was made.
+    #[error(
+        "the journal in {} names the bundle, and lacks the line after which the bundle says that it was made",
+        data_dir.display()
+    )]
+    Elsewhere {
+        /// Whose journal.
+        data_dir: PathBuf,
+    },
     /// The daemon failed.
     #[error(transparent)]
     Daemon(#[from] DaemonError),
@@ -173,6 +201,10 @@ impl CliError {
             | Self::Restore(_)
             | Self::Interrupted
             | Self::Journal(_)
+            | Self::Evidence(_)
+            | Self::Page(_)
+            | Self::NotNamed { .. }
+            | Self::Elsewhere { .. }
             | Self::Daemon(_)
             | Self::Json { .. }
             | Self::Csv { .. }

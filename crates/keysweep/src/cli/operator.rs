@@ -54,10 +54,24 @@ async fn act_in<O: Act<Reply = Done>>(
     options: OpenOptions,
     console: &Console,
 ) -> Result<Exit, CliError> {
-    let act = async |asked: O, engine: &Engine| asked.act(engine, &own_actor()).await;
-    let Done { message } = ask(global, asked, options, console, act).await?;
+    let Done { message } = order_in(global, asked, options, console).await?;
     console.say(&message);
     Ok(Exit::Done)
+}
+
+/// Decides, and gives what came of it.
+pub(super) async fn order<O: Act>(global: &Global, asked: O, console: &Console) -> Result<O::Reply, CliError> {
+    order_in(global, asked, OpenOptions::default(), console).await
+}
+
+async fn order_in<O: Act>(
+    global: &Global,
+    asked: O,
+    options: OpenOptions,
+    console: &Console,
+) -> Result<O::Reply, CliError> {
+    let act = async |asked: O, engine: &Engine| asked.act(engine, &own_actor()).await;
+    ask(global, asked, options, console, act).await
 }
 
 /// Asks a daemon where one runs, and answers from data_dir where none does.

@@ -1,11 +1,14 @@
 //! Documents as tables, one form of text for terminal and tests.
 
+mod bundle;
 mod doctor;
 mod finding;
 mod journal;
 mod key;
 mod rules;
 
+pub(super) use self::bundle::bundle_page;
+pub use self::bundle::HtmlError;
 pub use self::doctor::{doctor_summary, doctor_text};
 pub(super) use self::finding::is_exempt;
 pub use self::finding::{plan_summary, plan_table, scan_summary, scan_table};

@@ -217,11 +217,23 @@ pub struct EvidenceSection {
     pub regions: Vec<String>,
     /// How far to look back: 1d to 90d. CloudTrail event history covers 90 days.
     pub lookback: Period,
+    /// PEM file with an Ed25519 private key that signs evidence bundles, as `openssl genpkey -algorithm ed25519` creates it.
+    /// Empty: bundles are not signed.
+    pub signing_key_file: String,
+    /// Maximum size of data_dir/evidence, in megabytes. A deletion for whose bundle there is no room waits: keysweep never
+    /// deletes a bundle.
+    pub max_megabytes: u32,
 }
 
 impl Default for EvidenceSection {
     fn default() -> Self {
-        Self { cloudtrail: true, regions: Vec::new(), lookback: Period::days(90) }
+        Self {
+            cloudtrail: true,
+            regions: Vec::new(),
+            lookback: Period::days(90),
+            signing_key_file: String::new(),
+            max_megabytes: 4096,
+        }
     }
 }
 

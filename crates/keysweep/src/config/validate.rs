@@ -23,6 +23,8 @@ use super::model::{Model, RoleSection};
 use super::path::KeyPath;
 use super::show::Effective;
 use super::{Aws, Backup, Config, Dev, Evidence, Log, Organization, Role, Scan};
+use crate::causes::in_words;
+use crate::signing;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -290,7 +292,20 @@ fn evidence(model: &Model, review: &mut Review) -> Evidence {
         let expected = "1d to 90d: CloudTrail keeps events for 90 days";
         review.unexpected(&at.key("lookback"), &section.lookback, expected);
     }
-    Evidence { regions: section.regions.clone(), lookback }
+    if section.max_megabytes == 0 {
+        review.unexpected(&at.key("max_megabytes"), &section.max_megabytes, "at least 1");
+    }
+    let signing_key = (!section.signing_key_file.is_empty()).then(|| PathBuf::from(&section.signing_key_file));
+    let most_bytes = u64::from(section.max_megabytes).saturating_mul(1_000_000);
+    Evidence { regions: section.regions.clone(), lookback, signing_key, most_bytes }
+}
+
+/// Reads the key that signs evidence bundles. What is wrong with it is a mistake among the others.
+pub(in crate::config) fn signing_key(evidence: &Evidence, review: &mut Review) {
+    let Some(file) = &evidence.signing_key else { return };
+    if let Err(error) = signing::signing_key(file) {
+        review.wrong(&KeyPath::of("evidence").key("signing_key_file"), in_words(&error));
+    }
 }
 
 fn backup(model: &Model, review: &mut Review) -> Option<Backup> {

@@ -106,7 +106,7 @@ fn of_key(entry: &Entry, event: &KeyEvent, created: Timestamp, calendar: Calenda
             (Tone::Change, format!("deactivated ({})", idle(last_use.at(), created)))
         }
         KeyEvent::Change(Change::Deleted { .. }) => {
-            (Tone::Change, "deleted after a watched grace period".into())
+            (Tone::Change, "deleted after a watched grace period, with its evidence on file".into())
         }
         KeyEvent::Change(Change::Undone { hold_until, .. }) => (
             Tone::Wanted,
@@ -170,7 +170,7 @@ fn of_key(entry: &Entry, event: &KeyEvent, created: Timestamp, calendar: Calenda
         KeyEvent::Record(Note::Forgotten { .. }) => (Tone::Usual, format!("forgotten by {by}")),
         // Steps between two of the above.
         KeyEvent::Consent(Consent::Noticed { .. })
-        | KeyEvent::Record(Note::BecameDue { .. } | Note::NotDue)
+        | KeyEvent::Record(Note::BecameDue { .. } | Note::NotDue | Note::BundleWritten { .. })
         | KeyEvent::Change(Change::Accepted { .. } | Change::Intent { .. }) => {
             return None;
         }

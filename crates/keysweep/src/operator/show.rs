@@ -13,7 +13,7 @@ use keysweep_core::finding::FindingKind;
 use keysweep_core::ids::AccessKeyId;
 use keysweep_core::lifecycle::{Approval, DeactivatedBy, Hold, Incident, Record, State as KeyState};
 use keysweep_core::plan::{Plan, PlannedKey, plan};
-use keysweep_core::policy::{Policy, Rule, Subject, Terms};
+use keysweep_core::policy::{Policy, Subject};
 use keysweep_core::render::{NextAction, coverage, next_action, rows};
 use keysweep_core::state::{Control, Pause, State};
 use keysweep_core::ticket::Planned;
@@ -23,10 +23,8 @@ use super::decide::{pending, request_of};
 use crate::causes::in_words;
 use crate::collect::{Inputs, OrganizationCache, collect};
 use crate::engine::{Engine, Latest};
-
-/// What no log can show of a deactivated key (AWS: requests that fail authentication are not delivered to CloudTrail).
-const QUIET: &str =
-    "no AWS log records calls with an Inactive key: a quiet grace period proves only that no one objected";
+use crate::evidence::QUIET;
+use crate::terms::effective;
 
 /// What the undo of an incident's deactivation does.
 pub(super) const GIVES_BACK: &str =
@@ -168,13 +166,8 @@ impl Engine {
         if row.is_none() && facts.is_none() {
             return Err(unknown_key(key));
         }
-        let store = self.store().clone();
-        let of_key = key.clone();
-        let history = match tokio::task::spawn_blocking(move || store.history(&of_key)).await {
-            Ok(Ok(history)) => history,
-            Ok(Err(error)) => return Err(Refusal::Unavailable(in_words(&error))),
-            Err(error) => return Err(Refusal::Internal(in_words(&error))),
-        };
+        let told = self.store().told(key).await;
+        let history = told.map_err(|error| Refusal::Unavailable(in_words(&error)))?.history;
         let (policy, exempt) = policy_of(&config.policy, now, latest.as_deref(), key);
         Ok(KeyDocument {
             generated_at: now,
@@ -245,67 +238,7 @@ fn policy_of(
         return (Vec::new(), None);
     };
     let subject = Subject { account, user_name: &facts.user_name, path: &facts.path, tags: &facts.tags };
-    match policy.resolve(now, &subject) {
-        Ok(resolution) => {
-            let terms = terms(&resolution.terms);
-            let set_by = |term: &str| {
-                let parts: &[&str] = if term == "window" { &["hours", "days", "time_zone"] } else { &[term] };
-                let rules: Vec<_> = parts.iter().filter_map(|part| resolution.origins.get(part)).collect();
-                rules.first().copied().unwrap_or(&Rule::Base).to_string()
-            };
-            let mk_term =
-                |(term, value): (&str, String)| PolicyTerm { term: term.into(), value, set_by: set_by(term) };
-            let exempt = resolution.exempt.map(|e| format!("{} until {}: {}", e.rule, e.until, e.reason));
-            (terms.into_iter().map(mk_term).collect(), exempt)
-        }
-        Err(_) => (Vec::new(), None),
-    }
-}
-
-/// Each term by its name in the configuration, with its value as it is written there.
-fn terms(terms: &Terms) -> Vec<(&'static str, String)> {
-    let period = |duration: std::time::Duration| crate::config::period::Period::from(duration).to_string();
-    // Every term, so that a new one cannot be left out.
-    let Terms {
-        mode,
-        unused_after,
-        never_used_after,
-        max_age,
-        notice,
-        grace,
-        approval,
-        approval_expires,
-        approval_repeats,
-        hold_after_reactivation,
-        hold_after_denial,
-        adopt_inactive,
-        incomplete_evidence,
-        days,
-        hours,
-        time_zone: _,
-    } = terms;
-    let window = match (hours, days.len()) {
-        (None, 0) => "always".to_owned(),
-        (Some(hours), 0) => format!("{hours} every day"),
-        (Some(hours), days) => format!("{hours} on {days} days a week"),
-        (None, days) => format!("{days} days a week"),
-    };
-    vec![
-        ("mode", mode.as_str().into()),
-        ("unused_after", period(*unused_after)),
-        ("never_used_after", period(*never_used_after)),
-        ("max_age", max_age.map_or_else(|| "off".into(), period)),
-        ("notice", period(*notice)),
-        ("grace", period(*grace)),
-        ("approval", approval.as_str().into()),
-        ("approval_expires", period(*approval_expires)),
-        ("approval_repeats", approval_repeats.to_string()),
-        ("hold_after_reactivation", period(*hold_after_reactivation)),
-        ("hold_after_denial", period(*hold_after_denial)),
-        ("adopt_inactive", adopt_inactive.to_string()),
-        ("incomplete_evidence", incomplete_evidence.as_str().into()),
-        ("window", window),
-    ]
+    effective(policy, now, &subject)
 }
 
 fn mk_row(now: Timestamp, state: &State, record: &Record, planned: Option<&PlannedKey>) -> KeyRow {

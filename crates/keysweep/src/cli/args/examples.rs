@@ -84,3 +84,20 @@ Examples:
       shows why it is open, and the keys that a reset accepts
   keysweep breaker reset --confirm 34-9f2c01ab --reason \"yearly clean-up\"
       accepts exactly those 34 keys and closes it";
+
+pub(super) const EVIDENCE_EXAMPLES: &str = "\
+A bundle is one line of JSON. Its SHA-256 is in the journal before the key is deleted. It contains
+the facts with their sources, the lookup in CloudTrail, the policy, the history, and what it does
+not show. keysweep writes one before each deletion, and on request.
+
+Exit codes of verify:
+  0  verified
+  1  not the bundle that keysweep wrote, altered, or not signed with this key
+  2  usage or configuration error
+
+Examples:
+  keysweep evidence AKIAIOSFODNN7EXAMPLE > bundle.json
+  keysweep evidence AKIAIOSFODNN7EXAMPLE --format html > bundle.html
+  keysweep evidence AKIAIOSFODNN7EXAMPLE --gather  read everything now, and write a new bundle
+  keysweep evidence verify bundle.json             against the journal; a daemon may run
+  keysweep evidence verify bundle.json --public-key signing.pub";

@@ -59,16 +59,21 @@ fn whom(body: &Body) -> (String, String) {
 
 /// What an entry says beyond who, when and what, as `name=value`.
 pub(in crate::cli) fn details(entry: &Entry) -> String {
+    let text = all_details(entry);
+    if text.chars().count() <= MAX_DETAILS {
+        return text;
+    }
+    text.chars().take(MAX_DETAILS).chain(['…']).collect()
+}
+
+/// The same to its end.
+pub(super) fn all_details(entry: &Entry) -> String {
     let Ok(Value::Object(fields)) = serde_json::to_value(entry) else { return String::new() };
     let mut words = Vec::new();
     for (name, value) in fields.iter().filter(|(name, _)| !TOLD.contains(&name.as_str())) {
         flatten(&mut words, name, value);
     }
-    let text = words.join(" ");
-    if text.chars().count() <= MAX_DETAILS {
-        return text;
-    }
-    text.chars().take(MAX_DETAILS).chain(['…']).collect()
+    words.join(" ")
 }
 
 /// Tables within tables become names with dots; lengths of time are seconds.

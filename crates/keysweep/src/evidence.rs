@@ -1,0 +1,84 @@
+//! Evidence bundles: what was known about a key, and what was not, as a file that nobody can alter unnoticed.
+//!
+//! ```text
+//! facts, lookup, policy, record, history ──compose──> Bundle ──seal──> file, on disk ──> its hash in the journal
+//! ```
+
+mod check;
+mod compose;
+mod seal;
+
+use keysweep_core::facts::{AccountFacts, KeyFacts};
+use keysweep_core::ids::BundleId;
+use keysweep_core::lifecycle::event::{Note, Purpose};
+use keysweep_core::lifecycle::{KeyEvent, Record, Sighting};
+use keysweep_core::state::{Actor, Body, Receipt};
+use keysweep_store::{AppendError, BundleError, ReadError};
+
+pub use self::check::CheckError;
+pub(crate) use self::check::{Checked, Witnessed, against_journal, against_key};
+pub(crate) use self::compose::QUIET;
+use self::seal::seal;
+use crate::config::Config;
+use crate::engine::{Engine, Room};
+use crate::signing::SigningError;
+
+/// Whom a bundle is about, with all that was read of it.
+#[derive(Clone, Copy)]
+pub(crate) struct Subject<'a> {
+    pub(crate) config: &'a Config,
+    pub(crate) account: &'a AccountFacts,
+    pub(crate) record: &'a Record,
+    pub(crate) facts: &'a KeyFacts,
+    pub(crate) sighting: &'a Sighting,
+}
+
+/// A bundle that is on disk and in the journal.
+pub(crate) struct Filed {
+    pub(crate) id: BundleId,
+    /// The file.
+    pub(crate) bytes: Vec<u8>,
+    /// Proof of its entry in the journal.
+    pub(crate) receipt: Option<Receipt>,
+}
+
+/// Why a bundle is not on disk or not in the journal.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FileError {
+    /// The history of the key cannot be read.
+    #[error("read the history of the key")]
+    History(#[from] ReadError),
+    /// The bundle cannot be written as JSON.
+    #[error("encode the evidence bundle")]
+    Encode(#[from] serde_json::Error),
+    /// The bundle cannot be signed.
+    #[error(transparent)]
+    Sign(#[from] SigningError),
+    /// It is not on disk.
+    #[error(transparent)]
+    Write(#[from] BundleError),
+    /// The journal does not name it.
+    #[error("write the journal")]
+    Journal(#[from] AppendError),
+}
+
+/// Puts together what is known of a key, makes it durable, and then journals its hash.
+///
+/// # Errors
+/// [`FileError`]: the journal names no bundle that is not on disk.
+pub(crate) async fn file(
+    engine: &Engine,
+    purpose: Purpose,
+    actor: &Actor,
+    subject: Subject<'_>,
+) -> Result<Filed, FileError> {
+    let (identity, evidence) = (&subject.record.identity, &subject.config.evidence);
+    let told = engine.store().told(&identity.key).await?;
+    let bundle = compose::compose(engine.clock().now(), purpose, subject, told);
+    let bytes = seal(&bundle, evidence.signing_key.as_deref())?;
+    let id = engine.store().write_bundle(bytes.clone(), evidence.most_bytes).await?;
+    let event = KeyEvent::Record(Note::BundleWritten { bundle: id.clone(), purpose });
+    let body = Body::Key { account: identity.account, key: identity.key.clone(), event };
+    let receipts = engine.ledger().record(actor, Room::Common, vec![body]).await?;
+    Ok(Filed { id, bytes, receipt: receipts.into_iter().next() })
+}

@@ -1,0 +1,266 @@
+//! From what was read and recorded to a bundle. Everything that is unknown says so.
+
+use jiff::Timestamp;
+use keysweep_api::{
+    BUNDLE_VERSION, Bundle, BundleApproval, BundleFact, BundleKey, BundleLifecycle, BundleNotice, BundleRegion,
+    BundleTrail, JournalEnd,
+};
+use keysweep_core::evidence::{RegionTrail, Trail};
+use keysweep_core::facts::{Fact, KeyStatus, LastUse, Source};
+use keysweep_core::finding::FindingKind;
+use keysweep_core::lifecycle::event::Purpose;
+use keysweep_core::lifecycle::{Approval, DeactivatedBy, Notice, Record, State};
+use keysweep_core::policy;
+use keysweep_core::state::Entry;
+use keysweep_store::Told;
+
+use super::Subject;
+use crate::config::Evidence;
+use crate::terms::effective;
+
+/// Events of one Region in a bundle. Its newest page has up to 50.
+const EVENTS: usize = 10;
+
+/// Entries of the journal in a bundle: a key that has more was held and released for years.
+const ENTRIES: usize = 400;
+
+/// What no log can show of a deactivated key (AWS: requests that fail authentication are not delivered to CloudTrail).
+pub(crate) const QUIET: &str =
+    "no AWS log records calls with an Inactive key: a quiet grace period proves only that no one objected";
+
+/// A bundle of what is known now.
+pub(super) fn compose(now: Timestamp, purpose: Purpose, subject: Subject<'_>, told: Told) -> Bundle {
+    let Subject { config, account, record, facts, .. } = subject;
+    let of_policy =
+        policy::Subject { account, user_name: &facts.user_name, path: &facts.path, tags: &facts.tags };
+    let (terms, exempt) = effective(&config.policy, now, &of_policy);
+    let Told { mut history, last_seq, head_hash } = told;
+    let limits = limits(subject, &history);
+    history.drain(..history.len().saturating_sub(ENTRIES));
+    let identity = &record.identity;
+    Bundle {
+        v: BUNDLE_VERSION,
+        keysweep: env!("CARGO_PKG_VERSION").to_owned(),
+        made_at: now,
+        purpose,
+        journal: JournalEnd { last_seq, head_hash },
+        key: BundleKey {
+            account_id: identity.account.to_string(),
+            account_name: Some(account.name.clone()).filter(|name| !name.is_empty()),
+            user_name: facts.user_name.to_string(),
+            user_id: identity.user_id.to_string(),
+            access_key_id: identity.key.to_string(),
+            created_at: identity.created,
+        },
+        facts: facts_of(subject),
+        cloudtrail: trail(&facts.trail),
+        policy: terms,
+        exempt,
+        lifecycle: lifecycle(record),
+        history,
+        limits,
+    }
+}
+
+/// Every fact with the operation that tells it.
+fn facts_of(subject: Subject<'_>) -> Vec<BundleFact> {
+    let Subject { account, facts, record, sighting, .. } = subject;
+    let read = |fact: &str, value: Fact<String>, source: &str, at: Option<Timestamp>| {
+        let unknown = value.why_unknown().map(ToOwned::to_owned);
+        let value = value.known().cloned();
+        BundleFact { fact: fact.to_owned(), value, unknown, source: source.to_owned(), read_at: at }
+    };
+    let now = Some(sighting.at);
+    let tags = |tags: &std::collections::BTreeMap<String, String>| {
+        tags.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(", ")
+    };
+    let (last_used, last_used_at) = match facts.source {
+        Source::Live => ("iam:GetAccessKeyLastUsed", now),
+        Source::Report => ("iam:GetCredentialReport", None),
+    };
+    let ous = |ous: &Vec<keysweep_core::facts::Ou>| {
+        ous.iter().map(|ou| format!("{} ({})", ou.name, ou.id)).collect::<Vec<_>>().join(" / ")
+    };
+    let status = match &facts.status {
+        KeyStatus::Active => "Active",
+        KeyStatus::Inactive => "Inactive",
+        KeyStatus::Other(other) => other,
+    };
+    let mut rows = vec![
+        read("status", Fact::Known(status.to_owned()), "iam:ListAccessKeys", now),
+        read("created_at", Fact::Known(facts.created.to_string()), "iam:ListAccessKeys", now),
+        read("keys_of_user", Fact::Known(facts.keys_of_user.to_string()), "iam:ListAccessKeys", now),
+        read("last_use", mapped(&facts.last_use, last_use), last_used, last_used_at),
+        read("user_id", mapped(&facts.user_id, ToString::to_string), "iam:GetUser", now),
+        read("path", mapped(&facts.path, Clone::clone), "iam:GetUser", now),
+        read("tags", mapped(&facts.tags, tags), "iam:GetUser", now),
+        read(
+            "compromise_policies",
+            mapped(&facts.quarantine_policies, |policies| policies.join(", ")),
+            "iam:ListAttachedUserPolicies",
+            now,
+        ),
+        read("account_tags", mapped(&account.tags, tags), "organizations:ListTagsForResource", None),
+        read("account_ous", mapped(&account.ous, ous), "organizations:ListParents", None),
+    ];
+    if let Some(activity) = &record.past.activity {
+        let value = last_use(&activity.as_last_use());
+        rows.push(read("last_use_in_cloudtrail", Fact::Known(value), "cloudtrail:LookupEvents", None));
+    }
+    rows
+}
+
+fn mapped<T>(fact: &Fact<T>, to_text: impl FnOnce(&T) -> String) -> Fact<String> {
+    match fact {
+        Fact::Known(value) => Fact::Known(to_text(value)),
+        Fact::Unknown(why) => Fact::Unknown(why.clone()),
+        Fact::NotRead => Fact::NotRead,
+    }
+}
+
+fn last_use(last_use: &LastUse) -> String {
+    match last_use {
+        LastUse::Never => "never".to_owned(),
+        LastUse::At { at, service, region } => {
+            let of = [service, region].into_iter().flatten().cloned().collect::<Vec<_>>().join(" in ");
+            if of.is_empty() { at.to_string() } else { format!("{at}, {of}") }
+        }
+    }
+}
+
+fn trail(trail: &Fact<Trail>) -> BundleTrail {
+    let trail = match trail {
+        Fact::Known(trail) => trail,
+        Fact::Unknown(_) | Fact::NotRead => {
+            let missing = trail.why_unknown().map(ToOwned::to_owned);
+            return BundleTrail { looked_up_at: None, since: None, missing, regions: Vec::new() };
+        }
+    };
+    let region = |(region, trail): (&String, &RegionTrail)| {
+        let (problem, events, newest) = match trail {
+            RegionTrail::Read(events) => {
+                let count = u64::try_from(events.len()).ok();
+                (None, count, events.iter().take(EVENTS).cloned().collect())
+            }
+            RegionTrail::Unread(why) | RegionTrail::Unclear(why) => (Some(why.clone()), None, Vec::new()),
+        };
+        BundleRegion { region: region.clone(), problem, events, newest }
+    };
+    BundleTrail {
+        looked_up_at: Some(trail.at),
+        since: Some(trail.since),
+        missing: trail.gap().map(|gap| gap.to_string()),
+        regions: trail.regions.iter().map(region).collect(),
+    }
+}
+
+/// What the data of a base state says.
+#[derive(Default)]
+struct Stage<'a> {
+    since: Option<Timestamp>,
+    finding: Option<FindingKind>,
+    deactivated_by: Option<DeactivatedBy>,
+    watched_seconds: Option<u64>,
+    notice: Option<(&'a Notice, Option<Timestamp>)>,
+    approval: Option<&'a Approval>,
+}
+
+fn stage(state: &State) -> Stage<'_> {
+    match state {
+        State::Active => Stage::default(),
+        State::Flagged(data) => Stage {
+            since: Some(data.since),
+            finding: Some(data.finding),
+            notice: data.notice.as_ref().map(|notice| (notice, notice.deactivation)),
+            approval: data.approval.as_ref(),
+            ..Stage::default()
+        },
+        State::Deactivating(data) => {
+            Stage { since: Some(data.intent.at), finding: Some(data.flagged.finding), ..Stage::default() }
+        }
+        State::Deactivated(data) => Stage {
+            since: Some(data.since),
+            finding: Some(data.finding),
+            deactivated_by: Some(data.origin),
+            watched_seconds: Some(data.watch.total.as_secs()),
+            notice: data.notice.as_ref().map(|notice| (notice, notice.deletion)),
+            approval: data.approval.as_ref(),
+        },
+        State::Deleting(data) => Stage {
+            since: Some(data.intent.at),
+            finding: Some(data.deactivated.finding),
+            deactivated_by: Some(data.deactivated.origin),
+            ..Stage::default()
+        },
+        State::Deleted(data) => Stage { since: Some(data.since), ..Stage::default() },
+        State::Gone(data) => Stage { since: Some(data.since), ..Stage::default() },
+    }
+}
+
+fn lifecycle(record: &Record) -> BundleLifecycle {
+    let Stage { since, finding, deactivated_by, watched_seconds, notice, approval } = stage(&record.state);
+    BundleLifecycle {
+        state: record.state.as_str().to_owned(),
+        since,
+        finding,
+        deactivated_by: deactivated_by.map(|by| {
+            let by = match by {
+                DeactivatedBy::Keysweep => "keysweep",
+                DeactivatedBy::External if record.past.sent.is_some() => "unknown, maybe keysweep",
+                DeactivatedBy::External => "somebody else",
+            };
+            by.to_owned()
+        }),
+        watched_seconds,
+        reactivations: record.past.reactivated,
+        holds: record.holds.iter().map(ToString::to_string).collect(),
+        notice: notice.map(|(notice, announced)| BundleNotice { at: notice.at, announced }),
+        approval: approval.map(|approval| {
+            let granted = approval.granted.as_ref();
+            BundleApproval {
+                asked_at: approval.asked_at,
+                reason: approval.why.clone(),
+                approved_by: granted.map(|granted| granted.by.to_string()),
+                approved_at: granted.map(|granted| granted.at),
+                approval_reason: granted.map(|granted| granted.reason.clone()),
+            }
+        }),
+    }
+}
+
+/// What a bundle of this key does not show.
+fn limits(subject: Subject<'_>, history: &[Entry]) -> Vec<String> {
+    let Subject { config, record, facts, .. } = subject;
+    let mut limits = vec![
+        "IAM reports the last use of a key to within 15 minutes, and sometimes hours late".to_owned(),
+        "CloudTrail event history has management events of the last 90 days, up to about five minutes before the \
+         lookup; it has no data events, such as reads and writes of Amazon S3 objects: no event is no proof that the \
+         key was not used"
+            .to_owned(),
+    ];
+    if let Fact::Known(_) = &facts.trail {
+        limits.push(format!(
+            "keysweep read the newest page of events in each Region, up to 50; the {EVENTS} newest are in this bundle"
+        ));
+        let Evidence { regions, .. } = &config.evidence;
+        if !regions.is_empty() {
+            limits.push(format!(
+                "evidence.regions limits the lookup to {}; other Regions were not searched",
+                regions.join(", ")
+            ));
+        }
+    }
+    if matches!(record.state, State::Deactivated(_) | State::Deleting(_)) {
+        limits.push(QUIET.to_owned());
+    }
+    limits.push(
+        "keysweep has no channel to people: notices are recorded in the journal, and nobody confirmed them".to_owned(),
+    );
+    if history.len() > ENTRIES {
+        limits.push(format!(
+            "the journal has {} entries about the key; the newest {ENTRIES} are in this bundle",
+            history.len()
+        ));
+    }
+    limits
+}

@@ -1,0 +1,69 @@
+//! Evidence bundles, for whoever asks.
+
+use keysweep_api::{EvidenceDocument, GatherEvidence, Refusal, ShowEvidence};
+use keysweep_core::ids::{AccessKeyId, BundleId};
+use keysweep_core::lifecycle::KeyEvent;
+use keysweep_core::lifecycle::event::Note;
+use keysweep_core::state::{Actor, Body};
+
+use super::show::unknown_key;
+use super::{Act, Look};
+use crate::causes::in_words;
+use crate::change::{GatherError, gather};
+use crate::engine::Engine;
+use crate::evidence::{FileError, Filed};
+
+impl Look for ShowEvidence {
+    async fn look(self, engine: &Engine) -> Result<EvidenceDocument, Refusal> {
+        let id = engine.newest_bundle(&self.key).await?;
+        match engine.store().bundle(&id).await {
+            Ok(Some(bytes)) => document(&id, bytes),
+            Ok(None) => Err(Refusal::NotFound(format!(
+                "evidence bundle {id} of {} is not in data_dir/evidence any more; a backup has it",
+                self.key
+            ))),
+            Err(error) => Err(Refusal::Unavailable(in_words(&error))),
+        }
+    }
+}
+
+impl Act for GatherEvidence {
+    async fn act(self, engine: &Engine, actor: &Actor) -> Result<EvidenceDocument, Refusal> {
+        let record = engine.store().read(|state| state.record(&self.key).cloned());
+        let record = record.ok_or_else(|| unknown_key(&self.key))?;
+        let aws = engine.aws().await.map_err(|error| Refusal::Unavailable(in_words(&error)))?;
+        let config = engine.config();
+        let Filed { id, bytes, .. } =
+            gather(engine, &aws, &config, &record, actor).await.map_err(|error| match &error {
+                GatherError::Unseen(_) => Refusal::Aws(in_words(&error)),
+                GatherError::File(FileError::Journal(_)) => Refusal::Conflict(in_words(&error)),
+                GatherError::File(_) => Refusal::Unavailable(in_words(&error)),
+            })?;
+        document(&id, bytes)
+    }
+}
+
+impl Engine {
+    /// The bundle that the journal names last.
+    async fn newest_bundle(&self, key: &AccessKeyId) -> Result<BundleId, Refusal> {
+        let told = self.store().told(key).await.map_err(|error| Refusal::Unavailable(in_words(&error)))?;
+        if told.history.is_empty() {
+            return Err(unknown_key(key));
+        }
+        let newest = told.history.into_iter().rev().find_map(|entry| match entry.body {
+            Body::Key { event: KeyEvent::Record(Note::BundleWritten { bundle, .. }), .. } => Some(bundle),
+            _ => None,
+        });
+        newest.ok_or_else(|| {
+            Refusal::NotFound(format!(
+                "there is no evidence bundle of {key} yet: keysweep writes one before it deletes a key, and `keysweep \
+                 evidence {key} --gather` writes one now"
+            ))
+        })
+    }
+}
+
+fn document(id: &BundleId, bytes: Vec<u8>) -> Result<EvidenceDocument, Refusal> {
+    let file = String::from_utf8(bytes).map_err(|error| Refusal::Internal(in_words(&error)))?;
+    Ok(EvidenceDocument { sha256: id.to_string(), file })
+}

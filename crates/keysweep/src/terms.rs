@@ -1,0 +1,74 @@
+//! The policy as it applies to one key: each term by its name in the configuration, and the rule that set it.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use keysweep_api::PolicyTerm;
+use keysweep_core::policy::{Policy, Rule, Subject, Terms};
+
+use crate::config::period::Period;
+
+/// The terms that apply to a key, and the exemption that matches it; neither where a rule cannot tell.
+pub(crate) fn effective(
+    policy: &Policy,
+    now: Timestamp,
+    subject: &Subject<'_>,
+) -> (Vec<PolicyTerm>, Option<String>) {
+    let Ok(resolution) = policy.resolve(now, subject) else { return (Vec::new(), None) };
+    let set_by = |term: &str| {
+        let parts: &[&str] = if term == "window" { &["hours", "days", "time_zone"] } else { &[term] };
+        let rules: Vec<_> = parts.iter().filter_map(|part| resolution.origins.get(part)).collect();
+        rules.first().copied().unwrap_or(&Rule::Base).to_string()
+    };
+    let mk_term =
+        |(term, value): (&str, String)| PolicyTerm { term: term.into(), value, set_by: set_by(term) };
+    let of_key = terms(&resolution.terms).into_iter().map(mk_term).collect();
+    let exempt = resolution.exempt.as_ref().map(|e| format!("{} until {}: {}", e.rule, e.until, e.reason));
+    (of_key, exempt)
+}
+
+/// Each term by its name in the configuration, with its value as it is written there.
+fn terms(terms: &Terms) -> Vec<(&'static str, String)> {
+    let period = |duration: Duration| Period::from(duration).to_string();
+    // Every term, so that a new one cannot be left out.
+    let Terms {
+        mode,
+        unused_after,
+        never_used_after,
+        max_age,
+        notice,
+        grace,
+        approval,
+        approval_expires,
+        approval_repeats,
+        hold_after_reactivation,
+        hold_after_denial,
+        adopt_inactive,
+        incomplete_evidence,
+        days,
+        hours,
+        time_zone: _,
+    } = terms;
+    let window = match (hours, days.len()) {
+        (None, 0) => "always".to_owned(),
+        (Some(hours), 0) => format!("{hours} every day"),
+        (Some(hours), days) => format!("{hours} on {days} days a week"),
+        (None, days) => format!("{days} days a week"),
+    };
+    vec![
+        ("mode", mode.as_str().into()),
+        ("unused_after", period(*unused_after)),
+        ("never_used_after", period(*never_used_after)),
+        ("max_age", max_age.map_or_else(|| "off".into(), period)),
+        ("notice", period(*notice)),
+        ("grace", period(*grace)),
+        ("approval", approval.as_str().into()),
+        ("approval_expires", period(*approval_expires)),
+        ("approval_repeats", approval_repeats.to_string()),
+        ("hold_after_reactivation", period(*hold_after_reactivation)),
+        ("hold_after_denial", period(*hold_after_denial)),
+        ("adopt_inactive", adopt_inactive.to_string()),
+        ("incomplete_evidence", incomplete_evidence.as_str().into()),
+        ("window", window),
+    ]
+}
