@@ -1,4 +1,5 @@
-//! A disk that keeps account of what power loss would take, and that can die in the middle of a write.
+//! A disk that keeps account of what power loss would take, and that can die in the middle of a write. Journal and
+//! evidence bundles are on it.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fs;
@@ -10,7 +11,7 @@ use keysweep_store::{Disk, Files, JournalFile};
 
 use super::death::Death;
 
-/// Journal files on the real file system, with a memory of what was synced. Clones share everything.
+/// Files on the real file system, with a memory of what was synced. Clones share everything.
 #[derive(Debug, Clone)]
 pub(super) struct PowerDisk {
     death: Death,
@@ -44,6 +45,15 @@ enum NameChange {
     Renamed(PathBuf, PathBuf),
 }
 
+impl NameChange {
+    /// The name that it made.
+    fn path(&self) -> &Path {
+        match self {
+            Self::Created(path) | Self::Renamed(_, path) => path,
+        }
+    }
+}
+
 /// When the process dies at the disk: at the operation after so many.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Fuse {
@@ -57,10 +67,19 @@ struct PowerFile {
     lengths: Arc<Mutex<Lengths>>,
     file: Box<dyn JournalFile>,
     disk: PowerDisk,
+    /// Whether what is written are lines of the journal.
+    lines: bool,
 }
 
 /// The file in data_dir whose space is kept for undos.
 const RESERVE: &str = "reserve";
+
+/// The directory in data_dir of the journal.
+const JOURNAL: &str = "journal";
+
+fn is_of_journal(path: &Path) -> bool {
+    path.parent().is_some_and(|parent| parent.ends_with(JOURNAL))
+}
 
 impl PowerDisk {
     pub(super) fn new(death: Death) -> Self {
@@ -177,7 +196,7 @@ impl Files for PowerDisk {
         kept.files.insert(path.into(), Arc::clone(&lengths));
         kept.names.push_back(NameChange::Created(path.into()));
         drop(kept);
-        Ok(Box::new(PowerFile { lengths, file, disk: self.clone() }))
+        Ok(Box::new(PowerFile { lengths, file, disk: self.clone(), lines: is_of_journal(path) }))
     }
 
     fn append(&self, path: &Path) -> io::Result<Box<dyn JournalFile>> {
@@ -187,7 +206,7 @@ impl Files for PowerDisk {
         let found =
             || Arc::new(Mutex::new(Lengths { written: length, synced: length, unsynced: Vec::new() }));
         let lengths = Arc::clone(self.kept().files.entry(path.into()).or_insert_with(found));
-        Ok(Box::new(PowerFile { lengths, file, disk: self.clone() }))
+        Ok(Box::new(PowerFile { lengths, file, disk: self.clone(), lines: is_of_journal(path) }))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -204,6 +223,10 @@ impl Files for PowerDisk {
     fn remove(&self, path: &Path) -> io::Result<()> {
         self.operation().or_else(dead)?;
         Disk.remove(path)?;
+        let mut kept = self.kept();
+        kept.files.remove(path);
+        kept.names.retain(|change| change.path() != path);
+        drop(kept);
         if path.ends_with(RESERVE) {
             self.kept().released = true;
         }
@@ -214,10 +237,10 @@ impl Files for PowerDisk {
         if self.kept().full { Ok(0) } else { Disk.free(dir) }
     }
 
-    fn sync_dir(&self, _dir: &Path) -> io::Result<()> {
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         // Nothing here reaches a platter: what a sync would make durable is what is accounted for.
         self.operation().or_else(dead)?;
-        self.kept().names.clear();
+        self.kept().names.retain(|change| change.path().parent() != Some(dir));
         Ok(())
     }
 }
@@ -252,7 +275,9 @@ impl JournalFile for PowerFile {
         lengths.synced = lengths.written;
         let lines = std::mem::take(&mut lengths.unsynced);
         drop(lengths);
-        self.disk.kept().durable.extend(lines);
+        if self.lines {
+            self.disk.kept().durable.extend(lines);
+        }
         Ok(())
     }
 

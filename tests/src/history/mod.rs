@@ -55,6 +55,9 @@ use self::time::TrueTime;
 /// When every history begins.
 const BEGIN: &str = "2026-01-01T00:00:00Z";
 
+/// data_dir, in the folder of a history.
+const DATA_DIR: &str = "data";
+
 /// What a history is made of.
 #[derive(Debug, Clone, Copy)]
 pub struct Setting {
@@ -241,11 +244,6 @@ impl Shared {
         let rules = Rules::of_seed(&mut rng, &accounts, &sim.ou_id(EXEMPT_OU));
         let death = Death::default();
         let disk = PowerDisk::new(death.clone());
-        let oracle = Oracle::new(sim.clone(), time.clone(), death.clone(), disk.clone(), rules);
-        for (account, exempt) in populated {
-            oracle.moved(&account, exempt);
-        }
-        oracle.look();
         // Memory, where there is such a file system: nothing here depends on a platter.
         let memory = Path::new("/dev/shm");
         let place = if memory.is_dir() { memory.to_path_buf() } else { std::env::temp_dir() };
@@ -253,6 +251,13 @@ impl Shared {
         let folder = tempfile::Builder::new().prefix(&name).rand_bytes(0).tempdir_in(place);
         let folder = folder.expect("a temporary directory");
         std::fs::write(folder.path().join("external-id"), EXTERNAL_ID).expect("the external ID is written");
+        let data_dir = folder.path().join(DATA_DIR);
+        let oracle =
+            Oracle::new(sim.clone(), time.clone(), death.clone(), disk.clone(), rules, &data_dir);
+        for (account, exempt) in populated {
+            oracle.moved(&account, exempt);
+        }
+        oracle.look();
         Self {
             setting,
             sim,
@@ -273,7 +278,7 @@ impl Shared {
     }
 
     fn data_dir(&self) -> PathBuf {
-        self.folder.path().join("data")
+        self.folder.path().join(DATA_DIR)
     }
 
     /// The configuration as keysweep reads it.

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use keysweep::engine::Engine;
 use keysweep::operator::{Act, Look};
 use keysweep_api::{
-    AcknowledgeRule, Decide, Decision, KeyRow, ListKeys, ListRules, Pause, RequestRef, ResetBreaker, Resume,
+    AcknowledgeRule, Decide, Decision, GatherEvidence, KeyRow, ListKeys, ListRules, Pause, RequestRef, ResetBreaker, Resume,
     ShowBreaker, ShowPlan, UnparkAccount, Which,
 };
 use keysweep_core::state::Actor;
@@ -44,7 +44,7 @@ pub(super) async fn operator(shared: &mut Shared, engine: &Engine, rng: &mut Cha
     let tracked = tracked(engine).await;
     let key = pick(rng, &tracked).cloned();
     note_requests(shared, engine, &tracked).await;
-    let what = rng.random_range(0..28);
+    let what = rng.random_range(0..29);
     let deed = match (what, key) {
         (0 | 20 | 21, _) => {
             pause(shared, engine).await;
@@ -64,6 +64,14 @@ pub(super) async fn operator(shared: &mut Shared, engine: &Engine, rng: &mut Cha
         (26 | 27, _) => {
             answer_late(shared, engine, rng).await;
             "answers a request of some day"
+        }
+        (28, Some((key, _))) => {
+            if let Ok(key) = key.parse()
+                && ask(engine, GatherEvidence { key }).await
+            {
+                shared.oracle.count("evidence gathered");
+            }
+            "asks for evidence"
         }
         (22 | 23, _) => {
             unpark(engine).await;

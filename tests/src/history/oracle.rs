@@ -1,6 +1,7 @@
 //! The oracle: it sees the wire, the durable lines of the journal and what operators were told, and holds keysweep to
 //! its promises. It shares no code with keysweep: not its policy, not its planner, not its records.
 
+mod bundles;
 mod journal;
 mod judge;
 mod seen;
@@ -10,7 +11,7 @@ mod xml;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
@@ -27,7 +28,7 @@ use super::time::TrueTime;
 /// A promise that was broken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Breach {
-    /// `P1` to `P12`.
+    /// `P1` to `P14`.
     pub promise: &'static str,
     /// How.
     pub what: String,
@@ -62,6 +63,10 @@ struct Held {
 }
 
 struct Inner {
+    /// Where evidence bundles are.
+    evidence: PathBuf,
+    /// The bundle of the next deletion of a key, as the journal names it.
+    bundles: BTreeMap<String, String>,
     rules: Rules,
     /// The rules before, oldest first, and until when a call may still rest on them.
     before: Vec<(Rules, Timestamp)>,
@@ -144,8 +149,17 @@ pub(super) const DELETE: &str = "delete";
 pub(super) const REACTIVATE: &str = "reactivate";
 
 impl Oracle {
-    pub(super) fn new(sim: Sim, time: TrueTime, death: Death, disk: PowerDisk, rules: Rules) -> Self {
+    pub(super) fn new(
+        sim: Sim,
+        time: TrueTime,
+        death: Death,
+        disk: PowerDisk,
+        rules: Rules,
+        data_dir: &Path,
+    ) -> Self {
         let inner = Inner {
+            evidence: data_dir.join("evidence"),
+            bundles: BTreeMap::new(),
             rules,
             before: Vec::new(),
             life: 0,

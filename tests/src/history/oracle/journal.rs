@@ -48,11 +48,13 @@ impl Inner {
         self.intents.clear();
         self.noticed.clear();
         self.unsettled.clear();
+        self.bundles.clear();
         self.approved.clear();
         self.woken.clear();
         for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
             let Ok(line) = serde_json::from_slice::<Value>(line) else { continue };
             let written = text(&line, "at").parse().unwrap_or(Timestamp::MAX);
+            self.deleted_with_bundle(&line);
             self.remember(written, &line);
         }
         self.unsettled.values_mut().for_each(|open| open.life = 0);
@@ -84,6 +86,9 @@ impl Inner {
             _ => "",
         };
         match text(line, "event") {
+            "bundle_written" if text(line, "purpose") == "deletion" => {
+                self.bundles.insert(key, text(line, "bundle").to_owned());
+            }
             "intent" => {
                 let account = text(line, "account_id").to_owned();
                 let life = self.life;

@@ -105,6 +105,9 @@ impl Inner {
         }
         self.unrestrained(case, off)?;
         self.capped(case)?;
+        if case.action == DELETE {
+            self.bundled(case.account, case.key, case.wall).map_err(|what| ("P14", what))?;
+        }
         self.evident(case)
     }
 
