@@ -77,7 +77,7 @@ pub(crate) async fn all(engine: &Engine, aws: &Aws, config: &Arc<Config>, ticket
             match act(engine, aws, config, ticket).await {
                 Acted::Done | Acted::Late(_) => counts.changed += 1,
                 // What could not be read for one key cannot be read for the next one: every look costs many calls.
-                Acted::NotSent(Wait::Evidence(Gap::Regions(_) | Gap::Unread { .. } | Gap::NoBundle(_))) => {
+                Acted::NotSent(Wait::Evidence(Gap::Regions(_) | Gap::Unread { .. })) => {
                     counts.stopped += 1;
                     break;
                 }
