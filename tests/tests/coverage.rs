@@ -28,6 +28,7 @@ fn gauges(engine: &Engine) -> String {
             scan_interval: Duration::from_secs(86_400),
             seen: latest.as_ref().map(|latest| &latest.collection),
             store_bytes: None,
+            evidence_bytes: None,
             idle_rules: None,
         };
         render(families(&observed)).unwrap()

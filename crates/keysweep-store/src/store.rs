@@ -110,7 +110,8 @@ pub struct Told {
 
 /// Journal, projection and state of one data_dir. A handle: clones share them.
 ///
-/// Methods that are not async and touch files ([`Store::history`], [`Store::tail`], [`Store::view`], [`Store::size_on_disk`]) belong
+/// Methods that are not async and touch files ([`Store::history`], [`Store::tail`], [`Store::view`], [`Store::size_on_disk`],
+/// [`Store::bundles_on_disk`]) belong
 /// into `spawn_blocking`.
 #[derive(Clone)]
 pub struct Store {
@@ -278,6 +279,12 @@ impl Store {
     #[must_use]
     pub fn size_on_disk(&self) -> u64 {
         size_below(&self.inner.data_dir)
+    }
+
+    /// Bytes of all evidence bundles.
+    #[must_use]
+    pub fn bundles_on_disk(&self) -> u64 {
+        size_below(&self.inner.data_dir.join(bundles::DIR))
     }
 
     /// How often the projection failed.

@@ -80,5 +80,6 @@ pub(crate) async fn file(
     let event = KeyEvent::Record(Note::BundleWritten { bundle: id.clone(), purpose });
     let body = Body::Key { account: identity.account, key: identity.key.clone(), event };
     let receipts = engine.ledger().record(actor, Room::Common, vec![body]).await?;
+    engine.metrics().lifecycle.bundle(purpose);
     Ok(Filed { id, bytes, receipt: receipts.into_iter().next() })
 }

@@ -58,6 +58,7 @@ fn gauges(state: &State) -> String {
         seen: Some(&seen),
         idle_rules: Some(0),
         store_bytes: Some(123_456),
+        evidence_bytes: Some((65_432, 4_096_000_000)),
     };
     render(families(&observed)).unwrap()
 }
@@ -77,6 +78,7 @@ fn everything() -> String {
         seen: Some(&seen),
         idle_rules: Some(0),
         store_bytes: Some(123_456),
+        evidence_bytes: Some((65_432, 4_096_000_000)),
     };
     let mut all = metrics.families();
     all.extend(families(&observed));

@@ -43,6 +43,7 @@ pub(crate) fn exposition() -> String {
         seen: Some(&seen),
         idle_rules: Some(0),
         store_bytes: Some(123_456),
+        evidence_bytes: Some((65_432, 4_096_000_000)),
     }));
     render(all).unwrap()
 }

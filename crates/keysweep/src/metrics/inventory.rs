@@ -37,6 +37,8 @@ pub struct Observed<'a> {
     pub idle_rules: Option<u64>,
     /// Size of the store on disk, where it could be read.
     pub store_bytes: Option<u64>,
+    /// Size of all evidence bundles, and how much they may have.
+    pub evidence_bytes: Option<(u64, u64)>,
 }
 
 /// Every gauge family that has a series.
@@ -75,6 +77,15 @@ fn process(observed: &Observed<'_>) -> Vec<Family> {
     if let Some(bytes) = observed.store_bytes {
         store.push(&[], bytes);
     }
+    let mut evidence = Family::new("keysweep_evidence_size_bytes", "Size of all evidence bundles on disk.");
+    let mut evidence_limit = Family::new(
+        "keysweep_evidence_limit_bytes",
+        "Configured maximum size of all evidence bundles; beyond it, deletions wait.",
+    );
+    if let Some((bytes, most)) = observed.evidence_bytes {
+        evidence.push(&[], bytes);
+        evidence_limit.push(&[], most);
+    }
     let mut idle_rules = Family::new(
         "keysweep_rules_matching_nothing",
         "Patterns, paths, tags and organizational units of rules that matched nothing in the last complete scan.",
@@ -86,6 +97,8 @@ fn process(observed: &Observed<'_>) -> Vec<Family> {
     vec![
         build,
         idle_rules,
+        evidence,
+        evidence_limit,
         Family::single(
             "keysweep_missing_references",
             "Accounts, organizational units and users that rules name and that do not exist, not acknowledged.",

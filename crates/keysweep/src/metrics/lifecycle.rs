@@ -3,6 +3,7 @@
 use keysweep_core::lifecycle::StateName::{
     self, Active, Deactivated, Deactivating, Deleted, Deleting, Flagged, Gone,
 };
+use keysweep_core::lifecycle::event::Purpose;
 use keysweep_core::state::Actor;
 use prometheus::{IntCounter, Registry};
 use strum::VariantArray as _;
@@ -62,6 +63,7 @@ pub struct Lifecycle {
     transitions: Counters<2>,
     signals: Counters<1>,
     incidents: IntCounter,
+    bundles: Counters<1>,
     decisions: Counters<2>,
 }
 
@@ -90,6 +92,13 @@ impl Lifecycle {
                     "Incidents that began: keys whose user AWS marked as compromised.",
                 ),
             ),
+            bundles: Counters::new(
+                registry,
+                "keysweep_evidence_bundles_total",
+                "Evidence bundles written.",
+                ["purpose"],
+                Purpose::VARIANTS.iter().map(|purpose| [purpose.into()]),
+            ),
             decisions: Counters::new(
                 registry,
                 "keysweep_approval_decisions_total",
@@ -113,6 +122,11 @@ impl Lifecycle {
     /// AWS considers a key compromised.
     pub fn incident(&self) {
         self.incidents.inc();
+    }
+
+    /// The evidence bundle of a key is on disk and in the journal.
+    pub fn bundle(&self, purpose: Purpose) {
+        self.bundles.count([purpose.into()]);
     }
 
     /// Somebody answered a request for approval.

@@ -53,6 +53,8 @@ pub enum Note {
 /// What an evidence bundle is made for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[derive(strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum Purpose {
     /// The deletion that follows, and no other: the intent of a deletion needs the bundle of this attempt.
     Deletion,

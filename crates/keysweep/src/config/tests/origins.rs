@@ -233,6 +233,8 @@ unused_after = "180d"
     cloudtrail = true  # default
     regions = []  # default
     lookback = "90d"  # default
+    signing_key_file = ""  # default
+    max_megabytes = 4096  # default
 
     [notices]
     required = true  # default

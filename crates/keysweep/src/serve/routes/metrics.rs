@@ -24,6 +24,7 @@ fn families_now(app: &App) -> Result<String, prometheus::Error> {
     let engine = app.engine();
     let (config, latest, store) = (engine.config(), engine.latest(), engine.store());
     let (now, store_bytes) = (engine.clock().now(), store.size_on_disk());
+    let evidence_bytes = (store.bundles_on_disk(), config.evidence.most_bytes);
     engine.metrics().store.errors_so_far(store.errors());
     let mut all = engine.metrics().families();
     all.extend(store.read(|state| {
@@ -38,6 +39,7 @@ fn families_now(app: &App) -> Result<String, prometheus::Error> {
                 .and_then(|latest| latest.idle_rules.as_ref())
                 .and_then(|idle| u64::try_from(idle.len()).ok()),
             store_bytes: Some(store_bytes),
+            evidence_bytes: Some(evidence_bytes),
         })
     }));
     render(all)
