@@ -1,7 +1,7 @@
 //! What is answered: the documents that commands print with `--format json`.
 
 use jiff::Timestamp;
-use keysweep_core::evidence::Activity;
+use keysweep_core::evidence::{Activity, Reactivation};
 use keysweep_core::finding::FindingKind;
 use keysweep_core::lifecycle::HoldKind;
 use keysweep_core::references::Reference;
@@ -135,6 +135,9 @@ pub struct KeyRow {
     pub reactivations: u32,
     /// Whether these require approval for each further change; `keysweep keys clear-reactivations` ends that.
     pub reactivations_need_approval: bool,
+    /// The call that set the key Active after its deactivation, where CloudTrail shows it and it was not an undo.
+    #[serde(default)]
+    pub reactivated_by: Option<Reactivation>,
     /// Newest call found in CloudTrail immediately before a change; null unless newer than the last use that IAM reported.
     #[serde(default)]
     pub activity: Option<Activity>,

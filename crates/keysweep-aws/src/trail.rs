@@ -4,11 +4,13 @@
 //! guide, "Working with CloudTrail event history"). Calls on data are not in it, and neither are calls that fail
 //! authentication, such as those signed with an Inactive key.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use aws_sdk_cloudtrail::Client;
 use aws_sdk_cloudtrail::types::{Event, LookupAttribute, LookupAttributeKey};
 use aws_smithy_types::DateTime;
 use jiff::Timestamp;
-use keysweep_core::evidence::{Activity, RegionTrail};
+use keysweep_core::evidence::{Activity, Reactivation, RegionTrail};
 use keysweep_core::ids::AccessKeyId;
 use serde_json::Value;
 
@@ -27,6 +29,9 @@ const PAGE: i32 = 50;
 
 /// A page without events may be followed by others that have some: so many are turned.
 const EMPTY_PAGES: usize = 5;
+
+/// Pages of all calls of one name in an account: 250 calls.
+const PAGES: usize = 5;
 
 /// What is kept of a text that a caller may choose, such as its user agent: records hold it.
 const KEPT: usize = 200;
@@ -76,34 +81,11 @@ impl Reader {
         since: Timestamp,
         now: Timestamp,
     ) -> Result<RegionTrail, Fault> {
-        let operation = || format!("look up events of key {key} in {region} of {}", self.account());
-        let attribute = LookupAttribute::builder()
-            .attribute_key(LookupAttributeKey::AccessKeyId)
-            .attribute_value(key.as_str())
-            .build()
-            .map_err(|error| Fault::bug(LOOK_UP, operation(), error.to_string()))?;
-        let look = async |client: Client, token: Option<String>| {
-            let attempt = || async {
-                self.account.turn_in(region).await;
-                let call = client.lookup_events().lookup_attributes(attribute.clone()).max_results(PAGE);
-                call.start_time(DateTime::from_secs(since.as_second()))
-                    .set_next_token(token.clone())
-                    .send()
-                    .await
-            };
-            self.hub.patiently(attempt, passes).await
-        };
-        let ask = async |token: Option<String>| {
-            let client = |hub: &Hub, _: &Account, credentials| hub.cloudtrail_client(credentials, region);
-            self.call_by(LOOK_UP, operation, client, |client| look(client.clone(), token.clone())).await
-        };
-        let (mut pages, mut token) = (Pages::default(), None);
+        let of = || format!("key {key}");
+        let mut lookup = Lookup::new(self, region, since, (LookupAttributeKey::AccessKeyId, key.as_str()), &of)?;
         for _ in 0..EMPTY_PAGES {
-            let page = ask(token).await?;
-            let bug = |what: String| Fault::bug(LOOK_UP, operation(), what);
-            let events = told("Events", page.events.as_deref()).map_err(bug)?;
-            token = pages.next(&page).map_err(|what| bug(what.to_owned()))?;
-            if !events.is_empty() || token.is_none() {
+            let events = lookup.page().await?;
+            if !events.is_empty() || lookup.is_at_its_end() {
                 let read: Result<Vec<_>, _> =
                     events.iter().map(|event| activity(event, key, region, now)).collect();
                 return Ok(read.map_or_else(RegionTrail::Unclear, RegionTrail::Read));
@@ -111,6 +93,122 @@ impl Reader {
         }
         Ok(RegionTrail::Unread(format!("{EMPTY_PAGES} empty pages in a row, and more pages follow")))
     }
+
+    /// The newest call that set each of these keys Active; `cloudtrail:LookupEvents` by `EventName`, the newest pages since
+    /// `since`. `region` is where CloudTrail records calls to IAM. A key without such a call in there is not in the answer.
+    ///
+    /// # Errors
+    /// If a call fails, or an answer has no list of events.
+    pub async fn reactivations(
+        &self,
+        keys: &BTreeSet<AccessKeyId>,
+        region: &str,
+        since: Timestamp,
+    ) -> Result<BTreeMap<AccessKeyId, Reactivation>, Fault> {
+        let of = || "UpdateAccessKey".to_owned();
+        let mut lookup =
+            Lookup::new(self, region, since, (LookupAttributeKey::EventName, "UpdateAccessKey"), &of)?;
+        let mut found = BTreeMap::new();
+        for _ in 0..PAGES {
+            for event in lookup.page().await? {
+                let Some((key, reactivation)) = reactivation(&event) else { continue };
+                if keys.contains(&key) {
+                    // Newest first.
+                    found.entry(key).or_insert(reactivation);
+                }
+            }
+            if lookup.is_at_its_end() || found.len() == keys.len() {
+                break;
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// A lookup in the event history of one Region, page by page.
+struct Lookup<'a> {
+    reader: &'a Reader,
+    region: &'a str,
+    since: Timestamp,
+    attribute: LookupAttribute,
+    /// What is looked up, in words.
+    of: &'a (dyn Fn() -> String + Sync),
+    pages: Pages,
+    /// Of the next page; none once the last was read.
+    token: Option<String>,
+    begun: bool,
+}
+
+impl<'a> Lookup<'a> {
+    fn new(
+        reader: &'a Reader,
+        region: &'a str,
+        since: Timestamp,
+        (key, value): (LookupAttributeKey, &str),
+        of: &'a (dyn Fn() -> String + Sync),
+    ) -> Result<Self, Fault> {
+        let attribute = LookupAttribute::builder().attribute_key(key).attribute_value(value).build();
+        let (pages, token, begun) = (Pages::default(), None, false);
+        let operation = || operation(reader, region, of);
+        let attribute = attribute.map_err(|error| Fault::bug(LOOK_UP, operation(), error.to_string()))?;
+        Ok(Self { reader, region, since, attribute, of, pages, token, begun })
+    }
+
+    fn is_at_its_end(&self) -> bool {
+        self.begun && self.token.is_none()
+    }
+
+    /// The next page, of which there is one.
+    async fn page(&mut self) -> Result<Vec<Event>, Fault> {
+        let Self { reader, region, since, ref attribute, of, .. } = *self;
+        let operation = || operation(reader, region, of);
+        let token = self.token.take();
+        let look = async |client: Client, token: Option<String>| {
+            let attempt = || async {
+                reader.account.turn_in(region).await;
+                let call = client.lookup_events().lookup_attributes(attribute.clone()).max_results(PAGE);
+                call.start_time(DateTime::from_secs(since.as_second()))
+                    .set_next_token(token.clone())
+                    .send()
+                    .await
+            };
+            reader.hub.patiently(attempt, passes).await
+        };
+        let client = |hub: &Hub, _: &Account, credentials| hub.cloudtrail_client(credentials, region);
+        let page =
+            reader.call_by(LOOK_UP, operation, client, |client| look(client.clone(), token.clone())).await?;
+        let bug = |what: String| Fault::bug(LOOK_UP, operation(), what);
+        let events = told("Events", page.events.as_deref()).map_err(bug)?.to_vec();
+        self.token = self.pages.next(&page).map_err(|what| bug(what.to_owned()))?;
+        self.begun = true;
+        Ok(events)
+    }
+}
+
+fn operation(reader: &Reader, region: &str, of: &dyn Fn() -> String) -> String {
+    format!("look up events of {} in {region} of {}", of(), reader.account())
+}
+
+/// The key that a call set Active, and the call, if it is one that did.
+fn reactivation(event: &Event) -> Option<(AccessKeyId, Reactivation)> {
+    let record: Value = serde_json::from_str(event.cloud_trail_event()?).ok()?;
+    let described = |name: &str| record.pointer(name).and_then(Value::as_str).map(kept);
+    let active = described("/requestParameters/status").is_some_and(|status| status == "Active");
+    if !active || described("/errorCode").is_some() {
+        return None;
+    }
+    let key = described("/requestParameters/accessKeyId")?.parse().ok()?;
+    let by = described("/userIdentity/arn")
+        .or_else(|| described("/userIdentity/invokedBy"))
+        .or_else(|| event.username().map(kept))?;
+    let reactivation = Reactivation {
+        at: timestamp("EventTime", event.event_time()).ok()?,
+        by,
+        address: described("/sourceIPAddress"),
+        user_agent: described("/userAgent"),
+        event_id: event.event_id().map(kept),
+    };
+    Some((key, reactivation))
 }
 
 /// An event of the key that was asked for, at a time that has passed. Everything else about it only describes the use.

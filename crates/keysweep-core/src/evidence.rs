@@ -42,6 +42,69 @@ impl Activity {
     }
 }
 
+/// The call that set a key Active after its deactivation, as recorded by CloudTrail.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Reactivation {
+    /// `EventTime`, to the second.
+    pub at: Timestamp,
+    /// The ARN of who made it, or what else the event says of that.
+    pub by: String,
+    /// `sourceIPAddress`, an address or the name of an AWS service; absent where the event does not say.
+    pub address: Option<String>,
+    /// `userAgent`; absent where the event does not say.
+    pub user_agent: Option<String>,
+    /// `EventId`, by which CloudTrail finds the event again; absent where the event does not say.
+    pub event_id: Option<String>,
+}
+
+/// A tool that sets what it manages as its code says, each time it runs. Its call is neither a person's objection nor
+/// their consent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tool {
+    /// HashiCorp Terraform and OpenTofu, whose AWS provider names itself in the user agent.
+    Terraform,
+    /// AWS CloudFormation, and AWS CDK by it: it calls as a service.
+    CloudFormation,
+    /// Pulumi, whose AWS provider names itself in the user agent.
+    Pulumi,
+    /// Ansible, whose modules name themselves in the user agent.
+    Ansible,
+}
+
+impl Tool {
+    /// What its user agent contains, in lower case.
+    fn mark(self) -> &'static str {
+        match self {
+            Self::Terraform => "terraform",
+            Self::CloudFormation => "cloudformation.amazonaws.com",
+            Self::Pulumi => "pulumi",
+            Self::Ansible => "ansible",
+        }
+    }
+
+    /// What has to be removed, or the key comes back Active.
+    #[must_use]
+    pub fn remedy(self) -> &'static str {
+        match self {
+            Self::Terraform => "remove its aws_iam_access_key resource, or set status = \"Inactive\" there",
+            Self::CloudFormation => "remove its AWS::IAM::AccessKey resource, or set Status: Inactive there",
+            Self::Pulumi => "remove its aws.iam.AccessKey resource, or set status to Inactive there",
+            Self::Ansible => "remove the task that manages the key, or set its state to disabled there",
+        }
+    }
+}
+
+impl Reactivation {
+    /// The tool that made the call, if it is a known one.
+    #[must_use]
+    pub fn tool(&self) -> Option<Tool> {
+        let agent = self.user_agent.as_ref()?.to_lowercase();
+        // Pulumi's provider is built from Terraform's and names both.
+        let mut tools = [Tool::Pulumi, Tool::Terraform, Tool::CloudFormation, Tool::Ansible].into_iter();
+        tools.find(|tool| agent.contains(tool.mark()))
+    }
+}
+
 /// What the event history of one Region shows of a key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -180,6 +243,27 @@ mod tests {
             ("us-east-1", RegionTrail::Read(vec![new.clone()])),
         ]);
         assert_eq!(trail.newest(), Some(&new));
+    }
+
+    #[test]
+    fn tools_that_manage_keys_name_themselves() {
+        let tool = |agent: &str| {
+            let reactivation = Reactivation {
+                at: Timestamp::UNIX_EPOCH,
+                by: "arn:aws:iam::111122223333:user/ci".to_owned(),
+                address: None,
+                user_agent: Some(agent.to_owned()),
+                event_id: None,
+            };
+            reactivation.tool()
+        };
+        let terraform = "APN/1.0 HashiCorp/1.0 Terraform/1.14.0 (+https://www.terraform.io) aws-sdk-go-v2/1.40.0";
+        assert_eq!(tool(terraform), Some(Tool::Terraform));
+        assert_eq!(tool("cloudformation.amazonaws.com"), Some(Tool::CloudFormation));
+        assert_eq!(tool("APN/1.0 Pulumi/1.0 PulumiAWS/7.0 terraform-provider-aws/6.2"), Some(Tool::Pulumi));
+        assert_eq!(tool("Boto3/1.44 Ansible/2.19"), Some(Tool::Ansible));
+        assert_eq!(tool("Mozilla/5.0 (X11; Linux x86_64)"), None);
+        assert_eq!(tool("aws-cli/2.31.0"), None);
     }
 
     #[test]

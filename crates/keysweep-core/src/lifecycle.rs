@@ -18,7 +18,7 @@ pub use self::consent::{Approval, Granted, Notice, NoticeTerms, Shown};
 pub use self::event::{ClearedWhy, KeyEvent, Named, RefusedKind};
 pub use self::hold::{Hold, HoldKind};
 pub use self::transition::{Illegal, When, next};
-use crate::evidence::Activity;
+use crate::evidence::{Activity, Reactivation};
 use crate::facts::LastUse;
 use crate::finding::FindingKind;
 use crate::ids::{BundleId, KeyIdentity, UserName};
@@ -60,6 +60,9 @@ pub struct Past {
     pub deletion_accepted: bool,
     /// The newest use of the key that CloudTrail showed, where IAM did not tell one as late.
     pub activity: Option<Activity>,
+    /// The last reactivation, unless it was an operator's undo.
+    #[serde(default)]
+    pub woken: Option<Woken>,
     /// The date that a voided notice had announced, where the next one must not announce an earlier one.
     pub announced: Option<Timestamp>,
 }
@@ -70,6 +73,15 @@ impl Past {
     pub fn reactivations(&self) -> Option<u32> {
         (self.reactivated > self.cleared).then_some(self.reactivated)
     }
+}
+
+/// A reactivation that keysweep did not make.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Woken {
+    /// When the key was first seen Active again.
+    pub since: Timestamp,
+    /// The call, once CloudTrail has shown it.
+    pub call: Option<Reactivation>,
 }
 
 /// A deactivation that was sent, or may have been.

@@ -34,3 +34,4 @@ pub mod telemetry;
 mod terms;
 pub mod tls;
 pub mod token;
+mod trace;

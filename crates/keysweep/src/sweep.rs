@@ -22,6 +22,7 @@ use crate::collect::{Inputs, OrganizationError, gather, ou_path, tracked};
 use crate::config::Config;
 use crate::engine::{Engine, EngineFault, Latest};
 use crate::people::announce;
+use crate::trace::trace_reactivations;
 
 /// Why a sweep failed as a whole.
 #[derive(Debug, thiserror::Error)]
@@ -139,6 +140,7 @@ async fn look(engine: &Engine, started: tokio::time::Instant) -> Result<Looked, 
         tracing::warn!(%rule, until = %exemption.until, reason = exemption.reason, "exemption has lapsed");
     }
     let mut plan = planned(engine, &config, &collection).await?;
+    trace_reactivations(engine, &aws, &config, &collection).await?;
     let (tickets, _) = plan.take_effects();
     let spare = std::mem::take(&mut plan.spare);
     tell(engine, &plan);

@@ -6,7 +6,7 @@ use super::event::{Change, Consent, KeyEvent, Note, Overlay, Purpose, Seen};
 use super::step::{open, our_hold, set_back_to, step};
 use super::{
     Deactivated, Deleted, Due, ExemptMark, Hold, HoldKind, Incident, OpenIntent, Past, Record,
-    SETTLED_AFTER_DEADLINE, Sent, Setback, SetbackKind, State, Watch,
+    SETTLED_AFTER_DEADLINE, Sent, Setback, SetbackKind, State, Watch, Woken,
 };
 use crate::ids::{AccessKeyId, AccountId, KeyIdentity};
 use crate::state::Actor;
@@ -104,6 +104,10 @@ fn apply(record: &mut Record, when: When<'_>, event: &KeyEvent) -> Option<bool> 
             }
             record.past.activity = Some(activity.clone());
         }
+        KeyEvent::Record(Note::ReactivationTraced { reactivation }) => {
+            let woken = record.past.woken.as_mut().filter(|woken| woken.call.is_none())?;
+            woken.call = Some(reactivation.clone());
+        }
         KeyEvent::Record(Note::BundleWritten { bundle, purpose }) => match (purpose, &mut record.state) {
             (Purpose::Deletion, State::Deactivated(data)) => data.bundle = Some(bundle.clone()),
             (Purpose::Deletion, _) => return None,
@@ -146,6 +150,7 @@ fn apply(record: &mut Record, when: When<'_>, event: &KeyEvent) -> Option<bool> 
             record.state = State::Active;
             record.due = None;
             record.past.reactivated = record.past.reactivated.saturating_add(1);
+            record.past.woken = None;
             record.place(hold);
         }
         KeyEvent::Change(Change::Refused { action: Action::Reactivate, detail, .. }) => {
@@ -241,7 +246,7 @@ fn base_state(record: &mut Record, when: When<'_>, event: &KeyEvent) -> Option<(
         record.due = None;
     }
     record.state = state;
-    record.remember(event, sent, deleting);
+    record.remember(when.at, event, sent, deleting);
     if let (KeyEvent::Seen(Seen::Absent), true) = (event, record.past.deletion_accepted) {
         record.state = State::Deleted(Deleted { since: when.at, listed_again: false });
     }
@@ -292,13 +297,14 @@ impl Record {
     }
 
     /// Keeps of an event what outlives base states.
-    fn remember(&mut self, event: &KeyEvent, sent: Option<Sent>, deletion_accepted: bool) {
+    fn remember(&mut self, when: Timestamp, event: &KeyEvent, sent: Option<Sent>, deletion_accepted: bool) {
         // What AWS certainly did not apply was as good as not sent.
         if !matches!(event, KeyEvent::Change(Change::Refused { .. })) {
             self.past.sent = sent.or(self.past.sent);
         }
         if matches!(event, KeyEvent::Seen(Seen::Reactivated { .. })) {
             self.past.reactivated = self.past.reactivated.saturating_add(1);
+            self.past.woken = Some(Woken { since: when, call: None });
         }
         self.past.deletion_accepted |= deletion_accepted;
     }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::stop::does_not_exist;
 use super::{breaker_open, friendly, listed};
-use crate::evidence::{Activity, Gap};
+use crate::evidence::{Activity, Gap, Reactivation};
 use crate::plan::{Need, Recheck, Unknown, Wait};
 use crate::ticket::Planned;
 
@@ -98,6 +98,21 @@ impl fmt::Display for Activity {
             write!(f, " with {user_agent}")?;
         }
         error.as_ref().map_or(Ok(()), |error| write!(f, ": {error}"))
+    }
+}
+
+impl fmt::Display for Reactivation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { at, by, address, user_agent, event_id: _ } = self;
+        write!(f, "by {by} at {at}")?;
+        if let Some(address) = address {
+            write!(f, " from {address}")?;
+        }
+        if let Some(user_agent) = user_agent {
+            write!(f, " with {user_agent}")?;
+        }
+        let Some(tool) = self.tool() else { return Ok(()) };
+        write!(f, "; {tool:?} will set it Active again at its next run: {}", tool.remedy())
     }
 }
 

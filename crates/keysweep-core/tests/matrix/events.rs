@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use keysweep_core::evidence::Activity;
+use keysweep_core::evidence::{Activity, Reactivation};
 use keysweep_core::facts::LastUse;
 use keysweep_core::finding::FindingKind;
 use keysweep_core::ids::{AccessKeyId, AccountId};
@@ -189,7 +189,8 @@ impl Samples {
                 },
             }),
             KeyEvent::Record(Note::ActivitySeen { .. }) => bundled(),
-            KeyEvent::Record(Note::BundleWritten { .. }) => {
+            KeyEvent::Record(Note::BundleWritten { .. }) => traced(),
+            KeyEvent::Record(Note::ReactivationTraced { .. }) => {
                 KeyEvent::Record(Note::Forgotten { unsettled: None, reason: reason() })
             }
             KeyEvent::Record(Note::Forgotten { .. }) => return None,
@@ -263,4 +264,16 @@ pub(crate) fn at(hours: i64) -> When<'static> {
 
 pub(crate) fn bundled() -> KeyEvent {
     KeyEvent::Record(Note::BundleWritten { bundle: "0".repeat(64).parse().unwrap(), purpose: Purpose::Deletion })
+}
+
+fn traced() -> KeyEvent {
+    KeyEvent::Record(Note::ReactivationTraced {
+        reactivation: Reactivation {
+            at: hour(2),
+            by: "arn:aws:iam::111122223333:user/ann".into(),
+            address: None,
+            user_agent: None,
+            event_id: None,
+        },
+    })
 }

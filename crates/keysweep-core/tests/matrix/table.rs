@@ -47,6 +47,7 @@ fn title(event: &KeyEvent) -> String {
         | KeyEvent::Change(Change::Accepted { action, .. })
         | KeyEvent::Change(Change::Refused { action, .. })
         | KeyEvent::Change(Change::Unclear { action, .. }) => format!("{} ({action})", event.name()),
+        KeyEvent::Record(Note::BundleWritten { .. }) => format!("{} (deletion)", event.name()),
         KeyEvent::Seen(Seen::Flagged { .. })
         | KeyEvent::Seen(Seen::Cleared { .. })
         | KeyEvent::Seen(Seen::Adopted { .. })
@@ -66,7 +67,9 @@ fn title(event: &KeyEvent) -> String {
         | KeyEvent::Overlay(Overlay::HoldPlaced { .. })
         | KeyEvent::Overlay(Overlay::HoldReleased { .. })
         | KeyEvent::Overlay(Overlay::HoldExpired { .. })
-        | KeyEvent::Record(Note::ReactivationsCleared { .. } | Note::ActivitySeen { .. } | Note::BundleWritten { .. })
+        | KeyEvent::Record(Note::ReactivationsCleared { .. }
+            | Note::ActivitySeen { .. }
+            | Note::ReactivationTraced { .. })
         | KeyEvent::Overlay(Overlay::ExemptBegan { .. })
         | KeyEvent::Overlay(Overlay::ExemptEnded)
         | KeyEvent::Overlay(Overlay::IncidentBegan { .. })

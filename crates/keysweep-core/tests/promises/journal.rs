@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use keysweep_core::evidence::Reactivation;
 use keysweep_core::facts::{IdleHistogram, Inventory, LastUse};
 use keysweep_core::finding::{Counts, FindingKind};
 use keysweep_core::lifecycle::event::{Change, Consent, Note, Overlay, Purpose, Seen};
@@ -52,7 +53,7 @@ pub(crate) fn mk_named(key: usize) -> Named {
     }
 }
 
-pub(crate) const EVENTS: usize = 36;
+pub(crate) const EVENTS: usize = 37;
 
 /// The n-th kind of event of a key. [`index`] keeps the list complete.
 pub(crate) fn mk_event(n: usize, key: usize, fill: &Fill) -> KeyEvent {
@@ -128,6 +129,15 @@ pub(crate) fn mk_event(n: usize, key: usize, fill: &Fill) -> KeyEvent {
         32 => KeyEvent::Overlay(Overlay::IncidentBegan { policies: vec![text] }),
         33 => KeyEvent::Overlay(Overlay::IncidentEnded),
         34 => KeyEvent::Record(Note::ActivitySeen { activity: mk_activity(at) }),
+        36 => KeyEvent::Record(Note::ReactivationTraced {
+            reactivation: Reactivation {
+                at,
+                by: text.clone(),
+                address: flag.then(|| text.clone()),
+                user_agent: flag.then_some(text),
+                event_id: None,
+            },
+        }),
         35 => KeyEvent::Record(Note::BundleWritten {
             bundle: format!("{number:064x}").parse().unwrap(),
             purpose: if flag { Purpose::Deletion } else { Purpose::Request },
@@ -187,6 +197,7 @@ fn index(event: &KeyEvent) -> usize {
         KeyEvent::Overlay(Overlay::IncidentEnded) => 33,
         KeyEvent::Record(Note::ActivitySeen { .. }) => 34,
         KeyEvent::Record(Note::BundleWritten { .. }) => 35,
+        KeyEvent::Record(Note::ReactivationTraced { .. }) => 36,
     }
 }
 

@@ -60,8 +60,9 @@ mod tests {
     use keysweep_core::lifecycle::{
         Approval, Deactivated, DeactivatedBy, Deleting, Due, ExemptMark, Granted, Hold, HoldKind, Incident,
         KeyEvent, Notice, NoticeTerms, OpenIntent, Past, Record, Sent, Setback, SetbackKind, Shown, Sighting,
-        State, Watch,
+        State, Watch, Woken,
     };
+    use keysweep_core::evidence::Reactivation;
     use keysweep_core::state::{AccountRecord, Actor, Body, Control, Entry, Pause, Reach, Trip, TripReason};
     use keysweep_core::ticket::{Action, Planned};
     use serde_json::Value;
@@ -167,6 +168,16 @@ mod tests {
                 cleared: 1,
                 deletion_accepted: true,
                 activity: None,
+                woken: Some(Woken {
+                    since: mk_at(24),
+                    call: Some(Reactivation {
+                        at: mk_at(23),
+                        by: "arn:aws:iam::000000000042:user/ann".into(),
+                        address: Some("203.0.113.7".into()),
+                        user_agent: None,
+                        event_id: Some("e1".into()),
+                    }),
+                }),
                 announced: Some(mk_at(23)),
             },
         }

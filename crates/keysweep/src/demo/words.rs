@@ -119,6 +119,9 @@ fn of_key(entry: &Entry, event: &KeyEvent, created: Timestamp, calendar: Calenda
         KeyEvent::Seen(Seen::LastUseMoved { .. }) => {
             (Tone::Wanted, "last use moved after its deactivation: on hold".into())
         }
+        KeyEvent::Record(Note::ReactivationTraced { reactivation }) => {
+            (Tone::Usual, format!("CloudTrail shows who reactivated it: {}", reactivation.by))
+        }
         KeyEvent::Record(Note::ActivitySeen { activity }) => {
             let name = activity.name.as_deref().unwrap_or("a call");
             (Tone::Wanted, format!("CloudTrail shows {name} in {}", activity.region))

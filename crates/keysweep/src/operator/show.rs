@@ -281,6 +281,7 @@ fn mk_row(now: Timestamp, state: &State, record: &Record, planned: Option<&Plann
         }),
         reactivations: record.past.reactivated,
         reactivations_need_approval: record.past.reactivations().is_some(),
+        reactivated_by: record.past.woken.as_ref().and_then(|woken| woken.call.clone()),
         activity: record.past.activity.clone(),
         watched_seconds: told.watched_seconds,
         approval_pending: told.approval_pending,

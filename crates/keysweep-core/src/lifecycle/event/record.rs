@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::evidence::Activity;
+use crate::evidence::{Activity, Reactivation};
 use crate::ids::{BundleId, UserName};
 use crate::ticket::{Action, Planned};
 
@@ -20,6 +20,11 @@ pub enum Note {
     ActivitySeen {
         /// The use.
         activity: Activity,
+    },
+    /// CloudTrail shows which call set the key Active after its deactivation.
+    ReactivationTraced {
+        /// The call.
+        reactivation: Reactivation,
     },
     /// An evidence bundle of the key is on disk. Its hash names it, so that it cannot be altered afterwards.
     BundleWritten {

@@ -105,9 +105,13 @@ fn of_record(lines: &mut Vec<(&str, String)>, row: &KeyRow, now: Timestamp) {
         let times = count(u64::from(row.reactivations), "time", "times");
         let tool = match row.reactivations {
             1 => "",
+            _ if row.reactivated_by.is_some() => "",
             _ => ": does Terraform or another tool set it Active?",
         };
         lines.push(("reactivated", format!("{times} after a deactivation ({need}){tool}")));
+    }
+    if let Some(call) = &row.reactivated_by {
+        lines.push(("set Active", call.to_string()));
     }
     if let Some(activity) = &row.activity {
         lines.push(("CloudTrail", activity.to_string()));
