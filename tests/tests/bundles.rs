@@ -53,7 +53,8 @@ async fn next(engine: &Engine, key: &str) -> String {
 
 #[tokio::test(start_paused = true)]
 async fn a_deletion_leaves_a_bundle_that_the_journal_named_before_its_intent() {
-    let (company, key) = mk_company("[[policy.override]]\nmatch = { users = [\"svc-*\"] }\nnotice = \"7d\"\n").await;
+    let (company, key) =
+        mk_company("[[policy.override]]\nmatch = { users = [\"svc-*\"] }\nnotice = \"7d\"\n").await;
     let engine = company.begin().await;
     company.days(&engine, 7).await;
     assert!(!evidence(&company).exists(), "a deactivation can be undone");
@@ -89,10 +90,17 @@ async fn a_deletion_leaves_a_bundle_that_the_journal_named_before_its_intent() {
     assert!(fact("last_use").value.as_ref().unwrap().ends_with("s3 in us-east-1"), "{:?}", fact("last_use"));
     assert_eq!(fact("last_use").source, "iam:GetAccessKeyLastUsed");
     assert_eq!(fact("account_tags").unknown.as_deref(), Some("not read"));
-    assert!(bundle.facts.iter().all(|row| row.value.is_some() != row.unknown.is_some()), "{:?}", bundle.facts);
+    assert!(
+        bundle.facts.iter().all(|row| row.value.is_some() != row.unknown.is_some()),
+        "{:?}",
+        bundle.facts
+    );
     assert_eq!((bundle.cloudtrail.regions.len(), bundle.cloudtrail.missing.as_deref()), (17, None));
     let term = |name: &str| bundle.policy.iter().find(|term| term.term == name).unwrap();
-    assert_eq!((term("notice").set_by.as_str(), term("grace").set_by.as_str()), ("policy.override[1]", "policy"));
+    assert_eq!(
+        (term("notice").set_by.as_str(), term("grace").set_by.as_str()),
+        ("policy.override[1]", "policy")
+    );
     assert!(bundle.lifecycle.watched_seconds.unwrap() >= 14 * 86_400);
     for limit in ["no data events", "calls with an Inactive key", "no channel"] {
         assert!(bundle.limits.iter().any(|told| told.contains(limit)), "{limit}: {:?}", bundle.limits);
@@ -111,9 +119,16 @@ async fn a_region_that_was_not_read_is_told() {
     company.days(&engine, 22).await;
     assert_eq!(company.status(&key), "deleted");
     let bundle = parsed(&look(&engine, ShowEvidence { key: key.parse().unwrap() }).await.file);
-    assert!(bundle.cloudtrail.missing.as_ref().unwrap().contains("1 of 3 Regions"), "{:?}", bundle.cloudtrail);
+    assert!(
+        bundle.cloudtrail.missing.as_ref().unwrap().contains("1 of 3 Regions"),
+        "{:?}",
+        bundle.cloudtrail
+    );
     let region = bundle.cloudtrail.regions.iter().find(|row| row.region == "sa-east-1").unwrap();
-    assert!(region.events.is_none() && region.problem.as_ref().unwrap().contains("AccessDenied"), "{region:?}");
+    assert!(
+        region.events.is_none() && region.problem.as_ref().unwrap().contains("AccessDenied"),
+        "{region:?}"
+    );
     assert!(bundle.limits.iter().any(|limit| limit.contains("us-east-1, eu-west-1, sa-east-1")));
     engine.close().await.unwrap();
 }
@@ -126,14 +141,19 @@ async fn a_bundle_that_cannot_be_written_stops_the_deletion_and_nothing_else() {
     let later = company.stale_user(PROD, "svc-later", 300).keys[0].clone();
     fs::write(evidence(&company), "in the way").unwrap();
     company.days(&engine, 9).await;
-    assert_eq!((company.status(&key).as_str(), state_of(&engine, &key).as_str()), ("Inactive", "deactivated"));
+    assert_eq!(
+        (company.status(&key).as_str(), state_of(&engine, &key).as_str()),
+        ("Inactive", "deactivated")
+    );
     assert_eq!(company.status(&later), "Inactive", "a deactivation needs no bundle");
     let why = next(&engine, &key).await;
     assert!(why.contains("could not write the evidence bundle of the deletion: "), "{why}");
     assert!(why.contains(evidence(&company).to_str().unwrap()), "{why}");
     let (done, why) = delete(&engine, &key).await;
     assert!(!done && why.contains("evidence bundle"), "{why}");
-    let written = |entry: &Entry| matches!(entry.body, Body::Key { event: KeyEvent::Record(Note::BundleWritten { .. }), .. });
+    let written = |entry: &Entry| {
+        matches!(entry.body, Body::Key { event: KeyEvent::Record(Note::BundleWritten { .. }), .. })
+    };
     assert!(!history(&engine, &key).await.iter().any(written), "the journal names none");
 
     fs::remove_file(evidence(&company)).unwrap();
@@ -278,7 +298,10 @@ async fn a_signing_key_that_is_none_is_a_mistake_of_the_configuration() {
     fs::write(site.at("signing.pem"), PUBLIC).unwrap();
     let (code, _, messages) = site.run(&["config", "check"]).await;
     assert_eq!(code, 2, "{messages}");
-    assert!(messages.contains("evidence.signing_key_file") && messages.contains("openssl genpkey"), "{messages}");
+    assert!(
+        messages.contains("evidence.signing_key_file") && messages.contains("openssl genpkey"),
+        "{messages}"
+    );
     let (status, log) = site.daemon().ends().await;
     assert_eq!(status.code(), Some(2), "{}", log.join("\n"));
     // An undo does not wait for it.

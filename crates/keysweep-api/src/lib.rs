@@ -21,8 +21,9 @@ pub use self::bundle::{
 };
 pub use self::client::{ANSWER_WITHIN, ClientError, call};
 pub use self::documents::{
-    ApprovalRow, BreakerDocument, BreakerKey, Done, EvidenceDocument, HoldRow, JournalBytes, KeyDocument, KeyRow, KeysDocument,
-    MissingRow, ParkedAccount, PauseRow, PlanDocument, PolicyTerm, RulesDocument, UnknownOrigin,
+    ApprovalRow, BreakerDocument, BreakerKey, Done, EvidenceDocument, HoldRow, JournalBytes, KeyDocument,
+    KeyRow, KeysDocument, MissingRow, ParkedAccount, PauseRow, PlanDocument, PolicyTerm, RulesDocument,
+    UnknownOrigin,
 };
 pub use self::openapi::openapi;
 pub use self::operation::{BASE, OPENAPI, Operation, Role, Verb, decode, encode};
@@ -30,6 +31,6 @@ pub use self::reason::reason;
 pub use self::refusal::{PROBLEM_JSON, Problem, Refusal};
 pub use self::request_ref::RequestRef;
 pub use self::requests::{
-    AcknowledgeRule, Decide, Decision, GatherEvidence, ListKeys, ListRules, Pause, ResetBreaker, Resume, ShowBreaker,
-    ShowEvidence, ShowKey, ShowPlan, UnparkAccount, ViewJournal, Which,
+    AcknowledgeRule, Decide, Decision, GatherEvidence, ListKeys, ListRules, Pause, ResetBreaker, Resume,
+    ShowBreaker, ShowEvidence, ShowKey, ShowPlan, UnparkAccount, ViewJournal, Which,
 };

@@ -8,7 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::documents::{
-    BreakerDocument, Done, EvidenceDocument, JournalBytes, KeyDocument, KeysDocument, PlanDocument, RulesDocument,
+    BreakerDocument, Done, EvidenceDocument, JournalBytes, KeyDocument, KeysDocument, PlanDocument,
+    RulesDocument,
 };
 use crate::{Operation, RequestRef, Role, Verb};
 

@@ -82,7 +82,8 @@ impl Reader {
         now: Timestamp,
     ) -> Result<RegionTrail, Fault> {
         let of = || format!("key {key}");
-        let mut lookup = Lookup::new(self, region, since, (LookupAttributeKey::AccessKeyId, key.as_str()), &of)?;
+        let mut lookup =
+            Lookup::new(self, region, since, (LookupAttributeKey::AccessKeyId, key.as_str()), &of)?;
         for _ in 0..EMPTY_PAGES {
             let events = lookup.page().await?;
             if !events.is_empty() || lookup.is_at_its_end() {

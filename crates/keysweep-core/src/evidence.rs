@@ -201,11 +201,9 @@ impl Gap {
     pub fn may_be_ignored(&self) -> bool {
         match self {
             Self::Unread { regions, of } => regions.len() < *of,
-            Self::NotRead
-            | Self::Regions(_)
-            | Self::NoRegion
-            | Self::NoBundle(_)
-            | Self::Unclear { .. } => false,
+            Self::NotRead | Self::Regions(_) | Self::NoRegion | Self::NoBundle(_) | Self::Unclear { .. } => {
+                false
+            }
         }
     }
 }
@@ -257,7 +255,8 @@ mod tests {
             };
             reactivation.tool()
         };
-        let terraform = "APN/1.0 HashiCorp/1.0 Terraform/1.14.0 (+https://www.terraform.io) aws-sdk-go-v2/1.40.0";
+        let terraform =
+            "APN/1.0 HashiCorp/1.0 Terraform/1.14.0 (+https://www.terraform.io) aws-sdk-go-v2/1.40.0";
         assert_eq!(tool(terraform), Some(Tool::Terraform));
         assert_eq!(tool("cloudformation.amazonaws.com"), Some(Tool::CloudFormation));
         assert_eq!(tool("APN/1.0 Pulumi/1.0 PulumiAWS/7.0 terraform-provider-aws/6.2"), Some(Tool::Pulumi));

@@ -20,7 +20,7 @@ pub(crate) use self::likeness::wide;
 pub use self::matching::{Match, Subject};
 pub use self::terms::{ApprovalFor, IncompleteEvidence, Mode, Terms, TermsPatch};
 pub use self::window::{DayOfWeek, Hours, ParseHoursError, Window};
-use crate::facts::AccountFacts;
+use crate::facts::{AccountFacts, KeyFacts};
 use crate::ids::UserName;
 use crate::ticket::ExemptTag;
 
@@ -117,6 +117,8 @@ pub struct Policy {
     pub notices_required: bool,
     /// Whether a change needs a look into CloudTrail right before it.
     pub cloudtrail: bool,
+    /// `protect.honeytokens`: globs for names, paths, and tags of users whose keys may be decoys.
+    pub honeytokens: Vec<String>,
     /// Whether keys of the management account are only read: it is entered without a role, and nothing narrows what the
     /// hub's own credentials may do there.
     pub management_read_only: bool,
@@ -133,6 +135,7 @@ impl Default for Policy {
             limits: Limits::default(),
             notices_required: true,
             cloudtrail: true,
+            honeytokens: ["*canary*", "*honey*"].map(str::to_owned).to_vec(),
             management_read_only: false,
             time_zone: TimeZone::UTC,
         }
@@ -196,6 +199,20 @@ impl Policy {
             }
         }
         if unknown.is_empty() { Ok(resolution) } else { Err(unknown) }
+    }
+
+    /// Whether the keys of a user may be decoys that raise an alarm when somebody uses them: they are never used, and must
+    /// not be removed for that. What was not read does not match.
+    #[must_use]
+    pub fn may_be_honeytoken(&self, facts: &KeyFacts) -> bool {
+        let path = facts.path.known().map(String::as_str);
+        let tags = facts.tags.known().into_iter().flatten();
+        let texts: Vec<&str> =
+            path.into_iter().chain(tags.flat_map(|(k, v)| [k.as_str(), v.as_str()])).collect();
+        self.honeytokens.iter().any(|glob| {
+            Match::matches_user(glob, &facts.user_name)
+                || texts.iter().any(|text| Match::matches_text(glob, text))
+        })
     }
 
     /// How long a key is held that was reactivated: the longest that could apply where the policy cannot be told.

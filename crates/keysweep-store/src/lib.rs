@@ -29,8 +29,8 @@ mod reserve;
 mod store;
 
 pub use self::backup::{
-    Backup, BackupError, Bundles, EXTENSION as BACKUP_EXTENSION, JournalView, Manifest, NewBackup, Part, Restoration,
-    RestoreError, Restored, Shelf, back_up, file_name as backup_name, inspect, restore,
+    Backup, BackupError, Bundles, EXTENSION as BACKUP_EXTENSION, JournalView, Manifest, NewBackup, Part,
+    Restoration, RestoreError, Restored, Shelf, back_up, file_name as backup_name, inspect, restore,
     unfinished_restoration,
 };
 pub use self::bundles::{BundleError, bundle_id, read_bundle};

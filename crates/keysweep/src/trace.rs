@@ -87,7 +87,8 @@ async fn look(
 fn untraced(state: &State, now: Timestamp, config: &Config) -> BTreeMap<AccountId, Untraced> {
     let mut untraced: BTreeMap<AccountId, Untraced> = BTreeMap::new();
     // A scan sees a reactivation up to two intervals after it came, or it does not know of it.
-    let before = SignedDuration::try_from(config.scan.interval.saturating_mul(2)).unwrap_or(SignedDuration::MAX);
+    let before =
+        SignedDuration::try_from(config.scan.interval.saturating_mul(2)).unwrap_or(SignedDuration::MAX);
     for record in state.records().filter(|record| record.state.is_tracked()) {
         let Some(woken) = record.past.woken.as_ref().filter(|woken| woken.call.is_none()) else { continue };
         if now.duration_since(woken.since) > LOOKED_FOR {

@@ -252,8 +252,7 @@ impl Shared {
         let folder = folder.expect("a temporary directory");
         std::fs::write(folder.path().join("external-id"), EXTERNAL_ID).expect("the external ID is written");
         let data_dir = folder.path().join(DATA_DIR);
-        let oracle =
-            Oracle::new(sim.clone(), time.clone(), death.clone(), disk.clone(), rules, &data_dir);
+        let oracle = Oracle::new(sim.clone(), time.clone(), death.clone(), disk.clone(), rules, &data_dir);
         for (account, exempt) in populated {
             oracle.moved(&account, exempt);
         }

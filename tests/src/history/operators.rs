@@ -6,8 +6,8 @@ use jiff::SignedDuration;
 use keysweep::engine::Engine;
 use keysweep::operator::{Act, Look};
 use keysweep_api::{
-    AcknowledgeRule, Decide, Decision, GatherEvidence, KeyRow, ListKeys, ListRules, Pause, RequestRef, ResetBreaker, Resume,
-    ShowBreaker, ShowPlan, UnparkAccount, Which,
+    AcknowledgeRule, Decide, Decision, GatherEvidence, KeyRow, ListKeys, ListRules, Pause, RequestRef,
+    ResetBreaker, Resume, ShowBreaker, ShowPlan, UnparkAccount, Which,
 };
 use keysweep_core::state::Actor;
 use keysweep_core::ticket::Planned;

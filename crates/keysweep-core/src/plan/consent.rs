@@ -9,7 +9,7 @@ use super::{Need, Wait};
 use crate::facts::LastUse;
 use crate::finding::FindingKind;
 use crate::lifecycle::event::Consent;
-use crate::lifecycle::{Approval, Notice, NoticeTerms, Record, Shown};
+use crate::lifecycle::{Approval, Notice, NoticeTerms, Record, Shown, State};
 use crate::policy::{Mode, Terms};
 use crate::ticket::Planned;
 use crate::words::friendly;
@@ -186,11 +186,33 @@ impl Look<'_> {
         }
     }
 
+    /// Scans need not read path and tags: what an earlier look saw in them counts until another one has read them.
+    fn may_be_honeytoken(&self, record: &Record) -> bool {
+        let facts = self.view.facts;
+        let seen_before = || {
+            let unread = facts.path.known().is_none() || facts.tags.known().is_none();
+            let approval = match &record.state {
+                State::Flagged(data) => data.approval.as_ref(),
+                State::Deactivated(data) => data.approval.as_ref(),
+                State::Active
+                | State::Deactivating(_)
+                | State::Deleting(_)
+                | State::Deleted(_)
+                | State::Gone(_) => None,
+            };
+            unread && approval.is_some_and(|approval| approval.why == Need::Honeytoken.to_string())
+        };
+        self.context.policy.may_be_honeytoken(facts) || seen_before()
+    }
+
     /// Why a person has to look at this key whatever the policy says.
     fn protection(&self, record: &Record) -> Option<Need> {
         let facts = self.view.facts;
         if let Some(times) = record.past.reactivations() {
             return Some(Need::Reactivated(times));
+        }
+        if self.may_be_honeytoken(record) {
+            return Some(Need::Honeytoken);
         }
         let service = match facts.last_use.known() {
             Some(LastUse::At { service: Some(service), .. }) => service.as_str(),

@@ -189,6 +189,8 @@ pub enum Need {
     Policy(ApprovalFor),
     /// The key was set Active so often after keysweep had deactivated it.
     Reactivated(u32),
+    /// It may be a decoy that must never be used.
+    Honeytoken,
     /// SES SMTP passwords are derived from it.
     SesUser,
     /// It was last used with a service that sends mail.

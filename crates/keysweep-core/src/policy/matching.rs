@@ -134,6 +134,11 @@ impl Match {
         likeness::name(glob, name.as_str()) != Likeness::No
     }
 
+    /// Whether a glob matches a path or a tag, as far as AWS may take them for the same.
+    pub(super) fn matches_text(glob: &str, text: &str) -> bool {
+        likeness::name(glob, text) != Likeness::No
+    }
+
     pub(crate) fn user_tags_match(&self, tags: &BTreeMap<String, String>) -> bool {
         tags_match(&self.user_tags, tags, likeness::tag_key) != Likeness::No
     }

@@ -126,6 +126,7 @@ impl fmt::Display for Need {
                 "reactivated {times} times after keysweep had deactivated it: does Terraform or another tool set it \
                  Active?"
             ),
+            Self::Honeytoken => f.write_str("its user matches protect.honeytokens: it may be a decoy"),
             Self::SesUser => f.write_str("an SES SMTP user"),
             Self::UsedWith(service) => write!(f, "last used with {service}"),
             Self::Keys(count) => write!(f, "the user has {count} keys"),

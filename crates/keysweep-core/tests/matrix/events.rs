@@ -263,7 +263,10 @@ pub(crate) fn at(hours: i64) -> When<'static> {
 }
 
 pub(crate) fn bundled() -> KeyEvent {
-    KeyEvent::Record(Note::BundleWritten { bundle: "0".repeat(64).parse().unwrap(), purpose: Purpose::Deletion })
+    KeyEvent::Record(Note::BundleWritten {
+        bundle: "0".repeat(64).parse().unwrap(),
+        purpose: Purpose::Deletion,
+    })
 }
 
 fn traced() -> KeyEvent {

@@ -55,19 +55,29 @@ impl Samples {
             }
             "deleting" => {
                 let rich = of(&[&deactivated, &overlays, &[bundled(), intent(Action::Delete)]]);
-                let woken =
-                    of(&[&again, &[intent(Action::Deactivate), self.deactivated(), bundled(), intent(Action::Delete)]]);
+                let woken = of(&[
+                    &again,
+                    &[intent(Action::Deactivate), self.deactivated(), bundled(), intent(Action::Delete)],
+                ]);
                 vec![rich.clone(), of(&[&rich, &undo]), woken]
             }
             "deleted" => vec![
                 of(&[
                     &deactivated,
                     &overlays,
-                    &[bundled(), intent(Action::Delete), KeyEvent::Change(Change::Deleted { request_id: None })],
+                    &[
+                        bundled(),
+                        intent(Action::Delete),
+                        KeyEvent::Change(Change::Deleted { request_id: None }),
+                    ],
                 ]),
                 of(&[
                     &deactivated,
-                    &[bundled(), intent(Action::Delete), KeyEvent::Change(Change::Deleted { request_id: None })],
+                    &[
+                        bundled(),
+                        intent(Action::Delete),
+                        KeyEvent::Change(Change::Deleted { request_id: None }),
+                    ],
                 ]),
             ],
             "gone" => {

@@ -67,9 +67,9 @@ fn title(event: &KeyEvent) -> String {
         | KeyEvent::Overlay(Overlay::HoldPlaced { .. })
         | KeyEvent::Overlay(Overlay::HoldReleased { .. })
         | KeyEvent::Overlay(Overlay::HoldExpired { .. })
-        | KeyEvent::Record(Note::ReactivationsCleared { .. }
-            | Note::ActivitySeen { .. }
-            | Note::ReactivationTraced { .. })
+        | KeyEvent::Record(
+            Note::ReactivationsCleared { .. } | Note::ActivitySeen { .. } | Note::ReactivationTraced { .. },
+        )
         | KeyEvent::Overlay(Overlay::ExemptBegan { .. })
         | KeyEvent::Overlay(Overlay::ExemptEnded)
         | KeyEvent::Overlay(Overlay::IncidentBegan { .. })

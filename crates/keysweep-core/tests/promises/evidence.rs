@@ -175,7 +175,8 @@ fn no_intent_of_a_deletion_without_a_bundle_of_its_own() {
         keysweep_core::lifecycle::next(mk_account_id(0), &mk_key_id(0), world.record(0), when, event)
     };
     assert!(apply(&world, &intent).is_err());
-    let bundle = |purpose| KeyEvent::Record(Note::BundleWritten { bundle: "a".repeat(64).parse().unwrap(), purpose });
+    let bundle =
+        |purpose| KeyEvent::Record(Note::BundleWritten { bundle: "a".repeat(64).parse().unwrap(), purpose });
     // What somebody asked for to read permits nothing.
     world.happen(day(21), 0, bundle(Purpose::Request));
     assert!(apply(&world, &intent).is_err());

@@ -62,7 +62,8 @@ fn following(wait: &Wait) -> Option<Wait> {
         Wait::Approval { need, .. } => match need {
             Need::Policy(_) => mk_approval(Need::Reactivated(1)),
             Need::Reactivated(1) => mk_approval(Need::Reactivated(2)),
-            Need::Reactivated(_) => mk_approval(Need::SesUser),
+            Need::Reactivated(_) => mk_approval(Need::Honeytoken),
+            Need::Honeytoken => mk_approval(Need::SesUser),
             Need::SesUser => mk_approval(Need::UsedWith("ses".into())),
             Need::UsedWith(_) => mk_approval(Need::Keys(3)),
             Need::Keys(_) => Wait::Window { opens: Some(day(3)) },

@@ -86,8 +86,7 @@ pub fn restore(order: &Restoration<'_>) -> Result<Restored, RestoreError> {
     })?;
     // Named by what is in them, they stand in nobody's way, whatever becomes of the restoration.
     for bundle in opened.bundles() {
-        let bundle =
-            bundle.map_err(|source| BackupError::Read { path: order.file.into(), source })?;
+        let bundle = bundle.map_err(|source| BackupError::Read { path: order.file.into(), source })?;
         bundles::write(&order.files, dir, &bundle, u64::MAX).map_err(BackupError::from)?;
     }
     let aside = exchange(order, &staging, unfinished)?;

@@ -98,9 +98,11 @@ pub fn witness(
         if kind != OF_KEY {
             return Ok(());
         }
-        let entry = parse_entry(line)
-            .map_err(|source| JournalError::Decode { path: place.path.into(), source })?;
-        if let Body::Key { key: of, event: KeyEvent::Record(Note::BundleWritten { bundle: named, .. }), .. } = &entry.body
+        let entry =
+            parse_entry(line).map_err(|source| JournalError::Decode { path: place.path.into(), source })?;
+        if let Body::Key {
+            key: of, event: KeyEvent::Record(Note::BundleWritten { bundle: named, .. }), ..
+        } = &entry.body
             && of == key
             && named == bundle
         {

@@ -54,6 +54,7 @@ mod tests {
     use std::time::Duration;
 
     use jiff::Timestamp;
+    use keysweep_core::evidence::Reactivation;
     use keysweep_core::facts::{Inventory, LastUse};
     use keysweep_core::finding::{Counts, FindingKind};
     use keysweep_core::lifecycle::event::Overlay;
@@ -62,7 +63,6 @@ mod tests {
         KeyEvent, Notice, NoticeTerms, OpenIntent, Past, Record, Sent, Setback, SetbackKind, Shown, Sighting,
         State, Watch, Woken,
     };
-    use keysweep_core::evidence::Reactivation;
     use keysweep_core::state::{AccountRecord, Actor, Body, Control, Entry, Pause, Reach, Trip, TripReason};
     use keysweep_core::ticket::{Action, Planned};
     use serde_json::Value;

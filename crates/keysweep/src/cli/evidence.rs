@@ -55,7 +55,11 @@ async fn show(
 fn with_key(file: &Path, key: &Path, console: &Console) -> Result<Exit, CliError> {
     let checked = Checked::of_file(file)?;
     against_key(&checked, key)?;
-    say(console, &format!("the signature is valid: made with the private key of {}", key.display()), &checked)?;
+    say(
+        console,
+        &format!("the signature is valid: made with the private key of {}", key.display()),
+        &checked,
+    )?;
     Ok(Exit::Done)
 }
 
@@ -70,7 +74,11 @@ fn with_journal(global: &Global, file: &Path, console: &Console) -> Result<Exit,
     if !follows && before >= first_seq {
         return Err(CliError::Elsewhere { data_dir });
     }
-    say(console, &format!("the bundle is the one that entry {seq} of the journal names, written {at}"), &checked)?;
+    say(
+        console,
+        &format!("the bundle is the one that entry {seq} of the journal names, written {at}"),
+        &checked,
+    )?;
     if !follows {
         console.warn(&format!(
             "entry {before}, after which it was made, is not here: entries before {first_seq} were archived"

@@ -60,7 +60,11 @@ async fn act_in<O: Act<Reply = Done>>(
 }
 
 /// Decides, and gives what came of it.
-pub(super) async fn order<O: Act>(global: &Global, asked: O, console: &Console) -> Result<O::Reply, CliError> {
+pub(super) async fn order<O: Act>(
+    global: &Global,
+    asked: O,
+    console: &Console,
+) -> Result<O::Reply, CliError> {
     order_in(global, asked, OpenOptions::default(), console).await
 }
 

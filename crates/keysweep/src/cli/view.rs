@@ -7,8 +7,8 @@ mod journal;
 mod key;
 mod rules;
 
-pub(super) use self::bundle::bundle_page;
 pub use self::bundle::HtmlError;
+pub(super) use self::bundle::bundle_page;
 pub use self::doctor::{doctor_summary, doctor_text};
 pub(super) use self::finding::is_exempt;
 pub use self::finding::{plan_summary, plan_table, scan_summary, scan_table};

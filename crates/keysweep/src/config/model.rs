@@ -35,6 +35,8 @@ pub struct Model {
     pub policy: PolicySection,
     /// Evidence that keysweep checks immediately before it deactivates or deletes a key, in addition to IAM.
     pub evidence: EvidenceSection,
+    /// Keys that no one uses and that must stay.
+    pub protect: ProtectSection,
     /// Notices to owners of keys.
     pub notices: NoticesSection,
     /// Limits for automatic changes: daily caps, and the thresholds of the circuit breaker, which stops all automatic
@@ -60,6 +62,7 @@ impl Default for Model {
             scan: ScanSection::default(),
             policy: PolicySection::default(),
             evidence: EvidenceSection::default(),
+            protect: ProtectSection::default(),
             notices: NoticesSection::default(),
             limits: LimitsSection::default(),
             backup: BackupSection::default(),
@@ -234,6 +237,21 @@ impl Default for EvidenceSection {
             signing_key_file: String::new(),
             max_megabytes: 4096,
         }
+    }
+}
+
+/// `[protect]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ProtectSection {
+    /// Names, paths, and tags (keys or values) of users whose keys may be honeytokens: decoys that raise an alarm when someone
+    /// uses them. `*` and `?` are wildcards. Every change of such a key requires approval.
+    pub honeytokens: Vec<String>,
+}
+
+impl Default for ProtectSection {
+    fn default() -> Self {
+        Self { honeytokens: ["*canary*", "*honey*"].map(str::to_owned).to_vec() }
     }
 }
 

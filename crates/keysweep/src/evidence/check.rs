@@ -48,7 +48,9 @@ pub enum CheckError {
     #[error("this is no evidence bundle: it has more than {MAX_BYTES} bytes")]
     TooLarge,
     /// A newer keysweep wrote it.
-    #[error("the bundle has version {found}, this keysweep knows up to {BUNDLE_VERSION}: install a newer one")]
+    #[error(
+        "the bundle has version {found}, this keysweep knows up to {BUNDLE_VERSION}: install a newer one"
+    )]
     Newer {
         /// Its version.
         found: u64,
@@ -66,7 +68,9 @@ pub enum CheckError {
     #[error("the bundle is not signed")]
     Unsigned,
     /// Another key signed it, or it was altered since.
-    #[error("the signature is not one of this key over this bundle: another key made it, or the bundle was altered")]
+    #[error(
+        "the signature is not one of this key over this bundle: another key made it, or the bundle was altered"
+    )]
     BadSignature,
     /// The journal cannot be read, or is broken.
     #[error("read the journal")]
@@ -234,14 +238,19 @@ mod tests {
             assert!(matches!(Checked::of_bytes(bytes), Err(CheckError::Form(_))), "{bytes:?}");
         }
         let newer = Bundle { v: BUNDLE_VERSION + 1, ..mk_bundle() };
-        assert!(matches!(Checked::of_bytes(&seal(&newer, None).unwrap()), Err(CheckError::Newer { found: 2 })));
+        assert!(matches!(
+            Checked::of_bytes(&seal(&newer, None).unwrap()),
+            Err(CheckError::Newer { found: 2 })
+        ));
         let twice = [seal(&mk_bundle(), None).unwrap(), seal(&mk_bundle(), None).unwrap()].concat();
         assert!(Checked::of_bytes(&twice).is_err());
     }
 
     #[test]
     fn a_key_that_cannot_sign_names_its_file_and_shows_nothing_of_it() {
-        for text in ["", "secret", "-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n", PUBLIC] {
+        for text in
+            ["", "secret", "-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n", PUBLIC]
+        {
             let file = mk_file(text);
             let error = seal(&mk_bundle(), Some(file.path())).unwrap_err().to_string();
             assert!(error.contains(&file.path().display().to_string()), "{error}");

@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 use keysweep_api::{
-    BUNDLE_VERSION, Bundle, BundleApproval, BundleFact, BundleKey, BundleLifecycle, BundleNotice, BundleRegion,
-    BundleTrail, JournalEnd,
+    BUNDLE_VERSION, Bundle, BundleApproval, BundleFact, BundleKey, BundleLifecycle, BundleNotice,
+    BundleRegion, BundleTrail, JournalEnd,
 };
 use keysweep_core::evidence::{RegionTrail, Trail};
 use keysweep_core::facts::{Fact, KeyStatus, LastUse, Source};
@@ -254,7 +254,8 @@ fn limits(subject: Subject<'_>, history: &[Entry]) -> Vec<String> {
         limits.push(QUIET.to_owned());
     }
     limits.push(
-        "keysweep has no channel to people: notices are recorded in the journal, and nobody confirmed them".to_owned(),
+        "keysweep has no channel to people: notices are recorded in the journal, and nobody confirmed them"
+            .to_owned(),
     );
     if history.len() > ENTRIES {
         limits.push(format!(

@@ -14,7 +14,8 @@ use crate::signing::signing_key;
 /// The bytes of a bundle's file: one line, signed where there is a key.
 pub(super) fn seal(bundle: &Bundle, key: Option<&Path>) -> Result<Vec<u8>, FileError> {
     let content = serde_json::to_string(bundle)?;
-    let signature = key.map(|file| signing_key(file).map(|key| sign(&key, content.as_bytes()))).transpose()?;
+    let signature =
+        key.map(|file| signing_key(file).map(|key| sign(&key, content.as_bytes()))).transpose()?;
     let mut bytes = serde_json::to_vec(&BundleFile { bundle: RawValue::from_string(content)?, signature })?;
     bytes.push(b'\n');
     Ok(bytes)

@@ -63,9 +63,10 @@ pub(in crate::cli) fn bundle_page(file: &[u8]) -> Result<String, HtmlError> {
             Purpose::Deletion => "for the deletion of the key",
             Purpose::Request => "on request",
         },
-        watched: bundle.lifecycle.watched_seconds.map(|seconds| {
-            format!("{} days {} hours", seconds / 86_400, seconds % 86_400 / 3_600)
-        }),
+        watched: bundle
+            .lifecycle
+            .watched_seconds
+            .map(|seconds| format!("{} days {} hours", seconds / 86_400, seconds % 86_400 / 3_600)),
         entries: entries.collect(),
     };
     // A name that turns the order of what is read would do so here as well.

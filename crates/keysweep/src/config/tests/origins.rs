@@ -236,6 +236,9 @@ unused_after = "180d"
     signing_key_file = ""  # default
     max_megabytes = 4096  # default
 
+    [protect]
+    honeytokens = ["*canary*", "*honey*"]  # default
+
     [notices]
     required = true  # default
 

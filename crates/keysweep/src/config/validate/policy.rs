@@ -33,6 +33,12 @@ pub(super) fn build(model: &Model, now: Timestamp, review: &mut Review) -> Polic
     let exemptions = exemptions.collect();
     refuse_ous_of_a_list(model, &at, review);
     let time_zone = base.time_zone.clone();
+    for (index, glob) in model.protect.honeytokens.iter().enumerate() {
+        if glob.is_empty() {
+            let at = KeyPath::of("protect").key("honeytokens").index(index);
+            review.unexpected(&at, glob, "a name or a glob such as \"*canary*\"");
+        }
+    }
     let policy = Policy {
         base,
         overrides,
@@ -40,6 +46,7 @@ pub(super) fn build(model: &Model, now: Timestamp, review: &mut Review) -> Polic
         limits: limits(&model.limits, review),
         notices_required: model.notices.required,
         cloudtrail: model.evidence.cloudtrail,
+        honeytokens: model.protect.honeytokens.clone(),
         management_read_only: model.organization.management_account == ManagementAccount::Direct,
         time_zone,
     };
