@@ -1,12 +1,14 @@
 //! From what was read and recorded to a bundle. Everything that is unknown says so.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use keysweep_api::{
     BUNDLE_VERSION, Bundle, BundleApproval, BundleFact, BundleKey, BundleLifecycle, BundleNotice,
     BundleRegion, BundleTrail, JournalEnd,
 };
 use keysweep_core::evidence::{RegionTrail, Trail};
-use keysweep_core::facts::{Fact, KeyStatus, LastUse, Source};
+use keysweep_core::facts::{Fact, KeyStatus, LastUse, Ou, Source};
 use keysweep_core::finding::FindingKind;
 use keysweep_core::lifecycle::event::Purpose;
 use keysweep_core::lifecycle::{Approval, DeactivatedBy, Notice, Record, State};
@@ -71,16 +73,13 @@ fn facts_of(subject: Subject<'_>) -> Vec<BundleFact> {
         BundleFact { fact: fact.to_owned(), value, unknown, source: source.to_owned(), read_at: at }
     };
     let now = Some(sighting.at);
-    let tags = |tags: &std::collections::BTreeMap<String, String>| {
-        tags.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(", ")
-    };
+    let tags =
+        |tags: &BTreeMap<String, String>| listed(tags.iter().map(|(key, value)| format!("{key}={value}")));
     let (last_used, last_used_at) = match facts.source {
         Source::Live => ("iam:GetAccessKeyLastUsed", now),
         Source::Report => ("iam:GetCredentialReport", None),
     };
-    let ous = |ous: &Vec<keysweep_core::facts::Ou>| {
-        ous.iter().map(|ou| format!("{} ({})", ou.name, ou.id)).collect::<Vec<_>>().join(" / ")
-    };
+    let ous = |ous: &Vec<Ou>| listed(ous.iter().map(|ou| format!("{} ({})", ou.name, ou.id)));
     let status = match &facts.status {
         KeyStatus::Active => "Active",
         KeyStatus::Inactive => "Inactive",
@@ -96,7 +95,7 @@ fn facts_of(subject: Subject<'_>) -> Vec<BundleFact> {
         read("tags", mapped(&facts.tags, tags), "iam:GetUser", now),
         read(
             "compromise_policies",
-            mapped(&facts.quarantine_policies, |policies| policies.join(", ")),
+            mapped(&facts.quarantine_policies, |policies| listed(policies.iter().cloned())),
             "iam:ListAttachedUserPolicies",
             now,
         ),
@@ -108,6 +107,12 @@ fn facts_of(subject: Subject<'_>) -> Vec<BundleFact> {
         rows.push(read("last_use_in_cloudtrail", Fact::Known(value), "cloudtrail:LookupEvents", None));
     }
     rows
+}
+
+/// A list in words: an empty one was read, and says so.
+fn listed(of: impl Iterator<Item = String>) -> String {
+    let all: Vec<_> = of.collect();
+    if all.is_empty() { "none".to_owned() } else { all.join(", ") }
 }
 
 fn mapped<T>(fact: &Fact<T>, to_text: impl FnOnce(&T) -> String) -> Fact<String> {
