@@ -71,6 +71,10 @@ impl KeyPath {
         if http_token && self.0.len() == 4 && matches!(self.last_key(), Some("name" | "role")) {
             return false;
         }
+        // Names of decoys, and no tokens.
+        if Self::of("protect.honeytokens").covers(self) {
+            return false;
+        }
         self.0.iter().any(|step| match step {
             Step::Key(key) => {
                 let key = key.to_ascii_lowercase();

@@ -295,8 +295,8 @@ fn evidence(model: &Model, review: &mut Review) -> Evidence {
     if section.max_megabytes == 0 {
         review.unexpected(&at.key("max_megabytes"), &section.max_megabytes, "at least 1");
     }
-    let signing_key =
-        (!section.signing_key_file.is_empty()).then(|| PathBuf::from(&section.signing_key_file));
+    let file = &section.signing_key_file;
+    let signing_key = (!file.is_empty()).then(|| review.secret_path(file));
     let most_bytes = u64::from(section.max_megabytes).saturating_mul(1_000_000);
     Evidence { regions: section.regions.clone(), lookback, signing_key, most_bytes }
 }

@@ -126,6 +126,16 @@ impl Review {
         })
     }
 
+    /// Where the content of such a file is, for what is read each time that it is needed.
+    pub(super) fn secret_path(&self, file: &str) -> PathBuf {
+        let name = Path::new(file).file_name().unwrap_or_default().to_string_lossy();
+        let handed_in = self.credentials.iter().flat_map(|directory| {
+            [name.to_string(), format!("{CREDENTIAL_PREFIX}{name}")]
+                .map(|credential| directory.join(credential))
+        });
+        handed_in.into_iter().find(|path| path.exists()).unwrap_or_else(|| file.into())
+    }
+
     pub(super) fn positive(&mut self, path: &KeyPath, period: Period) {
         if period.get().is_zero() {
             self.unexpected(path, &period, "more than zero");
