@@ -4,7 +4,6 @@ use jiff::Timestamp;
 use keysweep_core::evidence::Activity;
 use keysweep_core::finding::FindingKind;
 use keysweep_core::lifecycle::event::Purpose;
-use keysweep_core::state::Entry;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -56,6 +55,8 @@ pub struct Bundle {
     pub made_at: Timestamp,
     /// What it was made for.
     pub purpose: Purpose,
+    /// Why the key is to be deleted; null for a request.
+    pub decision: Option<BundleDecision>,
     /// The end of the journal at that time: everything up to there is older than the bundle.
     pub journal: JournalEnd,
     /// Which key.
@@ -64,7 +65,7 @@ pub struct Bundle {
     pub facts: Vec<BundleFact>,
     /// The lookup in CloudTrail event history.
     pub cloudtrail: BundleTrail,
-    /// The policy that applied: each term with its value and the rule that set it; empty where it cannot be told.
+    /// The policy that applied: each term with its value and the rule that set it; empty if it is unknown.
     pub policy: Vec<PolicyTerm>,
     /// The exemption that matches.
     pub exempt: Option<String>,
@@ -72,10 +73,20 @@ pub struct Bundle {
     pub lifecycle: BundleLifecycle,
     /// Every entry of the journal about the key, oldest first: notices, approvals, holds, and changes with the request IDs
     /// of AWS among them.
-    #[schemars(with = "Vec<serde_json::Value>")]
-    pub history: Vec<Entry>,
+    pub history: Vec<serde_json::Value>,
     /// What this bundle does not show, in words.
     pub limits: Vec<String>,
+}
+
+/// Why a key is to be deleted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct BundleDecision {
+    /// The reason in words.
+    pub why: String,
+    /// The operator who ordered it; null if the policy did.
+    pub ordered_by: Option<String>,
+    /// The operator's reason.
+    pub order_reason: Option<String>,
 }
 
 /// Where the journal ends.
@@ -113,7 +124,7 @@ pub struct BundleFact {
     pub value: Option<String>,
     /// Why it is unknown.
     pub unknown: Option<String>,
-    /// The operation that tells it, such as `iam:GetAccessKeyLastUsed`.
+    /// The AWS operation that reported it, such as `iam:GetAccessKeyLastUsed`.
     pub source: String,
     /// When it was read; null for what keysweep keeps for longer, such as the tree of the organization.
     pub read_at: Option<Timestamp>,
@@ -173,7 +184,7 @@ pub struct BundleLifecycle {
 pub struct BundleNotice {
     /// When it was sent or recorded.
     pub at: Timestamp,
-    /// From when on it announced the change.
+    /// Earliest time of the announced change.
     pub announced: Option<Timestamp>,
 }
 

@@ -4,7 +4,7 @@
 //! guide, "Working with CloudTrail event history"). Calls on data are not in it, and neither are calls that fail
 //! authentication, such as those signed with an Inactive key.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use aws_sdk_cloudtrail::Client;
 use aws_sdk_cloudtrail::types::{Event, LookupAttribute, LookupAttributeKey};
@@ -95,25 +95,30 @@ impl Reader {
         Ok(RegionTrail::Unread(format!("{EMPTY_PAGES} empty pages in a row, and more pages follow")))
     }
 
-    /// The newest call that set each of these keys Active; `cloudtrail:LookupEvents` by `EventName`, the newest pages since
-    /// `since`. `region` is where CloudTrail records calls to IAM. A key without such a call in there is not in the answer.
+    /// The newest call that set each of these keys Active in the span given for it; `cloudtrail:LookupEvents` by `EventName`,
+    /// the newest pages. `region` is where CloudTrail records calls to IAM. A key without such a call in there is not in the
+    /// answer.
     ///
     /// # Errors
     /// If a call fails, or an answer has no list of events.
     pub async fn reactivations(
         &self,
-        keys: &BTreeSet<AccessKeyId>,
+        keys: &BTreeMap<AccessKeyId, (Timestamp, Timestamp)>,
         region: &str,
-        since: Timestamp,
     ) -> Result<BTreeMap<AccessKeyId, Reactivation>, Fault> {
         let of = || "UpdateAccessKey".to_owned();
+        let Some(since) = keys.values().map(|(from, _)| *from).min() else { return Ok(BTreeMap::new()) };
         let mut lookup =
             Lookup::new(self, region, since, (LookupAttributeKey::EventName, "UpdateAccessKey"), &of)?;
         let mut found = BTreeMap::new();
         for _ in 0..PAGES {
             for event in lookup.page().await? {
                 let Some((key, reactivation)) = reactivation(&event) else { continue };
-                if keys.contains(&key) {
+                // CloudTrail tells the second.
+                let within = |(from, until): &(Timestamp, Timestamp)| {
+                    from.as_second() <= reactivation.at.as_second() && reactivation.at <= *until
+                };
+                if keys.get(&key).is_some_and(within) {
                     // Newest first.
                     found.entry(key).or_insert(reactivation);
                 }

@@ -82,14 +82,20 @@ impl Tool {
         }
     }
 
-    /// What has to be removed, or the key comes back Active.
+    /// What to change in its code, so that the key stays Inactive.
     #[must_use]
     pub fn remedy(self) -> &'static str {
         match self {
-            Self::Terraform => "remove its aws_iam_access_key resource, or set status = \"Inactive\" there",
-            Self::CloudFormation => "remove its AWS::IAM::AccessKey resource, or set Status: Inactive there",
-            Self::Pulumi => "remove its aws.iam.AccessKey resource, or set status to Inactive there",
-            Self::Ansible => "remove the task that manages the key, or set its state to disabled there",
+            Self::Terraform => {
+                "set status = \"Inactive\" in its aws_iam_access_key resource; removing the resource deletes the key"
+            }
+            Self::CloudFormation => {
+                "set Status: Inactive in its AWS::IAM::AccessKey resource; removing the resource deletes the key unless it is retained"
+            }
+            Self::Pulumi => {
+                "set status to Inactive in its aws.iam.AccessKey resource; removing the resource deletes the key unless it is retained"
+            }
+            Self::Ansible => "remove the task that sets the key Active, or set active: false there",
         }
     }
 }

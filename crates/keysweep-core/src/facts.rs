@@ -127,6 +127,8 @@ pub enum Source {
     Report,
     /// `GetAccessKeyLastUsed`.
     Live,
+    /// CloudTrail event history, which has shown a later use than IAM.
+    Cloudtrail,
 }
 
 impl Source {
@@ -186,7 +188,8 @@ impl KeyFacts {
     pub fn with_activity(&self, activity: Option<&Activity>) -> Cow<'_, Self> {
         match (&self.last_use, activity) {
             (Fact::Known(last_use), Some(activity)) if last_use.at() < Some(activity.at) => {
-                Cow::Owned(Self { last_use: Fact::Known(activity.as_last_use()), ..self.clone() })
+                let last_use = Fact::Known(activity.as_last_use());
+                Cow::Owned(Self { last_use, source: Source::Cloudtrail, ..self.clone() })
             }
             (Fact::Known(_) | Fact::Unknown(_) | Fact::NotRead, _) => Cow::Borrowed(self),
         }

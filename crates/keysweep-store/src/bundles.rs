@@ -43,7 +43,7 @@ pub enum BundleError {
         source: io::Error,
     },
     /// The bytes in it are not those that it was named for.
-    #[error("evidence bundle {} was altered: its SHA-256 is {found}", path.display())]
+    #[error("evidence bundle {} does not match its name: its SHA-256 is {found}", path.display())]
     Altered {
         /// Which.
         path: PathBuf,
@@ -51,8 +51,14 @@ pub enum BundleError {
         found: String,
     },
     /// The work was cut off.
-    #[error("work on an evidence bundle was cut off")]
+    #[error("interrupted while reading or writing an evidence bundle")]
     Interrupted,
+    /// What is free on the disk is kept for undoing changes.
+    #[error("the disk of {} is full: make room on it; what is left is reserved for undoing changes", dir.display())]
+    Reserved {
+        /// The directory.
+        dir: PathBuf,
+    },
     /// All of them together would be more than is allowed.
     #[error(
         "{} holds {bytes} bytes, and evidence.max_megabytes allows {most}: move old bundles to another place, or raise \
@@ -116,15 +122,37 @@ pub(crate) fn path(dir: &Path, id: &BundleId) -> PathBuf {
     dir.join(format!("{id}{EXTENSION}"))
 }
 
+/// Refuses another bundle where all of them may not have `bytes` more.
+pub(crate) fn check_room(data_dir: &Path, bytes: u64, most: u64) -> Result<(), BundleError> {
+    let held: u64 = list(data_dir)?.iter().map(|(_, bytes)| bytes).sum();
+    if held.saturating_add(bytes) > most {
+        return Err(BundleError::TooMuch { dir: data_dir.join(DIR), bytes: held, most });
+    }
+    Ok(())
+}
+
+/// Removes what was never finished.
+pub(crate) fn sweep_up(files: &dyn Files, data_dir: &Path) {
+    for entry in fs::read_dir(data_dir.join(DIR)).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.extension().is_some_and(|extension| extension == UNFINISHED)
+            && let Err(error) = files.remove(&path)
+        {
+            tracing::warn!(%error, path = %path.display(), "unfinished evidence bundle not removed");
+        }
+    }
+}
+
+/// Removes a bundle that the journal does not name after all.
+pub(crate) fn remove(files: &dyn Files, data_dir: &Path, id: &BundleId) {
+    let path = path(&data_dir.join(DIR), id);
+    if let Err(error) = files.remove(&path) {
+        tracing::warn!(%error, path = %path.display(), "evidence bundle that the journal does not name not removed");
+    }
+}
+
 /// Makes a bundle durable, under its name and complete, or not at all. The same bundle twice is one file.
-///
-/// `most` is how many bytes all bundles of the data_dir may have together.
-pub(crate) fn write(
-    files: &Arc<dyn Files>,
-    data_dir: &Path,
-    bytes: &[u8],
-    most: u64,
-) -> Result<BundleId, BundleError> {
+pub(crate) fn write(files: &Arc<dyn Files>, data_dir: &Path, bytes: &[u8]) -> Result<BundleId, BundleError> {
     let (dir, id) = (data_dir.join(DIR), bundle_id(bytes));
     // In a backup, a bundle is a line.
     let end = bytes.iter().position(|byte| *byte == b'\n');
@@ -132,14 +160,7 @@ pub(crate) fn write(
         let source = io::Error::new(io::ErrorKind::InvalidData, "it is not one line");
         return Err(BundleError::Write { path: path(&dir, &id), source });
     }
-    let held = list(data_dir)?;
     let (path, unfinished) = (path(&dir, &id), dir.join(format!("{id}.{UNFINISHED}")));
-    if !held.iter().any(|(known, _)| *known == id) {
-        let held: u64 = held.iter().map(|(_, bytes)| bytes).sum();
-        if held.saturating_add(bytes.len() as u64) > most {
-            return Err(BundleError::TooMuch { dir, bytes: held, most });
-        }
-    }
     let written = put(&**files, data_dir, &dir, &unfinished, bytes).and_then(|()| {
         files.rename(&unfinished, &path)?;
         files.sync_dir(&dir)
@@ -157,10 +178,9 @@ pub(crate) fn write(
 }
 
 fn put(files: &dyn Files, data_dir: &Path, dir: &Path, to: &Path, bytes: &[u8]) -> io::Result<()> {
-    if !dir.exists() {
-        create_private_dir(dir)?;
-        files.sync_dir(data_dir)?;
-    }
+    create_private_dir(dir)?;
+    // Each time: who made the directory may have died before this.
+    files.sync_dir(data_dir)?;
     match files.remove(to) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         Ok(()) | Err(_) => {}

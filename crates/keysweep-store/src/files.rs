@@ -125,13 +125,15 @@ pub(crate) fn create_private_dir(path: &Path) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
-/// Bytes of all files below a directory. What cannot be read counts as nothing: this is a gauge, not a decision.
-pub(crate) fn size_below(dir: &Path) -> u64 {
+/// Bytes of all files below a directory, but for one of its directories. What cannot be read counts as nothing: this is a
+/// gauge, not a decision.
+pub(crate) fn size_below(dir: &Path, except: Option<&str>) -> u64 {
     let Ok(entries) = fs::read_dir(dir) else { return 0 };
     entries
         .filter_map(Result::ok)
+        .filter(|entry| except.is_none_or(|except| entry.file_name() != *except))
         .map(|entry| match entry.metadata() {
-            Ok(metadata) if metadata.is_dir() => size_below(&entry.path()),
+            Ok(metadata) if metadata.is_dir() => size_below(&entry.path(), None),
             Ok(metadata) => metadata.len(),
             Err(_) => 0,
         })

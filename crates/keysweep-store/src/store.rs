@@ -97,6 +97,9 @@ pub struct ErrorCounts {
     pub read: u64,
 }
 
+/// About as large as an evidence bundle is.
+const USUAL_BUNDLE: u64 = 10_000;
+
 /// What the journal tells of one key at one moment.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Told {
@@ -130,6 +133,8 @@ struct Inner {
     turn: AsyncMutex<()>,
     projecting: Projecting,
     reserve: Mutex<Reserve>,
+    /// Held while an evidence bundle is written.
+    bundling: Mutex<()>,
     /// Every blocking job holds a token of it and is awaited by `close`.
     jobs: TaskTracker,
     run_jobs: Jobs,
@@ -159,6 +164,7 @@ impl Store {
             turn: AsyncMutex::new(()),
             projecting,
             reserve: Mutex::new(reserve),
+            bundling: Mutex::new(()),
             jobs: TaskTracker::new(),
             run_jobs,
             lock: Mutex::new(Some(lock)),
@@ -216,15 +222,44 @@ impl Store {
         told.await.unwrap_or(Err(ReadError::Interrupted))
     }
 
+    /// Whether there is room for another evidence bundle: all of them may have `most` bytes together.
+    ///
+    /// # Errors
+    /// [`BundleError`] if there is not.
+    pub async fn bundle_room(&self, most: u64) -> Result<(), BundleError> {
+        let checked = self.in_job(move |store| store.admits_bundle(USUAL_BUNDLE, most));
+        checked.await.unwrap_or(Err(BundleError::Interrupted))
+    }
+
     /// Makes an evidence bundle durable: one line of JSON with its end, which is then named by its hash. `most` is how
     /// many bytes all bundles of the data_dir may have together.
     ///
     /// # Errors
     /// [`BundleError`]: then there is no such file.
     pub async fn write_bundle(&self, bytes: Vec<u8>, most: u64) -> Result<BundleId, BundleError> {
-        let written =
-            self.in_job(move |Self { inner }| bundles::write(&inner.files, &inner.data_dir, &bytes, most));
+        let written = self.in_job(move |store| {
+            let inner = &store.inner;
+            // One at a time, so that they keep within the limit together.
+            let _one = lock(&inner.bundling);
+            store.admits_bundle(bytes.len() as u64, most)?;
+            bundles::write(&inner.files, &inner.data_dir, &bytes)
+        });
         written.await.unwrap_or(Err(BundleError::Interrupted))
+    }
+
+    /// Removes an evidence bundle that is certainly not in the journal.
+    pub async fn discard_bundle(&self, id: &BundleId) {
+        let id = id.clone();
+        self.in_job(move |Self { inner }| bundles::remove(&*inner.files, &inner.data_dir, &id)).await;
+    }
+
+    fn admits_bundle(&self, bytes: u64, most: u64) -> Result<(), BundleError> {
+        let inner = &self.inner;
+        // Without it on the disk, what is free there is for undoing changes.
+        if !lock(&inner.reserve).admits_others() {
+            return Err(BundleError::Reserved { dir: inner.data_dir.join(bundles::DIR) });
+        }
+        bundles::check_room(&inner.data_dir, bytes, most)
     }
 
     /// An evidence bundle; `None` if it is not there.
@@ -275,16 +310,16 @@ impl Store {
         Ok(JournalView::of_open(&self.inner.data_dir, journal.end())?)
     }
 
-    /// Bytes of all files in the data_dir.
+    /// Bytes of all files in the data_dir, but for evidence bundles.
     #[must_use]
     pub fn size_on_disk(&self) -> u64 {
-        size_below(&self.inner.data_dir)
+        size_below(&self.inner.data_dir, Some(bundles::DIR))
     }
 
     /// Bytes of all evidence bundles.
     #[must_use]
     pub fn bundles_on_disk(&self) -> u64 {
-        size_below(&self.inner.data_dir.join(bundles::DIR))
+        size_below(&self.inner.data_dir.join(bundles::DIR), None)
     }
 
     /// How often the projection failed.

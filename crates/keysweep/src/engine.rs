@@ -15,7 +15,7 @@ use keysweep_core::policy::Policy;
 use keysweep_core::references::Reference;
 use keysweep_core::state::{Actor, Body, Configuration, Receipt, State};
 use keysweep_store::{AppendError, CloseError, OpenError, OpenOptions, Opened, Store, Undecided};
-use tokio::sync::{Notify, OnceCell};
+use tokio::sync::{Notify, OnceCell, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::ledger::{Ledger, Room};
@@ -29,6 +29,9 @@ use crate::metrics::Metrics;
 /// Sweeps in a row that a new configuration may overtake. A few, so that an operator who reloads twice does not wait; no
 /// more, so that reloads every few seconds do not prevent changes.
 const OVERTAKEN_AT_MOST: u32 = 3;
+
+/// Requests for evidence that are answered at the same time.
+const GATHERING_AT_ONCE: usize = 2;
 
 /// What a daemon and an offline command work with.
 pub struct Engine {
@@ -50,6 +53,8 @@ pub struct Engine {
     pub(crate) changes: Changes,
     /// What CloudTrail did not show of keys that were to be changed.
     pub(crate) gaps: Gaps,
+    /// Who may gather evidence on request right now.
+    pub(crate) gathering: Semaphore,
     stopping: CancellationToken,
 }
 
@@ -124,6 +129,7 @@ impl Engine {
             organization: Mutex::default(),
             changes: Changes::default(),
             gaps: Gaps::default(),
+            gathering: Semaphore::new(GATHERING_AT_ONCE),
             stopping: CancellationToken::new(),
         });
         Ok((engine, opened))

@@ -13,6 +13,7 @@ use keysweep_core::ids::BundleId;
 use keysweep_core::lifecycle::event::{Note, Purpose};
 use keysweep_core::lifecycle::{KeyEvent, Record, Sighting};
 use keysweep_core::state::{Actor, Body, Receipt};
+use keysweep_core::ticket::Origin;
 use keysweep_store::{AppendError, BundleError, ReadError};
 
 pub use self::check::CheckError;
@@ -21,7 +22,7 @@ pub(crate) use self::compose::QUIET;
 use self::seal::seal;
 use crate::config::Config;
 use crate::engine::{Engine, Room};
-use crate::signing::SigningError;
+use crate::signing::{SigningError, signing_key};
 
 /// Whom a bundle is about, with all that was read of it.
 #[derive(Clone, Copy)]
@@ -31,6 +32,42 @@ pub(crate) struct Subject<'a> {
     pub(crate) record: &'a Record,
     pub(crate) facts: &'a KeyFacts,
     pub(crate) sighting: &'a Sighting,
+}
+
+/// What a bundle is made for.
+#[derive(Clone, Copy)]
+pub(crate) enum Occasion<'a> {
+    /// The deletion of the key.
+    Deletion {
+        /// Who wants it.
+        origin: &'a Origin,
+        /// Why, as the plan says.
+        why: &'a str,
+    },
+    /// Someone asked for it.
+    Request {
+        /// Who.
+        actor: &'a Actor,
+    },
+}
+
+impl Occasion<'_> {
+    fn purpose(self) -> Purpose {
+        match self {
+            Self::Deletion { .. } => Purpose::Deletion,
+            Self::Request { .. } => Purpose::Request,
+        }
+    }
+
+    /// Who made keysweep write the bundle.
+    fn actor(self) -> Actor {
+        match self {
+            Self::Deletion { origin: Origin::Operator { actor, .. }, .. } | Self::Request { actor } => {
+                actor.clone()
+            }
+            Self::Deletion { origin: Origin::Policy, .. } => Actor::Keysweep,
+        }
+    }
 }
 
 /// A bundle that is on disk and in the journal.
@@ -68,18 +105,51 @@ pub(crate) enum FileError {
 /// [`FileError`]: the journal names no bundle that is not on disk.
 pub(crate) async fn file(
     engine: &Engine,
-    purpose: Purpose,
-    actor: &Actor,
+    occasion: Occasion<'_>,
     subject: Subject<'_>,
 ) -> Result<Filed, FileError> {
     let (identity, evidence) = (&subject.record.identity, &subject.config.evidence);
     let told = engine.store().told(&identity.key).await?;
-    let bundle = compose::compose(engine.clock().now(), purpose, subject, told);
+    // As the journal has it by now, and not as it was before the lookup.
+    let record = engine.store().read(|state| state.record(&identity.key).cloned());
+    let subject = Subject { record: record.as_ref().unwrap_or(subject.record), ..subject };
+    let bundle = compose::compose(engine.clock().now(), occasion, subject, told)?;
     let bytes = seal(&bundle, evidence.signing_key.as_deref())?;
-    let id = engine.store().write_bundle(bytes.clone(), evidence.most_bytes).await?;
+    let purpose = occasion.purpose();
+    let id = engine.store().write_bundle(bytes.clone(), most_bytes(subject.config, purpose)).await?;
     let event = KeyEvent::Record(Note::BundleWritten { bundle: id.clone(), purpose });
     let body = Body::Key { account: identity.account, key: identity.key.clone(), event };
-    let receipts = engine.ledger().record(actor, Room::Common, vec![body]).await?;
-    engine.metrics().lifecycle.bundle(purpose);
-    Ok(Filed { id, bytes, receipt: receipts.into_iter().next() })
+    match engine.ledger().record(&occasion.actor(), Room::Common, vec![body]).await {
+        Ok(receipts) => {
+            engine.metrics().lifecycle.bundle(purpose);
+            Ok(Filed { id, bytes, receipt: receipts.into_iter().next() })
+        }
+        Err(error) => {
+            // Where the write was cut off, the entry may be there.
+            if !matches!(error, AppendError::Interrupted) {
+                engine.store().discard_bundle(&id).await;
+            }
+            Err(error.into())
+        }
+    }
+}
+
+/// Whether the bundle of a deletion could be written now: what takes many calls to collect must have somewhere to go.
+///
+/// # Errors
+/// [`FileError`] with what is missing.
+pub(crate) async fn ready(engine: &Engine, config: &Config) -> Result<(), FileError> {
+    if let Some(file) = &config.evidence.signing_key {
+        signing_key(file)?;
+    }
+    Ok(engine.store().bundle_room(most_bytes(config, Purpose::Deletion)).await?)
+}
+
+/// What is asked for must not take the room of deletions.
+fn most_bytes(config: &Config, purpose: Purpose) -> u64 {
+    let most = config.evidence.most_bytes;
+    match purpose {
+        Purpose::Deletion => most,
+        Purpose::Request => most / 10 * 9,
+    }
 }

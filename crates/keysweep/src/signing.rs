@@ -22,7 +22,7 @@ pub enum SigningError {
     },
     /// There is no such key in it.
     #[error(
-        "{} holds no Ed25519 private key in PKCS #8 form: create one with `openssl genpkey -algorithm ed25519 -out \
+        "{} does not contain an Ed25519 private key in PKCS #8 PEM format: create one with `openssl genpkey -algorithm ed25519 -out \
          FILE`", path.display()
     )]
     NoKey {

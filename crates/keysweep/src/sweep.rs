@@ -98,6 +98,8 @@ async fn steps(engine: &Engine, started: tokio::time::Instant) -> Result<Swept, 
         swept.changed += acted.changed;
         swept.stopped += acted.stopped;
     }
+    // Last: it changes nothing, and nothing waits for it.
+    engine.stopping().run_until_cancelled(trace_reactivations(engine, &aws, &config)).await;
     let took = engine.clock().elapsed_since(started);
     tracing::info!(
         scanned = swept.scanned,
@@ -140,7 +142,6 @@ async fn look(engine: &Engine, started: tokio::time::Instant) -> Result<Looked, 
         tracing::warn!(%rule, until = %exemption.until, reason = exemption.reason, "exemption has lapsed");
     }
     let mut plan = planned(engine, &config, &collection).await?;
-    trace_reactivations(engine, &aws, &config, &collection).await?;
     let (tickets, _) = plan.take_effects();
     let spare = std::mem::take(&mut plan.spare);
     tell(engine, &plan);

@@ -8,13 +8,16 @@ use keysweep_core::policy::{Policy, Rule, Subject, Terms};
 
 use crate::config::period::Period;
 
-/// The terms that apply to a key, and the exemption that matches it; neither where a rule cannot tell.
+/// The terms that apply to a key, and the exemption that matches it.
+///
+/// # Errors
+/// Every rule that cannot tell whether it matches, with the fact that it lacks.
 pub(crate) fn effective(
     policy: &Policy,
     now: Timestamp,
     subject: &Subject<'_>,
-) -> (Vec<PolicyTerm>, Option<String>) {
-    let Ok(resolution) = policy.resolve(now, subject) else { return (Vec::new(), None) };
+) -> Result<(Vec<PolicyTerm>, Option<String>), Vec<String>> {
+    let resolution = policy.resolve(now, subject)?;
     let set_by = |term: &str| {
         let parts: &[&str] = if term == "window" { &["hours", "days", "time_zone"] } else { &[term] };
         let rules: Vec<_> = parts.iter().filter_map(|part| resolution.origins.get(part)).collect();
@@ -24,7 +27,7 @@ pub(crate) fn effective(
         |(term, value): (&str, String)| PolicyTerm { term: term.into(), value, set_by: set_by(term) };
     let of_key = terms(&resolution.terms).into_iter().map(mk_term).collect();
     let exempt = resolution.exempt.as_ref().map(|e| format!("{} until {}: {}", e.rule, e.until, e.reason));
-    (of_key, exempt)
+    Ok((of_key, exempt))
 }
 
 /// Each term by its name in the configuration, with its value as it is written there.
@@ -47,13 +50,15 @@ fn terms(terms: &Terms) -> Vec<(&'static str, String)> {
         incomplete_evidence,
         days,
         hours,
-        time_zone: _,
+        time_zone,
     } = terms;
-    let window = match (hours, days.len()) {
-        (None, 0) => "always".to_owned(),
-        (Some(hours), 0) => format!("{hours} every day"),
-        (Some(hours), days) => format!("{hours} on {days} days a week"),
-        (None, days) => format!("{days} days a week"),
+    let on = days.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let zone = time_zone.iana_name().unwrap_or("UTC");
+    let window = match (hours, days.is_empty()) {
+        (None, true) => "always".to_owned(),
+        (Some(hours), true) => format!("{hours} every day ({zone})"),
+        (Some(hours), false) => format!("{hours} on {on} ({zone})"),
+        (None, false) => format!("{on} ({zone})"),
     };
     vec![
         ("mode", mode.as_str().into()),

@@ -171,7 +171,10 @@ impl Look<'_> {
             }))
         };
         let Some(approval) = consent.approval else { return ask(0) };
-        if let Some(changed) = approval.shown.change_to(&shown) {
+        if need == Need::Honeytoken && approval.why != need.to_string() {
+            // The one who approved it, or is asked, was not told.
+            ask(0)
+        } else if let Some(changed) = approval.shown.change_to(&shown) {
             void(changed)
         } else if let Some(back) = self.back_since().filter(|back| approval.asked_at < *back) {
             void(format!("its account was out of reach until {back}"))
@@ -208,11 +211,11 @@ impl Look<'_> {
     /// Why a person has to look at this key whatever the policy says.
     fn protection(&self, record: &Record) -> Option<Need> {
         let facts = self.view.facts;
-        if let Some(times) = record.past.reactivations() {
-            return Some(Need::Reactivated(times));
-        }
         if self.may_be_honeytoken(record) {
             return Some(Need::Honeytoken);
+        }
+        if let Some(times) = record.past.reactivations() {
+            return Some(Need::Reactivated(times));
         }
         let service = match facts.last_use.known() {
             Some(LastUse::At { service: Some(service), .. }) => service.as_str(),

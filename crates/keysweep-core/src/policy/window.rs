@@ -72,6 +72,14 @@ impl From<Weekday> for DayOfWeek {
     }
 }
 
+impl fmt::Display for DayOfWeek {
+    /// As the configuration writes it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const NAMES: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+        f.write_str(usize::try_from(self.0).ok().and_then(|day| NAMES.get(day)).unwrap_or(&"?"))
+    }
+}
+
 impl Window {
     /// A window that is always open.
     #[must_use]

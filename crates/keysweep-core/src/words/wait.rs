@@ -112,7 +112,7 @@ impl fmt::Display for Reactivation {
             write!(f, " with {user_agent}")?;
         }
         let Some(tool) = self.tool() else { return Ok(()) };
-        write!(f, "; {tool:?} will set it Active again at its next run: {}", tool.remedy())
+        write!(f, "; {tool:?} may set it Active again: {}", tool.remedy())
     }
 }
 
@@ -126,7 +126,9 @@ impl fmt::Display for Need {
                 "reactivated {times} times after keysweep had deactivated it: does Terraform or another tool set it \
                  Active?"
             ),
-            Self::Honeytoken => f.write_str("its user matches protect.honeytokens: it may be a decoy"),
+            Self::Honeytoken => {
+                f.write_str("its user matches protect.honeytokens: the key may be a honeytoken")
+            }
             Self::SesUser => f.write_str("an SES SMTP user"),
             Self::UsedWith(service) => write!(f, "last used with {service}"),
             Self::Keys(count) => write!(f, "the user has {count} keys"),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use keysweep_core::facts::KeyStatus;
 use keysweep_core::lifecycle::event::Change;
-use keysweep_core::lifecycle::{KeyEvent, Sighting, State, Watch};
+use keysweep_core::lifecycle::{KeyEvent, OpenIntent, Sighting, State, Watch};
 use keysweep_core::policy::Mode;
 use proptest::prelude::*;
 
@@ -192,4 +192,20 @@ proptest! {
             prop_assert!(watch.total <= Duration::from_secs(truth), "{watch:?} in {truth} s");
         }
     }
+}
+
+#[test]
+fn a_second_look_at_the_same_monotonic_moment_is_the_last_one() {
+    let watch = Watch::begin(sighting(day(0), 0)).see(&sighting(day(0) + SignedDuration::from_hours(1), 0));
+    assert_eq!(watch.total, Duration::ZERO);
+    let watch = watch.see(&sighting(day(0) + SignedDuration::from_hours(2), 2));
+    assert_eq!(watch.total, Duration::from_secs(3600), "the wall clock's span since the second one");
+}
+
+#[test]
+fn what_does_not_show_is_concluded_from_a_quarter_of_an_hour_after_the_deadline() {
+    let intent = OpenIntent { seq: 1, at: day(0), deadline: day(1), accepted: None };
+    assert_eq!(intent.settled_from(), day(1) + SignedDuration::from_mins(15));
+    let endless = OpenIntent { deadline: Timestamp::MAX, ..intent };
+    assert_eq!(endless.settled_from(), Timestamp::MAX);
 }

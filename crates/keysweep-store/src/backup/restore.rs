@@ -78,20 +78,32 @@ pub fn restore(order: &Restoration<'_>) -> Result<Restored, RestoreError> {
         return Err(RestoreError::Occupied { dir: dir.into(), found });
     }
     let staging = dir.join(STAGING);
-    let prepared = prepare(order, &opened, &staging).inspect_err(|_| {
-        // On a full disk its bytes are wanted. At the next try it would be removed, too.
-        if let Err(error) = fs::remove_dir_all(&staging) {
-            tracing::debug!(%error, path = %staging.display(), "unfinished journal not removed");
-        }
-    })?;
-    // Named by what is in them, they stand in nobody's way, whatever becomes of the restoration.
-    for bundle in opened.bundles() {
-        let bundle = bundle.map_err(|source| BackupError::Read { path: order.file.into(), source })?;
-        bundles::write(&order.files, dir, &bundle, u64::MAX).map_err(BackupError::from)?;
-    }
+    let prepared = prepare(order, &opened, &staging).inspect_err(|_| remove_staging(&staging))?;
+    restore_bundles(order, &opened).inspect_err(|_| remove_staging(&staging))?;
     let aside = exchange(order, &staging, unfinished)?;
     drop(lock);
     Ok(Restored { backup: opened.backup, records: prepared.records().count() as u64, aside })
+}
+
+/// On a full disk its bytes are wanted. At the next try it would be removed, too.
+fn remove_staging(staging: &Path) {
+    if let Err(error) = fs::remove_dir_all(staging) {
+        tracing::debug!(%error, path = %staging.display(), "unfinished journal not removed");
+    }
+}
+
+/// Named by what is in them, bundles stand in nobody's way, whatever becomes of the restoration.
+fn restore_bundles(order: &Restoration<'_>, opened: &Opened) -> Result<(), BackupError> {
+    for bundle in opened.bundles() {
+        let bundle = bundle.map_err(|source| BackupError::Read { path: order.file.into(), source })?;
+        if bundles::read_bundle(order.data_dir, &bundles::bundle_id(&bundle))
+            .is_ok_and(|found| found.is_some())
+        {
+            continue;
+        }
+        bundles::write(&order.files, order.data_dir, &bundle)?;
+    }
+    Ok(())
 }
 
 /// The backup whose restoration into this data_dir was cut off while journals were exchanged, if one was.

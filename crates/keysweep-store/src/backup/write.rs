@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use keysweep_core::ids::BundleId;
 use sha2::{Digest, Sha256};
 
 use super::error::BackupError;
@@ -108,7 +109,7 @@ pub(super) fn parent(file: &Path) -> PathBuf {
 fn fill(new: &NewBackup<'_>, view: &JournalView, unfinished: &Path) -> Result<Manifest, BackupError> {
     let failed = |source| BackupError::Write { path: new.file.into(), source };
     // Listed after the journal's end is known: every bundle that the journal names up to there is on disk by now.
-    let held = bundles::list(new.data_dir)?;
+    let held = whole_bundles(new)?;
     let sum = Bundles { count: held.len() as u64, bytes: held.iter().map(|(_, bytes)| bytes).sum() };
     let manifest = Manifest::new(view, sum, new.version, new.created_at);
     let first = first_line(&manifest).map_err(|error| failed(error.into()))?;
@@ -150,6 +151,23 @@ fn fill(new: &NewBackup<'_>, view: &JournalView, unfinished: &Path) -> Result<Ma
     out.write(last_line(sha256).as_bytes()).map_err(failed)?;
     file.sync_data().map_err(failed)?;
     Ok(manifest)
+}
+
+/// The bundles that are what their names say. A damaged one is no reason to have no backup of the journal.
+fn whole_bundles(new: &NewBackup<'_>) -> Result<Vec<(BundleId, u64)>, BackupError> {
+    let mut whole = Vec::new();
+    for (id, bytes) in bundles::list(new.data_dir)? {
+        if (new.stop)() {
+            return Err(BackupError::Stopped);
+        }
+        match bundles::read_bundle(new.data_dir, &id) {
+            Ok(Some(_)) => whole.push((id, bytes)),
+            // Moved away in this moment.
+            Ok(None) => {}
+            Err(error) => tracing::error!(%error, "an evidence bundle is in no backup"),
+        }
+    }
+    Ok(whole)
 }
 
 struct Out<'a> {

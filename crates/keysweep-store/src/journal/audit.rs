@@ -6,8 +6,9 @@ use std::path::Path;
 use jiff::Timestamp;
 use keysweep_core::ids::{AccessKeyId, BundleId};
 use keysweep_core::lifecycle::KeyEvent;
-use keysweep_core::lifecycle::event::Note;
+use keysweep_core::lifecycle::event::{Change, Note, Purpose};
 use keysweep_core::state::{Body, Entry};
+use keysweep_core::ticket::Action;
 
 use super::DIR;
 use super::line::parse_entry;
@@ -67,8 +68,12 @@ pub fn verify(data_dir: &Path) -> Result<Verified, JournalError> {
 /// What a journal tells of an evidence bundle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Witnessed {
-    /// The entry that names the bundle, and when it was written; none if no entry does.
-    pub named: Option<(u64, Timestamp)>,
+    /// The entry that names the bundle, when it was written, and what for; none if no entry does.
+    pub named: Option<(u64, Timestamp, Purpose)>,
+    /// The intent to delete the key that follows the bundle, if one does.
+    pub intent: Option<u64>,
+    /// The deletion that follows the bundle, if one does.
+    pub deleted: Option<(u64, Timestamp)>,
     /// Whether the line that the bundle names as the last one before it is there.
     pub follows: bool,
     /// Number of the first entry that is present.
@@ -87,11 +92,21 @@ pub fn witness(
     head: &str,
 ) -> Result<Witnessed, JournalError> {
     let segments = present(data_dir)?;
-    let mut witnessed = Witnessed { named: None, follows: false, first_seq: 0 };
+    let mut witnessed = Witnessed { named: None, intent: None, deleted: None, follows: false, first_seq: 0 };
     // The head of a journal may be the line of a header or a snapshot, which is not visited: the next entry names it.
+    let mut over = false;
     let after = format!("\"prev\":\"{head}\"}}");
     let scanned = scan::<JournalError>(&segments, Snapshots::Skip, &mut |visit| {
-        let Visit::Entry { kind, line, place, .. } = visit else { return Ok(()) };
+        let (kind, line, place) = match visit {
+            // The head was that of a segment that was full.
+            Visit::Segment { first_seq, last_entry, .. } => {
+                let entry = first_seq > 1 && last_entry.to_string() == head;
+                witnessed.follows |= entry && witnessed.named.is_none();
+                return Ok(());
+            }
+            Visit::Snapshot(_) => return Ok(()),
+            Visit::Entry { kind, line, place, .. } => (kind, line, place),
+        };
         if witnessed.named.is_none() {
             witnessed.follows |= line.ends_with(after.as_bytes());
         }
@@ -100,13 +115,27 @@ pub fn witness(
         }
         let entry =
             parse_entry(line).map_err(|source| JournalError::Decode { path: place.path.into(), source })?;
-        if let Body::Key {
-            key: of, event: KeyEvent::Record(Note::BundleWritten { bundle: named, .. }), ..
-        } = &entry.body
-            && of == key
-            && named == bundle
-        {
-            witnessed.named = Some((entry.seq, entry.at));
+        let Body::Key { key: of, event, .. } = &entry.body else { return Ok(()) };
+        if of != key {
+            return Ok(());
+        }
+        match event {
+            KeyEvent::Record(Note::BundleWritten { bundle: named, purpose }) if named == bundle => {
+                witnessed.named = Some((entry.seq, entry.at, *purpose));
+            }
+            // Another bundle is the one of what follows.
+            KeyEvent::Record(Note::BundleWritten { purpose: Purpose::Deletion, .. }) => {
+                over |= witnessed.named.is_some()
+            }
+            KeyEvent::Change(Change::Intent { action: Action::Delete, .. })
+                if witnessed.named.is_some() && !over =>
+            {
+                witnessed.intent = Some(entry.seq);
+            }
+            KeyEvent::Change(Change::Deleted { .. }) if witnessed.named.is_some() && !over => {
+                witnessed.deleted = Some((entry.seq, entry.at));
+            }
+            _ => {}
         }
         Ok(())
     })?;

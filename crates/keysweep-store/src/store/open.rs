@@ -9,6 +9,7 @@ use super::OpenOptions;
 use super::project::{self, Projecting};
 use super::replay::Replay;
 use crate::backup::refuse_unfinished;
+use crate::bundles;
 use crate::error::{JournalError, OpenError};
 use crate::files::{create_private_dir, set_aside};
 use crate::journal::{self, Journal, Scanned, Segment, Snapshots, cut_tail, list, remove_unfinished, scan};
@@ -114,6 +115,7 @@ pub(super) fn open(data_dir: &Path, options: &OpenOptions) -> Result<(Parts, Ope
     };
     let applied = if projection.is_ok() { last.seq } else { 0 };
     let projecting = Projecting::new(projection, applied, read_errors);
+    bundles::sweep_up(&*options.files, data_dir);
     let reserve = Reserve::open(Arc::clone(&options.files), data_dir);
     let data_dir = data_dir.into();
     Ok((Parts { data_dir, lock, journal, state, head: last.seq, projecting, reserve }, opened))

@@ -15,7 +15,7 @@ use keysweep_aws::{AccountState, Aws, Prepared, Reader};
 use keysweep_core::evidence::Gap;
 use keysweep_core::facts::{AccountFacts, Fact};
 use keysweep_core::ids::AccountId;
-use keysweep_core::lifecycle::event::{self, Purpose};
+use keysweep_core::lifecycle::event;
 use keysweep_core::lifecycle::{OpenIntent, Record};
 use keysweep_core::plan::{By, Context, Recheck, Refusal, Unknown, View, Wait, gate, recheck};
 use keysweep_core::state::{Actor, Body, State};
@@ -32,7 +32,7 @@ use crate::causes::in_words;
 use crate::collect::{NotEntered, Scope};
 use crate::config::Config;
 use crate::engine::{Engine, Room};
-use crate::evidence::{self, FileError, Filed, Subject};
+use crate::evidence::{self, FileError, Filed, Occasion, Subject};
 
 /// Accounts in which changes are made at the same time. A change takes a handful of calls, and the caps leave few
 /// changes a day: more would only make a mistake faster.
@@ -196,6 +196,11 @@ async fn make_ready(
             }
             // Nothing but evidence is missing. A lookup makes many calls, so it comes last.
             Err(Wait::Evidence(Gap::NotRead)) if seen.fresh.facts.trail == Fact::NotRead => {
+                if action == Action::Delete {
+                    evidence::ready(engine, &config)
+                        .await
+                        .map_err(|error| no_bundle(engine, &record, &error))?;
+                }
                 let trail = trail(&seen.reader, &identity.key, &config.evidence, engine.clock()).await;
                 // Looking takes seconds: what decides is read again after it.
                 seen = see(engine, aws, &config, &record, action).await.map_err(Acted::NotSent)?;
@@ -233,17 +238,18 @@ async fn with_bundle(
     warrant: Warrant,
 ) -> Result<Warrant, Acted> {
     let subject = seen.subject(config, record);
-    let filed = evidence::file(engine, Purpose::Deletion, &Actor::Keysweep, subject).await;
-    let receipt = match filed {
-        Ok(filed) => filed.receipt,
-        Err(error) => {
-            let gap = Gap::NoBundle(in_words(&error));
-            engine.gaps.found(&record.identity.key, gap.clone());
-            return Err(not_sent(Wait::Evidence(gap)));
-        }
-    };
-    let evidenced = receipt.and_then(|receipt| warrant.evidenced(&receipt).ok());
+    let occasion = Occasion::Deletion { origin: warrant.origin(), why: warrant.why() };
+    let filed = evidence::file(engine, occasion, subject).await;
+    let filed = filed.map_err(|error| no_bundle(engine, record, &error))?;
+    let evidenced = filed.receipt.and_then(|receipt| warrant.evidenced(&receipt).ok());
     evidenced.ok_or_else(|| not_sent(bug("the journal's receipt is not that of the evidence bundle")))
+}
+
+/// Without a bundle, there is no deletion; plans show why.
+fn no_bundle(engine: &Engine, record: &Record, error: &FileError) -> Acted {
+    let gap = Gap::NoBundle(in_words(error));
+    engine.gaps.found(&record.identity.key, gap.clone());
+    not_sent(Wait::Evidence(gap))
 }
 
 /// What an operator wants to know of a key: the key and its account as they are, and what CloudTrail shows of it.
@@ -259,7 +265,7 @@ pub(crate) async fn gather(
         let key = &record.identity.key;
         seen.fresh.facts.trail = trail(&seen.reader, key, &config.evidence, engine.clock()).await;
     }
-    Ok(evidence::file(engine, Purpose::Request, actor, seen.subject(config, record)).await?)
+    Ok(evidence::file(engine, Occasion::Request { actor }, seen.subject(config, record)).await?)
 }
 
 /// Why there is no evidence of a key.

@@ -119,9 +119,20 @@ pub enum CliError {
     /// A bundle cannot be shown as a page.
     #[error(transparent)]
     Page(#[from] HtmlError),
+    /// The entry that would name the bundle is not there to be read.
+    #[error(
+        "could not verify the bundle: it is older than entry {first_seq}, the first in the journal in {}; restore the archived \
+         files of the journal, or verify the signature with --public-key", data_dir.display()
+    )]
+    Archived {
+        /// Whose journal.
+        data_dir: PathBuf,
+        /// The first entry that is present.
+        first_seq: u64,
+    },
     /// The journal does not know the bundle.
     #[error(
-        "no entry of the journal in {} names the bundle with SHA-256 {sha256}: it was altered, or another keysweep wrote it",
+        "no entry of the journal in {} names the bundle with SHA-256 {sha256}: the file was altered or reformatted, or another keysweep wrote it",
         data_dir.display()
     )]
     NotNamed {
@@ -132,7 +143,7 @@ pub enum CliError {
     },
     /// The journal names the bundle, and has another line where the bundle was made.
     #[error(
-        "the journal in {} names the bundle, and lacks the line after which the bundle says that it was made",
+        "the journal in {} names the bundle, but not the way the bundle says it: the journal or the bundle was altered",
         data_dir.display()
     )]
     Elsewhere {
@@ -203,6 +214,7 @@ impl CliError {
             | Self::Journal(_)
             | Self::Evidence(_)
             | Self::Page(_)
+            | Self::Archived { .. }
             | Self::NotNamed { .. }
             | Self::Elsewhere { .. }
             | Self::Daemon(_)

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use keysweep_api::{Bundle, EvidenceDocument, GatherEvidence, ShowEvidence};
 use keysweep_core::ids::AccessKeyId;
+use keysweep_core::lifecycle::event::Purpose;
 
 use super::Exit;
 use super::args::{BundleFormat, EvidenceArgs, EvidenceCommand, Global};
@@ -55,33 +56,33 @@ async fn show(
 fn with_key(file: &Path, key: &Path, console: &Console) -> Result<Exit, CliError> {
     let checked = Checked::of_file(file)?;
     against_key(&checked, key)?;
-    say(
-        console,
-        &format!("the signature is valid: made with the private key of {}", key.display()),
-        &checked,
-    )?;
+    say(console, &format!("the signature is valid for the public key in {}", key.display()), &checked)?;
     Ok(Exit::Done)
 }
 
 fn with_journal(global: &Global, file: &Path, console: &Console) -> Result<Exit, CliError> {
     let checked = Checked::of_file(file)?;
     let data_dir = data_dir(global, console)?;
-    let Witnessed { named, follows, first_seq } = against_journal(&checked, &data_dir)?;
-    let Some((seq, at)) = named else {
-        return Err(CliError::NotNamed { sha256: checked.id.to_string(), data_dir });
-    };
+    let Witnessed { named, intent, deleted, follows, first_seq } = against_journal(&checked, &data_dir)?;
     let before = checked.bundle.journal.last_seq;
-    if !follows && before >= first_seq {
+    let (seq, at, purpose) = match named {
+        Some(named) => named,
+        None if before < first_seq => return Err(CliError::Archived { data_dir, first_seq }),
+        None => return Err(CliError::NotNamed { sha256: checked.id.to_string(), data_dir }),
+    };
+    if (!follows && before >= first_seq) || purpose != checked.bundle.purpose {
         return Err(CliError::Elsewhere { data_dir });
     }
-    say(
-        console,
-        &format!("the bundle is the one that entry {seq} of the journal names, written {at}"),
-        &checked,
-    )?;
+    let what = match (purpose, intent, deleted) {
+        (Purpose::Request, _, _) => "; it was made on request, and not for a deletion".to_owned(),
+        (Purpose::Deletion, _, Some((seq, at))) => format!("; entry {seq} records the deletion, {at}"),
+        (Purpose::Deletion, Some(seq), None) => format!("; entry {seq} is the intent to delete the key"),
+        (Purpose::Deletion, None, None) => "; no deletion followed it".to_owned(),
+    };
+    say(console, &format!("entry {seq} of the journal, written {at}, names this bundle{what}"), &checked)?;
     if !follows {
         console.warn(&format!(
-            "entry {before}, after which it was made, is not here: entries before {first_seq} were archived"
+            "could not check entry {before}, which precedes the bundle: entries before {first_seq} are not present"
         ));
     }
     if checked.signature().is_some() {
@@ -92,9 +93,13 @@ fn with_journal(global: &Global, file: &Path, console: &Console) -> Result<Exit,
 
 /// What was verified, and of what.
 fn say(console: &Console, what: &str, checked: &Checked) -> Result<(), CliError> {
-    let Bundle { key, made_at, .. } = &checked.bundle;
+    let Bundle { key, made_at, purpose, .. } = &checked.bundle;
+    let purpose = match purpose {
+        Purpose::Deletion => "before a deletion",
+        Purpose::Request => "on request",
+    };
     let text = format!(
-        "{what}\nkey {} of {} in {}, collected {made_at}\nSHA-256 {}\n",
+        "{what}\nkey {} of {} in {}, collected {made_at} {purpose}\nSHA-256 {}\n",
         key.access_key_id, key.user_name, key.account_id, checked.id
     );
     let text = crate::safe::safe_lines(&text).into_owned();

@@ -35,7 +35,7 @@ pub struct Model {
     pub policy: PolicySection,
     /// Evidence that keysweep checks immediately before it deactivates or deletes a key, in addition to IAM.
     pub evidence: EvidenceSection,
-    /// Keys that no one uses and that must stay.
+    /// Keys that look unused and require approval for every change.
     pub protect: ProtectSection,
     /// Notices to owners of keys.
     pub notices: NoticesSection,
@@ -223,7 +223,7 @@ pub struct EvidenceSection {
     /// PEM file with an Ed25519 private key that signs evidence bundles, as `openssl genpkey -algorithm ed25519` creates it.
     /// Empty: bundles are not signed.
     pub signing_key_file: String,
-    /// Maximum size of data_dir/evidence, in megabytes. A deletion for whose bundle there is no room waits: keysweep never
+    /// Maximum size of data_dir/evidence, in megabytes. If there is no room for a bundle, the deletion waits: keysweep never
     /// deletes a bundle.
     pub max_megabytes: u32,
 }

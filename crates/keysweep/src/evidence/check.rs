@@ -42,10 +42,10 @@ pub enum CheckError {
         source: io::Error,
     },
     /// It is something else.
-    #[error("this is no evidence bundle")]
+    #[error("the file is not an evidence bundle")]
     Form(#[source] serde_json::Error),
     /// It is far too large.
-    #[error("this is no evidence bundle: it has more than {MAX_BYTES} bytes")]
+    #[error("the file is not an evidence bundle: it has more than {MAX_BYTES} bytes")]
     TooLarge,
     /// A newer keysweep wrote it.
     #[error(
@@ -56,7 +56,7 @@ pub enum CheckError {
         found: u64,
     },
     /// What names the key in it is not the name of one.
-    #[error("the bundle names no access key")]
+    #[error("the bundle does not contain a valid access key ID")]
     NoKey,
     /// There is no public key in the file.
     #[error("{} holds no Ed25519 public key: expected what `openssl pkey -pubout` prints", path.display())]
@@ -69,7 +69,7 @@ pub enum CheckError {
     Unsigned,
     /// Another key signed it, or it was altered since.
     #[error(
-        "the signature is not one of this key over this bundle: another key made it, or the bundle was altered"
+        "the signature is not valid for this public key: another key signed the bundle, or the bundle was altered"
     )]
     BadSignature,
     /// The journal cannot be read, or is broken.
@@ -112,7 +112,7 @@ impl Checked {
         Ok(Self { id: bundle_id(bytes), bundle, file })
     }
 
-    /// Its signature, by whomever.
+    /// Its signature, not verified.
     pub(crate) fn signature(&self) -> Option<&Signature> {
         self.file.signature.as_ref()
     }
@@ -167,6 +167,7 @@ mod tests {
             keysweep: "0.1.0".to_owned(),
             made_at: at,
             purpose: Purpose::Deletion,
+            decision: None,
             journal: JournalEnd { last_seq: 7, head_hash: "0".repeat(64) },
             key: BundleKey {
                 account_id: "111122223333".to_owned(),

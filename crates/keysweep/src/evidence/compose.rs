@@ -4,19 +4,19 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use keysweep_api::{
-    BUNDLE_VERSION, Bundle, BundleApproval, BundleFact, BundleKey, BundleLifecycle, BundleNotice,
-    BundleRegion, BundleTrail, JournalEnd,
+    BUNDLE_VERSION, Bundle, BundleApproval, BundleDecision, BundleFact, BundleKey, BundleLifecycle,
+    BundleNotice, BundleRegion, BundleTrail, JournalEnd,
 };
 use keysweep_core::evidence::{RegionTrail, Trail};
 use keysweep_core::facts::{Fact, KeyStatus, LastUse, Ou, Source};
 use keysweep_core::finding::FindingKind;
-use keysweep_core::lifecycle::event::Purpose;
 use keysweep_core::lifecycle::{Approval, DeactivatedBy, Notice, Record, State};
 use keysweep_core::policy;
 use keysweep_core::state::Entry;
+use keysweep_core::ticket::Origin;
 use keysweep_store::Told;
 
-use super::Subject;
+use super::{Occasion, Subject};
 use crate::config::Evidence;
 use crate::terms::effective;
 
@@ -27,24 +27,34 @@ const EVENTS: usize = 10;
 const ENTRIES: usize = 400;
 
 /// What no log can show of a deactivated key (AWS: requests that fail authentication are not delivered to CloudTrail).
-pub(crate) const QUIET: &str =
-    "no AWS log records calls with an Inactive key: a quiet grace period proves only that no one objected";
+pub(crate) const QUIET: &str = "no AWS log records calls with an Inactive key: a quiet grace period shows only that no one reactivated the key or recorded an objection";
 
 /// A bundle of what is known now.
-pub(super) fn compose(now: Timestamp, purpose: Purpose, subject: Subject<'_>, told: Told) -> Bundle {
+pub(super) fn compose(
+    now: Timestamp,
+    occasion: Occasion<'_>,
+    subject: Subject<'_>,
+    told: Told,
+) -> Result<Bundle, serde_json::Error> {
     let Subject { config, account, record, facts, .. } = subject;
     let of_policy =
         policy::Subject { account, user_name: &facts.user_name, path: &facts.path, tags: &facts.tags };
-    let (terms, exempt) = effective(&config.policy, now, &of_policy);
+    let effective = effective(&config.policy, now, &of_policy);
+    let unknown =
+        effective.as_ref().err().map(|why| format!("which policy applies is unknown: {}", why.join("; ")));
+    let (terms, exempt) = effective.unwrap_or_default();
     let Told { mut history, last_seq, head_hash } = told;
-    let limits = limits(subject, &history);
+    let mut limits = limits(subject, &history);
+    limits.extend(unknown);
     history.drain(..history.len().saturating_sub(ENTRIES));
     let identity = &record.identity;
-    Bundle {
+    let history = history.iter().map(serde_json::to_value).collect::<Result<_, _>>()?;
+    Ok(Bundle {
         v: BUNDLE_VERSION,
         keysweep: env!("CARGO_PKG_VERSION").to_owned(),
         made_at: now,
-        purpose,
+        purpose: occasion.purpose(),
+        decision: decision(occasion),
         journal: JournalEnd { last_seq, head_hash },
         key: BundleKey {
             account_id: identity.account.to_string(),
@@ -61,7 +71,16 @@ pub(super) fn compose(now: Timestamp, purpose: Purpose, subject: Subject<'_>, to
         lifecycle: lifecycle(record),
         history,
         limits,
-    }
+    })
+}
+
+fn decision(occasion: Occasion<'_>) -> Option<BundleDecision> {
+    let Occasion::Deletion { origin, why } = occasion else { return None };
+    let (ordered_by, order_reason) = match origin {
+        Origin::Policy => (None, None),
+        Origin::Operator { actor, reason } => (Some(actor.to_string()), Some(reason.clone())),
+    };
+    Some(BundleDecision { why: why.to_owned(), ordered_by, order_reason })
 }
 
 /// Every fact with the operation that tells it.
@@ -78,6 +97,7 @@ fn facts_of(subject: Subject<'_>) -> Vec<BundleFact> {
     let (last_used, last_used_at) = match facts.source {
         Source::Live => ("iam:GetAccessKeyLastUsed", now),
         Source::Report => ("iam:GetCredentialReport", None),
+        Source::Cloudtrail => ("cloudtrail:LookupEvents", None),
     };
     let ous = |ous: &Vec<Ou>| listed(ous.iter().map(|ou| format!("{} ({})", ou.name, ou.id)));
     let status = match &facts.status {
@@ -211,7 +231,7 @@ fn lifecycle(record: &Record) -> BundleLifecycle {
         deactivated_by: deactivated_by.map(|by| {
             let by = match by {
                 DeactivatedBy::Keysweep => "keysweep",
-                DeactivatedBy::External if record.past.sent.is_some() => "unknown, maybe keysweep",
+                DeactivatedBy::External if record.past.sent.is_some() => "unknown, possibly keysweep",
                 DeactivatedBy::External => "somebody else",
             };
             by.to_owned()
@@ -239,7 +259,7 @@ fn limits(subject: Subject<'_>, history: &[Entry]) -> Vec<String> {
     let mut limits = vec![
         "IAM reports the last use of a key to within 15 minutes, and sometimes hours late".to_owned(),
         "CloudTrail event history has management events of the last 90 days, up to about five minutes before the \
-         lookup; it has no data events, such as reads and writes of Amazon S3 objects: no event is no proof that the \
+         lookup; it has no data events, such as reads and writes of Amazon S3 objects: an empty result does not prove that the \
          key was not used"
             .to_owned(),
     ];
@@ -259,7 +279,7 @@ fn limits(subject: Subject<'_>, history: &[Entry]) -> Vec<String> {
         limits.push(QUIET.to_owned());
     }
     limits.push(
-        "keysweep has no channel to people: notices are recorded in the journal, and nobody confirmed them"
+        "keysweep does not contact owners: it records notices in the journal only, and nobody confirmed them"
             .to_owned(),
     );
     if history.len() > ENTRIES {

@@ -1,10 +1,11 @@
-//! Evidence bundles, for whoever asks.
+//! Operations that show or gather evidence bundles.
 
 use keysweep_api::{EvidenceDocument, GatherEvidence, Refusal, ShowEvidence};
 use keysweep_core::ids::{AccessKeyId, BundleId};
-use keysweep_core::lifecycle::KeyEvent;
-use keysweep_core::lifecycle::event::Note;
+use keysweep_core::lifecycle::event::{Note, Purpose};
+use keysweep_core::lifecycle::{KeyEvent, State};
 use keysweep_core::state::{Actor, Body};
+use keysweep_store::AppendError;
 
 use super::show::unknown_key;
 use super::{Act, Look};
@@ -19,7 +20,7 @@ impl Look for ShowEvidence {
         match engine.store().bundle(&id).await {
             Ok(Some(bytes)) => document(&id, bytes),
             Ok(None) => Err(Refusal::NotFound(format!(
-                "evidence bundle {id} of {} is not in data_dir/evidence any more; a backup has it",
+                "evidence bundle {id} of {} is no longer in data_dir/evidence: look where old bundles were moved, or in a backup",
                 self.key
             ))),
             Err(error) => Err(Refusal::Unavailable(in_words(&error))),
@@ -33,12 +34,20 @@ impl Act for GatherEvidence {
         let record = record.ok_or_else(|| unknown_key(&self.key))?;
         let aws = engine.aws().await.map_err(|error| Refusal::Unavailable(in_words(&error)))?;
         let config = engine.config();
-        let Filed { id, bytes, .. } =
-            gather(engine, &aws, &config, &record, actor).await.map_err(|error| match &error {
-                GatherError::Unseen(_) => Refusal::Aws(in_words(&error)),
-                GatherError::File(FileError::Journal(_)) => Refusal::Conflict(in_words(&error)),
-                GatherError::File(_) => Refusal::Unavailable(in_words(&error)),
-            })?;
+        // Each makes dozens of calls.
+        let _turn = engine.gathering.try_acquire().map_err(|_| {
+            Refusal::Unavailable("evidence is being gathered for others; try again in a minute".into())
+        })?;
+        let gathered =
+            engine.stopping().run_until_cancelled(gather(engine, &aws, &config, &record, actor)).await;
+        let gathered = gathered.ok_or_else(|| Refusal::Unavailable("keysweep is stopping".into()))?;
+        let Filed { id, bytes, .. } = gathered.map_err(|error| match &error {
+            GatherError::Unseen(_) => Refusal::Aws(in_words(&error)),
+            GatherError::File(FileError::Journal(AppendError::Illegal(_))) => {
+                Refusal::Conflict(in_words(&error))
+            }
+            GatherError::File(_) => Refusal::Unavailable(in_words(&error)),
+        })?;
         document(&id, bytes)
     }
 }
@@ -50,8 +59,18 @@ impl Engine {
         if told.history.is_empty() {
             return Err(unknown_key(key));
         }
+        // Of a deleted key, the one that its deletion rests on.
+        let deleted = self.store().read(|state| {
+            state
+                .record(key)
+                .is_some_and(|record| matches!(record.state, State::Deleted(_) | State::Deleting(_)))
+        });
         let newest = told.history.into_iter().rev().find_map(|entry| match entry.body {
-            Body::Key { event: KeyEvent::Record(Note::BundleWritten { bundle, .. }), .. } => Some(bundle),
+            Body::Key { event: KeyEvent::Record(Note::BundleWritten { bundle, purpose }), .. }
+                if !deleted || purpose == Purpose::Deletion =>
+            {
+                Some(bundle)
+            }
             _ => None,
         });
         newest.ok_or_else(|| {

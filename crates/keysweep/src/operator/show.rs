@@ -238,7 +238,7 @@ fn policy_of(
         return (Vec::new(), None);
     };
     let subject = Subject { account, user_name: &facts.user_name, path: &facts.path, tags: &facts.tags };
-    effective(policy, now, &subject)
+    effective(policy, now, &subject).unwrap_or_default()
 }
 
 fn mk_row(now: Timestamp, state: &State, record: &Record, planned: Option<&PlannedKey>) -> KeyRow {

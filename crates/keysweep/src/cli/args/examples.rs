@@ -92,7 +92,7 @@ not show. keysweep writes one before each deletion, and on request.
 
 Exit codes of verify:
   0  verified
-  1  not the bundle that keysweep wrote, altered, or not signed with this key
+  1  not verified: altered, not in the journal, not signed with this key, or unreadable
   2  usage or configuration error
 
 Examples:

@@ -3,6 +3,7 @@
 use askama::Template;
 use keysweep_api::{Bundle, Signature};
 use keysweep_core::lifecycle::event::Purpose;
+use serde_json::Value;
 
 use super::journal::all_details;
 use crate::evidence::{CheckError, Checked};
@@ -35,10 +36,27 @@ struct Page<'a> {
 
 /// An entry of the history.
 struct Entry {
-    seq: u64,
+    seq: String,
     at: String,
     actor: String,
     what: String,
+}
+
+impl Entry {
+    /// One that a later version wrote is shown as it is.
+    fn of(value: &Value) -> Self {
+        match serde_json::from_value::<keysweep_core::state::Entry>(value.clone()) {
+            Ok(entry) => Self {
+                seq: entry.seq.to_string(),
+                at: entry.at.to_string(),
+                actor: entry.actor.to_string(),
+                what: format!("{} {}", entry.body.name(), all_details(&entry)),
+            },
+            Err(_) => {
+                Self { seq: String::new(), at: String::new(), actor: String::new(), what: value.to_string() }
+            }
+        }
+    }
 }
 
 /// The page of a bundle's file.
@@ -48,12 +66,6 @@ struct Entry {
 pub(in crate::cli) fn bundle_page(file: &[u8]) -> Result<String, HtmlError> {
     let checked = Checked::of_bytes(file)?;
     let bundle = &checked.bundle;
-    let entries = bundle.history.iter().map(|entry| Entry {
-        seq: entry.seq,
-        at: entry.at.to_string(),
-        actor: entry.actor.to_string(),
-        what: format!("{} {}", entry.body.name(), all_details(entry)),
-    });
     let page = Page {
         style: STYLE,
         sha256: checked.id.as_str(),
@@ -67,7 +79,7 @@ pub(in crate::cli) fn bundle_page(file: &[u8]) -> Result<String, HtmlError> {
             .lifecycle
             .watched_seconds
             .map(|seconds| format!("{} days {} hours", seconds / 86_400, seconds % 86_400 / 3_600)),
-        entries: entries.collect(),
+        entries: bundle.history.iter().map(Entry::of).collect(),
     };
     // A name that turns the order of what is read would do so here as well.
     Ok(safe_lines(&page.render()?).into_owned())

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use jiff::Timestamp;
+use keysweep_core::facts::Source;
 use keysweep_core::render::FindingRow;
 use keysweep_core::words::breaker_open;
 
@@ -170,10 +171,10 @@ fn of_facts(lines: &mut Vec<(&str, String)>, row: &FindingRow, now: Timestamp, r
         (None, Some(_)) => "never".into(),
         (None, None) => "unknown".into(),
     };
-    // A call that CloudTrail showed takes the place of an older use that IAM reports.
-    let shown = record.and_then(|record| record.activity.as_ref()).map(|activity| activity.at);
-    let source =
-        if shown.is_some() && shown == row.last_used_at { "CloudTrail" } else { row.source.as_str() };
+    let source = match row.source {
+        Source::Cloudtrail => "CloudTrail",
+        Source::Report | Source::Live => row.source.as_str(),
+    };
     lines.push(("last used", format!("{used}; read from {source}")));
     lines.extend(row.severity.map(|s| ("severity", s.as_str().into())));
     if !row.compliance.is_empty() {

@@ -1,6 +1,5 @@
 //! CloudTrail right before a change: a use that it alone shows prevents the change, a Region that cannot be read makes
 //! it wait, and nothing is looked up for keys that are not about to change.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,5 +1,4 @@
 //! Evidence bundles: no deletion without one, what they tell, and whether anybody can alter one unnoticed.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -81,7 +80,10 @@ async fn a_deletion_leaves_a_bundle_that_the_journal_named_before_its_intent() {
     let bundle = parsed(&document.file);
     assert_eq!((bundle.v, bundle.purpose), (1, Purpose::Deletion));
     assert_eq!((bundle.key.access_key_id.as_str(), bundle.key.account_id.as_str()), (key.as_str(), PROD));
-    assert_eq!(bundle.history, entries[..named.unwrap()]);
+    let before: Vec<_> =
+        entries[..named.unwrap()].iter().map(|entry| serde_json::to_value(entry).unwrap()).collect();
+    assert_eq!(bundle.history, before);
+    assert!(bundle.decision.unwrap().ordered_by.is_none());
     for told in ["noticed", "intent", "accepted", "request_id", "deactivated"] {
         assert!(document.file.contains(told), "{told}");
     }
@@ -102,7 +104,7 @@ async fn a_deletion_leaves_a_bundle_that_the_journal_named_before_its_intent() {
         ("policy.override[1]", "policy")
     );
     assert!(bundle.lifecycle.watched_seconds.unwrap() >= 14 * 86_400);
-    for limit in ["no data events", "calls with an Inactive key", "no channel"] {
+    for limit in ["no data events", "calls with an Inactive key", "does not contact owners"] {
         assert!(bundle.limits.iter().any(|told| told.contains(limit)), "{limit}: {:?}", bundle.limits);
     }
     engine.close().await.unwrap();
@@ -134,6 +136,24 @@ async fn a_region_that_was_not_read_is_told() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_bundle_of_an_order_says_who_gave_it_and_why() {
+    let deactivates = "[[policy.override]]\nmatch = { users = [\"svc-*\"] }\nmode = \"deactivate\"\n";
+    let (company, key) = mk_company(deactivates).await;
+    let engine = company.begin().await;
+    company.days(&engine, 22).await;
+    assert_eq!(company.status(&key), "Inactive");
+    let (done, why) = delete(&engine, &key).await;
+    assert!(done, "{why}");
+    let bundle = parsed(&look(&engine, ShowEvidence { key: key.parse().unwrap() }).await.file);
+    let decision = bundle.decision.unwrap();
+    assert_eq!(
+        (decision.ordered_by.as_deref(), decision.order_reason.as_deref()),
+        (Some("alice"), Some("the test says so"))
+    );
+    engine.close().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_bundle_that_cannot_be_written_stops_the_deletion_and_nothing_else() {
     let (company, key) = mk_company("").await;
     let engine = company.begin().await;
@@ -151,6 +171,13 @@ async fn a_bundle_that_cannot_be_written_stops_the_deletion_and_nothing_else() {
     assert!(why.contains(evidence(&company).to_str().unwrap()), "{why}");
     let (done, why) = delete(&engine, &key).await;
     assert!(!done && why.contains("evidence bundle"), "{why}");
+    company.sim.reset_calls();
+    company.days(&engine, 1).await;
+    assert_eq!(
+        company.sim.call_count(PROD, "cloudtrail:LookupEvents"),
+        0,
+        "nothing is collected that has no place"
+    );
     let written = |entry: &Entry| {
         matches!(entry.body, Body::Key { event: KeyEvent::Record(Note::BundleWritten { .. }), .. })
     };
@@ -257,7 +284,7 @@ async fn the_program_prints_a_bundle_and_verifies_it_against_journal_and_key() {
 
     let (code, data, messages) = site.run(&["evidence", "verify", text(&path)]).await;
     assert_eq!(code, 0, "{messages}");
-    assert!(data.contains("of the journal names") && data.contains(&key), "{data}");
+    assert!(data.contains("names this bundle") && data.contains(&key), "{data}");
     assert!(messages.contains("--public-key"), "{messages}");
     let public = site.at("signing.pub");
     let with_key = ["evidence", "verify", text(&path), "--public-key", text(&public)];
@@ -277,7 +304,7 @@ async fn the_program_prints_a_bundle_and_verifies_it_against_journal_and_key() {
     assert!(code == 1 && messages.contains("the bundle was altered"), "{messages}");
     fs::write(&path, "{}").unwrap();
     let (code, _, messages) = site.run(&with_key).await;
-    assert!(code == 1 && messages.contains("no evidence bundle"), "{messages}");
+    assert!(code == 1 && messages.contains("not an evidence bundle"), "{messages}");
     let (code, _, messages) = site.run(&["evidence", "verify", text(&site.at("none.json"))]).await;
     assert!(code == 1 && messages.contains("none.json"), "{messages}");
 

@@ -1,5 +1,4 @@
 //! Decoys: keys that nobody uses because that is their purpose are not removed without a person.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use keysweep::engine::Engine;
 use keysweep_api::ShowKey;
@@ -62,6 +61,30 @@ async fn a_tag_that_only_the_last_look_reads_is_asked_about_once() {
     assert!(approve(&engine, &key).await.0);
     company.days(&engine, 2).await;
     assert_eq!(company.status(&key), "Inactive");
+    engine.close().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_approval_of_somebody_who_was_not_told_does_not_count() {
+    let with_approval = DELETE.replace("[policy]", "[policy]\napproval = \"both\"");
+    let company = Company::new(&format!("{with_approval}[protect]\nhoneytokens = [\"decoy\"]\n"));
+    company.account(PROD);
+    let key = company.stale_user(PROD, "svc-old", 200).keys[0].clone();
+    let engine = company.begin().await;
+    company.days(&engine, 1).await;
+    assert!(approval(&engine, &key).await.unwrap().contains("approval = both"));
+    assert!(approve(&engine, &key).await.0);
+    company.sim.tag_user(PROD, "svc-old", "purpose", "decoy");
+    company.days(&engine, 8).await;
+    assert_eq!(company.status(&key), "Active");
+    assert!(approval(&engine, &key).await.unwrap().contains("protect.honeytokens"));
+    assert!(approve(&engine, &key).await.0);
+    company.days(&engine, 2).await;
+    assert_eq!(company.status(&key), "Inactive");
+    // The third is for the deletion.
+    let counts =
+        (count(&engine, &key, "approval_asked").await, count(&engine, &key, "approval_voided").await);
+    assert_eq!(counts, (3, 0));
     engine.close().await.unwrap();
 }
 
