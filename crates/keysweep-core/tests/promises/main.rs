@@ -5,6 +5,7 @@
 
 mod approval;
 mod breaker;
+mod counts;
 mod coverage;
 mod evidence;
 mod grace;
