@@ -58,7 +58,7 @@ struct Table {
 struct Mutant {
     /// Its name in reports and on the command line.
     name: String,
-    /// The promise that it breaks, `P1` to `P12`, or `lifecycle`.
+    /// The promise that it breaks, `P1` to `P14`, or `lifecycle`.
     promise: String,
     /// What the programmer does or forgets.
     mistake: String,
@@ -349,7 +349,7 @@ mod tests {
         assert_eq!(names.len(), mutants.len(), "a name is used twice");
         for Mutant { name, promise, mistake, .. } in &mutants {
             let number = promise.strip_prefix('P').and_then(|number| number.parse().ok());
-            let known = promise == "lifecycle" || number.is_some_and(|number| (1..=12).contains(&number));
+            let known = promise == "lifecycle" || number.is_some_and(|number| (1..=14).contains(&number));
             assert!(known, "{name}: {promise} is no promise");
             assert!(mistake.ends_with('.'), "{name}: {mistake:?} is no sentence");
         }

@@ -72,9 +72,12 @@ async fn only_a_line_is_a_bundle() {
     }
 }
 
+/// How a disk fails, and what makes it fail and mends it.
+type Break = (&'static str, fn(&TestDisk, bool));
+
 #[tokio::test]
 async fn a_disk_that_fails_leaves_no_half_of_a_bundle() {
-    let breaks: [(&str, fn(&TestDisk, bool)); 3] = [
+    let breaks: [Break; 3] = [
         ("full", |disk, on| disk.leave_room(on.then_some(5))),
         ("does not sync", TestDisk::fail_syncs),
         ("does not sync names", TestDisk::fail_dir_syncs),

@@ -157,13 +157,13 @@ fn everything_about_one_key() {
 
 #[test]
 fn a_last_use_that_cloudtrail_showed_is_not_said_to_be_from_the_report() {
-    let text = |last_used_at: &str| {
+    let text = |last_used_at: &str, source: &str| {
         let mut record = mk_record();
         record["activity"] = json!({
             "at": "2026-11-20T08:00:00Z", "region": "eu-west-1", "source": "ec2.amazonaws.com", "name": "DescribeInstances",
             "address": null, "user_agent": null, "error": null, "event_id": null,
         });
-        let facts = mk_row(json!({ "last_used_at": last_used_at }));
+        let facts = mk_row(json!({ "last_used_at": last_used_at, "source": source }));
         key_text(
             &mk(json!({
                 "generated_at": "2026-11-22T12:00:00Z", "record": record, "facts": facts, "policy": [], "exempt": null,
@@ -172,9 +172,9 @@ fn a_last_use_that_cloudtrail_showed_is_not_said_to_be_from_the_report() {
             PLAIN,
         )
     };
-    assert!(text("2026-11-20T08:00:00Z").contains("; read from CloudTrail\n"));
+    assert!(text("2026-11-20T08:00:00Z", "cloudtrail").contains("; read from CloudTrail\n"));
     // IAM reports a newer use by now.
-    assert!(text("2026-11-21T08:00:00Z").contains("; read from report\n"));
+    assert!(text("2026-11-21T08:00:00Z", "report").contains("; read from report\n"));
 }
 
 #[test]

@@ -139,7 +139,7 @@ impl World {
             return warrant.recorded(receipt(event)).unwrap();
         }
         let bundle = Note::BundleWritten { bundle: BundleId::from([0; 32]), purpose: Purpose::Deletion };
-        let warrant = *warrant.recorded(receipt(event.clone())).expect_err("a deletion needs its bundle");
+        let warrant = *warrant.recorded(receipt(event.clone())).unwrap_err();
         let warrant = warrant.evidenced(&receipt(KeyEvent::Record(bundle))).unwrap();
         warrant.recorded(receipt(event)).unwrap()
     }
