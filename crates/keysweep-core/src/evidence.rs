@@ -269,6 +269,11 @@ mod tests {
         assert_eq!(tool("Boto3/1.44 Ansible/2.19"), Some(Tool::Ansible));
         assert_eq!(tool("Mozilla/5.0 (X11; Linux x86_64)"), None);
         assert_eq!(tool("aws-cli/2.31.0"), None);
+        let code = ["aws_iam_access_key", "AWS::IAM::AccessKey", "aws.iam.AccessKey", "active: false"];
+        let tools = [Tool::Terraform, Tool::CloudFormation, Tool::Pulumi, Tool::Ansible];
+        for (tool, code) in tools.into_iter().zip(code) {
+            assert!(tool.remedy().contains(code), "{tool:?}");
+        }
     }
 
     #[test]

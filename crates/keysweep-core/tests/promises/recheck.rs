@@ -3,9 +3,10 @@
 use keysweep_core::evidence::RegionTrail;
 use keysweep_core::facts::{Fact, KeyFacts, KeyStatus, LastUse, Source};
 use keysweep_core::lifecycle::event::Note;
-use keysweep_core::plan::Reason;
+use keysweep_core::plan::{self, Reason, View};
 use keysweep_core::policy::{Exemption, Match, Mode};
-use keysweep_core::ticket::Ticket;
+use keysweep_core::state::Actor;
+use keysweep_core::ticket::{Action, Planned, Ticket};
 
 use crate::mk::*;
 
@@ -164,4 +165,31 @@ fn a_window_that_closed_meanwhile_is_refused() {
     let (mut world, ticket) = mk_due();
     world.policy.base.hours = Some("09:00-16:00".parse().unwrap());
     assert_eq!(world.recheck(day(7), ticket).unwrap_err().wait.reason(), Reason::Window);
+}
+
+#[test]
+fn an_agreement_is_one_to_this_change_of_this_key() {
+    let mut world = World::new(mk_policy(Mode::Delete), vec![mk_key(0), mk_key(1)]);
+    world.run(0, 6);
+    let mut tickets = world.sweep(day(7)).take_effects().0;
+    let (first, second) = (tickets.remove(0), tickets.remove(0));
+    let agree = |ticket: &Ticket| {
+        let facts = fresh(world.facts_of(&ticket.identity().key));
+        let view = View { account: &mk_account(0), facts: &facts, sighting: &mk_sighting(day(7)) };
+        plan::recheck(&world.context(day(7)), ticket, &view)
+    };
+    assert!(second.agreed(agree(&first).unwrap()).is_err(), "the same change of another key");
+    assert!(!first.why().is_empty());
+    let why = first.why().to_owned();
+    let agreement = agree(&first).unwrap();
+    assert_eq!(first.agreed(agreement).unwrap().why(), why);
+    // A key that is due for one change cannot be ordered to another.
+    assert!(plan::ordered(world.record(0).unwrap(), Action::Delete, &Actor::local("ada"), "left").is_err());
+}
+
+#[test]
+fn changes_have_the_names_of_metrics_and_messages() {
+    let names = [Action::Deactivate, Action::Reactivate, Action::Delete].map(Action::as_str);
+    assert_eq!(names, ["deactivate", "reactivate", "delete"]);
+    assert_eq!([Planned::Deactivate, Planned::Delete].map(Planned::as_str), ["deactivate", "delete"]);
 }
