@@ -228,6 +228,27 @@ pub enum DeactivatedBy {
     External,
 }
 
+impl Record {
+    /// Who deactivated the key, in words; `None` if it is not deactivated.
+    #[must_use]
+    pub fn deactivated_by(&self) -> Option<&'static str> {
+        let origin = match &self.state {
+            State::Deactivated(data) => data.origin,
+            State::Deleting(data) => data.deactivated.origin,
+            State::Active
+            | State::Flagged(_)
+            | State::Deactivating(_)
+            | State::Deleted(_)
+            | State::Gone(_) => return None,
+        };
+        Some(match origin {
+            DeactivatedBy::Keysweep => "keysweep",
+            DeactivatedBy::External if self.past.sent.is_some() => "unknown, maybe keysweep",
+            DeactivatedBy::External => "somebody else",
+        })
+    }
+}
+
 /// How long after the limit of its one attempt a call may still take effect: AWS refuses what comes later, because the
 /// session of the change ends then.
 pub const DEADLINE_AFTER_ATTEMPT: Duration = Duration::from_secs(30);

@@ -8,6 +8,8 @@ mod check;
 mod compose;
 mod seal;
 
+use std::io::ErrorKind;
+
 use keysweep_core::facts::{AccountFacts, KeyFacts};
 use keysweep_core::ids::BundleId;
 use keysweep_core::lifecycle::event::{Note, Purpose};
@@ -125,12 +127,20 @@ pub(crate) async fn file(
             Ok(Filed { id, bytes, receipt: receipts.into_iter().next() })
         }
         Err(error) => {
-            // Where the write was cut off, the entry may be there.
-            if !matches!(error, AppendError::Interrupted) {
+            if is_certainly_unwritten(&error) {
                 engine.store().discard_bundle(&id).await;
             }
             Err(error.into())
         }
+    }
+}
+
+/// Whether an entry is in no journal, whatever a restart finds: only then may what it names be removed.
+fn is_certainly_unwritten(error: &AppendError) -> bool {
+    match error {
+        AppendError::Illegal(_) | AppendError::Encode { .. } | AppendError::Closed => true,
+        AppendError::Io { source, .. } => source.kind() == ErrorKind::StorageFull,
+        AppendError::Poisoned { .. } | AppendError::Interrupted => false,
     }
 }
 

@@ -207,7 +207,7 @@ async fn bundles_have_a_limit_together_and_none_is_removed_for_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_asks_gets_a_bundle_that_permits_nothing() {
+async fn a_bundle_made_on_request_permits_nothing() {
     let (company, key) = mk_company("").await;
     let engine = company.begin().await;
     let asked = || GatherEvidence { key: key.parse().unwrap() };
@@ -308,7 +308,7 @@ async fn the_program_prints_a_bundle_and_verifies_it_against_journal_and_key() {
     let (code, _, messages) = site.run(&["evidence", "verify", text(&site.at("none.json"))]).await;
     assert!(code == 1 && messages.contains("none.json"), "{messages}");
 
-    // The same without a daemon, and whoever has the file and the key needs neither it nor a configuration.
+    // The same works without a daemon. With the public key, verification needs neither a daemon nor a configuration.
     daemon.signal(Signal::TERM);
     assert!(daemon.ends().await.0.success());
     fs::write(&path, &file).unwrap();

@@ -50,7 +50,7 @@ fn an_active_key_that_was_not_judged_may_be_one_of_last_time_and_an_inactive_one
     let keys =
         vec![unknown(0, KeyStatus::Active), unknown(1, KeyStatus::Active), unknown(2, KeyStatus::Inactive)];
     assert_eq!(counted(&mk_counted(keys), 0), 2);
-    // A key in use is none of them either.
+    // Neither is a key in use.
     let used = KeyFacts { last_use: Fact::Known(used_at(day(-1))), ..mk_key(0) };
     assert_eq!(counted(&mk_counted(vec![used]), 0), 0);
 }

@@ -10,7 +10,7 @@ use keysweep_api::{
 use keysweep_core::evidence::{RegionTrail, Trail};
 use keysweep_core::facts::{Fact, KeyStatus, LastUse, Ou, Source};
 use keysweep_core::finding::FindingKind;
-use keysweep_core::lifecycle::{Approval, DeactivatedBy, Notice, Record, State};
+use keysweep_core::lifecycle::{Approval, Notice, Record, State};
 use keysweep_core::policy;
 use keysweep_core::state::Entry;
 use keysweep_core::ticket::Origin;
@@ -184,7 +184,6 @@ fn trail(trail: &Fact<Trail>) -> BundleTrail {
 struct Stage<'a> {
     since: Option<Timestamp>,
     finding: Option<FindingKind>,
-    deactivated_by: Option<DeactivatedBy>,
     watched_seconds: Option<u64>,
     notice: Option<(&'a Notice, Option<Timestamp>)>,
     approval: Option<&'a Approval>,
@@ -206,36 +205,25 @@ fn stage(state: &State) -> Stage<'_> {
         State::Deactivated(data) => Stage {
             since: Some(data.since),
             finding: Some(data.finding),
-            deactivated_by: Some(data.origin),
             watched_seconds: Some(data.watch.total.as_secs()),
             notice: data.notice.as_ref().map(|notice| (notice, notice.deletion)),
             approval: data.approval.as_ref(),
         },
-        State::Deleting(data) => Stage {
-            since: Some(data.intent.at),
-            finding: Some(data.deactivated.finding),
-            deactivated_by: Some(data.deactivated.origin),
-            ..Stage::default()
-        },
+        State::Deleting(data) => {
+            Stage { since: Some(data.intent.at), finding: Some(data.deactivated.finding), ..Stage::default() }
+        }
         State::Deleted(data) => Stage { since: Some(data.since), ..Stage::default() },
         State::Gone(data) => Stage { since: Some(data.since), ..Stage::default() },
     }
 }
 
 fn lifecycle(record: &Record) -> BundleLifecycle {
-    let Stage { since, finding, deactivated_by, watched_seconds, notice, approval } = stage(&record.state);
+    let Stage { since, finding, watched_seconds, notice, approval } = stage(&record.state);
     BundleLifecycle {
         state: record.state.as_str().to_owned(),
         since,
         finding,
-        deactivated_by: deactivated_by.map(|by| {
-            let by = match by {
-                DeactivatedBy::Keysweep => "keysweep",
-                DeactivatedBy::External if record.past.sent.is_some() => "unknown, possibly keysweep",
-                DeactivatedBy::External => "somebody else",
-            };
-            by.to_owned()
-        }),
+        deactivated_by: record.deactivated_by().map(str::to_owned),
         watched_seconds,
         reactivations: record.past.reactivated,
         holds: record.holds.iter().map(ToString::to_string).collect(),

@@ -11,7 +11,7 @@ use keysweep_api::{
 use keysweep_core::facts::{AccountFacts, Collection, KeyFacts, Outcome};
 use keysweep_core::finding::FindingKind;
 use keysweep_core::ids::AccessKeyId;
-use keysweep_core::lifecycle::{Approval, DeactivatedBy, Hold, Incident, Record, State as KeyState};
+use keysweep_core::lifecycle::{Approval, Hold, Incident, Record, State as KeyState};
 use keysweep_core::plan::{Plan, PlannedKey, plan};
 use keysweep_core::policy::{Policy, Subject};
 use keysweep_core::render::{NextAction, coverage, next_action, rows};
@@ -274,11 +274,7 @@ fn mk_row(now: Timestamp, state: &State, record: &Record, planned: Option<&Plann
         finding: told.finding,
         hold: record.holds_in_words(),
         holds: record.holds.iter().map(mk_hold).collect(),
-        deactivated_by: told.deactivated_by.map(|by| match by {
-            DeactivatedBy::Keysweep => "keysweep".to_owned(),
-            DeactivatedBy::External if record.past.sent.is_some() => "unknown, maybe keysweep".to_owned(),
-            DeactivatedBy::External => "somebody else".to_owned(),
-        }),
+        deactivated_by: record.deactivated_by().map(str::to_owned),
         reactivations: record.past.reactivated,
         reactivations_need_approval: record.past.reactivations().is_some(),
         reactivated_by: record.past.woken.as_ref().and_then(|woken| woken.call.clone()),
@@ -324,7 +320,6 @@ struct Told {
     finding: Option<FindingKind>,
     watched_seconds: Option<u64>,
     approval_pending: Option<Planned>,
-    deactivated_by: Option<DeactivatedBy>,
 }
 
 fn told(state: &KeyState) -> Told {
@@ -347,13 +342,11 @@ fn told(state: &KeyState) -> Told {
             finding: Some(data.finding),
             watched_seconds: Some(data.watch.total.as_secs()),
             approval_pending: pending(&data.approval),
-            deactivated_by: Some(data.origin),
         },
         KeyState::Deleting(data) => Told {
             since: Some(data.intent.at),
             finding: Some(data.deactivated.finding),
             watched_seconds: Some(data.deactivated.watch.total.as_secs()),
-            deactivated_by: Some(data.deactivated.origin),
             ..Told::default()
         },
         KeyState::Deleted(data) => Told { since: Some(data.since), ..Told::default() },

@@ -297,6 +297,20 @@ fn a_service_reads_the_credential_that_is_called_as_the_file_and_not_the_file() 
 }
 
 #[test]
+fn a_service_signs_with_the_credential_that_is_called_as_the_file() {
+    let file = mk_file("evidence.signing_key_file = \"/nonexistent/signing.pem\"\n");
+    let handed_in = tempfile::tempdir().unwrap();
+    let directory = Some(handed_in.path().to_owned());
+    let sources = Sources { credentials: directory, ..mk_sources(file.path(), &[]) };
+    let signing_key = || load(&sources, mk_now()).unwrap().evidence.signing_key.unwrap();
+    assert_eq!(signing_key(), std::path::Path::new("/nonexistent/signing.pem"));
+    for name in ["keysweep_signing.pem", "signing.pem"] {
+        std::fs::write(handed_in.path().join(name), "a key").unwrap();
+        assert_eq!(signing_key(), handed_in.path().join(name));
+    }
+}
+
+#[test]
 fn a_lapsed_exemption_is_a_warning_from_the_day_after_on() {
     let exempt = |until: &str| {
         format!("[[policy.exempt]]\nmatch.users = [\"x\"]\nreason = \"r\"\nuntil = \"{until}\"\n")
