@@ -323,3 +323,33 @@ async fn an_answer_that_is_not_one_of_aws_is_a_fault_and_nothing_panics() {
         assert!(reader.list_access_keys(&name("svc"), world.clock.now()).await.is_err(), "{fault:?}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_reactivation_is_the_newest_one_of_its_span_and_of_no_other() {
+    let world = mk_world();
+    let key = world.stale_user("svc-old").keys[0].clone();
+    let other = world.stale_user("svc-other").keys[0].clone();
+    let mut moments = Vec::new();
+    for _ in 0..2 {
+        world.sim.set_key_status(&key, "Inactive");
+        world.sim.set_key_status(&key, "Active");
+        moments.push(world.clock.now());
+        world.clock.advance(SignedDuration::from_hours(1));
+    }
+    let reader = world.reader().await;
+    let found = async |from: SignedDuration, until: SignedDuration| {
+        // Two lookups a second pass.
+        world.clock.advance(SignedDuration::from_secs(1));
+        let span = (moments[0] + from, moments[0] + until);
+        // One lookup is made for all keys of the account, from the earliest of their spans on.
+        let earliest = (moments[0] - SignedDuration::from_hours(1), moments[0]);
+        let keys = [(key.parse().unwrap(), span), (other.parse().unwrap(), earliest)].into();
+        let found = reader.reactivations(&keys, "us-east-1").await.unwrap();
+        found.into_values().next().map(|call| call.at)
+    };
+    let minutes = SignedDuration::from_mins;
+    assert_eq!(found(minutes(-5), minutes(90)).await, Some(moments[1]));
+    assert_eq!(found(minutes(-5), minutes(30)).await, Some(moments[0]), "the later one was not meant");
+    assert_eq!(found(minutes(30), minutes(90)).await, Some(moments[1]));
+    assert_eq!(found(minutes(30), minutes(45)).await, None, "neither before nor after");
+}
