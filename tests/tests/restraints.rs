@@ -329,8 +329,13 @@ async fn an_open_intent_in_an_account_that_left_can_be_forgotten() {
     let key = company.stale_user(PROD, "svc-old", 200).keys[0].clone();
     let engine = company.begin().await;
     let (action, deadline) = (Action::Deactivate, company.clock.now() + DAY);
-    let intent =
-        KeyEvent::Change(Change::Intent { action, origin: Origin::Policy, why: "stale".into(), deadline });
+    let intent = KeyEvent::Change(Change::Intent {
+        action,
+        origin: Origin::Policy,
+        why: "stale".into(),
+        deadline,
+        quarantine: None,
+    });
     let body = Body::Key { account: PROD.parse().unwrap(), key: key.parse().unwrap(), event: intent };
     company.sim.fault(Rule::new(Fault::Unavailable).action("iam:ListAccessKeys"));
     engine.record(&Actor::Keysweep, vec![body]).await.unwrap();

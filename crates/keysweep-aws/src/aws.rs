@@ -12,7 +12,7 @@ use aws_smithy_types::retry::RetryConfig;
 use jiff::{SignedDuration, Timestamp};
 use keysweep_core::ids::AccountId;
 use keysweep_core::lifecycle::OpenIntent;
-use keysweep_core::ticket::{Action, Warrant};
+use keysweep_core::ticket::Warrant;
 use secrecy::ExposeSecret as _;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
@@ -27,6 +27,7 @@ use crate::pulse;
 use crate::reader::{Open, Reader};
 use crate::role::Partition;
 use crate::session::{Account, Accounts, Session};
+use crate::session_policy::policy_arn;
 use crate::settings::{Observer, Settings};
 use crate::skew::{ReadDate, TimeAtAws};
 use crate::whole::WholeAnswer;
@@ -212,7 +213,9 @@ impl Aws {
         let client = hub.iam_client(&account, Some(&session), Attempts::Once);
         // The turn is taken here, so that sending starts at once and a pause has nothing to wait for but AWS.
         account.turn().await;
-        Ok(change::prepared(hub, client, warrant, deadline))
+        let policy = warrant.quarantine().map(|dressing| &dressing.policy);
+        let policy = policy.map(|policy| policy_arn(hub.partition, account.id, policy));
+        Ok(change::prepared(hub, client, warrant, policy, deadline))
     }
 }
 
@@ -303,7 +306,7 @@ impl Hub {
     async fn deadline(&self, warrant: &Warrant) -> Result<Option<Timestamp>, Fault> {
         if self.time.now().is_none()
             && let Err(fault) = self.ask_caller().await
-            && warrant.action() != Action::Reactivate
+            && !warrant.action().is_undo()
         {
             return Err(fault);
         }
@@ -311,7 +314,7 @@ impl Hub {
         let deadline = self.time.now().and_then(|now| now.checked_add(span).ok());
         // The language of policies knows whole seconds.
         let deadline = deadline.and_then(|at| Timestamp::from_second(at.as_second()).ok());
-        if deadline.is_none() && warrant.action() != Action::Reactivate {
+        if deadline.is_none() && !warrant.action().is_undo() {
             let operation = format!("set a deadline for the change of key {}", warrant.identity().key);
             let what = "no answer carried AWS's Date; check what stands between keysweep and AWS".to_owned();
             return Err(Fault::without_call(operation, (FaultKind::Transient, Cause::Contract(what))));

@@ -51,6 +51,8 @@ pub struct Prepared {
     identity: KeyIdentity,
     action: Action,
     user_name: UserName,
+    /// The ARN of the policy to attach or detach; absent for a change of the key.
+    policy: Option<String>,
     /// By AWS's clock; absent for an undo while AWS's time was not known.
     deadline: Option<Timestamp>,
 }
@@ -59,6 +61,7 @@ pub(crate) fn prepared(
     hub: Arc<Hub>,
     client: aws_sdk_iam::Client,
     warrant: &Warrant,
+    policy: Option<String>,
     deadline: Option<Timestamp>,
 ) -> Prepared {
     Prepared {
@@ -67,6 +70,7 @@ pub(crate) fn prepared(
         identity: warrant.identity().clone(),
         action: warrant.action(),
         user_name: warrant.user_name().clone(),
+        policy,
         deadline,
     }
 }
@@ -124,6 +128,14 @@ impl Prepared {
     async fn call(&self) -> CallOutcome {
         let (user, key) = (self.user_name.as_str(), self.identity.key.as_str());
         match self.action {
+            Action::Quarantine => {
+                let call = self.client.attach_user_policy().user_name(user);
+                outcome_of(call.set_policy_arn(self.policy.clone()).send().await)
+            }
+            Action::Lift => {
+                let call = self.client.detach_user_policy().user_name(user);
+                outcome_of(call.set_policy_arn(self.policy.clone()).send().await)
+            }
             Action::Deactivate => self.update(user, key, StatusType::Inactive).await,
             Action::Reactivate => self.update(user, key, StatusType::Active).await,
             Action::Delete => {

@@ -6,15 +6,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use aws_credential_types::Credentials;
 use aws_sdk_iam::Client;
 use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_iam::types::{AccessKeyMetadata, AttachedPolicy, EntityType, Tag, User, UserDetail as Detail};
+use aws_sdk_iam::types::{AccessKeyMetadata, EntityType, Tag, User, UserDetail as Detail};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use jiff::Timestamp;
 use keysweep_core::facts::{KeyStatus, LastUse, UserFacts};
 use keysweep_core::ids::{AccessKeyId, AccountId, UserId, UserName};
+use keysweep_core::quarantine::AttachedPolicy;
 
 use crate::aws::Hub;
 use crate::convert::{key_status, named, parsed, past_timestamp, timestamp, unless_not_applicable};
-use crate::fault::Fault;
+use crate::fault::{Fault, FaultKind};
 use crate::pages::{Page, paged};
 use crate::session::{Account, Session};
 
@@ -23,10 +24,6 @@ const PAGE: i32 = 1000;
 
 /// What says whether the root user has access keys.
 const ROOT_KEYS: &str = "AccountAccessKeysPresent";
-
-/// How the names of managed policies begin that AWS attaches to the user of a key it saw exposed:
-/// `AWSCompromisedKeyQuarantine`, `...V2`, `...V3`, and before these `AWSExposedCredentialPolicy_DO_NOT_REMOVE`.
-const QUARANTINE: [&str; 2] = ["AWSCompromisedKeyQuarantine", "AWSExposedCredentialPolicy"];
 
 /// The call that shows all users of an account.
 const DETAILS: &str = "iam:GetAccountAuthorizationDetails";
@@ -62,8 +59,8 @@ pub struct ListedKey {
 pub struct UserDetail {
     /// What `GetUser` says of it, too.
     pub facts: UserFacts,
-    /// What [`Reader::quarantine_policies`] says of it, too.
-    pub quarantine_policies: Vec<String>,
+    /// What [`Reader::attached_policies`] says of it, too.
+    pub policies: Vec<AttachedPolicy>,
 }
 
 /// One account, open for reading. Calls take their turn in the account's limiter; retries come from its budget.
@@ -244,22 +241,49 @@ impl Reader {
             .map_err(|what| Fault::bug("iam:GetAccessKeyLastUsed", operation(), what))
     }
 
-    /// Names of the attached managed policies that mark a compromise; `iam:ListAttachedUserPolicies`.
+    /// Managed policies that are attached to a user; `iam:ListAttachedUserPolicies`.
     ///
     /// # Errors
     /// If any page cannot be read.
-    pub async fn quarantine_policies(&self, user: &UserName) -> Result<Vec<String>, Fault> {
+    pub async fn attached_policies(&self, user: &UserName) -> Result<Vec<AttachedPolicy>, Fault> {
         let operation = || format!("list attached policies of user {user} in {}", self.account.id);
         let mut found = Vec::new();
         let call = |iam: &Client, marker| {
             iam.list_attached_user_policies().user_name(user.as_str()).set_marker(marker).send()
         };
         self.paged("iam:ListAttachedUserPolicies", operation, call, |page| {
-            found.extend(quarantine(page.attached_policies())?);
+            found.extend(attached(page.attached_policies())?);
             Ok(())
         })
         .await?;
         Ok(found)
+    }
+
+    /// Whether a user has a console password; `iam:GetLoginProfile`, which answers `NoSuchEntity` where there is none.
+    ///
+    /// # Errors
+    /// If the call fails, or there is no such user.
+    pub async fn has_password(&self, user: &UserName) -> Result<bool, Fault> {
+        let operation = || format!("get login profile of user {user} in {}", self.account.id);
+        let call = |iam: &Client| iam.get_login_profile().user_name(user.as_str()).send();
+        match self.call("iam:GetLoginProfile", operation, call).await {
+            Ok(answer) => match answer.login_profile() {
+                Some(profile) if profile.user_name() == user.as_str() => Ok(true),
+                Some(_) => Err(Fault::bug(
+                    "iam:GetLoginProfile",
+                    operation(),
+                    "answer is about another user".to_owned(),
+                )),
+                None => Err(Fault::bug(
+                    "iam:GetLoginProfile",
+                    operation(),
+                    "answer lacks LoginProfile".to_owned(),
+                )),
+            },
+            // The user may be the one that does not exist.
+            Err(fault) if fault.kind() == FaultKind::Gone => self.user(user).await.map(|_| false),
+            Err(fault) => Err(fault),
+        }
     }
 
     /// Whether the root user has access keys; `iam:GetAccountSummary`. It tells no more than that, and needs no report.
@@ -428,20 +452,17 @@ fn user_detail(user: &Detail, name: &UserName) -> Result<Option<UserDetail>, Str
         path: user.path().ok_or_else(|| of("answer lacks Path".to_owned()))?.to_owned(),
         tags: tags(user.tags()).map_err(of)?,
     };
-    let Some(attached) = &user.attached_managed_policies else { return Ok(None) };
-    Ok(Some(UserDetail { facts, quarantine_policies: quarantine(attached).map_err(of)? }))
+    let Some(policies) = &user.attached_managed_policies else { return Ok(None) };
+    Ok(Some(UserDetail { facts, policies: attached(policies).map_err(of)? }))
 }
 
-/// Names of the policies that mark a compromise. IAM knows no two names that differ in case alone.
-fn quarantine(attached: &[AttachedPolicy]) -> Result<Vec<String>, String> {
-    let marks = |name: &str| {
-        let name = name.to_ascii_lowercase();
-        QUARANTINE.iter().any(|mark| name.starts_with(&mark.to_ascii_lowercase()))
+fn attached(policies: &[aws_sdk_iam::types::AttachedPolicy]) -> Result<Vec<AttachedPolicy>, String> {
+    let policy = |policy: &aws_sdk_iam::types::AttachedPolicy| {
+        let name = policy.policy_name().ok_or("answer lacks PolicyName")?.to_owned();
+        let arn = policy.policy_arn().ok_or("answer lacks PolicyArn")?.to_owned();
+        Ok(AttachedPolicy { name, arn })
     };
-    let name = |policy: &AttachedPolicy| policy.policy_name().map(str::to_owned);
-    let names: Option<Vec<String>> = attached.iter().map(name).collect();
-    let names = names.ok_or("answer lacks PolicyName")?;
-    Ok(names.into_iter().filter(|name| marks(name)).collect())
+    policies.iter().map(policy).collect()
 }
 
 fn last_use(

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use keysweep_core::ids::{AccountId, UserName};
+use keysweep_core::quarantine::QuarantinePolicy;
 use keysweep_core::ticket::{Action, ExemptTag};
 use serde_json::json;
 
@@ -15,16 +16,26 @@ pub const MAX_SESSION_POLICY: usize = 2048;
 /// Characters of a user name (IAM API reference, `userNameType`).
 const LONGEST_NAME: usize = 64;
 
-/// How long the session policy of a change is at most where these tags exempt, for a user whose path has so many
-/// characters.
+/// How long the session policy of a change is at most where these tags exempt and this policy may be attached, for a user
+/// whose path has so many characters.
 #[must_use]
-pub fn session_policy_length(partition: Partition, exempt_tags: &[ExemptTag], path: usize) -> usize {
+pub fn session_policy_length(
+    partition: Partition,
+    exempt_tags: &[ExemptTag],
+    path: usize,
+    quarantine: Option<&QuarantinePolicy>,
+) -> usize {
     let (path, name) = (format!("/{}", "x".repeat(path.saturating_sub(1))), "x".repeat(LONGEST_NAME));
     let resource = format!("arn:{partition}:iam::000000000000:user{path}{name}");
     // Every deadline is written with as many characters.
     let deadline = Some(Timestamp::UNIX_EPOCH);
     let exempt = unless_exempt(Action::Deactivate, exempt_tags);
-    written(Action::Deactivate, &resource, &exempt, deadline).chars().count()
+    // The statement of a quarantine names the policy, too.
+    let longest = quarantine.map_or(Action::Deactivate, |_| Action::Quarantine);
+    // Every account ID has as many digits.
+    let account = "000000000000".parse().ok();
+    let policy = quarantine.zip(account).map(|(policy, account)| policy_arn(partition, account, policy));
+    written(longest, &resource, policy.as_deref(), &exempt, deadline).chars().count()
 }
 
 /// What has a credential report made and reads it.
@@ -44,17 +55,21 @@ pub const READ_ACTIONS: [&str; 7] = [
 /// Actions that look up a key in CloudTrail, immediately before keysweep deactivates or deletes it.
 pub const EVIDENCE_ACTIONS: [&str; 2] = ["account:ListRegions", "cloudtrail:LookupEvents"];
 
+/// Action that shows whether a user has a console password: one that is set during a quarantine ends it.
+pub const PASSWORD_ACTION: &str = "iam:GetLoginProfile";
+
 /// What asks IAM what it would allow. No policy that keysweep prints has it: it is wanted by `keysweep doctor` alone.
 pub const SIMULATE_ACTION: &str = "iam:SimulatePrincipalPolicy";
 
 /// The session policy of a scan.
 pub(crate) fn read_only() -> String {
-    only("Allow", &[REPORT_ACTIONS.as_slice(), &READ_ACTIONS, &EVIDENCE_ACTIONS].concat())
+    only("Allow", &[REPORT_ACTIONS.as_slice(), &READ_ACTIONS, &EVIDENCE_ACTIONS, &[PASSWORD_ACTION]].concat())
 }
 
 /// The session policy of whoever sees what may be done.
 pub(crate) fn examining() -> String {
-    only("Allow", &[REPORT_ACTIONS.as_slice(), &READ_ACTIONS, &EVIDENCE_ACTIONS, &[SIMULATE_ACTION]].concat())
+    let examines = [PASSWORD_ACTION, SIMULATE_ACTION];
+    only("Allow", &[REPORT_ACTIONS.as_slice(), &READ_ACTIONS, &EVIDENCE_ACTIONS, &examines].concat())
 }
 
 /// The session policy of a session that is made to see whether it can be made.
@@ -79,6 +94,8 @@ pub(crate) struct Scope<'a> {
     /// Path of the user, such as `/ci/`: the ARN carries it.
     pub(crate) user_path: &'a str,
     pub(crate) user_name: &'a UserName,
+    /// The policy that is attached or detached; none for a change of a key.
+    pub(crate) policy: Option<&'a QuarantinePolicy>,
     pub(crate) exempt_tags: &'a [ExemptTag],
     /// From then on AWS refuses it; absent for an undo while AWS's time is not known.
     pub(crate) deadline: Option<Timestamp>,
@@ -96,8 +113,15 @@ pub(crate) fn for_change(scope: Scope<'_>) -> Result<String, String> {
     }
     let (path, name) = (literal(user_path), literal(scope.user_name.as_str()));
     let resource = format!("arn:{partition}:iam::{account}:user{path}{name}");
-    let policy =
-        written(scope.action, &resource, &unless_exempt(scope.action, scope.exempt_tags), scope.deadline);
+    let attaches = match (scope.action, scope.policy) {
+        (Action::Quarantine | Action::Lift, Some(policy)) => Some(policy_arn(partition, account, policy)),
+        (Action::Quarantine | Action::Lift, None) => {
+            return Err("no policy is named that it is to attach or detach".to_owned());
+        }
+        (Action::Deactivate | Action::Reactivate | Action::Delete, _) => None,
+    };
+    let exempt = unless_exempt(scope.action, scope.exempt_tags);
+    let policy = written(scope.action, &resource, attaches.as_deref(), &exempt, scope.deadline);
     let length = policy.chars().count();
     if length > MAX_SESSION_POLICY {
         return Err(format!(
@@ -110,6 +134,7 @@ pub(crate) fn for_change(scope: Scope<'_>) -> Result<String, String> {
 fn written(
     action: Action,
     resource: &str,
+    attaches: Option<&str>,
     exempt: &BTreeMap<String, Vec<String>>,
     deadline: Option<Timestamp>,
 ) -> String {
@@ -117,6 +142,9 @@ fn written(
     let mut conditions = serde_json::Map::new();
     if let Some(deadline) = deadline {
         conditions.insert("DateLessThan".to_owned(), json!({ "aws:CurrentTime": deadline.to_string() }));
+    }
+    if let Some(policy) = attaches {
+        conditions.insert("ArnEquals".to_owned(), json!({ "iam:PolicyARN": policy }));
     }
     if !exempt.is_empty() {
         conditions.insert("StringNotLike".to_owned(), json!(exempt));
@@ -129,10 +157,17 @@ fn written(
     json!({ "Version": "2012-10-17", "Statement": [statement] }).to_string()
 }
 
+/// The ARN of the policy that is attached in quarantine.
+pub(crate) fn policy_arn(partition: Partition, account: AccountId, policy: &QuarantinePolicy) -> String {
+    format!("arn:{partition}{}", policy.resource(account))
+}
+
 /// The IAM action that a change needs.
 #[must_use]
 pub fn api_of(action: Action) -> &'static str {
     match action {
+        Action::Quarantine => "iam:AttachUserPolicy",
+        Action::Lift => "iam:DetachUserPolicy",
         Action::Deactivate | Action::Reactivate => "iam:UpdateAccessKey",
         Action::Delete => "iam:DeleteAccessKey",
     }
@@ -142,9 +177,9 @@ pub fn api_of(action: Action) -> &'static str {
 /// no such tag, and false as soon as one of several globs matches: exactly "not exempt".
 fn unless_exempt(action: Action, exempt_tags: &[ExemptTag]) -> BTreeMap<String, Vec<String>> {
     let tags = match action {
-        Action::Deactivate | Action::Delete => exempt_tags,
+        Action::Quarantine | Action::Deactivate | Action::Delete => exempt_tags,
         // Nothing of ours stands in the way of an undo.
-        Action::Reactivate => &[],
+        Action::Lift | Action::Reactivate => &[],
     };
     let mut by_key = BTreeMap::<String, Vec<String>>::new();
     for tag in tags {
@@ -189,6 +224,7 @@ mod tests {
             action,
             user_path,
             user_name: &"ci-deploy".parse().unwrap(),
+            policy: Some(&QuarantinePolicy::default()),
             exempt_tags: &tags.iter().map(tag).collect::<Vec<_>>(),
             deadline: Some("2026-11-21T12:00:40Z".parse().unwrap()),
         })
@@ -226,7 +262,7 @@ mod tests {
     fn who_sees_what_may_be_done_may_change_nothing() {
         let policy = examining();
         assert!(policy.contains(SIMULATE_ACTION), "{policy}");
-        for action in [Action::Deactivate, Action::Delete] {
+        for action in [Action::Quarantine, Action::Lift, Action::Deactivate, Action::Delete] {
             assert!(!policy.contains(api_of(action)), "{policy}");
         }
         let nothing = nothing();
@@ -265,10 +301,29 @@ mod tests {
             action: Action::Deactivate,
             user_path: "/ci/",
             user_name: &"x".repeat(64).parse().unwrap(),
+            policy: None,
             exempt_tags: std::slice::from_ref(&tag),
             deadline: Some("2026-11-21T12:00:40Z".parse().unwrap()),
         });
-        assert_eq!(session_policy_length(Partition::Aws, &[tag], 4), real.unwrap().len());
+        let tags = std::slice::from_ref(&tag);
+        assert_eq!(session_policy_length(Partition::Aws, tags, 4, None), real.unwrap().len());
+        let (real, policy) =
+            (mk_policy(Action::Quarantine, "/ci/", &[("team", "core$")]), QuarantinePolicy::default());
+        let shorter = "x".repeat(64).len() - "ci-deploy".len();
+        let length = session_policy_length(Partition::Aws, tags, 4, Some(&policy));
+        assert_eq!(length - shorter, real.unwrap().len());
+    }
+
+    #[test]
+    fn a_quarantine_and_its_end_may_attach_and_detach_one_policy_alone() {
+        let exempt = [("keysweep:exempt", "*")];
+        let attach = mk_policy(Action::Quarantine, "/", &exempt).unwrap();
+        let arn = r#""ArnEquals":{"iam:PolicyARN":"arn:aws:iam::111122223333:policy/keysweep-quarantine-ask-security"}"#;
+        assert!(attach.contains(r#""Action":"iam:AttachUserPolicy""#) && attach.contains(arn), "{attach}");
+        assert!(attach.contains("StringNotLike") && attach.contains("DateLessThan"), "{attach}");
+        let detach = mk_policy(Action::Lift, "/", &exempt).unwrap();
+        assert!(detach.contains(r#""Action":"iam:DetachUserPolicy""#) && detach.contains(arn), "{detach}");
+        assert!(!detach.contains("StringNotLike"), "{detach}");
     }
 
     #[test]

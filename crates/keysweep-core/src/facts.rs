@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::evidence::{Activity, Trail};
 use crate::ids::{AccessKeyId, AccountId, OuId, UserId, UserName};
 use crate::lifecycle::Sighting;
+use crate::quarantine::AttachedPolicy;
 use crate::references::Met;
 
 /// A value that was read, the reason why it could not be read, or nothing where nobody asked for it.
@@ -173,16 +174,45 @@ pub struct KeyFacts {
     pub last_use: Fact<LastUse>,
     /// Where `last_use` comes from.
     pub source: Source,
-    /// How many keys the user has, of any status.
-    pub keys_of_user: usize,
-    /// Names of attached managed policies that mark a compromise (`AWSCompromisedKeyQuarantine*`,
-    /// `AWSExposedCredentialPolicy*`); not read where nothing is decided about the key.
-    pub quarantine_policies: Fact<Vec<String>>,
+    /// The other keys of the user, of any status.
+    pub other_keys: Vec<OtherKey>,
+    /// Managed policies that are attached to the user; not read where nothing is decided about the key.
+    pub policies: Fact<Vec<AttachedPolicy>>,
+    /// Whether the user has a console password; read for a quarantine alone.
+    pub password: Fact<bool>,
     /// What CloudTrail shows of the key; read right before a change alone.
     pub trail: Fact<Trail>,
 }
 
+/// Another key of the same user.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OtherKey {
+    /// The key.
+    pub key: AccessKeyId,
+    /// `Status`.
+    pub status: KeyStatus,
+}
+
 impl KeyFacts {
+    /// How many keys the user has, of any status.
+    #[must_use]
+    pub fn keys_of_user(&self) -> usize {
+        self.other_keys.len() + 1
+    }
+
+    /// Names of attached policies with which AWS marks a compromise.
+    #[must_use]
+    pub fn compromise(&self) -> Fact<Vec<String>> {
+        match &self.policies {
+            Fact::Known(policies) => {
+                let marks = policies.iter().filter(|policy| policy.marks_a_compromise());
+                Fact::Known(marks.map(|policy| policy.name.clone()).collect())
+            }
+            Fact::Unknown(why) => Fact::Unknown(why.clone()),
+            Fact::NotRead => Fact::NotRead,
+        }
+    }
+
     /// The same facts, with a use that CloudTrail has shown in the place of an older one that IAM tells.
     #[must_use]
     pub fn with_activity(&self, activity: Option<&Activity>) -> Cow<'_, Self> {

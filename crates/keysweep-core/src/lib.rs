@@ -5,6 +5,7 @@
 //!
 //! * [`ids`], [`facts`]: what AWS calls things, and what could be read of them;
 //! * [`evidence`]: what CloudTrail shows of a key right before a change;
+//! * [`quarantine`]: the managed policy that makes a client show itself before its key is deactivated;
 //! * [`policy`]: what the operator wants, validated and resolved for one key;
 //! * [`lifecycle`]: the state of one key and the one transition function;
 //! * [`state`]: the records of all keys and what restrains changes, as the journal tells it;
@@ -24,6 +25,7 @@ pub mod ids;
 pub mod lifecycle;
 pub mod plan;
 pub mod policy;
+pub mod quarantine;
 pub mod references;
 pub mod render;
 pub mod state;

@@ -6,6 +6,7 @@
 mod consent;
 pub mod event;
 mod hold;
+mod quarantine;
 mod step;
 mod transition;
 
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 pub use self::consent::{Approval, Granted, Notice, NoticeTerms, Shown};
 pub use self::event::{ClearedWhy, KeyEvent, Named, RefusedKind};
 pub use self::hold::{Hold, HoldKind};
+pub use self::quarantine::{OpenQuarantine, PastQuarantine, Quarantine};
 pub use self::transition::{Illegal, When, next};
 use crate::evidence::{Activity, Reactivation};
 use crate::facts::LastUse;
@@ -43,6 +45,9 @@ pub struct Record {
     pub due: Option<Due>,
     /// An undo whose outcome is not on disk yet. It may be under way in any state: an undo waits for nothing of ours.
     pub undo: Option<OpenIntent>,
+    /// The policy that is attached to the user, or may be. It outlives base states: it is there until it is detached.
+    #[serde(default)]
+    pub quarantine: Option<Box<Quarantine>>,
     /// What is remembered of a key whatever its base state becomes.
     pub past: Past,
 }
@@ -63,6 +68,9 @@ pub struct Past {
     /// The last reactivation, unless it was an operator's undo.
     #[serde(default)]
     pub woken: Option<Woken>,
+    /// The last quarantine that is over.
+    #[serde(default)]
+    pub quarantined: Option<PastQuarantine>,
     /// The date that a voided notice had announced, where the next one must not announce an earlier one.
     pub announced: Option<Timestamp>,
 }

@@ -7,6 +7,7 @@ mod consent;
 mod decide;
 mod gate;
 mod next;
+mod quarantine;
 mod reality;
 mod recheck;
 mod wait;
@@ -17,6 +18,7 @@ use jiff::Timestamp;
 
 pub use self::decide::{By, Decision, View, decide, is_another};
 pub use self::gate::{gate, newly_due, trips_on_failures};
+pub use self::quarantine::{end_quarantine, lifts};
 pub use self::recheck::{Refusal, ordered, recheck, undo};
 pub use self::wait::{Need, Reason, Recheck, Unknown, Wait};
 use crate::effect::{Announcement, Effect};
@@ -27,7 +29,7 @@ use crate::lifecycle::event::{Change, Seen};
 use crate::lifecycle::{Due, KeyEvent, Record, State as KeyState};
 use crate::policy::Policy;
 use crate::state::{Actor, Body, Entry, State};
-use crate::ticket::{Origin, Planned, Ticket};
+use crate::ticket::{Action, Origin, Planned, Ticket};
 
 /// What a decision rests on beside the facts of the key.
 #[derive(Debug, Clone, Copy)]
@@ -54,8 +56,8 @@ pub enum Next {
     },
     /// A change, now.
     Step {
-        /// Which.
-        action: Planned,
+        /// Which; never an undo.
+        action: Action,
         /// Why.
         why: String,
     },
@@ -295,9 +297,10 @@ impl Plan {
             let action = *action;
             let ticket = || {
                 let (identity, why) = (record.identity.clone(), why.clone());
-                Ticket::mint(identity, action.into(), Origin::Policy, why)
+                Ticket::mint(identity, action, Origin::Policy, why)
             };
-            let may = gate::restrained(&context, record, action, By::Policy);
+            let Some(to) = action.planned() else { continue };
+            let may = gate::restrained(&context, record, to, By::Policy);
             let verdict = match planned.announces {
                 // It is no more than shown until people are told.
                 true => may.map(|()| None),
@@ -309,7 +312,7 @@ impl Plan {
                     if wait.reason() == Reason::Cap && self.spare.len() < MAX_SPARE {
                         self.spare.push(ticket());
                     }
-                    planned.next = Next::Wait { action, wait };
+                    planned.next = Next::Wait { action: to, wait };
                 }
             }
         }

@@ -22,6 +22,7 @@ pub use self::terms::{ApprovalFor, IncompleteEvidence, Mode, Terms, TermsPatch};
 pub use self::window::{DayOfWeek, Hours, ParseHoursError, Window};
 use crate::facts::{AccountFacts, KeyFacts};
 use crate::ids::UserName;
+use crate::quarantine::QuarantinePolicy;
 use crate::ticket::ExemptTag;
 
 /// One day, the unit of most periods.
@@ -72,11 +73,11 @@ pub struct Exemption {
 /// `[limits]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Limits {
-    /// Deactivations in any 24 hours, whole organization.
+    /// Deactivations in any 24 hours, whole organization; and as many quarantines.
     pub deactivations_per_day: u32,
     /// Deletions in any 24 hours, whole organization.
     pub deletions_per_day: u32,
-    /// Deactivations and deletions in any 24 hours in one account.
+    /// Quarantines, deactivations, and deletions in any 24 hours in one account.
     pub changes_per_account_per_day: u32,
     /// Newly due keys in one sweep, as a share of all active keys, above which the breaker trips.
     pub surge: f64,
@@ -117,6 +118,8 @@ pub struct Policy {
     pub notices_required: bool,
     /// Whether a change needs a look into CloudTrail right before it.
     pub cloudtrail: bool,
+    /// The policy that is attached to users in quarantine.
+    pub quarantine_policy: QuarantinePolicy,
     /// `protect.honeytokens`: globs for names, paths, and tags of users whose keys may be decoys.
     pub honeytokens: Vec<String>,
     /// Whether keys of the management account are only read: it is entered without a role, and nothing narrows what the
@@ -135,6 +138,7 @@ impl Default for Policy {
             limits: Limits::default(),
             notices_required: true,
             cloudtrail: true,
+            quarantine_policy: QuarantinePolicy::default(),
             honeytokens: ["*canary*", "*honey*"].map(str::to_owned).to_vec(),
             management_read_only: false,
             time_zone: TimeZone::UTC,
@@ -288,6 +292,13 @@ impl Policy {
     #[must_use]
     pub fn may_find_over_age(&self, account: &AccountFacts) -> bool {
         self.base.max_age.is_some() || self.terms_possible_in(account).any(|p| p.max_age.flatten().is_some())
+    }
+
+    /// Whether any rule could put users in quarantine.
+    #[must_use]
+    pub fn may_quarantine(&self) -> bool {
+        let patched = self.overrides.iter().filter_map(|rule| rule.terms.quarantine);
+        patched.chain([self.base.quarantine]).any(|span| span.is_some())
     }
 
     /// Whether any mode that changes keys is set anywhere.

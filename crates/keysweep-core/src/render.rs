@@ -13,7 +13,7 @@ use crate::finding::{Finding, FindingKind, Severity, SubjectKind, of_root};
 use crate::lifecycle::{INCIDENT_REMEDY, Record, State as KeyState};
 use crate::plan::{Next, Plan, PlannedKey, Reason};
 use crate::state::State;
-use crate::ticket::Planned;
+use crate::ticket::{Action, Planned};
 
 pub use self::coverage::{Coverage, NotScanned, UnreadUser, coverage};
 
@@ -39,6 +39,8 @@ pub enum NextAction {
     Notice,
     /// A person's approval.
     Approval,
+    /// The quarantine of its user.
+    Quarantine,
     /// Its deactivation.
     Deactivate,
     /// Its deletion.
@@ -94,7 +96,7 @@ pub struct FindingRow {
     pub remediation: Vec<String>,
     /// Base state.
     pub state: String,
-    /// Overlays: `incident`, `hold`, `exempt`, `out_of_reach`.
+    /// Overlays: `incident`, `hold`, `exempt`, `out_of_reach`, `quarantine`.
     pub overlays: Vec<String>,
     /// Facts that could not be read, with the reason. Nothing is done to such a key.
     pub unknown: Vec<String>,
@@ -148,10 +150,10 @@ pub fn is_incident(key: &PlannedKey) -> bool {
 }
 
 /// The policies that mark the keys of its user as compromised: recorded, or seen though nothing is recorded of it.
-fn marks(key: &PlannedKey) -> &[String] {
+fn marks(key: &PlannedKey) -> Vec<String> {
     let recorded = key.record.as_ref().and_then(|record| record.incident.as_ref());
-    let seen = || key.facts.quarantine_policies.known();
-    recorded.map(|incident| &incident.policies).or_else(seen).map(Vec::as_slice).unwrap_or_default()
+    let seen = || key.facts.compromise().known().cloned();
+    recorded.map(|incident| incident.policies.clone()).or_else(seen).unwrap_or_default()
 }
 
 fn row(
@@ -168,6 +170,7 @@ fn row(
     };
     let (next_action, next_action_at, next_action_reason) = next_action(now, &key.next);
     let hold = key.record.as_ref().is_some_and(|r| !r.holds.is_empty());
+    let quarantine = key.record.as_ref().is_some_and(|record| record.quarantine.is_some());
     let incident = is_incident(key);
     let finding = key.finding.map(|kind| Finding::of_key(facts, kind, incident));
     let overlays = [
@@ -175,6 +178,7 @@ fn row(
         ("hold", hold),
         ("exempt", key.exempt.is_some()),
         ("out_of_reach", out_of_reach),
+        ("quarantine", quarantine),
     ];
     FindingRow {
         subject: SubjectKind::Key,
@@ -302,15 +306,23 @@ pub fn next_action(now: Timestamp, next: &Next) -> (NextAction, Option<Timestamp
         Planned::Deactivate => NextAction::Deactivate,
         Planned::Delete => NextAction::Delete,
     };
+    let step = |action: Action| match action {
+        Action::Quarantine => NextAction::Quarantine,
+        Action::Deactivate => NextAction::Deactivate,
+        Action::Delete => NextAction::Delete,
+        // No plan has an undo as its next step.
+        Action::Lift | Action::Reactivate => NextAction::None,
+    };
     match next {
         Next::Nothing => (NextAction::None, None, String::new()),
-        Next::Step { action, why } => (of(*action), Some(now), why.clone()),
+        Next::Step { action, why } => (step(*action), Some(now), why.clone()),
         Next::Wait { action, wait } => {
             let until = wait.until();
             let word = match wait.reason() {
                 Reason::Observe => NextAction::None,
                 Reason::Notice if until.is_none() => NextAction::Notice,
-                Reason::Notice | Reason::Grace | Reason::Window => of(*action),
+                Reason::Quarantine if until.is_none() => NextAction::Wait,
+                Reason::Notice | Reason::Grace | Reason::Window | Reason::Quarantine => of(*action),
                 Reason::Approval => NextAction::Approval,
                 Reason::Cap
                 | Reason::Breaker

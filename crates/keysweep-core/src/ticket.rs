@@ -19,9 +19,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{KeyIdentity, UserName};
+use crate::quarantine::{QuarantinePolicy, Wearer};
 use crate::state::{Actor, Receipt};
 
-/// A change of one access key: one call to AWS.
+/// A change of one access key, or of what its user may do: one call to AWS.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
 )]
@@ -29,9 +30,13 @@ use crate::state::{Actor, Receipt};
 #[derive(strum::Display, strum::IntoStaticStr, strum::VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub enum Action {
+    /// `AttachUserPolicy`: a policy that denies everything.
+    Quarantine,
+    /// `DetachUserPolicy`: the undo of the quarantine.
+    Lift,
     /// `UpdateAccessKey` to Inactive.
     Deactivate,
-    /// `UpdateAccessKey` to Active: the undo.
+    /// `UpdateAccessKey` to Active: the undo of the deactivation.
     Reactivate,
     /// `DeleteAccessKey`: final.
     Delete,
@@ -44,14 +49,20 @@ impl Action {
         self.into()
     }
 
-    /// The same as a planned change; none for the undo.
+    /// The planned change that it is, or is a step towards; none for an undo.
     #[must_use]
     pub fn planned(self) -> Option<Planned> {
         match self {
-            Self::Deactivate => Some(Planned::Deactivate),
+            Self::Quarantine | Self::Deactivate => Some(Planned::Deactivate),
             Self::Delete => Some(Planned::Delete),
-            Self::Reactivate => None,
+            Self::Lift | Self::Reactivate => None,
         }
+    }
+
+    /// Whether it gives access back: nothing of ours stands in its way.
+    #[must_use]
+    pub fn is_undo(self) -> bool {
+        self.planned().is_none()
     }
 }
 
@@ -153,9 +164,9 @@ impl Ticket {
     /// # Errors
     /// Gives the ticket back if the re-check agreed to another change.
     pub fn agreed(self, agreement: Agreement) -> Result<Warrant, Box<Self>> {
-        let Agreement { identity, action, user_name, exempt_tags } = agreement;
+        let Agreement { identity, action, user_name, exempt_tags, quarantine } = agreement;
         if identity == self.identity && action == self.action {
-            Ok(Warrant { ticket: self, user_name, exempt_tags, evidence: false })
+            Ok(Warrant { ticket: self, user_name, exempt_tags, quarantine, evidence: false })
         } else {
             Err(Box::new(self))
         }
@@ -169,13 +180,29 @@ pub struct Agreement {
     action: Action,
     user_name: UserName,
     exempt_tags: Vec<ExemptTag>,
+    quarantine: Option<Box<Dressing>>,
 }
 
 impl Agreement {
     /// Only the re-check agrees.
     pub(crate) fn to(ticket: &Ticket, user_name: UserName, exempt_tags: Vec<ExemptTag>) -> Self {
-        Self { identity: ticket.identity.clone(), action: ticket.action, user_name, exempt_tags }
+        let (identity, action) = (ticket.identity.clone(), ticket.action);
+        Self { identity, action, user_name, exempt_tags, quarantine: None }
     }
+
+    /// The same, to attach this policy, or to detach it.
+    pub(crate) fn with(self, quarantine: Dressing) -> Self {
+        Self { quarantine: Some(Box::new(quarantine)), ..self }
+    }
+}
+
+/// Which policy is attached to which user, or detached from it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dressing {
+    /// The policy.
+    pub policy: QuarantinePolicy,
+    /// What the user was like before it was attached.
+    pub wearer: Wearer,
 }
 
 /// A ticket that the re-check with fresh facts agreed to.
@@ -184,6 +211,7 @@ pub struct Warrant {
     ticket: Ticket,
     user_name: UserName,
     exempt_tags: Vec<ExemptTag>,
+    quarantine: Option<Box<Dressing>>,
     /// Whether the bundle of this deletion is in the journal.
     evidence: bool,
 }
@@ -225,7 +253,13 @@ impl Warrant {
         &self.user_name
     }
 
-    /// Tags under which IAM itself must refuse the change; empty for a reactivation, which nothing of ours blocks.
+    /// The policy to attach or detach; none for a change of the key itself.
+    #[must_use]
+    pub fn quarantine(&self) -> Option<&Dressing> {
+        self.quarantine.as_deref()
+    }
+
+    /// Tags under which IAM itself must refuse the change; empty for an undo, which nothing of ours blocks.
     #[must_use]
     pub fn exempt_tags(&self) -> &[ExemptTag] {
         &self.exempt_tags

@@ -10,7 +10,7 @@ mod pattern;
 use serde_json::Value;
 
 use condition::Condition;
-pub(crate) use context::{AssumeKeys, Caller, Context};
+pub(crate) use context::{Caller, Context, RequestKeys};
 use pattern::{Pattern, Reading};
 
 /// A policy document that is none, or that cannot be judged here.

@@ -8,7 +8,6 @@ mod in_flight;
 mod outcome;
 mod reread;
 mod settle;
-mod trail;
 
 pub(crate) use self::act::{Acted, GatherError, act, all, gather};
 pub(crate) use self::gaps::Gaps;

@@ -5,6 +5,7 @@ mod identities;
 mod lanes;
 mod organization;
 mod scope;
+mod trail;
 mod user;
 
 use std::collections::BTreeMap;
@@ -25,6 +26,7 @@ use self::organization::Listing;
 pub use self::organization::{OrganizationCache, OrganizationError};
 pub(crate) use self::organization::{above, ou_path};
 pub(crate) use self::scope::{NotEntered, Scope, Target, mk_account};
+pub(crate) use self::trail::trail;
 use crate::clock::Clock;
 use crate::config::Config;
 

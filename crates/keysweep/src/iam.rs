@@ -10,7 +10,7 @@ mod principal;
 mod tests;
 
 use jiff::Timestamp;
-use keysweep_aws::{EVIDENCE_ACTIONS, Partition, READ_ACTIONS, REPORT_ACTIONS, api_of};
+use keysweep_aws::{EVIDENCE_ACTIONS, PASSWORD_ACTION, Partition, READ_ACTIONS, REPORT_ACTIONS, api_of};
 use keysweep_core::policy::{Exemption, Rule};
 use keysweep_core::ticket::Action;
 use secrecy::ExposeSecret as _;
@@ -104,7 +104,7 @@ pub fn hub(config: &Config) -> Result<Document, IamError> {
 /// # Errors
 /// If it is longer than AWS takes.
 pub fn scan(config: &Config) -> Result<Document, IamError> {
-    let statements = reads(config).into_iter().chain(looks(config)).collect();
+    let statements = reads(config).into_iter().chain(looks(config)).chain(passwords(config)).collect();
     checked(statements, "role that scans", MANAGED_POLICY, "this is a mistake of keysweep")
 }
 
@@ -188,12 +188,28 @@ fn looks(config: &Config) -> Option<Statement> {
     config.policy.cloudtrail.then(|| Statement::allow("ReadCloudTrail", EVIDENCE_ACTIONS))
 }
 
+/// What a quarantine is compared with.
+fn passwords(config: &Config) -> Option<Statement> {
+    config.policy.may_quarantine().then(|| Statement::allow("ReadLoginProfiles", [PASSWORD_ACTION]))
+}
+
+/// What is attached to users and detached from them: one policy, and no other.
+fn quarantines(config: &Config, users: &[String]) -> Option<Statement> {
+    let (partition, policy) = (Partition::of_region(&config.aws.region), &config.policy.quarantine_policy);
+    let owner = if policy.is_of_aws() { "aws" } else { "*" };
+    let arn = format!("arn:{partition}:iam::{owner}:policy/{policy}");
+    let attach = [api_of(Action::Quarantine), api_of(Action::Lift)];
+    let allow = Statement::allow("AttachQuarantinePolicy", attach).on(users);
+    config.policy.may_quarantine().then(|| allow.when(Operator::ArnLike, "iam:PolicyARN", [arn]))
+}
+
 /// What is changed in an account.
 fn changes(config: &Config, now: Timestamp, deletion: Deletion) -> Vec<Statement> {
     let users = [format!("arn:{}:iam::*:user/*", Partition::of_region(&config.aws.region))];
     let update = Statement::allow("UpdateKeys", [api_of(Action::Deactivate)]).on(users.clone());
+    let quarantines = quarantines(config, &users);
     if deletion == Deletion::Never {
-        return vec![update];
+        return [update].into_iter().chain(quarantines).collect();
     }
     let delete = [api_of(Action::Delete)];
     let exempt = config.policy.exemptions_in_force(now).filter_map(|(rule, exemption, end)| {
@@ -204,7 +220,7 @@ fn changes(config: &Config, now: Timestamp, deletion: Deletion) -> Vec<Statement
         ))
     });
     let allow = [update, Statement::allow("DeleteKeys", delete).on(users.clone())];
-    allow.into_iter().chain(exempt).collect()
+    allow.into_iter().chain(quarantines).chain(exempt).collect()
 }
 
 /// Narrows a denial to the users of an exemption that their tags decide, with or without the account.

@@ -9,7 +9,7 @@ use futures_util::FutureExt;
 use keysweep_aws::Aws;
 use keysweep_core::facts::{AccountFacts, AccountScan, Collection, KeyFacts, KeyStatus, Outcome};
 use keysweep_core::ids::AccessKeyId;
-use keysweep_core::plan::{Context, Next, Plan, View, is_another, plan, unknown_keys};
+use keysweep_core::plan::{Context, Next, Plan, View, is_another, lifts, plan, unknown_keys};
 use keysweep_core::references::{self, Choice, Reference};
 use keysweep_core::render::coverage;
 use keysweep_core::state::{Actor, Body, Reach, State};
@@ -92,12 +92,17 @@ async fn steps(engine: &Engine, started: tokio::time::Instant) -> Result<Swept, 
     // Looking can be broken off anywhere. A change whose intent is on disk is brought to its end.
     let looked = engine.stopping().run_until_cancelled(look(engine, started)).await;
     let Looked { aws, config, mut swept, keys, tickets, spare } = looked.ok_or(SweepError::Stopped)??;
+    // What gives access back comes first, and nothing restrains it.
+    let mut lifted = lift(engine, &aws, &config).await;
     // Keys that are planned and never changed, an incident's for instance, must not use up the caps of the others.
     for tickets in [tickets, spare] {
         let acted = all(engine, &aws, &config, tickets).await;
         swept.changed += acted.changed;
         swept.stopped += acted.stopped;
     }
+    // A key that is deactivated now needs no quarantine any more.
+    lifted += lift(engine, &aws, &config).await;
+    swept.changed += lifted;
     // Last: it changes nothing, and nothing waits for it.
     engine.stopping().run_until_cancelled(trace_reactivations(engine, &aws, &config)).await;
     let took = engine.clock().elapsed_since(started);
@@ -112,6 +117,12 @@ async fn steps(engine: &Engine, started: tokio::time::Instant) -> Result<Swept, 
         "sweep finished"
     );
     Ok(swept)
+}
+
+/// Ends every quarantine that is to end; how many did.
+async fn lift(engine: &Engine, aws: &Aws, config: &Arc<Config>) -> usize {
+    let tickets = engine.with_context(&config.policy, lifts);
+    all(engine, aws, config, tickets).await.changed
 }
 
 /// Settles, collects, plans, and writes what the plan says.

@@ -232,6 +232,7 @@ fn each_key_is_counted_once_and_one_deactivated_after_the_scan_is_not_active_too
         origin: Origin::Policy,
         why: String::new(),
         deadline: jiff::Timestamp::MAX,
+        quarantine: None,
     });
     add(&mut state, vec![told(intent)]);
     assert_eq!(sum(&state), 40);

@@ -37,6 +37,7 @@ pub(super) async fn change(
         origin,
         why: "conformance".to_owned(),
         deadline: Timestamp::MAX,
+        quarantine: None,
     });
     #[allow(clippy::disallowed_methods, reason = "a journal in memory")]
     let receipt = |event| {
@@ -77,6 +78,7 @@ fn witness(
         incident: None,
         due: None,
         undo: None,
+        quarantine: None,
         past: keysweep_core::lifecycle::Past::default(),
     };
     let ticket = ordered(&record, action, &Actor::local("ada"), "conformance").expect("the state allows it");
@@ -101,8 +103,9 @@ fn witness(
         status: if deactivated { KeyStatus::Inactive } else { KeyStatus::Active },
         last_use: Fact::Known(last_use),
         source: Source::Live,
-        keys_of_user: 1,
-        quarantine_policies: Fact::Known(Vec::new()),
+        other_keys: Vec::new(),
+        policies: Fact::Known(Vec::new()),
+        password: Fact::NotRead,
         trail: Fact::NotRead,
     };
     // moto has no event history.

@@ -160,7 +160,7 @@ impl Asking {
         let nobody = user_name(NOBODY)?;
         self.note(format!("user nobody of {name}"), reader.user(&nobody).await);
         self.note(format!("keys of nobody of {name}"), reader.list_access_keys(&nobody, now()).await);
-        self.note(format!("policies of nobody of {name}"), reader.quarantine_policies(&nobody).await);
+        self.note(format!("policies of nobody of {name}"), reader.attached_policies(&nobody).await);
         let no_key = NO_KEY.parse().map_err(|error| format!("{error:?}"))?;
         self.note(format!("last use of no key of {name}"), reader.last_use(&no_key, &nobody, now()).await);
         let foreign = truth.keys().find(|(other, _, _)| other.account_id != account.account_id);
@@ -196,7 +196,7 @@ impl Asking {
             keys
         });
         self.note(format!("keys of {who}"), keys);
-        self.note(format!("policies of {who}"), reader.quarantine_policies(&name).await);
+        self.note(format!("policies of {who}"), reader.attached_policies(&name).await);
         for key in &user.keys {
             let id = key.access_key_id.parse().map_err(|error| format!("{error:?}"))?;
             self.note(

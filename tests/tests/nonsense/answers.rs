@@ -110,9 +110,8 @@ impl World {
             }
             "GetAccountAuthorizationDetails" => {
                 let details = reader.user_details(|_| true).await.map_err(in_words)?;
-                let each = |detail: &keysweep_aws::UserDetail| {
-                    1 + detail.facts.tags.len() + detail.quarantine_policies.len()
-                };
+                let each =
+                    |detail: &keysweep_aws::UserDetail| 1 + detail.facts.tags.len() + detail.policies.len();
                 Ok(details.values().map(each).sum())
             }
             "GetCredentialReport" => {
@@ -136,7 +135,7 @@ impl World {
                 aws.tree().await.map(|tree| tree.above.len()).map_err(in_words)
             }
             "ListAttachedUserPolicies" => {
-                reader.quarantine_policies(&user).await.map(|names| names.len()).map_err(in_words)
+                reader.attached_policies(&user).await.map(|names| names.len()).map_err(in_words)
             }
             "ListTagsForResource" => {
                 aws.account_tags(account()).await.map(|tags| tags.len()).map_err(in_words)

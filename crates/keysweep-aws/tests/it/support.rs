@@ -129,6 +129,7 @@ impl World {
             origin,
             why: "test".to_owned(),
             deadline: Timestamp::MAX,
+            quarantine: None,
         });
         let receipt = |event| {
             let body = Body::Key { account, key: key.clone(), event };
@@ -170,6 +171,7 @@ impl World {
             incident: None,
             due: None,
             undo: None,
+            quarantine: None,
             past: keysweep_core::lifecycle::Past::default(),
         };
         let ticket = ordered(&record, action, &Actor::local("ada"), "test").unwrap();
@@ -206,8 +208,9 @@ impl World {
             status: if deactivated { KeyStatus::Inactive } else { KeyStatus::Active },
             last_use: Fact::Known(last_use),
             source: Source::Live,
-            keys_of_user: 1,
-            quarantine_policies: Fact::Known(Vec::new()),
+            other_keys: Vec::new(),
+            policies: Fact::Known(Vec::new()),
+            password: Fact::NotRead,
             trail: Fact::Known(Trail {
                 at: now,
                 since: now,

@@ -46,6 +46,8 @@ pub enum HoldKind {
     Unanswered,
     /// A change failed for a temporary reason.
     Transient,
+    /// The key was used in quarantine, or somebody ended its quarantine.
+    Quarantine,
 }
 
 impl HoldKind {

@@ -60,6 +60,8 @@ fn active(when: When<'_>, event: &KeyEvent) -> Step {
             | Seen::Adopted { .. }
             | Seen::Reactivated { .. }
             | Seen::LastUseMoved { .. }
+            | Seen::UsedInQuarantine { .. }
+            | Seen::QuarantineRemoved { .. }
             | Seen::SeenAgain
             | Seen::ListedAfterDeletion,
         )
@@ -75,6 +77,10 @@ fn flagged(mut data: Flagged, when: When<'_>, event: &KeyEvent) -> Step {
         KeyEvent::Seen(Seen::Cleared {
             why: ClearedWhy::UsedAgain | ClearedWhy::NoLongerStale | ClearedWhy::InactiveElsewhere,
         }) => stay(State::Active),
+        KeyEvent::Seen(Seen::UsedInQuarantine { hold_until, .. }) => {
+            let hold = our_hold(when, HoldKind::Quarantine, "used in quarantine", Some(*hold_until));
+            Some((State::Active, Some(hold)))
+        }
         KeyEvent::Seen(Seen::Adopted { last_use, sighting }) => {
             // Whatever else it may be, what AWS accepted from us is our doing.
             let origin = match data.setback.as_ref().map(|setback| setback.kind) {
@@ -117,12 +123,18 @@ fn flagged(mut data: Flagged, when: When<'_>, event: &KeyEvent) -> Step {
             Seen::Flagged { .. }
             | Seen::Reactivated { .. }
             | Seen::LastUseMoved { .. }
+            | Seen::QuarantineRemoved { .. }
             | Seen::SeenAgain
             | Seen::ListedAfterDeletion,
         )
         | KeyEvent::Change(
-            Change::Intent { action: Action::Delete | Action::Reactivate, .. }
+            Change::Intent {
+                action: Action::Quarantine | Action::Lift | Action::Delete | Action::Reactivate,
+                ..
+            }
             | Change::Accepted { .. }
+            | Change::Quarantined { .. }
+            | Change::Lifted { .. }
             | Change::Deactivated { .. }
             | Change::Undone { .. }
             | Change::Deleted { .. }
@@ -178,12 +190,22 @@ fn deactivating(data: Deactivating, when: When<'_>, event: &KeyEvent) -> Step {
             | Seen::Adopted { .. }
             | Seen::Reactivated { .. }
             | Seen::LastUseMoved { .. }
+            | Seen::UsedInQuarantine { .. }
+            | Seen::QuarantineRemoved { .. }
             | Seen::SeenAgain
             | Seen::ListedAfterDeletion,
         )
         | KeyEvent::Change(
-            Change::Refused { action: Action::Delete | Action::Reactivate, .. }
-            | Change::Unclear { action: Action::Delete | Action::Reactivate, .. }
+            Change::Refused {
+                action: Action::Quarantine | Action::Lift | Action::Delete | Action::Reactivate,
+                ..
+            }
+            | Change::Unclear {
+                action: Action::Quarantine | Action::Lift | Action::Delete | Action::Reactivate,
+                ..
+            }
+            | Change::Quarantined { .. }
+            | Change::Lifted { .. }
             | Change::Intent { .. }
             | Change::Accepted { .. }
             | Change::Undone { .. }
@@ -220,11 +242,18 @@ fn deactivated(mut data: Deactivated, when: When<'_>, event: &KeyEvent) -> Step 
             Seen::Flagged { .. }
             | Seen::Cleared { .. }
             | Seen::Adopted { .. }
+            | Seen::UsedInQuarantine { .. }
+            | Seen::QuarantineRemoved { .. }
             | Seen::SeenAgain
             | Seen::ListedAfterDeletion,
         )
         | KeyEvent::Change(
-            Change::Intent { action: Action::Deactivate | Action::Reactivate, .. }
+            Change::Intent {
+                action: Action::Quarantine | Action::Lift | Action::Deactivate | Action::Reactivate,
+                ..
+            }
+            | Change::Quarantined { .. }
+            | Change::Lifted { .. }
             | Change::Accepted { .. }
             | Change::Deactivated { .. }
             | Change::Undone { .. }
@@ -257,12 +286,22 @@ fn deleting(data: Deleting, when: When<'_>, event: &KeyEvent) -> Step {
             | Seen::Cleared { .. }
             | Seen::Adopted { .. }
             | Seen::LastUseMoved { .. }
+            | Seen::UsedInQuarantine { .. }
+            | Seen::QuarantineRemoved { .. }
             | Seen::SeenAgain
             | Seen::ListedAfterDeletion,
         )
         | KeyEvent::Change(
-            Change::Refused { action: Action::Deactivate | Action::Reactivate, .. }
-            | Change::Unclear { action: Action::Deactivate | Action::Reactivate, .. }
+            Change::Refused {
+                action: Action::Quarantine | Action::Lift | Action::Deactivate | Action::Reactivate,
+                ..
+            }
+            | Change::Unclear {
+                action: Action::Quarantine | Action::Lift | Action::Deactivate | Action::Reactivate,
+                ..
+            }
+            | Change::Quarantined { .. }
+            | Change::Lifted { .. }
             | Change::Intent { .. }
             | Change::Accepted { .. }
             | Change::Deactivated { .. }
@@ -285,6 +324,8 @@ fn deleted(data: Deleted, event: &KeyEvent) -> Step {
             | Seen::Adopted { .. }
             | Seen::Reactivated { .. }
             | Seen::LastUseMoved { .. }
+            | Seen::UsedInQuarantine { .. }
+            | Seen::QuarantineRemoved { .. }
             | Seen::Absent
             | Seen::SeenAgain,
         )
@@ -304,6 +345,8 @@ fn gone(event: &KeyEvent) -> Step {
             | Seen::Adopted { .. }
             | Seen::Reactivated { .. }
             | Seen::LastUseMoved { .. }
+            | Seen::UsedInQuarantine { .. }
+            | Seen::QuarantineRemoved { .. }
             | Seen::Absent
             | Seen::ListedAfterDeletion,
         )

@@ -5,12 +5,13 @@ use jiff::Timestamp;
 use super::event::{Change, Consent, KeyEvent, Note, Overlay, Purpose, Seen};
 use super::step::{open, our_hold, set_back_to, step};
 use super::{
-    Deactivated, Deleted, Due, ExemptMark, Hold, HoldKind, Incident, OpenIntent, Past, Record,
-    SETTLED_AFTER_DEADLINE, Sent, Setback, SetbackKind, State, Watch, Woken,
+    Deactivated, Deleted, Due, ExemptMark, Hold, HoldKind, Incident, OpenIntent, OpenQuarantine, Past,
+    PastQuarantine, Quarantine, Record, SETTLED_AFTER_DEADLINE, Sent, Setback, SetbackKind, State, Watch,
+    Woken,
 };
 use crate::ids::{AccessKeyId, AccountId, KeyIdentity};
 use crate::state::Actor;
-use crate::ticket::{Action, Planned};
+use crate::ticket::{Action, Dressing, Planned};
 
 /// An event that cannot happen in this state.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -79,6 +80,7 @@ fn first(account: AccountId, key: &AccessKeyId, when: When<'_>, event: &KeyEvent
         incident: None,
         due: None,
         undo: None,
+        quarantine: None,
         past: Past::default(),
     };
     apply(&mut record, when, event);
@@ -90,7 +92,9 @@ fn apply(record: &mut Record, when: When<'_>, event: &KeyEvent) -> Option<bool> 
     match event {
         // What is in flight has an outcome to come, which needs the record, unless it is named and given up.
         KeyEvent::Record(Note::Forgotten { unsettled, .. }) => {
-            return (record.under_way() == *unsettled).then_some(false);
+            // Nobody else remembers what is attached to the user.
+            let attached = record.quarantine.is_some() && unsettled.is_none();
+            return (record.under_way() == *unsettled && !attached).then_some(false);
         }
         KeyEvent::Record(Note::Renamed { user_name }) => record.user_name = user_name.clone(),
         KeyEvent::Record(Note::ReactivationsCleared { .. }) => {
@@ -159,11 +163,56 @@ fn apply(record: &mut Record, when: When<'_>, event: &KeyEvent) -> Option<bool> 
         KeyEvent::Change(Change::Unclear { action: Action::Reactivate, detail, .. }) => {
             record.undo_failed(when, SetbackKind::Unclear, detail)?;
         }
-        // An undo that is under way goes before a change.
-        KeyEvent::Change(Change::Intent { action: Action::Deactivate | Action::Delete, .. })
-            if record.undo.is_some() =>
+        // One change of a key or its user at a time, and an undo that is under way goes before a change.
+        KeyEvent::Change(Change::Intent { action, .. })
+            if !action.is_undo() && (record.undo.is_some() || record.dressing().is_some()) =>
         {
             return None;
+        }
+        KeyEvent::Change(Change::Intent { action: Action::Quarantine, deadline, quarantine, .. }) => {
+            let flagged = matches!(record.state, State::Flagged(_)) && record.quarantine.is_none();
+            let Dressing { policy, wearer } = quarantine.as_deref().filter(|_| flagged)?;
+            let intent = open(when, *deadline);
+            record.quarantine = Some(Box::new(Quarantine {
+                policy: policy.clone(),
+                wearer: wearer.clone(),
+                since: when.at,
+                attached: None,
+                settled_from: Some(intent.settled_from()),
+                over: None,
+                open: Some(OpenQuarantine::Attach(intent)),
+            }));
+        }
+        KeyEvent::Change(Change::Intent { action: Action::Lift, deadline, .. }) => {
+            // An undo waits for nothing of ours: the call that attaches it may be under way.
+            let detaching = |it: &Quarantine| matches!(it.open, Some(OpenQuarantine::Detach(_)));
+            let quarantine = record.quarantine.as_mut().filter(|quarantine| !detaching(quarantine))?;
+            quarantine.open = Some(OpenQuarantine::Detach(open(when, *deadline)));
+        }
+        KeyEvent::Change(Change::Quarantined { .. }) => {
+            let quarantine = record.opened(Action::Quarantine)?;
+            (quarantine.attached, quarantine.settled_from, quarantine.open) = (Some(when.at), None, None);
+        }
+        KeyEvent::Change(Change::Lifted { hold_until, .. }) => {
+            record.opened(Action::Lift)?;
+            record.lifted(when, *hold_until);
+        }
+        // It is certainly not attached.
+        KeyEvent::Change(Change::Refused { action: Action::Quarantine, .. }) => {
+            record.opened(Action::Quarantine)?;
+            record.quarantine = None;
+        }
+        // Nobody knows whether it is: it is detached in any case.
+        KeyEvent::Change(Change::Unclear { action: Action::Quarantine, .. }) => {
+            let quarantine = record.opened(Action::Quarantine)?;
+            (quarantine.settled_from, quarantine.open) = (None, None);
+        }
+        KeyEvent::Change(
+            Change::Refused { action: Action::Lift, .. } | Change::Unclear { action: Action::Lift, .. },
+        ) => record.opened(Action::Lift)?.open = None,
+        KeyEvent::Seen(Seen::QuarantineRemoved { hold_until }) => {
+            record.quarantine.as_ref().filter(|quarantine| quarantine.open.is_none())?;
+            record.undressed(when, "somebody ended the quarantine of its user", *hold_until);
         }
         KeyEvent::Seen(_)
         | KeyEvent::Consent(_)
@@ -226,6 +275,11 @@ fn overlay(record: &mut Record, when: When<'_>, event: &Overlay) -> Option<()> {
             record.incident.take()?;
             record.state.forget_notice();
             record.due = None;
+        }
+        Overlay::QuarantineOver { why, hold_until } => {
+            let quarantine = record.quarantine.as_mut().filter(|quarantine| quarantine.over.is_none())?;
+            quarantine.over = Some(why.clone());
+            record.hold_after_quarantine(when, why, *hold_until);
         }
     }
     Some(())
@@ -291,7 +345,7 @@ impl Record {
     /// Whether anything is left to remember of the key.
     fn is_worth_keeping(&self) -> bool {
         let overlaid = !self.holds.is_empty() || self.exempt.is_some() || self.incident.is_some();
-        let overlaid = overlaid || self.undo.is_some();
+        let overlaid = overlaid || self.undo.is_some() || self.quarantine.is_some();
         let past = self.past.sent.is_some() || self.past.reactivated > 0 || self.past.activity.is_some();
         !matches!(self.state, State::Active) || overlaid || past
     }
@@ -366,17 +420,64 @@ impl Record {
             | State::Flagged(_)
             | State::Deactivated(_)
             | State::Deleted(_)
-            | State::Gone(_) => None,
+            | State::Gone(_) => self.dressing().map(|open| open.parts().0),
         }
+    }
+
+    /// The call under way that attaches a policy to the user, or detaches it.
+    #[must_use]
+    pub fn dressing(&self) -> Option<&OpenQuarantine> {
+        self.quarantine.as_ref().and_then(|quarantine| quarantine.open.as_ref())
+    }
+
+    /// The quarantine, if this action of it is under way.
+    fn opened(&mut self, action: Action) -> Option<&mut Quarantine> {
+        let open = |quarantine: &&mut Box<Quarantine>| {
+            quarantine.open.as_ref().is_some_and(|open| open.parts().0 == action)
+        };
+        self.quarantine.as_mut().filter(open).map(Box::as_mut)
+    }
+
+    /// Notes that the policy is detached. Where a call that was to attach it can still take effect, it is detached again.
+    fn lifted(&mut self, when: When<'_>, hold_until: Option<Timestamp>) {
+        let why = "quarantine ended by an operator";
+        match self.quarantine.as_mut() {
+            Some(quarantine) if quarantine.settled_from.is_some_and(|at| when.at < at) => {
+                let over = "the call that was to attach it can still take effect".to_owned();
+                (quarantine.attached, quarantine.over, quarantine.open) = (None, Some(over), None);
+                self.hold_after_quarantine(when, why, hold_until);
+            }
+            Some(_) | None => self.undressed(when, why, hold_until),
+        }
+    }
+
+    fn hold_after_quarantine(&mut self, when: When<'_>, why: &str, until: Option<Timestamp>) {
+        if let Some(until) = until.filter(|_| self.state.is_tracked()) {
+            self.place(our_hold(when, HoldKind::Quarantine, why, Some(until)));
+            self.due = None;
+        }
+    }
+
+    /// Notes that nothing of ours is attached to the user any more.
+    fn undressed(&mut self, when: When<'_>, why: &str, hold_until: Option<Timestamp>) {
+        let Some(quarantine) = self.quarantine.take() else { return };
+        let Quarantine { policy, attached, .. } = *quarantine;
+        self.past.quarantined = Some(PastQuarantine { policy, attached, until: when.at });
+        self.hold_after_quarantine(when, why, hold_until);
     }
 
     /// The open intent of an action.
     fn open_intent_of(&mut self, action: Action) -> Option<&mut OpenIntent> {
+        if let Action::Quarantine | Action::Lift = action {
+            return self.opened(action)?.open.as_mut().map(|open| match open {
+                OpenQuarantine::Attach(intent) | OpenQuarantine::Detach(intent) => intent,
+            });
+        }
         match (action, &mut self.state) {
             (Action::Reactivate, _) => self.undo.as_mut(),
             (Action::Deactivate, State::Deactivating(data)) => Some(&mut data.intent),
             (Action::Delete, State::Deleting(data)) => Some(&mut data.intent),
-            (Action::Deactivate | Action::Delete, _) => None,
+            (Action::Quarantine | Action::Lift | Action::Deactivate | Action::Delete, _) => None,
         }
     }
 

@@ -78,7 +78,11 @@ impl Look<'_> {
             after(self.context.now, terms.notice).max(record.past.announced.unwrap_or(Timestamp::MIN));
         let deletes = mode.permits(Planned::Delete);
         let (deactivation, deletion) = match consent.action {
-            Planned::Deactivate => (Some(announced), deletes.then(|| after(announced, terms.grace))),
+            // The quarantine begins when the deactivation was announced to come: from then on the key does not work.
+            Planned::Deactivate => {
+                let inactive = after(announced, terms.quarantine.unwrap_or_default());
+                (Some(announced), deletes.then(|| after(inactive, terms.grace)))
+            }
             Planned::Delete => (None, self.grace_over(record).map(|over| over.max(announced))),
         };
         let threshold = threshold(terms, consent.finding);
@@ -153,7 +157,7 @@ impl Look<'_> {
             user_name: self.view.facts.user_name.clone(),
             finding: consent.finding,
             last_use: self.view.facts.last_use.known()?.clone(),
-            keys_of_user: u64::try_from(self.view.facts.keys_of_user).unwrap_or(u64::MAX),
+            keys_of_user: u64::try_from(self.view.facts.keys_of_user()).unwrap_or(u64::MAX),
             reactivated: record.past.reactivated,
         };
         let void = |why: String| Some(One::event(Consent::ApprovalVoided { why }));
@@ -226,8 +230,8 @@ impl Look<'_> {
             Some(Need::SesUser)
         } else if service == "ses" || service == "ses-smtp" {
             Some(Need::UsedWith(service.to_owned()))
-        } else if facts.keys_of_user > 2 {
-            Some(Need::Keys(facts.keys_of_user))
+        } else if facts.keys_of_user() > 2 {
+            Some(Need::Keys(facts.keys_of_user()))
         } else {
             None
         }

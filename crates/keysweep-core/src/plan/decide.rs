@@ -107,8 +107,8 @@ pub fn decide(context: &Context<'_>, record: Option<&Record>, view: &View<'_>, b
         }
     };
     // What is attached decides about changes alone: everything else goes on without it.
-    if let Fact::Unknown(_) = &view.facts.quarantine_policies {
-        note_unknown(&mut unknown, "policies of the user", &view.facts.quarantine_policies);
+    if let Fact::Unknown(_) = &view.facts.policies {
+        note_unknown(&mut unknown, "policies of the user", &view.facts.policies);
     }
     let exempt =
         resolution.as_ref().ok().and_then(|r| r.exempt.as_ref()).map(|e| format!("{}: {}", e.rule, e.reason));
@@ -194,7 +194,7 @@ impl Look<'_> {
             State::Deleting(_) => return in_flight(record, Planned::Delete),
             State::Active | State::Flagged(_) | State::Deactivated(_) => {}
         }
-        if record.undo.is_some() {
+        if record.in_flight() {
             return in_flight(record, next_action(&record.state));
         }
         if facts.user_name != record.user_name && facts.user_id.known().is_some() {
@@ -206,7 +206,7 @@ impl Look<'_> {
         if let Some(event) = self.reality(record) {
             return event;
         }
-        if let Some(event) = self.incident(record) {
+        if let Some(event) = self.incident(record).or_else(|| self.quarantine(record)) {
             return One::Event(event);
         }
         // The end of an overlay resets clocks, so it waits for the facts as everything else does.
@@ -253,7 +253,7 @@ fn in_flight(record: &Record, action: Planned) -> One {
         State::Deactivating(data) => Some(&data.intent),
         State::Deleting(data) => Some(&data.intent),
         State::Active | State::Flagged(_) | State::Deactivated(_) | State::Deleted(_) | State::Gone(_) => {
-            None
+            record.dressing().map(|open| open.parts().1)
         }
     };
     later(action, Unknown::Outcome { accepted: intent.and_then(|intent| intent.accepted.clone()) })

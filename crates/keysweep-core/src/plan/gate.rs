@@ -10,14 +10,15 @@ use crate::ids::{AccessKeyId, AccountId};
 use crate::lifecycle::Record;
 use crate::policy::Limits;
 use crate::state::{Reach, State, TripReason};
-use crate::ticket::Planned;
+use crate::ticket::{Action, Planned};
 
 /// Whether anything of ours restrains this change now. An undo is restrained by nothing, so that nobody asks about one.
 ///
 /// # Errors
 /// The first restraint that applies.
-pub fn gate(context: &Context<'_>, record: &Record, action: Planned, by: By) -> Result<(), Wait> {
-    restrained(context, record, action, by)?;
+pub fn gate(context: &Context<'_>, record: &Record, action: Action, by: By) -> Result<(), Wait> {
+    let Some(to) = action.planned() else { return Ok(()) };
+    restrained(context, record, to, by)?;
     Caps::new(context).take(record, action)
 }
 
@@ -117,7 +118,7 @@ pub fn newly_due(state: &State) -> BTreeSet<AccessKeyId> {
 #[derive(Debug)]
 pub(super) struct Caps<'a> {
     limits: &'a Limits,
-    of_action: BTreeMap<Planned, u32>,
+    of_action: BTreeMap<Action, u32>,
     of_account: BTreeMap<AccountId, u32>,
     /// Until then nobody knows what is left of them.
     unknown_until: Option<Timestamp>,
@@ -136,17 +137,19 @@ impl<'a> Caps<'a> {
         caps
     }
 
-    fn count(&mut self, action: Planned, account: AccountId) {
+    fn count(&mut self, action: Action, account: AccountId) {
         *self.of_action.entry(action).or_default() += 1;
         *self.of_account.entry(account).or_default() += 1;
     }
 
     /// Takes one change of the caps, if they allow it.
-    pub(super) fn take(&mut self, record: &Record, action: Planned) -> Result<(), Wait> {
+    pub(super) fn take(&mut self, record: &Record, action: Action) -> Result<(), Wait> {
         let (limits, account) = (self.limits, record.identity.account);
         let everywhere = match action {
-            Planned::Deactivate => limits.deactivations_per_day,
-            Planned::Delete => limits.deletions_per_day,
+            // The quarantine is when a client stops working, and the deactivation when the key does.
+            Action::Quarantine | Action::Deactivate => limits.deactivations_per_day,
+            Action::Delete => limits.deletions_per_day,
+            Action::Lift | Action::Reactivate => return Ok(()),
         };
         if let Some(until) = self.unknown_until {
             return Err(Wait::CapUnknown { until });

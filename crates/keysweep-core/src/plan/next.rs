@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::consent::Standing;
 use super::decide::{By, Look, One, later};
+use super::quarantine::Clients;
 use super::{Next, Unknown, Wait};
 use crate::facts::{Fact, KeyStatus};
 use crate::finding::FindingKind;
@@ -26,7 +27,7 @@ impl Look<'_> {
         if let KeyStatus::Other(status) = &facts.status {
             return Some(later(action, Unknown::Status(status.clone())));
         }
-        if let Fact::Unknown(why) = &facts.quarantine_policies {
+        if let Fact::Unknown(why) = &facts.policies {
             return Some(later(action, Unknown::Policies(why.clone())));
         }
         if let Some(record) = record
@@ -166,12 +167,20 @@ impl Look<'_> {
         if !ordered && record.due.as_ref().is_none_or(|due| due.action != action) {
             return One::event(Note::BecameDue { action });
         }
+        let step = |why| One::Next(Next::Step { action: action.into(), why });
         let window = self.terms_or_base().window();
         if !ordered && !window.is_open(self.context.now) {
             let opens = window.next_opening(self.context.now);
             return later(action, Wait::Window { opens });
         }
-        One::Next(Next::Step { action, why: why() })
+        if action == Planned::Deactivate && !ordered {
+            return match self.clients(record) {
+                Clients::First(one) => one,
+                Clients::Asked(told) if told.is_empty() => step(why()),
+                Clients::Asked(told) => step(format!("{}; {told}", why())),
+            };
+        }
+        step(why())
     }
 
     /// A record that is marked as due and is not takes the mark off first.

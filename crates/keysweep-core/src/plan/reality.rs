@@ -1,9 +1,7 @@
 //! Brings the record of a key in line with what was seen.
 
-use jiff::Timestamp;
-
 use super::Next;
-use super::decide::{Look, One, subject};
+use super::decide::{Look, One};
 use crate::evidence::Activity;
 use crate::facts::{Fact, KeyStatus};
 use crate::finding::FindingKind;
@@ -38,6 +36,11 @@ impl Look<'_> {
             (State::Flagged(data), KeyStatus::Active) => {
                 let last_use = facts.last_use.known()?;
                 if last_use.is_later_than(&data.last_use, data.since) {
+                    let quarantined = record.quarantine.as_ref().map(|quarantine| quarantine.since);
+                    if quarantined.is_some_and(|since| last_use.at() >= Some(since)) {
+                        let (last_use, hold_until) = (last_use.clone(), self.hold_until());
+                        return Some(One::event(Seen::UsedInQuarantine { last_use, hold_until }));
+                    }
                     return Some(One::event(Seen::Cleared { why: ClearedWhy::UsedAgain }));
                 }
                 let stale = self.finding == Some(data.finding);
@@ -79,9 +82,7 @@ impl Look<'_> {
     }
 
     fn reactivated(&self) -> KeyEvent {
-        let hold = self.context.policy.hold_after_reactivation(self.context.now, &subject(self.view));
-        let hold_until = self.context.now.checked_add(hold).unwrap_or(Timestamp::MAX);
-        Seen::Reactivated { hold_until }.into()
+        Seen::Reactivated { hold_until: self.hold_until() }.into()
     }
 
     /// Keeps the overlay in line with the exemptions; where one cannot tell, the overlay stays.
@@ -104,7 +105,7 @@ impl Look<'_> {
 
     /// Keeps the overlay in line with what is attached to the user; where one cannot tell, the overlay stays.
     pub(super) fn incident(&self, record: &Record) -> Option<KeyEvent> {
-        let Fact::Known(policies) = &self.view.facts.quarantine_policies else { return None };
+        let Fact::Known(policies) = self.view.facts.compromise() else { return None };
         match (policies.is_empty(), &record.incident) {
             (false, None) => Some(Overlay::IncidentBegan { policies: policies.clone() }.into()),
             // A read from before it began is no evidence that it ended.

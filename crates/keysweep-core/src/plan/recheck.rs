@@ -1,14 +1,16 @@
 //! The same decision again, with fresh facts, right before a change; and the undo, which nothing of ours blocks.
 
 use super::decide::{is_another, subject};
-use super::{By, Context, Decision, Next, Recheck, Unknown, View, Wait, decide, gate};
+use super::quarantine::{end_quarantine, lift};
+use super::{By, Context, Decision, Next, Recheck, Unknown, View, Wait, decide, gate, note_unknown};
 use crate::effect::Announcement;
 use crate::evidence::Gap;
 use crate::facts::{Fact, KeyStatus, Source};
 use crate::lifecycle::{KeyEvent, Record, State};
 use crate::policy::IncompleteEvidence;
+use crate::quarantine::Wearer;
 use crate::state::Actor;
-use crate::ticket::{Action, Agreement, Origin, Ticket};
+use crate::ticket::{Action, Agreement, Dressing, Origin, Ticket};
 
 /// A ticket that the re-check did not agree to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,12 +47,17 @@ pub fn recheck(context: &Context<'_>, ticket: &Ticket, view: &View<'_>) -> Resul
         return refuse(other);
     }
     let Some(action) = ticket.action().planned() else {
-        return recheck_undo(context, record, ticket, view);
+        return match ticket.action() {
+            Action::Lift => recheck_lift(context, record, ticket, view),
+            Action::Quarantine | Action::Deactivate | Action::Reactivate | Action::Delete => {
+                recheck_undo(context, record, ticket, view)
+            }
+        };
     };
     if view.facts.source != Source::Live {
         return refuse(Recheck::NotLive);
     }
-    if !matches!(view.facts.quarantine_policies, Fact::Known(_)) {
+    if !matches!(view.facts.policies, Fact::Known(_)) {
         return refuse(Unknown::PoliciesNotRead);
     }
     let by = match ticket.origin() {
@@ -74,14 +81,23 @@ pub fn recheck(context: &Context<'_>, ticket: &Ticket, view: &View<'_>) -> Resul
             let wait = if announcement.asks() { Recheck::NotAsked } else { Recheck::NotNoticed };
             Err(Refusal { announcement: Some(announcement), ..Refusal::from(Wait::from(wait)) })
         }
-        Next::Step { action: agreed, .. } if agreed == action => {
-            gate(context, record, action, by)?;
+        Next::Step { action: agreed, .. } if agreed == ticket.action() => {
+            gate(context, record, agreed, by)?;
             // Last, so that nobody looks for a key that is not changed anyway.
             if let Some(gap) = evidence_gap(context, view) {
                 return refuse(Wait::Evidence(gap));
             }
             let tags = context.policy.exempt_tags(context.now, view.account, &view.facts.user_name);
-            Ok(Agreement::to(ticket, view.facts.user_name.clone(), tags))
+            let agreement = Agreement::to(ticket, view.facts.user_name.clone(), tags);
+            if agreed != Action::Quarantine {
+                return Ok(agreement);
+            }
+            match Wearer::of(view.facts) {
+                Some(wearer) => {
+                    Ok(agreement.with(Dressing { policy: context.policy.quarantine_policy.clone(), wearer }))
+                }
+                None => refuse(Unknown::Facts(unread(view))),
+            }
         }
         Next::Wait { wait, .. } => refuse(wait),
         Next::Nothing | Next::Step { .. } => refuse(Recheck::AnotherAnswer),
@@ -101,6 +117,32 @@ fn evidence_gap(context: &Context<'_>, view: &View<'_>) -> Option<Gap> {
     let resolved = context.policy.resolve(context.now, &subject(view));
     let ignores = resolved.is_ok_and(|of| of.terms.incomplete_evidence == IncompleteEvidence::Ignore);
     (!ignores || !gap.may_be_ignored()).then_some(gap)
+}
+
+/// What is not known of a user that is to be put in quarantine.
+fn unread(view: &View<'_>) -> Vec<String> {
+    let mut unknown = Vec::new();
+    note_unknown(&mut unknown, "path of the user", &view.facts.path);
+    note_unknown(&mut unknown, "console password of the user", &view.facts.password);
+    unknown
+}
+
+/// The record decides whether something is to be detached, and an operator whenever something may be attached.
+fn recheck_lift(
+    context: &Context<'_>,
+    record: &Record,
+    ticket: &Ticket,
+    view: &View<'_>,
+) -> Result<Agreement, Refusal> {
+    let wanted = match ticket.origin() {
+        Origin::Policy => lift(context, record).is_some(),
+        Origin::Operator { .. } => record.under_way() != Some(Action::Lift),
+    };
+    let quarantine = record.quarantine.as_ref().filter(|_| wanted);
+    let Some(quarantine) = quarantine else { return refuse(Recheck::NothingToLift) };
+    let (policy, wearer) = (quarantine.policy.clone(), quarantine.wearer.clone());
+    let agreement = Agreement::to(ticket, view.facts.user_name.clone(), Vec::new());
+    Ok(agreement.with(Dressing { policy, wearer }))
 }
 
 /// What AWS shows decides about an undo, and not the state that the record is in.
@@ -149,7 +191,9 @@ pub fn ordered(record: &Record, action: Action, actor: &Actor, reason: &str) -> 
             Ok(order(record, action, actor, reason))
         }
         (_, Action::Reactivate) => undo(record, actor, reason),
-        (state, Action::Deactivate | Action::Delete) => Err(state.as_str()),
+        (state, Action::Lift) => end_quarantine(record, actor, reason).ok_or(state.as_str()),
+        // Nobody orders one: an order deactivates at once.
+        (state, Action::Quarantine | Action::Deactivate | Action::Delete) => Err(state.as_str()),
     }
 }
 

@@ -27,6 +27,7 @@ fn mk_record(account: &str) -> Record {
         user_name: "ci-deploy".parse().unwrap(),
         state: KeyState::Flagged(flagged),
         holds: Vec::new(),
+        quarantine: None,
         exempt: None,
         incident: None,
         due: None,
@@ -60,17 +61,17 @@ fn a_plan_takes_from_every_cap_that_a_change_counts_towards() {
     for action in
         [Planned::Deactivate, Planned::Delete, Planned::Deactivate, Planned::Delete, Planned::Delete]
     {
-        assert_eq!(caps.take(&record, action), Ok(()));
+        assert_eq!(caps.take(&record, action.into()), Ok(()));
     }
-    assert_eq!(caps.take(&record, Planned::Deactivate).map_err(|wait| wait.reason()), Err(Reason::Cap));
+    assert_eq!(caps.take(&record, Action::Deactivate).map_err(|wait| wait.reason()), Err(Reason::Cap));
     for n in 0..9 {
         let elsewhere = mk_record(&format!("44445555666{n}"));
         for _ in 0..5 {
-            assert_eq!(caps.take(&elsewhere, Planned::Deactivate), Ok(()));
+            assert_eq!(caps.take(&elsewhere, Action::Deactivate), Ok(()));
         }
     }
     let elsewhere = mk_record("777788889999");
-    let left = (0..9).filter(|_| caps.take(&elsewhere, Planned::Deactivate).is_ok()).count();
+    let left = (0..9).filter(|_| caps.take(&elsewhere, Action::Deactivate).is_ok()).count();
     assert_eq!(left, 3, "50 in all, 47 of them taken");
 }
 

@@ -6,12 +6,13 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::evidence::Gap;
-use crate::ids::AccountId;
+use crate::ids::{AccessKeyId, AccountId};
 use crate::lifecycle::{Hold, Illegal, Incident};
 use crate::policy::{ApprovalFor, Mode, Rule};
+use crate::quarantine::QuarantinePolicy;
 use crate::references::Reference;
 use crate::state::{Park, Pause, Reach, TripReason};
-use crate::ticket::Planned;
+use crate::ticket::{Action, Planned};
 
 /// Why a change waits, by kind.
 #[derive(
@@ -51,6 +52,8 @@ pub enum Reason {
     Evidence,
     /// The grace period is not fully watched.
     Grace,
+    /// The user is in quarantine, and clients have time to show themselves.
+    Quarantine,
 }
 
 impl Reason {
@@ -60,10 +63,10 @@ impl Reason {
         self.into()
     }
 
-    /// Whether a change that was due is deliberately not sent: a grace period that runs is not that.
+    /// Whether a change that was due is deliberately not sent: a grace period or a quarantine that runs is not that.
     #[must_use]
     pub fn suppresses(self) -> bool {
-        self != Self::Grace
+        !matches!(self, Self::Grace | Self::Quarantine)
     }
 }
 
@@ -107,7 +110,7 @@ pub enum Wait {
     /// As many changes of this kind as a day may have.
     Cap {
         /// Which kind.
-        action: Planned,
+        action: Action,
         /// How many.
         limit: u32,
     },
@@ -176,6 +179,17 @@ pub enum Wait {
         /// When it could be over.
         over: Option<Timestamp>,
     },
+    /// The user is in quarantine, and clients have time to show themselves.
+    Quarantine {
+        /// Since when.
+        since: Timestamp,
+        /// When the deactivation could start.
+        until: Timestamp,
+    },
+    /// Another key of the same user comes first.
+    OtherKey(AccessKeyId),
+    /// The policy of a quarantine is attached to the user, and not by keysweep as far as it knows.
+    Worn(QuarantinePolicy),
     /// Something is not known.
     Unknown(Unknown),
     /// Right before the change something was different.
@@ -245,6 +259,8 @@ pub enum Recheck {
     AnotherKey,
     /// Last use was not read live.
     NotLive,
+    /// The user of the key is not there any more.
+    UserGone,
     /// The key could not be read again: why.
     Unread(String),
     /// The fresh facts tell of events, by their names. They are recorded.
@@ -265,6 +281,8 @@ pub enum Recheck {
     Late,
     /// keysweep sent no deactivation of the key, which is in this base state.
     NothingToUndo(&'static str),
+    /// keysweep has attached nothing to the user, or has reason to leave it there.
+    NothingToLift,
     /// The key is Active already.
     Active,
     /// The status of the key is one that keysweep does not know.
@@ -297,10 +315,11 @@ impl Wait {
             Self::Paused(_) | Self::Stopping => Reason::Paused,
             Self::Held { .. } | Self::Resting { .. } => Reason::Hold,
             Self::Exempt { .. } => Reason::Exempt,
-            Self::Incident(_) => Reason::Protected,
+            Self::Incident(_) | Self::Worn(_) => Reason::Protected,
             Self::Reference(_) => Reason::Reference,
             Self::Evidence(_) => Reason::Evidence,
             Self::Grace { .. } => Reason::Grace,
+            Self::Quarantine { .. } | Self::OtherKey(_) => Reason::Quarantine,
             Self::Unknown(_) => Reason::Unknown,
             Self::Recheck(_) => Reason::Recheck,
         }
@@ -314,6 +333,7 @@ impl Wait {
             | Self::CapUnknown { until }
             | Self::Parked { until, .. }
             | Self::Resting { until }
+            | Self::Quarantine { until, .. }
             | Self::Exempt { until, .. } => Some(*until),
             Self::Window { opens: until } | Self::Held { until, .. } | Self::Grace { over: until, .. } => {
                 *until
@@ -334,6 +354,8 @@ impl Wait {
             | Self::Incident(_)
             | Self::Reference(_)
             | Self::Evidence(_)
+            | Self::OtherKey(_)
+            | Self::Worn(_)
             | Self::Unknown(_)
             | Self::Recheck(_) => None,
         }

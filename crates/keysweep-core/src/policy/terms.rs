@@ -142,6 +142,8 @@ terms! {
     max_age: Option<Duration>,
     /// Time between notice and deactivation.
     notice: Duration,
+    /// How long the user of a key is in quarantine before the key is deactivated; `None` for off.
+    quarantine: Option<Duration>,
     /// Watched time between deactivation and deletion.
     grace: Duration,
     /// Which changes want approval.
@@ -174,6 +176,7 @@ impl Default for Terms {
             never_used_after: 90 * DAY,
             max_age: None,
             notice: 7 * DAY,
+            quarantine: None,
             grace: 14 * DAY,
             approval: ApprovalFor::None,
             approval_expires: 14 * DAY,

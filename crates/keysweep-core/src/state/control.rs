@@ -12,7 +12,7 @@ use super::failure::{Failure, FailureCause, Park, Weight};
 use crate::ids::{AccessKeyId, AccountId};
 use crate::lifecycle::event;
 use crate::references::Reference;
-use crate::ticket::{Action, Planned};
+use crate::ticket::Action;
 
 /// The span over which caps and failures are counted.
 pub(super) const ROLLING: Duration = Duration::from_secs(24 * 3600);
@@ -28,7 +28,7 @@ pub struct Control {
     pub pauses: Vec<Pause>,
     /// Set while the breaker is open.
     pub breaker: Option<Trip>,
-    /// Deactivations and deletions of late, by their intents.
+    /// Quarantines, deactivations, and deletions of late, by their intents.
     pub changes: Vec<Change>,
     /// Changes of late that failed.
     pub failures: Vec<Failure>,
@@ -127,7 +127,7 @@ pub enum TripReason {
     },
 }
 
-/// A deactivation or deletion, counted from its intent.
+/// A quarantine, deactivation, or deletion, counted from its intent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
     /// When.
@@ -135,7 +135,7 @@ pub struct Change {
     /// Where.
     pub account: AccountId,
     /// What.
-    pub action: Planned,
+    pub action: Action,
 }
 
 /// How the last sweep ended.
@@ -160,7 +160,7 @@ pub struct SweepSummary {
 }
 
 impl Control {
-    /// Deactivations and deletions within the rolling day.
+    /// Quarantines, deactivations, and deletions within the rolling day.
     pub fn changes_of_a_day(&self, now: Timestamp) -> impl Iterator<Item = &Change> {
         self.changes.iter().filter(move |change| within_a_day(change.at, now))
     }
@@ -303,8 +303,8 @@ impl Control {
         match event {
             event::Change::Intent { action, .. } => {
                 // An undo is under no cap.
-                if let Some(action) = action.planned() {
-                    self.changes.push(Change { at, account, action });
+                if !action.is_undo() {
+                    self.changes.push(Change { at, account, action: *action });
                 }
             }
             event::Change::Refused { action, kind, detail } => {
@@ -313,7 +313,9 @@ impl Control {
             event::Change::Unclear { action, detail, accepted: false } => {
                 self.failed(at, account, key, *action, FailureCause::Transient, detail);
             }
-            event::Change::Deactivated { .. }
+            event::Change::Quarantined { .. }
+            | event::Change::Lifted { .. }
+            | event::Change::Deactivated { .. }
             | event::Change::Undone { .. }
             | event::Change::Deleted { .. } => {
                 self.succeeded(account);

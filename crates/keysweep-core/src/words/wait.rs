@@ -6,7 +6,7 @@ use super::stop::does_not_exist;
 use super::{breaker_open, friendly, listed};
 use crate::evidence::{Activity, Gap, Reactivation};
 use crate::plan::{Need, Recheck, Unknown, Wait};
-use crate::ticket::Planned;
+use crate::ticket::Action;
 
 impl fmt::Display for Wait {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -24,11 +24,14 @@ impl fmt::Display for Wait {
             Self::Notice { ends, .. } => write!(f, "notice given; the notice period ends {ends}"),
             Self::Approval { need, expires } => write!(f, "waits for approval until {expires}: {need}"),
             Self::Window { .. } => f.write_str("the change window is closed"),
-            Self::Cap { action: Planned::Deactivate, limit } => {
-                write!(f, "limit reached: {limit} deactivations within 24 hours")
-            }
-            Self::Cap { action: Planned::Delete, limit } => {
-                write!(f, "limit reached: {limit} deletions within 24 hours")
+            Self::Cap { action, limit } => {
+                let what = match action {
+                    Action::Quarantine => "quarantines",
+                    Action::Deactivate => "deactivations",
+                    Action::Delete => "deletions",
+                    Action::Lift | Action::Reactivate => "undos",
+                };
+                write!(f, "limit reached: {limit} {what} within 24 hours")
             }
             Self::AccountCap { limit } => {
                 write!(f, "limit reached: {limit} changes in one account within 24 hours")
@@ -56,6 +59,15 @@ impl fmt::Display for Wait {
             Self::Grace { watched, grace, .. } => {
                 write!(f, "seen Inactive for {:#} of {:#}", friendly(*watched), friendly(*grace))
             }
+            Self::Quarantine { since, .. } => {
+                write!(f, "its user has been in quarantine since {since}; no client has shown itself so far")
+            }
+            Self::OtherKey(key) => write!(f, "the quarantine for {key} of the same user comes first"),
+            Self::Worn(policy) => write!(
+                f,
+                "{policy} is attached to the user, but not by keysweep as far as it knows; detach it, or deactivate the \
+                 key by name"
+            ),
             Self::Unknown(unknown) => unknown.fmt(f),
             Self::Recheck(recheck) => recheck.fmt(f),
         }
@@ -168,6 +180,7 @@ impl fmt::Display for Recheck {
                 f.write_str("account, user ID, key ID or creation date differs from the recorded key")
             }
             Self::NotLive => f.write_str("last use was not read live"),
+            Self::UserGone => f.write_str("its user is not there any more"),
             Self::Unread(why) => f.write_str(why),
             Self::Events(names) => {
                 let names: Vec<_> = names.iter().map(|name| name.replace('_', " ")).collect();
@@ -183,6 +196,7 @@ impl fmt::Display for Recheck {
             Self::NothingToUndo(state) => {
                 write!(f, "it is {state}, and keysweep sent no deactivation of it")
             }
+            Self::NothingToLift => f.write_str("no quarantine of its user is to end"),
             Self::Active => f.write_str("it is Active already"),
             Self::Status(status) => write!(f, "its status in AWS is {status}"),
         }

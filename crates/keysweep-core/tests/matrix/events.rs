@@ -1,5 +1,6 @@
 //! One of every event.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -11,8 +12,9 @@ use keysweep_core::lifecycle::event::{Change, Consent, Note, Overlay, Purpose, S
 use keysweep_core::lifecycle::{
     ClearedWhy, KeyEvent, Named, NoticeTerms, RefusedKind, Shown, Sighting, When,
 };
+use keysweep_core::quarantine::{QuarantinePolicy, Wearer};
 use keysweep_core::state::Actor;
-use keysweep_core::ticket::{Action, Origin, Planned};
+use keysweep_core::ticket::{Action, Dressing, Origin, Planned};
 
 /// The number of every entry of the table, and so of every hold and request.
 const SEQ: u64 = 1;
@@ -63,11 +65,20 @@ impl Samples {
     }
 
     pub(crate) fn intent(&self, action: Action) -> KeyEvent {
+        let wearer = Wearer {
+            user_name: self.named.user_name.clone(),
+            path: "/".into(),
+            keys: BTreeSet::new(),
+            policies: BTreeSet::new(),
+            password: false,
+        };
+        let dressing = Dressing { policy: QuarantinePolicy::default(), wearer };
         KeyEvent::Change(Change::Intent {
             action,
             origin: Origin::Policy,
             why: "stale".into(),
             deadline: hour(2),
+            quarantine: (action == Action::Quarantine).then(|| Box::new(dressing)),
         })
     }
 
@@ -121,23 +132,25 @@ impl Samples {
                 Some(action) => KeyEvent::Record(Note::BecameDue { action }),
                 None => KeyEvent::Record(Note::NotDue),
             },
-            KeyEvent::Record(Note::NotDue) => self.intent(Action::Deactivate),
+            KeyEvent::Record(Note::NotDue) => self.intent(Action::Quarantine),
             KeyEvent::Change(Change::Intent { action, .. }) => match after(action) {
                 Some(action) => self.intent(action),
-                None => accepted(Action::Deactivate),
+                None => accepted(Action::Quarantine),
             },
             KeyEvent::Change(Change::Accepted { action, .. }) => match after(action) {
                 Some(action) => accepted(action),
-                None => self.deactivated(),
+                None => quarantined(),
             },
+            KeyEvent::Change(Change::Quarantined { .. }) => lifted(),
+            KeyEvent::Change(Change::Lifted { .. }) => self.deactivated(),
             KeyEvent::Change(Change::Deactivated { .. }) => {
                 KeyEvent::Change(Change::Undone { request_id: None, hold_until: hour(40) })
             }
             KeyEvent::Change(Change::Undone { .. }) => KeyEvent::Change(Change::Deleted { request_id: None }),
-            KeyEvent::Change(Change::Deleted { .. }) => refused(Action::Deactivate),
+            KeyEvent::Change(Change::Deleted { .. }) => refused(Action::Quarantine),
             KeyEvent::Change(Change::Refused { action, .. }) => match after(action) {
                 Some(action) => refused(action),
-                None => unclear(Action::Deactivate),
+                None => unclear(Action::Quarantine),
             },
             KeyEvent::Change(Change::Unclear { action, .. }) => match after(action) {
                 Some(action) => unclear(action),
@@ -146,7 +159,13 @@ impl Samples {
             KeyEvent::Seen(Seen::Reactivated { .. }) => {
                 KeyEvent::Seen(Seen::LastUseMoved { last_use: last_use() })
             }
-            KeyEvent::Seen(Seen::LastUseMoved { .. }) => KeyEvent::Seen(Seen::Absent),
+            KeyEvent::Seen(Seen::LastUseMoved { .. }) => {
+                KeyEvent::Seen(Seen::UsedInQuarantine { last_use: last_use(), hold_until: hour(40) })
+            }
+            KeyEvent::Seen(Seen::UsedInQuarantine { .. }) => {
+                KeyEvent::Seen(Seen::QuarantineRemoved { hold_until: Some(hour(40)) })
+            }
+            KeyEvent::Seen(Seen::QuarantineRemoved { .. }) => KeyEvent::Seen(Seen::Absent),
             KeyEvent::Seen(Seen::Absent) => KeyEvent::Seen(Seen::SeenAgain),
             KeyEvent::Seen(Seen::SeenAgain) => KeyEvent::Seen(Seen::ListedAfterDeletion),
             KeyEvent::Seen(Seen::ListedAfterDeletion) => {
@@ -176,7 +195,10 @@ impl Samples {
                 })
             }
             KeyEvent::Overlay(Overlay::IncidentBegan { .. }) => KeyEvent::Overlay(Overlay::IncidentEnded),
-            KeyEvent::Overlay(Overlay::IncidentEnded) => KeyEvent::Record(Note::ActivitySeen {
+            KeyEvent::Overlay(Overlay::IncidentEnded) => {
+                KeyEvent::Overlay(Overlay::QuarantineOver { why: reason(), hold_until: Some(hour(40)) })
+            }
+            KeyEvent::Overlay(Overlay::QuarantineOver { .. }) => KeyEvent::Record(Note::ActivitySeen {
                 activity: Activity {
                     at: hour(2),
                     region: "us-east-1".into(),
@@ -215,9 +237,19 @@ fn after_planned(action: Planned) -> Option<Planned> {
     }
 }
 
+pub(crate) fn quarantined() -> KeyEvent {
+    KeyEvent::Change(Change::Quarantined { request_id: None })
+}
+
+pub(crate) fn lifted() -> KeyEvent {
+    KeyEvent::Change(Change::Lifted { request_id: None, hold_until: Some(hour(40)) })
+}
+
 /// One call after the other: a change, its undo, the end.
 fn after(action: Action) -> Option<Action> {
     match action {
+        Action::Quarantine => Some(Action::Lift),
+        Action::Lift => Some(Action::Deactivate),
         Action::Deactivate => Some(Action::Reactivate),
         Action::Reactivate => Some(Action::Delete),
         Action::Delete => None,

@@ -4,7 +4,7 @@ use keysweep_core::lifecycle::event::{Change, Note, Overlay, Seen};
 use keysweep_core::lifecycle::{ClearedWhy, KeyEvent, Record, next};
 use keysweep_core::ticket::{Action, Planned};
 
-use crate::events::{Samples, accepted, at, bundled, hour, noticed, unclear};
+use crate::events::{Samples, accepted, at, bundled, hour, noticed, quarantined, unclear};
 
 impl Samples {
     /// Records in a state, each the outcome of events; the richest first. `None` is a key without a record.
@@ -32,26 +32,50 @@ impl Samples {
         let woken = of(&[&deactivated, &[KeyEvent::Seen(Seen::Reactivated { hold_until: hour(3) })]]);
         let undo = [intent(Action::Reactivate)];
         let again = of(&[&woken, &flagged]);
+        let attaching = [intent(Action::Quarantine)];
+        let worn = [intent(Action::Quarantine), quarantined()];
+        let detaching = [intent(Action::Lift)];
+        // The user is in quarantine, or is to be, whatever the state of the key has become.
+        let dressed = |then: &[KeyEvent]| {
+            let worn = of(&[&flagged, &worn, then]);
+            [worn.clone(), of(&[&worn, &detaching])]
+        };
+        let gone_since = [KeyEvent::Seen(Seen::Absent)];
+        let deactivates = [intent(Action::Deactivate), self.deactivated()];
         let histories: Vec<Vec<KeyEvent>> = match state {
             "active" => {
-                vec![of(&[&flagged, &overlays, &[cleared]]), vec![], woken.clone(), of(&[&woken, &undo])]
+                let dressed = dressed(std::slice::from_ref(&cleared));
+                let bare =
+                    [of(&[&flagged, &overlays, &[cleared]]), vec![], woken.clone(), of(&[&woken, &undo])];
+                [&bare[..], &dressed].concat()
             }
-            "flagged" => vec![
-                of(&[&flagged, &with_consent(Planned::Deactivate), &overlays, &[due(Planned::Deactivate)]]),
-                again.clone(),
-                of(&[&again, &undo]),
-                of(&[&again, &[intent(Action::Deactivate), unclear(Action::Deactivate)]]),
-            ],
+            "flagged" => {
+                let bare = [
+                    of(&[
+                        &flagged,
+                        &with_consent(Planned::Deactivate),
+                        &overlays,
+                        &[due(Planned::Deactivate)],
+                    ]),
+                    again.clone(),
+                    of(&[&again, &undo]),
+                    of(&[&again, &[intent(Action::Deactivate), unclear(Action::Deactivate)]]),
+                    of(&[&flagged, &attaching]),
+                ];
+                [&bare[..], &dressed(&[])].concat()
+            }
             "deactivating" => {
                 let rich = of(&[&again, &overlays, &[intent(Action::Deactivate)]]);
                 let accepted = of(&[&rich, &[accepted(Action::Deactivate)]]);
-                vec![rich.clone(), accepted, of(&[&rich, &undo])]
+                let dressed = dressed(&[intent(Action::Deactivate)]);
+                [&[rich.clone(), accepted, of(&[&rich, &undo])][..], &dressed].concat()
             }
             "deactivated" => {
                 let consent = with_consent(Planned::Delete);
                 let rich = of(&[&deactivated, &consent, &overlays, &[due(Planned::Delete), bundled()]]);
                 let undoing = of(&[&rich, &undo]);
-                vec![rich, undoing, of(&[&again, &[intent(Action::Deactivate), self.deactivated()]])]
+                let again = of(&[&again, &[intent(Action::Deactivate), self.deactivated()]]);
+                [&[rich, undoing, again][..], &dressed(&deactivates)].concat()
             }
             "deleting" => {
                 let rich = of(&[&deactivated, &overlays, &[bundled(), intent(Action::Delete)]]);
@@ -59,35 +83,24 @@ impl Samples {
                     &again,
                     &[intent(Action::Deactivate), self.deactivated(), bundled(), intent(Action::Delete)],
                 ]);
-                vec![rich.clone(), of(&[&rich, &undo]), woken]
+                let deletes = of(&[&deactivates, &[bundled(), intent(Action::Delete)]]);
+                [&[rich.clone(), of(&[&rich, &undo]), woken][..], &dressed(&deletes)].concat()
             }
-            "deleted" => vec![
-                of(&[
-                    &deactivated,
-                    &overlays,
-                    &[
-                        bundled(),
-                        intent(Action::Delete),
-                        KeyEvent::Change(Change::Deleted { request_id: None }),
-                    ],
-                ]),
-                of(&[
-                    &deactivated,
-                    &[
-                        bundled(),
-                        intent(Action::Delete),
-                        KeyEvent::Change(Change::Deleted { request_id: None }),
-                    ],
-                ]),
-            ],
+            "deleted" => {
+                let deleted = KeyEvent::Change(Change::Deleted { request_id: None });
+                let deletes = [bundled(), intent(Action::Delete), deleted];
+                let bare = [of(&[&deactivated, &overlays, &deletes]), of(&[&deactivated, &deletes])];
+                [&bare[..], &dressed(&of(&[&deactivates, &deletes]))].concat()
+            }
             "gone" => {
                 let gone = |before: &[KeyEvent]| of(&[before, &[KeyEvent::Seen(Seen::Absent)]]);
-                vec![
+                let bare = [
                     gone(&of(&[&flagged, &overlays])),
                     gone(&flagged),
                     gone(&again),
                     of(&[&gone(&again), &undo]),
-                ]
+                ];
+                [&bare[..], &dressed(&gone_since)].concat()
             }
             _ => vec![],
         };

@@ -55,11 +55,13 @@ fn title(event: &KeyEvent) -> String {
         | KeyEvent::Consent(Consent::NoticeVoided { .. })
         | KeyEvent::Consent(Consent::ApprovalVoided { .. })
         | KeyEvent::Record(Note::NotDue)
+        | KeyEvent::Change(Change::Quarantined { .. } | Change::Lifted { .. })
         | KeyEvent::Change(Change::Deactivated { .. })
         | KeyEvent::Change(Change::Undone { .. })
         | KeyEvent::Change(Change::Deleted { .. })
         | KeyEvent::Seen(Seen::Reactivated { .. })
         | KeyEvent::Seen(Seen::LastUseMoved { .. })
+        | KeyEvent::Seen(Seen::UsedInQuarantine { .. } | Seen::QuarantineRemoved { .. })
         | KeyEvent::Seen(Seen::Absent)
         | KeyEvent::Seen(Seen::SeenAgain)
         | KeyEvent::Seen(Seen::ListedAfterDeletion)
@@ -73,7 +75,7 @@ fn title(event: &KeyEvent) -> String {
         | KeyEvent::Overlay(Overlay::ExemptBegan { .. })
         | KeyEvent::Overlay(Overlay::ExemptEnded)
         | KeyEvent::Overlay(Overlay::IncidentBegan { .. })
-        | KeyEvent::Overlay(Overlay::IncidentEnded)
+        | KeyEvent::Overlay(Overlay::IncidentEnded | Overlay::QuarantineOver { .. })
         | KeyEvent::Record(Note::Forgotten { .. }) => event.name().into(),
     }
 }
@@ -100,6 +102,8 @@ fn effect(before: Option<&Record>, after: Option<&Record>, event: &KeyEvent) -> 
     let changed = exempt(before) != exempt(after);
     note("exempt", exempt(before).is_some(), exempt(after).is_some(), changed);
     note("incident", incident(before), incident(after), incident(before) != incident(after));
+    let quarantine = |record: Option<&Record>| record.is_some_and(|r| r.quarantine.is_some());
+    note("quarantine", quarantine(before), quarantine(after), quarantine(before) != quarantine(after));
     // A change of state always ends what was due; the table says it only where the state stays.
     if name(before) == name(after) {
         let changed = due(before) != due(after);

@@ -131,7 +131,7 @@ fn an_approval_that_is_not_wanted_any_more_is_void() {
 fn mail_users_and_users_with_many_keys_need_approval_whatever_the_policy_says() {
     let protected: [fn(&mut World); 4] = [
         |world| world.keys[0].user_name = "SES-smtp-user.20240101".parse().unwrap(),
-        |world| world.keys[0].keys_of_user = 3,
+        |world| world.keys[0].other_keys = mk_others(2),
         |world| world.keys[0].last_use = mk_used_with("ses"),
         |world| world.keys[0].last_use = mk_used_with("ses-smtp"),
     ];
@@ -152,7 +152,7 @@ fn mk_used_with(service: &str) -> Fact<LastUse> {
 #[test]
 fn a_user_with_two_keys_needs_no_approval() {
     let mut world = mk_world(ApprovalFor::None);
-    world.keys[0].keys_of_user = 2;
+    world.keys[0].other_keys = mk_others(1);
     assert_eq!(world.run(0, 7), 1);
     let Some(State::Deactivated(_)) = world.record(0).map(|r| &r.state) else { panic!() };
 }

@@ -5,7 +5,7 @@ use keysweep_core::lifecycle::{KeyEvent, RefusedKind};
 use keysweep_core::plan::{Next, Plan, Reason, newly_due};
 use keysweep_core::policy::Mode;
 use keysweep_core::state::{Actor, Body, ParkReason, TripReason};
-use keysweep_core::ticket::{Action, Origin, Planned};
+use keysweep_core::ticket::{Action, Origin};
 
 use crate::mk::*;
 
@@ -36,6 +36,7 @@ fn fail(world: &mut World, key: usize) {
         origin: Origin::Policy,
         why: String::new(),
         deadline: mk_deadline(day(7)),
+        quarantine: None,
     });
     world.happen(day(7), key, intent);
     let detail = "AccessDenied".into();
@@ -48,8 +49,13 @@ fn fail(world: &mut World, key: usize) {
 
 fn fail_by(world: &mut World, key: usize, event: KeyEvent) {
     let (action, deadline) = (Action::Deactivate, mk_deadline(day(7)));
-    let intent =
-        KeyEvent::Change(Change::Intent { action, origin: Origin::Policy, why: String::new(), deadline });
+    let intent = KeyEvent::Change(Change::Intent {
+        action,
+        origin: Origin::Policy,
+        why: String::new(),
+        deadline,
+        quarantine: None,
+    });
     world.happen(day(7), key, intent);
     world.happen(day(7), key, event);
 }
@@ -443,5 +449,5 @@ fn a_clock_that_went_back_does_not_empty_the_caps() {
     assert_eq!(world.sweep_and_act(day(30)), 2);
     assert_eq!(world.sweep_and_act(day(29)), 0);
     let changes = world.state.control().changes_of_a_day(day(29)).map(|change| change.action);
-    assert_eq!(changes.collect::<Vec<_>>(), [Planned::Deactivate; 2]);
+    assert_eq!(changes.collect::<Vec<_>>(), [Action::Deactivate; 2]);
 }

@@ -169,6 +169,7 @@ fn no_intent_of_a_deletion_without_a_bundle_of_its_own() {
         origin: deletion.origin().clone(),
         why: String::new(),
         deadline: day(22),
+        quarantine: None,
     });
     let apply = |world: &World, event: &KeyEvent| {
         let when = keysweep_core::lifecycle::When { at: day(21), seq: 99, actor: &Actor::Keysweep };

@@ -130,6 +130,7 @@ fn a_deletion_that_failed_keeps_what_was_watched() {
             origin: keysweep_core::ticket::Origin::Policy,
             why: String::new(),
             deadline: mk_deadline(day(7)),
+            quarantine: None,
         }),
     );
     world.happen(

@@ -8,9 +8,10 @@ use keysweep_core::facts::{IdleHistogram, Inventory, LastUse};
 use keysweep_core::finding::{Counts, FindingKind};
 use keysweep_core::lifecycle::event::{Change, Consent, Note, Overlay, Purpose, Seen};
 use keysweep_core::lifecycle::{ClearedWhy, KeyEvent, Named, NoticeTerms, Record, RefusedKind, Shown};
+use keysweep_core::quarantine::{QuarantinePolicy, Wearer};
 use keysweep_core::references::{Reference, ReferenceCleared};
 use keysweep_core::state::{Actor, Body, Configuration, Entry, State, Term, TripReason};
-use keysweep_core::ticket::{Action, Origin, Planned};
+use keysweep_core::ticket::{Action, Dressing, Origin, Planned};
 use proptest::prelude::*;
 use strum::VariantArray as _;
 
@@ -53,7 +54,7 @@ pub(crate) fn mk_named(key: usize) -> Named {
     }
 }
 
-pub(crate) const EVENTS: usize = 37;
+pub(crate) const EVENTS: usize = 42;
 
 /// The n-th kind of event of a key. [`index`] keeps the list complete.
 pub(crate) fn mk_event(n: usize, key: usize, fill: &Fill) -> KeyEvent {
@@ -102,7 +103,13 @@ pub(crate) fn mk_event(n: usize, key: usize, fill: &Fill) -> KeyEvent {
         9 => KeyEvent::Consent(Consent::ApprovalVoided { why: text }),
         10 => KeyEvent::Record(Note::BecameDue { action: planned }),
         11 => KeyEvent::Record(Note::NotDue),
-        12 => KeyEvent::Change(Change::Intent { action, origin, why: text, deadline: mk_deadline(at) }),
+        12 => KeyEvent::Change(Change::Intent {
+            action,
+            origin,
+            why: text,
+            deadline: mk_deadline(at),
+            quarantine: flag.then(|| mk_dressing(key)),
+        }),
         13 => KeyEvent::Change(Change::Deactivated { request_id, last_use, sighting }),
         14 => KeyEvent::Change(Change::Undone { request_id, hold_until: at }),
         15 => KeyEvent::Change(Change::Deleted { request_id }),
@@ -142,8 +149,24 @@ pub(crate) fn mk_event(n: usize, key: usize, fill: &Fill) -> KeyEvent {
             bundle: format!("{number:064x}").parse().unwrap(),
             purpose: if flag { Purpose::Deletion } else { Purpose::Request },
         }),
+        37 => KeyEvent::Change(Change::Quarantined { request_id }),
+        38 => KeyEvent::Change(Change::Lifted { request_id, hold_until: (!flag).then_some(at) }),
+        39 => KeyEvent::Seen(Seen::UsedInQuarantine { last_use, hold_until: at }),
+        40 => KeyEvent::Seen(Seen::QuarantineRemoved { hold_until: flag.then_some(at) }),
+        41 => KeyEvent::Overlay(Overlay::QuarantineOver { why: text, hold_until: flag.then_some(at) }),
         _ => panic!("no such event"),
     }
+}
+
+fn mk_dressing(key: usize) -> Box<Dressing> {
+    let wearer = Wearer {
+        user_name: mk_key(key).user_name,
+        path: "/ci/".into(),
+        keys: [mk_key_id(90)].into(),
+        policies: ["arn:aws:iam::aws:policy/ReadOnlyAccess".into()].into(),
+        password: true,
+    };
+    Box::new(Dressing { policy: QuarantinePolicy::default(), wearer })
 }
 
 fn mk_actor(fill: &Fill) -> Actor {
@@ -198,6 +221,11 @@ fn index(event: &KeyEvent) -> usize {
         KeyEvent::Record(Note::ActivitySeen { .. }) => 34,
         KeyEvent::Record(Note::BundleWritten { .. }) => 35,
         KeyEvent::Record(Note::ReactivationTraced { .. }) => 36,
+        KeyEvent::Change(Change::Quarantined { .. }) => 37,
+        KeyEvent::Change(Change::Lifted { .. }) => 38,
+        KeyEvent::Seen(Seen::UsedInQuarantine { .. }) => 39,
+        KeyEvent::Seen(Seen::QuarantineRemoved { .. }) => 40,
+        KeyEvent::Overlay(Overlay::QuarantineOver { .. }) => 41,
     }
 }
 
@@ -400,8 +428,8 @@ fn an_event_is_known_by_its_tag_wherever_that_stands() {
 #[test]
 fn an_event_that_cannot_be_read_is_named() {
     let read = |text: &str| serde_json::from_str::<KeyEvent>(text).unwrap_err().to_string();
-    let unknown = read(r#"{"event":"quarantined","reason":"asked"}"#);
-    assert_eq!(unknown, "event `quarantined` is unknown or not complete");
+    let unknown = read(r#"{"event":"vanished","reason":"asked"}"#);
+    assert_eq!(unknown, "event `vanished` is unknown or not complete");
     let incomplete = read(r#"{"event":"hold_released","hold":7}"#);
     assert_eq!(incomplete, "event `hold_released` is unknown or not complete");
 }

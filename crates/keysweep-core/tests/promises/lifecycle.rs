@@ -28,6 +28,7 @@ fn mk_intent(action: Action) -> KeyEvent {
         origin: Origin::Policy,
         why: "stale".into(),
         deadline: mk_deadline(day(7)),
+        quarantine: None,
     })
 }
 

@@ -17,6 +17,7 @@ mod mk;
 mod orders;
 mod planner;
 mod properties;
+mod quarantine;
 mod reactivated;
 mod recheck;
 mod references;

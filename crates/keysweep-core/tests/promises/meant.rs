@@ -33,6 +33,7 @@ fn mk_unclear() -> World {
         origin: Origin::Policy,
         why: "stale".into(),
         deadline: mk_deadline(day(7)),
+        quarantine: None,
     });
     world.happen(day(7), 0, intent);
     world.happen(

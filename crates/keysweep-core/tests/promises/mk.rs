@@ -7,13 +7,15 @@ use jiff::{SignedDuration, Timestamp};
 use keysweep_core::effect::Announcement;
 use keysweep_core::evidence::{Activity, RegionTrail, Trail};
 use keysweep_core::facts::{
-    AccountFacts, AccountScan, Collection, Fact, Inventory, KeyFacts, KeyStatus, LastUse, Outcome, Source,
+    AccountFacts, AccountScan, Collection, Fact, Inventory, KeyFacts, KeyStatus, LastUse, OtherKey, Outcome,
+    Source,
 };
 use keysweep_core::ids::{AccessKeyId, AccountId};
 use keysweep_core::lifecycle::event::{Change, Consent, Note, Overlay, Purpose};
 use keysweep_core::lifecycle::{Approval, KeyEvent, OpenIntent, Record, Sighting, State as KeyState};
 use keysweep_core::plan::{self, Context, Plan, Refusal, View};
 use keysweep_core::policy::{DAY, Mode, Policy};
+use keysweep_core::quarantine::{AttachedPolicy, QuarantinePolicy};
 use keysweep_core::references::Met;
 use keysweep_core::state::{Actor, Body, Entry, State};
 use keysweep_core::ticket::{Action, Ticket, Warrant};
@@ -72,10 +74,32 @@ pub(crate) fn mk_key(n: usize) -> KeyFacts {
         status: KeyStatus::Active,
         last_use: Fact::Known(used_at(day(-100))),
         source: Source::Report,
-        keys_of_user: 1,
-        quarantine_policies: Fact::NotRead,
+        other_keys: Vec::new(),
+        policies: Fact::NotRead,
+        password: Fact::NotRead,
         trail: Fact::NotRead,
     }
+}
+
+/// So many other keys of a user, all Inactive.
+pub(crate) fn mk_others(count: usize) -> Vec<OtherKey> {
+    (0..count).map(|n| OtherKey { key: mk_key_id(900 + n), status: KeyStatus::Inactive }).collect()
+}
+
+/// A managed policy of AWS that is attached to a user.
+pub(crate) fn mk_attached(name: &str) -> AttachedPolicy {
+    AttachedPolicy { name: name.into(), arn: format!("arn:aws:iam::aws:policy/{name}") }
+}
+
+/// The policy that keysweep attaches to a user in quarantine.
+pub(crate) fn mk_quarantine() -> AttachedPolicy {
+    let policy = QuarantinePolicy::default();
+    AttachedPolicy { name: policy.to_string(), arn: format!("arn:aws{}", policy.resource(mk_account_id(0))) }
+}
+
+/// What AWS attaches to a user whose key it considers compromised.
+pub(crate) fn mk_compromise() -> Vec<AttachedPolicy> {
+    vec![mk_attached("AWSCompromisedKeyQuarantineV3")]
 }
 
 /// The deadline of an intent that is written then.
@@ -87,7 +111,8 @@ pub(crate) fn mk_deadline(at: Timestamp) -> Timestamp {
 pub(crate) fn fresh(facts: &KeyFacts) -> KeyFacts {
     KeyFacts {
         source: Source::Live,
-        quarantine_policies: Fact::Known(vec![]),
+        policies: facts.policies.known().map_or(Fact::Known(vec![]), |known| Fact::Known(known.clone())),
+        password: facts.password.known().map_or(Fact::Known(false), |known| Fact::Known(*known)),
         trail: Fact::Known(mk_trail(vec![("us-east-1", RegionTrail::Read(vec![]))])),
         ..facts.clone()
     }
@@ -302,6 +327,9 @@ impl World {
                 origin: warrant.origin().clone(),
                 why: warrant.why().into(),
                 deadline: mk_deadline(at),
+                quarantine: (action == Action::Quarantine)
+                    .then(|| warrant.quarantine().cloned().map(Box::new))
+                    .flatten(),
             }),
         );
         let activity =
@@ -309,6 +337,14 @@ impl World {
         let last_use = self.keys[n].with_activity(activity.as_ref()).last_use.known().unwrap().clone();
         let hold_until = at + SignedDuration::try_from(self.policy.base.hold_after_reactivation).unwrap();
         let outcome = match action {
+            Action::Quarantine => {
+                self.keys[n].policies = Fact::Known(vec![mk_quarantine()]);
+                KeyEvent::Change(Change::Quarantined { request_id: None })
+            }
+            Action::Lift => {
+                self.keys[n].policies = Fact::Known(Vec::new());
+                KeyEvent::Change(Change::Lifted { request_id: None, hold_until: None })
+            }
             Action::Deactivate => {
                 self.keys[n].status = KeyStatus::Inactive;
                 KeyEvent::Change(Change::Deactivated {

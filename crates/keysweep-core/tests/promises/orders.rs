@@ -118,7 +118,7 @@ fn an_undo_goes_through_whatever_is_shut() {
     world.policy.limits.changes_per_account_per_day = 0;
     let (context, record) = (world.context(day(1)), world.record(0).unwrap());
     for action in Planned::VARIANTS {
-        assert!(plan::gate(&context, record, *action, plan::By::Operator(*action)).is_err());
+        assert!(plan::gate(&context, record, (*action).into(), plan::By::Operator(*action)).is_err());
     }
     assert!(order(&world, 1, Action::Reactivate).is_ok());
 }
@@ -152,6 +152,7 @@ fn a_warrant_becomes_an_order_only_with_the_receipt_of_its_own_intent() {
                 origin: keysweep_core::ticket::Origin::Policy,
                 why: String::new(),
                 deadline: mk_deadline(day(7)),
+                quarantine: None,
             }),
         },
     };

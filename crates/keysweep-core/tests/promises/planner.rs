@@ -191,6 +191,7 @@ fn a_key_with_an_open_undo_is_not_deleted() {
         origin: keysweep_core::ticket::Origin::Policy,
         why: String::new(),
         deadline: mk_deadline(day(7)),
+        quarantine: None,
     });
     world.happen(day(20), 0, intent);
     assert_eq!(world.run(21, 60), 0);

@@ -177,7 +177,7 @@ proptest! {
                 other => panic!("a step from {}", other.as_str()),
             };
             prop_assert!(notice.at + period <= hours(NOW) && notice.not_before(action).unwrap() <= hours(NOW));
-            if terms.approval.wants(action) || facts.keys_of_user > 2 {
+            if terms.approval.wants(action) || facts.keys_of_user() > 2 {
                 let approval = approval.as_ref().unwrap();
                 prop_assert!(approval.granted.is_some() && approval.action == action);
                 prop_assert!(approval.shown.last_use.is_same_use(facts.last_use.known().unwrap()));
@@ -254,9 +254,9 @@ proptest! {
                     KeyStatus::Active => KeyStatus::Inactive,
                     KeyStatus::Inactive | KeyStatus::Other(_) => KeyStatus::Active,
                 },
-                9 => facts.quarantine_policies = Fact::NotRead,
-                10 => facts.quarantine_policies = Fact::Unknown("denied".into()),
-                11 => facts.quarantine_policies = Fact::Known(vec!["AWSCompromisedKeyQuarantineV3".into()]),
+                9 => facts.policies = Fact::NotRead,
+                10 => facts.policies = Fact::Unknown("denied".into()),
+                11 => facts.policies = Fact::Known(mk_compromise()),
                 _ => facts.last_use = Fact::Known(used_at(hours(NOW - 1))),
             }
             prop_assert!(world.recheck_with(hours(NOW), ticket, &facts).is_err(), "{facts:?}");
@@ -294,7 +294,7 @@ proptest! {
                 tags: Fact::Unknown("denied".into()),
                 path: Fact::Unknown("denied".into()),
                 source: Source::Report,
-                quarantine_policies: Fact::NotRead,
+                policies: Fact::NotRead,
                 trail: Fact::NotRead,
                 ..facts.clone()
             };

@@ -104,6 +104,7 @@ fn intent() -> KeyEvent {
         origin: Origin::Policy,
         why: "stale".into(),
         deadline,
+        quarantine: None,
     })
 }
 
@@ -161,7 +162,11 @@ fn a_deletion_that_aws_accepted_and_that_shows_late_is_deleted() {
         world.run(0, 20);
         let (action, deadline) = (Action::Delete, mk_deadline(day(21)));
         let (origin, why) = (Origin::Policy, "watched".into());
-        world.happen(day(21), 0, KeyEvent::Change(Change::Intent { action, origin, why, deadline }));
+        world.happen(
+            day(21),
+            0,
+            KeyEvent::Change(Change::Intent { action, origin, why, deadline, quarantine: None }),
+        );
         if accepted {
             world.happen(
                 day(21),

@@ -87,13 +87,13 @@ fn anything_but_fresh_known_and_unchanged_facts_is_refused() {
             let read = RegionTrail::Read(vec![mk_activity(day(6))]);
             facts.trail = Fact::Known(mk_trail(vec![("us-east-1", read)]));
         }),
-        ("policies not read", |facts| facts.quarantine_policies = Fact::NotRead),
-        ("unknown policies", |facts| facts.quarantine_policies = Fact::Unknown("denied".into())),
+        ("policies not read", |facts| facts.policies = Fact::NotRead),
+        ("unknown policies", |facts| facts.policies = Fact::Unknown("denied".into())),
         ("a quarantine policy", |facts| {
-            facts.quarantine_policies = Fact::Known(vec!["AWSCompromisedKeyQuarantineV3".into()]);
+            facts.policies = Fact::Known(mk_compromise());
         }),
         ("a mail user", |facts| facts.user_name = "ses-smtp-user.1".parse().unwrap()),
-        ("a third key", |facts| facts.keys_of_user = 3),
+        ("a third key", |facts| facts.other_keys = mk_others(2)),
         ("a renamed user", |facts| facts.user_name = "renamed".parse().unwrap()),
         ("never used after all", |facts| {
             facts.last_use = Fact::Known(LastUse::Never);

@@ -124,6 +124,7 @@ fn holds_and_open_intents_stay() {
             origin,
             why: "unused".into(),
             deadline: mk_deadline(day(7)),
+            quarantine: None,
         }),
     );
     restore(&mut world, day(8));

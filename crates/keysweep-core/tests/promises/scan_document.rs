@@ -30,7 +30,7 @@ fn mk_document() -> ScanDocument {
     world.keys[5].last_use = Fact::Known(used_at(day(-1)));
     world.keys[6].account = mk_account_id(1);
     world.keys[6].status = KeyStatus::Other("Expired".into());
-    world.keys[7].keys_of_user = 3;
+    world.keys[7].other_keys = mk_others(2);
     world.keys[7].tags = Fact::Known([("aws:cloudformation:stack-name".into(), "ci".into())].into());
     world.policy.base.max_age = Some(days(365));
     let matches = Match { users: vec!["break-*".into()], ..Match::default() };

@@ -57,7 +57,7 @@ fn what_was_decided_meanwhile_comes_first() {
 #[test]
 fn a_key_that_became_stale_meanwhile_is_left_to_the_next_plan() {
     let (mut stale, mut later) = (mk_key(0), mk_key(1));
-    stale.keys_of_user = 2;
+    stale.other_keys = mk_others(1);
     later.last_use = Fact::Known(used_at(day(-90) + SignedDuration::from_secs(5)));
     let mut world = World::new(mk_policy(Mode::Delete), vec![stale, later]);
     let (collection, plan) = mk_planned(&mut world, day(0));

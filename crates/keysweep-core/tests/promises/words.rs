@@ -5,6 +5,7 @@ use keysweep_core::ids::AccessKeyId;
 use keysweep_core::lifecycle::{Hold, HoldKind, Illegal, Incident};
 use keysweep_core::plan::{Need, Recheck, Unknown, Wait};
 use keysweep_core::policy::{ApprovalFor, Mode, Rule};
+use keysweep_core::quarantine::QuarantinePolicy;
 use keysweep_core::references::Reference;
 use keysweep_core::state::{
     Actor, Control, MissingReference, Park, ParkReason, Pause, Reach, Stop, Trip, TripReason,
@@ -68,9 +69,13 @@ fn following(wait: &Wait) -> Option<Wait> {
             Need::UsedWith(_) => mk_approval(Need::Keys(3)),
             Need::Keys(_) => Wait::Window { opens: Some(day(3)) },
         },
-        Wait::Window { .. } => Wait::Cap { action: Planned::Deactivate, limit: 50 },
-        Wait::Cap { action: Planned::Deactivate, .. } => Wait::Cap { action: Planned::Delete, limit: 20 },
-        Wait::Cap { action: Planned::Delete, .. } => Wait::AccountCap { limit: 5 },
+        Wait::Window { .. } => Wait::Cap { action: Action::Quarantine, limit: 50 },
+        Wait::Cap { action, .. } => match action {
+            Action::Quarantine => Wait::Cap { action: Action::Deactivate, limit: 50 },
+            Action::Deactivate => Wait::Cap { action: Action::Delete, limit: 20 },
+            // An undo is under no cap.
+            Action::Delete | Action::Lift | Action::Reactivate => Wait::AccountCap { limit: 5 },
+        },
         Wait::AccountCap { .. } => Wait::CapUnknown { until: day(2) },
         Wait::CapUnknown { .. } => Wait::Breaker(trips()[0].clone()),
         Wait::Breaker(_) => Wait::Failing(trips()[2].clone()),
@@ -109,9 +114,10 @@ fn following(wait: &Wait) -> Option<Wait> {
             }),
             Gap::Unclear { .. } => Wait::Grace { watched: days(3), grace: days(14), over: Some(day(12)) },
         },
-        Wait::Grace { .. } => {
-            Unknown::Facts(vec!["last use: denied".into(), "user ID: denied".into()]).into()
-        }
+        Wait::Grace { .. } => Wait::Quarantine { since: day(7), until: day(10) },
+        Wait::Quarantine { .. } => Wait::OtherKey(mk_key_id(1)),
+        Wait::OtherKey(_) => Wait::Worn(QuarantinePolicy::default()),
+        Wait::Worn(_) => Unknown::Facts(vec!["last use: denied".into(), "user ID: denied".into()]).into(),
         Wait::Unknown(unknown) => return following_unknown(unknown),
         Wait::Recheck(recheck) => return following_recheck(recheck),
     })
@@ -150,7 +156,8 @@ fn following_recheck(recheck: &Recheck) -> Option<Wait> {
         Recheck::NoRecord => Recheck::NoUserId,
         Recheck::NoUserId => Recheck::AnotherKey,
         Recheck::AnotherKey => Recheck::NotLive,
-        Recheck::NotLive => Recheck::Unread("key is not listed any more".into()),
+        Recheck::NotLive => Recheck::UserGone,
+        Recheck::UserGone => Recheck::Unread("key is not listed any more".into()),
         Recheck::Unread(_) => Recheck::Events(vec!["last_use_moved", "exempt_began"]),
         Recheck::Events(_) => Recheck::NotNoticed,
         Recheck::NotNoticed => Recheck::NotAsked,
@@ -160,7 +167,8 @@ fn following_recheck(recheck: &Recheck) -> Option<Wait> {
         Recheck::AnotherConfiguration => Recheck::Undo,
         Recheck::Undo => Recheck::Late,
         Recheck::Late => Recheck::NothingToUndo("flagged"),
-        Recheck::NothingToUndo(_) => Recheck::Active,
+        Recheck::NothingToUndo(_) => Recheck::NothingToLift,
+        Recheck::NothingToLift => Recheck::Active,
         Recheck::Active => Recheck::Status("Expired".into()),
         Recheck::Status(_) => return None,
     };

@@ -57,7 +57,7 @@ fn keys() -> impl Strategy<Value = Vec<KeyFacts>> {
             tags,
             status,
             last_use,
-            keys_of_user: of_user,
+            other_keys: mk_others(of_user - 1),
             ..template
         }
     });

@@ -24,6 +24,8 @@ enum Test {
         any_case: bool,
         any: Vec<Pattern>,
     },
+    /// Each part of an ARN between colons by itself (IAM user guide, "Amazon Resource Name (ARN) condition operators").
+    Arn(Vec<Vec<Pattern>>),
     /// Whether the key is to be absent.
     Null {
         absent: bool,
@@ -66,6 +68,12 @@ impl Condition {
             "StringNotEqualsIgnoreCase" => text(true, true, Reading::Literal),
             "StringLike" => text(false, false, Reading::Wildcards),
             "StringNotLike" => text(true, false, Reading::Wildcards),
+            "ArnEquals" | "ArnLike" => {
+                let parts = |text: &String| {
+                    parts(text).map(|part| Pattern::parse(part, Reading::Wildcards)).collect()
+                };
+                Ok(Test::Arn(values.iter().map(parts).collect::<Result<_, _>>()?))
+            }
             "Null" if !if_exists => match values.as_slice() {
                 [one] if one == "true" || one == "false" => Ok(Test::Null { absent: one == "true" }),
                 _ => Err(unsupported()),
@@ -82,6 +90,7 @@ impl Condition {
     pub(super) fn has_variables(&self) -> bool {
         match &self.test {
             Test::Text { any, .. } => any.iter().any(Pattern::has_variables),
+            Test::Arn(any) => any.iter().flatten().any(Pattern::has_variables),
             Test::Null { .. } | Test::Before(_) => false,
         }
     }
@@ -94,7 +103,7 @@ impl Condition {
             (_, Some(found)) => found,
             // A key that is absent matches no positive operator and every negated one, and "IfExists" always.
             (Test::Text { negated, .. }, None) => return Some(self.if_exists || *negated),
-            (Test::Before(_), None) => return Some(self.if_exists),
+            (Test::Arn(_) | Test::Before(_), None) => return Some(self.if_exists),
         };
         match &self.test {
             Test::Text { negated, any_case, any } => {
@@ -105,6 +114,18 @@ impl Condition {
                 }
                 Some(matched != *negated)
             }
+            Test::Arn(any) => {
+                let mut matched = false;
+                for pattern in any {
+                    let found: Vec<&str> = parts(&found).collect();
+                    let mut all = found.len() == pattern.len();
+                    for (part, pattern) in found.iter().zip(pattern) {
+                        all &= pattern.matches(part, context)?;
+                    }
+                    matched |= all;
+                }
+                Some(matched)
+            }
             Test::Before(limits) => {
                 let found = date(&found);
                 Some(limits.iter().any(|limit| found.is_some_and(|found| found < *limit)))
@@ -112,6 +133,11 @@ impl Condition {
             Test::Null { .. } => None,
         }
     }
+}
+
+/// The six parts of an ARN; the last one may hold colons of its own.
+fn parts(arn: &str) -> impl Iterator<Item = &str> {
+    arn.splitn(6, ':')
 }
 
 /// A moment, or the beginning of a day.

@@ -16,6 +16,7 @@ pub(super) enum Key {
     ResourceOrgId,
     ResourceTag(String),
     ExternalId,
+    PolicyArn,
     RoleSessionName,
     SourceIdentity,
 }
@@ -29,7 +30,7 @@ pub(crate) struct Context<'a> {
     pub(crate) resource_account: Option<&'a str>,
     pub(crate) resource_organization: Option<&'a str>,
     pub(crate) resource_tags: &'a BTreeMap<String, String>,
-    pub(crate) assume: AssumeKeys<'a>,
+    pub(crate) request: RequestKeys<'a>,
 }
 
 /// Who asks.
@@ -44,9 +45,11 @@ pub(crate) struct Caller<'a> {
     pub(crate) organization: Option<&'a str>,
 }
 
-/// What AssumeRole brings along.
+/// What parameters of a request bring along.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct AssumeKeys<'a> {
+pub(crate) struct RequestKeys<'a> {
+    /// The policy that is to be attached or detached.
+    pub(crate) policy_arn: Option<&'a str>,
     pub(crate) external_id: Option<&'a str>,
     pub(crate) session_name: Option<&'a str>,
     pub(crate) source_identity: Option<&'a str>,
@@ -67,6 +70,7 @@ impl Key {
             "aws:principalorgid" => Self::PrincipalOrgId,
             "aws:resourceaccount" => Self::ResourceAccount,
             "aws:resourceorgid" => Self::ResourceOrgId,
+            "iam:policyarn" => Self::PolicyArn,
             "sts:externalid" => Self::ExternalId,
             "sts:rolesessionname" => Self::RoleSessionName,
             "sts:sourceidentity" => Self::SourceIdentity,
@@ -90,9 +94,10 @@ impl Context<'_> {
                 let found = self.resource_tags.iter().find(|(key, _)| key.eq_ignore_ascii_case(tag));
                 found.map(|(_, value)| value.as_str())
             }
-            Key::ExternalId => self.assume.external_id,
-            Key::RoleSessionName => self.assume.session_name,
-            Key::SourceIdentity => self.assume.source_identity,
+            Key::ExternalId => self.request.external_id,
+            Key::PolicyArn => self.request.policy_arn,
+            Key::RoleSessionName => self.request.session_name,
+            Key::SourceIdentity => self.request.source_identity,
         };
         text.map(Cow::Borrowed)
     }
@@ -113,6 +118,6 @@ pub(super) fn mk_context() -> Context<'static> {
         resource_account: Some("100000000000"),
         resource_organization: Some("o-keysweepsim"),
         resource_tags: &NONE,
-        assume: AssumeKeys::default(),
+        request: RequestKeys::default(),
     }
 }

@@ -114,7 +114,7 @@ fn a_trust_policy_names_who_may_assume() {
     };
     let mut context = mk_context();
     assert_eq!(assume("\"*\"", &context), Decision::ImplicitDeny, "no external id");
-    context.assume.external_id = Some("x1");
+    context.request.external_id = Some("x1");
     for principal in [
         "\"*\"",
         r#"{"AWS":"arn:aws:iam::100000000000:role/hub"}"#,

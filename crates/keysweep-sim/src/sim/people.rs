@@ -110,6 +110,11 @@ impl Sim {
         self.happen("owner", Happening::UntagUser { account, user, key });
     }
 
+    /// The team rolls a customer managed policy out to every account, as a StackSet does.
+    pub fn ship_policy(&self, name: &str) {
+        self.locked().policies.insert(name.to_owned());
+    }
+
     /// Somebody attaches a managed policy to a user.
     pub fn attach_policy(&self, account: &str, user: &str, arn: &str) {
         let (account, user, arn) = (account.to_owned(), user.to_owned(), arn.to_owned());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::Incoming;
 use crate::key_use::KeyUse;
-use crate::policy::{Ask, AssumeKeys, Caller, Context, Decision, Policy};
+use crate::policy::{Ask, Caller, Context, Decision, Policy, RequestKeys};
 use crate::world::{Principal, Refusal, World, account_of_arn};
 
 /// Finds the caller by key id and token. The signature itself is not verified.
@@ -59,7 +59,7 @@ pub(crate) fn authorize(
     resource: &str,
     resource_tags: &BTreeMap<String, String>,
 ) -> Result<(), Refusal> {
-    let context = context(world, principal, resource, resource_tags, AssumeKeys::default());
+    let context = context(world, principal, resource, resource_tags, RequestKeys::default());
     authorize_in(world, principal, action, resource, &context)
 }
 
@@ -133,7 +133,7 @@ pub(crate) fn context<'a>(
     principal: &'a Principal,
     resource: &'a str,
     resource_tags: &'a BTreeMap<String, String>,
-    assume: AssumeKeys<'a>,
+    request: RequestKeys<'a>,
 ) -> Context<'a> {
     let resource_account = account_of_arn(resource);
     Context {
@@ -147,7 +147,7 @@ pub(crate) fn context<'a>(
         resource_account,
         resource_organization: resource_account.and_then(|account| world.organization_of(account)),
         resource_tags,
-        assume,
+        request,
     }
 }
 

@@ -8,9 +8,10 @@ use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 
 use super::Call;
-use super::authorize::{authorize, denied};
+use super::authorize::{authorize, authorize_in, context, denied};
 use super::xml::Xml;
 use super::{iam_changes, iam_simulate};
+use crate::policy::RequestKeys;
 use crate::world::{Account, Refusal, User, World, user_arn};
 
 pub(crate) fn answer(world: &mut World, call: &Call<'_>) -> Result<String, Refusal> {
@@ -49,7 +50,12 @@ pub(crate) fn authorize_user(world: &World, call: &Call<'_>, name: &str) -> Resu
     let account = &call.principal.account;
     let partition = &world.settings.partition;
     match world.find_user(account, name) {
-        Ok(user) => authorize(world, call.principal, call.action, &user.arn(partition, account), &user.tags),
+        Ok(user) => {
+            let (arn, policy_arn) = (user.arn(partition, account), call.params.get("PolicyArn"));
+            let request = RequestKeys { policy_arn, ..RequestKeys::default() };
+            let context = context(world, call.principal, &arn, &user.tags, request);
+            authorize_in(world, call.principal, call.action, &arn, &context)
+        }
         Err(_) => {
             let arn = user_arn(partition, account, "/", name);
             authorize(world, call.principal, call.action, &arn, &BTreeMap::new())

@@ -9,6 +9,9 @@ use super::params::Params;
 use super::xml::Xml;
 use crate::world::{Actor, Attempt, Password, Refusal, World, user_arn};
 
+/// By AWS's quota "Managed policies attached to an IAM user" (IAM user guide, "IAM and AWS STS quotas").
+const POLICIES_PER_USER: usize = 10;
+
 /// The actions here, for the ledger of attempts that never got this far.
 pub(crate) const CHANGES: &[&str] = &[
     "iam:AttachUserPolicy",
@@ -137,10 +140,20 @@ fn alter(
         }
         "iam:AttachUserPolicy" => {
             let arn = params.require("PolicyArn")?.to_owned();
+            let known = world.knows_policy(account, &arn);
             world.alter_user(account, name, about, actor, |user| {
-                if !user.attached.contains(&arn) {
-                    user.attached.push(arn);
+                if user.attached.contains(&arn) {
+                    return Ok(());
                 }
+                if !known {
+                    let text = format!("Policy {arn} does not exist or is not attachable.");
+                    return Err(Refusal::new(404, "NoSuchEntity", text));
+                }
+                if user.attached.len() >= POLICIES_PER_USER {
+                    let text = format!("Cannot exceed quota for PoliciesPerUser: {POLICIES_PER_USER}");
+                    return Err(Refusal::new(409, "LimitExceeded", text));
+                }
+                user.attached.push(arn);
                 Ok(())
             })
         }

@@ -6,11 +6,11 @@ use super::Call;
 use super::authorize::{authorize, context};
 use super::iam::own_account;
 use super::xml::Xml;
-use crate::policy::{Ask, AssumeKeys, Decision};
+use crate::policy::{Ask, Decision, RequestKeys};
 use crate::world::{Attached, Principal, Refusal, RoleSession, World};
 
 /// SimulatePrincipalPolicy for roles of the caller's account, and for the caller itself. Conditions on tags find none:
-/// no context is taken.
+/// the policy to attach is the only context that is taken.
 pub(crate) fn answer(world: &World, call: &Call<'_>) -> Result<String, Refusal> {
     let source = call.params.require("PolicySourceArn")?;
     let actions = call.params.list("ActionNames");
@@ -18,8 +18,10 @@ pub(crate) fn answer(world: &World, call: &Call<'_>) -> Result<String, Refusal> 
         let text = "1 validation error detected: Value at 'actionNames' failed to satisfy constraint: Member must not be null";
         return Err(Refusal::validation(text));
     }
+    let policy_arn = call.params.context("iam:PolicyARN");
     let none = BTreeMap::new();
     authorize(world, call.principal, call.action, source, &none)?;
+    let request = RequestKeys { policy_arn: policy_arn.as_deref(), ..RequestKeys::default() };
     let principal = source_principal(world, call, source)?;
     let mut resources = call.params.list("ResourceArns");
     if resources.is_empty() {
@@ -31,7 +33,7 @@ pub(crate) fn answer(world: &World, call: &Call<'_>) -> Result<String, Refusal> 
             actions.iter().flat_map(|action| resources.iter().map(move |one| (action, one)))
         {
             let above = !world.denied_from_above(&principal.account, action);
-            let context = context(world, &principal, resource, &none, AssumeKeys::default());
+            let context = context(world, &principal, resource, &none, request);
             let ask = Ask { action, resource, context: &context };
             let own = principal.policy.as_ref().map_or(Decision::Allow, |own| own.policy.decide(&ask));
             let decision = match (above, own) {

@@ -96,6 +96,14 @@ impl Params {
             .collect()
     }
 
+    /// The first value of a condition key that `SimulatePrincipalPolicy` is to judge by.
+    pub(crate) fn context(&self, key: &str) -> Option<String> {
+        let entry = |n: usize| format!("ContextEntries.member.{n}");
+        let mut entries = (1..).map_while(|n| Some((n, self.get(&format!("{}.ContextKeyName", entry(n)))?)));
+        let (n, _) = entries.find(|(_, name)| name.eq_ignore_ascii_case(key))?;
+        self.get(&format!("{}.ContextKeyValues.member.1", entry(n))).map(str::to_owned)
+    }
+
     /// `Name.member.N`.
     pub(crate) fn list(&self, name: &str) -> Vec<String> {
         (1..).map_while(|n| self.get(&format!("{name}.member.{n}")).map(str::to_owned)).collect()

@@ -8,7 +8,7 @@ use jiff::SignedDuration;
 use super::Call;
 use super::authorize::{authorize_in, context, judge};
 use super::xml::Xml;
-use crate::policy::{Ask, AssumeKeys, Decision, Policy};
+use crate::policy::{Ask, Decision, Policy, RequestKeys};
 use crate::world::{
     Attached, Principal, Refusal, Role, RoleSession, Session, World, account_of_arn, mint_session_key_id,
     whole_second,
@@ -57,7 +57,8 @@ fn assume_role(world: &mut World, call: &Call<'_>) -> Result<String, Refusal> {
         Refusal::new(403, "AccessDenied", text)
     };
     let none = BTreeMap::new();
-    let keys = AssumeKeys { external_id, session_name: Some(session_name), source_identity };
+    let keys =
+        RequestKeys { external_id, session_name: Some(session_name), source_identity, policy_arn: None };
     let context = context(world, call.principal, role_arn, &none, keys);
     authorize_in(world, call.principal, call.action, role_arn, &context)?;
     if source_identity.is_some() {

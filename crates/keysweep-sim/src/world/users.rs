@@ -60,7 +60,24 @@ pub(crate) fn user_arn(partition: &str, account: &str, path: &str, name: &str) -
     format!("arn:{partition}:iam::{account}:user{slash}{path}{name}")
 }
 
+/// What a policy that denies everything is called here.
+const DENIES: [&str; 2] = [":iam::aws:policy/AWSDenyAll", ":policy/keysweep-quarantine"];
+
+impl User {
+    /// Whether everything is denied to it that AWS can deny.
+    pub(crate) fn is_denied(&self) -> bool {
+        self.attached.iter().any(|arn| DENIES.iter().any(|deny| arn.contains(deny)))
+    }
+}
+
 impl World {
+    /// Whether a managed policy exists: those of AWS do in every account.
+    pub(crate) fn knows_policy(&self, account: &str, arn: &str) -> bool {
+        let of = |owner: &str| format!("arn:{}:iam::{owner}:policy/", self.settings.partition);
+        let shipped = |name| self.policies.contains(name);
+        arn.starts_with(&of("aws")) || arn.strip_prefix(&of(account)).is_some_and(shipped)
+    }
+
     pub(crate) fn find_user(&self, account: &str, name: &str) -> Result<&User, Refusal> {
         self.accounts
             .get(account)

@@ -4,9 +4,12 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::trail::{Event, EventError, Identity};
-use super::{KeyHome, LastUse, World, trail_region, whole_second};
+use super::{KeyHome, LastUse, User, World, trail_region, whole_second};
 use crate::key_use::KeyUse;
 use crate::ledger::MissedUse;
+
+/// The one call that no policy can deny (AWS STS API reference, GetCallerIdentity).
+const UNDENIABLE: &str = "GetCallerIdentity";
 
 impl World {
     /// Somebody uses the key. A use of a key that is not Active fails and is written down as missed. CloudTrail has no
@@ -16,11 +19,22 @@ impl World {
             self.ledger.miss(missed(used, at, None, None));
             return false;
         };
-        let works = self.move_last_use(used, at, &home);
-        if works && !used.is_data_event() {
+        let known = self.move_last_use(used, at, &home);
+        let denied = known && used.event_name() != UNDENIABLE && self.is_denied(&home);
+        let refused = used.clone().error("AccessDenied");
+        let used = if denied { &refused } else { used };
+        if known && !used.is_data_event() {
             self.record_use(used, at, &home);
         }
-        works
+        if denied {
+            let status = Some("denied".to_owned());
+            self.ledger.miss(missed(used, at, Some(home.account.to_string()), status));
+        }
+        known && !denied
+    }
+
+    fn is_denied(&self, home: &KeyHome) -> bool {
+        self.find_user(&home.account, &home.user).is_ok_and(User::is_denied)
     }
 
     /// Moves the last use of a key, and tells whether the use worked.

@@ -60,9 +60,10 @@ mod tests {
     use keysweep_core::lifecycle::event::Overlay;
     use keysweep_core::lifecycle::{
         Approval, Deactivated, DeactivatedBy, Deleting, Due, ExemptMark, Granted, Hold, HoldKind, Incident,
-        KeyEvent, Notice, NoticeTerms, OpenIntent, Past, Record, Sent, Setback, SetbackKind, Shown, Sighting,
-        State, Watch, Woken,
+        KeyEvent, Notice, NoticeTerms, OpenIntent, OpenQuarantine, Past, PastQuarantine, Quarantine, Record,
+        Sent, Setback, SetbackKind, Shown, Sighting, State, Watch, Woken,
     };
+    use keysweep_core::quarantine::{QuarantinePolicy, Wearer};
     use keysweep_core::state::{AccountRecord, Actor, Body, Control, Entry, Pause, Reach, Trip, TripReason};
     use keysweep_core::ticket::{Action, Planned};
     use serde_json::Value;
@@ -162,6 +163,21 @@ mod tests {
             }),
             due: Some(Due { action: Planned::Delete, since: mk_at(22), accepted: true }),
             undo: Some(intent(18)),
+            quarantine: Some(Box::new(Quarantine {
+                policy: QuarantinePolicy::default(),
+                wearer: Wearer {
+                    user_name: "o'neil".parse().unwrap(),
+                    path: "/ci/".into(),
+                    keys: ["AKIAEXAMPLE000000002".parse().unwrap()].into(),
+                    policies: ["arn:aws:iam::aws:policy/ReadOnlyAccess".into()].into(),
+                    password: true,
+                },
+                since: mk_at(5),
+                attached: Some(mk_at(6)),
+                settled_from: Some(mk_at(7)),
+                over: Some("a console password was set for the user".into()),
+                open: Some(OpenQuarantine::Detach(intent(21))),
+            })),
             past: Past {
                 sent: Some(Sent { seq: 8, at: mk_at(8) }),
                 reactivated: 2,
@@ -177,6 +193,11 @@ mod tests {
                         user_agent: None,
                         event_id: Some("e1".into()),
                     }),
+                }),
+                quarantined: Some(PastQuarantine {
+                    policy: QuarantinePolicy::default(),
+                    attached: Some(mk_at(3)),
+                    until: mk_at(4),
                 }),
                 announced: Some(mk_at(23)),
             },

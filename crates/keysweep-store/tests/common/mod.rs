@@ -73,6 +73,7 @@ pub fn mk_intent(key: u64, action: Action) -> Body {
             origin: Origin::Policy,
             why: "unused for 104 days".into(),
             deadline: mk_at(1_000_000),
+            quarantine: None,
         }),
     )
 }

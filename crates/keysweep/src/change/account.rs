@@ -19,7 +19,7 @@ pub(super) async fn account_facts(
     id: AccountId,
     action: Action,
 ) -> AccountFacts {
-    let (latest, for_change) = (engine.latest(), action != Action::Reactivate);
+    let (latest, for_change) = (engine.latest(), !action.is_undo());
     let seen =
         latest.as_ref().and_then(|l| l.collection.accounts.iter().find(|(account, _)| account.id == id));
     let mut account = match seen.map(|(account, _)| account.clone()) {

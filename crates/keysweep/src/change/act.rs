@@ -27,9 +27,8 @@ use super::account::account_facts;
 use super::in_flight::InFlight;
 use super::outcome::{Change, failed_before, mk_entry};
 use super::reread::{Fresh, RereadError, reread};
-use super::trail::trail;
 use crate::causes::in_words;
-use crate::collect::{NotEntered, Scope};
+use crate::collect::{NotEntered, Scope, trail};
 use crate::config::Config;
 use crate::engine::{Engine, Room};
 use crate::evidence::{self, FileError, Filed, Occasion, Subject};
@@ -96,7 +95,10 @@ pub(crate) async fn all(engine: &Engine, aws: &Aws, config: &Arc<Config>, ticket
 /// Whether what restrains all keys together stops this ticket before anything is read.
 fn stopped_already(engine: &Engine, config: &Config, ticket: &Ticket) -> bool {
     // An undo is restrained by nothing.
-    let Some(action) = ticket.action().planned() else { return false };
+    let action = ticket.action();
+    if action.is_undo() {
+        return false;
+    }
     engine.with_context(&config.policy, |context| {
         let record = context.state.record(&ticket.identity().key);
         record.is_some_and(|record| gate(context, record, action, By::Policy).is_err())
@@ -117,7 +119,7 @@ pub(crate) async fn act(engine: &Engine, aws: &Aws, config: &Arc<Config>, ticket
 async fn one(engine: &Engine, aws: &Aws, config: &Arc<Config>, ticket: Ticket) -> Acted {
     let (action, identity) = (ticket.action(), ticket.identity().clone());
     let stop = engine.stopping();
-    let undo = action == Action::Reactivate;
+    let undo = action.is_undo();
     let _asked = undo.then(|| engine.changes.ask_undo(&identity.key));
     let Some(_only_one) = stop.run_until_cancelled(engine.changes.key(&identity.key)).await else {
         return not_sent(Wait::Stopping);
@@ -187,7 +189,14 @@ async fn make_ready(
     let Some(record) = engine.store().read(|state| state.record(&identity.key).cloned()) else {
         return Err(not_sent(Recheck::NoRecord));
     };
-    let mut seen = see(engine, aws, &config, &record, action).await.map_err(Acted::NotSent)?;
+    let mut seen = match see(engine, aws, &config, &record, action).await {
+        Ok(seen) => seen,
+        // Nothing is attached to nobody.
+        Err(Wait::Recheck(Recheck::UserGone)) if action == Action::Lift => {
+            return Err(lifted_with_user(engine, &record).await);
+        }
+        Err(wait) => return Err(Acted::NotSent(wait)),
+    };
     let agreement = loop {
         match decide_again(engine, &config, &record, &ticket, &seen).await {
             Ok(agreement) => {
@@ -227,6 +236,15 @@ async fn make_ready(
         }
     };
     Ok(Box::new(Ready { config, account, record, reader, fresh, warrant, prepared }))
+}
+
+/// Notes that a quarantine ended with its user.
+async fn lifted_with_user(engine: &Engine, record: &Record) -> Acted {
+    let removed = mk_entry(record, event::Seen::QuarantineRemoved { hold_until: None }.into());
+    match engine.record(&Actor::Keysweep, vec![removed]).await {
+        Ok(_) => Acted::Done,
+        Err(error) => not_sent(Unknown::Failed(in_words(&error))),
+    }
 }
 
 /// Makes the evidence bundle of a deletion: without it on disk and in the journal, there is no intent.
@@ -309,19 +327,22 @@ async fn see(
 ) -> Result<Seen, Wait> {
     let id = record.identity.account;
     let account = account_facts(engine, aws, config, id, action).await;
-    if action != Action::Reactivate {
+    if !action.is_undo() {
         let excluded = |not: NotEntered| Recheck::NotEntered { account: id, why: not.why().to_owned() };
         Scope::of(config).entry(&account, &AccountState::Active).map_err(excluded)?;
     }
     let open = || aws.reader(id, Scope::of(config).access(&account));
     let mut reader = open().await.map_err(|fault| Unknown::Failed(in_words(&fault)))?;
-    let mut fresh = reread(&reader, record, engine.clock(), config.scan.interval).await;
+    let mut fresh = reread(&reader, record, action, engine.clock(), config.scan.interval).await;
     // A session that was revoked since it was made must not stand in the way of an undo: another is had at once.
     if matches!(&fresh, Err(RereadError::Call(fault)) if fault.is_of_session()) {
         reader = open().await.map_err(|fault| Unknown::Failed(in_words(&fault)))?;
-        fresh = reread(&reader, record, engine.clock(), config.scan.interval).await;
+        fresh = reread(&reader, record, action, engine.clock(), config.scan.interval).await;
     }
-    let fresh = fresh.map_err(|error| Recheck::Unread(in_words(&error)))?;
+    let fresh = fresh.map_err(|error| match error {
+        RereadError::UserGone(_) => Recheck::UserGone,
+        error @ (RereadError::Call(_) | RereadError::NotListed(_)) => Recheck::Unread(in_words(&error)),
+    })?;
     Ok(Seen { account, reader, fresh })
 }
 
@@ -352,7 +373,7 @@ async fn decide_again(
 
 /// Whether a change may still be made that was decided under this configuration. An undo is blocked by none.
 fn in_force(engine: &Engine, config: &Arc<Config>, action: Action) -> bool {
-    action == Action::Reactivate || Arc::ptr_eq(config, &engine.config())
+    action.is_undo() || Arc::ptr_eq(config, &engine.config())
 }
 
 /// Why no intent is written.
@@ -381,12 +402,12 @@ fn intend(
     if engine.stopping().is_cancelled() {
         return Err(NoIntent::Wait(Wait::Stopping));
     }
-    if action != Action::Reactivate && engine.changes.undo_is_asked(&record.identity.key) {
+    if !action.is_undo() && engine.changes.undo_is_asked(&record.identity.key) {
         return Err(NoIntent::Wait(Recheck::Undo.into()));
     }
     // Also where the journal says already what this process has not put in force yet.
     let journaled = state.control().configuration == config.effective.to_journal();
-    if !in_force(engine, config, action) || (action != Action::Reactivate && !journaled) {
+    if !in_force(engine, config, action) || (!action.is_undo() && !journaled) {
         return Err(NoIntent::Wait(Recheck::AnotherConfiguration.into()));
     }
     let view = View { account, facts: &fresh.facts, sighting: &fresh.sighting };
@@ -395,7 +416,10 @@ fn intend(
     // What is left by AWS's clock, as ours will show it.
     let left = left.unwrap_or(OpenIntent::time_to_act(config.aws.attempt_timeout));
     let (origin, why) = (warrant.origin().clone(), warrant.why().to_owned());
-    let event = event::Change::Intent { action, origin, why, deadline: engine.clock().after(left) }.into();
+    // What is detached is known from the entry that attached it.
+    let quarantine = warrant.quarantine().filter(|_| action == Action::Quarantine).cloned().map(Box::new);
+    let deadline = engine.clock().after(left);
+    let event = event::Change::Intent { action, origin, why, deadline, quarantine }.into();
     Ok((vec![mk_entry(record, event)], in_flight))
 }
 
@@ -409,18 +433,18 @@ fn superseded(refusal: Refusal) -> NoIntent {
 /// Writes the intent, makes the call, and writes what became of it.
 async fn carry_out(engine: &Engine, aws: &Aws, mut ready: Ready) -> Acted {
     let action = ready.warrant.action();
-    let (actor, room) = match ready.warrant.origin() {
-        Origin::Policy => (Actor::Keysweep, Room::Common),
-        Origin::Operator { actor, .. } if action == Action::Reactivate => (actor.clone(), Room::Reserved),
-        Origin::Operator { actor, .. } => (actor.clone(), Room::Common),
+    let actor = match ready.warrant.origin() {
+        Origin::Policy => Actor::Keysweep,
+        Origin::Operator { actor, .. } => actor.clone(),
     };
+    let room = if action.is_undo() { Room::Reserved } else { Room::Common };
     let (receipts, mut in_flight) = loop {
         let decide = |state: &State, now| intend(engine, &ready, state, now);
         match engine.ledger().decide(&actor, room, decide).await {
             Ok(intended) => break intended,
             Err(Undecided::No(NoIntent::Wait(wait))) => return Acted::NotSent(wait),
             // Nothing stops an undo: another session is opened at once.
-            Err(Undecided::No(NoIntent::Late)) if action == Action::Reactivate => {
+            Err(Undecided::No(NoIntent::Late)) if action.is_undo() => {
                 tracing::warn!(key = %ready.record.identity.key, "undo waited until its deadline: another session");
                 match aws.prepare(&ready.warrant, &ready.fresh.path).await {
                     Ok(prepared) => ready.prepared = prepared,
@@ -436,6 +460,8 @@ async fn carry_out(engine: &Engine, aws: &Aws, mut ready: Ready) -> Acted {
         }
     };
     let Ready { config, account, record, reader, fresh, warrant, prepared } = ready;
+    let ordered = matches!(warrant.origin(), Origin::Operator { .. });
+    let policy = warrant.quarantine().map(|dressing| dressing.policy.clone());
     let order = receipts.into_iter().next().and_then(|receipt| warrant.recorded(receipt).ok());
     let Some(order) = order else {
         return not_sent(bug("the journal's receipt is not that of the intent"));
@@ -453,6 +479,8 @@ async fn carry_out(engine: &Engine, aws: &Aws, mut ready: Ready) -> Acted {
         fresh: &fresh,
         config: &config,
         account: &account,
+        policy,
+        ordered,
     };
     changed.settle(action, &user_name, outcome).await
 }

@@ -27,8 +27,10 @@ impl Gaps {
     pub(crate) fn show(&self, keys: &mut [PlannedKey]) {
         let gaps = self.locked();
         for key in keys {
-            if let (Next::Step { action, .. }, Some(gap)) = (&key.next, gaps.get(&key.facts.key)) {
-                key.next = Next::Wait { action: *action, wait: Wait::Evidence(gap.clone()) };
+            if let (Next::Step { action, .. }, Some(gap)) = (&key.next, gaps.get(&key.facts.key))
+                && let Some(action) = action.planned()
+            {
+                key.next = Next::Wait { action, wait: Wait::Evidence(gap.clone()) };
             }
         }
     }

@@ -8,6 +8,7 @@ use keysweep_core::lifecycle::event::{self, Seen};
 use keysweep_core::lifecycle::{KeyEvent, Record, RefusedKind};
 use keysweep_core::plan::{Context, trips_on_failures};
 use keysweep_core::policy::Subject;
+use keysweep_core::quarantine::QuarantinePolicy;
 use keysweep_core::state::{Actor, Body, State};
 use keysweep_core::ticket::{Action, Warrant};
 
@@ -49,6 +50,10 @@ pub(super) struct Change<'a> {
     pub(super) fresh: &'a Fresh,
     pub(super) config: &'a Config,
     pub(super) account: &'a AccountFacts,
+    /// The policy that was to be attached or detached.
+    pub(super) policy: Option<QuarantinePolicy>,
+    /// Whether an operator ordered it.
+    pub(super) ordered: bool,
 }
 
 impl Change<'_> {
@@ -76,6 +81,11 @@ impl Change<'_> {
                 let event = event::Change::Refused { action, kind, detail };
                 return self.failed(action, kind.into(), event.into()).await;
             }
+            // There is no such policy, or no such user: certainly nothing is attached.
+            CallOutcome::Refused { kind: FaultKind::Gone, detail, .. } if action == Action::Quarantine => {
+                let event = event::Change::Refused { action, kind: RefusedKind::Gone, detail };
+                return self.failed(action, ChangeFailure::Gone, event.into()).await;
+            }
             // The key or its user is not there: a complete listing tells what that means.
             CallOutcome::Refused { kind: FaultKind::Gone, detail, request_id } => (request_id, detail),
             CallOutcome::Accepted { request_id } => {
@@ -84,13 +94,18 @@ impl Change<'_> {
             }
             CallOutcome::Unclear { detail } => (None, detail),
         };
-        let shown = until_it_shows(self.reader, identity, user_name, action, self.engine.clock()).await;
+        let (policy, clock) = (self.policy.as_ref(), self.engine.clock());
+        let shown = until_it_shows(self.reader, identity, user_name, action, policy, clock).await;
         let late = match &shown {
             Shown::Status(status) if accepted => Some(format!(
                 "AWS accepted the call (request {}), and still lists the key as {status:?}; the next sweep reads it again",
                 request_id.as_deref().unwrap_or("unknown")
             )),
-            Shown::Status(_) | Shown::Effect | Shown::Absent | Shown::Nothing(_) => None,
+            Shown::Unchanged if accepted => Some(format!(
+                "AWS accepted the call (request {}), and it does not show yet; the next sweep reads it again",
+                request_id.as_deref().unwrap_or("unknown")
+            )),
+            Shown::Status(_) | Shown::Unchanged | Shown::Effect | Shown::Absent | Shown::Nothing(_) => None,
         };
         if let Some(why) = late {
             return self.late(action, why).await;
@@ -102,6 +117,8 @@ impl Change<'_> {
             accepted,
             last_use: self.last_use(),
             hold_until: self.hold_until(),
+            holds: self.ordered,
+            is_settled: false,
         };
         match attempt.settled(self.engine, self.config, shown) {
             Settled::Event(event) if is_failure(&event) => {
@@ -194,12 +211,16 @@ pub(super) struct Attempt {
     pub(super) last_use: LastUse,
     /// Until when the key is held if somebody has set it Active.
     pub(super) hold_until: Timestamp,
+    /// Whether the key is held once the quarantine of its user has ended.
+    pub(super) holds: bool,
+    /// Whether the call can have no effect any more.
+    pub(super) is_settled: bool,
 }
 
 impl Attempt {
     /// From what AWS shows to what is written.
     pub(super) fn settled(self, engine: &Engine, config: &Config, shown: Shown) -> Settled {
-        let Self { action, said, request_id, accepted, last_use, hold_until } = self;
+        let Self { action, said, request_id, accepted, last_use, hold_until, holds, is_settled } = self;
         let event = match (shown, action) {
             // The request ID of a refusal makes nothing ours.
             (Shown::Effect, Action::Deactivate) => KeyEvent::Change(event::Change::Deactivated {
@@ -211,9 +232,25 @@ impl Attempt {
                 KeyEvent::Change(event::Change::Undone { request_id, hold_until })
             }
             (Shown::Effect, Action::Delete) => KeyEvent::Change(event::Change::Deleted { request_id }),
-            (Shown::Absent, Action::Deactivate | Action::Reactivate | Action::Delete) => {
-                KeyEvent::Seen(Seen::Absent)
+            (Shown::Effect, Action::Quarantine) => {
+                KeyEvent::Change(event::Change::Quarantined { request_id: request_id.filter(|_| accepted) })
             }
+            (Shown::Effect, Action::Lift) => KeyEvent::Change(event::Change::Lifted {
+                request_id,
+                hold_until: holds.then_some(hold_until),
+            }),
+            // What may be attached later must not be forgotten.
+            (Shown::Unchanged, Action::Quarantine) if !is_settled => {
+                return Settled::Open(format!("{said}; after a minute it is not attached"));
+            }
+            (
+                Shown::Unchanged,
+                Action::Quarantine | Action::Lift | Action::Deactivate | Action::Reactivate | Action::Delete,
+            ) => {
+                let detail = format!("{said}; after a minute, the policies of the user are as they were");
+                KeyEvent::Change(event::Change::Unclear { action, accepted, detail })
+            }
+            (Shown::Absent, _) => KeyEvent::Seen(Seen::Absent),
             // Somebody set a key Active that was to be deleted, or that AWS had set Inactive for us.
             (Shown::Status(KeyStatus::Active), Action::Delete) => {
                 KeyEvent::Seen(Seen::Reactivated { hold_until })
@@ -221,14 +258,12 @@ impl Attempt {
             (Shown::Status(KeyStatus::Active), Action::Deactivate) if accepted => {
                 KeyEvent::Seen(Seen::Reactivated { hold_until })
             }
-            (Shown::Status(status), Action::Deactivate | Action::Reactivate | Action::Delete) => {
-                KeyEvent::Change(event::Change::Unclear {
-                    action,
-                    accepted,
-                    detail: format!("{said}; after a minute it is {status:?}"),
-                })
-            }
-            (Shown::Nothing(why), Action::Deactivate | Action::Reactivate | Action::Delete) => {
+            (Shown::Status(status), _) => KeyEvent::Change(event::Change::Unclear {
+                action,
+                accepted,
+                detail: format!("{said}; after a minute it is {status:?}"),
+            }),
+            (Shown::Nothing(why), _) => {
                 return Settled::Open(format!("{said}; and it could not be read back: {why}"));
             }
         };

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use keysweep_aws::{Fault, FaultKind, ListedKey, Reader};
-use keysweep_core::facts::{Fact, KeyFacts, KeyStatus, Source};
+use keysweep_core::facts::{Fact, KeyFacts, KeyStatus, OtherKey, Source};
 use keysweep_core::ids::{AccessKeyId, KeyIdentity, UserId, UserName};
 use keysweep_core::lifecycle::{Record, Sighting};
+use keysweep_core::quarantine::QuarantinePolicy;
 use keysweep_core::ticket::Action;
 use tokio::time::{Instant, sleep};
 
@@ -24,6 +25,9 @@ pub(super) enum RereadError {
     /// A call failed.
     #[error(transparent)]
     Call(#[from] Fault),
+    /// Its user is gone.
+    #[error("the user of key {0} is not there any more")]
+    UserGone(AccessKeyId),
     /// The listing of its user lacks it.
     #[error("key {0} is not listed any more")]
     NotListed(AccessKeyId),
@@ -36,33 +40,47 @@ pub(super) struct Fresh {
     pub(super) sighting: Sighting,
 }
 
-/// Reads a key again: `GetUser`, `ListAccessKeys`, `GetAccessKeyLastUsed`, and the policies that mark a compromise.
+/// Reads a key again: `GetUser`, `ListAccessKeys`, `GetAccessKeyLastUsed`, `ListAttachedUserPolicies`, and for a
+/// quarantine `GetLoginProfile`.
 ///
 /// Last use and policies do not matter for an undo, and a failure to read them does not stop one.
 pub(super) async fn reread(
     reader: &Reader,
     record: &Record,
+    action: Action,
     clock: &Clock,
     interval: Duration,
 ) -> Result<Fresh, RereadError> {
     let identity = &record.identity;
     let not_listed = || RereadError::NotListed(identity.key.clone());
-    let name =
-        current_name(reader, &identity.user_id, &record.user_name, clock).await?.ok_or_else(not_listed)?;
+    let gone = || RereadError::UserGone(identity.key.clone());
+    let name = current_name(reader, &identity.user_id, &record.user_name, clock).await?.ok_or_else(gone)?;
     let user = reader.user(&name).await?;
     let sighting = clock.sighting(interval);
     let keys = reader.list_access_keys(&name, clock.now()).await?;
     let listed = keys.iter().find(|key| key.key == identity.key);
-    let listed = listed.ok_or_else(not_listed)?;
+    let (created, status) = match listed {
+        Some(listed) => (listed.created, listed.status.clone()),
+        // What is attached to its user is detached all the same.
+        None if action == Action::Lift => (identity.created, KeyStatus::Other("not listed".to_owned())),
+        None => return Err(not_listed()),
+    };
     let fact = |error: Fault| in_words(&error);
     let last_use = match reader.last_use(&identity.key, &name, clock.now()).await {
         Ok(last_use) => Fact::Known(last_use),
         Err(fault) => Fact::Unknown(fact(fault)),
     };
-    let quarantine = match reader.quarantine_policies(&name).await {
+    let policies = match reader.attached_policies(&name).await {
         Ok(policies) => Fact::Known(policies),
         Err(fault) => Fact::Unknown(fact(fault)),
     };
+    let password = if action == Action::Quarantine || record.quarantine.is_some() {
+        reader.has_password(&name).await.map_or_else(|fault| Fact::Unknown(fact(fault)), Fact::Known)
+    } else {
+        Fact::NotRead
+    };
+    let others = keys.iter().filter(|other| other.key != identity.key);
+    let other_keys = others.map(|other| OtherKey { key: other.key.clone(), status: other.status.clone() });
     let facts = KeyFacts {
         account: identity.account,
         user_name: name,
@@ -70,12 +88,13 @@ pub(super) async fn reread(
         path: Fact::Known(user.path.clone()),
         tags: Fact::Known(user.tags),
         key: identity.key.clone(),
-        created: listed.created,
-        status: listed.status.clone(),
+        created,
+        status,
         last_use,
         source: Source::Live,
-        keys_of_user: keys.len(),
-        quarantine_policies: quarantine,
+        other_keys: other_keys.collect(),
+        policies,
+        password,
         trail: Fact::NotRead,
     };
     Ok(Fresh { facts, path: user.path, sighting })
@@ -104,6 +123,8 @@ pub(super) enum Shown {
     Effect,
     /// Something else, for a whole minute.
     Status(KeyStatus),
+    /// The policies of the user as they were, for a whole minute.
+    Unchanged,
     /// No listing was had in a whole minute: nobody knows.
     Nothing(String),
     /// A complete listing lacks the key, and it was not to be deleted.
@@ -116,12 +137,16 @@ pub(super) async fn until_it_shows(
     identity: &KeyIdentity,
     user_name: &UserName,
     action: Action,
+    policy: Option<&QuarantinePolicy>,
     clock: &Clock,
 ) -> Shown {
     let deadline = clock.instant() + AGREE_WITHIN;
     let mut pauses = PAUSES.iter().chain(std::iter::repeat(&8_000));
     loop {
-        let shown = look(reader, identity, user_name, action, clock).await;
+        let shown = match policy {
+            Some(policy) => look_at_user(reader, identity, user_name, (action, policy), clock).await,
+            None => look(reader, identity, user_name, action, clock).await,
+        };
         let settled = matches!(shown, Shown::Effect | Shown::Absent);
         let pause = Duration::from_millis(pauses.next().copied().unwrap_or(8_000));
         if settled || past(deadline, clock) {
@@ -150,10 +175,30 @@ async fn look(
         (None, Action::Delete)
         | (Some(KeyStatus::Inactive), Action::Deactivate)
         | (Some(KeyStatus::Active), Action::Reactivate) => Shown::Effect,
-        (None, Action::Deactivate | Action::Reactivate) => Shown::Absent,
-        (Some(status), Action::Deactivate | Action::Reactivate | Action::Delete) => {
-            Shown::Status(status.clone())
-        }
+        (None, _) => Shown::Absent,
+        (Some(status), _) => Shown::Status(status.clone()),
+    }
+}
+
+/// Looks whether the policy of a quarantine is attached to the user.
+async fn look_at_user(
+    reader: &Reader,
+    identity: &KeyIdentity,
+    user_name: &UserName,
+    (action, policy): (Action, &QuarantinePolicy),
+    clock: &Clock,
+) -> Shown {
+    let attached = async {
+        let Some(name) = current_name(reader, &identity.user_id, user_name, clock).await? else {
+            return Ok(false);
+        };
+        let attached = reader.attached_policies(&name).await?;
+        Ok::<_, Fault>(policy.is_attached(identity.account, &attached))
+    };
+    match attached.await {
+        Ok(attached) if attached == (action == Action::Quarantine) => Shown::Effect,
+        Ok(_) => Shown::Unchanged,
+        Err(fault) => Shown::Nothing(in_words(&fault)),
     }
 }
 

@@ -3,7 +3,7 @@
 use keysweep_aws::Aws;
 use keysweep_core::facts::{Fact, LastUse};
 use keysweep_core::ids::AccessKeyId;
-use keysweep_core::lifecycle::{OpenIntent, Record, State};
+use keysweep_core::lifecycle::{OpenIntent, OpenQuarantine, Record, State};
 use keysweep_core::policy::Subject;
 use keysweep_core::state::Actor;
 use keysweep_core::ticket::Action;
@@ -51,6 +51,12 @@ struct Open {
 
 fn open_intent(record: &Record) -> Option<Open> {
     let (deactivate, delete) = (Action::Deactivate, Action::Delete);
+    if record.undo.is_none()
+        && let Some((action, intent)) = record.dressing().map(OpenQuarantine::parts)
+    {
+        let (intent, last_use) = (intent.clone(), last_use_of(&record.state));
+        return Some(Open { record: record.clone(), action, intent, last_use });
+    }
     let (action, intent, last_use) = match (&record.undo, &record.state) {
         // An undo goes before what it undoes.
         (Some(undo), state) => (Action::Reactivate, undo, last_use_of(state)),
@@ -88,11 +94,14 @@ async fn one(engine: &Engine, aws: &Aws, open: &Open) -> Result<(), AppendError>
             return Ok(());
         }
     };
-    let shown = until_it_shows(&reader, identity, &record.user_name, action, engine.clock()).await;
+    let quarantine =
+        record.quarantine.as_deref().filter(|_| matches!(action, Action::Quarantine | Action::Lift));
+    let policy = quarantine.map(|quarantine| &quarantine.policy);
+    let shown = until_it_shows(&reader, identity, &record.user_name, action, policy, engine.clock()).await;
     // Until then the call may still take effect; what AWS shows already is true at once, and an undo waits for nothing.
     let settled_from = intent.settled_from();
-    if action != Action::Reactivate
-        && matches!(shown, Shown::Status(_))
+    if !action.is_undo()
+        && matches!(shown, Shown::Status(_) | Shown::Unchanged)
         && engine.clock().now() < settled_from
     {
         tracing::info!(account = %account_id, %key, %action, %settled_from, "open intent may still take effect");
@@ -107,6 +116,9 @@ async fn one(engine: &Engine, aws: &Aws, open: &Open) -> Result<(), AppendError>
         accepted: intent.accepted.is_some(),
         last_use: last_use.clone(),
         hold_until: hold_until(engine, &config, &subject),
+        // Nothing but an order ends a quarantine that is to go on.
+        holds: record.due.is_some() && quarantine.is_some_and(|quarantine| quarantine.over.is_none()),
+        is_settled: true,
     };
     match attempt.settled(engine, &config, shown) {
         Settled::Event(event) => {

@@ -16,7 +16,7 @@ use super::identities::Identities;
 use super::user::{NameIs, SeenKey, UserLook, Users};
 use crate::causes::in_words;
 use crate::clock::Clock;
-use crate::config::{Config, ScanSource};
+use crate::config::{Config, Evidence, ScanSource};
 
 /// How long to wait before asking again whether a report is made: AWS takes seconds, and minutes for large accounts.
 const REPORT_POLL: [u64; 7] = [1, 2, 4, 8, 15, 30, 30];
@@ -125,13 +125,19 @@ impl AccountScanner {
         }
     }
 
+    /// How keys are looked up in CloudTrail, if they are.
+    fn looks_up(&self) -> Option<&Evidence> {
+        let config = &self.task.config;
+        config.policy.cloudtrail.then_some(&config.evidence)
+    }
+
     fn lowest_threshold(&self) -> Duration {
         self.task.config.policy.lowest_threshold(&self.account)
     }
 
     async fn scan(&self, reader: &Reader, basis: Basis) -> Result<AccountScan, Fault> {
         let sighting = self.task.clock.sighting(self.task.config.scan.interval);
-        let mut users = Users::new(reader, &self.task.clock);
+        let mut users = Users::new(reader, &self.task.clock, self.looks_up());
         let fallback = match basis {
             Basis::Live { fallback } => fallback,
             Basis::Report(report) => {

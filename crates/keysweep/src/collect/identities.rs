@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use keysweep_aws::{Fault, Reader, UserDetail};
 use keysweep_core::facts::{Fact, UserFacts};
 use keysweep_core::ids::UserName;
+use keysweep_core::quarantine::AttachedPolicy;
 
 use crate::causes::in_words;
 
@@ -41,8 +42,8 @@ enum Told {
 pub(super) struct Known {
     /// `None` where it was not asked for.
     pub(super) user: Option<Result<UserFacts, String>>,
-    /// Attached policies that mark a compromise.
-    pub(super) quarantine_policies: Fact<Vec<String>>,
+    /// Managed policies that are attached.
+    pub(super) policies: Fact<Vec<AttachedPolicy>>,
 }
 
 impl Identities {
@@ -62,14 +63,14 @@ impl Identities {
         {
             return Known {
                 user: Some(Ok(detail.facts.clone())),
-                quarantine_policies: Fact::Known(detail.quarantine_policies.clone()),
+                policies: Fact::Known(detail.policies.clone()),
             };
         }
         self.spent += calls;
         let why = |fault: Fault| in_words(&fault);
         let user = if identity { Some(reader.user(name).await.map_err(why)) } else { None };
-        let policies = reader.quarantine_policies(name).await;
-        Known { user, quarantine_policies: policies.map_or_else(|f| Fact::Unknown(why(f)), Fact::Known) }
+        let policies = reader.attached_policies(name).await;
+        Known { user, policies: policies.map_or_else(|f| Fact::Unknown(why(f)), Fact::Known) }
     }
 
     async fn ask_for_all(&mut self, reader: &Reader) {

@@ -5,18 +5,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use keysweep_aws::report::{Row, join};
 use keysweep_aws::{Fault, FaultKind, ListedKey, Reader, UserListed};
-use keysweep_core::facts::{AccountFacts, Fact, KeyFacts, KeyStatus, LastUse, Source, UserFacts};
+use keysweep_core::evidence::Trail;
+use keysweep_core::facts::{AccountFacts, Fact, KeyFacts, KeyStatus, LastUse, OtherKey, Source, UserFacts};
 use keysweep_core::ids::{AccessKeyId, UserId, UserName};
 use keysweep_core::lifecycle::Record;
 
 use super::identities::{Identities, Known};
+use super::trail::trail;
 use crate::causes::in_words;
 use crate::clock::Clock;
+use crate::config::Evidence;
 
 /// Users of one account, read as far as needed.
 pub(super) struct Users<'a> {
     reader: &'a Reader,
     clock: &'a Clock,
+    evidence: Option<&'a Evidence>,
     listed: Option<Vec<UserListed>>,
     identities: Identities,
 }
@@ -67,8 +71,8 @@ pub(super) struct SeenKey {
 }
 
 impl<'a> Users<'a> {
-    pub(super) fn new(reader: &'a Reader, clock: &'a Clock) -> Self {
-        Self { reader, clock, listed: None, identities: Identities::new(0, 0, BTreeSet::new()) }
+    pub(super) fn new(reader: &'a Reader, clock: &'a Clock, evidence: Option<&'a Evidence>) -> Self {
+        Self { reader, clock, evidence, listed: None, identities: Identities::new(0, 0, BTreeSet::new()) }
     }
 
     /// Says how users are asked about from here on.
@@ -205,11 +209,13 @@ impl<'a> Users<'a> {
         // A record under this very name says who the user is; a renamed or new one is asked for.
         let known_name = |key: &ListedKey| record_of(key).is_some_and(|record| record.user_name == *name);
         let asks_who = keys.iter().any(|key| needs_user(key) || (worth(key) && !known_name(key)));
-        let Known { user, quarantine_policies } = if keys.iter().any(worth) {
+        let Known { user, policies } = if keys.iter().any(worth) {
             self.identities.of(self.reader, name, asks_who).await
         } else {
-            Known { user: None, quarantine_policies: Fact::NotRead }
+            Known { user: None, policies: Fact::NotRead }
         };
+        let quarantined = keys.iter().any(|key| record_of(key).is_some_and(Record::in_quarantine));
+        let password = if quarantined { self.password(name, row).await } else { Fact::NotRead };
         let mut seen = Vec::with_capacity(keys.len());
         for (key, told) in keys.iter().zip(told) {
             let worth_deciding = worth(key);
@@ -233,13 +239,34 @@ impl<'a> Users<'a> {
                     status: key.status.clone(),
                     last_use,
                     source,
-                    keys_of_user: keys.len(),
-                    quarantine_policies: quarantine_policies.clone(),
-                    trail: Fact::NotRead,
+                    other_keys: others_of(keys, &key.key),
+                    policies: policies.clone(),
+                    password: password.clone(),
+                    trail: self.trail_of(record_of(key)).await,
                 },
             });
         }
         seen
+    }
+
+    /// Whether the user has a console password: one that is set during a quarantine ends it.
+    async fn password(&self, name: &UserName, row: Option<&Row>) -> Fact<bool> {
+        if let Some(told) = row.and_then(|row| row.password_enabled) {
+            return Fact::Known(told);
+        }
+        let read = self.reader.has_password(name).await;
+        read.map_or_else(|fault| Fact::Unknown(in_words(&fault)), Fact::Known)
+    }
+
+    /// What CloudTrail shows of a key whose user is in quarantine: a client may have shown itself since. Of other keys
+    /// it is read right before a change alone.
+    async fn trail_of(&self, record: Option<&Record>) -> Fact<Trail> {
+        match (record.filter(|record| record.in_quarantine()), self.evidence) {
+            (Some(record), Some(evidence)) => {
+                trail(self.reader, &record.identity.key, evidence, self.clock).await
+            }
+            (None, _) | (_, None) => Fact::NotRead,
+        }
     }
 
     async fn last_use(&self, key: &ListedKey, name: &UserName) -> Fact<LastUse> {
@@ -248,6 +275,11 @@ impl<'a> Users<'a> {
             Err(fault) => Fact::Unknown(in_words(&fault)),
         }
     }
+}
+
+fn others_of(keys: &[ListedKey], key: &AccessKeyId) -> Vec<OtherKey> {
+    let others = keys.iter().filter(|other| other.key != *key);
+    others.map(|other| OtherKey { key: other.key.clone(), status: other.status.clone() }).collect()
 }
 
 /// Whether an active key that the report shows is not among those listed.

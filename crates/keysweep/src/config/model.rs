@@ -9,6 +9,7 @@ mod policy;
 
 use std::path::PathBuf;
 
+use keysweep_core::quarantine::QuarantinePolicy;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -220,6 +221,9 @@ pub struct EvidenceSection {
     pub regions: Vec<String>,
     /// How far to look back: 1d to 90d. CloudTrail event history covers 90 days.
     pub lookback: Period,
+    /// Managed policy for quarantine: "AWSDenyAll", or the name of a customer managed policy in each account that begins
+    /// with "keysweep-quarantine". Error messages of denied clients show the name.
+    pub quarantine_policy: String,
     /// PEM file with an Ed25519 private key that signs evidence bundles, as `openssl genpkey -algorithm ed25519` creates it.
     /// Empty: bundles are not signed.
     pub signing_key_file: String,
@@ -234,6 +238,7 @@ impl Default for EvidenceSection {
             cloudtrail: true,
             regions: Vec::new(),
             lookback: Period::days(90),
+            quarantine_policy: QuarantinePolicy::default().into(),
             signing_key_file: String::new(),
             max_megabytes: 4096,
         }

@@ -1,6 +1,7 @@
 //! Entries of the journal in plain words.
 
 use jiff::Timestamp;
+use keysweep_core::facts::LastUse;
 use keysweep_core::finding::FindingKind;
 use keysweep_core::lifecycle::event::{Change, Consent, Note, Overlay, Seen};
 use keysweep_core::lifecycle::{Approval, ClearedWhy, KeyEvent, State as KeyState};
@@ -102,6 +103,26 @@ fn of_key(entry: &Entry, event: &KeyEvent, created: Timestamp, calendar: Calenda
             ClearedWhy::InactiveElsewhere => (Tone::Usual, "deactivated by somebody else: left alone".into()),
         },
         KeyEvent::Seen(Seen::Adopted { .. }) => (Tone::Usual, "found Inactive and taken over".into()),
+        KeyEvent::Change(Change::Quarantined { .. }) => {
+            (Tone::Change, "in quarantine: who still uses the key shows now".into())
+        }
+        KeyEvent::Change(Change::Lifted { hold_until: Some(_), .. }) => {
+            (Tone::Wanted, "quarantine ended by an operator: on hold".into())
+        }
+        KeyEvent::Change(Change::Lifted { hold_until: None, .. }) => (Tone::Usual, "quarantine ended".into()),
+        KeyEvent::Seen(Seen::UsedInQuarantine { last_use, .. }) => {
+            let service = match last_use {
+                LastUse::At { service: Some(service), .. } => format!(" with {service}"),
+                LastUse::At { service: None, .. } | LastUse::Never => String::new(),
+            };
+            (Tone::Wanted, format!("used in quarantine{service}: quarantine ends, on hold"))
+        }
+        KeyEvent::Seen(Seen::QuarantineRemoved { .. }) => {
+            (Tone::Wanted, "quarantine ended by its owner: on hold".into())
+        }
+        KeyEvent::Overlay(Overlay::QuarantineOver { why, .. }) => {
+            (Tone::Usual, format!("quarantine is to end: {why}"))
+        }
         KeyEvent::Change(Change::Deactivated { last_use, .. }) => {
             (Tone::Change, format!("deactivated ({})", idle(last_use.at(), created)))
         }

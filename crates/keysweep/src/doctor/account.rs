@@ -204,7 +204,7 @@ impl Account<'_> {
         }
         if let Some(user) = users.first() {
             note(missing, get_user, Answer::of(reader.user(user).await.as_ref()))?;
-            note(missing, list_attached, Answer::of(reader.quarantine_policies(user).await.as_ref()))?;
+            note(missing, list_attached, Answer::of(reader.attached_policies(user).await.as_ref()))?;
         }
         let now = self.examination.clock.now();
         let mut of_key = None;

@@ -108,14 +108,14 @@ fn facts_of(subject: Subject<'_>) -> Vec<BundleFact> {
     let mut rows = vec![
         read("status", Fact::Known(status.to_owned()), "iam:ListAccessKeys", now),
         read("created_at", Fact::Known(facts.created.to_string()), "iam:ListAccessKeys", now),
-        read("keys_of_user", Fact::Known(facts.keys_of_user.to_string()), "iam:ListAccessKeys", now),
+        read("keys_of_user", Fact::Known(facts.keys_of_user().to_string()), "iam:ListAccessKeys", now),
         read("last_use", mapped(&facts.last_use, last_use), last_used, last_used_at),
         read("user_id", mapped(&facts.user_id, ToString::to_string), "iam:GetUser", now),
         read("path", mapped(&facts.path, Clone::clone), "iam:GetUser", now),
         read("tags", mapped(&facts.tags, tags), "iam:GetUser", now),
         read(
             "compromise_policies",
-            mapped(&facts.quarantine_policies, |policies| listed(policies.iter().cloned())),
+            mapped(&facts.compromise(), |policies| listed(policies.iter().cloned())),
             "iam:ListAttachedUserPolicies",
             now,
         ),

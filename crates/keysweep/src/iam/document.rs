@@ -49,6 +49,8 @@ pub(super) enum Operator {
     StringEquals,
     /// One of the values, in which `*` and `?` are wildcards.
     StringLike,
+    /// One of the values, an ARN in each of whose parts `*` and `?` are wildcards.
+    ArnLike,
     /// Before the value, a time in RFC 3339.
     DateLessThan,
 }

@@ -3,7 +3,7 @@
 use keysweep_api::{Done, Refusal};
 use keysweep_core::finding::undo_by_hand;
 use keysweep_core::ids::AccessKeyId;
-use keysweep_core::lifecycle::{INCIDENT_REMEDY, Record};
+use keysweep_core::lifecycle::{INCIDENT_REMEDY, Record, State};
 use keysweep_core::plan::{Reason, ordered};
 use keysweep_core::state::Actor;
 use keysweep_core::ticket::Action;
@@ -25,10 +25,28 @@ impl Engine {
         let Some(record) = self.store().read(|state| state.record(key).cloned()) else {
             return Err(unknown_key(key));
         };
-        let ordered = self.order(actor, &record, action, reason).await;
-        match action {
-            Action::Reactivate => ordered.map_err(|refusal| with_undo_by_hand(refusal, &record)),
-            Action::Deactivate | Action::Delete => ordered,
+        if action.is_undo() {
+            let given_back = self.give_back(actor, &record, reason).await;
+            return given_back.map_err(|refusal| with_undo_by_hand(refusal, &record));
+        }
+        self.order(actor, &record, action, reason).await
+    }
+
+    /// Undoes what keysweep has done: the quarantine of the user, and the deactivation of the key.
+    async fn give_back(&self, actor: &Actor, record: &Record, reason: &str) -> Result<Done, Refusal> {
+        if record.quarantine.is_none() {
+            return self.order(actor, record, Action::Reactivate, reason).await;
+        }
+        let lifted = self.order(actor, record, Action::Lift, reason).await?;
+        let key = &record.identity.key;
+        let Some(record) = self.store().read(|state| state.record(key).cloned()) else { return Ok(lifted) };
+        match self.order(actor, &record, Action::Reactivate, reason).await {
+            Ok(Done { message }) => Ok(Done { message: format!("{}; {message}", lifted.message) }),
+            // It was in quarantine only.
+            Err(Refusal::Conflict(_)) if matches!(record.state, State::Active | State::Flagged(_)) => {
+                Ok(lifted)
+            }
+            Err(refusal) => Err(refusal.with(&format!("\n{}", lifted.message))),
         }
     }
 
@@ -100,6 +118,7 @@ fn cannot(key: &AccessKeyId, state: &str, action: Action) -> String {
     match action {
         Action::Deactivate => format!("{key} is {state}: only a key that is flagged can be deactivated"),
         Action::Delete => format!("{key} is {state}: only a key that is deactivated can be deleted"),
+        Action::Quarantine | Action::Lift => format!("{key} is {state}: its user is not in quarantine"),
         Action::Reactivate => {
             format!("{key} is {state}, and keysweep sent no deactivation of it: there is nothing to undo")
         }
@@ -111,5 +130,9 @@ fn done(key: &AccessKeyId, action: Action) -> String {
         Action::Deactivate => format!("{key} is Inactive; `keysweep keys reactivate {key}` undoes it"),
         Action::Reactivate => format!("{key} is Active again and on hold"),
         Action::Delete => format!("{key} is deleted"),
+        Action::Quarantine => {
+            format!("the user of {key} is in quarantine; `keysweep keys reactivate {key}` ends it")
+        }
+        Action::Lift => format!("the quarantine of the user of {key} has ended, and the key is on hold"),
     }
 }

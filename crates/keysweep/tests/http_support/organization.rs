@@ -97,7 +97,13 @@ pub(crate) fn entries() -> Vec<(Timestamp, Body)> {
     told.push((days_ago(20), key(PROD, "dave", held)));
     for user in ["bob", "carol"] {
         let (action, origin, why) = (Action::Deactivate, Origin::Policy, "unused".into());
-        let intent = KeyEvent::Change(Change::Intent { action, origin, why, deadline: days_ago(29) });
+        let intent = KeyEvent::Change(Change::Intent {
+            action,
+            origin,
+            why,
+            deadline: days_ago(29),
+            quarantine: None,
+        });
         told.push((days_ago(30), key(PROD, user, intent)));
         let done = KeyEvent::Change(Change::Deactivated {
             request_id: None,
@@ -194,8 +200,9 @@ fn facts(user: &str) -> KeyFacts {
         status: if inactive { KeyStatus::Inactive } else { KeyStatus::Active },
         last_use: Fact::Known(last_use(if user == "carol" { 29 } else { 200 })),
         source: Source::Live,
-        keys_of_user: 1,
-        quarantine_policies: Fact::NotRead,
+        other_keys: Vec::new(),
+        policies: Fact::NotRead,
+        password: Fact::NotRead,
         trail: Fact::NotRead,
     }
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::facts::LastUse;
 use crate::lifecycle::Sighting;
-use crate::ticket::{Action, Origin};
+use crate::ticket::{Action, Dressing, Origin};
 
 /// A step of a change that keysweep makes in AWS.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
@@ -22,6 +22,9 @@ pub enum Change {
         why: String,
         /// Until when its call can take effect: AWS refuses it later.
         deadline: Timestamp,
+        /// The policy to attach, where the user is put in quarantine.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        quarantine: Option<Box<Dressing>>,
     },
     /// AWS accepted the call. Written before anything is read, so that it survives whatever comes then.
     Accepted {
@@ -29,6 +32,19 @@ pub enum Change {
         action: Action,
         /// AWS's request ID.
         request_id: String,
+    },
+    /// AWS was read after the call and shows the policy attached.
+    Quarantined {
+        /// The request ID of the call, where there was an answer.
+        request_id: Option<String>,
+    },
+    /// AWS was read after the call and does not show the policy.
+    Lifted {
+        /// The request ID of the call, where there was an answer.
+        request_id: Option<String>,
+        /// Until when the key is held; absent where nobody ordered the end of the quarantine.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        hold_until: Option<Timestamp>,
     },
     /// AWS was read after the call and shows the key Inactive.
     Deactivated {

@@ -45,4 +45,12 @@ pub enum Overlay {
     },
     /// No such policy is attached any more: a fresh notice is needed.
     IncidentEnded,
+    /// The quarantine of the user is to end without a deactivation.
+    QuarantineOver {
+        /// Why.
+        why: String,
+        /// Until when the key is held; absent where its deactivation goes on without a quarantine.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        hold_until: Option<Timestamp>,
+    },
 }

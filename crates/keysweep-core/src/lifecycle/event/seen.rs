@@ -44,6 +44,20 @@ pub enum Seen {
         /// To when.
         last_use: LastUse,
     },
+    /// The policy that keysweep had attached to the user is not attached any more: somebody detached it, or the user is
+    /// gone.
+    QuarantineRemoved {
+        /// Until when the key is held; absent where the user is gone.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        hold_until: Option<Timestamp>,
+    },
+    /// It was used while its user was in quarantine: what uses it fails meanwhile. It is held.
+    UsedInQuarantine {
+        /// The use.
+        last_use: LastUse,
+        /// Until when it is held.
+        hold_until: Timestamp,
+    },
     /// A complete listing lacks it.
     Absent,
     /// A key thought gone is listed.
@@ -69,6 +83,7 @@ pub struct Named {
 pub enum ClearedWhy {
     /// It was used.
     UsedAgain,
+
     /// The policy changed.
     NoLongerStale,
     /// It is Inactive, not by us, and `adopt_inactive` is off.

@@ -187,7 +187,7 @@ pub(super) fn state(state: &str, overlays: &[String]) -> String {
 pub(super) fn next(now: Timestamp, action: NextAction, at: Option<Timestamp>) -> Text {
     let tone = match action {
         NextAction::Delete => Tone::Bad,
-        NextAction::Deactivate => Tone::Worth,
+        NextAction::Quarantine | NextAction::Deactivate => Tone::Worth,
         NextAction::None | NextAction::Notice | NextAction::Approval | NextAction::Wait => Tone::Plain,
     };
     let text = match at {

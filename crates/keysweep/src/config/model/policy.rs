@@ -64,6 +64,9 @@ terms! {
     max_age: PeriodOrOff = PeriodOrOff::Off,
     /// Minimum time between the notice and the deactivation.
     notice: Period = Period::days(7),
+    /// How long the user of a stale key is in quarantine before keysweep deactivates the key, such as "3d": a managed policy
+    /// that denies everything is attached, and a client that still uses the key shows itself. "off" disables it.
+    quarantine: PeriodOrOff = PeriodOrOff::Off,
     /// Grace period between deactivation and deletion. It counts only while keysweep observes that the key is Inactive.
     grace: Period = Period::days(14),
     /// Changes that require an approval: "none", "deactivate", "delete", or "both".

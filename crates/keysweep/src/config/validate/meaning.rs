@@ -10,6 +10,7 @@ use keysweep_core::policy::{ApprovalFor, DAY, Mode, Policy, Window};
 use super::Review;
 use crate::config::model::{Model, OverrideSection};
 use crate::config::path::KeyPath;
+use crate::config::period::Period;
 
 /// A sweep that begins when a window opens takes minutes before its first change.
 const SHORTEST_WINDOW: Duration = Duration::from_secs(15 * 60);
@@ -55,6 +56,14 @@ fn periods(at: &KeyPath, rule: &OverrideSection, model: &Model, review: &mut Rev
              Inactive two or three times"
         );
         review.questionable(&at.key("grace"), problem);
+    }
+    let quarantine = rule.quarantine.and_then(|span| span.get());
+    if let Some(span) = quarantine.filter(|span| *span < interval.get() * 2) {
+        let problem = format!(
+            "{} is less than two scan intervals ({interval} each): keysweep looks for clients once per sweep",
+            Period::from(span)
+        );
+        review.questionable(&at.key("quarantine"), problem);
     }
     if let Some(expires) = rule.approval_expires.filter(|expires| expires.get() < interval.get()) {
         let problem = format!("{expires} is over before the next sweep, which comes after {interval}");
@@ -179,9 +188,10 @@ fn modes(policy: &Policy, review: &mut Review) {
 fn session_policies(policy: &Policy, model: &Model, now: Timestamp, review: &mut Review) {
     let at = KeyPath::of("policy.exempt");
     let Some(partition) = Partition::known(&model.aws.region) else { return };
+    let quarantine = policy.may_quarantine().then_some(&policy.quarantine_policy);
     let longest = |path: usize| {
         let lengths = policy.exempt_tag_sets(now).into_iter();
-        lengths.map(|tags| session_policy_length(partition, &tags, path)).max().unwrap_or(0)
+        lengths.map(|tags| session_policy_length(partition, &tags, path, quarantine)).max().unwrap_or(0)
     };
     let least = longest(1);
     let shorten =

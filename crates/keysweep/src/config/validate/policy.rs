@@ -39,6 +39,9 @@ pub(super) fn build(model: &Model, now: Timestamp, review: &mut Review) -> Polic
             review.unexpected(&at, glob, "a name or a glob such as \"*canary*\"");
         }
     }
+    let expected = "\"AWSDenyAll\", or a name that begins with \"keysweep-quarantine\"";
+    let at_quarantine = KeyPath::of("evidence").key("quarantine_policy");
+    let quarantine_policy = review.parse(&at_quarantine, &model.evidence.quarantine_policy, expected);
     let policy = Policy {
         base,
         overrides,
@@ -46,6 +49,7 @@ pub(super) fn build(model: &Model, now: Timestamp, review: &mut Review) -> Polic
         limits: limits(&model.limits, review),
         notices_required: model.notices.required,
         cloudtrail: model.evidence.cloudtrail,
+        quarantine_policy: quarantine_policy.unwrap_or_default(),
         honeytokens: model.protect.honeytokens.clone(),
         management_read_only: model.organization.management_account == ManagementAccount::Direct,
         time_zone,
@@ -101,6 +105,7 @@ impl Check {
             ("never_used_after", rule.never_used_after.map(Period::get)),
             ("max_age", rule.max_age.and_then(|age| age.get())),
             ("notice", rule.notice.map(Period::get)),
+            ("quarantine", rule.quarantine.and_then(|span| span.get())),
             ("grace", rule.grace.map(Period::get)),
         ] {
             self.not_short(&at.key(key), period, review);
@@ -120,6 +125,7 @@ impl Check {
             never_used_after: rule.never_used_after.map(Period::get),
             max_age: rule.max_age.map(|age| age.get()),
             notice: rule.notice.map(Period::get),
+            quarantine: rule.quarantine.map(|span| span.get()),
             grace: rule.grace.map(Period::get),
             approval: rule.approval,
             approval_expires: rule.approval_expires.map(Period::get),

@@ -52,9 +52,13 @@ pub(super) fn actions(now: Timestamp, plan: &Plan, collection: &Collection) -> A
 
 fn rank(now: Timestamp, action: NextAction, at: Option<Timestamp>) -> Option<u8> {
     match action {
-        NextAction::Deactivate | NextAction::Delete if at.is_some_and(|at| at <= now) => Some(0),
+        NextAction::Quarantine | NextAction::Deactivate | NextAction::Delete
+            if at.is_some_and(|at| at <= now) =>
+        {
+            Some(0)
+        }
         NextAction::Approval => Some(1),
-        NextAction::Deactivate | NextAction::Delete => Some(2),
+        NextAction::Quarantine | NextAction::Deactivate | NextAction::Delete => Some(2),
         NextAction::Notice => Some(3),
         NextAction::Wait => Some(4),
         NextAction::None => None,

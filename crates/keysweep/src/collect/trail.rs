@@ -15,7 +15,7 @@ use crate::config::Evidence;
 
 /// What CloudTrail shows of a key: one call for the Regions that are enabled in the account, and one for each
 /// of those that the configuration wants. Unknown if the Regions are.
-pub(super) async fn trail(
+pub(crate) async fn trail(
     reader: &Reader,
     key: &AccessKeyId,
     evidence: &Evidence,

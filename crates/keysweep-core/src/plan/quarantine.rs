@@ -1,0 +1,173 @@
+//! Whether the user of a key that is due is put in quarantine first, how long, and when that ends.
+
+use jiff::Timestamp;
+
+use super::decide::{Look, One, later, subject};
+use super::{Next, Unknown, Wait};
+use crate::facts::{Fact, KeyStatus};
+use crate::lifecycle::event::{KeyEvent, Overlay, Seen};
+use crate::lifecycle::{Quarantine, Record, State};
+use crate::quarantine::MAX_ATTACHED;
+use crate::state::{Actor, Reach};
+use crate::ticket::{Action, Origin, Planned, Ticket};
+
+/// How the user of a due key stands.
+pub(super) enum Clients {
+    /// Something comes before the deactivation.
+    First(One),
+    /// A client had time to show itself, or a quarantine is not wanted or not possible: why, in words.
+    Asked(String),
+}
+
+impl Look<'_> {
+    /// What the policy wants done before a key that is due is deactivated. An order by name is carried out at once.
+    pub(super) fn clients(&self, record: &Record) -> Clients {
+        let span = self.terms_or_base().quarantine;
+        if let Some(quarantine) = &record.quarantine {
+            return self.watched(quarantine, span.unwrap_or_default());
+        }
+        if span.is_none() {
+            return Clients::Asked(String::new());
+        }
+        if let Some(other) = self.others().find(|other| other.quarantine.is_some()) {
+            return Clients::First(later(Planned::Deactivate, Wait::OtherKey(other.identity.key.clone())));
+        }
+        let policy = &self.context.policy.quarantine_policy;
+        let Fact::Known(attached) = &self.view.facts.policies else {
+            return Clients::First(later(Planned::Deactivate, Unknown::PoliciesNotRead));
+        };
+        if policy.is_attached(self.view.account.id, attached) {
+            return Clients::First(later(Planned::Deactivate, Wait::Worn(policy.clone())));
+        }
+        if attached.len() >= MAX_ATTACHED {
+            return Clients::Asked(format!(
+                "no quarantine: {} policies are attached to the user",
+                attached.len()
+            ));
+        }
+        match self.others_in_the_way(record) {
+            Some(InTheWay::Never(why)) => Clients::Asked(format!("no quarantine: {why}")),
+            Some(InTheWay::Now(wait)) => Clients::First(later(Planned::Deactivate, wait)),
+            None => Clients::First(One::Next(Next::Step {
+                action: Action::Quarantine,
+                why: "its clients are to show themselves before it is deactivated".to_owned(),
+            })),
+        }
+    }
+
+    fn watched(&self, quarantine: &Quarantine, span: std::time::Duration) -> Clients {
+        let Some(attached) = quarantine.attached else {
+            return Clients::First(later(Planned::Deactivate, Unknown::Outcome { accepted: None }));
+        };
+        let until = attached.checked_add(span).unwrap_or(Timestamp::MAX);
+        if self.context.now < until {
+            let wait = Wait::Quarantine { since: attached, until: self.first_opening(until) };
+            return Clients::First(later(Planned::Deactivate, wait));
+        }
+        Clients::Asked(format!("no client showed itself in quarantine since {attached}"))
+    }
+
+    /// Records of the other keys of the user.
+    fn others(&self) -> impl Iterator<Item = &Record> {
+        self.view.facts.other_keys.iter().filter_map(|other| {
+            let record = self.context.state.record(&other.key);
+            record.filter(|record| record.identity.account == self.view.account.id)
+        })
+    }
+
+    /// The quarantine stops every key of the user: each that works has to be due as well, and one is taken after the
+    /// other.
+    fn others_in_the_way(&self, record: &Record) -> Option<InTheWay> {
+        let key = &record.identity.key;
+        for other in self.view.facts.other_keys.iter().filter(|other| other.status != KeyStatus::Inactive) {
+            if !self.is_due(&other.key) {
+                return Some(InTheWay::Never(format!(
+                    "{} of the same user is not to be deactivated",
+                    other.key
+                )));
+            }
+            // The plan that makes one of them due does not know of the other yet.
+            if record.due.as_ref().is_none_or(|due| due.since >= self.context.now) {
+                return Some(InTheWay::Now(Wait::NotAccepted));
+            }
+            if other.key < *key {
+                return Some(InTheWay::Now(Wait::OtherKey(other.key.clone())));
+            }
+        }
+        None
+    }
+
+    fn is_due(&self, key: &crate::ids::AccessKeyId) -> bool {
+        let record = self.context.state.record(key);
+        record.is_some_and(|record| {
+            let deactivates = record.due.as_ref().is_some_and(|due| due.action == Planned::Deactivate);
+            deactivates || matches!(record.state, State::Deactivating(_))
+        })
+    }
+
+    /// What a look at the user says about its quarantine: somebody ended it, or it has to end.
+    pub(super) fn quarantine(&self, record: &Record) -> Option<KeyEvent> {
+        let quarantine = record.quarantine.as_ref().filter(|it| it.open.is_none() && it.over.is_none())?;
+        let (facts, attached) = (self.view.facts, quarantine.attached?);
+        // A read from before is no evidence for the time after.
+        if self.view.sighting.at <= attached {
+            return None;
+        }
+        if let Fact::Known(policies) = &facts.policies
+            && !quarantine.policy.is_attached(self.view.account.id, policies)
+        {
+            return Some(Seen::QuarantineRemoved { hold_until: Some(self.hold_until()) }.into());
+        }
+        if let Some(why) = quarantine.wearer.change_to(facts, &quarantine.policy) {
+            // Somebody works on the user: what they are about is not known.
+            return Some(Overlay::QuarantineOver { why, hold_until: Some(self.hold_until()) }.into());
+        }
+        let over = |why: String| Some(Overlay::QuarantineOver { why, hold_until: None }.into());
+        let active = |other: &&crate::facts::OtherKey| other.status != KeyStatus::Inactive;
+        if let Some(other) = facts.other_keys.iter().filter(active).find(|other| !self.is_due(&other.key)) {
+            return over(format!("{} of the same user is not to be deactivated any more", other.key));
+        }
+        let unwanted = self.resolution.as_ref().is_ok_and(|of| of.terms.quarantine.is_none());
+        if unwanted { over("the policy asks for no quarantine any more".to_owned()) } else { None }
+    }
+
+    /// Until when a key is held after somebody has shown that it is needed.
+    pub(super) fn hold_until(&self) -> Timestamp {
+        let hold = self.context.policy.hold_after_reactivation(self.context.now, &subject(self.view));
+        self.context.now.checked_add(hold).unwrap_or(Timestamp::MAX)
+    }
+}
+
+enum InTheWay {
+    Never(String),
+    Now(Wait),
+}
+
+/// Tickets to detach what is attached to users and is not wanted there any more. No pause, breaker, cap, window or mode
+/// restrains them: they give access back.
+#[must_use]
+pub fn lifts(context: &super::Context<'_>) -> Vec<Ticket> {
+    let lift = |record: &Record| {
+        let why = lift(context, record)?;
+        Some(Ticket::mint(record.identity.clone(), Action::Lift, Origin::Policy, why))
+    };
+    context.state.records().filter_map(lift).collect()
+}
+
+/// Why the quarantine of this key's user is to end now.
+pub(super) fn lift(context: &super::Context<'_>, record: &Record) -> Option<String> {
+    record.lift().or_else(|| {
+        let standing = record.quarantine.as_ref().is_some_and(|quarantine| quarantine.open.is_none());
+        let reach = context.state.account(record.identity.account).map(|account| &account.reach);
+        let away = reach.filter(|reach| matches!(reach, Reach::Skipped { .. } | Reach::Left { .. }))?;
+        (standing && record.incident.is_none()).then(|| away.out_of_reach().unwrap_or_default())
+    })
+}
+
+/// A ticket to end the quarantine of a key's user, by an operator.
+#[must_use]
+pub fn end_quarantine(record: &Record, actor: &Actor, reason: &str) -> Option<Ticket> {
+    record.quarantine.as_ref()?;
+    let origin = Origin::Operator { actor: actor.clone(), reason: reason.into() };
+    Some(Ticket::mint(record.identity.clone(), Action::Lift, origin, format!("ordered by {actor}: {reason}")))
+}

@@ -1,0 +1,424 @@
+//! Quarantine: when a user is put in it, how long, and every way out of it.
+
+use keysweep_core::evidence::RegionTrail;
+use keysweep_core::facts::{Fact, KeyStatus, LastUse, OtherKey};
+use keysweep_core::lifecycle::event::{Change, Overlay, Seen};
+use keysweep_core::lifecycle::{HoldKind, KeyEvent, RefusedKind, When, next as transition};
+use keysweep_core::plan::{self, Next, Reason, Wait};
+use keysweep_core::policy::{Mode, Policy};
+use keysweep_core::state::{Actor, Body, TripReason};
+use keysweep_core::ticket::{Action, Dressing};
+
+use crate::mk::*;
+
+fn mk_quarantining() -> Policy {
+    let mut policy = mk_policy(Mode::Delete);
+    policy.base.quarantine = Some(days(3));
+    policy
+}
+
+/// A world in which the notice period of `keys` stale keys is over on day 7.
+fn mk_world(keys: usize) -> World {
+    let mut world = World::new(mk_quarantining(), (0..keys).map(mk_key).collect());
+    for key in &mut world.keys {
+        (key.policies, key.password) = (Fact::Known(Vec::new()), Fact::Known(false));
+    }
+    world.run(0, 6);
+    world
+}
+
+/// The action that a sweep at this time would make of key `n`, or why it waits.
+fn next(world: &mut World, at: jiff::Timestamp, n: usize) -> Next {
+    let plan = world.sweep(at);
+    let key = world.keys[n].key.clone();
+    plan.keys
+        .into_iter()
+        .find(|planned| planned.facts.key == key)
+        .map_or(Next::Nothing, |planned| planned.next)
+}
+
+fn action_of(next: &Next) -> Option<Action> {
+    match next {
+        Next::Step { action, .. } => Some(*action),
+        Next::Wait { .. } | Next::Nothing => None,
+    }
+}
+
+/// Ends what is to end, as a sweep does; the reasons.
+fn lift(world: &mut World, at: jiff::Timestamp) -> Vec<String> {
+    let tickets = plan::lifts(&world.context(at));
+    let lifted = tickets.into_iter().map(|ticket| {
+        let why = ticket.why().to_owned();
+        let warrant = world.recheck(at, ticket).expect("nothing stands in the way of an undo");
+        world.carry_out(at, &warrant);
+        why
+    });
+    lifted.collect()
+}
+
+/// A world in which the user of key 0 is in quarantine since day 7.
+fn quarantined(keys: usize) -> World {
+    let mut world = mk_world(keys);
+    assert_eq!(world.sweep_and_act(day(7)), keys);
+    assert!(world.record(0).unwrap().in_quarantine(), "{:?}", world.record(0));
+    world
+}
+
+#[test]
+fn a_client_has_the_whole_span_to_show_itself() {
+    let mut world = quarantined(1);
+    assert_eq!(world.keys[0].status, KeyStatus::Active, "the key itself is not changed");
+    for at in [hours(7 * 24 + 1), day(9), hours(10 * 24 - 1)] {
+        let Next::Wait { wait, .. } = next(&mut world, at, 0) else { panic!("{at}") };
+        assert_eq!((wait.reason(), wait.until()), (Reason::Quarantine, Some(day(10))));
+        assert!(lift(&mut world, at).is_empty());
+    }
+    let step = next(&mut world, day(10), 0);
+    assert_eq!(action_of(&step), Some(Action::Deactivate));
+    let Next::Step { why, .. } = step else { unreachable!() };
+    assert!(why.contains("no client showed itself in quarantine since"), "{why}");
+    assert_eq!(world.sweep_and_act(day(10)), 1);
+    assert_eq!(lift(&mut world, day(10)), ["the key is deactivated"]);
+    let record = world.record(0).unwrap();
+    assert!(record.quarantine.is_none());
+    assert_eq!(
+        record.past.quarantined.as_ref().map(|past| (past.attached, past.until)),
+        Some((Some(day(7)), day(10)))
+    );
+}
+
+#[test]
+fn without_the_term_nothing_is_attached() {
+    let mut world = mk_world(1);
+    world.policy.base.quarantine = None;
+    assert_eq!(action_of(&next(&mut world, day(7), 0)), Some(Action::Deactivate));
+}
+
+#[test]
+fn an_order_by_name_needs_no_quarantine_and_ends_one() {
+    for mut world in [mk_world(1), quarantined(1)] {
+        let at = hours(7 * 24 + 6);
+        world.sweep(at);
+        let record = world.record(0).unwrap().clone();
+        let ticket = plan::ordered(&record, Action::Deactivate, &Actor::local("ada"), "leaving").unwrap();
+        let warrant = world.recheck(at, ticket).unwrap();
+        world.carry_out(at, &warrant);
+        let expected = if record.in_quarantine() { vec!["the key is deactivated"] } else { vec![] };
+        assert_eq!(lift(&mut world, at), expected);
+    }
+}
+
+#[test]
+fn a_use_in_quarantine_ends_it_and_holds_the_key() {
+    let seen: [fn(&mut World); 2] = [
+        |world| world.keys[0].last_use = Fact::Known(used_at(day(8))),
+        |world| {
+            let event = RegionTrail::Read(vec![mk_activity(day(8))]);
+            world.keys[0].trail = Fact::Known(mk_trail(vec![("us-east-1", event)]));
+        },
+    ];
+    for show in seen {
+        let mut world = quarantined(1);
+        show(&mut world);
+        world.sweep(day(9));
+        let record = world.record(0).unwrap();
+        assert_eq!(record.state.as_str(), "active");
+        assert_eq!(record.holds.iter().map(|hold| hold.kind).collect::<Vec<_>>(), [HoldKind::Quarantine]);
+        assert_eq!(lift(&mut world, day(9)), ["the key is active"]);
+        assert!(world.record(0).unwrap().quarantine.is_none());
+    }
+}
+
+#[test]
+fn a_use_from_before_the_quarantine_that_shows_late_holds_nothing() {
+    let mut world = quarantined(1);
+    world.keys[0].last_use = Fact::Known(used_at(day(6)));
+    world.sweep(day(8));
+    let record = world.record(0).unwrap();
+    assert_eq!((record.state.as_str(), record.holds.len()), ("active", 0));
+    assert_eq!(lift(&mut world, day(8)), ["the key is active"]);
+}
+
+/// Something that happens, in words, and how.
+type Way = (&'static str, fn(&mut World));
+
+#[test]
+fn every_way_out_ends_the_quarantine() {
+    let ways: [Way; 8] = [
+        ("the mode permits less", |world| world.policy.base.mode = Mode::Observe),
+        ("a hold", |world| {
+            world.happen(
+                day(8),
+                0,
+                KeyEvent::Overlay(Overlay::HoldPlaced { reason: "no".into(), until: None }),
+            );
+        }),
+        ("somebody set the key Inactive", |world| world.keys[0].status = KeyStatus::Inactive),
+        ("the policy wants no quarantine", |world| world.policy.base.quarantine = None),
+        ("a new key", |world| {
+            world.keys[0].other_keys = vec![OtherKey { key: mk_key_id(50), status: KeyStatus::Active }];
+        }),
+        ("a password", |world| world.keys[0].password = Fact::Known(true)),
+        ("another policy", |world| {
+            world.keys[0].policies = Fact::Known(vec![mk_quarantine(), mk_attached("ReadOnlyAccess")]);
+        }),
+        ("a longer threshold", |world| world.policy.base.unused_after = days(500)),
+    ];
+    for (way, change) in ways {
+        let mut world = quarantined(1);
+        change(&mut world);
+        world.sweep(day(8));
+        assert_eq!(lift(&mut world, day(8)).len(), 1, "{way}: {:?}", world.record(0));
+        let left = world.record(0).and_then(|record| record.quarantine.clone());
+        assert_eq!(left, None, "{way}");
+    }
+}
+
+#[test]
+fn a_key_that_is_gone_leaves_no_policy_behind() {
+    let mut world = quarantined(1);
+    world.happen(day(8), 0, KeyEvent::Seen(Seen::Absent));
+    assert_eq!(lift(&mut world, day(8)), ["the key is gone"]);
+}
+
+#[test]
+fn what_restrains_changes_does_not_keep_a_quarantine_from_ending() {
+    let mut world = quarantined(1);
+    world.write(day(8), Body::Paused { reason: "audit".into() });
+    world.write(day(8), Body::BreakerTripped { reason: TripReason::Failures { accounts: 3, limit: 3 } });
+    world.policy.limits.deactivations_per_day = 0;
+    world.policy.limits.changes_per_account_per_day = 0;
+    assert!(lift(&mut world, day(8)).is_empty(), "a pause alone is no way out");
+    world.keys[0].last_use = Fact::Known(used_at(day(8)));
+    world.sweep(day(9));
+    assert_eq!(lift(&mut world, day(9)), ["the key is active"]);
+}
+
+#[test]
+fn somebody_who_works_on_the_user_is_not_disturbed() {
+    let mut world = quarantined(1);
+    world.keys[0].password = Fact::Known(true);
+    world.sweep(day(8));
+    assert_eq!(lift(&mut world, day(8)), ["a console password was set for the user"]);
+    let held = world.record(0).unwrap().held().cloned().unwrap();
+    assert_eq!((held.kind, held.until), (HoldKind::Quarantine, Some(day(38))));
+    assert_eq!(
+        next(&mut world, day(11), 0),
+        Next::Wait {
+            action: keysweep_core::ticket::Planned::Deactivate,
+            wait: Wait::Held { holds: vec![held.clone()], until: held.until },
+        }
+    );
+}
+
+#[test]
+fn somebody_who_detaches_the_policy_objects() {
+    let mut world = quarantined(1);
+    world.keys[0].policies = Fact::Known(Vec::new());
+    world.sweep(day(8));
+    let record = world.record(0).unwrap();
+    assert_eq!((record.quarantine.clone(), record.holds.len()), (None, 1));
+    assert!(lift(&mut world, day(8)).is_empty(), "nothing is attached any more");
+}
+
+#[test]
+fn what_could_not_be_read_of_the_user_ends_nothing_and_permits_nothing() {
+    let mut world = quarantined(1);
+    (world.keys[0].policies, world.keys[0].password) =
+        (Fact::Unknown("denied".into()), Fact::Unknown("denied".into()));
+    let Next::Wait { wait, .. } = next(&mut world, day(12), 0) else { panic!() };
+    assert_eq!(wait.reason(), Reason::Unknown);
+    assert!(lift(&mut world, day(12)).is_empty());
+    assert!(world.record(0).unwrap().in_quarantine());
+}
+
+#[test]
+fn a_user_whose_other_key_works_is_not_quarantined() {
+    let mut world = mk_world(1);
+    world.keys[0].other_keys = vec![OtherKey { key: mk_key_id(50), status: KeyStatus::Active }];
+    let Next::Step { action, why } = next(&mut world, day(7), 0) else { panic!() };
+    assert_eq!(action, Action::Deactivate);
+    assert!(why.contains("no quarantine: ") && why.contains("is not to be deactivated"), "{why}");
+    world.keys[0].other_keys[0].status = KeyStatus::Inactive;
+    assert_eq!(
+        action_of(&next(&mut world, day(7), 0)),
+        Some(Action::Quarantine),
+        "an Inactive one does not count"
+    );
+    world.keys[0].other_keys[0].status = KeyStatus::Other("Expired".into());
+    assert_eq!(action_of(&next(&mut world, day(7), 0)), Some(Action::Deactivate));
+}
+
+/// Two stale keys of one user.
+fn mk_siblings() -> World {
+    let (mut one, two) = (mk_key(0), mk_key(1));
+    one.other_keys = vec![OtherKey { key: two.key.clone(), status: KeyStatus::Active }];
+    let mut two = keysweep_core::facts::KeyFacts {
+        user_name: one.user_name.clone(),
+        user_id: one.user_id.clone(),
+        ..two
+    };
+    two.other_keys = vec![OtherKey { key: one.key.clone(), status: KeyStatus::Active }];
+    let mut world = World::new(mk_quarantining(), vec![one, two]);
+    for key in &mut world.keys {
+        (key.policies, key.password) = (Fact::Known(Vec::new()), Fact::Known(false));
+    }
+    world.run(0, 6);
+    world
+}
+
+#[test]
+fn two_stale_keys_of_one_user_come_one_after_the_other() {
+    let mut world = mk_siblings();
+    // The plan that makes both of them due does not know it of both.
+    assert_eq!(world.sweep_and_act(day(7)), 0);
+    let at = hours(7 * 24 + 6);
+    assert_eq!(action_of(&next(&mut world, at, 0)), Some(Action::Quarantine));
+    let first = world.keys[0].key.clone();
+    let waits = |wait: &Next| matches!(wait, Next::Wait { wait: Wait::OtherKey(key), .. } if *key == first);
+    assert!(waits(&next(&mut world, at, 1)), "{:?}", next(&mut world, at, 1));
+    assert_eq!(world.sweep_and_act(at), 1);
+    world.keys[1].policies = world.keys[0].policies.clone();
+    let at = hours(10 * 24 + 6);
+    assert!(waits(&next(&mut world, at, 1)));
+    assert_eq!(world.sweep_and_act(at), 1, "the first is deactivated");
+    assert_eq!(lift(&mut world, at), ["the key is deactivated"]);
+    world.keys[1].policies = Fact::Known(Vec::new());
+    world.keys[1].other_keys[0].status = KeyStatus::Inactive;
+    assert_eq!(action_of(&next(&mut world, at, 1)), Some(Action::Quarantine));
+}
+
+#[test]
+fn a_key_of_the_same_user_that_comes_to_life_ends_the_quarantine() {
+    let mut world = mk_siblings();
+    world.run(7, 7);
+    assert!(world.record(0).unwrap().in_quarantine());
+    world.keys[1].last_use = Fact::Known(used_at(day(8)));
+    world.sweep(day(9));
+    world.sweep(hours(9 * 24 + 6));
+    let why = lift(&mut world, hours(9 * 24 + 6));
+    assert!(why.len() == 1 && why[0].contains("is not to be deactivated any more"), "{why:?}");
+}
+
+#[test]
+fn ten_attached_policies_leave_no_room() {
+    let mut world = mk_world(1);
+    let attached = |count: usize| (0..count).map(|n| mk_attached(&format!("p{n}"))).collect::<Vec<_>>();
+    world.keys[0].policies = Fact::Known(attached(10));
+    let Next::Step { action, why } = next(&mut world, day(7), 0) else { panic!() };
+    assert_eq!(action, Action::Deactivate);
+    assert!(why.contains("no quarantine: 10 policies are attached"), "{why}");
+    world.keys[0].policies = Fact::Known(attached(9));
+    assert_eq!(action_of(&next(&mut world, day(7), 0)), Some(Action::Quarantine));
+}
+
+#[test]
+fn a_policy_that_somebody_else_attached_is_left_where_it_is() {
+    let mut world = mk_world(1);
+    world.keys[0].policies = Fact::Known(vec![mk_quarantine()]);
+    let Next::Wait { wait, .. } = next(&mut world, day(7), 0) else { panic!() };
+    assert_eq!(wait, Wait::Worn(world.policy.quarantine_policy.clone()));
+    assert!(lift(&mut world, day(7)).is_empty());
+}
+
+#[test]
+fn an_incident_keeps_the_policy_until_an_operator_ends_it() {
+    let mut world = quarantined(1);
+    let policies = [mk_compromise(), vec![mk_quarantine()]].concat();
+    world.keys[0].policies = Fact::Known(policies);
+    world.sweep(day(8));
+    assert!(world.record(0).unwrap().incident.is_some());
+    assert!(lift(&mut world, day(8)).is_empty());
+    let record = world.record(0).unwrap().clone();
+    let ticket = plan::end_quarantine(&record, &Actor::local("ada"), "ours").unwrap();
+    assert!(world.recheck(day(8), ticket).is_ok());
+}
+
+#[test]
+fn quarantines_have_a_cap_of_their_own_as_high_as_that_of_deactivations() {
+    let mut world = mk_world(3);
+    world.policy.limits.deactivations_per_day = 2;
+    assert_eq!(world.sweep_and_act(day(7)), 2);
+    let waiting = (0..3).map(|n| next(&mut world, day(7), n)).find_map(|next| match next {
+        Next::Wait { wait: wait @ Wait::Cap { .. }, .. } => Some(wait),
+        Next::Wait { .. } | Next::Step { .. } | Next::Nothing => None,
+    });
+    assert_eq!(waiting, Some(Wait::Cap { action: Action::Quarantine, limit: 2 }));
+}
+
+#[test]
+fn a_call_whose_outcome_is_not_known_is_undone_until_it_certainly_is() {
+    let mut world = mk_world(1);
+    let warrant = quarantine_warrant(&mut world, day(7));
+    let quarantine = warrant.quarantine().cloned().map(Box::new);
+    let deadline = mk_deadline(day(7));
+    let intent = |action, quarantine| {
+        let (origin, why) = (warrant.origin().clone(), String::new());
+        KeyEvent::Change(Change::Intent { action, origin, why, deadline, quarantine })
+    };
+    world.happen(day(7), 0, intent(Action::Quarantine, quarantine));
+    assert!(lift(&mut world, day(7)).is_empty(), "its outcome is to come");
+    // An operator does not wait for it. What the call does later is undone again.
+    let soon = day(7) + jiff::SignedDuration::from_mins(1);
+    world.happen(soon, 0, intent(Action::Lift, None));
+    world.happen(soon, 0, KeyEvent::Change(Change::Lifted { request_id: None, hold_until: Some(day(30)) }));
+    let record = world.record(0).unwrap();
+    assert!(record.quarantine.is_some() && !record.in_quarantine() && record.held().is_some());
+    let later = day(7) + jiff::SignedDuration::from_mins(30);
+    assert_eq!(lift(&mut world, later), ["the call that was to attach it can still take effect"]);
+    assert!(world.record(0).unwrap().quarantine.is_none());
+}
+
+#[test]
+fn a_refused_call_leaves_nothing_and_an_unclear_one_is_undone() {
+    let action = Action::Quarantine;
+    let refused = Change::Refused { action, kind: RefusedKind::Denied, detail: "no".into() };
+    let unclear = Change::Unclear { action, accepted: false, detail: "no answer".into() };
+    for (outcome, lifts) in [(KeyEvent::Change(refused), 0), (KeyEvent::Change(unclear), 1)] {
+        let mut world = mk_world(1);
+        let warrant = quarantine_warrant(&mut world, day(7));
+        let intent = KeyEvent::Change(Change::Intent {
+            action: Action::Quarantine,
+            origin: warrant.origin().clone(),
+            why: String::new(),
+            deadline: mk_deadline(day(7)),
+            quarantine: warrant.quarantine().cloned().map(Box::new),
+        });
+        world.happen(day(7), 0, intent);
+        world.happen(day(7), 0, outcome);
+        assert_eq!(lift(&mut world, day(7)).len(), lifts);
+        assert!(world.record(0).unwrap().quarantine.is_none());
+    }
+}
+
+#[test]
+fn a_record_with_a_quarantine_is_not_forgotten() {
+    let world = quarantined(1);
+    let forget = KeyEvent::Record(keysweep_core::lifecycle::event::Note::Forgotten {
+        unsettled: None,
+        reason: "tidy".into(),
+    });
+    let (record, actor) = (world.record(0).unwrap(), Actor::local("ada"));
+    let when = When { at: day(8), seq: 99, actor: &actor };
+    assert!(transition(record.identity.account, &record.identity.key, Some(record), when, &forget).is_err());
+}
+
+#[test]
+fn a_key_that_was_never_used_is_quarantined_as_well() {
+    let mut world = World::new(mk_quarantining(), vec![mk_key(0)]);
+    world.keys[0].last_use = Fact::Known(LastUse::Never);
+    (world.keys[0].policies, world.keys[0].password) = (Fact::Known(Vec::new()), Fact::Known(false));
+    world.run(0, 7);
+    assert!(world.record(0).unwrap().in_quarantine());
+}
+
+/// What the first sweep after the notice period wants.
+fn quarantine_warrant(world: &mut World, at: jiff::Timestamp) -> keysweep_core::ticket::Warrant {
+    let mut plan = world.sweep(at);
+    let ticket = plan.take_effects().0.remove(0);
+    assert_eq!(ticket.action(), Action::Quarantine);
+    let warrant = world.recheck(at, ticket).unwrap();
+    let Some(Dressing { policy, wearer }) = warrant.quarantine() else { panic!() };
+    assert_eq!((policy, wearer.password), (&world.policy.quarantine_policy, false));
+    warrant
+}
