@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 use keysweep_core::evidence::{Activity, Reactivation};
 use keysweep_core::finding::FindingKind;
-use keysweep_core::lifecycle::HoldKind;
+use keysweep_core::lifecycle::{HoldKind, PastQuarantine};
+use keysweep_core::quarantine::QuarantinePolicy;
 use keysweep_core::references::Reference;
 use keysweep_core::render::{Coverage, FindingRow, NextAction};
 use keysweep_core::state::{Entry, ParkReason};
@@ -121,7 +122,7 @@ pub struct KeyRow {
     pub state: String,
     /// Since when it is in that state.
     pub since: Option<Timestamp>,
-    /// Overlays: `hold`, `exempt`, `out_of_reach`.
+    /// Overlays: `incident`, `hold`, `exempt`, `out_of_reach`, `quarantine`.
     pub overlays: Vec<String>,
     /// Why it was flagged.
     pub finding: Option<FindingKind>,
@@ -138,6 +139,12 @@ pub struct KeyRow {
     /// The call that set the key Active after its deactivation, where CloudTrail shows it and it was not an undo.
     #[serde(default)]
     pub reactivated_by: Option<Reactivation>,
+    /// The quarantine of the user.
+    #[serde(default)]
+    pub quarantine: Option<QuarantineRow>,
+    /// The last quarantine of the user that is over.
+    #[serde(default)]
+    pub past_quarantine: Option<PastQuarantine>,
     /// Newest call found in CloudTrail immediately before a change; null unless newer than the last use that IAM reported.
     #[serde(default)]
     pub activity: Option<Activity>,
@@ -153,6 +160,17 @@ pub struct KeyRow {
     pub next_action_at: Option<Timestamp>,
     /// Why that, or why nothing.
     pub next_action_reason: String,
+}
+
+/// The quarantine of a user.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct QuarantineRow {
+    /// The policy that is attached.
+    pub policy: QuarantinePolicy,
+    /// When AWS showed it attached; null while that is not known.
+    pub attached_at: Option<Timestamp>,
+    /// Why it is to be detached; null while it is to stay.
+    pub ends_because: Option<String>,
 }
 
 /// One hold.

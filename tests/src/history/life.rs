@@ -166,6 +166,13 @@ async fn day(shared: &mut Shared, engine: &Arc<Engine>, rng: &mut ChaCha8Rng) ->
         }
         tokio::time::sleep_until(to).await;
         let mut today = shared.rng(3 + u64::from(n));
+        let mut visitors = shared.rng(20 + u64::from(n));
+        if visitors.random_bool(0.5) {
+            owners::of_quarantined(shared, &mut visitors);
+        }
+        if visitors.random_bool(0.1) {
+            operators::end_quarantine(shared, engine, &mut visitors).await;
+        }
         prepare(shared, &mut today);
         if sweep_once(shared, engine, &mut today).await {
             return true;

@@ -17,7 +17,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::Shared;
 use super::oracle::{DEACTIVATE, DELETE, REACTIVATE};
-use super::organization::{ENFORCE_ROLE, EXTERNAL_ID, SCAN_ROLE};
+use super::organization::{ENFORCE_ROLE, EXTERNAL_ID, QUARANTINE_POLICY, SCAN_ROLE};
 use super::rules::{Mode, Rules};
 
 /// Keys that are Inactive because keysweep made them so.
@@ -284,6 +284,38 @@ async fn undo(shared: &Shared, engine: &Engine, rng: &mut ChaCha8Rng) {
     }
     if active {
         shared.oracle.count("undone");
+    }
+}
+
+/// P7: one command ends a quarantine, whatever else is the matter.
+pub(super) async fn end_quarantine(shared: &mut Shared, engine: &Engine, rng: &mut ChaCha8Rng) {
+    if rng.random_bool(0.3) {
+        let rules = shared.oracle.rules();
+        let quarantine = if rules.quarantine.is_some() { None } else { Some(rng.random_range(1..4)) };
+        put_in_force(shared, engine, Rules { quarantine, ..rules }).await;
+    }
+    let Ok(document) = ListKeys {}.look(engine).await else { return };
+    let worn: Vec<KeyRow> = document.keys.into_iter().filter(|row| row.quarantine.is_some()).collect();
+    let Some(row) = pick(rng, &worn) else { return };
+    let well = rng.random_bool(0.7);
+    if well {
+        let sim = &shared.sim;
+        sim.clear_faults();
+        sim.clear_denials();
+        sim.set_account_state(&row.account_id, "ACTIVE");
+        sim.set_role(&row.account_id, RoleSpec::new(ENFORCE_ROLE).external_id(EXTERNAL_ID));
+        sim.set_role(&row.account_id, RoleSpec::new(SCAN_ROLE).external_id(EXTERNAL_ID));
+    }
+    let key = &row.access_key_id;
+    shared.oracle.ordered(Some((key.clone(), REACTIVATE)));
+    let done = decide(engine, key, Decision::Reactivate {}).await;
+    shared.oracle.ordered(None);
+    shared.oracle.count("operator ends a quarantine");
+    let user = shared.sim.user_name(&row.account_id, &row.user_id).unwrap_or_default();
+    let attached = shared.sim.attached(&row.account_id, &user);
+    let worn = attached.iter().any(|arn| arn.ends_with(QUARANTINE_POLICY));
+    if well && worn && !shared.death.is_dead() && !shared.disk_is_full {
+        shared.oracle.broken("P7", format!("the quarantine of {user} with {key} goes on, done: {done}"));
     }
 }
 

@@ -4,6 +4,7 @@
 mod bundles;
 mod journal;
 mod judge;
+mod quarantine;
 mod seen;
 mod watch;
 mod wire;
@@ -87,6 +88,10 @@ struct Inner {
     throttled: BTreeMap<String, u32>,
     /// Keys whose change is intended and not settled, with their account, and whether that was scanned since.
     unsettled: BTreeMap<String, journal::Unsettled>,
+    /// Quarantines that the journal tells of, by key.
+    worn: BTreeMap<String, quarantine::Worn>,
+    /// What was attached before then may be forgotten: data_dir was lost, or an old copy was put back.
+    forgotten_until: Option<Timestamp>,
     /// Who a key belongs to and when it was made, as it was flagged.
     named: BTreeMap<String, (String, Option<Timestamp>)>,
     newly_due: usize,
@@ -145,8 +150,15 @@ const ATTEMPT: SignedDuration = SignedDuration::from_secs(10);
 const WOKEN: &str = "it was reactivated";
 
 pub(super) const DEACTIVATE: &str = "deactivate";
+pub(super) const QUARANTINE: &str = "quarantine";
+pub(super) const LIFT: &str = "lift";
 pub(super) const DELETE: &str = "delete";
 pub(super) const REACTIVATE: &str = "reactivate";
+
+/// Whether it gives access back.
+fn is_undo(action: &str) -> bool {
+    matches!(action, REACTIVATE | LIFT)
+}
 
 impl Oracle {
     pub(super) fn new(
@@ -173,6 +185,8 @@ impl Oracle {
             failed: BTreeMap::new(),
             throttled: BTreeMap::new(),
             unsettled: BTreeMap::new(),
+            worn: BTreeMap::new(),
+            forgotten_until: None,
             named: BTreeMap::new(),
             newly_due: 0,
             clock_is_right: true,
@@ -252,7 +266,9 @@ impl Oracle {
     /// data_dir is lost, or an old copy of it was put back: what restrained keysweep may be forgotten, and so the oracle
     /// asks for nothing of it but the pause.
     pub(super) fn memory_lost(&self) {
+        let now = self.time.now();
         let mut inner = self.locked();
+        inner.forgotten_until = Some(now);
         inner.held.clear();
         inner.approved.clear();
         inner.first_seen.clear();
@@ -283,7 +299,7 @@ impl Oracle {
         let now = self.time.now();
         let mut inner = self.locked();
         let waits = |sent: Timestamp| now.duration_since(sent) < ATTEMPT;
-        let call = inner.in_flight.values().find(|(_, action, sent)| *action != REACTIVATE && waits(*sent));
+        let call = inner.in_flight.values().find(|(_, action, sent)| !is_undo(action) && waits(*sent));
         if let Some((key, action, sent)) = call {
             let what = format!("{by} was acknowledged while {action} of {key} was on its way, since {sent}");
             inner.broken("P8", what);
@@ -313,7 +329,7 @@ impl Oracle {
     /// The key of a change that is on its way.
     pub(super) fn changing(&self) -> Option<String> {
         let inner = self.locked();
-        let change = inner.open.values().find(|(_, action, _)| *action != REACTIVATE);
+        let change = inner.open.values().find(|(_, action, _)| !is_undo(action));
         change.map(|(key, ..)| key.clone())
     }
 

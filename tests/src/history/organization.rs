@@ -15,6 +15,9 @@ pub(super) const EXTERNAL_ID: &str = "keysweep-tests";
 pub(super) const SCAN_ROLE: &str = "keysweep/KeysweepScan";
 pub(super) const ENFORCE_ROLE: &str = "keysweep/KeysweepEnforce";
 
+/// The policy that is shipped to every account.
+pub(super) const QUARANTINE_POLICY: &str = "keysweep-quarantine-ask-security";
+
 /// OUs that accounts are moved between.
 pub(super) const OUS: [&str; 3] = ["Workloads", "Workloads/Dev", "Sandbox"];
 
@@ -44,6 +47,7 @@ pub(super) const EXEMPT_OU: &str = "Sandbox";
 
 /// Makes the accounts, and returns the ID of each and whether it is in the OU that rules may exempt.
 pub(super) fn populate(sim: &Sim, rng: &mut ChaCha8Rng, most_accounts: usize) -> BTreeMap<String, bool> {
+    sim.ship_policy(QUARANTINE_POLICY);
     let accounts = rng.random_range(5..=most_accounts.max(5));
     let mut ids = BTreeMap::new();
     for n in 0..accounts {

@@ -8,7 +8,9 @@ use rand_chacha::ChaCha8Rng;
 
 use super::Shared;
 use super::operators::{deactivated_by_us, pick};
-use super::organization::{ENFORCE_ROLE, EXEMPT_OU, EXTERNAL_ID, OUS, SCAN_ROLE, add_user};
+use super::organization::{
+    ENFORCE_ROLE, EXEMPT_OU, EXTERNAL_ID, OUS, QUARANTINE_POLICY, SCAN_ROLE, add_user,
+};
 use super::rules::EXEMPT_TAG;
 
 const MANAGEMENT: &str = "100000000000";
@@ -117,6 +119,47 @@ pub(super) fn owner(shared: &Shared, rng: &mut ChaCha8Rng) {
         }
     };
     oracle.count(&format!("owner {deed}"));
+    shared.tell(&format!("the owner of {} ({}) {deed}", key.key_id, key.user_name));
+}
+
+/// What happens to users in quarantine: programs go on to call and fail, and people look into it.
+pub(super) fn of_quarantined(shared: &Shared, rng: &mut ChaCha8Rng) {
+    let sim = &shared.sim;
+    let keys: Vec<KeyTruth> = sim.keys().into_iter().filter(|key| key.account != MANAGEMENT).collect();
+    let arn = |key: &KeyTruth| format!("arn:aws:iam::{}:policy/{QUARANTINE_POLICY}", key.account);
+    let wears = |key: &&KeyTruth| sim.attached(&key.account, &key.user_name).contains(&arn(key));
+    let worn: Vec<KeyTruth> = keys.iter().filter(wears).cloned().collect();
+    let Some(key) = pick(rng, &worn) else { return };
+    shared.oracle.read_journal();
+    let deed = match rng.random_range(0..10) {
+        0..3 => {
+            use_key(shared, rng, &key.key_id);
+            "uses a key in quarantine"
+        }
+        3 => {
+            sim.detach_policy(&key.account, &key.user_name, &arn(key));
+            "ends a quarantine"
+        }
+        4 => {
+            let (account, user) = (key.account.clone(), key.user_name.clone());
+            sim.happen("owner", Happening::CreateKey { account, user, key_id: None });
+            "creates a key in quarantine"
+        }
+        5 => {
+            let account = key.account.clone();
+            for key in sim.keys_of(&account, &key.user_name) {
+                sim.delete_key(&key.key_id);
+            }
+            sim.happen("owner", Happening::DeleteUser { account, user: key.user_name.clone() });
+            "deletes a user in quarantine"
+        }
+        6 => {
+            sim.attach_policy(&key.account, &key.user_name, "arn:aws:iam::aws:policy/ReadOnlyAccess");
+            "attaches a policy in quarantine"
+        }
+        _ => return,
+    };
+    shared.oracle.count(&format!("owner {deed}"));
     shared.tell(&format!("the owner of {} ({}) {deed}", key.key_id, key.user_name));
 }
 

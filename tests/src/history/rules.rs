@@ -38,6 +38,8 @@ pub(super) struct Rules {
     /// `unused_after` of users with special names.
     pub(super) special_unused_after: Days,
     pub(super) notice: Days,
+    /// Days in quarantine before a deactivation.
+    pub(super) quarantine: Option<Days>,
     /// In hours: sweeps come once or twice a day, and what they add up to should be no multiple of it.
     pub(super) grace_hours: i64,
     pub(super) hold_after_reactivation: Days,
@@ -81,13 +83,14 @@ impl Rules {
             }
         }
         let approval = rng.random_range(0..6);
-        Self {
+        let rules = Self {
             mode,
             account_modes,
             unused_after: rng.random_range(6..15),
             never_used_after: rng.random_range(6..15),
             special_unused_after: rng.random_range(10..25),
             notice: rng.random_range(1..4),
+            quarantine: None,
             grace_hours: Self::some_grace(rng),
             hold_after_reactivation: rng.random_range(5..12),
             hold_after_denial: rng.random_range(6..15),
@@ -112,7 +115,9 @@ impl Rules {
                 let from = rng.random_range(0..24);
                 (from, (from + rng.random_range(10..20)) % 24)
             }),
-        }
+        };
+        // Last, so that a seed without one is what it was before.
+        Self { quarantine: rng.random_bool(0.4).then(|| rng.random_range(1..4)), ..rules }
     }
 
     pub(super) fn mode_of(&self, account: &str) -> Mode {
@@ -243,6 +248,9 @@ until = "2099-01-01"
                 "[[policy.exempt]]\nmatch = {{ ous = [\"{ou}\"] }}\nreason = \"a playground\"\nuntil = \"2099-01-01\"\n"
             );
             toml.push_str(&rule);
+        }
+        if let Some(days) = self.quarantine {
+            toml = toml.replace("grace = ", &format!("quarantine = \"{days}d\"\ngrace = "));
         }
         if let Some((from, to)) = self.hours {
             toml = toml.replace("[evidence]", &format!("hours = \"{from:02}:00-{to:02}:00\"\n[evidence]"));

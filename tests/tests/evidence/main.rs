@@ -4,4 +4,5 @@
 mod bundles;
 mod honeytokens;
 mod lookups;
+mod quarantine;
 mod reactivations;

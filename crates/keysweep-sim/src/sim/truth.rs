@@ -84,6 +84,13 @@ impl Sim {
         self.with_user(account, user, |_, user| user.tags.clone())
     }
 
+    /// ARNs of the managed policies that are attached to a user; none where there is no such user.
+    pub fn attached(&self, account: &str, user: &str) -> Vec<String> {
+        let mut world = self.locked();
+        world.settle();
+        world.find_user(account, user).map(|user| user.attached.clone()).unwrap_or_default()
+    }
+
     /// Ids of all accounts, in order, the management account among them.
     pub fn account_ids(&self) -> Vec<String> {
         self.locked().accounts.keys().map(ToString::to_string).collect()

@@ -150,6 +150,11 @@ fn signal(event: &KeyEvent) -> Option<Signal> {
         (Signal::UsedAgain, matches!(event, KeyEvent::Seen(Seen::Cleared { why: ClearedWhy::UsedAgain }))),
         (Signal::Reactivated, matches!(event, KeyEvent::Seen(Seen::Reactivated { .. }))),
         (Signal::LastUseMoved, matches!(event, KeyEvent::Seen(Seen::LastUseMoved { .. }))),
+        (Signal::UsedInQuarantine, matches!(event, KeyEvent::Seen(Seen::UsedInQuarantine { .. }))),
+        (
+            Signal::QuarantineRemoved,
+            matches!(event, KeyEvent::Seen(Seen::QuarantineRemoved { hold_until: Some(_) })),
+        ),
         (Signal::SelfExempted, matches!(event, KeyEvent::Overlay(Overlay::ExemptBegan { .. }))),
     ];
     signals.into_iter().find(|(_, seen)| *seen).map(|(signal, _)| signal)

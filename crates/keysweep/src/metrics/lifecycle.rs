@@ -46,6 +46,10 @@ pub enum Signal {
     LastUseMoved,
     /// Its owner exempted it.
     SelfExempted,
+    /// It was used while its user was in quarantine.
+    UsedInQuarantine,
+    /// Somebody detached the policy of the quarantine.
+    QuarantineRemoved,
 }
 
 /// The answer to a request for approval.

@@ -6,12 +6,12 @@ use futures_util::FutureExt;
 use jiff::Timestamp;
 use keysweep_api::{
     ApprovalRow, HoldRow, JournalBytes, KeyDocument, KeyRow, KeysDocument, ListKeys, ParkedAccount, PauseRow,
-    PlanDocument, PolicyTerm, Refusal, ShowKey, ShowPlan, UnknownOrigin, ViewJournal,
+    PlanDocument, PolicyTerm, QuarantineRow, Refusal, ShowKey, ShowPlan, UnknownOrigin, ViewJournal,
 };
 use keysweep_core::facts::{AccountFacts, Collection, KeyFacts, Outcome};
 use keysweep_core::finding::FindingKind;
 use keysweep_core::ids::AccessKeyId;
-use keysweep_core::lifecycle::{Approval, Hold, Incident, Record, State as KeyState};
+use keysweep_core::lifecycle::{Approval, Hold, Incident, Quarantine, Record, State as KeyState};
 use keysweep_core::plan::{Plan, PlannedKey, plan};
 use keysweep_core::policy::{Policy, Subject};
 use keysweep_core::render::{NextAction, coverage, next_action, rows};
@@ -249,6 +249,7 @@ fn mk_row(now: Timestamp, state: &State, record: &Record, planned: Option<&Plann
         ("hold", !record.holds.is_empty()),
         ("exempt", record.exempt.is_some()),
         ("out_of_reach", out_of_reach.is_some()),
+        ("quarantine", record.quarantine.is_some()),
     ];
     let (next, next_at, why) = match (&out_of_reach, planned) {
         (Some(why), _) if record.state.is_tracked() => (NextAction::Wait, None, why.clone()),
@@ -278,6 +279,8 @@ fn mk_row(now: Timestamp, state: &State, record: &Record, planned: Option<&Plann
         reactivations: record.past.reactivated,
         reactivations_need_approval: record.past.reactivations().is_some(),
         reactivated_by: record.past.woken.as_ref().and_then(|woken| woken.call.clone()),
+        quarantine: record.quarantine.as_deref().map(|quarantine| mk_quarantine(record, quarantine)),
+        past_quarantine: record.past.quarantined.clone(),
         activity: record.past.activity.clone(),
         watched_seconds: told.watched_seconds,
         approval_pending: told.approval_pending,
@@ -285,6 +288,14 @@ fn mk_row(now: Timestamp, state: &State, record: &Record, planned: Option<&Plann
         next_action: next,
         next_action_at: next_at,
         next_action_reason: why,
+    }
+}
+
+fn mk_quarantine(record: &Record, quarantine: &Quarantine) -> QuarantineRow {
+    QuarantineRow {
+        policy: quarantine.policy.clone(),
+        attached_at: quarantine.attached,
+        ends_because: record.lift(),
     }
 }
 

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use keysweep_sim::Sim;
 use serde_json::Value;
 
-use super::{DEACTIVATE, DELETE, Inner, REACTIVATE};
+use super::{DEACTIVATE, DELETE, Inner, LIFT, QUARANTINE, REACTIVATE};
 
 /// What an account's scan reads may be there while what a settlement reads is not; not for so many sweeps.
 const SETTLED_AFTER: u32 = 4;
@@ -51,6 +51,7 @@ impl Inner {
         self.bundles.clear();
         self.approved.clear();
         self.woken.clear();
+        self.worn.clear();
         for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
             let Ok(line) = serde_json::from_slice::<Value>(line) else { continue };
             let written = text(&line, "at").parse().unwrap_or(Timestamp::MAX);
@@ -83,8 +84,11 @@ impl Inner {
             "deactivate" => DEACTIVATE,
             "reactivate" => REACTIVATE,
             "delete" => DELETE,
+            "quarantine" => QUARANTINE,
+            "lift" => LIFT,
             _ => "",
         };
+        self.remember_quarantine(at, &key, line);
         match text(line, "event") {
             "bundle_written" if text(line, "purpose") == "deletion" => {
                 self.bundles.insert(key, text(line, "bundle").to_owned());
@@ -99,7 +103,7 @@ impl Inner {
                 self.unsettled.remove(&key);
                 self.deactivated_at.insert(key, at);
             }
-            "deleted" | "refused" | "unclear" | "absent" => {
+            "deleted" | "refused" | "unclear" | "absent" | "quarantined" | "lifted" => {
                 self.unsettled.remove(&key);
             }
             // Nobody but an operator approves.
@@ -139,8 +143,9 @@ impl Inner {
                 self.deactivated_at.entry(key.clone()).and_modify(|since| *since = at);
                 self.noticed.remove(&key);
             }
-            "cleared" | "notice_voided" | "hold_placed" | "hold_expired" | "denied" | "exempt_began"
-            | "exempt_ended" | "incident_began" | "incident_ended" => {
+            "cleared" | "used_in_quarantine" | "quarantine_removed" | "notice_voided" | "hold_placed"
+            | "hold_expired" | "denied" | "exempt_began" | "exempt_ended" | "incident_began"
+            | "incident_ended" => {
                 self.noticed.remove(&key);
             }
             _ => {}
@@ -162,6 +167,9 @@ impl Inner {
                     .values_mut()
                     .filter(|open| whole && open.account == account && open.life < life);
                 older.for_each(|open| open.scanned += 1);
+                if whole {
+                    self.scanned_beside(account);
+                }
             }
             "breaker_tripped" => {
                 self.tripped = true;
@@ -173,7 +181,11 @@ impl Inner {
                 self.failed.remove(text(line, "account_id"));
                 self.throttled.remove(text(line, "account_id"));
             }
-            "sweep_finished" => self.sweep_finished(sim, line),
+            "change_failed" if text(line, "action") == LIFT => self.tried_to_lift(key),
+            "sweep_finished" => {
+                self.sweep_finished(sim, line);
+                self.nothing_left_behind(sim, now);
+            }
             _ => {}
         }
         self.unclear.remove(key);

@@ -8,8 +8,8 @@ use keysweep_sim::{Change, Sim, Who};
 
 use super::seen::Read;
 use super::wire::user_of;
-use super::{Applied, DEACTIVATE, DELETE, Held, Inner, Oracle, REACTIVATE, WOKEN};
-use crate::history::organization::is_tagged;
+use super::{Applied, DEACTIVATE, DELETE, Held, Inner, LIFT, Oracle, QUARANTINE, REACTIVATE, WOKEN, is_undo};
+use crate::history::organization::{QUARANTINE_POLICY, is_tagged};
 use crate::history::rules::{Mode, Rules};
 
 /// A re-check comes right before its change; slow answers and limiters lie in between.
@@ -53,13 +53,19 @@ type Verdict = Result<(), (&'static str, String)>;
 impl Oracle {
     pub(super) fn judge(&self, call: &Call<'_>, action: &'static str) {
         let (account, user) = user_of(call);
-        let key = call.param("AccessKeyId").unwrap_or_default();
+        let of_user = matches!(action, QUARANTINE | LIFT);
+        let dressed = of_user.then(|| self.locked().dressed(&self.sim, &account, &user, action)).flatten();
+        let key = call.param("AccessKeyId").or(dressed.as_deref()).unwrap_or_default();
         let (off, wall, now) = (self.time.off(), self.time.wall(), self.time.now());
         let mut inner = self.locked();
         let ordered = inner.ordered.as_ref().is_some_and(|(k, a)| k == key && *a == action);
         let case = Case { account: &account, user: &user, key, action, now, wall, ordered };
         let verdict = inner.intended(&case).and_then(|()| match action {
             REACTIVATE => inner.judge_undo(&case),
+            LIFT => {
+                inner.tried_to_lift(key);
+                Ok(())
+            }
             _ => inner.judge_change(&case, off),
         });
         if let Err((promise, what)) = verdict {
@@ -105,6 +111,9 @@ impl Inner {
         }
         self.unrestrained(case, off)?;
         self.capped(case)?;
+        if case.action == QUARANTINE {
+            self.stops_only_stale_keys(case)?;
+        }
         if case.action == DELETE {
             self.bundled(case.account, case.key, case.wall).map_err(|what| ("P14", what))?;
         }
@@ -113,6 +122,7 @@ impl Inner {
 
     /// What mode, notice, approval and thresholds say.
     fn permitted(&self, case: &Case<'_>, rules: &Rules) -> Verdict {
+        let deactivates = matches!(case.action, DEACTIVATE | QUARANTINE);
         let needed = if case.action == DELETE { Mode::Delete } else { Mode::Deactivate };
         if !case.ordered && rules.mode_of(case.account) < needed {
             let mode = rules.mode_of(case.account);
@@ -129,10 +139,12 @@ impl Inner {
         // Rotating these is a matter of mail servers.
         let asks = asks || case.user.starts_with("ses-smtp-user.");
         let asks = asks || self.woken.contains(case.key);
-        if asks && !self.approved.contains(&(case.key.to_owned(), case.action)) {
+        if asks
+            && !self.approved.contains(&(case.key.to_owned(), if deactivates { DEACTIVATE } else { DELETE }))
+        {
             return Err(("P2", "nobody approved it".into()));
         }
-        if case.action == DEACTIVATE && !case.ordered {
+        if deactivates && !case.ordered {
             let notice = self.noticed.get(case.key).ok_or(("P2", "no notice is on record".to_owned()))?;
             let since = case.now.duration_since(notice.at);
             if since + CLOSE < Rules::days(rules.notice) {
@@ -145,8 +157,11 @@ impl Inner {
                 return Err(("P3", format!("it was watched for {watched:#} of {} hours", rules.grace_hours)));
             }
         }
-        if case.action == DEACTIVATE || !case.ordered {
+        if deactivates || !case.ordered {
             self.stale(case, rules)?;
+        }
+        if case.action == DEACTIVATE && !case.ordered {
+            self.quarantined(case, rules)?;
         }
         if case.action == DELETE
             && !case.ordered
@@ -154,6 +169,38 @@ impl Inner {
             && !self.deactivated.contains(case.key)
         {
             return Err(("lifecycle", "it was never keysweep that deactivated it".into()));
+        }
+        Ok(())
+    }
+
+    /// A user with one key that works was in quarantine for as long as the rules ask; one with two may have had none,
+    /// since it would stop both.
+    fn quarantined(&self, case: &Case<'_>, rules: &Rules) -> Verdict {
+        let Some(days) = rules.quarantine else { return Ok(()) };
+        let listed = fresh(self.seen.keys.get(&case.of_user()), case, "its keys were not listed")?;
+        if listed.iter().filter(|key| key.status == "Active").count() > 1 {
+            return Ok(());
+        }
+        let since = self.worn_since(case.key).ok_or(("P2", "its user was not in quarantine".to_owned()))?;
+        let span = case.now.duration_since(since);
+        if span + CLOSE < Rules::days(days) {
+            return Err(("P2", format!("its user was in quarantine for {span:#} only")));
+        }
+        Ok(())
+    }
+
+    /// P6: a quarantine stops every key of the user, so that each that works was announced to be deactivated.
+    fn stops_only_stale_keys(&self, case: &Case<'_>) -> Verdict {
+        if self.rules.quarantine.is_none() && self.before.iter().all(|(rules, _)| rules.quarantine.is_none())
+        {
+            return Err(("P2", "the rules ask for no quarantine".into()));
+        }
+        let listed = fresh(self.seen.keys.get(&case.of_user()), case, "its keys were not listed")?;
+        let others = listed.iter().filter(|key| key.status == "Active" && key.key != case.key);
+        for other in others {
+            if !self.noticed.contains_key(&other.key) {
+                return Err(("P6", format!("it stops {}, which is not to be deactivated", other.key)));
+            }
         }
         Ok(())
     }
@@ -278,6 +325,11 @@ impl Inner {
         Ok(())
     }
 
+    /// The key that a call changes, or whose user.
+    pub(super) fn changed_key(&self, call: u64) -> Option<String> {
+        self.open.get(&call).map(|(key, ..)| key.clone())
+    }
+
     /// A call came to its end.
     pub(super) fn ended(
         &mut self,
@@ -299,6 +351,13 @@ impl Inner {
     /// A change is in force at AWS.
     pub(super) fn done(&mut self, account: &str, key: &str, action: &'static str, at: Timestamp) {
         self.tally.add(&format!("change {action}"));
+        if action == LIFT {
+            return;
+        }
+        if action == QUARANTINE {
+            self.applied.push(Applied { at, account: account.into(), action });
+            return;
+        }
         if action == REACTIVATE {
             let until = at + Rules::days(self.rules.hold_after_reactivation);
             let held = Held { since: at, until: Some(until), promise: "P7", why: WOKEN };
@@ -332,7 +391,7 @@ impl Inner {
                 change.at > *since + SignedDuration::from_secs(1)
                     && (sent > *since || change.at > *since + DEADLINE)
             });
-            if let Some(since) = paused.filter(|_| action != REACTIVATE) {
+            if let Some(since) = paused.filter(|_| !is_undo(action)) {
                 self.broken("P8", format!("{change:?} took effect after the pause of {since}"));
             }
         }
@@ -346,6 +405,21 @@ impl Inner {
             .partition::<BTreeMap<_, _>, _>(|(_, (_, _, sent))| now > *sent + DEADLINE);
         self.open = on_their_way;
         for (_, (key, action, sent)) in over {
+            if action == LIFT {
+                continue;
+            }
+            if action == QUARANTINE {
+                let truth = sim.key(&key);
+                let wears = truth.is_some_and(|truth| {
+                    let attached = sim.attached(&truth.account, &truth.user_name);
+                    attached.iter().any(|arn| arn.ends_with(QUARANTINE_POLICY))
+                });
+                if wears {
+                    self.tally.add("unclear and applied");
+                    self.done("", &key, action, sent);
+                }
+                continue;
+            }
             // What took effect did so soon after it was sent, whenever it is looked at.
             let Some(truth) = sim.key(&key) else {
                 if action == DELETE {

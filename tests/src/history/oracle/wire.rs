@@ -4,7 +4,8 @@ use keysweep_sim::Watcher;
 use keysweep_sim::watch::{Call, Outcome};
 
 use super::seen::UserKey;
-use super::{CallFuse, DEACTIVATE, DELETE, Oracle, REACTIVATE};
+use super::{CallFuse, DEACTIVATE, DELETE, LIFT, Oracle, QUARANTINE, REACTIVATE};
+use crate::history::organization::QUARANTINE_POLICY;
 
 /// The change of a key that a call asks for.
 fn change_of(call: &Call<'_>) -> Option<&'static str> {
@@ -12,8 +13,16 @@ fn change_of(call: &Call<'_>) -> Option<&'static str> {
         ("iam:UpdateAccessKey", Some("Inactive")) => Some(DEACTIVATE),
         ("iam:UpdateAccessKey", Some("Active")) => Some(REACTIVATE),
         ("iam:DeleteAccessKey", _) => Some(DELETE),
+        ("iam:AttachUserPolicy", _) if names_the_policy(call) => Some(QUARANTINE),
+        ("iam:DetachUserPolicy", _) if names_the_policy(call) => Some(LIFT),
         _ => None,
     }
+}
+
+/// Nothing else is ever attached or detached.
+fn names_the_policy(call: &Call<'_>) -> bool {
+    let arn = format!("arn:aws:iam::{}:policy/{QUARANTINE_POLICY}", call.account);
+    call.param("PolicyArn") == Some(&arn)
 }
 
 /// Whether the answer is whole JSON with this list.
@@ -106,7 +115,8 @@ impl Watcher for Oracle {
                 inner.seen.got_last_use(key, now, answer);
             }
             _ => {
-                if let (Some(action), Some(key)) = (change_of(call), call.param("AccessKeyId")) {
+                if let (Some(action), Some(key)) = (change_of(call), inner.changed_key(call.number)) {
+                    let key = key.as_str();
                     let clear = matches!(outcome, Outcome::Answered { status, .. } if *status < 500);
                     let done = matches!(outcome, Outcome::Answered { status: 200, .. });
                     inner.answered.insert((key.to_owned(), action), clear);

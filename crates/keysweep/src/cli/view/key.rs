@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use jiff::Timestamp;
 use keysweep_core::facts::Source;
+use keysweep_core::lifecycle::PastQuarantine;
 use keysweep_core::render::FindingRow;
 use keysweep_core::words::breaker_open;
 
@@ -12,7 +13,7 @@ use super::{account, details};
 use crate::cli::console::Screen;
 use crate::cli::table::{Text, Tone, table};
 use crate::cli::text::{count, rough, safe, when};
-use keysweep_api::{ApprovalRow, BreakerDocument, KeyDocument, KeyRow, KeysDocument};
+use keysweep_api::{ApprovalRow, BreakerDocument, KeyDocument, KeyRow, KeysDocument, QuarantineRow};
 
 /// The records.
 #[must_use]
@@ -113,6 +114,15 @@ fn of_record(lines: &mut Vec<(&str, String)>, row: &KeyRow, now: Timestamp) {
     }
     if let Some(call) = &row.reactivated_by {
         lines.push(("set Active", call.to_string()));
+    }
+    if let Some(QuarantineRow { policy, attached_at, ends_because }) = &row.quarantine {
+        let since = attached_at.map_or("maybe".to_owned(), |at| format!("since {}", when(now, at)));
+        let ends = ends_because.as_ref().map(|why| format!("; to be detached: {why}")).unwrap_or_default();
+        lines.push(("quarantine", format!("{policy} is attached to the user {since}{ends}")));
+    }
+    if let Some(PastQuarantine { policy, attached, until }) = &row.past_quarantine {
+        let since = attached.map(|at| format!(" from {at}")).unwrap_or_default();
+        lines.push(("quarantine", format!("{policy} was attached to the user{since} until {until}")));
     }
     if let Some(activity) = &row.activity {
         lines.push(("CloudTrail", activity.to_string()));

@@ -213,6 +213,7 @@ unused_after = "180d"
     never_used_after = "90d"  # default
     max_age = "off"  # default
     notice = "7d"  # default
+    quarantine = "off"  # default
     grace = "14d"  # default
     approval = "none"  # default
     approval_expires = "14d"  # default
@@ -233,6 +234,7 @@ unused_after = "180d"
     cloudtrail = true  # default
     regions = []  # default
     lookback = "90d"  # default
+    quarantine_policy = "keysweep-quarantine-ask-security"  # default
     signing_key_file = ""  # default
     max_megabytes = 4096  # default
 

@@ -23,6 +23,8 @@ struct Families {
     exempt: Family,
     on_hold: Family,
     in_incident: Family,
+    in_quarantine: Family,
+    to_lift: Family,
     out_of_reach: Family,
     unknown: Family,
     in_use: Family,
@@ -43,6 +45,8 @@ pub(super) fn families(observed: &Observed<'_>, tally: &Tally) -> Vec<Family> {
                 }
                 families.on_hold.push(&[("account_id", &label)], keys.on_hold);
                 families.in_incident.push(&[("account_id", &label)], keys.in_incident);
+                families.in_quarantine.push(&[("account_id", &label)], keys.in_quarantine);
+                families.to_lift.push(&[("account_id", &label)], keys.to_lift);
                 families.out_of_reach.push(&[("account_id", &label)], keys.out_of_reach);
                 families.in_use.push(&[("account_id", &label)], keys.in_use);
             }
@@ -89,6 +93,14 @@ impl Families {
             in_incident: Family::new(
                 "keysweep_keys_in_incident",
                 "Tracked keys whose user AWS marked as compromised; no change is made to them.",
+            ),
+            in_quarantine: Family::new(
+                "keysweep_keys_in_quarantine",
+                "Keys whose user is in quarantine: everything is denied to the user, so that clients show themselves.",
+            ),
+            to_lift: Family::new(
+                "keysweep_quarantines_overdue",
+                "Keys whose user is in quarantine, or may be, although the quarantine is to end.",
             ),
             out_of_reach: Family::new(
                 "keysweep_keys_out_of_reach",
@@ -149,6 +161,8 @@ impl Families {
             exempt,
             on_hold,
             in_incident,
+            in_quarantine,
+            to_lift,
             out_of_reach,
             unknown,
             in_use,
@@ -164,6 +178,8 @@ impl Families {
             exempt,
             on_hold,
             in_incident,
+            in_quarantine,
+            to_lift,
             out_of_reach,
             unknown,
             in_use,

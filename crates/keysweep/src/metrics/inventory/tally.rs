@@ -61,6 +61,10 @@ pub struct AccountTally {
     pub on_hold: u64,
     /// Keys that AWS considers compromised.
     pub in_incident: u64,
+    /// Keys whose user is in quarantine, or may be.
+    pub in_quarantine: u64,
+    /// Keys whose user is in quarantine, or may be, and should not be any more.
+    pub to_lift: u64,
     /// Tracked keys whose account cannot be read.
     pub out_of_reach: u64,
     /// Deactivated keys whose last use moved.
@@ -83,6 +87,9 @@ impl AccountTally {
     }
 
     fn add(&mut self, record: &Record, account: Option<&AccountRecord>) {
+        // A policy stays attached whatever becomes of the key.
+        self.in_quarantine += u64::from(record.quarantine.is_some());
+        self.to_lift += u64::from(record.lift().is_some());
         if !record.state.is_tracked() {
             return;
         }

@@ -1,0 +1,141 @@
+//! Quarantines: what is attached to users, by what the journal says, by what AWS saw, and why.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use keysweep_sim::{Sim, Who};
+use serde_json::Value;
+
+use super::{Inner, LIFT, QUARANTINE};
+use crate::history::organization::QUARANTINE_POLICY;
+
+/// Sweeps that see the account in which a quarantine that is to end need not have ended.
+const LIFTED_WITHIN: u32 = 5;
+
+/// A call that was to attach the policy takes no effect any more so long after its intent.
+const SETTLED: SignedDuration = SignedDuration::from_mins(18);
+
+/// A quarantine that the journal tells of.
+#[derive(Debug, Clone)]
+pub(super) struct Worn {
+    account: String,
+    intended: Timestamp,
+    /// When AWS was said to show it.
+    attached: Option<Timestamp>,
+    /// The call under way.
+    open: Option<&'static str>,
+    /// Whether the key is on its way to deactivation no more.
+    over: bool,
+    /// Scans of its account since, without an attempt to detach it.
+    scanned: u32,
+}
+
+impl Inner {
+    /// What is to be remembered of a line about a key.
+    pub(super) fn remember_quarantine(&mut self, at: Timestamp, key: &str, line: &Value) {
+        let text = |name: &str| line.get(name).and_then(Value::as_str).unwrap_or_default();
+        let worn = self.worn.get_mut(key);
+        match (text("event"), text("action"), worn) {
+            ("intent", QUARANTINE, _) => {
+                let account = text("account_id").to_owned();
+                let open = Some(QUARANTINE);
+                let worn = Worn { account, intended: at, attached: None, open, over: false, scanned: 0 };
+                self.worn.insert(key.to_owned(), worn);
+            }
+            ("intent", LIFT, Some(worn)) => worn.open = Some(LIFT),
+            ("refused", QUARANTINE, _) | ("quarantine_removed" | "forgotten", ..) => {
+                self.worn.remove(key);
+            }
+            ("unclear", QUARANTINE, Some(worn)) => (worn.open, worn.over) = (None, true),
+            ("refused" | "unclear", LIFT, Some(worn)) => worn.open = None,
+            ("quarantined", _, Some(worn)) => (worn.attached, worn.open) = (Some(at), None),
+            ("lifted", _, Some(worn)) => {
+                // What can still be attached is detached again.
+                if worn.attached.is_none() && at < worn.intended + SETTLED {
+                    (worn.open, worn.over) = (None, true);
+                } else {
+                    self.worn.remove(key);
+                }
+            }
+            (
+                "cleared" | "used_in_quarantine" | "deactivated" | "adopted" | "absent" | "hold_placed"
+                | "denied" | "exempt_began" | "quarantine_over" | "not_due" | "notice_voided",
+                _,
+                Some(worn),
+            ) => worn.over = true,
+            ("became_due", _, Some(worn)) => (worn.over, worn.scanned) = (false, 0),
+            // Whom AWS considers compromised is left to people.
+            ("incident_began", _, Some(worn)) => (worn.over, worn.scanned) = (false, 0),
+            _ => {}
+        }
+    }
+
+    /// The key whose quarantine a call begins or ends: at most one of a user at a time.
+    pub(super) fn dressed(
+        &self,
+        sim: &Sim,
+        account: &str,
+        user: &str,
+        action: &'static str,
+    ) -> Option<String> {
+        let user_id = sim.user_id(account, user)?;
+        let of_user = |key: &str| self.named.get(key).is_some_and(|(id, _)| *id == user_id);
+        let worn = self
+            .worn
+            .iter()
+            .find(|(key, worn)| worn.account == account && worn.open == Some(action) && of_user(key));
+        worn.map(|(key, _)| key.clone())
+    }
+
+    /// How long the user of a key has been in quarantine, as the journal says.
+    pub(super) fn worn_since(&self, key: &str) -> Option<Timestamp> {
+        self.worn.get(key).and_then(|worn| worn.attached)
+    }
+
+    /// P7: an account was scanned, and what is to be detached there was not.
+    pub(super) fn scanned_beside(&mut self, account: &str) {
+        let of_account = |worn: &Worn| worn.account == account && worn.over && worn.open.is_none();
+        let over = self.worn.iter_mut().filter(|(_, worn)| of_account(worn));
+        let mut left = None;
+        for (key, worn) in over {
+            worn.scanned += 1;
+            if worn.scanned > LIFTED_WITHIN {
+                left = Some(key.clone());
+            }
+        }
+        if let Some(key) = left {
+            self.broken("P7", format!("the user of {key} stays in quarantine, and nobody tries to end that"));
+        }
+    }
+
+    /// Somebody tries to detach it, or could not.
+    pub(super) fn tried_to_lift(&mut self, key: &str) {
+        if let Some(worn) = self.worn.get_mut(key) {
+            worn.scanned = 0;
+        }
+    }
+
+    /// P7: what is attached to a user is known to the journal, or was attached before its memory was lost.
+    pub(super) fn nothing_left_behind(&mut self, sim: &Sim, now: Timestamp) {
+        let mut attached: BTreeMap<(String, String), Timestamp> = BTreeMap::new();
+        for change in sim.changes().into_iter().filter(|change| change.applied) {
+            let ours = !matches!(change.who, Who::Script(_)) && change.action == "iam:AttachUserPolicy";
+            if let Some(id) = change.user_id.clone().filter(|_| ours) {
+                attached.insert((change.account.clone(), id), change.at);
+            }
+        }
+        for ((account, user_id), at) in attached {
+            let Some(name) = sim.user_name(&account, &user_id) else { continue };
+            let wears = sim.attached(&account, &name).iter().any(|arn| arn.ends_with(QUARANTINE_POLICY));
+            let of_user = |key: &String| self.named.get(key).is_some_and(|(id, _)| *id == user_id);
+            let known = self.worn.keys().any(of_user);
+            let forgotten = self.forgotten_until.is_some_and(|lost| at <= lost);
+            if wears && !known && !forgotten && now.duration_since(at) > SignedDuration::from_mins(5) {
+                self.broken(
+                    "P7",
+                    format!("the policy of {at} is attached to {name} in {account}, and forgotten"),
+                );
+            }
+        }
+    }
+}
