@@ -259,10 +259,11 @@ impl Reader {
         Ok(found)
     }
 
-    /// Whether a user has a console password; `iam:GetLoginProfile`, which answers `NoSuchEntity` where there is none.
+    /// Whether a user has a console password; `iam:GetLoginProfile`, which answers `NoSuchEntity` where there is none, and
+    /// where there is no such user.
     ///
     /// # Errors
-    /// If the call fails, or there is no such user.
+    /// If the call fails.
     pub async fn has_password(&self, user: &UserName) -> Result<bool, Fault> {
         let operation = || format!("get login profile of user {user} in {}", self.account.id);
         let call = |iam: &Client| iam.get_login_profile().user_name(user.as_str()).send();
@@ -280,8 +281,7 @@ impl Reader {
                     "answer lacks LoginProfile".to_owned(),
                 )),
             },
-            // The user may be the one that does not exist.
-            Err(fault) if fault.kind() == FaultKind::Gone => self.user(user).await.map(|_| false),
+            Err(fault) if fault.kind() == FaultKind::Gone => Ok(false),
             Err(fault) => Err(fault),
         }
     }

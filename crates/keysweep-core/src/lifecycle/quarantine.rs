@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{OpenIntent, Record, State};
 use crate::quarantine::{QuarantinePolicy, Wearer};
-use crate::ticket::Action;
+use crate::ticket::{Action, Planned};
 
 /// What is attached to the user of a key, or may be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,6 +86,13 @@ impl Record {
             | State::Deleted(_)
             | State::Gone(_) => Some(format!("the key is {}", self.state.as_str())),
         }
+    }
+
+    /// Whether the deactivation of the key is due, or under way, and nothing of its own stands in the way.
+    pub(crate) fn is_to_be_deactivated(&self) -> bool {
+        let due = self.due.as_ref().is_some_and(|due| due.action == Planned::Deactivate);
+        let held = self.held().is_some() || self.exempt.is_some() || self.incident.is_some();
+        !held && self.undo.is_none() && (due || matches!(self.state, State::Deactivating(_)))
     }
 
     /// Whether the user of the key is in quarantine as far as is known.

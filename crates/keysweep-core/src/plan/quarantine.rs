@@ -5,8 +5,9 @@ use jiff::Timestamp;
 use super::decide::{Look, One, later, subject};
 use super::{Next, Unknown, Wait};
 use crate::facts::{Fact, KeyStatus};
+use crate::ids::AccessKeyId;
 use crate::lifecycle::event::{KeyEvent, Overlay, Seen};
-use crate::lifecycle::{Quarantine, Record, State};
+use crate::lifecycle::{Quarantine, Record};
 use crate::quarantine::MAX_ATTACHED;
 use crate::state::{Actor, Reach};
 use crate::ticket::{Action, Origin, Planned, Ticket};
@@ -97,12 +98,8 @@ impl Look<'_> {
         None
     }
 
-    fn is_due(&self, key: &crate::ids::AccessKeyId) -> bool {
-        let record = self.context.state.record(key);
-        record.is_some_and(|record| {
-            let deactivates = record.due.as_ref().is_some_and(|due| due.action == Planned::Deactivate);
-            deactivates || matches!(record.state, State::Deactivating(_))
-        })
+    fn is_due(&self, key: &AccessKeyId) -> bool {
+        self.context.state.record(key).is_some_and(Record::is_to_be_deactivated)
     }
 
     /// What a look at the user says about its quarantine: somebody ended it, or it has to end.

@@ -301,6 +301,23 @@ fn a_key_of_the_same_user_that_comes_to_life_ends_the_quarantine() {
 }
 
 #[test]
+fn a_key_of_the_same_user_that_is_held_is_not_stopped() {
+    let hold = || KeyEvent::Overlay(Overlay::HoldPlaced { reason: "in use".into(), until: None });
+    let mut world = mk_siblings();
+    world.sweep_and_act(day(7));
+    world.happen(day(7), 1, hold());
+    let step = next(&mut world, hours(7 * 24 + 6), 0);
+    assert_eq!(action_of(&step), Some(Action::Deactivate), "{step:?}");
+    // The same while the user is in quarantine.
+    let mut world = mk_siblings();
+    world.run(7, 7);
+    assert!(world.record(0).unwrap().in_quarantine());
+    world.happen(day(8), 1, hold());
+    world.sweep(day(8));
+    assert_eq!(lift(&mut world, day(8)).len(), 1);
+}
+
+#[test]
 fn ten_attached_policies_leave_no_room() {
     let mut world = mk_world(1);
     let attached = |count: usize| (0..count).map(|n| mk_attached(&format!("p{n}"))).collect::<Vec<_>>();

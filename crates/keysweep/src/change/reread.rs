@@ -55,6 +55,9 @@ pub(super) async fn reread(
     let not_listed = || RereadError::NotListed(identity.key.clone());
     let gone = || RereadError::UserGone(identity.key.clone());
     let name = current_name(reader, &identity.user_id, &record.user_name, clock).await?.ok_or_else(gone)?;
+    let needs_password = action == Action::Quarantine || record.quarantine.is_some();
+    let password = if needs_password { password(reader, &name).await } else { Fact::NotRead };
+    // What decides is read last.
     let user = reader.user(&name).await?;
     let sighting = clock.sighting(interval);
     let keys = reader.list_access_keys(&name, clock.now()).await?;
@@ -73,11 +76,6 @@ pub(super) async fn reread(
     let policies = match reader.attached_policies(&name).await {
         Ok(policies) => Fact::Known(policies),
         Err(fault) => Fact::Unknown(fact(fault)),
-    };
-    let password = if action == Action::Quarantine || record.quarantine.is_some() {
-        reader.has_password(&name).await.map_or_else(|fault| Fact::Unknown(fact(fault)), Fact::Known)
-    } else {
-        Fact::NotRead
     };
     let others = keys.iter().filter(|other| other.key != identity.key);
     let other_keys = others.map(|other| OtherKey { key: other.key.clone(), status: other.status.clone() });
@@ -98,6 +96,11 @@ pub(super) async fn reread(
         trail: Fact::NotRead,
     };
     Ok(Fresh { facts, path: user.path, sighting })
+}
+
+async fn password(reader: &Reader, name: &UserName) -> Fact<bool> {
+    let read = reader.has_password(name).await;
+    read.map_or_else(|fault| Fact::Unknown(in_words(&fault)), Fact::Known)
 }
 
 /// The name that a user has now, by its ID: the one it had, unless it was renamed; `None` if it is gone.
