@@ -15,6 +15,8 @@ const EXTERNAL_ID: &str = "open-sesame_4711";
 
 /// A configuration with every statement there is.
 const RULES: &str = r#"
+[policy]
+quarantine = "3d"
 [organization]
 management_account = "direct"
 include_ous = ["ou-abcd-12345678"]
@@ -85,18 +87,21 @@ fn resolved(part: &Value, parameters: &Value, conditions: &Value) -> Option<Valu
 
 #[test]
 fn the_template_makes_the_roles_with_the_printed_policies() {
-    let config = mk_config("");
+    let plain = mk_config("");
+    let quarantining = mk_config("policy.quarantine = \"3d\"");
     let template = template();
     let parameters = json!({ "HubArn": HUB, "ExternalId": EXTERNAL_ID });
-    let trust = json_of(&iam::trust(&config, &HUB.parse().unwrap(), None).unwrap());
-    for (deletion, allows) in [(Deletion::Allowed, true), (Deletion::Never, false)] {
-        let conditions = json!({ "AllowsDeletion": allows });
+    let trust = json_of(&iam::trust(&plain, &HUB.parse().unwrap(), None).unwrap());
+    let (allowed, never) = ((Deletion::Allowed, true), (Deletion::Never, false));
+    let cases = [allowed, never].map(|case| [(&plain, false, case), (&quarantining, true, case)]);
+    for (config, quarantines, (deletion, allows)) in cases.into_iter().flatten() {
+        let conditions = json!({ "AllowsDeletion": allows, "AllowsQuarantine": quarantines });
         let properties = |role: &str| {
             resolved(&template["Resources"][role]["Properties"], &parameters, &conditions).unwrap()
         };
         let (scan, enforce) = (properties("KeysweepScan"), properties("KeysweepEnforce"));
-        assert_eq!(scan["Policies"][0]["PolicyDocument"], json_of(&iam::scan(&config).unwrap()));
-        let expected = json_of(&iam::enforce(&config, mk_now(), deletion).unwrap());
+        assert_eq!(scan["Policies"][0]["PolicyDocument"], json_of(&iam::scan(config).unwrap()));
+        let expected = json_of(&iam::enforce(config, mk_now(), deletion).unwrap());
         assert_eq!(enforce["Policies"][0]["PolicyDocument"], expected);
         for (role, of) in [(&scan, &config.role.scan), (&enforce, &config.role.enforce)] {
             assert_eq!(role["AssumeRolePolicyDocument"], trust);
@@ -110,9 +115,20 @@ fn the_template_makes_the_roles_with_the_printed_policies() {
 }
 
 #[test]
+fn the_template_makes_the_policy_of_a_quarantine_under_the_name_that_is_the_default() {
+    let policy = &template()["Resources"]["KeysweepQuarantine"];
+    let properties = resolved(&policy["Properties"], &json!({}), &json!({})).unwrap();
+    assert_eq!(policy["Condition"], "AllowsQuarantine");
+    assert_eq!(properties["ManagedPolicyName"], mk_config("").policy.quarantine_policy.as_str());
+    assert_eq!(properties["PolicyDocument"], json_of(&iam::quarantine()));
+    let deny = &properties["PolicyDocument"]["Statement"][0];
+    assert_eq!((&deny["Effect"], &deny["Action"][0]), (&json!("Deny"), &json!("*")));
+}
+
+#[test]
 fn the_template_changes_nothing_unless_it_is_told_to_and_keeps_its_secret() {
     let template = template();
-    for parameter in ["EnforceRole", "AllowDeletion"] {
+    for parameter in ["EnforceRole", "AllowDeletion", "AllowQuarantine"] {
         assert_eq!(template["Parameters"][parameter]["Default"], "false");
     }
     assert_eq!(template["Resources"]["KeysweepEnforce"]["Condition"], "MakesEnforceRole");
@@ -162,6 +178,7 @@ fn parliament_finds_nothing_in_any_policy() {
             iam::scan(&config),
             iam::enforce(&config, mk_now(), Deletion::Allowed),
             iam::enforce(&config, mk_now(), Deletion::Never),
+            Ok(iam::quarantine()),
         ] {
             let text = json_of(&document.unwrap()).to_string();
             // Below is only that reads could name users as their resource, which are all that there is.

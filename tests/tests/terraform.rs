@@ -79,6 +79,7 @@ impl Terraform {
                 "trust_policy": "${file(\"scan-trust.json\")}",
                 "scan_policy": "${file(\"scan.json\")}",
                 "enforce_policy": "${file(\"enforce.json\")}",
+                "quarantine_policy": "${file(\"quarantine.json\")}",
             }},
             "output": { "roles": { "value": "${module.keysweep_roles}" }},
         });
@@ -140,6 +141,7 @@ async fn the_module_makes_the_roles_that_keysweep_assumes() -> Result<(), String
         ("scan-trust.json", keysweep.done(&["iam", "scan", "--trust", hub]).await?),
         ("scan.json", keysweep.done(&["iam", "scan"]).await?),
         ("enforce.json", keysweep.done(&["iam", "enforce"]).await?),
+        ("quarantine.json", keysweep.done(&["iam", "quarantine"]).await?),
     ];
     let terraform = Terraform::new(&truth.endpoint, organization.session(account).await?, &policies);
     terraform.run(&["init", "-no-color", "-input=false", &format!("-plugin-dir={}", mirror.display())]).await;

@@ -45,7 +45,7 @@ pub use crate::reader::{ListedKey, Reader, UserDetail, UserListed};
 pub use crate::report::{Report, ReportError, ReportFault, ReportState};
 pub use crate::role::{ParseRoleError, Partition, RoleName};
 pub use crate::session_policy::{
-    EVIDENCE_ACTIONS, MAX_SESSION_POLICY, PASSWORD_ACTION, READ_ACTIONS, REPORT_ACTIONS, SIMULATE_ACTION,
+    EVIDENCE_ACTIONS, MAX_SESSION_POLICY, QUARANTINE_ACTIONS, READ_ACTIONS, REPORT_ACTIONS, SIMULATE_ACTION,
     api_of, session_policy_length,
 };
 pub use crate::settings::{Observer, Settings, StaticCredentials, Wall};

@@ -11,13 +11,14 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use jiff::Timestamp;
 use keysweep_core::facts::{KeyStatus, LastUse, UserFacts};
 use keysweep_core::ids::{AccessKeyId, AccountId, UserId, UserName};
-use keysweep_core::quarantine::AttachedPolicy;
+use keysweep_core::quarantine::{AttachedPolicy, QuarantinePolicy};
 
 use crate::aws::Hub;
 use crate::convert::{key_status, named, parsed, past_timestamp, timestamp, unless_not_applicable};
 use crate::fault::{Fault, FaultKind};
 use crate::pages::{Page, paged};
 use crate::session::{Account, Session};
+use crate::session_policy::policy_arn;
 
 /// The most that AWS gives in a page (IAM API reference, `maxItemsType`).
 const PAGE: i32 = 1000;
@@ -280,6 +281,26 @@ impl Reader {
                     operation(),
                     "answer lacks LoginProfile".to_owned(),
                 )),
+            },
+            Err(fault) if fault.kind() == FaultKind::Gone => Ok(false),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    /// Whether the policy of a quarantine exists in the account; `iam:GetPolicy`.
+    ///
+    /// # Errors
+    /// If the call fails.
+    pub async fn has_policy(&self, policy: &QuarantinePolicy) -> Result<bool, Fault> {
+        let operation = || format!("get policy {policy} in {}", self.account.id);
+        let arn = policy_arn(self.hub.partition, self.account.id, policy);
+        let call = |iam: &Client| iam.get_policy().policy_arn(&arn).send();
+        match self.call("iam:GetPolicy", operation, call).await {
+            Ok(answer) => match answer.policy().and_then(|policy| policy.arn()) {
+                Some(found) if found == arn => Ok(true),
+                Some(_) | None => {
+                    Err(Fault::bug("iam:GetPolicy", operation(), "answer lacks the policy".to_owned()))
+                }
             },
             Err(fault) if fault.kind() == FaultKind::Gone => Ok(false),
             Err(fault) => Err(fault),

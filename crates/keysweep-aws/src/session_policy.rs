@@ -55,21 +55,25 @@ pub const READ_ACTIONS: [&str; 7] = [
 /// Actions that look up a key in CloudTrail, immediately before keysweep deactivates or deletes it.
 pub const EVIDENCE_ACTIONS: [&str; 2] = ["account:ListRegions", "cloudtrail:LookupEvents"];
 
-/// Action that shows whether a user has a console password: one that is set during a quarantine ends it.
-pub const PASSWORD_ACTION: &str = "iam:GetLoginProfile";
+/// Actions that show whether a user has a console password, since one that is set during a quarantine ends it, and whether
+/// the policy of a quarantine exists.
+pub const QUARANTINE_ACTIONS: [&str; 2] = ["iam:GetLoginProfile", "iam:GetPolicy"];
 
 /// What asks IAM what it would allow. No policy that keysweep prints has it: it is wanted by `keysweep doctor` alone.
 pub const SIMULATE_ACTION: &str = "iam:SimulatePrincipalPolicy";
 
 /// The session policy of a scan.
 pub(crate) fn read_only() -> String {
-    only("Allow", &[REPORT_ACTIONS.as_slice(), &READ_ACTIONS, &EVIDENCE_ACTIONS, &[PASSWORD_ACTION]].concat())
+    only(
+        "Allow",
+        &[REPORT_ACTIONS.as_slice(), &READ_ACTIONS, &EVIDENCE_ACTIONS, &QUARANTINE_ACTIONS].concat(),
+    )
 }
 
 /// The session policy of whoever sees what may be done.
 pub(crate) fn examining() -> String {
-    let examines = [PASSWORD_ACTION, SIMULATE_ACTION];
-    only("Allow", &[REPORT_ACTIONS.as_slice(), &READ_ACTIONS, &EVIDENCE_ACTIONS, &examines].concat())
+    let reads = [REPORT_ACTIONS.as_slice(), &READ_ACTIONS, &EVIDENCE_ACTIONS, &QUARANTINE_ACTIONS];
+    only("Allow", &[reads.concat(), vec![SIMULATE_ACTION]].concat())
 }
 
 /// The session policy of a session that is made to see whether it can be made.
@@ -234,7 +238,8 @@ mod tests {
     fn a_scan_may_change_nothing() {
         let policy = read_only();
         assert!(policy.len() <= MAX_SESSION_POLICY);
-        for action in REPORT_ACTIONS.into_iter().chain(READ_ACTIONS).chain(EVIDENCE_ACTIONS) {
+        let actions = REPORT_ACTIONS.into_iter().chain(READ_ACTIONS).chain(EVIDENCE_ACTIONS);
+        for action in actions.chain(QUARANTINE_ACTIONS) {
             let verb = action.rsplit(':').next().unwrap();
             let reads = ["Get", "List", "Lookup", "GenerateCredentialReport"]
                 .iter()

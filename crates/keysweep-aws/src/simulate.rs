@@ -1,9 +1,11 @@
 //! What IAM says it would allow, without anything being done.
 
-use aws_sdk_iam::types::{EvaluationResult, PolicyEvaluationDecisionType};
+use aws_sdk_iam::types::{ContextEntry, ContextKeyTypeEnum, EvaluationResult, PolicyEvaluationDecisionType};
+use keysweep_core::quarantine::QuarantinePolicy;
 
 use crate::fault::{Fault, short};
 use crate::reader::Reader;
+use crate::session_policy::policy_arn;
 
 /// What IAM would say to an action. Conditions that look at something which was not told count as not met.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,7 +24,8 @@ impl Reader {
     /// What IAM would say if this user or role of the account asked for these actions on this resource;
     /// `iam:SimulatePrincipalPolicy`. One answer for each action, in their order.
     ///
-    /// Neither session policies nor policies of the resource are looked at.
+    /// Neither session policies nor policies of the resource are looked at. `quarantine` is the policy that they would
+    /// attach or detach.
     ///
     /// # Errors
     /// If the call fails, which it does with `Denied` unless the role that scans was given the permission, or an
@@ -32,13 +35,20 @@ impl Reader {
         principal_arn: &str,
         actions: &[&str],
         resource_arn: &str,
+        quarantine: Option<&QuarantinePolicy>,
     ) -> Result<Vec<Simulated>, Fault> {
         let operation = || format!("simulate what {} may do", short(principal_arn));
+        let attaches = quarantine.map(|policy| {
+            let arn = policy_arn(self.hub.partition, self.account.id, policy);
+            let entry = ContextEntry::builder().context_key_name("iam:PolicyARN").context_key_values(arn);
+            vec![entry.context_key_type(ContextKeyTypeEnum::String).build()]
+        });
         let call = |iam: &aws_sdk_iam::Client| {
             iam.simulate_principal_policy()
                 .policy_source_arn(principal_arn)
                 .set_action_names(Some(actions.iter().map(|action| (*action).to_owned()).collect()))
                 .resource_arns(resource_arn)
+                .set_context_entries(attaches.clone())
                 .send()
         };
         let answer = self.call("iam:SimulatePrincipalPolicy", operation, call).await?;

@@ -10,7 +10,7 @@ mod principal;
 mod tests;
 
 use jiff::Timestamp;
-use keysweep_aws::{EVIDENCE_ACTIONS, PASSWORD_ACTION, Partition, READ_ACTIONS, REPORT_ACTIONS, api_of};
+use keysweep_aws::{EVIDENCE_ACTIONS, Partition, QUARANTINE_ACTIONS, READ_ACTIONS, REPORT_ACTIONS, api_of};
 use keysweep_core::policy::{Exemption, Rule};
 use keysweep_core::ticket::Action;
 use secrecy::ExposeSecret as _;
@@ -104,14 +104,14 @@ pub fn hub(config: &Config) -> Result<Document, IamError> {
 /// # Errors
 /// If it is longer than AWS takes.
 pub fn scan(config: &Config) -> Result<Document, IamError> {
-    let statements = reads(config).into_iter().chain(looks(config)).chain(passwords(config)).collect();
+    let statements = reads(config).into_iter().chain(looks(config)).chain(quarantine_reads(config)).collect();
     checked(statements, "role that scans", MANAGED_POLICY, "this is a mistake of keysweep")
 }
 
 /// What the role that changes keys may do.
 ///
-/// Exemptions that user tags decide are in it: while one is in force, IAM refuses to delete keys of such users to
-/// everybody who uses the role. `iam:UpdateAccessKey` is not restrained, since nothing may stand in the way of an
+/// Exemptions that user tags decide are in it: while one is in force, IAM refuses to delete keys of such users, and to put
+/// them in quarantine, to everybody who uses the role. `iam:UpdateAccessKey` is not restrained, since nothing may stand in the way of an
 /// undo: a deactivation carries the tags in its session policy instead.
 ///
 /// # Errors
@@ -119,6 +119,14 @@ pub fn scan(config: &Config) -> Result<Document, IamError> {
 pub fn enforce(config: &Config, now: Timestamp, deletion: Deletion) -> Result<Document, IamError> {
     let statements = changes(config, now, deletion);
     checked(statements, "role that enforces", MANAGED_POLICY, "shorten [[policy.exempt]]")
+}
+
+/// The customer managed policy of a quarantine: it denies everything that is signed with a long-term key. Sessions that a
+/// user opened by other means, such as in the console, go on.
+#[must_use]
+pub fn quarantine() -> Document {
+    let deny = Statement::deny("DenyLongTermKeys", ["*"]);
+    Document::new(vec![deny.when_absent("aws:TokenIssueTime")])
 }
 
 /// Who may assume the roles: the hub alone, with the external ID if there is one, under the source identity that
@@ -188,9 +196,9 @@ fn looks(config: &Config) -> Option<Statement> {
     config.policy.cloudtrail.then(|| Statement::allow("ReadCloudTrail", EVIDENCE_ACTIONS))
 }
 
-/// What a quarantine is compared with.
-fn passwords(config: &Config) -> Option<Statement> {
-    config.policy.may_quarantine().then(|| Statement::allow("ReadLoginProfiles", [PASSWORD_ACTION]))
+/// What is read for a quarantine.
+fn quarantine_reads(config: &Config) -> Option<Statement> {
+    config.policy.may_quarantine().then(|| Statement::allow("ReadForQuarantine", QUARANTINE_ACTIONS))
 }
 
 /// What is attached to users and detached from them: one policy, and no other.
@@ -212,8 +220,10 @@ fn changes(config: &Config, now: Timestamp, deletion: Deletion) -> Vec<Statement
         return [update].into_iter().chain(quarantines).collect();
     }
     let delete = [api_of(Action::Delete)];
+    let attach = config.policy.may_quarantine().then(|| api_of(Action::Quarantine));
+    let spared: Vec<&'static str> = delete.into_iter().chain(attach).collect();
     let exempt = config.policy.exemptions_in_force(now).filter_map(|(rule, exemption, end)| {
-        Some(spare(Statement::deny(&sid_of(&rule), delete).on(users.clone()), exemption)?.when(
+        Some(spare(Statement::deny(&sid_of(&rule), spared.clone()).on(users.clone()), exemption)?.when(
             Operator::DateLessThan,
             "aws:CurrentTime",
             [end.to_string()],

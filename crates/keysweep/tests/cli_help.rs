@@ -20,7 +20,7 @@ fn help(args: &[&str]) -> String {
 
 #[test]
 fn help_of_each_command_is_as_it_was_written() {
-    let commands: [&[&str]; 23] = [
+    let commands: [&[&str]; 24] = [
         &[],
         &["run"],
         &["scan"],
@@ -42,6 +42,7 @@ fn help_of_each_command_is_as_it_was_written() {
         &["doctor"],
         &["iam"],
         &["iam", "enforce"],
+        &["iam", "quarantine"],
         &["token"],
         &["token", "new"],
     ];

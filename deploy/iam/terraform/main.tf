@@ -1,4 +1,4 @@
-# The two roles that keysweep assumes in an account, with the policies that `keysweep iam` prints for your configuration.
+# The two roles that keysweep assumes in an account, and the managed policy of a quarantine, with the policies that `keysweep iam` prints for your configuration.
 # Use the module once per account, with a provider for it.
 
 terraform {
@@ -41,4 +41,12 @@ resource "aws_iam_role_policy" "enforce" {
   name   = "keysweep"
   role   = aws_iam_role.enforce[0].id
   policy = var.enforce_policy
+}
+
+resource "aws_iam_policy" "quarantine" {
+  count = var.quarantine_policy == null ? 0 : 1
+
+  name        = var.quarantine_policy_name
+  description = "keysweep attaches it to users before it deactivates their keys; ask the security team"
+  policy      = var.quarantine_policy
 }

@@ -14,6 +14,18 @@ variable "enforce_policy" {
   default     = null
 }
 
+variable "quarantine_policy" {
+  description = "What `keysweep iam quarantine` prints; null as long as no quarantine is wanted, or with AWSDenyAll."
+  type        = string
+  default     = null
+}
+
+variable "quarantine_policy_name" {
+  description = "Name of the managed policy, as in evidence.quarantine_policy."
+  type        = string
+  default     = "keysweep-quarantine-ask-security"
+}
+
 variable "path" {
   description = "Path of both roles, as in role.scan and role.enforce."
   type        = string

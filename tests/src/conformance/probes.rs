@@ -182,7 +182,7 @@ impl Asking {
         let role = format!("arn:aws:iam::{account}:role/{}", truth.roles.enforce);
         let user = format!("arn:aws:iam::{account}:user/{NOBODY}");
         let actions = ["iam:UpdateAccessKey", "iam:DeleteAccessKey"];
-        let told = examiner.simulate(&role, &actions, &user).await;
+        let told = examiner.simulate(&role, &actions, &user, None).await;
         self.note(format!("what would be allowed in {name}"), told);
         Ok(())
     }

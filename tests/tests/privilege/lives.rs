@@ -6,7 +6,7 @@ use keysweep::engine::Engine;
 use keysweep::sweep::sweep;
 use keysweep_api::Decision;
 use keysweep_core::facts::Outcome;
-use keysweep_sim::{Fault, Judged, Rule};
+use keysweep_sim::{Fault, Judged, Rule, Sim, Who};
 use keysweep_tests::company::{Company, DAY, DELETE, approve, decide, state_of};
 
 use crate::policies::Policies;
@@ -61,6 +61,9 @@ approval = "both"
 [[policy.override]]
 match = {{ ous = ["{}"] }}
 unused_after = "60d"
+[[policy.override]]
+match = {{ users = ["svc-quarantined"] }}
+quarantine = "2d"
 [[policy.exempt]]
 match = {{ user_tags = {{ "keysweep:exempt" = "*" }} }}
 reason = "break glass"
@@ -72,6 +75,8 @@ until = "2026-12-31"
     let (old, undone, renamed, incident) =
         (key("svc-old"), key("svc-undone"), key("svc-renamed"), key("svc-incident"));
     sim.attach_policy(&prod, "svc-incident", "arn:aws:iam::aws:policy/AWSCompromisedKeyQuarantineV2");
+    let quarantined = key("svc-quarantined");
+    sim.ship_policy("keysweep-quarantine-ask-security");
     let spared = key("break-glass");
     sim.tag_user(&prod, "break-glass", "keysweep:exempt", "yes");
     let by_ou = company.stale_user(&live, "svc-live", 70).keys[0].clone();
@@ -95,7 +100,7 @@ until = "2026-12-31"
         if day == 0 && state_of(&engine, &by_ou) != "flagged" {
             failed.insert("follow a rule of an ou");
         }
-        for key in [&old, &undone, &renamed, &incident] {
+        for key in [&old, &undone, &renamed, &incident, &quarantined] {
             approvals += usize::from(approve(&engine, key).await.0 && *key == old);
         }
         if !reactivated && company.status(&undone) == "Inactive" {
@@ -112,6 +117,8 @@ until = "2026-12-31"
         ("delete with approval", shown(&old) == "deleted"),
         ("delete after a live scan", shown(&by_ou) == "deleted"),
         ("undo", reactivated && shown(&undone) == "Active"),
+        ("quarantine", changed(&sim, "iam:AttachUserPolicy") && changed(&sim, "iam:DetachUserPolicy")),
+        ("deactivate after a quarantine", shown(&quarantined) != "Active"),
         ("follow a renamed user", shown(&renamed) == "deleted"),
         ("leave an incident alone", shown(&incident) == "Active"),
         ("spare an exempt user", shown(&spared) == "Active"),
@@ -122,6 +129,13 @@ until = "2026-12-31"
     }
     engine.close().await.unwrap();
     Lived { failed, printed, judged: sim.judged() }
+}
+
+/// Whether keysweep has altered the user that is put in quarantine in that way.
+fn changed(sim: &Sim, action: &str) -> bool {
+    sim.changes()
+        .iter()
+        .any(|change| change.applied && change.action == action && !matches!(change.who, Who::Script(_)))
 }
 
 /// The management account, entered with the hub's own credentials: it is read, and nothing is changed there.

@@ -27,6 +27,7 @@ pub(crate) fn answer(world: &mut World, call: &Call<'_>) -> Result<String, Refus
         "iam:ListUserTags" => list_tags(world, call),
         "iam:ListAttachedUserPolicies" => list_attached(world, call),
         "iam:GetLoginProfile" => login_profile(world, call),
+        "iam:GetPolicy" => get_policy(world, call),
         "iam:SimulatePrincipalPolicy" => iam_simulate::answer(world, call),
         _ => iam_changes::answer(world, call),
     }
@@ -345,6 +346,22 @@ fn list_tags(world: &World, call: &Call<'_>) -> Result<String, Refusal> {
     xml.close("Tags");
     let end = start.saturating_add(page.items);
     truncation(&mut xml, (user.tags.len() > end).then(|| end.to_string()));
+    Ok(xml.finish())
+}
+
+fn get_policy(world: &World, call: &Call<'_>) -> Result<String, Refusal> {
+    let arn = call.params.require("PolicyArn")?;
+    authorize(world, call.principal, call.action, arn, &BTreeMap::new())?;
+    if !world.knows_policy(&call.principal.account, arn) {
+        return Err(Refusal::new(404, "NoSuchEntity", format!("Policy {arn} was not found.")));
+    }
+    let mut xml = Xml::with_capacity(512);
+    xml.nest("Policy", |xml| {
+        xml.text("PolicyName", arn.rsplit('/').next().unwrap_or(arn));
+        xml.text("Arn", arn);
+        xml.text("DefaultVersionId", "v1");
+        xml.plain("IsAttachable", true);
+    });
     Ok(xml.finish())
 }
 

@@ -56,6 +56,7 @@ const IAM: &[(&str, &str)] = &[
     ("GetAccountSummary", "iam:GetAccountSummary"),
     ("GetCredentialReport", "iam:GetCredentialReport"),
     ("GetLoginProfile", "iam:GetLoginProfile"),
+    ("GetPolicy", "iam:GetPolicy"),
     ("GetUser", "iam:GetUser"),
     ("ListAccessKeys", "iam:ListAccessKeys"),
     ("ListAttachedUserPolicies", "iam:ListAttachedUserPolicies"),

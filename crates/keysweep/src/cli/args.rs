@@ -409,6 +409,8 @@ pub(super) enum IamCommand {
         #[command(flatten)]
         trust: TrustArgs,
     },
+    /// Print the managed policy that denies everything to a user in quarantine
+    Quarantine,
 }
 
 #[derive(Debug, Args)]

@@ -16,6 +16,7 @@ pub(super) fn iam(global: &Global, command: &IamCommand, console: &Console) -> R
     let now = Clock::system().now();
     let document = match command {
         IamCommand::Hub => iam::hub(&config),
+        IamCommand::Quarantine => Ok(iam::quarantine()),
         IamCommand::Scan(args) => trust(&config, args).unwrap_or_else(|| iam::scan(&config)),
         IamCommand::Enforce { no_delete, trust: args } => trust(&config, args).unwrap_or_else(|| {
             let deletion = if *no_delete { Deletion::Never } else { Deletion::Allowed };

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use futures_util::future::join_all;
 use jiff::SignedDuration;
 use keysweep_aws::{
-    Access, Aws, Caller, EVIDENCE_ACTIONS, Fault, READ_ACTIONS, REPORT_ACTIONS, Reader, ReportFault,
-    SIMULATE_ACTION, api_of,
+    Access, Aws, Caller, EVIDENCE_ACTIONS, Fault, QUARANTINE_ACTIONS, READ_ACTIONS, REPORT_ACTIONS, Reader,
+    ReportFault, SIMULATE_ACTION, api_of,
 };
 use keysweep_core::ids::{AccountId, UserName};
 use keysweep_core::policy::Mode;
@@ -206,6 +206,16 @@ impl Account<'_> {
             note(missing, get_user, Answer::of(reader.user(user).await.as_ref()))?;
             note(missing, list_attached, Answer::of(reader.attached_policies(user).await.as_ref()))?;
         }
+        let policy = &self.examination.config.policy;
+        if let Some(user) = users.first().filter(|_| policy.may_quarantine()) {
+            let [profile, get_policy] = QUARANTINE_ACTIONS;
+            note(missing, profile, Answer::of(reader.has_password(user).await.as_ref()))?;
+            let exists = reader.has_policy(&policy.quarantine_policy).await;
+            note(missing, get_policy, Answer::of(exists.as_ref()))?;
+            if matches!(exists, Ok(false)) {
+                self.no_quarantine_policy();
+            }
+        }
         let now = self.examination.clock.now();
         let mut of_key = None;
         for user in &users {
@@ -234,6 +244,24 @@ impl Account<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Users cannot be put in quarantine in this account.
+    fn no_quarantine_policy(&mut self) {
+        let policy = self.examination.config.policy.quarantine_policy.clone();
+        let verdict = if self.mode == Mode::Observe { Verdict::Note } else { Verdict::Gap };
+        self.raise(Problem {
+            check: CheckName::EnforceRole,
+            verdict,
+            what: format!("there is no managed policy {policy}, so that keysweep deactivates no key there"),
+            actions: vec![api_of(Action::Quarantine).to_owned()],
+            statement: None,
+            reason: None,
+            remedy: "create it with the policy that `keysweep iam quarantine` prints (StackSet: AllowQuarantine=true), set \
+                     evidence.quarantine_policy to AWSDenyAll, or set policy.quarantine to off"
+                .into(),
+            accounts: Vec::new(),
+        });
     }
 
     /// AWS gives the same answer about keys that do not exist as to those who may not ask.
@@ -278,7 +306,11 @@ impl Account<'_> {
             self.raised.push(not_assumed(&self.examination, Whose::Enforce, self.id, needed, &fault));
             return;
         }
-        let actions = [api_of(Action::Deactivate), api_of(Action::Delete)];
+        let keys = [Action::Deactivate, Action::Delete].map(api_of);
+        let users = [Action::Quarantine, Action::Lift].map(api_of);
+        let quarantines = self.examination.config.policy.may_quarantine();
+        let users = users.into_iter().filter(|_| quarantines);
+        let actions: Vec<&'static str> = keys.into_iter().chain(users).collect();
         let told = match (reader, self.principal(Whose::Enforce)) {
             (Some(reader), Some(arn)) => {
                 let told = self.simulate(reader, &arn, &actions).await;
@@ -295,7 +327,7 @@ impl Account<'_> {
                 check: CheckName::EnforceRole,
                 verdict: Verdict::CannotTell,
                 what: format!("whether {} may change keys", self.enforcer()),
-                actions: actions.map(str::to_owned).into(),
+                actions: actions.iter().map(|action| (*action).to_owned()).collect(),
                 statement: None,
                 reason: Some(reason),
                 remedy,
@@ -316,7 +348,7 @@ impl Account<'_> {
     fn verdict_without(&self, action: &str) -> Verdict {
         let wanted = match self.mode {
             Mode::Observe => false,
-            Mode::Deactivate => action == api_of(Action::Deactivate),
+            Mode::Deactivate => action != api_of(Action::Delete),
             Mode::Delete => true,
         };
         if wanted { Verdict::Gap } else { Verdict::Note }
@@ -324,7 +356,9 @@ impl Account<'_> {
 
     async fn simulate(&self, reader: &Reader, arn: &str, actions: &[&str]) -> Result<Vec<Answer>, String> {
         let user = format!("arn:{}:iam::{}:user/{NOBODY}", self.examination.aws.partition(), self.id);
-        let told = reader.simulate(arn, actions, &user).await;
+        let policy = &self.examination.config.policy;
+        let quarantine = policy.may_quarantine().then_some(&policy.quarantine_policy);
+        let told = reader.simulate(arn, actions, &user, quarantine).await;
         told.map(|told| told.into_iter().map(Answer::simulated).collect())
             .map_err(|fault| fault.cause().to_string())
     }

@@ -27,7 +27,16 @@ pub(super) struct Statement {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     resource: Vec<String>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    condition: BTreeMap<Operator, BTreeMap<String, Vec<String>>>,
+    condition: BTreeMap<Operator, BTreeMap<String, Values>>,
+}
+
+/// Values of a condition key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+enum Values {
+    /// For an operator that takes one.
+    One(&'static str),
+    Any(Vec<String>),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -51,6 +60,8 @@ pub(super) enum Operator {
     StringLike,
     /// One of the values, an ARN in each of whose parts `*` and `?` are wildcards.
     ArnLike,
+    /// Whether the key is absent: "true" or "false".
+    Null,
     /// Before the value, a time in RFC 3339.
     DateLessThan,
 }
@@ -111,7 +122,14 @@ impl Statement {
         key: impl Into<String>,
         values: impl IntoIterator<Item = String>,
     ) -> Self {
-        self.condition.entry(operator).or_default().insert(key.into(), values.into_iter().collect());
+        let values = Values::Any(values.into_iter().collect());
+        self.condition.entry(operator).or_default().insert(key.into(), values);
+        self
+    }
+
+    /// Holds only for requests without this condition key.
+    pub(super) fn when_absent(mut self, key: &str) -> Self {
+        self.condition.entry(Operator::Null).or_default().insert(key.to_owned(), Values::One("true"));
         self
     }
 }
