@@ -150,11 +150,15 @@ fn needed_for(which: Which, action: &str) -> Vec<&'static str> {
             [&DELETE[..], &UNDO, &["deactivate after a quarantine"]].concat()
         }
         (Which::Enforce, "iam:DeleteAccessKey") => DELETE.to_vec(),
-        (Which::Scan, "iam:GetLoginProfile") | (Which::Enforce, "iam:AttachUserPolicy") => {
-            QUARANTINE.to_vec()
+        (Which::Scan, "iam:GetLoginProfile") => QUARANTINE.to_vec(),
+        // A refused change parks its account.
+        (Which::Enforce, "iam:AttachUserPolicy") => {
+            [&["delete with approval", "follow a renamed user"], &UNDO[..], &QUARANTINE].concat()
         }
         // The key is deactivated, and its user stays in quarantine.
-        (Which::Enforce, "iam:DetachUserPolicy") => vec!["quarantine"],
+        (Which::Enforce, "iam:DetachUserPolicy") => {
+            vec!["delete with approval", "follow a renamed user", "quarantine"]
+        }
         _ => panic!("nothing is known to need {action} of {which:?}"),
     }
 }
