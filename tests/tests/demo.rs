@@ -99,6 +99,7 @@ async fn within_a_minute_keys_are_flagged_deactivated_and_deleted_and_those_that
     assert_eq!(demo.number("reactivated"), 1);
     assert!(demo.story("rescued").ends_with(": active"), "{}", demo.story("rescued"));
     assert!(demo.story("seen").contains("seen in CloudTrail"), "{}", demo.story("seen"));
+    assert!(demo.story("quarantine").contains("from 198.51.100.23"), "{}", demo.story("quarantine"));
     assert!(demo.story("missed").contains("active, on hold until"), "{}", demo.story("missed"));
     assert!(demo.story("forgotten").contains("on day"), "{}", demo.story("forgotten"));
     assert!(demo.story("exempt").contains("left alone"), "{}", demo.story("exempt"));

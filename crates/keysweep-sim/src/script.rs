@@ -59,6 +59,11 @@ pub enum Trigger {
         /// `Inactive`, `Active`.
         status: String,
     },
+    /// A managed policy is attached to the user.
+    PolicyAttached {
+        /// The user's unique id.
+        user_id: String,
+    },
     /// The key is deleted.
     KeyDeleted {
         /// The key.
@@ -125,6 +130,9 @@ impl Trigger {
                     && change.key_id.as_ref() == Some(key_id)
                     && change.new.as_ref() == Some(status)
                     && change.old != change.new
+            }
+            Self::PolicyAttached { user_id } => {
+                change.action == "iam:AttachUserPolicy" && change.user_id.as_ref() == Some(user_id)
             }
             Self::KeyDeleted { key_id } => {
                 change.action == "iam:DeleteAccessKey" && change.key_id.as_ref() == Some(key_id)

@@ -57,6 +57,7 @@ const QUIET: [(&str, &[&str]); 8] = [
             "KeysweepAwsFailing",
             "KeysweepActionsFailing",
             "KeysweepActionUnclear",
+            "KeysweepQuarantineNotEnded",
         ],
     ),
     ("every rule there names what exists", &["KeysweepRuleWithoutEffect"]),

@@ -73,10 +73,13 @@ impl Look<'_> {
         }
     }
 
-    /// The newest event of CloudTrail, if it is later than every use that is known. IAM records one use for a span.
+    /// The newest event of CloudTrail, if it is later than every use that is known. IAM records one use for a span. In
+    /// quarantine, it names the client of a use that IAM shows as well.
     pub(super) fn activity(&self, record: &Record) -> Option<Activity> {
         let (known, newest) = (self.view.facts.last_use.known()?, self.view.facts.trail.known()?.newest()?);
-        let newer = known.at() < Some(newest.at) && !known.is_same_use(&newest.as_last_use());
+        let later = known.at() < Some(newest.at) && !known.is_same_use(&newest.as_last_use());
+        let quarantine = record.quarantine.as_ref();
+        let newer = later || quarantine.is_some_and(|quarantine| quarantine.since <= newest.at);
         let newer = newer && record.past.activity.as_ref().is_none_or(|activity| activity.at < newest.at);
         newer.then(|| newest.clone())
     }

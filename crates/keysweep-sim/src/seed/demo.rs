@@ -28,6 +28,8 @@ pub struct Demo {
     pub rescued_key: String,
     /// Stale by what IAM reports, and used three days after the start in a way that CloudTrail alone shows.
     pub seen_key: String,
+    /// Stale, of a user that is to be put in quarantine: its client goes on to call, and is denied.
+    pub quarantined_key: String,
     /// Stale; six hours after somebody deactivates it, its owner reactivates it.
     pub missed_key: String,
     /// Stale for good: goes the whole way to deletion.
@@ -75,6 +77,7 @@ pub fn demo(seed: u64, clock: Clock) -> Demo {
     };
     let rescued_key = stale(account(0), "svc-quarterly-report", 96);
     let seen_key = stale(account(6), "svc-night-batch", 120);
+    let quarantined_key = stale(account(8), "svc-invoice-export", 140);
     let missed_key = stale(account(3), "svc-year-end-closing", 170);
     let forgotten_key = stale(account(4), "svc-old-migration", 410);
     let exempt_key = stale(account(5), "break-glass", 300);
@@ -89,6 +92,15 @@ pub fn demo(seed: u64, clock: Clock) -> Demo {
     sim.every(SignedDuration::from_hours(24), comes_back, None, "svc-quarterly-report", use_again);
     let batch = KeyUse::new(&seen_key, "ec2", "eu-central-1").address("203.0.113.60").unknown_to_iam();
     sim.at(comes_back, "svc-night-batch", Happening::Use(batch));
+    sim.ship_policy("keysweep-quarantine-ask-security");
+    if let Some(user_id) = sim.user_id(&account(8), "svc-invoice-export") {
+        let export = KeyUse::new(&quarantined_key, "ec2", "eu-west-1")
+            .address("198.51.100.23")
+            .user_agent("Boto3/1.40.2");
+        let calls = Happening::Use(export);
+        let hours = SignedDuration::from_hours(9);
+        sim.after(Trigger::PolicyAttached { user_id }, hours, "svc-invoice-export", calls);
+    }
     sim.after(
         Trigger::KeyStatus { key_id: missed_key.clone(), status: "Inactive".to_owned() },
         SignedDuration::from_hours(6),
@@ -113,6 +125,7 @@ pub fn demo(seed: u64, clock: Clock) -> Demo {
         sim,
         rescued_key,
         seen_key,
+        quarantined_key,
         missed_key,
         forgotten_key,
         exempt_key,

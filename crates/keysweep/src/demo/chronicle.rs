@@ -33,6 +33,8 @@ pub(super) struct Past {
     pub(super) flagged: Option<Timestamp>,
     /// Used again while it was flagged.
     pub(super) used_again: Option<Timestamp>,
+    /// Used while its user was in quarantine.
+    pub(super) showed: Option<Timestamp>,
     /// Deactivated by keysweep.
     pub(super) deactivated: Option<Timestamp>,
     /// Reactivated by somebody.
@@ -108,6 +110,7 @@ impl Past {
         let when = match event {
             KeyEvent::Seen(Seen::Flagged { .. }) => &mut self.flagged,
             KeyEvent::Seen(Seen::Cleared { why: ClearedWhy::UsedAgain }) => &mut self.used_again,
+            KeyEvent::Seen(Seen::UsedInQuarantine { .. }) => &mut self.showed,
             KeyEvent::Change(Change::Deactivated { .. }) => &mut self.deactivated,
             KeyEvent::Seen(Seen::Reactivated { .. }) | KeyEvent::Change(Change::Undone { .. }) => {
                 &mut self.reactivated

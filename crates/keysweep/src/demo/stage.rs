@@ -129,6 +129,10 @@ interval = "1d"
 [policy]
 mode = "delete"
 
+[[policy.override]]
+match = {{ users = ["svc-invoice-export"] }}
+quarantine = "3d"
+
 [[policy.exempt]]
 match = {{ user_tags = {{ "keysweep:exempt" = "*" }} }}
 reason = "break glass"

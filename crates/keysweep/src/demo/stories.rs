@@ -26,6 +26,7 @@ pub(super) fn all(demo: &Demo, state: &State, chronicle: &Chronicle) -> Vec<Stor
     vec![
         teller.key("rescued", &demo.rescued_key, |past| past.used_again.is_some()),
         teller.key("seen", &demo.seen_key, |past| past.used_again.is_some()),
+        teller.key("quarantine", &demo.quarantined_key, |past| past.showed.is_some()),
         teller.key("missed", &demo.missed_key, |past| past.reactivated.is_some()),
         teller.key("forgotten", &demo.forgotten_key, |past| past.deleted.is_some()),
         teller.exempt("exempt", &demo.exempt_key),
@@ -53,6 +54,14 @@ impl Teller<'_> {
             }
             (Some(Past { used_again: Some(at), .. }), Some(record)) if record.past.activity.is_some() => {
                 format!("seen in CloudTrail before its deactivation on day {}: active", calendar.day(*at))
+            }
+            (Some(Past { showed: Some(at), .. }), Some(record)) => {
+                let client = record.past.activity.as_ref().and_then(|activity| activity.address.as_deref());
+                let from = client.map(|address| format!(" from {address}")).unwrap_or_default();
+                format!("used in quarantine{from} on day {}: active, on hold", calendar.day(*at))
+            }
+            (_, Some(record)) if record.in_quarantine() => {
+                "in quarantine, so that its clients show".to_owned()
             }
             (Some(Past { reactivated: Some(at), .. }), Some(record)) => {
                 let until = record.held().and_then(|hold| hold.until);
