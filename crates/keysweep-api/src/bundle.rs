@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use keysweep_core::evidence::Activity;
 use keysweep_core::finding::FindingKind;
+use keysweep_core::lifecycle::PastQuarantine;
 use keysweep_core::lifecycle::event::Purpose;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -171,6 +172,9 @@ pub struct BundleLifecycle {
     pub watched_seconds: Option<u64>,
     /// How often it was reactivated after keysweep had deactivated it.
     pub reactivations: u32,
+    /// The last quarantine of the user that is over.
+    #[serde(default)]
+    pub past_quarantine: Option<PastQuarantine>,
     /// Every hold in words.
     pub holds: Vec<String>,
     /// The notice that announces what comes next.

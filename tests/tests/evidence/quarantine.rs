@@ -69,6 +69,30 @@ async fn a_key_is_deactivated_after_a_quarantine_in_which_nobody_showed() {
     assert_eq!(company.changes(), expected);
     company.days(&engine, 15).await;
     assert_eq!(company.status(&key), "deleted");
+    let document = look(&engine, keysweep_api::ShowEvidence { key: key.parse().unwrap() }).await;
+    let bundle = serde_json::to_string(&document).unwrap().replace('\\', "");
+    assert!(
+        bundle.contains(r#"past_quarantine":{"policy":"keysweep-quarantine-ask-security","attached":"2026"#)
+    );
+    assert!(bundle.contains("a quarantine without a client does not prove"));
+    engine.close().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_is_not_forgotten_while_its_user_may_be_in_quarantine() {
+    let (mut company, engine, key) = mk_quarantined().await;
+    company.sim.fault(Rule::new(Fault::AccessDenied).action(DETACH));
+    company.sim.delete_key(&key);
+    company.days(&engine, 1).await;
+    assert_eq!((state_of(&engine, &key).as_str(), attached(&company).len()), ("gone", 1));
+    let (done, told) = decide(&engine, &key, Decision::Forget {}).await;
+    assert!(!done && told.contains("may still be in quarantine"), "{told}");
+    engine.close().await.unwrap();
+    company.configure(&format!("{}[organization]\nexclude_accounts = [\"{PROD}\"]\n", quarantining()));
+    let engine = company.open().await;
+    company.days(&engine, 1).await;
+    let (done, told) = decide(&engine, &key, Decision::Forget {}).await;
+    assert!(done && told.contains("policy keysweep-quarantine-ask-security may still be attached"), "{told}");
     engine.close().await.unwrap();
 }
 

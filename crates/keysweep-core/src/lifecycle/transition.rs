@@ -92,9 +92,7 @@ fn apply(record: &mut Record, when: When<'_>, event: &KeyEvent) -> Option<bool> 
     match event {
         // What is in flight has an outcome to come, which needs the record, unless it is named and given up.
         KeyEvent::Record(Note::Forgotten { unsettled, .. }) => {
-            // Nobody else remembers what is attached to the user.
-            let attached = record.quarantine.is_some() && unsettled.is_none();
-            return (record.under_way() == *unsettled && !attached).then_some(false);
+            return (record.under_way() == *unsettled).then_some(false);
         }
         KeyEvent::Record(Note::Renamed { user_name }) => record.user_name = user_name.clone(),
         KeyEvent::Record(Note::ReactivationsCleared { .. }) => {

@@ -3,7 +3,7 @@
 use keysweep_core::evidence::RegionTrail;
 use keysweep_core::facts::{Fact, KeyStatus, LastUse, OtherKey};
 use keysweep_core::lifecycle::event::{Change, Overlay, Seen};
-use keysweep_core::lifecycle::{HoldKind, KeyEvent, RefusedKind, When, next as transition};
+use keysweep_core::lifecycle::{HoldKind, KeyEvent, RefusedKind};
 use keysweep_core::plan::{self, Next, Reason, Wait};
 use keysweep_core::policy::{Mode, Policy};
 use keysweep_core::state::{Actor, Body, TripReason};
@@ -412,18 +412,6 @@ fn a_refused_call_leaves_nothing_and_an_unclear_one_is_undone() {
         assert_eq!(lift(&mut world, day(7)).len(), lifts);
         assert!(world.record(0).unwrap().quarantine.is_none());
     }
-}
-
-#[test]
-fn a_record_with_a_quarantine_is_not_forgotten() {
-    let world = quarantined(1);
-    let forget = KeyEvent::Record(keysweep_core::lifecycle::event::Note::Forgotten {
-        unsettled: None,
-        reason: "tidy".into(),
-    });
-    let (record, actor) = (world.record(0).unwrap(), Actor::local("ada"));
-    let when = When { at: day(8), seq: 99, actor: &actor };
-    assert!(transition(record.identity.account, &record.identity.key, Some(record), when, &forget).is_err());
 }
 
 #[test]

@@ -188,6 +188,7 @@ mod tests {
                 deactivated_by: None,
                 watched_seconds: Some(1_209_600),
                 reactivations: 0,
+                past_quarantine: None,
                 holds: Vec::new(),
                 notice: None,
                 approval: None,

@@ -226,6 +226,7 @@ fn lifecycle(record: &Record) -> BundleLifecycle {
         deactivated_by: record.deactivated_by().map(str::to_owned),
         watched_seconds,
         reactivations: record.past.reactivated,
+        past_quarantine: record.past.quarantined.clone(),
         holds: record.holds.iter().map(ToString::to_string).collect(),
         notice: notice.map(|(notice, announced)| BundleNotice { at: notice.at, announced }),
         approval: approval.map(|approval| {
@@ -262,6 +263,13 @@ fn limits(subject: Subject<'_>, history: &[Entry]) -> Vec<String> {
                 regions.join(", ")
             ));
         }
+    }
+    if record.past.quarantined.is_some() {
+        limits.push(
+            "in quarantine, a client shows in CloudTrail unless it makes only data events, and sts:GetCallerIdentity cannot be \
+             denied: a quarantine without a client does not prove that the key was not used"
+                .to_owned(),
+        );
     }
     if matches!(record.state, State::Deactivated(_) | State::Deleting(_)) {
         limits.push(QUIET.to_owned());
