@@ -155,6 +155,10 @@ async fn an_undo_after_the_deactivation_gives_everything_back() {
     company.sim.fault(Rule::new(Fault::ServiceFailure).action(DETACH));
     company.days(&engine, 1).await;
     assert_eq!((company.status(&key).as_str(), attached(&company).len()), ("Inactive", 1));
+    // One that cannot be had does not keep the other.
+    let (done, told) = decide(&engine, &key, Decision::Reactivate {}).await;
+    assert!(!done && told.contains("is Active again"), "{told}");
+    assert_eq!((company.status(&key).as_str(), attached(&company).len()), ("Active", 1));
     company.sim.clear_faults();
     let (done, told) = decide(&engine, &key, Decision::Reactivate {}).await;
     assert!(done, "{told}");

@@ -32,21 +32,23 @@ impl Engine {
         self.order(actor, &record, action, reason).await
     }
 
-    /// Undoes what keysweep has done: the quarantine of the user, and the deactivation of the key.
+    /// Undoes what keysweep has done: the quarantine of the user, and the deactivation of the key. Neither waits for the
+    /// other to work.
     async fn give_back(&self, actor: &Actor, record: &Record, reason: &str) -> Result<Done, Refusal> {
         if record.quarantine.is_none() {
             return self.order(actor, record, Action::Reactivate, reason).await;
         }
-        let lifted = self.order(actor, record, Action::Lift, reason).await?;
-        let key = &record.identity.key;
-        let Some(record) = self.store().read(|state| state.record(key).cloned()) else { return Ok(lifted) };
-        match self.order(actor, &record, Action::Reactivate, reason).await {
-            Ok(Done { message }) => Ok(Done { message: format!("{}; {message}", lifted.message) }),
+        let lifted = self.order(actor, record, Action::Lift, reason).await;
+        let record = self.store().read(|state| state.record(&record.identity.key).cloned());
+        let Some(record) = record.filter(Record::may_undo) else { return lifted };
+        let works = matches!(record.state, State::Active | State::Flagged(_));
+        match (lifted, self.order(actor, &record, Action::Reactivate, reason).await) {
+            (Ok(lifted), Ok(done)) => Ok(Done { message: format!("{}; {}", lifted.message, done.message) }),
             // It was in quarantine only.
-            Err(Refusal::Conflict(_)) if matches!(record.state, State::Active | State::Flagged(_)) => {
-                Ok(lifted)
-            }
-            Err(refusal) => Err(refusal.with(&format!("\n{}", lifted.message))),
+            (lifted, Err(Refusal::Conflict(_))) if works => lifted,
+            (Ok(Done { message }), Err(refusal)) => Err(refusal.with(&format!("\n{message}"))),
+            (Err(refusal), Ok(Done { message })) => Err(refusal.with(&format!("\n{message}"))),
+            (Err(refusal), Err(another)) => Err(refusal.with(&format!("\n{another}"))),
         }
     }
 
