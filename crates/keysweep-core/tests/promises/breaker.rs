@@ -3,7 +3,7 @@
 use keysweep_core::lifecycle::event::Change;
 use keysweep_core::lifecycle::{KeyEvent, RefusedKind};
 use keysweep_core::plan::{Next, Plan, Reason, newly_due};
-use keysweep_core::policy::Mode;
+use keysweep_core::policy::{Match, Mode, Override, TermsPatch};
 use keysweep_core::state::{Actor, Body, ParkReason, TripReason};
 use keysweep_core::ticket::{Action, Origin, Planned};
 
@@ -444,4 +444,62 @@ fn a_clock_that_went_back_does_not_empty_the_caps() {
     assert_eq!(world.sweep_and_act(day(29)), 0);
     let changes = world.state.control().changes_of_a_day(day(29)).map(|change| change.action);
     assert_eq!(changes.collect::<Vec<_>>(), [Planned::Deactivate; 2]);
+}
+
+#[test]
+fn an_open_breaker_trips_no_second_time_and_accepts_nothing_meanwhile() {
+    let mut world = mk_world(21);
+    world.run(0, 10);
+    let trips =
+        world.journal.iter().filter(|entry| matches!(entry.body, Body::BreakerTripped { .. })).count();
+    assert_eq!(trips, 1, "though as many keys are due as before");
+
+    // However few keys become due while it is open: an operator has not seen them.
+    let mut world = mk_world(3);
+    world.run(0, 6);
+    world.write(day(6), Body::BreakerTripped { reason: TripReason::ClockSkew { seconds: 900 } });
+    world.sweep(day(7));
+    assert_eq!(newly_due(&world.state).len(), 3);
+    world.reset_breaker(day(8), None);
+    assert_eq!(world.sweep(day(8)).changes().count(), 3);
+}
+
+#[test]
+fn keys_that_become_due_in_several_plans_of_one_sweep_count_together() {
+    let mut world = mk_world(25);
+    // The keys of the third account become stale a week later, and are due as soon as people are told.
+    let matches = Match { accounts: vec![mk_account_id(2)], ..Match::default() };
+    let terms = TermsPatch { notice: Some(days(0)), ..TermsPatch::default() };
+    world.policy.overrides.push(Override { matches, terms });
+    for key in 20..25 {
+        world.keys[key].last_use = keysweep_core::facts::Fact::Known(used_at(day(-83)));
+    }
+    world.run(0, 6);
+    let plan = world.sweep(day(7));
+    let tripped = world.state.control().breaker.as_ref().map(|trip| &trip.reason);
+    assert_eq!(tripped, Some(&TripReason::Surge { newly_due: 25, limit: 20 }));
+    assert_eq!(plan.changes().count(), 0);
+}
+
+#[test]
+fn what_only_the_caps_keep_back_is_in_reserve() {
+    let mut world = mk_world(6);
+    world.policy.limits.deactivations_per_day = 2;
+    world.run(0, 6);
+    let plan = world.sweep(day(7));
+    let spare: Vec<_> = plan.spare.iter().map(|ticket| ticket.identity().key.clone()).collect();
+    assert_eq!(spare, [2, 3, 4, 5].map(mk_key_id));
+    assert!(plan.spare.iter().all(|ticket| ticket.action() == Action::Deactivate));
+    // A ticket in reserve is no way around what else restrains.
+    world.write(day(7), Body::Paused { reason: "freeze".into() });
+    assert!(world.sweep(day(7)).spare.is_empty());
+}
+
+#[test]
+fn the_reserve_is_no_larger_than_one_sweep_could_use() {
+    let mut world = mk_world(503);
+    world.policy.limits.surge_keys = 1000;
+    world.policy.limits.deactivations_per_day = 1;
+    world.sweep(day(0));
+    assert_eq!(world.sweep(day(7)).spare.len(), 500);
 }
