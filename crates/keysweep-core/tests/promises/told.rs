@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use keysweep_core::effect::{Announcement, Effect};
 use keysweep_core::facts::{Collection, Fact};
 use keysweep_core::lifecycle::event::Overlay;
-use keysweep_core::plan::{self, Next, Plan, Reason, Recheck};
+use keysweep_core::plan::{self, Next, Plan, Reason, Recheck, Wait};
 use keysweep_core::policy::{ApprovalFor, Mode};
 use keysweep_core::state::{Body, Reach};
 
@@ -116,4 +116,20 @@ fn a_change_whose_notice_became_void_meanwhile_waits_for_a_new_notice() {
     let refusal = world.recheck(day(7), ticket).unwrap_err();
     assert_eq!(refusal.wait, Recheck::NotNoticed.into());
     assert_eq!(refusal.announcement.map(|told| told.told().name()), Some("noticed"));
+}
+
+#[test]
+fn a_newly_due_key_waits_for_the_last_plan_of_the_sweep() {
+    let mut world = World::new(mk_policy(Mode::Delete), vec![mk_key(0), mk_key(1)]);
+    world.keys[1].last_use = Fact::Known(used_at(day(-83)));
+    world.run(0, 6);
+    let (collection, plan) = mk_planned(&mut world, day(7));
+    assert_eq!(told(&world, day(7), &collection, &plan), ["noticed"], "of the one that became stale");
+    assert_eq!(
+        plan.keys[0].record.as_ref().and_then(|record| record.due.as_ref()).map(|due| due.accepted),
+        Some(false)
+    );
+    let next = &plan.keys[0].next;
+    assert!(matches!(next, Next::Wait { wait: Wait::NotAccepted, .. }), "{next:?}");
+    assert_eq!(world.sweep(day(7)).changes().count(), 1);
 }
