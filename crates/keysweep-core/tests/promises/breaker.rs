@@ -2,7 +2,7 @@
 
 use keysweep_core::lifecycle::event::Change;
 use keysweep_core::lifecycle::{KeyEvent, RefusedKind};
-use keysweep_core::plan::{Next, Plan, Reason, newly_due};
+use keysweep_core::plan::{Next, Plan, Reason, newly_due, trips_on_failures};
 use keysweep_core::policy::{Match, Mode, Override, TermsPatch};
 use keysweep_core::state::{Actor, Body, ParkReason, TripReason};
 use keysweep_core::ticket::{Action, Origin, Planned};
@@ -502,4 +502,46 @@ fn the_reserve_is_no_larger_than_one_sweep_could_use() {
     world.policy.limits.deactivations_per_day = 1;
     world.sweep(day(0));
     assert_eq!(world.sweep(day(7)).spare.len(), 500);
+}
+
+#[test]
+fn an_organization_may_shrink_by_its_share_and_not_by_more() {
+    let mut world = mk_world(90);
+    world.policy.limits.surge_keys = 100;
+    world.run(0, 6);
+    let (took, scanned) = (INTERVAL, 10);
+    let body = Body::SweepFinished {
+        took,
+        scanned,
+        failed: 0,
+        skipped: 0,
+        complete: true,
+        keys: 0,
+        unknown_keys: 0,
+    };
+    world.write(day(6), body);
+    let mut fewer = world.clone();
+    fewer.keys.retain(|key| key.account != mk_account_id(8));
+    assert_eq!(world.sweep(day(7)).changes().count(), 90, "nine of ten are left");
+    assert_eq!(fewer.sweep(day(7)).changes().count(), 0, "eight of ten are left");
+    let tripped = fewer.state.control().breaker.as_ref().map(|trip| trip.reason.clone());
+    assert_eq!(tripped, Some(TripReason::Shrink { before: 10, now: 8 }));
+}
+
+#[test]
+fn between_two_plans_failures_trip_the_breaker_once() {
+    let mut world = mk_world(40);
+    world.policy.limits.surge_keys = 100;
+    world.run(0, 6);
+    world.sweep(day(7));
+    for key in [0, 10] {
+        fail(&mut world, key);
+    }
+    assert_eq!(trips_on_failures(&world.context(day(7))), None);
+    fail(&mut world, 20);
+    let reason = TripReason::Failures { accounts: 3, limit: 3 };
+    assert_eq!(trips_on_failures(&world.context(day(7))), Some(reason.clone()));
+    assert_eq!(trips_on_failures(&world.context(day(8))), None, "a day later they count no more");
+    world.write(day(7), Body::BreakerTripped { reason });
+    assert_eq!(trips_on_failures(&world.context(day(7))), None);
 }
