@@ -164,3 +164,18 @@ fn a_warrant_becomes_an_order_only_with_the_receipt_of_its_own_intent() {
     let own = receipt(intent_of(0, Action::Deactivate));
     assert_eq!(warrant.recorded(own).unwrap().intent(), 77);
 }
+
+#[test]
+fn an_order_that_has_to_wait_does_not_say_that_the_policy_would_not_act() {
+    let mut world = mk_world();
+    world.policy.base.mode = Mode::Deactivate;
+    world.policy.notices_required = false;
+    world.write(day(0), Body::Paused { reason: "freeze".into() });
+    world.run(0, 7);
+    assert!(world.record(0).unwrap().due.is_some());
+    world.policy.base.approval = ApprovalFor::Deactivate;
+    let asked = order(&world, 8, Action::Deactivate).unwrap_err().announcement.unwrap().told();
+    world.write(day(8), asked);
+    let refusal = order(&world, 8, Action::Deactivate).unwrap_err();
+    assert_eq!((refusal.wait.reason(), refusal.events), (Reason::Approval, vec![]));
+}

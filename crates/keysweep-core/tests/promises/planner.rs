@@ -255,3 +255,19 @@ fn of_more_holds_that_end_at_once_than_a_plan_can_record_the_next_ends_the_rest(
     assert_eq!(world.record(0).unwrap().holds, []);
     assert_eq!(world.names_of(0).last(), Some(&"noticed"));
 }
+
+#[test]
+fn a_due_key_whose_change_has_to_wait_again_is_due_no_more() {
+    let mut world = mk_world(Mode::Deactivate);
+    world.write(day(0), Body::Paused { reason: "freeze".into() });
+    world.run(0, 7);
+    assert_eq!(world.names_of(0), ["flagged", "noticed", "became_due"]);
+    world.policy.base.notice = days(10);
+    let plan = world.sweep(day(8));
+    assert_eq!(waits_for(&plan.keys[0]), Some(Reason::Notice));
+    assert_eq!(world.names_of(0)[3..], ["not_due"]);
+    assert_eq!(world.record(0).unwrap().due, None);
+    world.sweep(day(10));
+    assert_eq!(world.names_of(0)[4..], ["became_due"]);
+    assert_eq!(world.record(0).unwrap().due.as_ref().map(|due| due.since), Some(day(10)));
+}
