@@ -248,3 +248,14 @@ fn who_approved_was_told_that_the_key_may_be_a_honeytoken() {
     world.approve(day(8), 0);
     assert_eq!(world.run(9, 9), 1);
 }
+
+#[test]
+fn a_request_is_asked_again_at_the_moment_from_which_on_it_cannot_be_answered() {
+    let mut world = mk_world(ApprovalFor::Deactivate);
+    world.sweep(day(0));
+    world.sweep(hours(14 * 24 - 1));
+    assert_eq!(count(&world, "approval_asked"), 1);
+    world.sweep(day(14));
+    assert_eq!(count(&world, "approval_asked"), 2);
+    assert_eq!(world.asked(0).map(|approval| (approval.repeats, approval.expires)), Some((1, day(28))));
+}

@@ -179,3 +179,26 @@ fn an_order_that_has_to_wait_does_not_say_that_the_policy_would_not_act() {
     let refusal = order(&world, 8, Action::Deactivate).unwrap_err();
     assert_eq!((refusal.wait.reason(), refusal.events), (Reason::Approval, vec![]));
 }
+
+#[test]
+fn an_approval_of_an_order_is_void_when_its_account_was_out_of_reach_since() {
+    let mut world = mk_world();
+    world.policy.base.approval = ApprovalFor::Deactivate;
+    let ask = |world: &mut World, at: i64| {
+        let asked = order(world, at, Action::Deactivate).unwrap_err().announcement.unwrap().told();
+        assert_eq!(asked.name(), "approval_asked");
+        world.write(day(at), asked);
+        world.approve(day(at), 0);
+    };
+    ask(&mut world, 1);
+    assert!(order(&world, 2, Action::Deactivate).is_ok());
+    let (account, name, reason) = (mk_account_id(0), String::new(), "excluded".into());
+    world.write(day(3), Body::AccountSkipped { account, name, reason });
+    let collection = world.collection(day(4));
+    world.observe(&collection);
+    let refusal = order(&world, 5, Action::Deactivate).unwrap_err();
+    assert_eq!(refusal.events.iter().map(KeyEvent::name).collect::<Vec<_>>(), ["approval_voided"]);
+    world.happen(day(5), 0, refusal.events[0].clone());
+    ask(&mut world, 5);
+    assert!(order(&world, 6, Action::Deactivate).is_ok(), "it was given after the return");
+}

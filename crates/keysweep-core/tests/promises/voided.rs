@@ -1,7 +1,7 @@
 //! What was announced and approved holds for what would happen then, and for nothing sooner.
 
-use keysweep_core::facts::{KeyStatus, Outcome};
-use keysweep_core::lifecycle::event::Overlay;
+use keysweep_core::facts::{Fact, KeyStatus, LastUse, Outcome};
+use keysweep_core::lifecycle::event::{Consent, Overlay};
 use keysweep_core::lifecycle::{KeyEvent, State};
 use keysweep_core::plan::{self, Next, Reason};
 use keysweep_core::policy::{
@@ -236,4 +236,22 @@ fn a_failed_scan_is_no_collection_of_the_account() {
     assert_eq!(world.keys[0].status, KeyStatus::Inactive);
     let Some(State::Deactivated(data)) = world.record(0).map(|record| &record.state) else { panic!() };
     assert_eq!(data.notice.as_ref().map(|notice| notice.covers()), Some(Planned::Delete));
+}
+
+#[test]
+fn a_voided_notice_names_the_term_that_changed() {
+    for (last_use, term) in [(used_at(day(-100)), "unused_after"), (LastUse::Never, "never_used_after")] {
+        let mut world = mk_world(Mode::Deactivate);
+        world.keys[0].last_use = Fact::Known(last_use);
+        world.sweep(day(0));
+        (world.policy.base.unused_after, world.policy.base.never_used_after) = (days(45), days(45));
+        world.sweep(day(1));
+        let why = world.journal.iter().find_map(|entry| match &entry.body {
+            Body::Key { event: KeyEvent::Consent(Consent::NoticeVoided { why, .. }), .. } => {
+                Some(why.clone())
+            }
+            _ => None,
+        });
+        assert_eq!(why, Some(format!("{term} is 1080h now, and was 2160h")));
+    }
 }
