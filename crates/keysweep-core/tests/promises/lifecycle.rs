@@ -419,3 +419,22 @@ fn a_hold_that_ends_while_a_fact_is_unknown_ends_when_it_is_known() {
     world.sweep(day(3));
     assert_eq!(&world.names_of(0)[3..], ["hold_expired", "noticed"]);
 }
+
+#[test]
+fn a_look_counts_from_the_moment_on_from_which_a_state_is_known_and_not_before() {
+    /// What a plan on day 8 records of the key by a look that began then.
+    fn recorded(world: &World, began: jiff::Timestamp, status: KeyStatus) -> Vec<&'static str> {
+        let facts = keysweep_core::facts::KeyFacts { status, ..world.keys[0].clone() };
+        let collection = mk_collection(day(8), vec![(mk_account(0), mk_scan(began, vec![facts]))]);
+        let plan = plan::plan(day(8), &world.policy, &world.state, &collection);
+        crate::worlds::events_of(&plan, &world.keys[0]).iter().map(KeyEvent::name).collect()
+    }
+    let second = jiff::SignedDuration::from_secs(1);
+    let world = mk_deactivated();
+    assert_eq!(recorded(&world, day(7) - second, KeyStatus::Active), Vec::<&str>::new());
+    assert_eq!(recorded(&world, day(7), KeyStatus::Active), ["reactivated"]);
+    let mut world = mk_world(Mode::Observe);
+    world.sweep(day(7));
+    assert_eq!(recorded(&world, day(7) - second, KeyStatus::Inactive), Vec::<&str>::new());
+    assert_eq!(recorded(&world, day(7), KeyStatus::Inactive), ["cleared"]);
+}
