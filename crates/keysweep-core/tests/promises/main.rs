@@ -9,6 +9,7 @@ mod counts;
 mod coverage;
 mod evidence;
 mod grace;
+mod incidents;
 mod interference;
 mod journal;
 mod lifecycle;

@@ -1,8 +1,8 @@
 //! What an operator orders by name, and the undo.
 
 use jiff::Timestamp;
-use keysweep_core::lifecycle::KeyEvent;
 use keysweep_core::lifecycle::event::{Change, Overlay};
+use keysweep_core::lifecycle::{KeyEvent, When, next};
 use keysweep_core::plan::{self, Reason, Recheck, Refusal, Wait};
 use keysweep_core::policy::{ApprovalFor, Mode};
 use keysweep_core::state::{Actor, Body};
@@ -201,4 +201,23 @@ fn an_approval_of_an_order_is_void_when_its_account_was_out_of_reach_since() {
     world.happen(day(5), 0, refusal.events[0].clone());
     ask(&mut world, 5);
     assert!(order(&world, 6, Action::Deactivate).is_ok(), "it was given after the return");
+}
+
+#[test]
+fn while_an_undo_is_under_way_no_other_change_begins() {
+    let intent = |action| {
+        let (origin, why) = (keysweep_core::ticket::Origin::Policy, String::new());
+        KeyEvent::Change(Change::Intent { action, origin, why, deadline: mk_deadline(day(9)) })
+    };
+    let begins = |world: &World, action| {
+        let mut world = world.clone();
+        world.happen(day(9), 0, mk_bundle(1));
+        let when = When { at: day(9), seq: 99, actor: &Actor::Keysweep };
+        next(mk_account_id(0), &mk_key_id(0), world.record(0), when, &intent(action)).is_ok()
+    };
+    let mut world = World::new(mk_policy(Mode::Delete), vec![mk_key(0)]);
+    world.run(0, 8);
+    assert!(begins(&world, Action::Delete));
+    world.happen(day(9), 0, intent(Action::Reactivate));
+    assert!(!begins(&world, Action::Delete));
 }

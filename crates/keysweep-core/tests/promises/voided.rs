@@ -255,3 +255,18 @@ fn a_voided_notice_names_the_term_that_changed() {
         assert_eq!(why, Some(format!("{term} is 1080h now, and was 2160h")));
     }
 }
+
+#[test]
+fn a_key_that_left_the_lifecycle_is_bound_by_no_date_announced_before() {
+    let mut world = mk_world(Mode::Deactivate);
+    world.sweep(day(0));
+    world.policy.base.notice = days(1);
+    world.sweep(day(1));
+    assert_eq!(count(&world, "notice_voided"), 1);
+    world.policy.base.unused_after = days(365);
+    world.sweep(day(2));
+    assert_eq!(world.state_of(0), "active");
+    world.policy.base.unused_after = days(90);
+    assert_eq!(world.run(3, 3), 0);
+    assert_eq!(world.run(4, 4), 1, "a day after the notice of day 3");
+}
