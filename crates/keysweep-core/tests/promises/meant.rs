@@ -1,6 +1,6 @@
 //! A key is deleted only if it is meant to be: by who deactivated it, and by the policy in force.
 
-use keysweep_core::facts::{AccountFacts, KeyStatus};
+use keysweep_core::facts::{AccountFacts, Fact, KeyStatus};
 use keysweep_core::lifecycle::event::{Change, Overlay};
 use keysweep_core::lifecycle::{DeactivatedBy, KeyEvent, State};
 use keysweep_core::plan::{self, By, Next, View, Wait};
@@ -155,4 +155,54 @@ fn nothing_is_changed_in_a_management_account_that_is_only_read_by_an_order_neit
     world.policy.management_read_only = false;
     let writable = reasons(&world, true, Action::Delete);
     assert!(writable.iter().all(|wait| *wait != Some(Wait::ReadOnly)), "{writable:?}");
+}
+
+fn release(world: &mut World, at: jiff::Timestamp) {
+    let (hold, reason) = (world.hold_number(0), "looked".into());
+    world.happen(at, 0, KeyEvent::Overlay(Overlay::HoldReleased { hold, reason }));
+}
+
+#[test]
+fn a_key_whose_deactivation_may_have_been_sent_is_remembered_though_it_is_in_use() {
+    let mut world = mk_unclear();
+    release(&mut world, day(8));
+    world.keys[0].last_use = Fact::Known(used_at(day(8)));
+    world.sweep(day(9));
+    let record = world.record(0).unwrap();
+    assert_eq!((record.state.as_str(), record.held(), record.may_undo()), ("active", None, true));
+}
+
+#[test]
+fn a_key_that_somebody_else_deactivated_and_reactivated_is_remembered_though_it_is_in_use() {
+    let mut world = mk_adopted();
+    world.keys[0].status = KeyStatus::Active;
+    world.sweep(day(2));
+    release(&mut world, day(3));
+    world.keys[0].last_use = Fact::Known(used_at(day(4)));
+    world.sweep(day(5));
+    let record = world.record(0).unwrap();
+    assert_eq!(
+        (record.state.as_str(), record.held(), record.past.reactivations()),
+        ("active", None, Some(1))
+    );
+    assert!(!record.may_undo(), "keysweep sent nothing");
+}
+
+#[test]
+fn what_is_in_flight_is_a_change_whose_outcome_is_not_on_disk() {
+    let in_flight = |world: &World| world.record(0).map(|record| record.in_flight());
+    let mut world = mk_world(Mode::Delete);
+    world.sweep(day(0));
+    assert_eq!(in_flight(&world), Some(false));
+    let (action, origin, why) = (Action::Deactivate, Origin::Policy, "stale".into());
+    world.happen(
+        day(7),
+        0,
+        KeyEvent::Change(Change::Intent { action, origin, why, deadline: mk_deadline(day(7)) }),
+    );
+    assert_eq!(in_flight(&world), Some(true));
+    let sighting = mk_sighting(day(7));
+    let done = Change::Deactivated { request_id: None, last_use: used_at(day(-100)), sighting };
+    world.happen(day(7), 0, KeyEvent::Change(done));
+    assert_eq!(in_flight(&world), Some(false));
 }
