@@ -179,6 +179,25 @@ mod tests {
     }
 
     #[test]
+    fn one_sure_match_is_enough_and_one_sure_difference_is_too_much() {
+        let maybe = || Likeness::Maybe("alike".into());
+        let (yes, no) = (|| Likeness::Yes, || Likeness::No);
+        for (one, other, either, both) in [
+            (yes(), yes(), yes(), yes()),
+            (yes(), maybe(), yes(), maybe()),
+            (yes(), no(), yes(), no()),
+            (maybe(), maybe(), maybe(), maybe()),
+            (maybe(), no(), maybe(), no()),
+            (no(), no(), no(), no()),
+        ] {
+            for (one, other) in [(one.clone(), other.clone()), (other, one)] {
+                assert_eq!(one.clone().or(|| other.clone()), either, "{one:?} or {other:?}");
+                assert_eq!(one.clone().and(|| other.clone()), both, "{one:?} and {other:?}");
+            }
+        }
+    }
+
+    #[test]
     fn values_are_compared_in_their_case() {
         assert_eq!(value("pay-*", "Pay-1"), Likeness::No);
         assert_eq!(value("\u{e9}*", "\u{c9}1"), Likeness::No);

@@ -311,3 +311,18 @@ fn a_use_after_the_key_was_flagged_counts_however_close() {
     assert!(close.is_later_than(&known, day(1) + SignedDuration::from_mins(2)));
     assert!(!close.is_later_than(&known, day(2)));
 }
+
+#[test]
+fn an_accepted_deactivation_may_show_within_a_quarter_of_an_hour_and_not_later() {
+    let mut world = mk_world();
+    world.run(0, 6);
+    world.happen(day(7), 0, intent());
+    let (action, detail) = (Action::Deactivate, "listed as Active".to_owned());
+    world.happen(day(7), 0, KeyEvent::Change(Change::Unclear { action, accepted: true, detail }));
+    let shows_until = day(7) + SignedDuration::from_mins(15);
+    world.sweep(shows_until - SignedDuration::from_secs(1));
+    assert_eq!(world.state_of(0), "flagged");
+    world.sweep(shows_until);
+    assert_eq!(world.state_of(0), "active");
+    assert_eq!(world.names_of(0).last(), Some(&"reactivated"));
+}
