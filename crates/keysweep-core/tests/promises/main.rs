@@ -8,6 +8,7 @@ mod breaker;
 mod counts;
 mod coverage;
 mod evidence;
+mod findings;
 mod grace;
 mod incidents;
 mod interference;
