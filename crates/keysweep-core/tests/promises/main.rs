@@ -21,6 +21,7 @@ mod planner;
 mod properties;
 mod reactivated;
 mod recheck;
+mod records;
 mod references;
 mod restored;
 mod scan_document;

@@ -1,7 +1,7 @@
 //! What was announced and approved holds for what would happen then, and for nothing sooner.
 
 use keysweep_core::facts::{Fact, KeyStatus, LastUse, Outcome};
-use keysweep_core::lifecycle::event::{Consent, Overlay};
+use keysweep_core::lifecycle::event::{Consent, Note, Overlay};
 use keysweep_core::lifecycle::{KeyEvent, State};
 use keysweep_core::plan::{self, Next, Reason};
 use keysweep_core::policy::{
@@ -263,9 +263,11 @@ fn a_key_that_left_the_lifecycle_is_bound_by_no_date_announced_before() {
     world.policy.base.notice = days(1);
     world.sweep(day(1));
     assert_eq!(count(&world, "notice_voided"), 1);
+    // Something else is remembered of it.
+    world.happen(day(1), 0, KeyEvent::Record(Note::ActivitySeen { activity: mk_activity(day(-100)) }));
     world.policy.base.unused_after = days(365);
     world.sweep(day(2));
-    assert_eq!(world.state_of(0), "active");
+    assert_eq!(world.record(0).map(|record| record.state.as_str()), Some("active"));
     world.policy.base.unused_after = days(90);
     assert_eq!(world.run(3, 3), 0);
     assert_eq!(world.run(4, 4), 1, "a day after the notice of day 3");
