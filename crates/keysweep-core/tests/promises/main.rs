@@ -24,6 +24,7 @@ mod recheck;
 mod records;
 mod references;
 mod restored;
+mod rows;
 mod scan_document;
 mod told;
 mod voided;
