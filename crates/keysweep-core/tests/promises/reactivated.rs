@@ -326,3 +326,36 @@ fn an_accepted_deactivation_may_show_within_a_quarter_of_an_hour_and_not_later()
     assert_eq!(world.state_of(0), "active");
     assert_eq!(world.names_of(0).last(), Some(&"reactivated"));
 }
+
+#[test]
+fn a_hold_of_keysweep_replaces_only_one_of_its_kind_that_ends_sooner() {
+    let mut world = mk_world();
+    world.run(0, 6);
+    assert_eq!(world.record(0).unwrap().holds_in_words(), None);
+    let placed = Overlay::HoldPlaced { reason: "audit".into(), until: None };
+    world.happen(day(7), 0, KeyEvent::Overlay(placed));
+    let wake = |world: &mut World, at: i64, until: i64| {
+        world.happen(day(at), 0, intent());
+        world.happen(day(at), 0, deactivated(day(7)));
+        world.happen(day(at), 0, KeyEvent::Seen(Seen::Reactivated { hold_until: day(until) }));
+        world.happen(
+            day(at),
+            0,
+            KeyEvent::Seen(Seen::Flagged {
+                finding: keysweep_core::finding::FindingKind::Unused,
+                named: crate::journal::mk_named(0),
+                last_use: used_at(day(-100)),
+            }),
+        );
+        let holds = &world.record(0).unwrap().holds;
+        holds.iter().map(|hold| (hold.kind, hold.until)).collect::<Vec<_>>()
+    };
+    let audit = (HoldKind::Operator, None);
+    assert_eq!(wake(&mut world, 8, 38), [audit, (HoldKind::Reactivated, Some(day(38)))]);
+    assert_eq!(wake(&mut world, 9, 20), [audit, (HoldKind::Reactivated, Some(day(38)))]);
+    assert_eq!(wake(&mut world, 10, 40), [audit, (HoldKind::Reactivated, Some(day(40)))]);
+    let until = day(40);
+    let words =
+        format!("by ada until released: audit; by keysweep until {until}: reactivated by somebody else");
+    assert_eq!(world.record(0).unwrap().holds_in_words(), Some(words));
+}
