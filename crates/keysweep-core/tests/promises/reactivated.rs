@@ -359,3 +359,16 @@ fn a_hold_of_keysweep_replaces_only_one_of_its_kind_that_ends_sooner() {
         format!("by ada until released: audit; by keysweep until {until}: reactivated by somebody else");
     assert_eq!(world.record(0).unwrap().holds_in_words(), Some(words));
 }
+
+#[test]
+fn a_hold_that_is_not_there_cannot_end() {
+    let world = mk_woken();
+    let hold = world.hold_number(0);
+    let ends = |event| {
+        let when = When { at: day(60), seq: 9000, actor: &Actor::local("ada") };
+        next(mk_account_id(0), &mk_key_id(0), world.record(0), when, &KeyEvent::Overlay(event)).is_ok()
+    };
+    let released = |hold| Overlay::HoldReleased { hold, reason: "done".into() };
+    assert!(ends(released(hold)) && ends(Overlay::HoldExpired { hold }));
+    assert!(!ends(released(hold + 1)) && !ends(Overlay::HoldExpired { hold: hold + 1 }));
+}
