@@ -372,3 +372,50 @@ fn a_hold_that_is_not_there_cannot_end() {
     assert!(ends(released(hold)) && ends(Overlay::HoldExpired { hold }));
     assert!(!ends(released(hold + 1)) && !ends(Overlay::HoldExpired { hold: hold + 1 }));
 }
+
+#[test]
+fn only_a_deactivation_that_aws_accepted_can_have_been_undone_by_somebody_before_it_showed() {
+    let woken = |world: &World| {
+        let when = When { at: day(8), seq: 9000, actor: &Actor::Keysweep };
+        let event = KeyEvent::Seen(Seen::Reactivated { hold_until: day(38) });
+        next(mk_account_id(0), &mk_key_id(0), world.record(0), when, &event).is_ok()
+    };
+    let action = Action::Deactivate;
+    let mut world = mk_world();
+    world.run(0, 6);
+    assert!(!woken(&world), "flagged, and nothing was sent");
+    world.happen(day(7), 0, intent());
+    assert!(!woken(&world), "nothing is accepted yet");
+    let mut accepted = world.clone();
+    accepted.happen(day(7), 0, KeyEvent::Change(Change::Accepted { action, request_id: "1-2-3".into() }));
+    assert!(woken(&accepted));
+    for (accepted, may) in [(true, true), (false, false)] {
+        let mut world = world.clone();
+        let detail = "listed as Active".into();
+        world.happen(day(7), 0, KeyEvent::Change(Change::Unclear { action, accepted, detail }));
+        assert_eq!(woken(&world), may);
+    }
+    let kind = keysweep_core::lifecycle::RefusedKind::Denied;
+    world.happen(
+        day(7),
+        0,
+        KeyEvent::Change(Change::Refused { action, kind, detail: "AccessDenied".into() }),
+    );
+    assert!(!woken(&world));
+}
+
+#[test]
+fn a_deactivation_is_ours_where_aws_answered_whatever_was_read_when() {
+    for (request_id, ours) in [(Some("1-2-3".to_owned()), true), (None, false)] {
+        let mut world = mk_world();
+        world.run(0, 6);
+        assert!(world.record(0).is_some());
+        world.happen(day(7), 0, intent());
+        let (last_use, sighting) = (used_at(day(-100)), mk_sighting(day(9)));
+        world.happen(day(9), 0, KeyEvent::Change(Change::Deactivated { request_id, last_use, sighting }));
+        let by = if ours { DeactivatedBy::Keysweep } else { DeactivatedBy::External };
+        assert_eq!(origin(&world), by);
+        let State::Deactivated(data) = &world.record(0).unwrap().state else { panic!("not deactivated") };
+        assert_eq!(data.notice.is_some(), ours, "what somebody else did was not announced");
+    }
+}
