@@ -2,7 +2,9 @@
 
 use keysweep_core::facts::{Fact, KeyStatus, LastUse};
 use keysweep_core::lifecycle::event::{Change, Note, Overlay, Seen};
-use keysweep_core::lifecycle::{ClearedWhy, DeactivatedBy, KeyEvent, RefusedKind, State, When, next};
+use keysweep_core::lifecycle::{
+    ClearedWhy, DeactivatedBy, KeyEvent, RefusedKind, Setback, SetbackKind, State, When, next,
+};
 use keysweep_core::plan;
 use keysweep_core::policy::Mode;
 use keysweep_core::state::{Actor, Body};
@@ -437,4 +439,28 @@ fn a_look_counts_from_the_moment_on_from_which_a_state_is_known_and_not_before()
     world.sweep(day(7));
     assert_eq!(recorded(&world, day(7) - second, KeyStatus::Inactive), Vec::<&str>::new());
     assert_eq!(recorded(&world, day(7), KeyStatus::Inactive), ["cleared"]);
+}
+
+#[test]
+fn what_became_of_a_change_that_failed_is_recorded_with_the_key() {
+    let setback = |world: &World| match &world.record(0).unwrap().state {
+        State::Deactivated(data) => data.setback.clone(),
+        state => panic!("{}", state.as_str()),
+    };
+    let (kind, detail) = (RefusedKind::Throttled, || "slow down".to_owned());
+    for (action, accepted) in [(Action::Delete, false), (Action::Delete, true), (Action::Reactivate, false)] {
+        for unclear in [false, true] {
+            let mut world = mk_deactivated();
+            world.happen(day(21), 0, mk_intent(action));
+            let event = if unclear {
+                Change::Unclear { action, accepted, detail: detail() }
+            } else {
+                Change::Refused { action, kind, detail: detail() }
+            };
+            world.happen(day(22), 0, KeyEvent::Change(event));
+            let kind = if unclear { SetbackKind::Unclear } else { SetbackKind::Refused };
+            assert_eq!(setback(&world), Some(Setback { action, at: day(22), kind, why: detail() }));
+            assert_eq!(world.record(0).unwrap().under_way(), None);
+        }
+    }
 }
