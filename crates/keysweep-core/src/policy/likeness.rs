@@ -172,9 +172,19 @@ mod tests {
 
     #[test]
     fn what_differs_differs() {
-        for (one, other) in [("team", "teams"), ("a", "\u{e4}"), ("\u{df}", "s"), ("o", "0"), ("", "\u{e4}")]
-        {
+        for (one, other) in [
+            ("team", "teams"),
+            ("a", "\u{e4}"),
+            ("\u{df}", "s"),
+            ("o", "0"),
+            ("", "\u{e4}"),
+            // A dot above is nothing but on an i.
+            ("e", "\u{117}"),
+        ] {
             assert_eq!(tag_key(one, other), Likeness::No, "{one} {other}");
+            assert_eq!(name(one, other), Likeness::No, "{one} {other}");
+            assert_eq!(value(one, other), Likeness::No, "{one} {other}");
+            assert_eq!(account_tag_key(one, other), Likeness::No, "{one} {other}");
         }
     }
 

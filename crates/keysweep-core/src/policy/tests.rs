@@ -265,6 +265,32 @@ fn the_exemption_that_lasts_longest_counts() {
 }
 
 #[test]
+fn of_two_exemptions_that_last_as_long_the_first_counts() {
+    let mut policy = Policy::default();
+    for until in ["2026-03-01", "2026-05-01", "2026-05-01"] {
+        policy.exemptions.push(exempting(named("*"), until));
+    }
+    let user = mk_user("ci-deploy");
+    let exempt = policy.resolve(at("2026-01-01T00:00:00Z"), &user.subject()).unwrap().exempt.unwrap();
+    assert_eq!(exempt.rule, Rule::Exempt(2));
+}
+
+#[test]
+fn an_exemption_is_either_in_force_or_lapsed_and_named_by_its_place() {
+    let mut policy = Policy::default();
+    for until in ["2026-03-01", "2026-02-01", "2026-03-02"] {
+        policy.exemptions.push(exempting(named("*"), until));
+    }
+    let (first, second) = (at("2026-03-02T00:00:00Z"), at("2026-03-03T00:00:00Z"));
+    let in_force: Vec<_> = policy.exemptions_in_force(first).map(|(rule, _, end)| (rule, end)).collect();
+    assert_eq!(in_force, [(Rule::Exempt(3), second)]);
+    let lapsed: Vec<_> = policy.lapsed_exemptions(first).map(|(rule, _)| rule).collect();
+    assert_eq!(lapsed, [Rule::Exempt(1), Rule::Exempt(2)]);
+    let before = policy.exemptions_in_force(at("2026-02-01T23:59:59Z")).map(|(rule, ..)| rule);
+    assert_eq!(before.collect::<Vec<_>>(), [1, 2, 3].map(Rule::Exempt));
+}
+
+#[test]
 fn the_lowest_threshold_covers_every_rule_that_could_match_in_the_account() {
     let mut policy = Policy::default();
     assert_eq!(policy.lowest_threshold(&mk_account()), 90 * DAY);
