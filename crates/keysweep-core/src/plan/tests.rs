@@ -115,3 +115,43 @@ fn a_planned_entry_that_cannot_happen_takes_no_other_with_it() {
     assert_eq!((plan.entries, plan.left_out), (vec![possible], vec![impossible]));
     assert_eq!(after.control().pauses.len(), 1);
 }
+
+#[test]
+fn a_key_whose_planned_entry_cannot_happen_is_shown_as_it_is_recorded() {
+    let (policy, state) = (Policy::default(), State::default());
+    let context = Context { now: Timestamp::UNIX_EPOCH, policy: &policy, state: &state };
+    let record = mk_record("111122223333");
+    let facts = KeyFacts {
+        account: record.identity.account,
+        user_name: record.user_name.clone(),
+        user_id: Fact::Known(record.identity.user_id.clone()),
+        path: Fact::NotRead,
+        tags: Fact::NotRead,
+        key: record.identity.key.clone(),
+        created: record.identity.created,
+        status: KeyStatus::Active,
+        last_use: Fact::Known(LastUse::Never),
+        source: crate::facts::Source::Report,
+        other_keys: Vec::new(),
+        policies: Fact::NotRead,
+        password: Fact::NotRead,
+        trail: Fact::NotRead,
+    };
+    let (account, key) = (record.identity.account, record.identity.key.clone());
+    let impossible = Body::Key { account, key, event: Seen::ListedAfterDeletion.into() };
+    let shown = PlannedKey {
+        account: 0,
+        facts,
+        finding: None,
+        record: Some(record),
+        exempt: None,
+        unknown: Vec::new(),
+        announces: false,
+        next: Next::Nothing,
+    };
+    let mut plan = Plan { entries: vec![impossible], keys: vec![shown], ..Plan::default() };
+    let collection =
+        Collection { at: Timestamp::UNIX_EPOCH, accounts: vec![], complete: false, ous: None, skew: None };
+    plan.breaker(&context, &collection);
+    assert_eq!(plan.keys.iter().map(|key| key.record.as_ref()).collect::<Vec<_>>(), [None]);
+}

@@ -172,9 +172,38 @@ mod tests {
 
     #[test]
     fn what_differs_differs() {
-        for (one, other) in [("team", "teams"), ("a", "\u{e4}"), ("\u{df}", "s"), ("o", "0"), ("", "\u{e4}")]
-        {
+        for (one, other) in [
+            ("team", "teams"),
+            ("a", "\u{e4}"),
+            ("\u{df}", "s"),
+            ("o", "0"),
+            ("", "\u{e4}"),
+            // A dot above is nothing but on an i.
+            ("e", "\u{117}"),
+        ] {
             assert_eq!(tag_key(one, other), Likeness::No, "{one} {other}");
+            assert_eq!(name(one, other), Likeness::No, "{one} {other}");
+            assert_eq!(value(one, other), Likeness::No, "{one} {other}");
+            assert_eq!(account_tag_key(one, other), Likeness::No, "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn one_sure_match_is_enough_and_one_sure_difference_is_too_much() {
+        let maybe = || Likeness::Maybe("alike".into());
+        let (yes, no) = (|| Likeness::Yes, || Likeness::No);
+        for (one, other, either, both) in [
+            (yes(), yes(), yes(), yes()),
+            (yes(), maybe(), yes(), maybe()),
+            (yes(), no(), yes(), no()),
+            (maybe(), maybe(), maybe(), maybe()),
+            (maybe(), no(), maybe(), no()),
+            (no(), no(), no(), no()),
+        ] {
+            for (one, other) in [(one.clone(), other.clone()), (other, one)] {
+                assert_eq!(one.clone().or(|| other.clone()), either, "{one:?} or {other:?}");
+                assert_eq!(one.clone().and(|| other.clone()), both, "{one:?} and {other:?}");
+            }
         }
     }
 

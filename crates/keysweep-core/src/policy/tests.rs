@@ -265,6 +265,32 @@ fn the_exemption_that_lasts_longest_counts() {
 }
 
 #[test]
+fn of_two_exemptions_that_last_as_long_the_first_counts() {
+    let mut policy = Policy::default();
+    for until in ["2026-03-01", "2026-05-01", "2026-05-01"] {
+        policy.exemptions.push(exempting(named("*"), until));
+    }
+    let user = mk_user("ci-deploy");
+    let exempt = policy.resolve(at("2026-01-01T00:00:00Z"), &user.subject()).unwrap().exempt.unwrap();
+    assert_eq!(exempt.rule, Rule::Exempt(2));
+}
+
+#[test]
+fn an_exemption_is_either_in_force_or_lapsed_and_named_by_its_place() {
+    let mut policy = Policy::default();
+    for until in ["2026-03-01", "2026-02-01", "2026-03-02"] {
+        policy.exemptions.push(exempting(named("*"), until));
+    }
+    let (first, second) = (at("2026-03-02T00:00:00Z"), at("2026-03-03T00:00:00Z"));
+    let in_force: Vec<_> = policy.exemptions_in_force(first).map(|(rule, _, end)| (rule, end)).collect();
+    assert_eq!(in_force, [(Rule::Exempt(3), second)]);
+    let lapsed: Vec<_> = policy.lapsed_exemptions(first).map(|(rule, _)| rule).collect();
+    assert_eq!(lapsed, [Rule::Exempt(1), Rule::Exempt(2)]);
+    let before = policy.exemptions_in_force(at("2026-02-01T23:59:59Z")).map(|(rule, ..)| rule);
+    assert_eq!(before.collect::<Vec<_>>(), [1, 2, 3].map(Rule::Exempt));
+}
+
+#[test]
 fn the_lowest_threshold_covers_every_rule_that_could_match_in_the_account() {
     let mut policy = Policy::default();
     assert_eq!(policy.lowest_threshold(&mk_account()), 90 * DAY);
@@ -302,6 +328,192 @@ fn tags_for_iam_are_those_that_exempt_by_themselves() {
     policy.exemptions.push(exempting(below, "2027-01-01"));
     let tags = policy.exempt_tags(at("2026-01-01T00:00:00Z"), &mk_account(), &"ci".parse().unwrap());
     assert_eq!(tags, [ExemptTag { key: "keep".into(), value: "*".into() }]);
+}
+
+fn overriding(matches: Match, fill: impl FnOnce(&mut TermsPatch)) -> Override {
+    let mut terms = TermsPatch::default();
+    fill(&mut terms);
+    Override { matches, terms }
+}
+
+/// A rule for another account than that of [`mk_account`].
+fn elsewhere() -> Match {
+    mk_match(|m| m.accounts = vec!["999999999999".parse().unwrap()])
+}
+
+#[test]
+fn a_reactivated_key_is_held_for_the_longest_that_could_apply_to_it() {
+    let now = at("2026-01-01T00:00:00Z");
+    let held = |policy: &Policy, user: &User| policy.hold_after_reactivation(now, &user.subject());
+    let hold =
+        |matches, days: u32| overriding(matches, |terms| terms.hold_after_reactivation = Some(days * DAY));
+    let overrides = vec![hold(tagged("team", "pay*"), 60), hold(elsewhere(), 90)];
+    let mut policy = Policy { overrides, ..Policy::default() };
+    let unread = User { tags: unknown(), ..mk_user("any") };
+    assert_eq!(held(&policy, &mk_user("any")), 60 * DAY);
+    assert_eq!(held(&policy, &mk_tagged("team", "search")), 30 * DAY);
+    assert_eq!(held(&policy, &unread), 60 * DAY, "not the longest of another account");
+    policy.overrides = vec![hold(tagged("team", "pay*"), 1)];
+    assert_eq!(held(&policy, &mk_user("any")), DAY);
+    assert_eq!(held(&policy, &unread), 30 * DAY);
+}
+
+#[test]
+fn a_key_whose_change_was_denied_is_held_for_the_longest_that_any_rule_says_where_its_user_is_not_known() {
+    let now = at("2026-01-01T00:00:00Z");
+    let hold = |matches, days: u32| overriding(matches, |terms| terms.hold_after_denial = Some(days * DAY));
+    let overrides = vec![hold(tagged("team", "pay*"), 120), hold(elsewhere(), 150)];
+    let mut policy = Policy { overrides, ..Policy::default() };
+    let held = |policy: &Policy, user: Option<&User>| {
+        policy.hold_after_denial(now, user.map(User::subject).as_ref())
+    };
+    assert_eq!(held(&policy, Some(&mk_user("any"))), 120 * DAY);
+    assert_eq!(held(&policy, Some(&mk_tagged("team", "search"))), 90 * DAY);
+    assert_eq!(held(&policy, Some(&User { tags: unknown(), ..mk_user("any") })), 150 * DAY);
+    assert_eq!(held(&policy, None), 150 * DAY);
+    policy.overrides = vec![hold(named("*"), 1)];
+    assert_eq!((held(&policy, Some(&mk_user("any"))), held(&policy, None)), (DAY, 90 * DAY));
+}
+
+#[test]
+fn it_is_worth_looking_in_every_window_that_rules_make_alone_or_together() {
+    let mut policy = Policy::default();
+    policy.base.time_zone = zone("Europe/Berlin");
+    policy.overrides = vec![
+        overriding(named("a*"), |terms| terms.hours = Some(Some("09:00-12:00".parse().unwrap()))),
+        overriding(named("b*"), |terms| {
+            terms.days = Some([DayOfWeek::from(jiff::civil::Weekday::Monday)].into());
+        }),
+    ];
+    let (monday, berlin) = (jiff::civil::Weekday::Monday, "Europe/Berlin");
+    let expected = [
+        mk_window(&[], "", berlin),
+        mk_window(&[monday], "09:00-12:00", berlin),
+        mk_window(&[], "09:00-12:00", berlin),
+        mk_window(&[monday], "", berlin),
+    ];
+    assert_eq!(policy.windows().collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn what_could_apply_in_an_account_is_what_a_rule_could_set_there() {
+    let account = mk_account();
+    let mut policy = Policy::default();
+    let possible = |policy: &Policy| {
+        let (mode, adopts) = (policy.strongest_mode(&account), policy.may_adopt_inactive(&account));
+        (mode, adopts, policy.may_find_over_age(&account))
+    };
+    assert_eq!(possible(&policy), (Mode::Observe, false, false));
+    let all = |terms: &mut TermsPatch| {
+        (terms.mode, terms.adopt_inactive) = (Some(Mode::Delete), Some(true));
+        terms.max_age = Some(Some(DAY));
+    };
+    policy.overrides = vec![overriding(elsewhere(), all)];
+    assert_eq!(possible(&policy), (Mode::Observe, false, false));
+    policy.overrides = vec![overriding(named("ci-*"), all)];
+    assert_eq!(possible(&policy), (Mode::Delete, true, true));
+    policy.overrides = vec![overriding(named("ci-*"), |terms| {
+        (terms.mode, terms.adopt_inactive) = (Some(Mode::Observe), Some(false));
+        terms.max_age = Some(None);
+    })];
+    assert_eq!(possible(&policy), (Mode::Observe, false, false));
+    (policy.base.mode, policy.base.adopt_inactive) = (Mode::Deactivate, true);
+    policy.base.max_age = Some(DAY);
+    assert_eq!(possible(&policy), (Mode::Deactivate, true, true), "of users to whom no rule applies");
+}
+
+#[test]
+fn a_policy_changes_something_if_any_mode_of_it_does() {
+    let mut policy = Policy::default();
+    assert!(!policy.changes_anything());
+    policy.overrides = vec![overriding(elsewhere(), |terms| terms.mode = Some(Mode::Observe))];
+    assert!(!policy.changes_anything());
+    policy.overrides.push(overriding(elsewhere(), |terms| terms.mode = Some(Mode::Deactivate)));
+    assert!(policy.changes_anything());
+    policy.overrides.clear();
+    policy.base.mode = Mode::Delete;
+    assert!(policy.changes_anything());
+}
+
+#[test]
+fn only_what_a_rule_needs_is_read() {
+    let account = mk_account();
+    let reads =
+        |policy: &Policy| [policy.reads_user_tags(&account), policy.reads_ous(), policy.reads_account_tags()];
+    let mut policy = Policy::default();
+    assert_eq!(reads(&policy), [false; 3]);
+    policy.exemptions = vec![exempting(named("*"), "2027-01-01")];
+    assert_eq!(reads(&policy), [false; 3]);
+    let there = Match { user_tags: tagged("keep", "*").user_tags, ..elsewhere() };
+    policy.exemptions = vec![exempting(there, "2027-01-01")];
+    assert_eq!(reads(&policy), [false; 3], "of users of another account");
+    policy.exemptions = vec![exempting(tagged("keep", "*"), "2027-01-01")];
+    assert_eq!(reads(&policy), [true, false, false]);
+    let ous = mk_match(|m| m.ous = vec!["ou-root-test".parse().unwrap()]);
+    policy.exemptions = vec![exempting(ous, "2027-01-01")];
+    assert_eq!(reads(&policy), [false, true, false]);
+    let tags = mk_match(|m| m.account_tags = BTreeMap::from([("stage".into(), "*".into())]));
+    policy.exemptions.clear();
+    policy.overrides = vec![overriding(tags, |_| ())];
+    assert_eq!(reads(&policy), [false, false, true]);
+}
+
+#[test]
+fn tags_that_may_stand_together_are_those_of_any_account_and_of_each_that_is_named() {
+    let now = at("2026-01-01T00:00:00Z");
+    let with = |key: &str, matches: Match| Match { user_tags: tagged(key, "*").user_tags, ..matches };
+    let third = mk_match(|m| m.accounts = vec!["444455556666".parse().unwrap()]);
+    let exemptions = vec![
+        exempting(tagged("keep", "*"), "2027-01-01"),
+        exempting(with("there", elsewhere()), "2027-01-01"),
+        exempting(with("old", elsewhere()), "2025-01-01"),
+        exempting(with("below", mk_match(|m| m.paths = vec!["/ops/".into()])), "2027-01-01"),
+        exempting(with("third", third), "2027-01-01"),
+    ];
+    let policy = Policy { exemptions, ..Policy::default() };
+    let sets = policy.exempt_tag_sets(now);
+    let keys: Vec<Vec<&str>> =
+        sets.iter().map(|tags| tags.iter().map(|tag| tag.key.as_str()).collect()).collect();
+    assert_eq!(keys, [vec!["keep", "third"], vec!["keep", "there"], vec!["keep"]]);
+}
+
+#[test]
+fn a_rule_reads_as_the_configuration_writes_it() {
+    let rule = mk_match(|m| {
+        m.ous = vec!["r-root".parse().unwrap(), "ou-root-prod".parse().unwrap()];
+        m.accounts = vec!["000000000042".parse().unwrap()];
+        m.account_tags = BTreeMap::from([("stage".into(), "prod".into())]);
+        m.user_tags = BTreeMap::from([("a".into(), "*".into()), ("b".into(), "\"x\"".into())]);
+        m.users = vec!["ci-*".into(), "break-glass".into()];
+        m.paths = vec!["/ops/".into()];
+    });
+    let text = r#"ous = ["r-root", "ou-root-prod"], accounts = ["000000000042"], account_tags = { "stage" = "prod" }, user_tags = { "a" = "*", "b" = "\"x\"" }, users = ["ci-*", "break-glass"], paths = ["/ops/"]"#;
+    assert_eq!(rule.to_string(), text);
+    assert_eq!(named("ci-*").to_string(), r#"users = ["ci-*"]"#);
+    assert!(Match::default().is_empty() && Match::default().to_string().is_empty());
+    assert!(!named("ci-*").is_empty());
+}
+
+#[test]
+fn rules_and_days_have_the_names_of_the_configuration() {
+    let names = [Rule::Base, Rule::Override(2), Rule::Exempt(3)].map(|rule| rule.to_string());
+    assert_eq!(names, ["policy", "policy.override[2]", "policy.exempt[3]"]);
+    let week = jiff::civil::Weekday::Monday.cycle_forward().take(7);
+    let days: Vec<_> = week.map(|day| DayOfWeek::from(day).to_string()).collect();
+    assert_eq!(days, ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]);
+    assert_eq!([ApprovalFor::None, ApprovalFor::Both].map(ApprovalFor::as_str), ["none", "both"]);
+    let incomplete = [IncompleteEvidence::Wait, IncompleteEvidence::Ignore].map(IncompleteEvidence::as_str);
+    assert_eq!(incomplete, ["wait", "ignore"]);
+}
+
+#[test]
+fn hours_last_from_their_start_to_their_end_across_midnight_too() {
+    for (text, minutes) in
+        [("09:00-16:00", 420), ("22:00-06:00", 480), ("22:45-06:15", 450), ("00:00-23:59", 1439)]
+    {
+        let length = text.parse::<Hours>().unwrap().length();
+        assert_eq!(length, Duration::from_secs(minutes * 60), "{text}");
+    }
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Approval: one action on one key, on the facts that were shown.
 
-use keysweep_core::facts::{Fact, LastUse};
+use std::collections::BTreeMap;
+
+use keysweep_core::facts::{Fact, KeyFacts, LastUse};
 use keysweep_core::lifecycle::event::Consent;
 use keysweep_core::lifecycle::{KeyEvent, State, When, next};
 use keysweep_core::plan::{Next, Reason};
@@ -155,4 +157,105 @@ fn a_user_with_two_keys_needs_no_approval() {
     world.keys[0].other_keys = mk_others(1);
     assert_eq!(world.run(0, 7), 1);
     let Some(State::Deactivated(_)) = world.record(0).map(|r| &r.state) else { panic!() };
+}
+
+const HONEYTOKEN: &str = "its user matches protect.honeytokens: the key may be a honeytoken";
+
+#[test]
+fn a_key_that_may_be_a_honeytoken_needs_approval_whatever_the_policy_says() {
+    let tags = |key: &str, value: &str| Fact::Known([(key.to_owned(), value.to_owned())].into());
+    let decoys: [fn(&mut KeyFacts); 3] = [
+        |facts| facts.user_name = "svc-Canary-1".parse().unwrap(),
+        |facts| facts.path = Fact::Known("/honey/".into()),
+        |facts| facts.path = Fact::Known("/ops/Canary/".into()),
+    ];
+    let mut worlds: Vec<World> = Vec::new();
+    for decoy in decoys {
+        let mut world = mk_world(ApprovalFor::None);
+        decoy(&mut world.keys[0]);
+        worlds.push(world);
+    }
+    for tags in [tags("honeytoken", "yes"), tags("kind", "a canary")] {
+        let mut world = mk_world(ApprovalFor::None);
+        world.keys[0].tags = tags;
+        worlds.push(world);
+    }
+    for mut world in worlds {
+        assert_eq!(world.run(0, 13), 0, "{:?}", world.keys[0]);
+        assert_eq!(world.asked(0).unwrap().why, HONEYTOKEN);
+        world.approve(day(13), 0);
+        assert_eq!(world.run(13, 13), 1);
+    }
+    let mut world = mk_world(ApprovalFor::None);
+    world.policy.honeytokens.clear();
+    world.keys[0].user_name = "svc-canary-1".parse().unwrap();
+    assert_eq!(world.run(0, 7), 1, "nothing is a honeytoken by itself");
+}
+
+#[test]
+fn what_one_look_shows_of_a_honeytoken_counts_until_another_look_shows_the_contrary() {
+    let decoy = || Fact::Known([("honeytoken".to_owned(), "yes".to_owned())].into());
+    // Scans read neither path nor tags; the look right before the change does.
+    let mut world = mk_world(ApprovalFor::None);
+    (world.keys[0].path, world.keys[0].tags) = (Fact::NotRead, Fact::NotRead);
+    world.run(0, 6);
+    let ticket = world.sweep(day(7)).take_effects().0.remove(0);
+    let path = Fact::Known("/".to_owned());
+    let facts = KeyFacts { path: path.clone(), tags: decoy(), ..fresh(&world.keys[0]) };
+    let refusal = world.recheck_with(day(7), ticket, &facts).unwrap_err();
+    world.write(day(7), refusal.announcement.unwrap().told());
+    assert_eq!(world.asked(0).unwrap().why, HONEYTOKEN);
+
+    for (path, tags, stays) in [
+        (Fact::NotRead, Fact::NotRead, true),
+        (path.clone(), Fact::NotRead, true),
+        (Fact::NotRead, Fact::Known(BTreeMap::new()), true),
+        (path.clone(), decoy(), true),
+        (path, Fact::Known(BTreeMap::new()), false),
+    ] {
+        let mut world = world.clone();
+        (world.keys[0].path, world.keys[0].tags) = (path, tags);
+        assert_eq!(world.sweep(day(8)).changes().count(), usize::from(!stays), "{:?}", world.keys[0]);
+        assert_eq!(count(&world, "approval_voided"), usize::from(!stays));
+        assert_eq!(count(&world, "approval_asked"), 1);
+    }
+    // The same for the deletion.
+    world.approve(day(8), 0);
+    assert_eq!(world.run(8, 8), 1);
+    world.keys[0].tags = decoy();
+    world.run(9, 9);
+    assert_eq!(world.asked(0).unwrap().why, HONEYTOKEN);
+    world.keys[0].tags = Fact::NotRead;
+    world.run(10, 30);
+    assert_eq!(
+        (count(&world, "approval_voided"), count(&world, "approval_asked")),
+        (0, 3),
+        "asked again once"
+    );
+}
+
+#[test]
+fn who_approved_was_told_that_the_key_may_be_a_honeytoken() {
+    let mut world = mk_world(ApprovalFor::Deactivate);
+    world.keys[0].tags = Fact::NotRead;
+    world.sweep(day(0));
+    world.approve(day(1), 0);
+    world.keys[0].tags = Fact::Known([("honeytoken".to_owned(), "yes".to_owned())].into());
+    assert_eq!(world.run(2, 8), 0, "the approval was given to something else");
+    assert_eq!(count(&world, "approval_asked"), 2);
+    let approval = world.asked(0).unwrap();
+    assert_eq!((approval.why.as_str(), approval.repeats, approval.granted.is_some()), (HONEYTOKEN, 0, false));
+    world.approve(day(8), 0);
+    assert_eq!(world.run(9, 9), 1);
+}
+
+#[test]
+fn a_request_is_asked_again_at_the_moment_from_which_on_it_cannot_be_answered() {
+    let mut world = mk_world(ApprovalFor::Deactivate);
+    world.sweep(day(0));
+    world.sweep(hours(14 * 24 - 1));
+    assert_eq!(count(&world, "approval_asked"), 1);
+    world.sweep(day(14));
+    assert_eq!(count(&world, "approval_asked"), 2);
+    assert_eq!(world.asked(0).map(|approval| (approval.repeats, approval.expires)), Some((1, day(28))));
 }

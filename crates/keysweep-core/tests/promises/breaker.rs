@@ -2,8 +2,8 @@
 
 use keysweep_core::lifecycle::event::Change;
 use keysweep_core::lifecycle::{KeyEvent, RefusedKind};
-use keysweep_core::plan::{Next, Plan, Reason, newly_due};
-use keysweep_core::policy::Mode;
+use keysweep_core::plan::{Next, Plan, Reason, newly_due, trips_on_failures};
+use keysweep_core::policy::{Match, Mode, Override, TermsPatch};
 use keysweep_core::state::{Actor, Body, ParkReason, TripReason};
 use keysweep_core::ticket::{Action, Origin};
 
@@ -450,4 +450,104 @@ fn a_clock_that_went_back_does_not_empty_the_caps() {
     assert_eq!(world.sweep_and_act(day(29)), 0);
     let changes = world.state.control().changes_of_a_day(day(29)).map(|change| change.action);
     assert_eq!(changes.collect::<Vec<_>>(), [Action::Deactivate; 2]);
+}
+
+#[test]
+fn an_open_breaker_trips_no_second_time_and_accepts_nothing_meanwhile() {
+    let mut world = mk_world(21);
+    world.run(0, 10);
+    let trips =
+        world.journal.iter().filter(|entry| matches!(entry.body, Body::BreakerTripped { .. })).count();
+    assert_eq!(trips, 1, "though as many keys are due as before");
+
+    // However few keys become due while it is open: an operator has not seen them.
+    let mut world = mk_world(3);
+    world.run(0, 6);
+    world.write(day(6), Body::BreakerTripped { reason: TripReason::ClockSkew { seconds: 900 } });
+    world.sweep(day(7));
+    assert_eq!(newly_due(&world.state).len(), 3);
+    world.reset_breaker(day(8), None);
+    assert_eq!(world.sweep(day(8)).changes().count(), 3);
+}
+
+#[test]
+fn keys_that_become_due_in_several_plans_of_one_sweep_count_together() {
+    let mut world = mk_world(25);
+    // The keys of the third account become stale a week later, and are due as soon as people are told.
+    let matches = Match { accounts: vec![mk_account_id(2)], ..Match::default() };
+    let terms = TermsPatch { notice: Some(days(0)), ..TermsPatch::default() };
+    world.policy.overrides.push(Override { matches, terms });
+    for key in 20..25 {
+        world.keys[key].last_use = keysweep_core::facts::Fact::Known(used_at(day(-83)));
+    }
+    world.run(0, 6);
+    let plan = world.sweep(day(7));
+    let tripped = world.state.control().breaker.as_ref().map(|trip| &trip.reason);
+    assert_eq!(tripped, Some(&TripReason::Surge { newly_due: 25, limit: 20 }));
+    assert_eq!(plan.changes().count(), 0);
+}
+
+#[test]
+fn what_only_the_caps_keep_back_is_in_reserve() {
+    let mut world = mk_world(6);
+    world.policy.limits.deactivations_per_day = 2;
+    world.run(0, 6);
+    let plan = world.sweep(day(7));
+    let spare: Vec<_> = plan.spare.iter().map(|ticket| ticket.identity().key.clone()).collect();
+    assert_eq!(spare, [2, 3, 4, 5].map(mk_key_id));
+    assert!(plan.spare.iter().all(|ticket| ticket.action() == Action::Deactivate));
+    // A ticket in reserve is no way around what else restrains.
+    world.write(day(7), Body::Paused { reason: "freeze".into() });
+    assert!(world.sweep(day(7)).spare.is_empty());
+}
+
+#[test]
+fn the_reserve_is_no_larger_than_one_sweep_could_use() {
+    let mut world = mk_world(503);
+    world.policy.limits.surge_keys = 1000;
+    world.policy.limits.deactivations_per_day = 1;
+    world.sweep(day(0));
+    assert_eq!(world.sweep(day(7)).spare.len(), 500);
+}
+
+#[test]
+fn an_organization_may_shrink_by_its_share_and_not_by_more() {
+    let mut world = mk_world(90);
+    world.policy.limits.surge_keys = 100;
+    world.run(0, 6);
+    let (took, scanned) = (INTERVAL, 10);
+    let body = Body::SweepFinished {
+        took,
+        scanned,
+        failed: 0,
+        skipped: 0,
+        complete: true,
+        keys: 0,
+        unknown_keys: 0,
+    };
+    world.write(day(6), body);
+    let mut fewer = world.clone();
+    fewer.keys.retain(|key| key.account != mk_account_id(8));
+    assert_eq!(world.sweep(day(7)).changes().count(), 90, "nine of ten are left");
+    assert_eq!(fewer.sweep(day(7)).changes().count(), 0, "eight of ten are left");
+    let tripped = fewer.state.control().breaker.as_ref().map(|trip| trip.reason.clone());
+    assert_eq!(tripped, Some(TripReason::Shrink { before: 10, now: 8 }));
+}
+
+#[test]
+fn between_two_plans_failures_trip_the_breaker_once() {
+    let mut world = mk_world(40);
+    world.policy.limits.surge_keys = 100;
+    world.run(0, 6);
+    world.sweep(day(7));
+    for key in [0, 10] {
+        fail(&mut world, key);
+    }
+    assert_eq!(trips_on_failures(&world.context(day(7))), None);
+    fail(&mut world, 20);
+    let reason = TripReason::Failures { accounts: 3, limit: 3 };
+    assert_eq!(trips_on_failures(&world.context(day(7))), Some(reason.clone()));
+    assert_eq!(trips_on_failures(&world.context(day(8))), None, "a day later they count no more");
+    world.write(day(7), Body::BreakerTripped { reason });
+    assert_eq!(trips_on_failures(&world.context(day(7))), None);
 }

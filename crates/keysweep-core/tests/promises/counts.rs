@@ -4,8 +4,8 @@ use jiff::SignedDuration;
 use keysweep_core::facts::{Collection, Fact, KeyFacts, KeyStatus, Outcome};
 use keysweep_core::finding::{Counts, FindingKind};
 use keysweep_core::plan;
-use keysweep_core::policy::Mode;
-use keysweep_core::state::Body;
+use keysweep_core::policy::{Exemption, Match, Mode};
+use keysweep_core::state::{Body, TripReason};
 
 use crate::mk::*;
 
@@ -92,4 +92,50 @@ fn by_a_clock_that_is_wrong_nobody_is_told_anything() {
     assert_eq!(told(&world, &collection), 1);
     collection.skew = Some(SignedDuration::from_mins(6));
     assert_eq!(told(&world, &collection), 0);
+}
+
+#[test]
+fn by_a_clock_that_is_wrong_nothing_is_recorded_but_what_ends_a_watch() {
+    let mut world = World::new(mk_policy(Mode::Delete), (0..4).map(mk_key).collect());
+    world.keys[3].last_use = Fact::Known(used_at(day(-82)));
+    world.run(0, 0);
+    assert_eq!(world.run(7, 7), 3);
+    world.keys[0].status = KeyStatus::Active;
+    world.keys[1].last_use = Fact::Known(used_at(day(-90)));
+    // The last of them is stale now, and nobody knows by which clock.
+    world.write(day(8), Body::BreakerTripped { reason: TripReason::ClockSkew { seconds: 900 } });
+    let mut collection = world.collection(day(8));
+    collection.skew = Some(SignedDuration::from_mins(15));
+    let plan = plan::plan(day(8), &world.policy, &world.state, &collection);
+    let of_keys = plan.entries.iter().filter_map(|body| match body {
+        Body::Key { key, event, .. } => Some((key.clone(), event.name())),
+        _ => None,
+    });
+    let expected = [(mk_key_id(0), "reactivated"), (mk_key_id(1), "last_use_moved")];
+    assert_eq!(of_keys.collect::<Vec<_>>(), expected);
+    assert_eq!(plan.entries.len(), 2);
+    // What is shown of a key is what is recorded of it.
+    let states = plan.keys.iter().map(|key| key.record.as_ref().map(|record| record.state.as_str()));
+    assert_eq!(states.collect::<Vec<_>>(), [Some("active"), Some("deactivated"), Some("deactivated"), None]);
+    collection.skew = None;
+    let plan = plan::plan(day(8), &world.policy, &world.state, &collection);
+    assert_eq!(plan.keys[3].record.as_ref().map(|record| record.state.as_str()), Some("flagged"));
+}
+
+#[test]
+fn only_stale_keys_are_counted_as_exempt() {
+    let used = |n: usize| KeyFacts { last_use: Fact::Known(used_at(day(-1))), ..mk_key(n) };
+    let mut world = mk_counted(vec![mk_key(0), mk_key(1), used(2), mk_key(3), mk_key(4)]);
+    world.policy.base.max_age = Some(days(90));
+    let matches = Match { users: (0..4).map(|n| format!("user-{n}")).collect(), ..Match::default() };
+    let until = "2030-01-01".parse().unwrap();
+    world.policy.exemptions.push(Exemption { matches, reason: "ours".into(), until });
+    let plan = plan::plan(day(0), &world.policy, &world.state, &world.collection(day(0)));
+    let expected = Counts::new([(FindingKind::Unused, 4), (FindingKind::OverAge, 1)], 3);
+    let account = mk_account_id(0);
+    assert!(
+        plan.entries.contains(&Body::AccountFindings { account, findings: expected }),
+        "{:?}",
+        plan.entries
+    );
 }

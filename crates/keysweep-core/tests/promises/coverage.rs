@@ -136,3 +136,25 @@ fn a_scan_says_which_counts_it_could_not_complete() {
     scan.inventory.root_keys = None;
     assert_eq!(scan.untold(), BTreeSet::from([Count::Idle, Count::RootKeys]));
 }
+
+#[test]
+fn users_that_could_not_be_read_count_beside_keys_of_unknown_facts() {
+    let mut world = World::new(mk_policy(Mode::Delete), vec![mk_key(0), mk_key(1)]);
+    world.keys[0].last_use = Fact::Unknown("denied".into());
+    let mut collection = world.collection(day(0));
+    let Outcome::Scanned(scan) = &mut collection.accounts[0].1 else { panic!("it was scanned") };
+    for user in ["ghost", "shadow"] {
+        scan.unread_users.insert(user.parse().unwrap(), "denied".into());
+    }
+    assert_eq!(counted(&world, &collection), (3, 3));
+}
+
+#[test]
+fn a_flagged_key_that_its_owner_deactivates_is_counted_alike_whatever_is_unknown() {
+    let mut world = World::new(mk_policy(Mode::Delete), vec![mk_key(0)]);
+    world.sweep(day(0));
+    world.keys[0].status = KeyStatus::Inactive;
+    world.keys[0].policies = Fact::Unknown("denied".into());
+    let (in_journal, in_scan) = counted(&world, &world.collection(day(1)));
+    assert_eq!(in_journal, in_scan);
+}

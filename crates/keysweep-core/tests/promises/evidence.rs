@@ -205,3 +205,35 @@ fn a_bundle_for_a_deletion_is_one_of_a_deactivated_key() {
     assert_eq!(world.state_of(0), "deactivated");
     assert!(written(&world, mk_bundle(1)).is_ok());
 }
+
+#[test]
+fn each_newer_event_of_cloudtrail_is_news_and_an_older_one_is_not() {
+    let (mut world, ticket) = mk_due(21);
+    let refused = world.recheck_with(day(21), ticket, &used_in_trail(&world, day(5)));
+    record(&mut world, day(21), refused);
+    let names = |world: &World, at| {
+        let order =
+            plan::ordered(world.record(0).unwrap(), Action::Delete, &Actor::local("ada"), "left").unwrap();
+        let refusal = world.recheck_with(day(22), order, &used_in_trail(world, at)).unwrap_err();
+        refusal.events.iter().map(KeyEvent::name).collect::<Vec<_>>()
+    };
+    assert_eq!(names(&world, day(4)), Vec::<&str>::new());
+    assert_eq!(names(&world, day(5)), Vec::<&str>::new());
+    assert_eq!(names(&world, day(6)), ["activity_seen", "last_use_moved"]);
+}
+
+#[test]
+fn a_bundle_that_somebody_asks_for_is_of_a_key_that_is_there() {
+    let apply = |world: &World| {
+        let when = keysweep_core::lifecycle::When { at: day(22), seq: 99, actor: &Actor::local("ada") };
+        let (bundle, purpose) = (format!("{:064x}", 7).parse().unwrap(), Purpose::Request);
+        let event = KeyEvent::Record(Note::BundleWritten { bundle, purpose });
+        keysweep_core::lifecycle::next(mk_account_id(0), &mk_key_id(0), world.record(0), when, &event)
+    };
+    let (mut world, ticket) = mk_due(21);
+    assert_eq!(apply(&world).unwrap().as_ref(), world.record(0), "it is none of the deletion");
+    let warrant = world.recheck(day(21), ticket).unwrap();
+    world.carry_out(day(21), &warrant);
+    assert_eq!(world.state_of(0), "deleted");
+    assert!(apply(&world).is_err());
+}

@@ -6,7 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 use keysweep_core::facts::KeyStatus;
 use keysweep_core::lifecycle::event::Change;
 use keysweep_core::lifecycle::{KeyEvent, OpenIntent, Sighting, State, Watch};
-use keysweep_core::policy::Mode;
+use keysweep_core::plan::{Next, Wait};
+use keysweep_core::policy::{DayOfWeek, Mode};
 use proptest::prelude::*;
 
 use crate::mk::*;
@@ -209,4 +210,25 @@ fn what_does_not_show_is_concluded_from_a_quarter_of_an_hour_after_the_deadline(
     assert_eq!(intent.settled_from(), day(1) + SignedDuration::from_mins(15));
     let endless = OpenIntent { deadline: Timestamp::MAX, ..intent };
     assert_eq!(endless.settled_from(), Timestamp::MAX);
+}
+
+#[test]
+fn the_date_shown_of_a_deletion_counts_what_is_left_to_watch() {
+    let shown = |world: &mut World, at: i64| match world.sweep(day(at)).keys.remove(0).next {
+        Next::Wait { wait: Wait::Grace { watched, grace, over }, .. } => {
+            assert_eq!(grace, days(14));
+            (watched, over)
+        }
+        next => panic!("{next:?}"),
+    };
+    let mut world = mk_deactivated();
+    world.run(8, 9);
+    // Away for the whole of what was announced.
+    assert_eq!(shown(&mut world, 30), (days(1) + 18 * HOUR, Some(hours(42 * 24 + 6))));
+    world.policy.base.days = [DayOfWeek::from(jiff::civil::Weekday::Monday)].into();
+    assert_eq!(shown(&mut world, 30).1, Some(day(46)), "the Monday after that Thursday");
+    world.policy.base.days.clear();
+    assert_eq!(world.run(30, 41), 0);
+    assert_eq!(world.sweep_and_act(day(42)), 0);
+    assert_eq!(world.sweep_and_act(hours(42 * 24 + 6)), 1);
 }

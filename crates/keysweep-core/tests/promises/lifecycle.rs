@@ -2,7 +2,9 @@
 
 use keysweep_core::facts::{Fact, KeyStatus, LastUse};
 use keysweep_core::lifecycle::event::{Change, Note, Overlay, Seen};
-use keysweep_core::lifecycle::{ClearedWhy, DeactivatedBy, KeyEvent, RefusedKind, State, When, next};
+use keysweep_core::lifecycle::{
+    ClearedWhy, DeactivatedBy, KeyEvent, RefusedKind, Setback, SetbackKind, State, When, next,
+};
 use keysweep_core::plan;
 use keysweep_core::policy::Mode;
 use keysweep_core::state::{Actor, Body};
@@ -310,7 +312,7 @@ fn a_deleted_key_listed_again_is_told_once_and_never_acted_on() {
 fn a_deletion_whose_key_a_later_listing_lacks_is_done() {
     let mut world = mk_deactivated();
     world.happen(day(21), 0, mk_intent(Action::Delete));
-    for (at, state) in [(day(20), "deleting"), (day(22), "deleted")] {
+    for (at, state) in [(day(20), "deleting"), (day(21), "deleting"), (day(22), "deleted")] {
         let mut collection = world.collection(at);
         let keysweep_core::facts::Outcome::Scanned(scan) = &mut collection.accounts[0].1 else { panic!() };
         scan.keys.clear();
@@ -319,7 +321,7 @@ fn a_deletion_whose_key_a_later_listing_lacks_is_done() {
         for body in plan.entries {
             world.write(at, body);
         }
-        assert_eq!(world.state_of(0), state, "a listing older than the intent settles nothing");
+        assert_eq!(world.state_of(0), state, "a listing that is not younger than the intent settles nothing");
     }
 }
 
@@ -419,4 +421,47 @@ fn a_hold_that_ends_while_a_fact_is_unknown_ends_when_it_is_known() {
     world.keys[0].last_use = Fact::Known(used_at(day(-100)));
     world.sweep(day(3));
     assert_eq!(&world.names_of(0)[3..], ["hold_expired", "noticed"]);
+}
+
+#[test]
+fn a_look_counts_from_the_moment_on_from_which_a_state_is_known_and_not_before() {
+    /// What a plan on day 8 records of the key by a look that began then.
+    fn recorded(world: &World, began: jiff::Timestamp, status: KeyStatus) -> Vec<&'static str> {
+        let facts = keysweep_core::facts::KeyFacts { status, ..world.keys[0].clone() };
+        let collection = mk_collection(day(8), vec![(mk_account(0), mk_scan(began, vec![facts]))]);
+        let plan = plan::plan(day(8), &world.policy, &world.state, &collection);
+        crate::worlds::events_of(&plan, &world.keys[0]).iter().map(KeyEvent::name).collect()
+    }
+    let second = jiff::SignedDuration::from_secs(1);
+    let world = mk_deactivated();
+    assert_eq!(recorded(&world, day(7) - second, KeyStatus::Active), Vec::<&str>::new());
+    assert_eq!(recorded(&world, day(7), KeyStatus::Active), ["reactivated"]);
+    let mut world = mk_world(Mode::Observe);
+    world.sweep(day(7));
+    assert_eq!(recorded(&world, day(7) - second, KeyStatus::Inactive), Vec::<&str>::new());
+    assert_eq!(recorded(&world, day(7), KeyStatus::Inactive), ["cleared"]);
+}
+
+#[test]
+fn what_became_of_a_change_that_failed_is_recorded_with_the_key() {
+    let setback = |world: &World| match &world.record(0).unwrap().state {
+        State::Deactivated(data) => data.setback.clone(),
+        state => panic!("{}", state.as_str()),
+    };
+    let (kind, detail) = (RefusedKind::Throttled, || "slow down".to_owned());
+    for (action, accepted) in [(Action::Delete, false), (Action::Delete, true), (Action::Reactivate, false)] {
+        for unclear in [false, true] {
+            let mut world = mk_deactivated();
+            world.happen(day(21), 0, mk_intent(action));
+            let event = if unclear {
+                Change::Unclear { action, accepted, detail: detail() }
+            } else {
+                Change::Refused { action, kind, detail: detail() }
+            };
+            world.happen(day(22), 0, KeyEvent::Change(event));
+            let kind = if unclear { SetbackKind::Unclear } else { SetbackKind::Refused };
+            assert_eq!(setback(&world), Some(Setback { action, at: day(22), kind, why: detail() }));
+            assert_eq!(world.record(0).unwrap().under_way(), None);
+        }
+    }
 }

@@ -1,12 +1,13 @@
 //! A key is deleted only if it is meant to be: by who deactivated it, and by the policy in force.
 
-use keysweep_core::facts::KeyStatus;
+use keysweep_core::facts::{AccountFacts, Fact, KeyStatus};
 use keysweep_core::lifecycle::event::{Change, Overlay};
 use keysweep_core::lifecycle::{DeactivatedBy, KeyEvent, State};
+use keysweep_core::plan::{self, By, Next, View, Wait};
 use keysweep_core::policy::Mode;
 use keysweep_core::ticket::{Action, Origin};
 
-use crate::mk::{World, day, days, hours, mk_deadline, mk_key, mk_policy};
+use crate::mk::*;
 use crate::orders::ordered;
 
 fn mk_world(mode: Mode) -> World {
@@ -119,4 +120,96 @@ fn a_key_that_is_no_longer_stale_by_the_policy_is_not_deleted() {
     (world.policy.base.unused_after, world.policy.base.never_used_after) = (unused, never_used);
     assert_eq!(world.run(61, 67), 0, "what was announced before is announced again");
     assert_eq!(world.run(68, 68), 1);
+}
+
+/// A key of the management account, which is only read.
+fn mk_read_only() -> World {
+    let mut world = mk_world(Mode::Delete);
+    world.policy.management_read_only = true;
+    world
+}
+
+/// Why its change waits, for the policy and for an operator.
+fn reasons(world: &World, management: bool, action: Action) -> [Option<Wait>; 2] {
+    let now = day(60);
+    let account = AccountFacts { management, ..mk_account(0) };
+    let facts = fresh(&world.keys[0]);
+    let view = View { account: &account, facts: &facts, sighting: &mk_sighting(now) };
+    let by = |by| match plan::decide(&world.context(now), world.record(0), &view, by).next {
+        Next::Wait { wait, .. } => Some(wait),
+        Next::Nothing | Next::Step { .. } => None,
+    };
+    [by(By::Policy), by(By::Operator(action.planned().unwrap()))]
+}
+
+#[test]
+fn nothing_is_changed_in_a_management_account_that_is_only_read_by_an_order_neither() {
+    let mut world = mk_read_only();
+    world.sweep(day(0));
+    let both = [Some(Wait::ReadOnly), Some(Wait::ReadOnly)];
+    assert_eq!(reasons(&world, true, Action::Deactivate), both);
+    assert_eq!(reasons(&world, false, Action::Deactivate), [None, None], "another account");
+    // It became the management account after a deactivation.
+    world.run(1, 20);
+    assert_eq!(world.state_of(0), "deactivated");
+    assert_eq!(reasons(&world, true, Action::Delete), both);
+    world.policy.management_read_only = false;
+    let writable = reasons(&world, true, Action::Delete);
+    assert!(writable.iter().all(|wait| *wait != Some(Wait::ReadOnly)), "{writable:?}");
+}
+
+fn release(world: &mut World, at: jiff::Timestamp) {
+    let (hold, reason) = (world.hold_number(0), "looked".into());
+    world.happen(at, 0, KeyEvent::Overlay(Overlay::HoldReleased { hold, reason }));
+}
+
+#[test]
+fn a_key_whose_deactivation_may_have_been_sent_is_remembered_though_it_is_in_use() {
+    let mut world = mk_unclear();
+    release(&mut world, day(8));
+    world.keys[0].last_use = Fact::Known(used_at(day(8)));
+    world.sweep(day(9));
+    let record = world.record(0).unwrap();
+    assert_eq!((record.state.as_str(), record.held(), record.may_undo()), ("active", None, true));
+}
+
+#[test]
+fn a_key_that_somebody_else_deactivated_and_reactivated_is_remembered_though_it_is_in_use() {
+    let mut world = mk_adopted();
+    world.keys[0].status = KeyStatus::Active;
+    world.sweep(day(2));
+    release(&mut world, day(3));
+    world.keys[0].last_use = Fact::Known(used_at(day(4)));
+    world.sweep(day(5));
+    let record = world.record(0).unwrap();
+    assert_eq!(
+        (record.state.as_str(), record.held(), record.past.reactivations()),
+        ("active", None, Some(1))
+    );
+    assert!(!record.may_undo(), "keysweep sent nothing");
+}
+
+#[test]
+fn what_is_in_flight_is_a_change_whose_outcome_is_not_on_disk() {
+    let in_flight = |world: &World| world.record(0).map(|record| record.in_flight());
+    let mut world = mk_world(Mode::Delete);
+    world.sweep(day(0));
+    assert_eq!(in_flight(&world), Some(false));
+    let (action, origin, why) = (Action::Deactivate, Origin::Policy, "stale".into());
+    world.happen(
+        day(7),
+        0,
+        KeyEvent::Change(Change::Intent {
+            action,
+            origin,
+            why,
+            deadline: mk_deadline(day(7)),
+            quarantine: None,
+        }),
+    );
+    assert_eq!(in_flight(&world), Some(true));
+    let sighting = mk_sighting(day(7));
+    let done = Change::Deactivated { request_id: None, last_use: used_at(day(-100)), sighting };
+    world.happen(day(7), 0, KeyEvent::Change(done));
+    assert_eq!(in_flight(&world), Some(false));
 }

@@ -1,8 +1,8 @@
 //! What an operator orders by name, and the undo.
 
 use jiff::Timestamp;
-use keysweep_core::lifecycle::KeyEvent;
 use keysweep_core::lifecycle::event::{Change, Overlay};
+use keysweep_core::lifecycle::{KeyEvent, When, next};
 use keysweep_core::plan::{self, Reason, Recheck, Refusal, Wait};
 use keysweep_core::policy::{ApprovalFor, Mode};
 use keysweep_core::state::{Actor, Body};
@@ -164,4 +164,67 @@ fn a_warrant_becomes_an_order_only_with_the_receipt_of_its_own_intent() {
     let warrant = *warrant.recorded(sibling).unwrap_err();
     let own = receipt(intent_of(0, Action::Deactivate));
     assert_eq!(warrant.recorded(own).unwrap().intent(), 77);
+}
+
+#[test]
+fn an_order_that_has_to_wait_does_not_say_that_the_policy_would_not_act() {
+    let mut world = mk_world();
+    world.policy.base.mode = Mode::Deactivate;
+    world.policy.notices_required = false;
+    world.write(day(0), Body::Paused { reason: "freeze".into() });
+    world.run(0, 7);
+    assert!(world.record(0).unwrap().due.is_some());
+    world.policy.base.approval = ApprovalFor::Deactivate;
+    let asked = order(&world, 8, Action::Deactivate).unwrap_err().announcement.unwrap().told();
+    world.write(day(8), asked);
+    let refusal = order(&world, 8, Action::Deactivate).unwrap_err();
+    assert_eq!((refusal.wait.reason(), refusal.events), (Reason::Approval, vec![]));
+}
+
+#[test]
+fn an_approval_of_an_order_is_void_when_its_account_was_out_of_reach_since() {
+    let mut world = mk_world();
+    world.policy.base.approval = ApprovalFor::Deactivate;
+    let ask = |world: &mut World, at: i64| {
+        let asked = order(world, at, Action::Deactivate).unwrap_err().announcement.unwrap().told();
+        assert_eq!(asked.name(), "approval_asked");
+        world.write(day(at), asked);
+        world.approve(day(at), 0);
+    };
+    ask(&mut world, 1);
+    assert!(order(&world, 2, Action::Deactivate).is_ok());
+    let (account, name, reason) = (mk_account_id(0), String::new(), "excluded".into());
+    world.write(day(3), Body::AccountSkipped { account, name, reason });
+    let collection = world.collection(day(4));
+    world.observe(&collection);
+    let refusal = order(&world, 5, Action::Deactivate).unwrap_err();
+    assert_eq!(refusal.events.iter().map(KeyEvent::name).collect::<Vec<_>>(), ["approval_voided"]);
+    world.happen(day(5), 0, refusal.events[0].clone());
+    ask(&mut world, 5);
+    assert!(order(&world, 6, Action::Deactivate).is_ok(), "it was given after the return");
+}
+
+#[test]
+fn while_an_undo_is_under_way_no_other_change_begins() {
+    let intent = |action| {
+        let (origin, why) = (keysweep_core::ticket::Origin::Policy, String::new());
+        KeyEvent::Change(Change::Intent {
+            action,
+            origin,
+            why,
+            deadline: mk_deadline(day(9)),
+            quarantine: None,
+        })
+    };
+    let begins = |world: &World, action| {
+        let mut world = world.clone();
+        world.happen(day(9), 0, mk_bundle(1));
+        let when = When { at: day(9), seq: 99, actor: &Actor::Keysweep };
+        next(mk_account_id(0), &mk_key_id(0), world.record(0), when, &intent(action)).is_ok()
+    };
+    let mut world = World::new(mk_policy(Mode::Delete), vec![mk_key(0)]);
+    world.run(0, 8);
+    assert!(begins(&world, Action::Delete));
+    world.happen(day(9), 0, intent(Action::Reactivate));
+    assert!(!begins(&world, Action::Delete));
 }

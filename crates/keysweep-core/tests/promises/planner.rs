@@ -2,10 +2,11 @@
 
 use keysweep_core::facts::{Fact, KeyStatus, Outcome};
 use keysweep_core::lifecycle::KeyEvent;
-use keysweep_core::lifecycle::event::Change;
-use keysweep_core::plan::{self, Next, PlannedKey, Reason};
+use keysweep_core::lifecycle::event::{Change, Overlay};
+use keysweep_core::plan::{self, Next, PlannedKey, Reason, Unknown, Wait};
 use keysweep_core::policy::{Exemption, Match, Mode, Override, TermsPatch};
 use keysweep_core::state::{Body, Reach};
+use keysweep_core::ticket::{Action, Origin};
 
 use crate::mk::*;
 
@@ -207,4 +208,67 @@ fn a_closed_window_waits_for_its_opening() {
     assert_eq!((wait.reason(), wait.until()), (Reason::Window, Some(hours(7 * 24 + 9))));
     assert_eq!(world.sweep(hours(7 * 24 + 9)).changes().count(), 1);
     assert_eq!(world.sweep(hours(7 * 24 + 16)).changes().count(), 0);
+}
+
+#[test]
+fn what_is_shown_of_a_change_under_way_is_what_became_of_its_call() {
+    let wait = |world: &mut World| match world.sweep(day(8)).keys.remove(0).next {
+        Next::Wait { wait: Wait::Unknown(Unknown::Outcome { accepted }), .. } => accepted,
+        next => panic!("{next:?}"),
+    };
+    let intent = |action| {
+        let (origin, why, deadline) = (Origin::Policy, String::new(), mk_deadline(day(7)));
+        KeyEvent::Change(Change::Intent { action, origin, why, deadline, quarantine: None })
+    };
+    let accepted =
+        |action, request: &str| KeyEvent::Change(Change::Accepted { action, request_id: request.into() });
+    let mut world = mk_world(Mode::Delete);
+    world.run(0, 6);
+    world.happen(day(7), 0, intent(Action::Deactivate));
+    assert_eq!(wait(&mut world), None);
+    world.happen(day(7), 0, accepted(Action::Deactivate, "1-2-3"));
+    assert_eq!(wait(&mut world), Some("1-2-3".into()));
+    // An undo goes before the change that it undoes.
+    world.happen(day(7), 0, intent(Action::Reactivate));
+    assert_eq!(wait(&mut world), None);
+    world.happen(day(7), 0, accepted(Action::Reactivate, "4-5-6"));
+    assert_eq!(wait(&mut world), Some("4-5-6".into()));
+
+    let mut world = mk_world(Mode::Delete);
+    world.run(0, 20);
+    world.happen(day(21), 0, intent(Action::Delete));
+    world.happen(day(21), 0, accepted(Action::Delete, "7-8-9"));
+    assert_eq!(wait(&mut world), Some("7-8-9".into()));
+}
+
+#[test]
+fn of_more_holds_that_end_at_once_than_a_plan_can_record_the_next_ends_the_rest() {
+    let mut world = mk_world(Mode::Deactivate);
+    world.sweep(day(0));
+    for n in 0..20 {
+        let (reason, until) = (format!("{n}"), Some(day(1)));
+        world.happen(day(0), 0, KeyEvent::Overlay(Overlay::HoldPlaced { reason, until }));
+    }
+    let plan = world.sweep(day(1));
+    assert_eq!(waits_for(&plan.keys[0]), Some(Reason::Unknown));
+    assert_eq!((plan.entries.len(), world.record(0).unwrap().holds.len()), (12, 8));
+    world.sweep(day(2));
+    assert_eq!(world.record(0).unwrap().holds, []);
+    assert_eq!(world.names_of(0).last(), Some(&"noticed"));
+}
+
+#[test]
+fn a_due_key_whose_change_has_to_wait_again_is_due_no_more() {
+    let mut world = mk_world(Mode::Deactivate);
+    world.write(day(0), Body::Paused { reason: "freeze".into() });
+    world.run(0, 7);
+    assert_eq!(world.names_of(0), ["flagged", "noticed", "became_due"]);
+    world.policy.base.notice = days(10);
+    let plan = world.sweep(day(8));
+    assert_eq!(waits_for(&plan.keys[0]), Some(Reason::Notice));
+    assert_eq!(world.names_of(0)[3..], ["not_due"]);
+    assert_eq!(world.record(0).unwrap().due, None);
+    world.sweep(day(10));
+    assert_eq!(world.names_of(0)[4..], ["became_due"]);
+    assert_eq!(world.record(0).unwrap().due.as_ref().map(|due| due.since), Some(day(10)));
 }

@@ -316,3 +316,111 @@ fn a_use_after_the_key_was_flagged_counts_however_close() {
     assert!(close.is_later_than(&known, day(1) + SignedDuration::from_mins(2)));
     assert!(!close.is_later_than(&known, day(2)));
 }
+
+#[test]
+fn an_accepted_deactivation_may_show_within_a_quarter_of_an_hour_and_not_later() {
+    let mut world = mk_world();
+    world.run(0, 6);
+    world.happen(day(7), 0, intent());
+    let (action, detail) = (Action::Deactivate, "listed as Active".to_owned());
+    world.happen(day(7), 0, KeyEvent::Change(Change::Unclear { action, accepted: true, detail }));
+    let shows_until = day(7) + SignedDuration::from_mins(15);
+    world.sweep(shows_until - SignedDuration::from_secs(1));
+    assert_eq!(world.state_of(0), "flagged");
+    world.sweep(shows_until);
+    assert_eq!(world.state_of(0), "active");
+    assert_eq!(world.names_of(0).last(), Some(&"reactivated"));
+}
+
+#[test]
+fn a_hold_of_keysweep_replaces_only_one_of_its_kind_that_ends_sooner() {
+    let mut world = mk_world();
+    world.run(0, 6);
+    assert_eq!(world.record(0).unwrap().holds_in_words(), None);
+    let placed = Overlay::HoldPlaced { reason: "audit".into(), until: None };
+    world.happen(day(7), 0, KeyEvent::Overlay(placed));
+    let wake = |world: &mut World, at: i64, until: i64| {
+        world.happen(day(at), 0, intent());
+        world.happen(day(at), 0, deactivated(day(7)));
+        world.happen(day(at), 0, KeyEvent::Seen(Seen::Reactivated { hold_until: day(until) }));
+        world.happen(
+            day(at),
+            0,
+            KeyEvent::Seen(Seen::Flagged {
+                finding: keysweep_core::finding::FindingKind::Unused,
+                named: crate::journal::mk_named(0),
+                last_use: used_at(day(-100)),
+            }),
+        );
+        let holds = &world.record(0).unwrap().holds;
+        holds.iter().map(|hold| (hold.kind, hold.until)).collect::<Vec<_>>()
+    };
+    let audit = (HoldKind::Operator, None);
+    assert_eq!(wake(&mut world, 8, 38), [audit, (HoldKind::Reactivated, Some(day(38)))]);
+    assert_eq!(wake(&mut world, 9, 20), [audit, (HoldKind::Reactivated, Some(day(38)))]);
+    assert_eq!(wake(&mut world, 10, 40), [audit, (HoldKind::Reactivated, Some(day(40)))]);
+    let until = day(40);
+    let words =
+        format!("by ada until released: audit; by keysweep until {until}: reactivated by somebody else");
+    assert_eq!(world.record(0).unwrap().holds_in_words(), Some(words));
+}
+
+#[test]
+fn a_hold_that_is_not_there_cannot_end() {
+    let world = mk_woken();
+    let hold = world.hold_number(0);
+    let ends = |event| {
+        let when = When { at: day(60), seq: 9000, actor: &Actor::local("ada") };
+        next(mk_account_id(0), &mk_key_id(0), world.record(0), when, &KeyEvent::Overlay(event)).is_ok()
+    };
+    let released = |hold| Overlay::HoldReleased { hold, reason: "done".into() };
+    assert!(ends(released(hold)) && ends(Overlay::HoldExpired { hold }));
+    assert!(!ends(released(hold + 1)) && !ends(Overlay::HoldExpired { hold: hold + 1 }));
+}
+
+#[test]
+fn only_a_deactivation_that_aws_accepted_can_have_been_undone_by_somebody_before_it_showed() {
+    let woken = |world: &World| {
+        let when = When { at: day(8), seq: 9000, actor: &Actor::Keysweep };
+        let event = KeyEvent::Seen(Seen::Reactivated { hold_until: day(38) });
+        next(mk_account_id(0), &mk_key_id(0), world.record(0), when, &event).is_ok()
+    };
+    let action = Action::Deactivate;
+    let mut world = mk_world();
+    world.run(0, 6);
+    assert!(!woken(&world), "flagged, and nothing was sent");
+    world.happen(day(7), 0, intent());
+    assert!(!woken(&world), "nothing is accepted yet");
+    let mut accepted = world.clone();
+    accepted.happen(day(7), 0, KeyEvent::Change(Change::Accepted { action, request_id: "1-2-3".into() }));
+    assert!(woken(&accepted));
+    for (accepted, may) in [(true, true), (false, false)] {
+        let mut world = world.clone();
+        let detail = "listed as Active".into();
+        world.happen(day(7), 0, KeyEvent::Change(Change::Unclear { action, accepted, detail }));
+        assert_eq!(woken(&world), may);
+    }
+    let kind = keysweep_core::lifecycle::RefusedKind::Denied;
+    world.happen(
+        day(7),
+        0,
+        KeyEvent::Change(Change::Refused { action, kind, detail: "AccessDenied".into() }),
+    );
+    assert!(!woken(&world));
+}
+
+#[test]
+fn a_deactivation_is_ours_where_aws_answered_whatever_was_read_when() {
+    for (request_id, ours) in [(Some("1-2-3".to_owned()), true), (None, false)] {
+        let mut world = mk_world();
+        world.run(0, 6);
+        assert!(world.record(0).is_some());
+        world.happen(day(7), 0, intent());
+        let (last_use, sighting) = (used_at(day(-100)), mk_sighting(day(9)));
+        world.happen(day(9), 0, KeyEvent::Change(Change::Deactivated { request_id, last_use, sighting }));
+        let by = if ours { DeactivatedBy::Keysweep } else { DeactivatedBy::External };
+        assert_eq!(origin(&world), by);
+        let State::Deactivated(data) = &world.record(0).unwrap().state else { panic!("not deactivated") };
+        assert_eq!(data.notice.is_some(), ours, "what somebody else did was not announced");
+    }
+}

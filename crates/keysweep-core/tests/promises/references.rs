@@ -194,3 +194,49 @@ fn the_journal_follows_what_exists() {
         assert_eq!(missing.map(|missing| &missing.reference), Some(&reference));
     }
 }
+
+#[test]
+fn no_more_than_a_hundred_missing_references_are_journaled() {
+    let many = |from: usize, to: usize| (from..to).map(|n| mk_missing(&format!("user {n:03}"))).collect();
+    let report = |missing: BTreeSet<Reference>| Report { missing, ..Report::default() };
+    assert_eq!(entries(&Control::default(), &report(many(0, 150))).len(), 100);
+    let mut world = World::new(mk_policy(Mode::Delete), vec![]);
+    for body in entries(&Control::default(), &report(many(0, 99))) {
+        world.write(day(0), body);
+    }
+    let control = world.state.control();
+    let added = |report: &Report| {
+        let entries = entries(control, report);
+        let cleared = entries.iter().filter(|body| matches!(body, Body::ReferenceCleared { .. })).count();
+        (cleared, entries.len() - cleared)
+    };
+    assert_eq!(added(&report(many(0, 105))), (0, 1));
+    assert_eq!(added(&report(many(10, 150))), (10, 11), "those that are cleared make room");
+}
+
+#[test]
+fn a_rule_for_no_account_that_is_scanned_tells_nothing_of_users() {
+    let gone = mk_account_id(9);
+    let users = mk_users(&["break-glass", "svc-*"]);
+    let policy = mk_exempting(Match { accounts: vec![gone], ..users.clone() });
+    let report = looked(&policy, &mk_seen(&policy, &["break-glass"]));
+    assert_eq!(names(&report.missing), [format!("account {gone}")]);
+    assert_eq!((names(&report.unknown), names(&report.idle)), (vec!["user break-glass"], vec![]));
+
+    let empty: keysweep_core::ids::OuId = "ou-ab12-00000002".parse().unwrap();
+    let policy = mk_exempting(Match { ous: vec![empty.clone()], ..users });
+    let mut collection = mk_seen(&policy, &["break-glass"]);
+    collection.accounts[0].0.ous = Fact::Known(vec![]);
+    collection.ous = Some(Fact::Known([empty.clone()].into()));
+    let report = looked(&policy, &collection);
+    let idle = [format!("OU {empty}, in which there is no account"), "the choice of accounts".to_owned()];
+    assert_eq!(
+        (names(&report.unknown), names(&report.idle)),
+        (vec!["user break-glass"], idle.each_ref().map(String::as_str).to_vec())
+    );
+    // One of which nobody knows where it is may be in it.
+    collection.accounts[0].0.ous = Fact::Unknown("throttled".into());
+    collection.accounts[0].1 = Outcome::Failed { reason: "throttled".into() };
+    let report = looked(&policy, &collection);
+    assert_eq!((names(&report.unknown), names(&report.idle)), (vec!["user break-glass"], vec![]));
+}

@@ -1,10 +1,10 @@
 //! What people are told: after the entries of the plan, and as far as it still holds.
 
 use jiff::{SignedDuration, Timestamp};
-use keysweep_core::effect::Announcement;
+use keysweep_core::effect::{Announcement, Effect};
 use keysweep_core::facts::{Collection, Fact};
 use keysweep_core::lifecycle::event::Overlay;
-use keysweep_core::plan::{self, Next, Plan, Reason};
+use keysweep_core::plan::{self, Next, Plan, Reason, Recheck, Wait};
 use keysweep_core::policy::{ApprovalFor, Mode};
 use keysweep_core::state::{Body, Reach};
 
@@ -91,4 +91,45 @@ fn a_clock_that_was_ahead_voids_no_notice_once_it_is_right_again() {
     assert!(matches!(next, Next::Wait { wait, .. } if wait.reason() == Reason::Notice), "{next:?}");
     let names = world.names_of(0);
     assert_eq!(names.iter().filter(|name| **name == "noticed").count(), 2, "{names:?}");
+}
+
+#[test]
+fn a_notice_and_a_request_for_approval_are_told_apart() {
+    let mut world = World::new(mk_policy(Mode::Delete), vec![mk_key(0)]);
+    world.policy.base.approval = ApprovalFor::Both;
+    let (collection, plan) = mk_planned(&mut world, day(0));
+    assert!(matches!(plan.effects.as_slice(), [Effect::Notify(_)]), "{:?}", plan.effects);
+    let told = plan::still_to_tell(&world.context(day(0)), &collection, &plan);
+    told.into_iter().map(Announcement::told).for_each(|body| drop(world.write(day(0), body)));
+    let (_, plan) = mk_planned(&mut world, day(0));
+    assert!(matches!(plan.effects.as_slice(), [Effect::AskApproval(_)]), "{:?}", plan.effects);
+}
+
+#[test]
+fn a_change_whose_notice_became_void_meanwhile_waits_for_a_new_notice() {
+    let mut world = World::new(mk_policy(Mode::Delete), vec![mk_key(0)]);
+    world.run(0, 6);
+    let ticket = world.sweep(day(7)).take_effects().0.remove(0);
+    world.happen(day(7), 0, Overlay::HoldPlaced { reason: "ours".into(), until: None }.into());
+    let hold = world.hold_number(0);
+    world.happen(day(7), 0, Overlay::HoldReleased { hold, reason: "done".into() }.into());
+    let refusal = world.recheck(day(7), ticket).unwrap_err();
+    assert_eq!(refusal.wait, Recheck::NotNoticed.into());
+    assert_eq!(refusal.announcement.map(|told| told.told().name()), Some("noticed"));
+}
+
+#[test]
+fn a_newly_due_key_waits_for_the_last_plan_of_the_sweep() {
+    let mut world = World::new(mk_policy(Mode::Delete), vec![mk_key(0), mk_key(1)]);
+    world.keys[1].last_use = Fact::Known(used_at(day(-83)));
+    world.run(0, 6);
+    let (collection, plan) = mk_planned(&mut world, day(7));
+    assert_eq!(told(&world, day(7), &collection, &plan), ["noticed"], "of the one that became stale");
+    assert_eq!(
+        plan.keys[0].record.as_ref().and_then(|record| record.due.as_ref()).map(|due| due.accepted),
+        Some(false)
+    );
+    let next = &plan.keys[0].next;
+    assert!(matches!(next, Next::Wait { wait: Wait::NotAccepted, .. }), "{next:?}");
+    assert_eq!(world.sweep(day(7)).changes().count(), 1);
 }

@@ -1,7 +1,7 @@
 //! What was announced and approved holds for what would happen then, and for nothing sooner.
 
-use keysweep_core::facts::{KeyStatus, Outcome};
-use keysweep_core::lifecycle::event::Overlay;
+use keysweep_core::facts::{Fact, KeyStatus, LastUse, Outcome};
+use keysweep_core::lifecycle::event::{Consent, Note, Overlay};
 use keysweep_core::lifecycle::{KeyEvent, State};
 use keysweep_core::plan::{self, Next, Reason};
 use keysweep_core::policy::{
@@ -238,4 +238,39 @@ fn a_failed_scan_is_no_collection_of_the_account() {
     assert_eq!(world.keys[0].status, KeyStatus::Inactive);
     let Some(State::Deactivated(data)) = world.record(0).map(|record| &record.state) else { panic!() };
     assert_eq!(data.notice.as_ref().map(|notice| notice.covers()), Some(Planned::Delete));
+}
+
+#[test]
+fn a_voided_notice_names_the_term_that_changed() {
+    for (last_use, term) in [(used_at(day(-100)), "unused_after"), (LastUse::Never, "never_used_after")] {
+        let mut world = mk_world(Mode::Deactivate);
+        world.keys[0].last_use = Fact::Known(last_use);
+        world.sweep(day(0));
+        (world.policy.base.unused_after, world.policy.base.never_used_after) = (days(45), days(45));
+        world.sweep(day(1));
+        let why = world.journal.iter().find_map(|entry| match &entry.body {
+            Body::Key { event: KeyEvent::Consent(Consent::NoticeVoided { why, .. }), .. } => {
+                Some(why.clone())
+            }
+            _ => None,
+        });
+        assert_eq!(why, Some(format!("{term} is 1080h now, and was 2160h")));
+    }
+}
+
+#[test]
+fn a_key_that_left_the_lifecycle_is_bound_by_no_date_announced_before() {
+    let mut world = mk_world(Mode::Deactivate);
+    world.sweep(day(0));
+    world.policy.base.notice = days(1);
+    world.sweep(day(1));
+    assert_eq!(count(&world, "notice_voided"), 1);
+    // Something else is remembered of it.
+    world.happen(day(1), 0, KeyEvent::Record(Note::ActivitySeen { activity: mk_activity(day(-100)) }));
+    world.policy.base.unused_after = days(365);
+    world.sweep(day(2));
+    assert_eq!(world.record(0).map(|record| record.state.as_str()), Some("active"));
+    world.policy.base.unused_after = days(90);
+    assert_eq!(world.run(3, 3), 0);
+    assert_eq!(world.run(4, 4), 1, "a day after the notice of day 3");
 }

@@ -224,3 +224,18 @@ fn what_stops_changes_is_told_in_brief() {
         "paused 2 times, circuit breaker open"
     );
 }
+
+#[test]
+fn holds_have_the_names_of_json_and_messages() {
+    let kinds = [
+        HoldKind::Operator,
+        HoldKind::Reactivated,
+        HoldKind::Unclear,
+        HoldKind::LastUseMoved,
+        HoldKind::Denied,
+        HoldKind::Unanswered,
+        HoldKind::Transient,
+    ];
+    let names = ["operator", "reactivated", "unclear", "last_use_moved", "denied", "unanswered", "transient"];
+    assert_eq!(kinds.map(HoldKind::as_str), names);
+}
