@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use keysweep_core::facts::{KeyStatus, LastUse, UserFacts};
 use keysweep_core::ids::{AccessKeyId, AccountId, UserId, UserName};
 use keysweep_core::quarantine::{AttachedPolicy, QuarantinePolicy};
+use percent_encoding::percent_decode_str;
 
 use crate::aws::Hub;
 use crate::convert::{key_status, named, parsed, past_timestamp, timestamp, unless_not_applicable};
@@ -287,23 +288,52 @@ impl Reader {
         }
     }
 
-    /// Whether the policy of a quarantine exists in the account; `iam:GetPolicy`.
+    /// Whether the policy of a quarantine exists in the account, by its default version; `iam:GetPolicy`.
     ///
     /// # Errors
     /// If the call fails.
-    pub async fn has_policy(&self, policy: &QuarantinePolicy) -> Result<bool, Fault> {
+    pub async fn policy_version(&self, policy: &QuarantinePolicy) -> Result<Option<String>, Fault> {
         let operation = || format!("get policy {policy} in {}", self.account.id);
         let arn = policy_arn(self.hub.partition, self.account.id, policy);
         let call = |iam: &Client| iam.get_policy().policy_arn(&arn).send();
         match self.call("iam:GetPolicy", operation, call).await {
-            Ok(answer) => match answer.policy().and_then(|policy| policy.arn()) {
-                Some(found) if found == arn => Ok(true),
-                Some(_) | None => {
-                    Err(Fault::bug("iam:GetPolicy", operation(), "answer lacks the policy".to_owned()))
-                }
-            },
-            Err(fault) if fault.kind() == FaultKind::Gone => Ok(false),
+            Ok(answer) => {
+                let found = answer.policy().filter(|policy| policy.arn() == Some(&arn));
+                let version = found.and_then(|policy| policy.default_version_id()).map(str::to_owned);
+                let lacks = || "answer lacks the policy or its DefaultVersionId".to_owned();
+                version.map(Some).ok_or_else(|| Fault::bug("iam:GetPolicy", operation(), lacks()))
+            }
+            Err(fault) if fault.kind() == FaultKind::Gone => Ok(None),
             Err(fault) => Err(fault),
+        }
+    }
+
+    /// Whether a version of the policy of a quarantine denies and grants nothing; `iam:GetPolicyVersion`.
+    ///
+    /// # Errors
+    /// If the call fails, or the answer holds no policy.
+    pub async fn version_denies(&self, policy: &QuarantinePolicy, version: &str) -> Result<bool, Fault> {
+        let operation = || format!("get version {version} of policy {policy} in {}", self.account.id);
+        let arn = policy_arn(self.hub.partition, self.account.id, policy);
+        let call = |iam: &Client| iam.get_policy_version().policy_arn(&arn).version_id(version).send();
+        let answer = self.call("iam:GetPolicyVersion", operation, call).await?;
+        let encoded = answer.policy_version().and_then(|version| version.document());
+        denies(encoded.unwrap_or_default())
+            .map_err(|what| Fault::bug("iam:GetPolicyVersion", operation(), what))
+    }
+
+    /// Whether the policy of a quarantine denies and grants nothing. The one of AWS does; of one that does not exist,
+    /// nothing is granted either, and the call that attaches it says so.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub async fn policy_denies(&self, policy: &QuarantinePolicy) -> Result<bool, Fault> {
+        if policy.is_of_aws() {
+            return Ok(true);
+        }
+        match self.policy_version(policy).await? {
+            Some(version) => self.version_denies(policy, &version).await,
+            None => Ok(true),
         }
     }
 
@@ -484,6 +514,20 @@ fn attached(policies: &[aws_sdk_iam::types::AttachedPolicy]) -> Result<Vec<Attac
         Ok(AttachedPolicy { name, arn })
     };
     policies.iter().map(policy).collect()
+}
+
+/// Whether every statement of a policy denies. IAM shows a policy URL-encoded (IAM API reference, `PolicyVersion`).
+fn denies(encoded: &str) -> Result<bool, String> {
+    let text = percent_decode_str(encoded).decode_utf8().map_err(|error| format!("document: {error}"))?;
+    let document: serde_json::Value =
+        serde_json::from_str(&text).map_err(|error| format!("document: {error}"))?;
+    let statements = match document.get("Statement") {
+        Some(serde_json::Value::Array(statements)) => statements.iter().collect(),
+        Some(statement @ serde_json::Value::Object(_)) => vec![statement],
+        _ => return Err("document lacks Statement".to_owned()),
+    };
+    let denies = |one: &serde_json::Value| one.get("Effect").is_some_and(|effect| effect == "Deny");
+    Ok(!statements.is_empty() && statements.into_iter().all(denies))
 }
 
 fn last_use(

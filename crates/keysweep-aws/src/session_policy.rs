@@ -55,9 +55,9 @@ pub const READ_ACTIONS: [&str; 7] = [
 /// Actions that look up a key in CloudTrail, immediately before keysweep deactivates or deletes it.
 pub const EVIDENCE_ACTIONS: [&str; 2] = ["account:ListRegions", "cloudtrail:LookupEvents"];
 
-/// Actions that show whether a user has a console password, since one that is set during a quarantine ends it, and whether
-/// the policy of a quarantine exists.
-pub const QUARANTINE_ACTIONS: [&str; 2] = ["iam:GetLoginProfile", "iam:GetPolicy"];
+/// Actions that show whether a user has a console password, since one that is set during a quarantine ends it, and what the
+/// policy of a quarantine says.
+pub const QUARANTINE_ACTIONS: [&str; 3] = ["iam:GetLoginProfile", "iam:GetPolicy", "iam:GetPolicyVersion"];
 
 /// What asks IAM what it would allow. No policy that keysweep prints has it: it is wanted by `keysweep doctor` alone.
 pub const SIMULATE_ACTION: &str = "iam:SimulatePrincipalPolicy";

@@ -180,6 +180,8 @@ pub struct KeyFacts {
     pub policies: Fact<Vec<AttachedPolicy>>,
     /// Whether the user has a console password; read for a quarantine alone.
     pub password: Fact<bool>,
+    /// Whether the policy of a quarantine denies and grants nothing; read right before a quarantine alone.
+    pub policy_denies: Fact<bool>,
     /// What CloudTrail shows of the key; read right before a change alone.
     pub trail: Fact<Trail>,
 }
@@ -191,6 +193,18 @@ pub struct OtherKey {
     pub key: AccessKeyId,
     /// `Status`.
     pub status: KeyStatus,
+    /// Last use; read right before a quarantine alone, which stops this key as well.
+    pub last_use: Fact<LastUse>,
+    /// What CloudTrail shows of it; read right before a quarantine alone.
+    pub trail: Fact<Trail>,
+}
+
+impl OtherKey {
+    /// As a listing shows it.
+    #[must_use]
+    pub fn listed(key: AccessKeyId, status: KeyStatus) -> Self {
+        Self { key, status, last_use: Fact::NotRead, trail: Fact::NotRead }
+    }
 }
 
 impl KeyFacts {

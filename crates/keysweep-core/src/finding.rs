@@ -201,11 +201,21 @@ pub fn undo_by_hand(user: &UserName, key: &AccessKeyId) -> String {
     format!("aws iam update-access-key {} --status Active", options(user, key))
 }
 
+/// The AWS CLI command that detaches a policy from a user, for when keysweep cannot.
+#[must_use]
+pub fn detach_by_hand(user: &UserName, policy_arn: &str) -> String {
+    format!("aws iam detach-user-policy {} --policy-arn {policy_arn}", of_user(user))
+}
+
 fn options(user: &UserName, key: &AccessKeyId) -> String {
+    format!("{} --access-key-id {key}", of_user(user))
+}
+
+fn of_user(user: &UserName) -> String {
     let user = user.as_str();
     // A name that begins with a dash would be taken for an option.
     let to = if user.starts_with('-') { '=' } else { ' ' };
-    format!("--user-name{to}{} --access-key-id {key}", quote(user))
+    format!("--user-name{to}{}", quote(user))
 }
 
 /// Quotes for a POSIX shell.

@@ -25,7 +25,7 @@ use crate::effect::{Announcement, Effect};
 use crate::facts::{AccountFacts, AccountScan, Collection, Fact, KeyFacts, KeyStatus, Outcome};
 use crate::finding::{Counts, FindingKind};
 use crate::ids::{AccessKeyId, AccountId};
-use crate::lifecycle::event::{Change, Seen};
+use crate::lifecycle::event::{Change, Overlay, Seen};
 use crate::lifecycle::{Due, KeyEvent, Record, State as KeyState};
 use crate::policy::Policy;
 use crate::state::{Actor, Body, Entry, State};
@@ -366,11 +366,17 @@ fn waits_for_facts(
     in_question && !decision.unknown.is_empty()
 }
 
-/// Whether it ends a watch, whatever the time: grace would go on over it otherwise.
+/// Whether it ends a watch, or a quarantine, whatever the time: grace would go on over it otherwise, and a client would
+/// stay denied.
 fn is_sign_of_life(body: &Body) -> bool {
     matches!(
         body,
-        Body::Key { event: KeyEvent::Seen(Seen::Reactivated { .. } | Seen::LastUseMoved { .. }), .. }
+        Body::Key {
+            event: KeyEvent::Seen(
+                Seen::Reactivated { .. } | Seen::LastUseMoved { .. } | Seen::UsedInQuarantine { .. }
+            ) | KeyEvent::Overlay(Overlay::QuarantineOver { .. }),
+            ..
+        }
     )
 }
 

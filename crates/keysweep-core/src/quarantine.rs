@@ -4,13 +4,13 @@
 //!
 //! Attaching acts on a user, and so on every key of the user. It is undone by detaching, which nothing of ours blocks.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::facts::{Fact, KeyFacts};
+use crate::facts::{Fact, KeyFacts, KeyStatus, OtherKey};
 use crate::ids::{AccessKeyId, AccountId, UserName};
 
 /// The AWS managed policy that denies everything. It exists in every account (AWS managed policy reference).
@@ -142,8 +142,8 @@ pub struct Wearer {
     pub user_name: UserName,
     /// The user's path.
     pub path: String,
-    /// The other keys of the user, of any status.
-    pub keys: BTreeSet<AccessKeyId>,
+    /// The other keys of the user, and whether each worked.
+    pub keys: BTreeMap<AccessKeyId, bool>,
     /// ARNs of the managed policies that were attached.
     pub policies: BTreeSet<String>,
     /// Whether the user had a console password.
@@ -156,7 +156,7 @@ impl Wearer {
         Some(Self {
             user_name: facts.user_name.clone(),
             path: facts.path.known()?.clone(),
-            keys: facts.other_keys.iter().map(|other| other.key.clone()).collect(),
+            keys: facts.other_keys.iter().map(|other| (other.key.clone(), works(other))).collect(),
             policies: facts.policies.known()?.iter().map(|policy| policy.arn.clone()).collect(),
             password: *facts.password.known()?,
         })
@@ -172,8 +172,14 @@ impl Wearer {
         {
             return Some(format!("the path of the user was changed from {}", self.path));
         }
-        if let Some(new) = facts.other_keys.iter().find(|other| !self.keys.contains(&other.key)) {
-            return Some(format!("the user has a new key, {}", new.key));
+        for other in &facts.other_keys {
+            match self.keys.get(&other.key) {
+                None => return Some(format!("the user has a new key, {}", other.key)),
+                Some(false) if works(other) => {
+                    return Some(format!("{} of the same user was set Active", other.key));
+                }
+                Some(_) => {}
+            }
         }
         if facts.password == Fact::Known(true) && !self.password {
             return Some("a console password was set for the user".to_owned());
@@ -188,6 +194,10 @@ impl Wearer {
         }
         then.difference(&now).next().map(|gone| format!("{gone} was detached from the user"))
     }
+}
+
+fn works(other: &OtherKey) -> bool {
+    other.status != KeyStatus::Inactive
 }
 
 #[cfg(test)]

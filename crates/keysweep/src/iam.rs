@@ -12,6 +12,7 @@ mod tests;
 use jiff::Timestamp;
 use keysweep_aws::{EVIDENCE_ACTIONS, Partition, QUARANTINE_ACTIONS, READ_ACTIONS, REPORT_ACTIONS, api_of};
 use keysweep_core::policy::{Exemption, Rule};
+use keysweep_core::quarantine::PREFIX;
 use keysweep_core::ticket::Action;
 use secrecy::ExposeSecret as _;
 
@@ -201,14 +202,19 @@ fn quarantine_reads(config: &Config) -> Option<Statement> {
     config.policy.may_quarantine().then(|| Statement::allow("ReadForQuarantine", QUARANTINE_ACTIONS))
 }
 
-/// What is attached to users and detached from them: one policy, and no other.
-fn quarantines(config: &Config, users: &[String]) -> Option<Statement> {
+/// What is attached to users: one policy, and no other. What is detached is always permitted, and of any name that there
+/// may have been: a quarantine that began under another configuration has to end.
+fn quarantines(config: &Config, users: &[String]) -> Vec<Statement> {
     let (partition, policy) = (Partition::of_region(&config.aws.region), &config.policy.quarantine_policy);
     let owner = if policy.is_of_aws() { "aws" } else { "*" };
     let arn = format!("arn:{partition}:iam::{owner}:policy/{policy}");
-    let attach = [api_of(Action::Quarantine), api_of(Action::Lift)];
-    let allow = Statement::allow("AttachQuarantinePolicy", attach).on(users);
-    config.policy.may_quarantine().then(|| allow.when(Operator::ArnLike, "iam:PolicyARN", [arn]))
+    let any = format!("arn:{partition}:iam::*:policy/{PREFIX}*");
+    let detached = [any].into_iter().chain(policy.is_of_aws().then(|| arn.clone()));
+    let attach = Statement::allow("AttachQuarantinePolicy", [api_of(Action::Quarantine)]).on(users);
+    let detach = Statement::allow("DetachQuarantinePolicy", [api_of(Action::Lift)]).on(users);
+    let attach =
+        config.policy.may_quarantine().then(|| attach.when(Operator::ArnLike, "iam:PolicyARN", [arn]));
+    attach.into_iter().chain([detach.when(Operator::ArnLike, "iam:PolicyARN", detached)]).collect()
 }
 
 /// What is changed in an account.
@@ -216,21 +222,20 @@ fn changes(config: &Config, now: Timestamp, deletion: Deletion) -> Vec<Statement
     let users = [format!("arn:{}:iam::*:user/*", Partition::of_region(&config.aws.region))];
     let update = Statement::allow("UpdateKeys", [api_of(Action::Deactivate)]).on(users.clone());
     let quarantines = quarantines(config, &users);
-    if deletion == Deletion::Never {
-        return [update].into_iter().chain(quarantines).collect();
-    }
     let delete = [api_of(Action::Delete)];
     let attach = config.policy.may_quarantine().then(|| api_of(Action::Quarantine));
-    let spared: Vec<&'static str> = delete.into_iter().chain(attach).collect();
+    let deletes = deletion == Deletion::Allowed;
+    let spared: Vec<&'static str> = delete.into_iter().filter(|_| deletes).chain(attach).collect();
     let exempt = config.policy.exemptions_in_force(now).filter_map(|(rule, exemption, end)| {
-        Some(spare(Statement::deny(&sid_of(&rule), spared.clone()).on(users.clone()), exemption)?.when(
+        let spared = (!spared.is_empty()).then(|| spared.clone())?;
+        Some(spare(Statement::deny(&sid_of(&rule), spared).on(users.clone()), exemption)?.when(
             Operator::DateLessThan,
             "aws:CurrentTime",
             [end.to_string()],
         ))
     });
-    let allow = [update, Statement::allow("DeleteKeys", delete).on(users.clone())];
-    allow.into_iter().chain(quarantines).chain(exempt).collect()
+    let delete = deletes.then(|| Statement::allow("DeleteKeys", delete).on(users.clone()));
+    [update].into_iter().chain(delete).chain(quarantines).chain(exempt).collect()
 }
 
 /// Narrows a denial to the users of an exemption that their tags decide, with or without the account.

@@ -92,7 +92,6 @@ async fn steps(engine: &Engine, started: tokio::time::Instant) -> Result<Swept, 
     // Looking can be broken off anywhere. A change whose intent is on disk is brought to its end.
     let looked = engine.stopping().run_until_cancelled(look(engine, started)).await;
     let Looked { aws, config, mut swept, keys, tickets, spare } = looked.ok_or(SweepError::Stopped)??;
-    // What gives access back comes first, and nothing restrains it.
     let mut lifted = lift(engine, &aws, &config).await;
     // Keys that are planned and never changed, an incident's for instance, must not use up the caps of the others.
     for tickets in [tickets, spare] {
@@ -130,6 +129,8 @@ async fn look(engine: &Engine, started: tokio::time::Instant) -> Result<Looked, 
     let config = engine.config();
     let aws = engine.aws().await?;
     settle_open_intents(engine, &aws).await?;
+    // What gives access back waits for nothing, and needs nothing of the organization.
+    let lifted = lift(engine, &aws, &config).await;
 
     let organization = engine.organization();
     let inputs = Inputs {
@@ -142,7 +143,8 @@ async fn look(engine: &Engine, started: tokio::time::Instant) -> Result<Looked, 
     };
     let tracked = engine.store().read(tracked);
     let collection = gather(inputs, tracked, &()).await?;
-    let swept = count(&collection);
+    let mut swept = count(&collection);
+    swept.changed += lifted;
     let observed = |state: &State, now| {
         let context = Context { now, policy: &config.policy, state };
         Ok::<_, Infallible>((observations(&context, &collection), ()))

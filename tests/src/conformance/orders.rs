@@ -106,6 +106,7 @@ fn witness(
         other_keys: Vec::new(),
         policies: Fact::Known(Vec::new()),
         password: Fact::NotRead,
+        policy_denies: Fact::NotRead,
         trail: Fact::NotRead,
     };
     // moto has no event history.

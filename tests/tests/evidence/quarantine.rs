@@ -310,7 +310,7 @@ async fn lookups_in_quarantine_cost_one_call_per_region_and_sweep_and_nothing_fo
     company.sim.reset_calls();
     company.days(&engine, 1).await;
     assert_eq!(company.sim.call_count(PROD, LOOK_UP), 17);
-    assert_eq!(company.sim.call_count(PROD, "iam:GetLoginProfile"), 0, "the report tells it");
+    assert_eq!(company.sim.call_count(PROD, "iam:GetLoginProfile"), 1, "a report may be older");
     assert_eq!(company.sim.call_count(TEST, LOOK_UP), 0);
     company.days(&engine, 2).await;
     assert_eq!(company.status(&key), "Inactive");
@@ -329,11 +329,57 @@ async fn a_call_that_arrives_late_finds_its_session_closed() {
     company.sim.fault(Rule::new(Fault::LateArrival(late)).action(ATTACH));
     company.days(&engine, 1).await;
     company.sim.clear_faults();
-    tokio::time::advance(Duration::from_secs(3600)).await;
-    swept(&engine).await;
-    assert_eq!(
-        company.sim.attached(PROD, "svc-old").len(),
-        usize::from(row(&engine, &key).await.quarantine.is_some())
-    );
+    tokio::time::advance(Duration::from_secs(600)).await;
+    assert_eq!(attached(&company).len(), 0, "AWS refuses it");
+    assert!(row(&engine, &key).await.quarantine.is_some(), "which is not known yet");
+    engine.close().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_that_grants_something_is_never_attached() {
+    let company = Company::new(&quarantining());
+    let grants = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}"#;
+    company.sim.ship_policy_of(POLICY, grants);
+    company.account(PROD);
+    let key = company.stale_user(PROD, "svc-old", 200).keys[0].clone();
+    let engine = company.begin().await;
+    company.days(&engine, 12).await;
+    assert_eq!((company.status(&key).as_str(), attached(&company).len()), ("Active", 0));
+    assert_eq!(company.changes(), Vec::<String>::new());
+    engine.close().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_of_the_other_key_is_not_stopped() {
+    let company = Company::new(&quarantining());
+    company.sim.ship_policy(POLICY);
+    company.account(PROD);
+    let (one, two) = (company.used(200), company.used(150));
+    let user = company.sim.user(PROD, "svc-old").key(one).key(two).add();
+    let engine = company.begin().await;
+    // The other key is used after the report was made that the plan rests on.
+    company.days(&engine, 7).await;
+    for key in &user.keys {
+        company.sim.use_key_with(KeyUse::new(key, "ec2", "eu-west-1").unknown_to_iam());
+    }
+    company.days(&engine, 1).await;
+    assert_eq!(company.changes(), Vec::<String>::new());
+    assert!(company.sim.missed_uses().is_empty());
+    engine.close().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_keys_of_a_user_that_nobody_uses_are_deactivated_one_after_the_other() {
+    let company = Company::new(&quarantining());
+    company.sim.ship_policy(POLICY);
+    company.account(PROD);
+    let (one, two) = (company.used(200), company.used(150));
+    let user = company.sim.user(PROD, "svc-old").key(one).key(two).add();
+    let engine = company.begin().await;
+    company.days(&engine, 16).await;
+    let inactive = user.keys.iter().filter(|key| company.status(key) == "Inactive").count();
+    assert_eq!((inactive, attached(&company).len()), (2, 0), "{:?}", company.changes());
+    let attachments = company.changes().iter().filter(|change| change.starts_with(ATTACH)).count();
+    assert_eq!(attachments, 2);
     engine.close().await.unwrap();
 }

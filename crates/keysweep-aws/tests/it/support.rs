@@ -211,6 +211,7 @@ impl World {
             other_keys: Vec::new(),
             policies: Fact::Known(Vec::new()),
             password: Fact::NotRead,
+            policy_denies: Fact::NotRead,
             trail: Fact::Known(Trail {
                 at: now,
                 since: now,

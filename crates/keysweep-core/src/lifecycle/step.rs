@@ -61,7 +61,7 @@ fn active(when: When<'_>, event: &KeyEvent) -> Step {
             | Seen::Reactivated { .. }
             | Seen::LastUseMoved { .. }
             | Seen::UsedInQuarantine { .. }
-            | Seen::QuarantineRemoved { .. }
+            | Seen::QuarantineRemoved
             | Seen::SeenAgain
             | Seen::ListedAfterDeletion,
         )
@@ -123,7 +123,7 @@ fn flagged(mut data: Flagged, when: When<'_>, event: &KeyEvent) -> Step {
             Seen::Flagged { .. }
             | Seen::Reactivated { .. }
             | Seen::LastUseMoved { .. }
-            | Seen::QuarantineRemoved { .. }
+            | Seen::QuarantineRemoved
             | Seen::SeenAgain
             | Seen::ListedAfterDeletion,
         )
@@ -191,7 +191,7 @@ fn deactivating(data: Deactivating, when: When<'_>, event: &KeyEvent) -> Step {
             | Seen::Reactivated { .. }
             | Seen::LastUseMoved { .. }
             | Seen::UsedInQuarantine { .. }
-            | Seen::QuarantineRemoved { .. }
+            | Seen::QuarantineRemoved
             | Seen::SeenAgain
             | Seen::ListedAfterDeletion,
         )
@@ -243,7 +243,7 @@ fn deactivated(mut data: Deactivated, when: When<'_>, event: &KeyEvent) -> Step 
             | Seen::Cleared { .. }
             | Seen::Adopted { .. }
             | Seen::UsedInQuarantine { .. }
-            | Seen::QuarantineRemoved { .. }
+            | Seen::QuarantineRemoved
             | Seen::SeenAgain
             | Seen::ListedAfterDeletion,
         )
@@ -287,7 +287,7 @@ fn deleting(data: Deleting, when: When<'_>, event: &KeyEvent) -> Step {
             | Seen::Adopted { .. }
             | Seen::LastUseMoved { .. }
             | Seen::UsedInQuarantine { .. }
-            | Seen::QuarantineRemoved { .. }
+            | Seen::QuarantineRemoved
             | Seen::SeenAgain
             | Seen::ListedAfterDeletion,
         )
@@ -325,7 +325,7 @@ fn deleted(data: Deleted, event: &KeyEvent) -> Step {
             | Seen::Reactivated { .. }
             | Seen::LastUseMoved { .. }
             | Seen::UsedInQuarantine { .. }
-            | Seen::QuarantineRemoved { .. }
+            | Seen::QuarantineRemoved
             | Seen::Absent
             | Seen::SeenAgain,
         )
@@ -346,7 +346,7 @@ fn gone(event: &KeyEvent) -> Step {
             | Seen::Reactivated { .. }
             | Seen::LastUseMoved { .. }
             | Seen::UsedInQuarantine { .. }
-            | Seen::QuarantineRemoved { .. }
+            | Seen::QuarantineRemoved
             | Seen::Absent
             | Seen::ListedAfterDeletion,
         )

@@ -182,9 +182,8 @@ fn apply(record: &mut Record, when: When<'_>, event: &KeyEvent) -> Option<bool> 
             }));
         }
         KeyEvent::Change(Change::Intent { action: Action::Lift, deadline, .. }) => {
-            // An undo waits for nothing of ours: the call that attaches it may be under way.
-            let detaching = |it: &Quarantine| matches!(it.open, Some(OpenQuarantine::Detach(_)));
-            let quarantine = record.quarantine.as_mut().filter(|quarantine| !detaching(quarantine))?;
+            // An undo waits for nothing of ours: the call that attaches it, or another undo, may be under way.
+            let quarantine = record.quarantine.as_mut()?;
             quarantine.open = Some(OpenQuarantine::Detach(open(when, *deadline)));
         }
         KeyEvent::Change(Change::Quarantined { .. }) => {
@@ -208,9 +207,9 @@ fn apply(record: &mut Record, when: When<'_>, event: &KeyEvent) -> Option<bool> 
         KeyEvent::Change(
             Change::Refused { action: Action::Lift, .. } | Change::Unclear { action: Action::Lift, .. },
         ) => record.opened(Action::Lift)?.open = None,
-        KeyEvent::Seen(Seen::QuarantineRemoved { hold_until }) => {
-            record.quarantine.as_ref().filter(|quarantine| quarantine.open.is_none())?;
-            record.undressed(when, "somebody ended the quarantine of its user", *hold_until);
+        KeyEvent::Seen(Seen::QuarantineRemoved) => {
+            record.quarantine.as_ref()?;
+            record.undressed(when, "", None);
         }
         KeyEvent::Seen(_)
         | KeyEvent::Consent(_)
@@ -438,7 +437,7 @@ impl Record {
 
     /// Notes that the policy is detached. Where a call that was to attach it can still take effect, it is detached again.
     fn lifted(&mut self, when: When<'_>, hold_until: Option<Timestamp>) {
-        let why = "quarantine ended by an operator";
+        let why = "its quarantine was ended before its time";
         match self.quarantine.as_mut() {
             Some(quarantine) if quarantine.settled_from.is_some_and(|at| when.at < at) => {
                 let over = "the call that was to attach it can still take effect".to_owned();

@@ -6,8 +6,8 @@ use super::decide::{Look, One, later, subject};
 use super::{Next, Unknown, Wait};
 use crate::facts::{Fact, KeyStatus};
 use crate::ids::AccessKeyId;
-use crate::lifecycle::event::{KeyEvent, Overlay, Seen};
-use crate::lifecycle::{Quarantine, Record};
+use crate::lifecycle::event::{KeyEvent, Overlay};
+use crate::lifecycle::{Quarantine, Record, State};
 use crate::quarantine::MAX_ATTACHED;
 use crate::state::{Actor, Reach};
 use crate::ticket::{Action, Origin, Planned, Ticket};
@@ -113,19 +113,19 @@ impl Look<'_> {
         if let Fact::Known(policies) = &facts.policies
             && !quarantine.policy.is_attached(self.view.account.id, policies)
         {
-            return Some(Seen::QuarantineRemoved { hold_until: Some(self.hold_until()) }.into());
+            // The call that detaches it tells whether it is: a read may be behind.
+            let why = "somebody detached the policy".to_owned();
+            return Some(Overlay::QuarantineOver { why, hold_until: Some(self.hold_until()) }.into());
         }
         if let Some(why) = quarantine.wearer.change_to(facts, &quarantine.policy) {
             // Somebody works on the user: what they are about is not known.
             return Some(Overlay::QuarantineOver { why, hold_until: Some(self.hold_until()) }.into());
         }
-        let over = |why: String| Some(Overlay::QuarantineOver { why, hold_until: None }.into());
-        let active = |other: &&crate::facts::OtherKey| other.status != KeyStatus::Inactive;
-        if let Some(other) = facts.other_keys.iter().filter(active).find(|other| !self.is_due(&other.key)) {
-            return over(format!("{} of the same user is not to be deactivated any more", other.key));
-        }
         let unwanted = self.resolution.as_ref().is_ok_and(|of| of.terms.quarantine.is_none());
-        if unwanted { over("the policy asks for no quarantine any more".to_owned()) } else { None }
+        unwanted.then(|| {
+            let why = "the policy asks for no quarantine any more".to_owned();
+            Overlay::QuarantineOver { why, hold_until: None }.into()
+        })
     }
 
     /// Until when a key is held after somebody has shown that it is needed.
@@ -154,10 +154,30 @@ pub fn lifts(context: &super::Context<'_>) -> Vec<Ticket> {
 /// Why the quarantine of this key's user is to end now.
 pub(super) fn lift(context: &super::Context<'_>, record: &Record) -> Option<String> {
     record.lift().or_else(|| {
-        let standing = record.quarantine.as_ref().is_some_and(|quarantine| quarantine.open.is_none());
+        let quarantine = record.quarantine.as_ref().filter(|quarantine| quarantine.open.is_none())?;
+        if record.incident.is_some() {
+            return None;
+        }
+        // It stops every key of the user: each that worked is still to be deactivated, or has been.
+        let stopped = quarantine.wearer.keys.iter().filter(|(_, worked)| **worked).map(|(key, _)| key);
+        if let Some(wanted) = stopped.into_iter().find(|key| is_wanted(context.state.record(key))) {
+            return Some(format!("{wanted} of the same user is not to be deactivated any more"));
+        }
         let reach = context.state.account(record.identity.account).map(|account| &account.reach);
         let away = reach.filter(|reach| matches!(reach, Reach::Skipped { .. } | Reach::Left { .. }))?;
-        (standing && record.incident.is_none()).then(|| away.out_of_reach().unwrap_or_default())
+        Some(away.out_of_reach().unwrap_or_default())
+    })
+}
+
+/// Whether another key of a user in quarantine may be needed, by its record.
+fn is_wanted(record: Option<&Record>) -> bool {
+    record.is_none_or(|record| match &record.state {
+        State::Active | State::Flagged(_) => !record.is_to_be_deactivated(),
+        State::Deactivating(_)
+        | State::Deactivated(_)
+        | State::Deleting(_)
+        | State::Deleted(_)
+        | State::Gone(_) => false,
     })
 }
 

@@ -32,15 +32,15 @@ impl Look<'_> {
             {
                 Some(One::Event(self.reactivated()))
             }
+            // A client that shows itself waits for no other fact: it is denied meanwhile.
+            (State::Flagged(data), KeyStatus::Active) if self.is_used_in_quarantine(record, data) => {
+                let (last_use, hold_until) = (facts.last_use.known()?.clone(), self.hold_until());
+                Some(One::event(Seen::UsedInQuarantine { last_use, hold_until }))
+            }
             (State::Flagged(_), KeyStatus::Active | KeyStatus::Inactive) if !self.unknown.is_empty() => None,
             (State::Flagged(data), KeyStatus::Active) => {
                 let last_use = facts.last_use.known()?;
                 if last_use.is_later_than(&data.last_use, data.since) {
-                    let quarantined = record.quarantine.as_ref().map(|quarantine| quarantine.since);
-                    if quarantined.is_some_and(|since| last_use.at() >= Some(since)) {
-                        let (last_use, hold_until) = (last_use.clone(), self.hold_until());
-                        return Some(One::event(Seen::UsedInQuarantine { last_use, hold_until }));
-                    }
                     return Some(One::event(Seen::Cleared { why: ClearedWhy::UsedAgain }));
                 }
                 let stale = self.finding == Some(data.finding);
@@ -71,6 +71,15 @@ impl Look<'_> {
                 KeyStatus::Active | KeyStatus::Inactive | KeyStatus::Other(_),
             ) => None,
         }
+    }
+
+    /// Whether the key was used since its user was put in quarantine.
+    fn is_used_in_quarantine(&self, record: &Record, data: &Flagged) -> bool {
+        let (Some(quarantine), Some(last_use)) = (&record.quarantine, self.view.facts.last_use.known())
+        else {
+            return false;
+        };
+        last_use.is_later_than(&data.last_use, data.since) && last_use.at() >= Some(quarantine.since)
     }
 
     /// The newest event of CloudTrail, if it is later than every use that is known. IAM records one use for a span. In

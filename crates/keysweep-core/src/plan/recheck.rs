@@ -4,7 +4,7 @@ use super::decide::{is_another, subject};
 use super::quarantine::{end_quarantine, lift};
 use super::{By, Context, Decision, Next, Recheck, Unknown, View, Wait, decide, gate, note_unknown};
 use crate::effect::Announcement;
-use crate::evidence::Gap;
+use crate::evidence::{Activity, Gap};
 use crate::facts::{Fact, KeyStatus, Source};
 use crate::lifecycle::{KeyEvent, Record, State};
 use crate::policy::IncompleteEvidence;
@@ -92,6 +92,9 @@ pub fn recheck(context: &Context<'_>, ticket: &Ticket, view: &View<'_>) -> Resul
             if agreed != Action::Quarantine {
                 return Ok(agreement);
             }
+            if let Some(refusal) = not_stopped(context, view) {
+                return Err(refusal);
+            }
             match Wearer::of(view.facts) {
                 Some(wearer) => {
                     Ok(agreement.with(Dressing { policy: context.policy.quarantine_policy.clone(), wearer }))
@@ -119,6 +122,49 @@ fn evidence_gap(context: &Context<'_>, view: &View<'_>) -> Option<Gap> {
     (!ignores || !gap.may_be_ignored()).then_some(gap)
 }
 
+/// Why a quarantine may not begin: it stops every key of the user, so each is looked at; and what is attached may grant
+/// nothing.
+fn not_stopped(context: &Context<'_>, view: &View<'_>) -> Option<Refusal> {
+    for other in view.facts.other_keys.iter().filter(|other| other.status != KeyStatus::Inactive) {
+        let Fact::Known(last_use) = &other.last_use else {
+            let mut unknown = Vec::new();
+            note_unknown(&mut unknown, &format!("last use of {}", other.key), &other.last_use);
+            return Some(Wait::from(Unknown::Facts(unknown)).into());
+        };
+        let record = context.state.record(&other.key);
+        let Some(State::Flagged(data)) = record.map(|record| &record.state) else {
+            return Some(Wait::from(Recheck::AnotherAnswer).into());
+        };
+        if last_use.is_later_than(&data.last_use, data.since) {
+            return Some(Wait::from(Recheck::OtherKeyUsed(other.key.clone())).into());
+        }
+        if !context.policy.cloudtrail {
+            continue;
+        }
+        let newest = match &other.trail {
+            Fact::Known(trail) if trail.gap().is_none() => trail.newest(),
+            Fact::Known(trail) => return trail.gap().map(|gap| Wait::Evidence(gap).into()),
+            Fact::Unknown(why) => return Some(Wait::Evidence(Gap::Regions(why.clone())).into()),
+            Fact::NotRead => return Some(Wait::Evidence(Gap::NotRead).into()),
+        };
+        let later = |newest: &Activity| {
+            last_use.at() < Some(newest.at) && !last_use.is_same_use(&newest.as_last_use())
+        };
+        if newest.is_some_and(later) {
+            return Some(Wait::from(Recheck::OtherKeyUsed(other.key.clone())).into());
+        }
+    }
+    match &view.facts.policy_denies {
+        Fact::Known(true) => None,
+        Fact::Known(false) => Some(Wait::from(Recheck::PolicyGrants).into()),
+        Fact::Unknown(_) | Fact::NotRead => {
+            let mut unknown = Vec::new();
+            note_unknown(&mut unknown, "policy of the quarantine", &view.facts.policy_denies);
+            Some(Wait::from(Unknown::Facts(unknown)).into())
+        }
+    }
+}
+
 /// What is not known of a user that is to be put in quarantine.
 fn unread(view: &View<'_>) -> Vec<String> {
     let mut unknown = Vec::new();
@@ -134,9 +180,14 @@ fn recheck_lift(
     ticket: &Ticket,
     view: &View<'_>,
 ) -> Result<Agreement, Refusal> {
+    let compromise = view.facts.compromise();
     let wanted = match ticket.origin() {
-        Origin::Policy => lift(context, record).is_some(),
-        Origin::Operator { .. } => record.under_way() != Some(Action::Lift),
+        // What AWS has marked since is left to people.
+        Origin::Policy => {
+            let marked = compromise.known().is_some_and(|marks| !marks.is_empty());
+            lift(context, record).is_some() && !marked
+        }
+        Origin::Operator { .. } => true,
     };
     let quarantine = record.quarantine.as_ref().filter(|_| wanted);
     let Some(quarantine) = quarantine else { return refuse(Recheck::NothingToLift) };

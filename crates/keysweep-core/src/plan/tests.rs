@@ -135,6 +135,7 @@ fn a_key_whose_planned_entry_cannot_happen_is_shown_as_it_is_recorded() {
         other_keys: Vec::new(),
         policies: Fact::NotRead,
         password: Fact::NotRead,
+        policy_denies: Fact::NotRead,
         trail: Fact::NotRead,
     };
     let (account, key) = (record.identity.account, record.identity.key.clone());

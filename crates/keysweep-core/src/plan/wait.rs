@@ -281,6 +281,10 @@ pub enum Recheck {
     Late,
     /// keysweep sent no deactivation of the key, which is in this base state.
     NothingToUndo(&'static str),
+    /// The quarantine would stop another key of the user, which was used.
+    OtherKeyUsed(AccessKeyId),
+    /// The policy of the quarantine grants something.
+    PolicyGrants,
     /// keysweep has attached nothing to the user, or has reason to leave it there.
     NothingToLift,
     /// The key is Active already.

@@ -10,7 +10,7 @@ use super::actor::Actor;
 use super::entry::{Body, Configuration, Entry};
 use super::failure::{Failure, FailureCause, Park, Weight};
 use crate::ids::{AccessKeyId, AccountId};
-use crate::lifecycle::event;
+use crate::lifecycle::{RefusedKind, event};
 use crate::references::Reference;
 use crate::ticket::Action;
 
@@ -307,8 +307,16 @@ impl Control {
                     self.changes.push(Change { at, account, action: *action });
                 }
             }
+            // It is tried again in each sweep, and says nothing of changes.
+            event::Change::Refused { action: Action::Lift, .. }
+            | event::Change::Unclear { action: Action::Lift, .. } => {}
             event::Change::Refused { action, kind, detail } => {
-                self.failed(at, account, key, *action, FailureCause::of_call(*kind), detail);
+                let cause = match (action, kind) {
+                    // The policy is not there.
+                    (Action::Quarantine, RefusedKind::Gone) => FailureCause::Precondition,
+                    _ => FailureCause::of_call(*kind),
+                };
+                self.failed(at, account, key, *action, cause, detail);
             }
             event::Change::Unclear { action, detail, accepted: false } => {
                 self.failed(at, account, key, *action, FailureCause::Transient, detail);

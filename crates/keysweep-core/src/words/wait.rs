@@ -196,6 +196,10 @@ impl fmt::Display for Recheck {
             Self::NothingToUndo(state) => {
                 write!(f, "it is {state}, and keysweep sent no deactivation of it")
             }
+            Self::OtherKeyUsed(key) => write!(f, "{key} of the same user was used: a quarantine would stop it"),
+            Self::PolicyGrants => f.write_str(
+                "the policy of the quarantine has a statement that does not deny: keysweep does not attach it",
+            ),
             Self::NothingToLift => f.write_str("no quarantine of its user is to end"),
             Self::Active => f.write_str("it is Active already"),
             Self::Status(status) => write!(f, "its status in AWS is {status}"),

@@ -1,6 +1,6 @@
 //! One of every event.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -68,7 +68,7 @@ impl Samples {
         let wearer = Wearer {
             user_name: self.named.user_name.clone(),
             path: "/".into(),
-            keys: BTreeSet::new(),
+            keys: BTreeMap::new(),
             policies: BTreeSet::new(),
             password: false,
         };
@@ -162,10 +162,8 @@ impl Samples {
             KeyEvent::Seen(Seen::LastUseMoved { .. }) => {
                 KeyEvent::Seen(Seen::UsedInQuarantine { last_use: last_use(), hold_until: hour(40) })
             }
-            KeyEvent::Seen(Seen::UsedInQuarantine { .. }) => {
-                KeyEvent::Seen(Seen::QuarantineRemoved { hold_until: Some(hour(40)) })
-            }
-            KeyEvent::Seen(Seen::QuarantineRemoved { .. }) => KeyEvent::Seen(Seen::Absent),
+            KeyEvent::Seen(Seen::UsedInQuarantine { .. }) => KeyEvent::Seen(Seen::QuarantineRemoved),
+            KeyEvent::Seen(Seen::QuarantineRemoved) => KeyEvent::Seen(Seen::Absent),
             KeyEvent::Seen(Seen::Absent) => KeyEvent::Seen(Seen::SeenAgain),
             KeyEvent::Seen(Seen::SeenAgain) => KeyEvent::Seen(Seen::ListedAfterDeletion),
             KeyEvent::Seen(Seen::ListedAfterDeletion) => {

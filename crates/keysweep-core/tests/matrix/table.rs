@@ -61,7 +61,7 @@ fn title(event: &KeyEvent) -> String {
         | KeyEvent::Change(Change::Deleted { .. })
         | KeyEvent::Seen(Seen::Reactivated { .. })
         | KeyEvent::Seen(Seen::LastUseMoved { .. })
-        | KeyEvent::Seen(Seen::UsedInQuarantine { .. } | Seen::QuarantineRemoved { .. })
+        | KeyEvent::Seen(Seen::UsedInQuarantine { .. } | Seen::QuarantineRemoved)
         | KeyEvent::Seen(Seen::Absent)
         | KeyEvent::Seen(Seen::SeenAgain)
         | KeyEvent::Seen(Seen::ListedAfterDeletion)

@@ -152,7 +152,7 @@ pub(crate) fn mk_event(n: usize, key: usize, fill: &Fill) -> KeyEvent {
         37 => KeyEvent::Change(Change::Quarantined { request_id }),
         38 => KeyEvent::Change(Change::Lifted { request_id, hold_until: (!flag).then_some(at) }),
         39 => KeyEvent::Seen(Seen::UsedInQuarantine { last_use, hold_until: at }),
-        40 => KeyEvent::Seen(Seen::QuarantineRemoved { hold_until: flag.then_some(at) }),
+        40 => KeyEvent::Seen(Seen::QuarantineRemoved),
         41 => KeyEvent::Overlay(Overlay::QuarantineOver { why: text, hold_until: flag.then_some(at) }),
         _ => panic!("no such event"),
     }
@@ -162,7 +162,7 @@ fn mk_dressing(key: usize) -> Box<Dressing> {
     let wearer = Wearer {
         user_name: mk_key(key).user_name,
         path: "/ci/".into(),
-        keys: [mk_key_id(90)].into(),
+        keys: [(mk_key_id(90), true)].into(),
         policies: ["arn:aws:iam::aws:policy/ReadOnlyAccess".into()].into(),
         password: true,
     };
@@ -224,7 +224,7 @@ fn index(event: &KeyEvent) -> usize {
         KeyEvent::Change(Change::Quarantined { .. }) => 37,
         KeyEvent::Change(Change::Lifted { .. }) => 38,
         KeyEvent::Seen(Seen::UsedInQuarantine { .. }) => 39,
-        KeyEvent::Seen(Seen::QuarantineRemoved { .. }) => 40,
+        KeyEvent::Seen(Seen::QuarantineRemoved) => 40,
         KeyEvent::Overlay(Overlay::QuarantineOver { .. }) => 41,
     }
 }

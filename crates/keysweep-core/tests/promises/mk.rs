@@ -77,13 +77,14 @@ pub(crate) fn mk_key(n: usize) -> KeyFacts {
         other_keys: Vec::new(),
         policies: Fact::NotRead,
         password: Fact::NotRead,
+        policy_denies: Fact::NotRead,
         trail: Fact::NotRead,
     }
 }
 
 /// So many other keys of a user, all Inactive.
 pub(crate) fn mk_others(count: usize) -> Vec<OtherKey> {
-    (0..count).map(|n| OtherKey { key: mk_key_id(900 + n), status: KeyStatus::Inactive }).collect()
+    (0..count).map(|n| OtherKey::listed(mk_key_id(900 + n), KeyStatus::Inactive)).collect()
 }
 
 /// A managed policy of AWS that is attached to a user.
@@ -107,12 +108,29 @@ pub(crate) fn mk_deadline(at: Timestamp) -> Timestamp {
     at + SignedDuration::try_from(OpenIntent::time_to_act(Duration::from_secs(10))).unwrap()
 }
 
+/// Another key of the user as the look right before a quarantine sees it.
+fn fresh_other(other: &OtherKey) -> OtherKey {
+    OtherKey {
+        last_use: other
+            .last_use
+            .known()
+            .map_or(Fact::Known(used_at(day(-100))), |known| Fact::Known(known.clone())),
+        trail: other.trail.known().map_or_else(
+            || Fact::Known(mk_trail(vec![("us-east-1", RegionTrail::Read(vec![]))])),
+            |known| Fact::Known(known.clone()),
+        ),
+        ..other.clone()
+    }
+}
+
 /// The same key as the re-read right before a change sees it.
 pub(crate) fn fresh(facts: &KeyFacts) -> KeyFacts {
     KeyFacts {
         source: Source::Live,
         policies: facts.policies.known().map_or(Fact::Known(vec![]), |known| Fact::Known(known.clone())),
         password: facts.password.known().map_or(Fact::Known(false), |known| Fact::Known(*known)),
+        policy_denies: Fact::Known(true),
+        other_keys: facts.other_keys.iter().map(fresh_other).collect(),
         trail: Fact::Known(mk_trail(vec![("us-east-1", RegionTrail::Read(vec![]))])),
         ..facts.clone()
     }

@@ -112,7 +112,15 @@ impl Sim {
 
     /// The team rolls a customer managed policy out to every account, as a StackSet does.
     pub fn ship_policy(&self, name: &str) {
-        self.locked().policies.insert(name.to_owned());
+        self.ship_policy_of(
+            name,
+            r#"{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}"#,
+        );
+    }
+
+    /// The same with a document of one's own.
+    pub fn ship_policy_of(&self, name: &str, document: &str) {
+        self.locked().policies.insert(name.to_owned(), document.to_owned());
     }
 
     /// Somebody attaches a managed policy to a user.

@@ -28,6 +28,7 @@ pub(crate) fn answer(world: &mut World, call: &Call<'_>) -> Result<String, Refus
         "iam:ListAttachedUserPolicies" => list_attached(world, call),
         "iam:GetLoginProfile" => login_profile(world, call),
         "iam:GetPolicy" => get_policy(world, call),
+        "iam:GetPolicyVersion" => get_policy_version(world, call),
         "iam:SimulatePrincipalPolicy" => iam_simulate::answer(world, call),
         _ => iam_changes::answer(world, call),
     }
@@ -346,6 +347,23 @@ fn list_tags(world: &World, call: &Call<'_>) -> Result<String, Refusal> {
     xml.close("Tags");
     let end = start.saturating_add(page.items);
     truncation(&mut xml, (user.tags.len() > end).then(|| end.to_string()));
+    Ok(xml.finish())
+}
+
+/// A policy as it was shipped, URL-encoded as by AWS.
+fn get_policy_version(world: &World, call: &Call<'_>) -> Result<String, Refusal> {
+    let arn = call.params.require("PolicyArn")?;
+    authorize(world, call.principal, call.action, arn, &BTreeMap::new())?;
+    let name = arn.rsplit('/').next().unwrap_or(arn);
+    let missing = || Refusal::new(404, "NoSuchEntity", format!("Policy {arn} version v1 does not exist."));
+    let document = world.policies.get(name).ok_or_else(missing)?;
+    let encoded: String = document.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    let mut xml = Xml::with_capacity(1024);
+    xml.nest("PolicyVersion", |xml| {
+        xml.text("Document", &encoded);
+        xml.text("VersionId", call.params.get("VersionId").unwrap_or("v1"));
+        xml.plain("IsDefaultVersion", true);
+    });
     Ok(xml.finish())
 }
 

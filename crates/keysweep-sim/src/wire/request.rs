@@ -57,6 +57,7 @@ const IAM: &[(&str, &str)] = &[
     ("GetCredentialReport", "iam:GetCredentialReport"),
     ("GetLoginProfile", "iam:GetLoginProfile"),
     ("GetPolicy", "iam:GetPolicy"),
+    ("GetPolicyVersion", "iam:GetPolicyVersion"),
     ("GetUser", "iam:GetUser"),
     ("ListAccessKeys", "iam:ListAccessKeys"),
     ("ListAttachedUserPolicies", "iam:ListAttachedUserPolicies"),

@@ -14,7 +14,7 @@ mod uses;
 
 use std::cell::RefCell;
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, HashSet};
+use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -48,8 +48,8 @@ pub(crate) struct World {
     wall: Clock,
     pub(crate) tree: OrgTree,
     pub(crate) accounts: BTreeMap<Arc<str>, Account>,
-    /// Names of the customer managed policies that every account has.
-    pub(crate) policies: BTreeSet<String>,
+    /// The customer managed policies that every account has, by name.
+    pub(crate) policies: BTreeMap<String, String>,
     pub(crate) keys: HashMap<Arc<str>, KeyHome>,
     pub(crate) sessions: HashMap<Arc<str>, Session>,
     pub(crate) denials: Vec<Denial>,
@@ -131,7 +131,7 @@ impl World {
         let mut world = Self {
             tree: OrgTree::new(),
             accounts: BTreeMap::new(),
-            policies: BTreeSet::new(),
+            policies: BTreeMap::new(),
             keys: HashMap::new(),
             sessions: HashMap::new(),
             denials: Vec::new(),

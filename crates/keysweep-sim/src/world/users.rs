@@ -74,7 +74,7 @@ impl World {
     /// Whether a managed policy exists: those of AWS do in every account.
     pub(crate) fn knows_policy(&self, account: &str, arn: &str) -> bool {
         let of = |owner: &str| format!("arn:{}:iam::{owner}:policy/", self.settings.partition);
-        let shipped = |name| self.policies.contains(name);
+        let shipped = |name| self.policies.contains_key(name);
         arn.starts_with(&of("aws")) || arn.strip_prefix(&of(account)).is_some_and(shipped)
     }
 

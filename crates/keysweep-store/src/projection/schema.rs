@@ -168,7 +168,7 @@ mod tests {
                 wearer: Wearer {
                     user_name: "o'neil".parse().unwrap(),
                     path: "/ci/".into(),
-                    keys: ["AKIAEXAMPLE000000002".parse().unwrap()].into(),
+                    keys: [("AKIAEXAMPLE000000002".parse().unwrap(), true)].into(),
                     policies: ["arn:aws:iam::aws:policy/ReadOnlyAccess".into()].into(),
                     password: true,
                 },

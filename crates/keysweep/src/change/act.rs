@@ -12,11 +12,11 @@ use std::sync::Arc;
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 use keysweep_aws::{AccountState, Aws, Prepared, Reader};
-use keysweep_core::evidence::Gap;
-use keysweep_core::facts::{AccountFacts, Fact};
-use keysweep_core::ids::AccountId;
+use keysweep_core::evidence::{Gap, Trail};
+use keysweep_core::facts::{AccountFacts, Fact, KeyFacts, KeyStatus, OtherKey};
+use keysweep_core::ids::{AccessKeyId, AccountId};
 use keysweep_core::lifecycle::event;
-use keysweep_core::lifecycle::{OpenIntent, Record};
+use keysweep_core::lifecycle::{OpenIntent, Quarantine, Record};
 use keysweep_core::plan::{By, Context, Recheck, Refusal, Unknown, View, Wait, gate, recheck};
 use keysweep_core::state::{Actor, Body, State};
 use keysweep_core::ticket::{Action, Agreement, Origin, Ticket, Warrant};
@@ -197,6 +197,9 @@ async fn make_ready(
         }
         Err(wait) => return Err(Acted::NotSent(wait)),
     };
+    if !config.policy.cloudtrail {
+        look_beside(engine, &config, action, &seen).await.note_in(&mut seen.fresh.facts);
+    }
     let agreement = loop {
         match decide_again(engine, &config, &record, &ticket, &seen).await {
             Ok(agreement) => {
@@ -211,9 +214,11 @@ async fn make_ready(
                         .map_err(|error| no_bundle(engine, &record, &error))?;
                 }
                 let trail = trail(&seen.reader, &identity.key, &config.evidence, engine.clock()).await;
+                let beside = look_beside(engine, &config, action, &seen).await;
                 // Looking takes seconds: what decides is read again after it.
                 seen = see(engine, aws, &config, &record, action).await.map_err(Acted::NotSent)?;
                 seen.fresh.facts.trail = trail;
+                beside.note_in(&mut seen.fresh.facts);
             }
             Err(wait) => {
                 if let Wait::Evidence(gap) = &wait {
@@ -238,9 +243,41 @@ async fn make_ready(
     Ok(Box::new(Ready { config, account, record, reader, fresh, warrant, prepared }))
 }
 
+/// What a quarantine needs to know besides the key: the other keys of the user, which it stops as well, and what the
+/// policy says.
+struct Beside {
+    trails: BTreeMap<AccessKeyId, Fact<Trail>>,
+    policy_denies: Fact<bool>,
+}
+
+impl Beside {
+    fn note_in(self, facts: &mut KeyFacts) {
+        let Self { mut trails, policy_denies } = self;
+        for other in &mut facts.other_keys {
+            other.trail = trails.remove(&other.key).unwrap_or(Fact::NotRead);
+        }
+        facts.policy_denies = policy_denies;
+    }
+}
+
+async fn look_beside(engine: &Engine, config: &Config, action: Action, seen: &Seen) -> Beside {
+    let mut beside = Beside { trails: BTreeMap::new(), policy_denies: Fact::NotRead };
+    if action != Action::Quarantine {
+        return beside;
+    }
+    let works = |other: &&OtherKey| other.status != KeyStatus::Inactive;
+    for other in seen.fresh.facts.other_keys.iter().filter(works).filter(|_| config.policy.cloudtrail) {
+        let trail = trail(&seen.reader, &other.key, &config.evidence, engine.clock()).await;
+        beside.trails.insert(other.key.clone(), trail);
+    }
+    let denies = seen.reader.policy_denies(&config.policy.quarantine_policy).await;
+    beside.policy_denies = denies.map_or_else(|fault| Fact::Unknown(in_words(&fault)), Fact::Known);
+    beside
+}
+
 /// Notes that a quarantine ended with its user.
 async fn lifted_with_user(engine: &Engine, record: &Record) -> Acted {
-    let removed = mk_entry(record, event::Seen::QuarantineRemoved { hold_until: None }.into());
+    let removed = mk_entry(record, event::Seen::QuarantineRemoved.into());
     match engine.record(&Actor::Keysweep, vec![removed]).await {
         Ok(_) => Acted::Done,
         Err(error) => not_sent(Unknown::Failed(in_words(&error))),
@@ -460,7 +497,10 @@ async fn carry_out(engine: &Engine, aws: &Aws, mut ready: Ready) -> Acted {
         }
     };
     let Ready { config, account, record, reader, fresh, warrant, prepared } = ready;
-    let ordered = matches!(warrant.origin(), Origin::Operator { .. });
+    // Whatever ends a quarantine of a key that is still to be deactivated has a reason to hold it.
+    let stands = |it: &Quarantine| it.attached.is_some() && it.over.is_none();
+    let ends_early = record.due.is_some() && record.quarantine.as_deref().is_some_and(stands);
+    let holds = ends_early || matches!(warrant.origin(), Origin::Operator { .. });
     let policy = warrant.quarantine().map(|dressing| dressing.policy.clone());
     let order = receipts.into_iter().next().and_then(|receipt| warrant.recorded(receipt).ok());
     let Some(order) = order else {
@@ -480,7 +520,7 @@ async fn carry_out(engine: &Engine, aws: &Aws, mut ready: Ready) -> Acted {
         config: &config,
         account: &account,
         policy,
-        ordered,
+        holds,
     };
     changed.settle(action, &user_name, outcome).await
 }

@@ -52,8 +52,8 @@ pub(super) struct Change<'a> {
     pub(super) account: &'a AccountFacts,
     /// The policy that was to be attached or detached.
     pub(super) policy: Option<QuarantinePolicy>,
-    /// Whether an operator ordered it.
-    pub(super) ordered: bool,
+    /// Whether the key is held once the quarantine of its user has ended.
+    pub(super) holds: bool,
 }
 
 impl Change<'_> {
@@ -117,7 +117,7 @@ impl Change<'_> {
             accepted,
             last_use: self.last_use(),
             hold_until: self.hold_until(),
-            holds: self.ordered,
+            holds: self.holds,
             is_settled: false,
         };
         match attempt.settled(self.engine, self.config, shown) {

@@ -78,7 +78,14 @@ pub(super) async fn reread(
         Err(fault) => Fact::Unknown(fact(fault)),
     };
     let others = keys.iter().filter(|other| other.key != identity.key);
-    let other_keys = others.map(|other| OtherKey { key: other.key.clone(), status: other.status.clone() });
+    let others = others.map(|other| OtherKey::listed(other.key.clone(), other.status.clone()));
+    let mut other_keys: Vec<OtherKey> = others.collect();
+    if action == Action::Quarantine {
+        for other in other_keys.iter_mut().filter(|other| other.status != KeyStatus::Inactive) {
+            let read = reader.last_use(&other.key, &name, clock.now()).await;
+            other.last_use = read.map_or_else(|error| Fact::Unknown(fact(error)), Fact::Known);
+        }
+    }
     let facts = KeyFacts {
         account: identity.account,
         user_name: name,
@@ -90,9 +97,10 @@ pub(super) async fn reread(
         status,
         last_use,
         source: Source::Live,
-        other_keys: other_keys.collect(),
+        other_keys,
         policies,
         password,
+        policy_denies: Fact::NotRead,
         trail: Fact::NotRead,
     };
     Ok(Fresh { facts, path: user.path, sighting })

@@ -208,14 +208,16 @@ impl<'a> Users<'a> {
             |key: &ListedKey| worth(key) && (look.reads_tags || row.is_none() || record_of(key).is_none());
         // A record under this very name says who the user is; a renamed or new one is asked for.
         let known_name = |key: &ListedKey| record_of(key).is_some_and(|record| record.user_name == *name);
-        let asks_who = keys.iter().any(|key| needs_user(key) || (worth(key) && !known_name(key)));
+        // A report may be from before the quarantine.
+        let quarantined = keys.iter().any(|key| record_of(key).is_some_and(Record::in_quarantine));
+        let password = if quarantined { self.password(name).await } else { Fact::NotRead };
+        let asks_who =
+            quarantined || keys.iter().any(|key| needs_user(key) || (worth(key) && !known_name(key)));
         let Known { user, policies } = if keys.iter().any(worth) {
             self.identities.of(self.reader, name, asks_who).await
         } else {
             Known { user: None, policies: Fact::NotRead }
         };
-        let quarantined = keys.iter().any(|key| record_of(key).is_some_and(Record::in_quarantine));
-        let password = if quarantined { self.password(name, row).await } else { Fact::NotRead };
         let mut seen = Vec::with_capacity(keys.len());
         for (key, told) in keys.iter().zip(told) {
             let worth_deciding = worth(key);
@@ -242,7 +244,8 @@ impl<'a> Users<'a> {
                     other_keys: others_of(keys, &key.key),
                     policies: policies.clone(),
                     password: password.clone(),
-                    trail: self.trail_of(record_of(key)).await,
+                    policy_denies: Fact::NotRead,
+                    trail: self.trail_of(key, quarantined).await,
                 },
             });
         }
@@ -250,22 +253,17 @@ impl<'a> Users<'a> {
     }
 
     /// Whether the user has a console password: one that is set during a quarantine ends it.
-    async fn password(&self, name: &UserName, row: Option<&Row>) -> Fact<bool> {
-        if let Some(told) = row.and_then(|row| row.password_enabled) {
-            return Fact::Known(told);
-        }
+    async fn password(&self, name: &UserName) -> Fact<bool> {
         let read = self.reader.has_password(name).await;
         read.map_or_else(|fault| Fact::Unknown(in_words(&fault)), Fact::Known)
     }
 
-    /// What CloudTrail shows of a key whose user is in quarantine: a client may have shown itself since. Of other keys
-    /// it is read right before a change alone.
-    async fn trail_of(&self, record: Option<&Record>) -> Fact<Trail> {
-        match (record.filter(|record| record.in_quarantine()), self.evidence) {
-            (Some(record), Some(evidence)) => {
-                trail(self.reader, &record.identity.key, evidence, self.clock).await
-            }
-            (None, _) | (_, None) => Fact::NotRead,
+    /// What CloudTrail shows of the keys of a user in quarantine: a client may have shown itself since. Of other keys it
+    /// is read right before a change alone.
+    async fn trail_of(&self, key: &ListedKey, quarantined: bool) -> Fact<Trail> {
+        match self.evidence.filter(|_| quarantined && key.status == KeyStatus::Active) {
+            Some(evidence) => trail(self.reader, &key.key, evidence, self.clock).await,
+            None => Fact::NotRead,
         }
     }
 
@@ -279,7 +277,7 @@ impl<'a> Users<'a> {
 
 fn others_of(keys: &[ListedKey], key: &AccessKeyId) -> Vec<OtherKey> {
     let others = keys.iter().filter(|other| other.key != *key);
-    others.map(|other| OtherKey { key: other.key.clone(), status: other.status.clone() }).collect()
+    others.map(|other| OtherKey::listed(other.key.clone(), other.status.clone())).collect()
 }
 
 /// Whether an active key that the report shows is not among those listed.

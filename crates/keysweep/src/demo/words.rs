@@ -117,9 +117,7 @@ fn of_key(entry: &Entry, event: &KeyEvent, created: Timestamp, calendar: Calenda
             };
             (Tone::Wanted, format!("used in quarantine{service}: quarantine ends, on hold"))
         }
-        KeyEvent::Seen(Seen::QuarantineRemoved { .. }) => {
-            (Tone::Wanted, "quarantine ended by its owner: on hold".into())
-        }
+        KeyEvent::Seen(Seen::QuarantineRemoved) => (Tone::Usual, "quarantine ended with its user".into()),
         KeyEvent::Overlay(Overlay::QuarantineOver { why, .. }) => {
             (Tone::Usual, format!("quarantine is to end: {why}"))
         }

@@ -208,12 +208,20 @@ impl Account<'_> {
         }
         let policy = &self.examination.config.policy;
         if let Some(user) = users.first().filter(|_| policy.may_quarantine()) {
-            let [profile, get_policy] = QUARANTINE_ACTIONS;
+            let [profile, get_policy, get_version] = QUARANTINE_ACTIONS;
             note(missing, profile, Answer::of(reader.has_password(user).await.as_ref()))?;
-            let exists = reader.has_policy(&policy.quarantine_policy).await;
-            note(missing, get_policy, Answer::of(exists.as_ref()))?;
-            if matches!(exists, Ok(false)) {
-                self.no_quarantine_policy();
+            let version = reader.policy_version(&policy.quarantine_policy).await;
+            note(missing, get_policy, Answer::of(version.as_ref()))?;
+            match version {
+                Ok(None) => self.no_quarantine_policy("there is no managed policy"),
+                Ok(Some(version)) => {
+                    let denies = reader.version_denies(&policy.quarantine_policy, &version).await;
+                    note(missing, get_version, Answer::of(denies.as_ref()))?;
+                    if matches!(denies, Ok(false)) {
+                        self.no_quarantine_policy("a statement does not deny in the managed policy");
+                    }
+                }
+                Err(_) => {}
             }
         }
         let now = self.examination.clock.now();
@@ -247,13 +255,13 @@ impl Account<'_> {
     }
 
     /// Users cannot be put in quarantine in this account.
-    fn no_quarantine_policy(&mut self) {
+    fn no_quarantine_policy(&mut self, what: &str) {
         let policy = self.examination.config.policy.quarantine_policy.clone();
         let verdict = if self.mode == Mode::Observe { Verdict::Note } else { Verdict::Gap };
         self.raise(Problem {
             check: CheckName::EnforceRole,
             verdict,
-            what: format!("there is no managed policy {policy}, so that keysweep deactivates no key there"),
+            what: format!("{what} {policy}, so that keysweep puts no user in quarantine there"),
             actions: vec![api_of(Action::Quarantine).to_owned()],
             statement: None,
             reason: None,

@@ -152,8 +152,8 @@ fn signal(event: &KeyEvent) -> Option<Signal> {
         (Signal::LastUseMoved, matches!(event, KeyEvent::Seen(Seen::LastUseMoved { .. }))),
         (Signal::UsedInQuarantine, matches!(event, KeyEvent::Seen(Seen::UsedInQuarantine { .. }))),
         (
-            Signal::QuarantineRemoved,
-            matches!(event, KeyEvent::Seen(Seen::QuarantineRemoved { hold_until: Some(_) })),
+            Signal::QuarantineInterrupted,
+            matches!(event, KeyEvent::Overlay(Overlay::QuarantineOver { hold_until: Some(_), .. })),
         ),
         (Signal::SelfExempted, matches!(event, KeyEvent::Overlay(Overlay::ExemptBegan { .. }))),
     ];

@@ -48,8 +48,8 @@ pub enum Signal {
     SelfExempted,
     /// It was used while its user was in quarantine.
     UsedInQuarantine,
-    /// Somebody detached the policy of the quarantine.
-    QuarantineRemoved,
+    /// Somebody detached the policy of a quarantine, or worked on its user otherwise.
+    QuarantineInterrupted,
 }
 
 /// The answer to a request for approval.

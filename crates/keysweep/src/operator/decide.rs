@@ -52,12 +52,15 @@ impl Engine {
                 let deny = |record: &Record, now| denied(record, after(now, hold), action, &request, &reason);
                 let done = self.write(actor, &key, deny).await?;
                 self.metrics().lifecycle.decided(ApprovalDecision::Denied, actor);
+                self.end_quarantine_soon(&key);
                 return Ok(done);
             }
             Decision::Hold { length } => {
                 let hold =
                     |record: &Record, now| held(record, length.map(|length| after(now, length)), &reason);
-                return self.write(actor, &key, hold).await;
+                let done = self.write(actor, &key, hold).await?;
+                self.end_quarantine_soon(&key);
+                return Ok(done);
             }
             Decision::Release { hold } => {
                 let done = self.write(actor, &key, |record, _| released(record, hold, &reason)).await?;
@@ -76,6 +79,13 @@ impl Engine {
             }
         };
         self.order_by_name(actor, &key, action, &reason).await
+    }
+
+    /// A key on hold is no reason for a quarantine any more: the next sweep ends it.
+    fn end_quarantine_soon(&self, key: &AccessKeyId) {
+        if self.store().read(|state| state.record(key).is_some_and(|record| record.quarantine.is_some())) {
+            self.request_sweep();
+        }
     }
 
     /// Decides about one key on exactly the record that the entry will follow.

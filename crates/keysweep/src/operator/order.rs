@@ -1,7 +1,8 @@
 //! Changes that an operator orders by name, the undo among them.
 
 use keysweep_api::{Done, Refusal};
-use keysweep_core::finding::undo_by_hand;
+use keysweep_aws::Partition;
+use keysweep_core::finding::{detach_by_hand, undo_by_hand};
 use keysweep_core::ids::AccessKeyId;
 use keysweep_core::lifecycle::{INCIDENT_REMEDY, Record, State};
 use keysweep_core::plan::{Reason, ordered};
@@ -26,30 +27,69 @@ impl Engine {
             return Err(unknown_key(key));
         };
         if action.is_undo() {
-            let given_back = self.give_back(actor, &record, reason).await;
-            return given_back.map_err(|refusal| with_undo_by_hand(refusal, &record));
+            return self.give_back(actor, &record, reason).await;
         }
         self.order(actor, &record, action, reason).await
     }
 
-    /// Undoes what keysweep has done: the quarantine of the user, and the deactivation of the key. Neither waits for the
-    /// other to work.
+    /// Undoes what keysweep has done: the deactivation of the key, and the quarantine of its user, whichever of the user's
+    /// keys it is recorded with. Neither waits for the other to work.
     async fn give_back(&self, actor: &Actor, record: &Record, reason: &str) -> Result<Done, Refusal> {
-        if record.quarantine.is_none() {
-            return self.order(actor, record, Action::Reactivate, reason).await;
-        }
-        let lifted = self.order(actor, record, Action::Lift, reason).await;
-        let record = self.store().read(|state| state.record(&record.identity.key).cloned());
-        let Some(record) = record.filter(Record::may_undo) else { return lifted };
+        let worn = |state: &keysweep_core::state::State| {
+            let of_user = |other: &&Record| {
+                let (theirs, ours) = (&other.identity, &record.identity);
+                (theirs.account, &theirs.user_id) == (ours.account, &ours.user_id)
+            };
+            state.records().filter(of_user).find(|other| other.quarantine.is_some()).cloned()
+        };
+        let Some(worn) = self.store().read(worn) else {
+            let undone = self.order(actor, record, Action::Reactivate, reason).await;
+            return undone.map_err(|refusal| with_undo_by_hand(refusal, record));
+        };
         let works = matches!(record.state, State::Active | State::Flagged(_));
-        match (lifted, self.order(actor, &record, Action::Reactivate, reason).await) {
-            (Ok(lifted), Ok(done)) => Ok(Done { message: format!("{}; {}", lifted.message, done.message) }),
+        let undone = match record.may_undo() {
+            true => Some(self.order(actor, record, Action::Reactivate, reason).await),
+            false => None,
+        };
+        let lifted = match self.order(actor, &worn, Action::Lift, reason).await {
+            // A sweep may have ended it meanwhile.
+            Err(Refusal::Conflict(_)) if !self.in_quarantine(&worn) => {
+                Ok(Done { message: done(&worn.identity.key, Action::Lift) })
+            }
+            lifted => lifted.map_err(|refusal| self.with_detachment_by_hand(refusal, &worn)),
+        };
+        match (undone, lifted) {
+            (None, lifted) => lifted,
+            (Some(Ok(undone)), Ok(lifted)) => {
+                Ok(Done { message: format!("{}; {}", undone.message, lifted.message) })
+            }
             // It was in quarantine only.
-            (lifted, Err(Refusal::Conflict(_))) if works => lifted,
-            (Ok(Done { message }), Err(refusal)) => Err(refusal.with(&format!("\n{message}"))),
-            (Err(refusal), Ok(Done { message })) => Err(refusal.with(&format!("\n{message}"))),
-            (Err(refusal), Err(another)) => Err(refusal.with(&format!("\n{another}"))),
+            (Some(Err(Refusal::Conflict(_))), lifted) if works => lifted,
+            (Some(Err(refusal)), Ok(Done { message })) => {
+                Err(with_undo_by_hand(refusal, record).with(&format!("\n{message}")))
+            }
+            (Some(Ok(Done { message })), Err(refusal)) => Err(refusal.with(&format!("\n{message}"))),
+            (Some(Err(refusal)), Err(another)) => {
+                Err(with_undo_by_hand(refusal, record).with(&format!("\n{another}")))
+            }
         }
+    }
+
+    /// The end of a quarantine is one command away as well.
+    fn with_detachment_by_hand(&self, refusal: Refusal, record: &Record) -> Refusal {
+        let Some(quarantine) = &record.quarantine else { return refusal };
+        let account = record.identity.account;
+        let partition = Partition::of_region(&self.config().aws.region);
+        let arn = format!("arn:{partition}{}", quarantine.policy.resource(account));
+        let command = detach_by_hand(&record.user_name, &arn);
+        refusal.with(&format!(
+            "\nto end the quarantine without keysweep, run this with credentials of account {account}: `{command}`"
+        ))
+    }
+
+    fn in_quarantine(&self, record: &Record) -> bool {
+        let key = &record.identity.key;
+        self.store().read(|state| state.record(key).is_some_and(|record| record.quarantine.is_some()))
     }
 
     /// A change by name: it takes the way of the automatic ones.

@@ -203,6 +203,7 @@ fn facts(user: &str) -> KeyFacts {
         other_keys: Vec::new(),
         policies: Fact::NotRead,
         password: Fact::NotRead,
+        policy_denies: Fact::NotRead,
         trail: Fact::NotRead,
     }
 }

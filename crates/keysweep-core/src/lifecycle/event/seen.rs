@@ -44,13 +44,8 @@ pub enum Seen {
         /// To when.
         last_use: LastUse,
     },
-    /// The policy that keysweep had attached to the user is not attached any more: somebody detached it, or the user is
-    /// gone.
-    QuarantineRemoved {
-        /// Until when the key is held; absent where the user is gone.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        hold_until: Option<Timestamp>,
-    },
+    /// The user is gone, and with it what keysweep had attached to it.
+    QuarantineRemoved,
     /// It was used while its user was in quarantine: what uses it fails meanwhile. It is held.
     UsedInQuarantine {
         /// The use.
