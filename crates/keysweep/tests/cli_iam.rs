@@ -47,8 +47,8 @@ fn it_follows_the_configuration_and_the_flags() {
         let statements = document["Statement"].as_array().unwrap().iter();
         statements.map(|one| one["Sid"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
-    assert_eq!(names(&document("", &["enforce"])), ["UpdateKeys", "DeleteKeys"]);
-    assert_eq!(names(&document("", &["enforce", "--no-delete"])), ["UpdateKeys"]);
+    assert_eq!(names(&document("", &["enforce"])), ["UpdateKeys", "DeleteKeys", "DetachQuarantinePolicy"]);
+    assert_eq!(names(&document("", &["enforce", "--no-delete"])), ["UpdateKeys", "DetachQuarantinePolicy"]);
     assert_eq!(names(&document("scan.source = \"live\"", &["scan"])), ["ReadUsersAndKeys", "ReadCloudTrail"]);
     let trust = document("", &["scan", "--trust", HUB, "--organization", "o-exampleorgid"]);
     assert_eq!(trust["Statement"][0]["Principal"], json!({ "AWS": HUB }));

@@ -127,7 +127,10 @@ fn deletion_spares_whom_a_tag_exempts_until_the_exemption_ends_and_an_update_spa
     // No configuration has it, and a variable of IAM it must not become.
     config.policy.exemptions[1].matches.user_tags.insert("b".into(), "$1".into());
     let document = enforce(&config, mk_now(), Deletion::Allowed).unwrap();
-    assert_eq!(sids(&document), ["UpdateKeys", "DeleteKeys", "SpareExempt1", "SpareExempt2"]);
+    assert_eq!(
+        sids(&document),
+        ["UpdateKeys", "DeleteKeys", "DetachQuarantinePolicy", "SpareExempt1", "SpareExempt2"]
+    );
     for sid in ["UpdateKeys", "DeleteKeys"] {
         assert!(statement(&document, sid).get("Condition").is_none());
     }
@@ -150,7 +153,10 @@ fn deletion_spares_whom_a_tag_exempts_until_the_exemption_ends_and_an_update_spa
             "DateLessThan": { "aws:CurrentTime": ["2027-01-01T00:00:00Z"] },
         })
     );
-    assert_eq!(sids(&enforce(&config, mk_now(), Deletion::Never).unwrap()), ["UpdateKeys"]);
+    assert_eq!(
+        sids(&enforce(&config, mk_now(), Deletion::Never).unwrap()),
+        ["UpdateKeys", "DetachQuarantinePolicy"]
+    );
 }
 
 #[test]
@@ -196,6 +202,7 @@ fn no_policy_allows_everything_of_anything() {
     let expected = [
         "cloudtrail:LookupEvents",
         "iam:DeleteAccessKey",
+        "iam:DetachUserPolicy",
         "iam:GenerateCredentialReport",
         "iam:UpdateAccessKey",
         "organizations:DescribeOrganization",
