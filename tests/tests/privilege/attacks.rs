@@ -17,6 +17,8 @@ const HUB_ACCOUNT: &str = "100000000000";
 
 /// Rules that bring every statement there is.
 const RULES: &str = r#"
+[policy]
+quarantine = "3d"
 [organization]
 include_ous = ["r-sim1"]
 [[policy.override]]
@@ -27,6 +29,10 @@ match = { user_tags = { "keysweep:exempt" = "yes*" }, accounts = ["111122223333"
 reason = "break glass"
 until = "2026-01-20"
 "#;
+
+/// Statements about the policy of a quarantine, and the condition that names it.
+const QUARANTINE: [&str; 2] = ["AttachQuarantinePolicy", "DetachQuarantinePolicy"];
+const POLICY_ARN: &str = "iam:PolicyARN";
 
 /// The whole organization, or two accounts by name.
 const LISTED: &str = r#"organization.accounts = ["111122223333"]"#;
@@ -169,7 +175,8 @@ fn no_condition_is_left_out_here() {
     let tried = CONDITIONS.iter().map(|(_, which, sid, key)| (*which, (*sid).to_owned(), (*key).to_owned()));
     let exempt = ["aws:CurrentTime", "aws:ResourceAccount", "aws:ResourceTag/keysweep:exempt"];
     let spared = exempt.map(|key| (Which::Enforce, "SpareExempt1".to_owned(), key.to_owned()));
-    assert_eq!(printed, tried.chain(spared).collect::<BTreeSet<_>>());
+    let worn = QUARANTINE.map(|sid| (Which::Enforce, sid.to_owned(), POLICY_ARN.to_owned()));
+    assert_eq!(printed, tried.chain(spared).chain(worn).collect::<BTreeSet<_>>());
 }
 
 #[tokio::test(start_paused = true)]
@@ -264,6 +271,44 @@ async fn a_key_of_an_exempt_user_cannot_be_deleted_even_by_a_session_without_lim
         tokio::time::advance(DAY * days).await;
         let caller = session(sim, PROD, ENFORCE).await;
         assert_eq!(delete(&caller, "second-glass", &again).await.0, expected, "after {days} days more");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_policy_but_that_of_a_quarantine_is_attached_or_detached() {
+    let (company, printed) = mk_company(RULES);
+    let sim = &company.sim;
+    company.stale_user(PROD, "svc", 200);
+    company.stale_user(PROD, "break-glass", 200);
+    sim.tag_user(PROD, "break-glass", "keysweep:exempt", "yes");
+    let own = |name: &str| format!("arn:aws:iam::{PROD}:policy/{name}");
+    let (admin, ours) =
+        ("arn:aws:iam::aws:policy/AdministratorAccess", own("keysweep-quarantine-ask-security"));
+    let (others, before) = (own("team-deny"), own("keysweep-quarantine-of-last-year"));
+    for name in ["keysweep-quarantine-ask-security", "keysweep-quarantine-of-last-year", "team-deny"] {
+        sim.ship_policy(name);
+    }
+    for arn in [&others, &before] {
+        sim.attach_policy(PROD, "svc", arn);
+    }
+    let call = async |caller: &Caller, action: &str, user: &str, arn: &str| {
+        ask(sim, caller, "iam", &[("Action", action), ("UserName", user), ("PolicyArn", arn)]).await.0
+    };
+    let (attach, detach) = ("AttachUserPolicy", "DetachUserPolicy");
+    printed.give(sim, &[PROD]);
+    let caller = session(sim, PROD, ENFORCE).await;
+    assert_eq!(call(&caller, attach, "svc", admin).await, 403);
+    assert_eq!(call(&caller, attach, "svc", &before).await, 403, "another than the configured one");
+    assert_eq!(call(&caller, attach, "svc", &ours).await, 200);
+    assert_eq!(call(&caller, attach, "break-glass", &ours).await, 403, "its tag exempts it");
+    assert_eq!(call(&caller, detach, "svc", &others).await, 403);
+    assert_eq!(call(&caller, detach, "svc", &before).await, 200, "of an earlier configuration");
+    assert_eq!(call(&caller, detach, "svc", &ours).await, 200);
+    // The condition alone keeps the others out.
+    for (sid, action, arn) in [(QUARANTINE[0], attach, admin), (QUARANTINE[1], detach, others.as_str())] {
+        printed.without_condition(Which::Enforce, sid, "ArnLike", POLICY_ARN).give(sim, &[PROD]);
+        let caller = session(sim, PROD, ENFORCE).await;
+        assert_eq!(call(&caller, action, "svc", arn).await, 200, "without the condition of {sid}");
     }
 }
 

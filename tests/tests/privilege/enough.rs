@@ -6,9 +6,6 @@ use std::collections::BTreeSet;
 use crate::lives::{self, Lived};
 use crate::policies::{ALL, Policies, Which, is};
 
-/// What `keysweep doctor` alone asks.
-const GET_POLICY: &str = "iam:GetPolicy";
-
 /// What asks for all users at once.
 const DETAILS: &str = "iam:GetAccountAuthorizationDetails";
 
@@ -28,10 +25,6 @@ async fn every_action_that_a_policy_allows_is_used() {
             let roles_exist = lived.judged.keys().any(|(policy, _)| is(Which::Scan, policy));
             // Root keys are asked for where there is no report, which the life by roles tries.
             if !roles_exist && action == "iam:GetAccountSummary" {
-                continue;
-            }
-            // Only `keysweep doctor` looks for the policy of a quarantine.
-            if action == GET_POLICY {
                 continue;
             }
             // Three users are read one by one.
@@ -97,8 +90,7 @@ async fn without_any_one_action_a_hub_that_enters_the_management_account_itself_
 
 async fn allowed_by_roles(ours: impl Fn(Which) -> bool) -> Vec<(Which, String, String)> {
     let printed = lives::by_roles(&Policies::clone).await.printed;
-    let in_life = |(which, _, action): &(Which, String, String)| ours(*which) && action != GET_POLICY;
-    allowed(&printed).into_iter().filter(in_life).collect()
+    allowed(&printed).into_iter().filter(|(which, _, _)| ours(*which)).collect()
 }
 
 /// A life by roles without one action: exactly what it is for fails, and because a call was denied.
@@ -150,15 +142,15 @@ fn needed_for(which: Which, action: &str) -> Vec<&'static str> {
             [&DELETE[..], &UNDO, &["deactivate after a quarantine"]].concat()
         }
         (Which::Enforce, "iam:DeleteAccessKey") => DELETE.to_vec(),
-        (Which::Scan, "iam:GetLoginProfile") => QUARANTINE.to_vec(),
+        (Which::Scan, "iam:GetLoginProfile" | "iam:GetPolicy" | "iam:GetPolicyVersion") => {
+            QUARANTINE.to_vec()
+        }
         // A refused change parks its account.
         (Which::Enforce, "iam:AttachUserPolicy") => {
             [&["delete with approval", "follow a renamed user"], &UNDO[..], &QUARANTINE].concat()
         }
         // The key is deactivated, and its user stays in quarantine.
-        (Which::Enforce, "iam:DetachUserPolicy") => {
-            vec!["delete with approval", "follow a renamed user", "quarantine"]
-        }
+        (Which::Enforce, "iam:DetachUserPolicy") => vec!["quarantine"],
         _ => panic!("nothing is known to need {action} of {which:?}"),
     }
 }
