@@ -17,7 +17,7 @@ pub(crate) fn run_tests() -> anyhow::Result<()> {
 /// What is too long for every day.
 const NOT_RUN: &str = "\
 not run here:
-  cargo xtask soak --seeds 1000 --days 60    histories: 60 of 60 days were lived through
+  cargo xtask soak --seeds 1000 --days 60    histories: 40 of 60 days were lived through
   cargo xtask hunt                           mutants: 3 of tests/mutants.toml were tried
   cargo xtask soak --kills 300               real processes under SIGKILL: 6 were killed
   cargo xtask soak --load 10000              accounts in trouble: one sweep of 600 accounts

@@ -18,7 +18,7 @@ use jiff::Timestamp;
 
 pub use self::decide::{By, Decision, View, decide, is_another};
 pub use self::gate::{gate, newly_due, trips_on_failures};
-pub use self::quarantine::{end_quarantine, lifts};
+pub use self::quarantine::{end_quarantine, lift, lifts};
 pub use self::recheck::{Refusal, ordered, recheck, undo};
 pub use self::wait::{Need, Reason, Recheck, Unknown, Wait};
 use crate::effect::{Announcement, Effect};

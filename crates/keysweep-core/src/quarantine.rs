@@ -176,7 +176,7 @@ impl Wearer {
             match self.keys.get(&other.key) {
                 None => return Some(format!("the user has a new key, {}", other.key)),
                 Some(false) if works(other) => {
-                    return Some(format!("{} of the same user was set Active", other.key));
+                    return Some(format!("key {} of the same user was set Active", other.key));
                 }
                 Some(_) => {}
             }

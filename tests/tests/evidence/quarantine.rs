@@ -58,7 +58,7 @@ async fn a_key_is_deactivated_after_a_quarantine_in_which_nobody_showed() {
         (shown.overlays.as_slice(), shown.state.as_str()),
         (&["quarantine".to_owned()][..], "flagged")
     );
-    assert!(shown.next_action_reason.contains("no client has shown itself"), "{}", shown.next_action_reason);
+    assert!(shown.next_action_reason.contains("no use seen so far"), "{}", shown.next_action_reason);
     company.days(&engine, 2).await;
     assert_eq!((company.status(&key).as_str(), attached(&company).len()), ("Active", 1));
     company.days(&engine, 1).await;
@@ -138,7 +138,7 @@ async fn one_command_ends_it_whatever_else_is_going_on() {
         company.sim.fault(Rule::new(Fault::AccessDenied).action(action));
     }
     let (done, told) = decide(&engine, &key, Decision::Reactivate {}).await;
-    assert!(done && told.contains("the quarantine of the user") && told.contains("on hold"), "{told}");
+    assert!(done && told.contains("quarantine ended for the user") && told.contains("on hold"), "{told}");
     assert_eq!(attached(&company), Vec::<String>::new());
     company.sim.clear_faults();
     ask(&engine, resume("over")).await.unwrap();

@@ -72,12 +72,12 @@ impl Record {
             return Some(why.clone());
         }
         if quarantine.attached.is_none() {
-            return Some("whether it is attached is not known".to_owned());
+            return Some("unknown whether the policy is attached".to_owned());
         }
         match &self.state {
             State::Flagged(_) if self.held().is_some() => Some("the key is on hold".to_owned()),
             State::Flagged(_) if self.due.is_some() => None,
-            State::Flagged(_) => Some("the deactivation of the key is not due any more".to_owned()),
+            State::Flagged(_) => Some("deactivation is no longer due".to_owned()),
             // It goes on until the outcome is known.
             State::Deactivating(_) => None,
             State::Active

@@ -9,7 +9,7 @@ use crate::ids::AccessKeyId;
 use crate::lifecycle::event::{KeyEvent, Overlay};
 use crate::lifecycle::{Quarantine, Record, State};
 use crate::quarantine::MAX_ATTACHED;
-use crate::state::{Actor, Reach};
+use crate::state::{Actor, Reach, State as StateOfAll};
 use crate::ticket::{Action, Origin, Planned, Ticket};
 
 /// How the user of a due key stands.
@@ -51,7 +51,7 @@ impl Look<'_> {
             Some(InTheWay::Now(wait)) => Clients::First(later(Planned::Deactivate, wait)),
             None => Clients::First(One::Next(Next::Step {
                 action: Action::Quarantine,
-                why: "its clients are to show themselves before it is deactivated".to_owned(),
+                why: "quarantine first, to reveal clients that still use the key".to_owned(),
             })),
         }
     }
@@ -65,7 +65,7 @@ impl Look<'_> {
             let wait = Wait::Quarantine { since: attached, until: self.first_opening(until) };
             return Clients::First(later(Planned::Deactivate, wait));
         }
-        Clients::Asked(format!("no client showed itself in quarantine since {attached}"))
+        Clients::Asked(format!("no use seen in quarantine since {attached}"))
     }
 
     /// Records of the other keys of the user.
@@ -83,7 +83,7 @@ impl Look<'_> {
         for other in self.view.facts.other_keys.iter().filter(|other| other.status != KeyStatus::Inactive) {
             if !self.is_due(&other.key) {
                 return Some(InTheWay::Never(format!(
-                    "{} of the same user is not to be deactivated",
+                    "key {} of the same user is not due for deactivation",
                     other.key
                 )));
             }
@@ -114,7 +114,7 @@ impl Look<'_> {
             && !quarantine.policy.is_attached(self.view.account.id, policies)
         {
             // The call that detaches it tells whether it is: a read may be behind.
-            let why = "somebody detached the policy".to_owned();
+            let why = "someone detached the quarantine policy".to_owned();
             return Some(Overlay::QuarantineOver { why, hold_until: Some(self.hold_until()) }.into());
         }
         if let Some(why) = quarantine.wearer.change_to(facts, &quarantine.policy) {
@@ -123,7 +123,7 @@ impl Look<'_> {
         }
         let unwanted = self.resolution.as_ref().is_ok_and(|of| of.terms.quarantine.is_none());
         unwanted.then(|| {
-            let why = "the policy asks for no quarantine any more".to_owned();
+            let why = "policy.quarantine is now off for this key".to_owned();
             Overlay::QuarantineOver { why, hold_until: None }.into()
         })
     }
@@ -145,14 +145,15 @@ enum InTheWay {
 #[must_use]
 pub fn lifts(context: &super::Context<'_>) -> Vec<Ticket> {
     let lift = |record: &Record| {
-        let why = lift(context, record)?;
+        let why = lift(context.state, record)?;
         Some(Ticket::mint(record.identity.clone(), Action::Lift, Origin::Policy, why))
     };
     context.state.records().filter_map(lift).collect()
 }
 
 /// Why the quarantine of this key's user is to end now.
-pub(super) fn lift(context: &super::Context<'_>, record: &Record) -> Option<String> {
+#[must_use]
+pub fn lift(state: &StateOfAll, record: &Record) -> Option<String> {
     record.lift().or_else(|| {
         let quarantine = record.quarantine.as_ref().filter(|quarantine| quarantine.open.is_none())?;
         if record.incident.is_some() {
@@ -160,10 +161,10 @@ pub(super) fn lift(context: &super::Context<'_>, record: &Record) -> Option<Stri
         }
         // It stops every key of the user: each that worked is still to be deactivated, or has been.
         let stopped = quarantine.wearer.keys.iter().filter(|(_, worked)| **worked).map(|(key, _)| key);
-        if let Some(wanted) = stopped.into_iter().find(|key| is_wanted(context.state.record(key))) {
-            return Some(format!("{wanted} of the same user is not to be deactivated any more"));
+        if let Some(wanted) = stopped.into_iter().find(|key| is_wanted(state.record(key))) {
+            return Some(format!("key {wanted} of the same user is not due for deactivation"));
         }
-        let reach = context.state.account(record.identity.account).map(|account| &account.reach);
+        let reach = state.account(record.identity.account).map(|account| &account.reach);
         let away = reach.filter(|reach| matches!(reach, Reach::Skipped { .. } | Reach::Left { .. }))?;
         Some(away.out_of_reach().unwrap_or_default())
     })

@@ -185,7 +185,7 @@ fn recheck_lift(
         // What AWS has marked since is left to people.
         Origin::Policy => {
             let marked = compromise.known().is_some_and(|marks| !marks.is_empty());
-            lift(context, record).is_some() && !marked
+            lift(context.state, record).is_some() && !marked
         }
         Origin::Operator { .. } => true,
     };

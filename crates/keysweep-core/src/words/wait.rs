@@ -60,13 +60,13 @@ impl fmt::Display for Wait {
                 write!(f, "seen Inactive for {:#} of {:#}", friendly(*watched), friendly(*grace))
             }
             Self::Quarantine { since, .. } => {
-                write!(f, "its user has been in quarantine since {since}; no client has shown itself so far")
+                write!(f, "user in quarantine since {since}; no use seen so far")
             }
-            Self::OtherKey(key) => write!(f, "the quarantine for {key} of the same user comes first"),
+            Self::OtherKey(key) => write!(f, "waits for key {key} of the same user, which goes through quarantine first"),
             Self::Worn(policy) => write!(
                 f,
-                "{policy} is attached to the user, but not by keysweep as far as it knows; detach it, or deactivate the \
-                 key by name"
+                "{policy} is attached to the user, but keysweep has no record of attaching it; detach it, or run `keysweep \
+                 keys deactivate`"
             ),
             Self::Unknown(unknown) => unknown.fmt(f),
             Self::Recheck(recheck) => recheck.fmt(f),
@@ -180,7 +180,7 @@ impl fmt::Display for Recheck {
                 f.write_str("account, user ID, key ID or creation date differs from the recorded key")
             }
             Self::NotLive => f.write_str("last use was not read live"),
-            Self::UserGone => f.write_str("its user is not there any more"),
+            Self::UserGone => f.write_str("its user no longer exists"),
             Self::Unread(why) => f.write_str(why),
             Self::Events(names) => {
                 let names: Vec<_> = names.iter().map(|name| name.replace('_', " ")).collect();
@@ -196,11 +196,13 @@ impl fmt::Display for Recheck {
             Self::NothingToUndo(state) => {
                 write!(f, "it is {state}, and keysweep sent no deactivation of it")
             }
-            Self::OtherKeyUsed(key) => write!(f, "{key} of the same user was used: a quarantine would stop it"),
+            Self::OtherKeyUsed(key) => {
+                write!(f, "key {key} of the same user is in use; a quarantine would block it too")
+            }
             Self::PolicyGrants => f.write_str(
-                "the policy of the quarantine has a statement that does not deny: keysweep does not attach it",
+                "the quarantine policy contains a statement that is not Deny; keysweep does not attach it",
             ),
-            Self::NothingToLift => f.write_str("no quarantine of its user is to end"),
+            Self::NothingToLift => f.write_str("there is no quarantine to end now"),
             Self::Active => f.write_str("it is Active already"),
             Self::Status(status) => write!(f, "its status in AWS is {status}"),
         }

@@ -76,7 +76,7 @@ fn a_client_has_the_whole_span_to_show_itself() {
     let step = next(&mut world, day(10), 0);
     assert_eq!(action_of(&step), Some(Action::Deactivate));
     let Next::Step { why, .. } = step else { unreachable!() };
-    assert!(why.contains("no client showed itself in quarantine since"), "{why}");
+    assert!(why.contains("no use seen in quarantine since"), "{why}");
     assert_eq!(world.sweep_and_act(day(10)), 1);
     assert_eq!(lift(&mut world, day(10)), ["the key is deactivated"]);
     let record = world.record(0).unwrap();
@@ -229,7 +229,7 @@ fn somebody_who_detaches_the_policy_objects() {
     world.sweep(day(8));
     assert_eq!(world.record(0).unwrap().holds.len(), 1);
     // A read may be behind: the call that detaches it tells.
-    assert_eq!(lift(&mut world, day(8)), ["somebody detached the policy"]);
+    assert_eq!(lift(&mut world, day(8)), ["someone detached the quarantine policy"]);
     assert_eq!(world.record(0).unwrap().quarantine, None);
 }
 
@@ -334,7 +334,7 @@ fn a_user_whose_other_key_works_is_not_quarantined() {
     world.keys[0].other_keys = vec![OtherKey::listed(mk_key_id(50), KeyStatus::Active)];
     let Next::Step { action, why } = next(&mut world, day(7), 0) else { panic!() };
     assert_eq!(action, Action::Deactivate);
-    assert!(why.contains("no quarantine: ") && why.contains("is not to be deactivated"), "{why}");
+    assert!(why.contains("no quarantine: ") && why.contains("is not due for deactivation"), "{why}");
     world.keys[0].other_keys[0].status = KeyStatus::Inactive;
     assert_eq!(
         action_of(&next(&mut world, day(7), 0)),
@@ -392,7 +392,7 @@ fn a_key_of_the_same_user_that_comes_to_life_ends_the_quarantine() {
     world.keys[1].last_use = Fact::Known(used_at(day(8)));
     world.sweep(day(9));
     let why = lift(&mut world, day(9));
-    assert!(why.len() == 1 && why[0].contains("is not to be deactivated any more"), "{why:?}");
+    assert!(why.len() == 1 && why[0].contains("is not due for deactivation"), "{why:?}");
 }
 
 #[test]

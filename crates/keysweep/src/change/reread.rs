@@ -26,7 +26,7 @@ pub(super) enum RereadError {
     #[error(transparent)]
     Call(#[from] Fault),
     /// Its user is gone.
-    #[error("the user of key {0} is not there any more")]
+    #[error("the user of key {0} no longer exists")]
     UserGone(AccessKeyId),
     /// The listing of its user lacks it.
     #[error("key {0} is not listed any more")]

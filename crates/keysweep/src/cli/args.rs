@@ -409,7 +409,7 @@ pub(super) enum IamCommand {
         #[command(flatten)]
         trust: TrustArgs,
     },
-    /// Print the managed policy that denies everything to a user in quarantine
+    /// Print the managed policy that keysweep attaches to a user in quarantine
     Quarantine,
 }
 

@@ -222,7 +222,7 @@ pub struct EvidenceSection {
     /// How far to look back: 1d to 90d. CloudTrail event history covers 90 days.
     pub lookback: Period,
     /// Managed policy for quarantine: "AWSDenyAll", or the name of a customer managed policy in each account that begins
-    /// with "keysweep-quarantine". Error messages of denied clients show the name.
+    /// with "keysweep-quarantine".
     pub quarantine_policy: String,
     /// PEM file with an Ed25519 private key that signs evidence bundles, as `openssl genpkey -algorithm ed25519` creates it.
     /// Empty: bundles are not signed.

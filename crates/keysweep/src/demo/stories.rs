@@ -60,9 +60,7 @@ impl Teller<'_> {
                 let from = client.map(|address| format!(" from {address}")).unwrap_or_default();
                 format!("used in quarantine{from} on day {}: active, on hold", calendar.day(*at))
             }
-            (_, Some(record)) if record.in_quarantine() => {
-                "in quarantine, so that its clients show".to_owned()
-            }
+            (_, Some(record)) if record.in_quarantine() => "user in quarantine".to_owned(),
             (Some(Past { reactivated: Some(at), .. }), Some(record)) => {
                 let until = record.held().and_then(|hold| hold.until);
                 let hold = until.map(|until| format!(", on hold until day {}", calendar.day(until)));

@@ -104,7 +104,7 @@ fn of_key(entry: &Entry, event: &KeyEvent, created: Timestamp, calendar: Calenda
         },
         KeyEvent::Seen(Seen::Adopted { .. }) => (Tone::Usual, "found Inactive and taken over".into()),
         KeyEvent::Change(Change::Quarantined { .. }) => {
-            (Tone::Change, "in quarantine: who still uses the key shows now".into())
+            (Tone::Change, "user quarantined: clients that still use the key are denied".into())
         }
         KeyEvent::Change(Change::Lifted { hold_until: Some(_), .. }) => {
             (Tone::Wanted, "quarantine ended by an operator: on hold".into())
@@ -117,9 +117,11 @@ fn of_key(entry: &Entry, event: &KeyEvent, created: Timestamp, calendar: Calenda
             };
             (Tone::Wanted, format!("used in quarantine{service}: quarantine ends, on hold"))
         }
-        KeyEvent::Seen(Seen::QuarantineRemoved) => (Tone::Usual, "quarantine ended with its user".into()),
+        KeyEvent::Seen(Seen::QuarantineRemoved) => {
+            (Tone::Usual, "quarantine ended: the user was deleted".into())
+        }
         KeyEvent::Overlay(Overlay::QuarantineOver { why, .. }) => {
-            (Tone::Usual, format!("quarantine is to end: {why}"))
+            (Tone::Usual, format!("ending quarantine: {why}"))
         }
         KeyEvent::Change(Change::Deactivated { last_use, .. }) => {
             (Tone::Change, format!("deactivated ({})", idle(last_use.at(), created)))

@@ -213,12 +213,12 @@ impl Account<'_> {
             let version = reader.policy_version(&policy.quarantine_policy).await;
             note(missing, get_policy, Answer::of(version.as_ref()))?;
             match version {
-                Ok(None) => self.no_quarantine_policy("there is no managed policy"),
+                Ok(None) => self.no_quarantine_policy("does not exist"),
                 Ok(Some(version)) => {
                     let denies = reader.version_denies(&policy.quarantine_policy, &version).await;
                     note(missing, get_version, Answer::of(denies.as_ref()))?;
                     if matches!(denies, Ok(false)) {
-                        self.no_quarantine_policy("a statement does not deny in the managed policy");
+                        self.no_quarantine_policy("contains a statement that is not Deny");
                     }
                 }
                 Err(_) => {}
@@ -261,7 +261,7 @@ impl Account<'_> {
         self.raise(Problem {
             check: CheckName::EnforceRole,
             verdict,
-            what: format!("{what} {policy}, so that keysweep puts no user in quarantine there"),
+            what: format!("managed policy {policy} {what}; keysweep cannot quarantine users"),
             actions: vec![api_of(Action::Quarantine).to_owned()],
             statement: None,
             reason: None,

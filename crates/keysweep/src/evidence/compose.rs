@@ -266,8 +266,8 @@ fn limits(subject: Subject<'_>, history: &[Entry]) -> Vec<String> {
     }
     if record.past.quarantined.is_some() {
         limits.push(
-            "in quarantine, a client shows in CloudTrail unless it makes only data events, and sts:GetCallerIdentity cannot be \
-             denied: a quarantine without a client does not prove that the key was not used"
+            "in quarantine, a client shows in CloudTrail unless it makes only data events, and no policy denies \
+             sts:GetCallerIdentity or sts:GetSessionToken: a quarantine without a client does not prove that the key was not used"
                 .to_owned(),
         );
     }

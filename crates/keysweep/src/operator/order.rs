@@ -175,6 +175,6 @@ fn done(key: &AccessKeyId, action: Action) -> String {
         Action::Quarantine => {
             format!("the user of {key} is in quarantine; `keysweep keys reactivate {key}` ends it")
         }
-        Action::Lift => format!("the quarantine of the user of {key} has ended, and the key is on hold"),
+        Action::Lift => format!("quarantine ended for the user of {key}; the key is on hold"),
     }
 }

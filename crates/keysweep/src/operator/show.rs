@@ -12,7 +12,7 @@ use keysweep_core::facts::{AccountFacts, Collection, KeyFacts, Outcome};
 use keysweep_core::finding::FindingKind;
 use keysweep_core::ids::AccessKeyId;
 use keysweep_core::lifecycle::{Approval, Hold, Incident, Quarantine, Record, State as KeyState};
-use keysweep_core::plan::{Plan, PlannedKey, plan};
+use keysweep_core::plan::{Plan, PlannedKey, lift, plan};
 use keysweep_core::policy::{Policy, Subject};
 use keysweep_core::render::{NextAction, coverage, next_action, rows};
 use keysweep_core::state::{Control, Pause, State};
@@ -279,7 +279,7 @@ fn mk_row(now: Timestamp, state: &State, record: &Record, planned: Option<&Plann
         reactivations: record.past.reactivated,
         reactivations_need_approval: record.past.reactivations().is_some(),
         reactivated_by: record.past.woken.as_ref().and_then(|woken| woken.call.clone()),
-        quarantine: record.quarantine.as_deref().map(|quarantine| mk_quarantine(record, quarantine)),
+        quarantine: record.quarantine.as_deref().map(|quarantine| mk_quarantine(state, record, quarantine)),
         past_quarantine: record.past.quarantined.clone(),
         activity: record.past.activity.clone(),
         watched_seconds: told.watched_seconds,
@@ -291,11 +291,11 @@ fn mk_row(now: Timestamp, state: &State, record: &Record, planned: Option<&Plann
     }
 }
 
-fn mk_quarantine(record: &Record, quarantine: &Quarantine) -> QuarantineRow {
+fn mk_quarantine(state: &State, record: &Record, quarantine: &Quarantine) -> QuarantineRow {
     QuarantineRow {
         policy: quarantine.policy.clone(),
         attached_at: quarantine.attached,
-        ends_because: record.lift(),
+        ends_because: lift(state, record),
     }
 }
 

@@ -116,9 +116,12 @@ fn of_record(lines: &mut Vec<(&str, String)>, row: &KeyRow, now: Timestamp) {
         lines.push(("set Active", call.to_string()));
     }
     if let Some(QuarantineRow { policy, attached_at, ends_because }) = &row.quarantine {
-        let since = attached_at.map_or("maybe".to_owned(), |at| format!("since {}", when(now, at)));
-        let ends = ends_because.as_ref().map(|why| format!("; to be detached: {why}")).unwrap_or_default();
-        lines.push(("quarantine", format!("{policy} is attached to the user {since}{ends}")));
+        let ends = ends_because.as_ref().map(|why| format!("; ending: {why}")).unwrap_or_default();
+        let is = match attached_at {
+            Some(at) => format!("{policy} attached to the user since {}", when(now, *at)),
+            None => format!("{policy} may be attached to the user"),
+        };
+        lines.push(("quarantine", format!("{is}{ends}")));
     }
     if let Some(PastQuarantine { policy, attached, until }) = &row.past_quarantine {
         let since = attached.map(|at| format!(" from {at}")).unwrap_or_default();

@@ -64,8 +64,9 @@ terms! {
     max_age: PeriodOrOff = PeriodOrOff::Off,
     /// Minimum time between the notice and the deactivation.
     notice: Period = Period::days(7),
-    /// How long the user of a stale key is in quarantine before keysweep deactivates the key, such as "3d": a managed policy
-    /// that denies everything is attached, and a client that still uses the key shows itself. "off" disables it.
+    /// How long to quarantine the user of a stale key before keysweep deactivates the key, such as "3d". keysweep attaches a
+    /// managed policy that denies requests; a client that still uses the key gets AccessDenied and appears in CloudTrail. "off"
+    /// disables it.
     quarantine: PeriodOrOff = PeriodOrOff::Off,
     /// Grace period between deactivation and deletion. It counts only while keysweep observes that the key is Inactive.
     grace: Period = Period::days(14),

@@ -96,11 +96,11 @@ impl Families {
             ),
             in_quarantine: Family::new(
                 "keysweep_keys_in_quarantine",
-                "Keys whose user is in quarantine: everything is denied to the user, so that clients show themselves.",
+                "Keys whose user is in quarantine or may be.",
             ),
             to_lift: Family::new(
                 "keysweep_quarantines_overdue",
-                "Keys whose user is in quarantine, or may be, although the quarantine is to end.",
+                "Keys whose quarantine should have ended but whose policy may still be attached.",
             ),
             out_of_reach: Family::new(
                 "keysweep_keys_out_of_reach",

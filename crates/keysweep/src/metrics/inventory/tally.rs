@@ -7,6 +7,7 @@ use keysweep_core::facts::IdleHistogram;
 use keysweep_core::finding::Counts;
 use keysweep_core::ids::AccountId;
 use keysweep_core::lifecycle::{Approval, Deactivated, DeactivatedBy, Record, State as KeyState};
+use keysweep_core::plan::lift;
 use keysweep_core::state::{AccountRecord, Reach, State};
 use keysweep_core::ticket::Planned;
 
@@ -86,10 +87,10 @@ impl AccountTally {
         ]
     }
 
-    fn add(&mut self, record: &Record, account: Option<&AccountRecord>) {
+    fn add(&mut self, record: &Record, account: Option<&AccountRecord>, to_lift: bool) {
         // A policy stays attached whatever becomes of the key.
         self.in_quarantine += u64::from(record.quarantine.is_some());
-        self.to_lift += u64::from(record.lift().is_some());
+        self.to_lift += u64::from(to_lift);
         if !record.state.is_tracked() {
             return;
         }
@@ -134,7 +135,8 @@ impl Tally {
         let mut tally = Self::default();
         for record in state.records() {
             let account = state.account(record.identity.account);
-            tally.accounts.entry(record.identity.account).or_default().add(record, account);
+            let to_lift = lift(state, record).is_some();
+            tally.accounts.entry(record.identity.account).or_default().add(record, account, to_lift);
             tally.due(record);
             tally.approval(record, now);
         }
