@@ -308,3 +308,17 @@ fn each_actor_comes_by_a_channel_of_its_own() {
     let sudo = |login: &str| Actor::Local { user: "root".into(), login: Some(login.into()) }.to_string();
     assert_eq!((sudo("ada").as_str(), sudo("root").as_str()), ("root (login ada)", "root"));
 }
+
+#[test]
+fn a_state_that_is_put_together_from_its_parts_is_the_same() {
+    let mut world = mk_world();
+    world.write(day(0), Body::Paused { reason: "freeze".into() });
+    world.sweep(day(0));
+    let state = &world.state;
+    let records = state.records().map(|record| (record.identity.key.clone(), record.clone())).collect();
+    let accounts = state.accounts().map(|(id, account)| (id, account.clone())).collect();
+    let again = State::from_parts(records, accounts, state.control().clone());
+    assert_eq!(again, world.state);
+    assert!(again.record(&mk_key_id(0)).is_some() && again.account(mk_account_id(0)).is_some());
+    assert_eq!(again.control().pauses.len(), 1);
+}
