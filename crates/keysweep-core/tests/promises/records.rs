@@ -322,3 +322,39 @@ fn a_state_that_is_put_together_from_its_parts_is_the_same() {
     assert!(again.record(&mk_key_id(0)).is_some() && again.account(mk_account_id(0)).is_some());
     assert_eq!(again.control().pauses.len(), 1);
 }
+
+#[test]
+fn a_key_rests_only_after_a_failure_that_passes() {
+    for (kind, rests) in [
+        (RefusedKind::Denied, false),
+        (RefusedKind::Gone, false),
+        (RefusedKind::Other, false),
+        (RefusedKind::Throttled, true),
+        (RefusedKind::Transient, true),
+    ] {
+        let mut world = mk_flagged(1);
+        refuse(&mut world, day(1), 0, kind);
+        let control = world.state.control();
+        assert_eq!(control.resting(&mk_key_id(0), day(1)).is_some(), rests, "{kind:?}");
+        assert_eq!(control.parked(mk_account_id(0), day(1)).is_some(), !rests, "{kind:?}");
+    }
+}
+
+#[test]
+fn a_success_elsewhere_forgives_a_single_fault_and_no_second_one() {
+    for (faults, counts) in [(1, false), (2, true)] {
+        let mut world = mk_flagged(2);
+        for _ in 0..faults {
+            refuse(&mut world, day(1), 0, RefusedKind::Transient);
+        }
+        assert!(world.state.control().failed_accounts(day(1)).contains(&mk_account_id(0)));
+        world.happen(day(1), 1, intent(Action::Deactivate, day(1)));
+        let (last_use, sighting) = (used_at(day(-100)), mk_sighting(day(1)));
+        world.happen(
+            day(1),
+            1,
+            KeyEvent::Change(Change::Deactivated { request_id: None, last_use, sighting }),
+        );
+        assert_eq!(!world.state.control().failed_accounts(day(1)).is_empty(), counts, "{faults}");
+    }
+}
