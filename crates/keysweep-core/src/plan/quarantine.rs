@@ -104,6 +104,10 @@ impl Look<'_> {
 
     /// What a look at the user says about its quarantine: somebody ended it, or it has to end.
     pub(super) fn quarantine(&self, record: &Record) -> Option<KeyEvent> {
+        // What AWS attaches to a user with a compromised key is no objection, and the rest is left to people.
+        if record.incident.is_some() {
+            return None;
+        }
         let quarantine = record.quarantine.as_ref().filter(|it| it.open.is_none() && it.over.is_none())?;
         let (facts, attached) = (self.view.facts, quarantine.attached?);
         // A read from before is no evidence for the time after.

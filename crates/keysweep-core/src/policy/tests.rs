@@ -565,6 +565,9 @@ fn an_opening_that_the_clocks_skip_comes_when_they_have_skipped() {
     let opening = at("2026-03-29T01:00:00Z");
     assert_eq!(window.next_opening(at("2026-03-28T12:00:00Z")), Some(opening));
     assert!(window.is_open(opening));
+    // However long before that somebody asks.
+    let window = mk_window(&[jiff::civil::Weekday::Sunday], "02:30-05:00", "Europe/Berlin");
+    assert_eq!(window.next_opening(at("2026-03-23T12:00:00Z")), Some(opening));
     // Hours that fall into the gap whole do not open that day.
     let window = mk_window(&[], "02:10-02:50", "Europe/Berlin");
     assert_eq!(window.next_opening(at("2026-03-28T12:00:00Z")), Some(at("2026-03-30T00:10:00Z")));

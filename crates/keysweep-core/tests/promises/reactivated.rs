@@ -315,6 +315,12 @@ fn a_use_after_the_key_was_flagged_counts_however_close() {
     let close = used_at(day(1) + SignedDuration::from_mins(5));
     assert!(close.is_later_than(&known, day(1) + SignedDuration::from_mins(2)));
     assert!(!close.is_later_than(&known, day(2)));
+    assert!(
+        !close.is_later_than(&known, day(1) + SignedDuration::from_mins(5)),
+        "it is not after that moment"
+    );
+    // The same use is no later one, whenever it was told first.
+    assert!(!known.is_later_than(&known, day(0)));
 }
 
 #[test]

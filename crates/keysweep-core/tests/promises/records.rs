@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use keysweep_core::facts::Inventory;
 use keysweep_core::finding::{Counts, FindingKind};
-use keysweep_core::lifecycle::event::{Change, Note, Seen};
+use keysweep_core::lifecycle::event::{Change, Note, Purpose, Seen};
 use keysweep_core::lifecycle::{KeyEvent, RefusedKind, StateName};
 use keysweep_core::policy::Mode;
 use keysweep_core::state::{
@@ -263,12 +263,16 @@ fn stops_are_told_with_the_pauses_first_and_since_when() {
     assert_eq!(world.state.control().references.len(), 1, "it is told once");
 }
 
-/// The receipt of an event of key 0 that is written as entry 77.
+/// The receipt of what is written as entry 77.
 #[allow(clippy::disallowed_methods, reason = "a journal in memory")]
-fn receipt(world: &World, event: KeyEvent) -> Receipt {
-    let body = Body::Key { account: mk_account_id(0), key: mk_key_id(0), event };
+fn receipt_of(world: &World, body: Body) -> Receipt {
     let entry = Entry { seq: 77, at: day(9), actor: Actor::Keysweep, body };
     Draft::new(&world.state, &Delta::default()).apply(&entry).unwrap().written()
+}
+
+/// That of an event of key 0.
+fn receipt(world: &World, event: KeyEvent) -> Receipt {
+    receipt_of(world, Body::Key { account: mk_account_id(0), key: mk_key_id(0), event })
 }
 
 #[test]
@@ -307,4 +311,83 @@ fn each_actor_comes_by_a_channel_of_its_own() {
     assert_eq!(actors.map(|actor| actor.to_string()), shown);
     let sudo = |login: &str| Actor::Local { user: "root".into(), login: Some(login.into()) }.to_string();
     assert_eq!((sudo("ada").as_str(), sudo("root").as_str()), ("root (login ada)", "root"));
+}
+
+#[test]
+fn a_state_that_is_put_together_from_its_parts_is_the_same() {
+    let mut world = mk_world();
+    world.write(day(0), Body::Paused { reason: "freeze".into() });
+    world.sweep(day(0));
+    let state = &world.state;
+    let records = state.records().map(|record| (record.identity.key.clone(), record.clone())).collect();
+    let accounts = state.accounts().map(|(id, account)| (id, account.clone())).collect();
+    let again = State::from_parts(records, accounts, state.control().clone());
+    assert_eq!(again, world.state);
+    assert!(again.record(&mk_key_id(0)).is_some() && again.account(mk_account_id(0)).is_some());
+    assert_eq!(again.control().pauses.len(), 1);
+}
+
+#[test]
+fn a_key_rests_only_after_a_failure_that_passes() {
+    for (kind, rests) in [
+        (RefusedKind::Denied, false),
+        (RefusedKind::Gone, false),
+        (RefusedKind::Other, false),
+        (RefusedKind::Throttled, true),
+        (RefusedKind::Transient, true),
+    ] {
+        let mut world = mk_flagged(1);
+        refuse(&mut world, day(1), 0, kind);
+        let control = world.state.control();
+        assert_eq!(control.resting(&mk_key_id(0), day(1)).is_some(), rests, "{kind:?}");
+        assert_eq!(control.parked(mk_account_id(0), day(1)).is_some(), !rests, "{kind:?}");
+    }
+}
+
+#[test]
+fn a_success_elsewhere_forgives_a_single_fault_and_no_second_one() {
+    for (faults, counts) in [(1, false), (2, true)] {
+        let mut world = mk_flagged(2);
+        for _ in 0..faults {
+            refuse(&mut world, day(1), 0, RefusedKind::Transient);
+        }
+        assert!(world.state.control().failed_accounts(day(1)).contains(&mk_account_id(0)));
+        world.happen(day(1), 1, intent(Action::Deactivate, day(1)));
+        let (last_use, sighting) = (used_at(day(-100)), mk_sighting(day(1)));
+        world.happen(
+            day(1),
+            1,
+            KeyEvent::Change(Change::Deactivated { request_id: None, last_use, sighting }),
+        );
+        assert_eq!(!world.state.control().failed_accounts(day(1)).is_empty(), counts, "{faults}");
+    }
+}
+
+#[test]
+fn a_deletion_needs_the_receipt_of_its_own_bundle_and_of_its_own_intent() {
+    let warrant = || {
+        let mut world = World::new(mk_policy(Mode::Delete), vec![mk_key(0), mk_key(1)]);
+        world.run(0, 20);
+        let ticket = world.sweep(day(21)).take_effects().0.remove(0);
+        assert_eq!((ticket.action(), &ticket.identity().key), (Action::Delete, &mk_key_id(0)));
+        let warrant = world.recheck(day(21), ticket).unwrap();
+        (world, warrant)
+    };
+    let bundle_for = |purpose| {
+        KeyEvent::Record(Note::BundleWritten { bundle: format!("{:064x}", 1).parse().unwrap(), purpose })
+    };
+    let (mut world, deletion) = warrant();
+    let requested = receipt(&world, bundle_for(Purpose::Request));
+    let deletion = deletion.evidenced(&requested).unwrap_err();
+    let written = receipt(&world, bundle_for(Purpose::Deletion));
+    world.happen(day(21), 0, mk_bundle(1));
+    // Without a note of the bundle, the intent alone permits nothing.
+    let deletion = deletion.recorded(receipt(&world, intent(Action::Delete, day(21)))).unwrap_err();
+    let deletion = deletion.evidenced(&written).unwrap();
+    let order = deletion.recorded(receipt(&world, intent(Action::Delete, day(21)))).unwrap();
+    assert_eq!((order.intent(), order.action()), (77, Action::Delete));
+    // A bundle of another key is none of this one.
+    let (world, deletion) = warrant();
+    let other = Body::Key { account: mk_account_id(0), key: mk_key_id(1), event: mk_bundle(1) };
+    assert!(deletion.evidenced(&receipt_of(&world, other)).is_err());
 }

@@ -162,6 +162,9 @@ fn paths_and_tags_that_match_nothing_stop_nothing() {
     let Outcome::Scanned(scan) = &mut collection.accounts[0].1 else { panic!("it was scanned") };
     scan.keys[0].tags = Fact::Known([("keep".to_owned(), "no".to_owned())].into());
     assert_eq!(names(&looked(&policy, &collection).idle), ["path /ops/", "user tag keep = \"yes\""]);
+    let Outcome::Scanned(scan) = &mut collection.accounts[0].1 else { panic!("it was scanned") };
+    scan.keys[0].tags = Fact::Known([("Keep".to_owned(), "yes".to_owned())].into());
+    assert_eq!(names(&looked(&policy, &collection).idle), ["path /ops/"]);
 }
 
 #[test]

@@ -262,15 +262,15 @@ fn a_voided_notice_names_the_term_that_changed() {
 fn a_key_that_left_the_lifecycle_is_bound_by_no_date_announced_before() {
     let mut world = mk_world(Mode::Deactivate);
     world.sweep(day(0));
-    world.policy.base.notice = days(1);
+    (world.policy.base.mode, world.policy.base.notice) = (Mode::Observe, days(1));
     world.sweep(day(1));
-    assert_eq!(count(&world, "notice_voided"), 1);
+    assert_eq!((count(&world, "notice_voided"), count(&world, "noticed")), (1, 1));
     // Something else is remembered of it.
     world.happen(day(1), 0, KeyEvent::Record(Note::ActivitySeen { activity: mk_activity(day(-100)) }));
     world.policy.base.unused_after = days(365);
     world.sweep(day(2));
     assert_eq!(world.record(0).map(|record| record.state.as_str()), Some("active"));
-    world.policy.base.unused_after = days(90);
+    (world.policy.base.mode, world.policy.base.unused_after) = (Mode::Deactivate, days(90));
     assert_eq!(world.run(3, 3), 0);
     assert_eq!(world.run(4, 4), 1, "a day after the notice of day 3");
 }

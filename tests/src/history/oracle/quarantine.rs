@@ -26,6 +26,8 @@ pub(super) struct Worn {
     open: Option<&'static str>,
     /// Whether the key is on its way to deactivation no more.
     over: bool,
+    /// Whether AWS considers the key compromised: then it is left to people.
+    incident: bool,
     /// Scans of its account since, without an attempt to detach it.
     scanned: u32,
 }
@@ -39,7 +41,15 @@ impl Inner {
             ("intent", QUARANTINE, _) => {
                 let account = text("account_id").to_owned();
                 let open = Some(QUARANTINE);
-                let worn = Worn { account, intended: at, attached: None, open, over: false, scanned: 0 };
+                let worn = Worn {
+                    account,
+                    intended: at,
+                    attached: None,
+                    open,
+                    over: false,
+                    incident: false,
+                    scanned: 0,
+                };
                 self.worn.insert(key.to_owned(), worn);
             }
             ("intent", LIFT, Some(worn)) => worn.open = Some(LIFT),
@@ -64,8 +74,8 @@ impl Inner {
                 Some(worn),
             ) => worn.over = true,
             ("became_due", _, Some(worn)) => (worn.over, worn.scanned) = (false, 0),
-            // Whom AWS considers compromised is left to people.
-            ("incident_began", _, Some(worn)) => (worn.over, worn.scanned) = (false, 0),
+            ("incident_began", _, Some(worn)) => worn.incident = true,
+            ("incident_ended", _, Some(worn)) => (worn.incident, worn.over, worn.scanned) = (false, true, 0),
             _ => {}
         }
     }
@@ -94,7 +104,8 @@ impl Inner {
 
     /// P7: an account was scanned, and what is to be detached there was not.
     pub(super) fn scanned_beside(&mut self, account: &str) {
-        let of_account = |worn: &Worn| worn.account == account && worn.over && worn.open.is_none();
+        let of_account =
+            |worn: &Worn| worn.account == account && worn.over && worn.open.is_none() && !worn.incident;
         let over = self.worn.iter_mut().filter(|(_, worn)| of_account(worn));
         let mut left = None;
         for (key, worn) in over {

@@ -122,6 +122,10 @@ impl Watcher for Oracle {
                     inner.answered.insert((key.to_owned(), action), clear);
                     inner.ended(call, key, action, clear, done, now);
                     let account = call.account.to_owned();
+                    // An undo that is refused says nothing of changes.
+                    if action == LIFT {
+                        return true;
+                    }
                     if clear && !done {
                         // One that passes parks its account at the second in a row; it counts here only where no
                         // unclear one came between, of which nobody knows yet.
