@@ -44,13 +44,21 @@ SCAN_POLICY = [
     "iam:ListAttachedUserPolicies",
     "iam:GetAccountAuthorizationDetails",
     "iam:GetLoginProfile",
+    "iam:GetPolicy",
+    "iam:GetPolicyVersion",
 ]
-ENFORCE_POLICY = ["iam:UpdateAccessKey", "iam:DeleteAccessKey"]
+ENFORCE_POLICY = [
+    "iam:UpdateAccessKey",
+    "iam:DeleteAccessKey",
+    "iam:AttachUserPolicy",
+    "iam:DetachUserPolicy",
+]
+QUARANTINE_POLICY = "keysweep-quarantine-ask-security"
 
 
-def policy(actions: list[str]) -> str:
-    """An identity policy that allows these actions on everything."""
-    statement = {"Effect": "Allow", "Action": actions, "Resource": "*"}
+def policy(actions: list[str], effect: str = "Allow") -> str:
+    """An identity policy that allows these actions on everything, or denies them."""
+    statement = {"Effect": effect, "Action": actions, "Resource": "*"}
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
@@ -175,6 +183,7 @@ class Organization:
                     AssumeRolePolicyDocument=trust(self.management, cast.EXTERNAL_ID),
                 )
                 iam.put_role_policy(RoleName=role, PolicyName="allowed", PolicyDocument=policy(actions))
+        iam.create_policy(PolicyName=QUARANTINE_POLICY, PolicyDocument=policy(["*"], "Deny"))
         self.truth.append(
             {
                 "account_id": account,

@@ -1,21 +1,27 @@
 //! Orders for one change each, as a re-check and a journal would give them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use keysweep_aws::{Aws, CallOutcome, Fault};
-use keysweep_core::facts::{AccountFacts, Fact, KeyFacts, KeyStatus, LastUse, Source};
+use keysweep_core::effect::Effect;
+use keysweep_core::facts::{
+    AccountFacts, AccountScan, Collection, Fact, Inventory, KeyFacts, KeyStatus, LastUse, Outcome, Source,
+};
 use keysweep_core::finding::FindingKind;
 use keysweep_core::ids::{BundleId, KeyIdentity, UserName};
 use keysweep_core::lifecycle::event::{Change, Note, Purpose};
 use keysweep_core::lifecycle::{
-    Deactivated, DeactivatedBy, Flagged, KeyEvent, Record, Sighting, State as KeyState, Watch,
+    Deactivated, DeactivatedBy, Due, Flagged, KeyEvent, Notice, NoticeTerms, Quarantine, Record, Sighting,
+    State as KeyState, Watch,
 };
-use keysweep_core::plan::{Context, View, ordered, recheck};
-use keysweep_core::policy::Policy;
+use keysweep_core::plan::{Context, View, ordered, plan, recheck};
+use keysweep_core::policy::{Mode, Policy, Terms};
+use keysweep_core::quarantine::Wearer;
+use keysweep_core::references::Met;
 use keysweep_core::state::{Actor, Body, Control, Delta, Draft, Entry, State, Unwritten};
-use keysweep_core::ticket::{Action, Origin, Warrant};
+use keysweep_core::ticket::{Action, Origin, Planned, Warrant};
 
 /// One change, from its session to its answer.
 ///
@@ -37,7 +43,7 @@ pub(super) async fn change(
         origin,
         why: "conformance".to_owned(),
         deadline: Timestamp::MAX,
-        quarantine: None,
+        quarantine: warrant.quarantine().cloned().map(Box::new),
     });
     #[allow(clippy::disallowed_methods, reason = "a journal in memory")]
     let receipt = |event| {
@@ -65,32 +71,16 @@ fn witness(
     action: Action,
     now: Timestamp,
 ) -> (Warrant, State) {
-    let deactivated = action != Action::Deactivate;
-    let last_use = LastUse::Never;
+    let deactivated = matches!(action, Action::Reactivate | Action::Delete);
     let sighting =
         Sighting { at: now, run: 1, monotonic: Duration::ZERO, interval: Duration::from_secs(21_600) };
-    let record = Record {
-        identity: identity.clone(),
-        user_name: user.clone(),
-        state: mk_state(deactivated, now, &sighting),
-        holds: Vec::new(),
-        exempt: None,
-        incident: None,
-        due: None,
-        undo: None,
-        quarantine: None,
-        past: keysweep_core::lifecycle::Past::default(),
-    };
-    let ticket = ordered(&record, action, &Actor::local("ada"), "conformance").expect("the state allows it");
-    let records = BTreeMap::from([(identity.key.clone(), record)]);
-    let state = State::from_parts(records, BTreeMap::default(), Control::default());
     let account = AccountFacts {
         id: identity.account,
         name: String::new(),
         email: String::new(),
         management: false,
-        ous: Fact::NotRead,
-        tags: Fact::NotRead,
+        ous: Fact::Known(Vec::new()),
+        tags: Fact::Known(BTreeMap::new()),
     };
     let facts = KeyFacts {
         account: identity.account,
@@ -101,16 +91,56 @@ fn witness(
         key: identity.key.clone(),
         created: identity.created,
         status: if deactivated { KeyStatus::Inactive } else { KeyStatus::Active },
-        last_use: Fact::Known(last_use),
+        last_use: Fact::Known(LastUse::Never),
         source: Source::Live,
         other_keys: Vec::new(),
         policies: Fact::Known(Vec::new()),
-        password: Fact::NotRead,
-        policy_denies: Fact::NotRead,
+        password: Fact::Known(false),
+        policy_denies: Fact::Known(true),
         trail: Fact::NotRead,
     };
-    // moto has no event history.
-    let policy = Policy { cloudtrail: false, ..Policy::default() };
+    let policy = mk_policy();
+    let since = now - AGO;
+    let wearer = Wearer {
+        user_name: user.clone(),
+        path: path.to_owned(),
+        keys: BTreeMap::new(),
+        policies: BTreeSet::new(),
+        password: false,
+    };
+    let quarantine = (action == Action::Lift).then(|| {
+        let (policy, attached) = (policy.quarantine_policy.clone(), Some(since));
+        Quarantine { policy, wearer, since, attached, settled_from: None, over: None, open: None }
+    });
+    let record = Record {
+        identity: identity.clone(),
+        user_name: user.clone(),
+        state: if deactivated { mk_deactivated(since, &sighting) } else { mk_flagged(since) },
+        holds: Vec::new(),
+        exempt: None,
+        incident: None,
+        due: (action == Action::Quarantine).then_some(Due {
+            action: Planned::Deactivate,
+            since,
+            accepted: true,
+        }),
+        undo: None,
+        quarantine: quarantine.map(Box::new),
+        past: keysweep_core::lifecycle::Past::default(),
+    };
+    let ticket = ordered(&record, action, &Actor::local("ada"), "conformance").ok();
+    let records = BTreeMap::from([(identity.key.clone(), record)]);
+    let state = State::from_parts(records, BTreeMap::default(), Control::default());
+    // Nobody can order a quarantine: it is a step of the policy.
+    let ticket = ticket.or_else(|| {
+        let accounts = vec![(account.clone(), Outcome::Scanned(Box::new(mk_scan(&facts, &sighting))))];
+        let collection = Collection { at: now, accounts, complete: false, ous: None, skew: None };
+        plan(now, &policy, &state, &collection).effects.into_iter().find_map(|effect| match effect {
+            Effect::Change(ticket) => Some(ticket),
+            Effect::Notify(_) | Effect::AskApproval(_) => None,
+        })
+    });
+    let ticket = ticket.expect("the state allows it");
     let context = Context { now, policy: &policy, state: &state };
     let view = View { account: &account, facts: &facts, sighting: &sighting };
     let agreement = recheck(&context, &ticket, &view).expect("nothing stands in its way");
@@ -118,23 +148,56 @@ fn witness(
     (warrant, state)
 }
 
-fn mk_state(deactivated: bool, now: Timestamp, sighting: &Sighting) -> KeyState {
-    let (finding, last_use) = (FindingKind::NeverUsed, LastUse::Never);
-    let since = now - SignedDuration::from_hours(24 * 30);
-    if deactivated {
-        KeyState::Deactivated(Deactivated {
-            origin: DeactivatedBy::Keysweep,
-            since,
-            finding,
-            last_use,
-            watch: Watch { total: Duration::from_secs(86_400 * 30), last: Some(sighting.clone()) },
-            notice: None,
-            approval: None,
-            setback: None,
-            last_use_moved: false,
-            bundle: Some(BundleId::from([0; 32])),
-        })
-    } else {
-        KeyState::Flagged(Flagged { finding, since, last_use, notice: None, approval: None, setback: None })
+/// A key that was never used is due at once, and moto has no event history.
+fn mk_policy() -> Policy {
+    let base = Terms {
+        mode: Mode::Deactivate,
+        never_used_after: Duration::from_secs(86_400),
+        notice: Duration::ZERO,
+        quarantine: Some(Duration::from_secs(3 * 86_400)),
+        ..Terms::default()
+    };
+    Policy { base, notices_required: false, cloudtrail: false, ..Policy::default() }
+}
+
+fn mk_scan(facts: &KeyFacts, sighting: &Sighting) -> AccountScan {
+    AccountScan {
+        sighting: sighting.clone(),
+        keys: vec![facts.clone()],
+        absent: BTreeSet::new(),
+        unread_users: BTreeMap::new(),
+        unread_rows: Vec::new(),
+        root_keys_unknown: None,
+        inventory: Inventory::default(),
+        report_generated_at: None,
+        fallback: None,
+        met: Met::default(),
     }
+}
+
+/// Long enough for every term.
+const AGO: SignedDuration = SignedDuration::from_hours(24 * 30);
+
+fn mk_deactivated(since: Timestamp, sighting: &Sighting) -> KeyState {
+    KeyState::Deactivated(Deactivated {
+        origin: DeactivatedBy::Keysweep,
+        since,
+        finding: FindingKind::NeverUsed,
+        last_use: LastUse::Never,
+        watch: Watch { total: Duration::from_secs(86_400 * 30), last: Some(sighting.clone()) },
+        notice: None,
+        approval: None,
+        setback: None,
+        last_use_moved: false,
+        bundle: Some(BundleId::from([0; 32])),
+    })
+}
+
+fn mk_flagged(since: Timestamp) -> KeyState {
+    let (finding, last_use) = (FindingKind::NeverUsed, LastUse::Never);
+    let base = mk_policy().base;
+    let (threshold, grace) = (base.never_used_after, base.grace);
+    let terms = NoticeTerms { threshold, notice: base.notice, grace, approval: false };
+    let notice = Some(Notice { at: since, deactivation: Some(since), deletion: None, terms });
+    KeyState::Flagged(Flagged { finding, since, last_use, notice, approval: None, setback: None })
 }

@@ -12,6 +12,7 @@ use keysweep_aws::{
 };
 use keysweep_core::facts::{Fact, LastUse};
 use keysweep_core::ids::{AccountId, KeyIdentity, UserName};
+use keysweep_core::quarantine::QuarantinePolicy;
 use keysweep_core::ticket::Action;
 
 use super::moto::{Account, Truth, User};
@@ -157,7 +158,9 @@ impl Asking {
         }
 
         self.doctor(account, truth).await?;
+        self.quarantine_policy(&reader, name).await;
         let nobody = user_name(NOBODY)?;
+        self.note(format!("password of nobody of {name}"), reader.has_password(&nobody).await);
         self.note(format!("user nobody of {name}"), reader.user(&nobody).await);
         self.note(format!("keys of nobody of {name}"), reader.list_access_keys(&nobody, now()).await);
         self.note(format!("policies of nobody of {name}"), reader.attached_policies(&nobody).await);
@@ -169,6 +172,23 @@ impl Asking {
         let key = key.map_err(|error| format!("{error:?}"))?;
         self.note(format!("last use of a foreign key in {name}"), reader.last_use(&key, &user, now()).await);
         Ok(())
+    }
+
+    /// The policy of a quarantine, there and not.
+    async fn quarantine_policy(&mut self, reader: &Reader, name: &str) {
+        let shipped = QuarantinePolicy::default();
+        // Both begin to count versions at 1.
+        let version = reader.policy_version(&shipped).await;
+        self.note(format!("the quarantine policy of {name}"), version);
+        self.note(format!("what the quarantine policy of {name} does"), reader.policy_denies(&shipped).await);
+        let version = reader.version_denies(&shipped, "v9").await;
+        self.note(format!("a version of the quarantine policy of {name} that is none"), version);
+        if let Ok(missing) = "keysweep-quarantine-of-nobody".parse() {
+            self.note(
+                format!("a quarantine policy that {name} lacks"),
+                reader.policy_version(&missing).await,
+            );
+        }
     }
 
     /// What is asked of an account only to see what may be done there.
@@ -197,6 +217,7 @@ impl Asking {
         });
         self.note(format!("keys of {who}"), keys);
         self.note(format!("policies of {who}"), reader.attached_policies(&name).await);
+        self.note(format!("password of {who}"), reader.has_password(&name).await);
         for key in &user.keys {
             let id = key.access_key_id.parse().map_err(|error| format!("{error:?}"))?;
             self.note(
@@ -287,6 +308,20 @@ impl Asking {
                 let outcome = change(&self.aws, &other, &user_name(name)?, path, action, now()).await;
                 self.note_change(&format!("{action} a key {question}"), outcome);
             }
+        }
+        let reader_of_other = self.reader(&other.account.to_string()).await?;
+        for (question, action, path) in [
+            ("1 attach, with a session for another path", Action::Quarantine, "/another/"),
+            ("2 detach what is not attached", Action::Lift, &*others_path),
+            ("3 attach", Action::Quarantine, &*others_path),
+            ("4 attach what is attached", Action::Quarantine, &*others_path),
+            ("5 detach", Action::Lift, &*others_path),
+            ("6 detach what was detached", Action::Lift, &*others_path),
+        ] {
+            let outcome = change(&self.aws, &other, &holder, path, action, now()).await;
+            self.note_change(question, outcome);
+            let attached = reader_of_other.attached_policies(&holder).await;
+            self.note(format!("{question}: what is attached"), attached);
         }
         self.note("a key that nobody was allowed to change", reader.list_access_keys(&holder, now()).await);
         let failed = truth.expected_accounts.failed.first().ok_or("no account fails")?;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use keysweep::clock::Clock;
+use keysweep_core::quarantine::QuarantinePolicy;
 use keysweep_sim::{Hub, KeySpec, Settings, Sim};
 
 use super::moto::{Account, Key, Truth, User};
@@ -36,6 +37,7 @@ pub fn twin(truth: &Truth) -> Result<Sim, String> {
             add_user(&sim, account, user);
         }
     }
+    sim.ship_policy(QuarantinePolicy::default().as_str());
     Ok(sim)
 }
 

@@ -350,18 +350,24 @@ fn list_tags(world: &World, call: &Call<'_>) -> Result<String, Refusal> {
     Ok(xml.finish())
 }
 
+/// The only version that a policy has.
+const VERSION: &str = "v1";
+
 /// A policy as it was shipped, URL-encoded as by AWS.
 fn get_policy_version(world: &World, call: &Call<'_>) -> Result<String, Refusal> {
     let arn = call.params.require("PolicyArn")?;
     authorize(world, call.principal, call.action, arn, &BTreeMap::new())?;
-    let name = arn.rsplit('/').next().unwrap_or(arn);
-    let missing = || Refusal::new(404, "NoSuchEntity", format!("Policy {arn} version v1 does not exist."));
-    let document = world.policies.get(name).ok_or_else(missing)?;
+    let version = call.params.require("VersionId")?;
+    let document = world.document_of(&call.principal.account, arn).filter(|_| version == VERSION);
+    let Some(document) = document else {
+        let text = format!("Policy {arn} version {version} does not exist or is not attachable.");
+        return Err(Refusal::new(404, "NoSuchEntity", text));
+    };
     let encoded: String = document.bytes().map(|byte| format!("%{byte:02X}")).collect();
     let mut xml = Xml::with_capacity(1024);
     xml.nest("PolicyVersion", |xml| {
         xml.text("Document", &encoded);
-        xml.text("VersionId", call.params.get("VersionId").unwrap_or("v1"));
+        xml.text("VersionId", VERSION);
         xml.plain("IsDefaultVersion", true);
     });
     Ok(xml.finish())
@@ -377,7 +383,7 @@ fn get_policy(world: &World, call: &Call<'_>) -> Result<String, Refusal> {
     xml.nest("Policy", |xml| {
         xml.text("PolicyName", arn.rsplit('/').next().unwrap_or(arn));
         xml.text("Arn", arn);
-        xml.text("DefaultVersionId", "v1");
+        xml.text("DefaultVersionId", VERSION);
         xml.plain("IsAttachable", true);
     });
     Ok(xml.finish())

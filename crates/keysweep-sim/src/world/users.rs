@@ -73,9 +73,14 @@ impl User {
 impl World {
     /// Whether a managed policy exists: those of AWS do in every account.
     pub(crate) fn knows_policy(&self, account: &str, arn: &str) -> bool {
-        let of = |owner: &str| format!("arn:{}:iam::{owner}:policy/", self.settings.partition);
-        let shipped = |name| self.policies.contains_key(name);
-        arn.starts_with(&of("aws")) || arn.strip_prefix(&of(account)).is_some_and(shipped)
+        let of_aws = format!("arn:{}:iam::aws:policy/", self.settings.partition);
+        arn.starts_with(&of_aws) || self.document_of(account, arn).is_some()
+    }
+
+    /// What a customer managed policy says.
+    pub(crate) fn document_of(&self, account: &str, arn: &str) -> Option<&str> {
+        let of_account = format!("arn:{}:iam::{account}:policy/", self.settings.partition);
+        self.policies.get(arn.strip_prefix(&of_account)?).map(String::as_str)
     }
 
     pub(crate) fn find_user(&self, account: &str, name: &str) -> Result<&User, Refusal> {
