@@ -16,7 +16,7 @@ fn forty_histories_of_sixty_days_break_no_promise_and_are_not_idle() {
         ("event deleted", 10),
         ("event reactivated", 20),
         ("event quarantined", 15),
-        ("event lifted", 15),
+        ("event quarantine_ended", 15),
         ("undone", 6),
         ("unclear and applied", 1),
         ("records rebuilt", 15),

@@ -213,7 +213,7 @@ impl Aws {
         let client = hub.iam_client(&account, Some(&session), Attempts::Once);
         // The turn is taken here, so that sending starts at once and a pause has nothing to wait for but AWS.
         account.turn().await;
-        let policy = warrant.quarantine().map(|dressing| &dressing.policy);
+        let policy = warrant.quarantine().map(|attachment| &attachment.policy);
         let policy = policy.map(|policy| policy_arn(hub.partition, account.id, policy));
         Ok(change::prepared(hub, client, warrant, policy, deadline))
     }

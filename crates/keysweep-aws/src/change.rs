@@ -132,7 +132,7 @@ impl Prepared {
                 let call = self.client.attach_user_policy().user_name(user);
                 outcome_of(call.set_policy_arn(self.policy.clone()).send().await)
             }
-            Action::Lift => {
+            Action::EndQuarantine => {
                 let call = self.client.detach_user_policy().user_name(user);
                 outcome_of(call.set_policy_arn(self.policy.clone()).send().await)
             }

@@ -180,7 +180,7 @@ impl Hub {
             action: warrant.action(),
             user_path,
             user_name: warrant.user_name(),
-            policy: warrant.quarantine().map(|dressing| &dressing.policy),
+            policy: warrant.quarantine().map(|attachment| &attachment.policy),
             exempt_tags: warrant.exempt_tags(),
             deadline,
         };

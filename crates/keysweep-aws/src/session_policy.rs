@@ -118,8 +118,10 @@ pub(crate) fn for_change(scope: Scope<'_>) -> Result<String, String> {
     let (path, name) = (literal(user_path), literal(scope.user_name.as_str()));
     let resource = format!("arn:{partition}:iam::{account}:user{path}{name}");
     let attaches = match (scope.action, scope.policy) {
-        (Action::Quarantine | Action::Lift, Some(policy)) => Some(policy_arn(partition, account, policy)),
-        (Action::Quarantine | Action::Lift, None) => {
+        (Action::Quarantine | Action::EndQuarantine, Some(policy)) => {
+            Some(policy_arn(partition, account, policy))
+        }
+        (Action::Quarantine | Action::EndQuarantine, None) => {
             return Err("no policy is named that it is to attach or detach".to_owned());
         }
         (Action::Deactivate | Action::Reactivate | Action::Delete, _) => None,
@@ -171,7 +173,7 @@ pub(crate) fn policy_arn(partition: Partition, account: AccountId, policy: &Quar
 pub fn api_of(action: Action) -> &'static str {
     match action {
         Action::Quarantine => "iam:AttachUserPolicy",
-        Action::Lift => "iam:DetachUserPolicy",
+        Action::EndQuarantine => "iam:DetachUserPolicy",
         Action::Deactivate | Action::Reactivate => "iam:UpdateAccessKey",
         Action::Delete => "iam:DeleteAccessKey",
     }
@@ -183,7 +185,7 @@ fn unless_exempt(action: Action, exempt_tags: &[ExemptTag]) -> BTreeMap<String, 
     let tags = match action {
         Action::Quarantine | Action::Deactivate | Action::Delete => exempt_tags,
         // Nothing of ours stands in the way of an undo.
-        Action::Lift | Action::Reactivate => &[],
+        Action::EndQuarantine | Action::Reactivate => &[],
     };
     let mut by_key = BTreeMap::<String, Vec<String>>::new();
     for tag in tags {
@@ -267,7 +269,7 @@ mod tests {
     fn who_sees_what_may_be_done_may_change_nothing() {
         let policy = examining();
         assert!(policy.contains(SIMULATE_ACTION), "{policy}");
-        for action in [Action::Quarantine, Action::Lift, Action::Deactivate, Action::Delete] {
+        for action in [Action::Quarantine, Action::EndQuarantine, Action::Deactivate, Action::Delete] {
             assert!(!policy.contains(api_of(action)), "{policy}");
         }
         let nothing = nothing();
@@ -326,7 +328,7 @@ mod tests {
         let arn = r#""ArnEquals":{"iam:PolicyARN":"arn:aws:iam::111122223333:policy/keysweep-quarantine-ask-security"}"#;
         assert!(attach.contains(r#""Action":"iam:AttachUserPolicy""#) && attach.contains(arn), "{attach}");
         assert!(attach.contains("StringNotLike") && attach.contains("DateLessThan"), "{attach}");
-        let detach = mk_policy(Action::Lift, "/", &exempt).unwrap();
+        let detach = mk_policy(Action::EndQuarantine, "/", &exempt).unwrap();
         assert!(detach.contains(r#""Action":"iam:DetachUserPolicy""#) && detach.contains(arn), "{detach}");
         assert!(!detach.contains("StringNotLike"), "{detach}");
     }

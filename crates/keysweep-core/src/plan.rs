@@ -18,7 +18,7 @@ use jiff::Timestamp;
 
 pub use self::decide::{By, Decision, View, decide, is_another};
 pub use self::gate::{gate, newly_due, trips_on_failures};
-pub use self::quarantine::{end_quarantine, lift, lifts};
+pub use self::quarantine::{end_quarantine, quarantine_ends_because, quarantines_to_end};
 pub use self::recheck::{Refusal, ordered, recheck, undo};
 pub use self::wait::{Need, Reason, Recheck, Unknown, Wait};
 use crate::effect::{Announcement, Effect};
@@ -374,7 +374,7 @@ fn is_sign_of_life(body: &Body) -> bool {
         Body::Key {
             event: KeyEvent::Seen(
                 Seen::Reactivated { .. } | Seen::LastUseMoved { .. } | Seen::UsedInQuarantine { .. }
-            ) | KeyEvent::Overlay(Overlay::QuarantineOver { .. }),
+            ) | KeyEvent::Overlay(Overlay::QuarantineInterrupted { .. }),
             ..
         }
     )

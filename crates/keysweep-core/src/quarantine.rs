@@ -137,7 +137,7 @@ impl AttachedPolicy {
 
 /// What a user was like when the policy was attached. Any change means that somebody works on the user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Wearer {
+pub struct UserBefore {
     /// The user's name.
     pub user_name: UserName,
     /// The user's path.
@@ -150,7 +150,7 @@ pub struct Wearer {
     pub password: bool,
 }
 
-impl Wearer {
+impl UserBefore {
     /// The user of a key, if everything is known of it.
     pub(crate) fn of(facts: &KeyFacts) -> Option<Self> {
         Some(Self {

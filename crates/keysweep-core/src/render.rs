@@ -311,7 +311,7 @@ pub fn next_action(now: Timestamp, next: &Next) -> (NextAction, Option<Timestamp
         Action::Deactivate => NextAction::Deactivate,
         Action::Delete => NextAction::Delete,
         // No plan has an undo as its next step.
-        Action::Lift | Action::Reactivate => NextAction::None,
+        Action::EndQuarantine | Action::Reactivate => NextAction::None,
     };
     match next {
         Next::Nothing => (NextAction::None, None, String::new()),

@@ -19,7 +19,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{KeyIdentity, UserName};
-use crate::quarantine::{QuarantinePolicy, Wearer};
+use crate::quarantine::{QuarantinePolicy, UserBefore};
 use crate::state::{Actor, Receipt};
 
 /// A change of one access key, or of what its user may do: one call to AWS.
@@ -33,7 +33,7 @@ pub enum Action {
     /// `AttachUserPolicy`: a policy that denies everything.
     Quarantine,
     /// `DetachUserPolicy`: the undo of the quarantine.
-    Lift,
+    EndQuarantine,
     /// `UpdateAccessKey` to Inactive.
     Deactivate,
     /// `UpdateAccessKey` to Active: the undo of the deactivation.
@@ -55,7 +55,7 @@ impl Action {
         match self {
             Self::Quarantine | Self::Deactivate => Some(Planned::Deactivate),
             Self::Delete => Some(Planned::Delete),
-            Self::Lift | Self::Reactivate => None,
+            Self::EndQuarantine | Self::Reactivate => None,
         }
     }
 
@@ -180,7 +180,7 @@ pub struct Agreement {
     action: Action,
     user_name: UserName,
     exempt_tags: Vec<ExemptTag>,
-    quarantine: Option<Box<Dressing>>,
+    quarantine: Option<Box<Attachment>>,
 }
 
 impl Agreement {
@@ -191,18 +191,18 @@ impl Agreement {
     }
 
     /// The same, to attach this policy, or to detach it.
-    pub(crate) fn with(self, quarantine: Dressing) -> Self {
+    pub(crate) fn with(self, quarantine: Attachment) -> Self {
         Self { quarantine: Some(Box::new(quarantine)), ..self }
     }
 }
 
 /// Which policy is attached to which user, or detached from it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Dressing {
+pub struct Attachment {
     /// The policy.
     pub policy: QuarantinePolicy,
     /// What the user was like before it was attached.
-    pub wearer: Wearer,
+    pub user_before: UserBefore,
 }
 
 /// A ticket that the re-check with fresh facts agreed to.
@@ -211,7 +211,7 @@ pub struct Warrant {
     ticket: Ticket,
     user_name: UserName,
     exempt_tags: Vec<ExemptTag>,
-    quarantine: Option<Box<Dressing>>,
+    quarantine: Option<Box<Attachment>>,
     /// Whether the bundle of this deletion is in the journal.
     evidence: bool,
 }
@@ -255,7 +255,7 @@ impl Warrant {
 
     /// The policy to attach or detach; none for a change of the key itself.
     #[must_use]
-    pub fn quarantine(&self) -> Option<&Dressing> {
+    pub fn quarantine(&self) -> Option<&Attachment> {
         self.quarantine.as_deref()
     }
 

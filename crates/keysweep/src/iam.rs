@@ -211,7 +211,7 @@ fn quarantines(config: &Config, users: &[String]) -> Vec<Statement> {
     let any = format!("arn:{partition}:iam::*:policy/{PREFIX}*");
     let detached = [any].into_iter().chain(policy.is_of_aws().then(|| arn.clone()));
     let attach = Statement::allow("AttachQuarantinePolicy", [api_of(Action::Quarantine)]).on(users);
-    let detach = Statement::allow("DetachQuarantinePolicy", [api_of(Action::Lift)]).on(users);
+    let detach = Statement::allow("DetachQuarantinePolicy", [api_of(Action::EndQuarantine)]).on(users);
     let attach =
         config.policy.may_quarantine().then(|| attach.when(Operator::ArnLike, "iam:PolicyARN", [arn]));
     attach.into_iter().chain([detach.when(Operator::ArnLike, "iam:PolicyARN", detached)]).collect()

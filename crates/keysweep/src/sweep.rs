@@ -9,7 +9,7 @@ use futures_util::FutureExt;
 use keysweep_aws::Aws;
 use keysweep_core::facts::{AccountFacts, AccountScan, Collection, KeyFacts, KeyStatus, Outcome};
 use keysweep_core::ids::AccessKeyId;
-use keysweep_core::plan::{Context, Next, Plan, View, is_another, lifts, plan, unknown_keys};
+use keysweep_core::plan::{Context, Next, Plan, View, is_another, plan, quarantines_to_end, unknown_keys};
 use keysweep_core::references::{self, Choice, Reference};
 use keysweep_core::render::coverage;
 use keysweep_core::state::{Actor, Body, Reach, State};
@@ -92,7 +92,7 @@ async fn steps(engine: &Engine, started: tokio::time::Instant) -> Result<Swept, 
     // Looking can be broken off anywhere. A change whose intent is on disk is brought to its end.
     let looked = engine.stopping().run_until_cancelled(look(engine, started)).await;
     let Looked { aws, config, mut swept, keys, tickets, spare } = looked.ok_or(SweepError::Stopped)??;
-    let mut lifted = lift(engine, &aws, &config).await;
+    let mut ended = end_quarantines(engine, &aws, &config).await;
     // Keys that are planned and never changed, an incident's for instance, must not use up the caps of the others.
     for tickets in [tickets, spare] {
         let acted = all(engine, &aws, &config, tickets).await;
@@ -100,8 +100,8 @@ async fn steps(engine: &Engine, started: tokio::time::Instant) -> Result<Swept, 
         swept.stopped += acted.stopped;
     }
     // A key that is deactivated now needs no quarantine any more.
-    lifted += lift(engine, &aws, &config).await;
-    swept.changed += lifted;
+    ended += end_quarantines(engine, &aws, &config).await;
+    swept.changed += ended;
     // Last: it changes nothing, and nothing waits for it.
     engine.stopping().run_until_cancelled(trace_reactivations(engine, &aws, &config)).await;
     let took = engine.clock().elapsed_since(started);
@@ -119,8 +119,8 @@ async fn steps(engine: &Engine, started: tokio::time::Instant) -> Result<Swept, 
 }
 
 /// Ends every quarantine that is to end; how many did.
-async fn lift(engine: &Engine, aws: &Aws, config: &Arc<Config>) -> usize {
-    let tickets = engine.with_context(&config.policy, lifts);
+async fn end_quarantines(engine: &Engine, aws: &Aws, config: &Arc<Config>) -> usize {
+    let tickets = engine.with_context(&config.policy, quarantines_to_end);
     all(engine, aws, config, tickets).await.changed
 }
 
@@ -130,7 +130,7 @@ async fn look(engine: &Engine, started: tokio::time::Instant) -> Result<Looked, 
     let aws = engine.aws().await?;
     settle_open_intents(engine, &aws).await?;
     // What gives access back waits for nothing, and needs nothing of the organization.
-    let lifted = lift(engine, &aws, &config).await;
+    let ended = end_quarantines(engine, &aws, &config).await;
 
     let organization = engine.organization();
     let inputs = Inputs {
@@ -144,7 +144,7 @@ async fn look(engine: &Engine, started: tokio::time::Instant) -> Result<Looked, 
     let tracked = engine.store().read(tracked);
     let collection = gather(inputs, tracked, &()).await?;
     let mut swept = count(&collection);
-    swept.changed += lifted;
+    swept.changed += ended;
     let observed = |state: &State, now| {
         let context = Context { now, policy: &config.policy, state };
         Ok::<_, Infallible>((observations(&context, &collection), ()))

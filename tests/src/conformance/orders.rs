@@ -18,7 +18,7 @@ use keysweep_core::lifecycle::{
 };
 use keysweep_core::plan::{Context, View, ordered, plan, recheck};
 use keysweep_core::policy::{Mode, Policy, Terms};
-use keysweep_core::quarantine::Wearer;
+use keysweep_core::quarantine::UserBefore;
 use keysweep_core::references::Met;
 use keysweep_core::state::{Actor, Body, Control, Delta, Draft, Entry, State, Unwritten};
 use keysweep_core::ticket::{Action, Origin, Planned, Warrant};
@@ -101,16 +101,16 @@ fn witness(
     };
     let policy = mk_policy();
     let since = now - AGO;
-    let wearer = Wearer {
+    let user_before = UserBefore {
         user_name: user.clone(),
         path: path.to_owned(),
         keys: BTreeMap::new(),
         policies: BTreeSet::new(),
         password: false,
     };
-    let quarantine = (action == Action::Lift).then(|| {
+    let quarantine = (action == Action::EndQuarantine).then(|| {
         let (policy, attached) = (policy.quarantine_policy.clone(), Some(since));
-        Quarantine { policy, wearer, since, attached, settled_from: None, over: None, open: None }
+        Quarantine { policy, user_before, since, attached, settled_from: None, interrupted: None, open: None }
     });
     let record = Record {
         identity: identity.clone(),

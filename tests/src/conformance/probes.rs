@@ -312,11 +312,11 @@ impl Asking {
         let reader_of_other = self.reader(&other.account.to_string()).await?;
         for (question, action, path) in [
             ("1 attach, with a session for another path", Action::Quarantine, "/another/"),
-            ("2 detach what is not attached", Action::Lift, &*others_path),
+            ("2 detach what is not attached", Action::EndQuarantine, &*others_path),
             ("3 attach", Action::Quarantine, &*others_path),
             ("4 attach what is attached", Action::Quarantine, &*others_path),
-            ("5 detach", Action::Lift, &*others_path),
-            ("6 detach what was detached", Action::Lift, &*others_path),
+            ("5 detach", Action::EndQuarantine, &*others_path),
+            ("6 detach what was detached", Action::EndQuarantine, &*others_path),
         ] {
             let outcome = change(&self.aws, &other, &holder, path, action, now()).await;
             self.note_change(question, outcome);

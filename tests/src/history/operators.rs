@@ -295,8 +295,8 @@ pub(super) async fn end_quarantine(shared: &mut Shared, engine: &Engine, rng: &m
         put_in_force(shared, engine, Rules { quarantine, ..rules }).await;
     }
     let Ok(document) = ListKeys {}.look(engine).await else { return };
-    let worn: Vec<KeyRow> = document.keys.into_iter().filter(|row| row.quarantine.is_some()).collect();
-    let Some(row) = pick(rng, &worn) else { return };
+    let quarantined: Vec<KeyRow> = document.keys.into_iter().filter(|row| row.quarantine.is_some()).collect();
+    let Some(row) = pick(rng, &quarantined) else { return };
     let well = rng.random_bool(0.7);
     if well {
         let sim = &shared.sim;
@@ -313,8 +313,8 @@ pub(super) async fn end_quarantine(shared: &mut Shared, engine: &Engine, rng: &m
     shared.oracle.count("operator ends a quarantine");
     let user = shared.sim.user_name(&row.account_id, &row.user_id).unwrap_or_default();
     let attached = shared.sim.attached(&row.account_id, &user);
-    let worn = attached.iter().any(|arn| arn.ends_with(QUARANTINE_POLICY));
-    if well && worn && !shared.death.is_dead() && !shared.disk_is_full {
+    let has_policy = attached.iter().any(|arn| arn.ends_with(QUARANTINE_POLICY));
+    if well && has_policy && !shared.death.is_dead() && !shared.disk_is_full {
         shared.oracle.broken("P7", format!("the quarantine of {user} with {key} goes on, done: {done}"));
     }
 }

@@ -89,7 +89,7 @@ struct Inner {
     /// Keys whose change is intended and not settled, with their account, and whether that was scanned since.
     unsettled: BTreeMap<String, journal::Unsettled>,
     /// Quarantines that the journal tells of, by key.
-    worn: BTreeMap<String, quarantine::Worn>,
+    quarantined: BTreeMap<String, quarantine::Quarantined>,
     /// What was attached before then may be forgotten: data_dir was lost, or an old copy was put back.
     forgotten_until: Option<Timestamp>,
     /// Who a key belongs to and when it was made, as it was flagged.
@@ -151,13 +151,13 @@ const WOKEN: &str = "it was reactivated";
 
 pub(super) const DEACTIVATE: &str = "deactivate";
 pub(super) const QUARANTINE: &str = "quarantine";
-pub(super) const LIFT: &str = "lift";
+pub(super) const END_QUARANTINE: &str = "end_quarantine";
 pub(super) const DELETE: &str = "delete";
 pub(super) const REACTIVATE: &str = "reactivate";
 
 /// Whether it gives access back.
 fn is_undo(action: &str) -> bool {
-    matches!(action, REACTIVATE | LIFT)
+    matches!(action, REACTIVATE | END_QUARANTINE)
 }
 
 impl Oracle {
@@ -185,7 +185,7 @@ impl Oracle {
             failed: BTreeMap::new(),
             throttled: BTreeMap::new(),
             unsettled: BTreeMap::new(),
-            worn: BTreeMap::new(),
+            quarantined: BTreeMap::new(),
             forgotten_until: None,
             named: BTreeMap::new(),
             newly_due: 0,

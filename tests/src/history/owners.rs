@@ -127,9 +127,9 @@ pub(super) fn of_quarantined(shared: &Shared, rng: &mut ChaCha8Rng) {
     let sim = &shared.sim;
     let keys: Vec<KeyTruth> = sim.keys().into_iter().filter(|key| key.account != MANAGEMENT).collect();
     let arn = |key: &KeyTruth| format!("arn:aws:iam::{}:policy/{QUARANTINE_POLICY}", key.account);
-    let wears = |key: &&KeyTruth| sim.attached(&key.account, &key.user_name).contains(&arn(key));
-    let worn: Vec<KeyTruth> = keys.iter().filter(wears).cloned().collect();
-    let Some(key) = pick(rng, &worn) else { return };
+    let has_policy = |key: &&KeyTruth| sim.attached(&key.account, &key.user_name).contains(&arn(key));
+    let quarantined: Vec<KeyTruth> = keys.iter().filter(has_policy).cloned().collect();
+    let Some(key) = pick(rng, &quarantined) else { return };
     shared.oracle.read_journal();
     let deed = match rng.random_range(0..10) {
         0..3 => {

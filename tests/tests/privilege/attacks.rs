@@ -175,8 +175,8 @@ fn no_condition_is_left_out_here() {
     let tried = CONDITIONS.iter().map(|(_, which, sid, key)| (*which, (*sid).to_owned(), (*key).to_owned()));
     let exempt = ["aws:CurrentTime", "aws:ResourceAccount", "aws:ResourceTag/keysweep:exempt"];
     let spared = exempt.map(|key| (Which::Enforce, "SpareExempt1".to_owned(), key.to_owned()));
-    let worn = QUARANTINE.map(|sid| (Which::Enforce, sid.to_owned(), POLICY_ARN.to_owned()));
-    assert_eq!(printed, tried.chain(spared).chain(worn).collect::<BTreeSet<_>>());
+    let quarantine = QUARANTINE.map(|sid| (Which::Enforce, sid.to_owned(), POLICY_ARN.to_owned()));
+    assert_eq!(printed, tried.chain(spared).chain(quarantine).collect::<BTreeSet<_>>());
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{OpenIntent, Record, State};
-use crate::quarantine::{QuarantinePolicy, Wearer};
+use crate::quarantine::{QuarantinePolicy, UserBefore};
 use crate::ticket::{Action, Planned};
 
 /// What is attached to the user of a key, or may be.
@@ -13,7 +13,7 @@ pub struct Quarantine {
     /// The policy.
     pub policy: QuarantinePolicy,
     /// What the user was like before.
-    pub wearer: Wearer,
+    pub user_before: UserBefore,
     /// When the intent to attach it was written.
     pub since: Timestamp,
     /// When AWS showed it attached; absent where that is not known.
@@ -22,7 +22,7 @@ pub struct Quarantine {
     #[serde(default)]
     pub settled_from: Option<Timestamp>,
     /// Why it is to be detached, where the record alone does not tell.
-    pub over: Option<String>,
+    pub interrupted: Option<String>,
     /// The call that is under way.
     pub open: Option<OpenQuarantine>,
 }
@@ -43,7 +43,7 @@ impl OpenQuarantine {
     pub fn parts(&self) -> (Action, &OpenIntent) {
         match self {
             Self::Attach(intent) => (Action::Quarantine, intent),
-            Self::Detach(intent) => (Action::Lift, intent),
+            Self::Detach(intent) => (Action::EndQuarantine, intent),
         }
     }
 }
@@ -63,12 +63,12 @@ impl Record {
     /// Why the policy is to be detached now, as far as the record tells; `None` also where nothing is attached, or a call
     /// is under way. An incident is left to people: detaching would give a compromised key its permissions back.
     #[must_use]
-    pub fn lift(&self) -> Option<String> {
+    pub fn quarantine_ends_because(&self) -> Option<String> {
         let quarantine = self.quarantine.as_ref().filter(|quarantine| quarantine.open.is_none())?;
         if self.incident.is_some() {
             return None;
         }
-        if let Some(why) = &quarantine.over {
+        if let Some(why) = &quarantine.interrupted {
             return Some(why.clone());
         }
         if quarantine.attached.is_none() {

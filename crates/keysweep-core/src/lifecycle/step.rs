@@ -129,12 +129,12 @@ fn flagged(mut data: Flagged, when: When<'_>, event: &KeyEvent) -> Step {
         )
         | KeyEvent::Change(
             Change::Intent {
-                action: Action::Quarantine | Action::Lift | Action::Delete | Action::Reactivate,
+                action: Action::Quarantine | Action::EndQuarantine | Action::Delete | Action::Reactivate,
                 ..
             }
             | Change::Accepted { .. }
             | Change::Quarantined { .. }
-            | Change::Lifted { .. }
+            | Change::QuarantineEnded { .. }
             | Change::Deactivated { .. }
             | Change::Undone { .. }
             | Change::Deleted { .. }
@@ -197,15 +197,15 @@ fn deactivating(data: Deactivating, when: When<'_>, event: &KeyEvent) -> Step {
         )
         | KeyEvent::Change(
             Change::Refused {
-                action: Action::Quarantine | Action::Lift | Action::Delete | Action::Reactivate,
+                action: Action::Quarantine | Action::EndQuarantine | Action::Delete | Action::Reactivate,
                 ..
             }
             | Change::Unclear {
-                action: Action::Quarantine | Action::Lift | Action::Delete | Action::Reactivate,
+                action: Action::Quarantine | Action::EndQuarantine | Action::Delete | Action::Reactivate,
                 ..
             }
             | Change::Quarantined { .. }
-            | Change::Lifted { .. }
+            | Change::QuarantineEnded { .. }
             | Change::Intent { .. }
             | Change::Accepted { .. }
             | Change::Undone { .. }
@@ -249,11 +249,11 @@ fn deactivated(mut data: Deactivated, when: When<'_>, event: &KeyEvent) -> Step 
         )
         | KeyEvent::Change(
             Change::Intent {
-                action: Action::Quarantine | Action::Lift | Action::Deactivate | Action::Reactivate,
+                action: Action::Quarantine | Action::EndQuarantine | Action::Deactivate | Action::Reactivate,
                 ..
             }
             | Change::Quarantined { .. }
-            | Change::Lifted { .. }
+            | Change::QuarantineEnded { .. }
             | Change::Accepted { .. }
             | Change::Deactivated { .. }
             | Change::Undone { .. }
@@ -293,15 +293,15 @@ fn deleting(data: Deleting, when: When<'_>, event: &KeyEvent) -> Step {
         )
         | KeyEvent::Change(
             Change::Refused {
-                action: Action::Quarantine | Action::Lift | Action::Deactivate | Action::Reactivate,
+                action: Action::Quarantine | Action::EndQuarantine | Action::Deactivate | Action::Reactivate,
                 ..
             }
             | Change::Unclear {
-                action: Action::Quarantine | Action::Lift | Action::Deactivate | Action::Reactivate,
+                action: Action::Quarantine | Action::EndQuarantine | Action::Deactivate | Action::Reactivate,
                 ..
             }
             | Change::Quarantined { .. }
-            | Change::Lifted { .. }
+            | Change::QuarantineEnded { .. }
             | Change::Intent { .. }
             | Change::Accepted { .. }
             | Change::Deactivated { .. }

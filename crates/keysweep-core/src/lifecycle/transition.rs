@@ -11,7 +11,7 @@ use super::{
 };
 use crate::ids::{AccessKeyId, AccountId, KeyIdentity};
 use crate::state::Actor;
-use crate::ticket::{Action, Dressing, Planned};
+use crate::ticket::{Action, Attachment, Planned};
 
 /// An event that cannot happen in this state.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -163,25 +163,25 @@ fn apply(record: &mut Record, when: When<'_>, event: &KeyEvent) -> Option<bool> 
         }
         // One change of a key or its user at a time, and an undo that is under way goes before a change.
         KeyEvent::Change(Change::Intent { action, .. })
-            if !action.is_undo() && (record.undo.is_some() || record.dressing().is_some()) =>
+            if !action.is_undo() && (record.undo.is_some() || record.attachment().is_some()) =>
         {
             return None;
         }
         KeyEvent::Change(Change::Intent { action: Action::Quarantine, deadline, quarantine, .. }) => {
             let flagged = matches!(record.state, State::Flagged(_)) && record.quarantine.is_none();
-            let Dressing { policy, wearer } = quarantine.as_deref().filter(|_| flagged)?;
+            let Attachment { policy, user_before } = quarantine.as_deref().filter(|_| flagged)?;
             let intent = open(when, *deadline);
             record.quarantine = Some(Box::new(Quarantine {
                 policy: policy.clone(),
-                wearer: wearer.clone(),
+                user_before: user_before.clone(),
                 since: when.at,
                 attached: None,
                 settled_from: Some(intent.settled_from()),
-                over: None,
+                interrupted: None,
                 open: Some(OpenQuarantine::Attach(intent)),
             }));
         }
-        KeyEvent::Change(Change::Intent { action: Action::Lift, deadline, .. }) => {
+        KeyEvent::Change(Change::Intent { action: Action::EndQuarantine, deadline, .. }) => {
             // An undo waits for nothing of ours: the call that attaches it, or another undo, may be under way.
             let quarantine = record.quarantine.as_mut()?;
             quarantine.open = Some(OpenQuarantine::Detach(open(when, *deadline)));
@@ -190,9 +190,9 @@ fn apply(record: &mut Record, when: When<'_>, event: &KeyEvent) -> Option<bool> 
             let quarantine = record.opened(Action::Quarantine)?;
             (quarantine.attached, quarantine.settled_from, quarantine.open) = (Some(when.at), None, None);
         }
-        KeyEvent::Change(Change::Lifted { hold_until, .. }) => {
-            record.opened(Action::Lift)?;
-            record.lifted(when, *hold_until);
+        KeyEvent::Change(Change::QuarantineEnded { hold_until, .. }) => {
+            record.opened(Action::EndQuarantine)?;
+            record.quarantine_ended(when, *hold_until);
         }
         // It is certainly not attached.
         KeyEvent::Change(Change::Refused { action: Action::Quarantine, .. }) => {
@@ -205,11 +205,12 @@ fn apply(record: &mut Record, when: When<'_>, event: &KeyEvent) -> Option<bool> 
             (quarantine.settled_from, quarantine.open) = (None, None);
         }
         KeyEvent::Change(
-            Change::Refused { action: Action::Lift, .. } | Change::Unclear { action: Action::Lift, .. },
-        ) => record.opened(Action::Lift)?.open = None,
+            Change::Refused { action: Action::EndQuarantine, .. }
+            | Change::Unclear { action: Action::EndQuarantine, .. },
+        ) => record.opened(Action::EndQuarantine)?.open = None,
         KeyEvent::Seen(Seen::QuarantineRemoved) => {
             record.quarantine.as_ref()?;
-            record.undressed(when, "", None);
+            record.out_of_quarantine(when, "", None);
         }
         KeyEvent::Seen(_)
         | KeyEvent::Consent(_)
@@ -273,9 +274,10 @@ fn overlay(record: &mut Record, when: When<'_>, event: &Overlay) -> Option<()> {
             record.state.forget_notice();
             record.due = None;
         }
-        Overlay::QuarantineOver { why, hold_until } => {
-            let quarantine = record.quarantine.as_mut().filter(|quarantine| quarantine.over.is_none())?;
-            quarantine.over = Some(why.clone());
+        Overlay::QuarantineInterrupted { why, hold_until } => {
+            let quarantine =
+                record.quarantine.as_mut().filter(|quarantine| quarantine.interrupted.is_none())?;
+            quarantine.interrupted = Some(why.clone());
             record.hold_after_quarantine(when, why, *hold_until);
         }
     }
@@ -417,13 +419,13 @@ impl Record {
             | State::Flagged(_)
             | State::Deactivated(_)
             | State::Deleted(_)
-            | State::Gone(_) => self.dressing().map(|open| open.parts().0),
+            | State::Gone(_) => self.attachment().map(|open| open.parts().0),
         }
     }
 
     /// The call under way that attaches a policy to the user, or detaches it.
     #[must_use]
-    pub fn dressing(&self) -> Option<&OpenQuarantine> {
+    pub fn attachment(&self) -> Option<&OpenQuarantine> {
         self.quarantine.as_ref().and_then(|quarantine| quarantine.open.as_ref())
     }
 
@@ -436,15 +438,15 @@ impl Record {
     }
 
     /// Notes that the policy is detached. Where a call that was to attach it can still take effect, it is detached again.
-    fn lifted(&mut self, when: When<'_>, hold_until: Option<Timestamp>) {
+    fn quarantine_ended(&mut self, when: When<'_>, hold_until: Option<Timestamp>) {
         let why = "its quarantine was ended before its time";
         match self.quarantine.as_mut() {
             Some(quarantine) if quarantine.settled_from.is_some_and(|at| when.at < at) => {
                 let over = "the call that was to attach it can still take effect".to_owned();
-                (quarantine.attached, quarantine.over, quarantine.open) = (None, Some(over), None);
+                (quarantine.attached, quarantine.interrupted, quarantine.open) = (None, Some(over), None);
                 self.hold_after_quarantine(when, why, hold_until);
             }
-            Some(_) | None => self.undressed(when, why, hold_until),
+            Some(_) | None => self.out_of_quarantine(when, why, hold_until),
         }
     }
 
@@ -456,7 +458,7 @@ impl Record {
     }
 
     /// Notes that nothing of ours is attached to the user any more.
-    fn undressed(&mut self, when: When<'_>, why: &str, hold_until: Option<Timestamp>) {
+    fn out_of_quarantine(&mut self, when: When<'_>, why: &str, hold_until: Option<Timestamp>) {
         let Some(quarantine) = self.quarantine.take() else { return };
         let Quarantine { policy, attached, .. } = *quarantine;
         self.past.quarantined = Some(PastQuarantine { policy, attached, until: when.at });
@@ -465,7 +467,7 @@ impl Record {
 
     /// The open intent of an action.
     fn open_intent_of(&mut self, action: Action) -> Option<&mut OpenIntent> {
-        if let Action::Quarantine | Action::Lift = action {
+        if let Action::Quarantine | Action::EndQuarantine = action {
             return self.opened(action)?.open.as_mut().map(|open| match open {
                 OpenQuarantine::Attach(intent) | OpenQuarantine::Detach(intent) => intent,
             });
@@ -474,7 +476,7 @@ impl Record {
             (Action::Reactivate, _) => self.undo.as_mut(),
             (Action::Deactivate, State::Deactivating(data)) => Some(&mut data.intent),
             (Action::Delete, State::Deleting(data)) => Some(&mut data.intent),
-            (Action::Quarantine | Action::Lift | Action::Deactivate | Action::Delete, _) => None,
+            (Action::Quarantine | Action::EndQuarantine | Action::Deactivate | Action::Delete, _) => None,
         }
     }
 

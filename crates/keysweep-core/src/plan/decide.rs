@@ -253,7 +253,7 @@ fn in_flight(record: &Record, action: Planned) -> One {
         State::Deactivating(data) => Some(&data.intent),
         State::Deleting(data) => Some(&data.intent),
         State::Active | State::Flagged(_) | State::Deactivated(_) | State::Deleted(_) | State::Gone(_) => {
-            record.dressing().map(|open| open.parts().1)
+            record.attachment().map(|open| open.parts().1)
         }
     };
     later(action, Unknown::Outcome { accepted: intent.and_then(|intent| intent.accepted.clone()) })

@@ -149,7 +149,7 @@ impl<'a> Caps<'a> {
             // The quarantine is when a client stops working, and the deactivation when the key does.
             Action::Quarantine | Action::Deactivate => limits.deactivations_per_day,
             Action::Delete => limits.deletions_per_day,
-            Action::Lift | Action::Reactivate => return Ok(()),
+            Action::EndQuarantine | Action::Reactivate => return Ok(()),
         };
         if let Some(until) = self.unknown_until {
             return Err(Wait::CapUnknown { until });

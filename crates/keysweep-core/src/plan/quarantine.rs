@@ -38,7 +38,7 @@ impl Look<'_> {
             return Clients::First(later(Planned::Deactivate, Unknown::PoliciesNotRead));
         };
         if policy.is_attached(self.view.account.id, attached) {
-            return Clients::First(later(Planned::Deactivate, Wait::Worn(policy.clone())));
+            return Clients::First(later(Planned::Deactivate, Wait::PolicyAttached(policy.clone())));
         }
         if attached.len() >= MAX_ATTACHED {
             return Clients::Asked(format!(
@@ -108,7 +108,8 @@ impl Look<'_> {
         if record.incident.is_some() {
             return None;
         }
-        let quarantine = record.quarantine.as_ref().filter(|it| it.open.is_none() && it.over.is_none())?;
+        let quarantine =
+            record.quarantine.as_ref().filter(|it| it.open.is_none() && it.interrupted.is_none())?;
         let (facts, attached) = (self.view.facts, quarantine.attached?);
         // A read from before is no evidence for the time after.
         if self.view.sighting.at <= attached {
@@ -119,16 +120,16 @@ impl Look<'_> {
         {
             // The call that detaches it tells whether it is: a read may be behind.
             let why = "someone detached the quarantine policy".to_owned();
-            return Some(Overlay::QuarantineOver { why, hold_until: Some(self.hold_until()) }.into());
+            return Some(Overlay::QuarantineInterrupted { why, hold_until: Some(self.hold_until()) }.into());
         }
-        if let Some(why) = quarantine.wearer.change_to(facts, &quarantine.policy) {
+        if let Some(why) = quarantine.user_before.change_to(facts, &quarantine.policy) {
             // Somebody works on the user: what they are about is not known.
-            return Some(Overlay::QuarantineOver { why, hold_until: Some(self.hold_until()) }.into());
+            return Some(Overlay::QuarantineInterrupted { why, hold_until: Some(self.hold_until()) }.into());
         }
         let unwanted = self.resolution.as_ref().is_ok_and(|of| of.terms.quarantine.is_none());
         unwanted.then(|| {
             let why = "policy.quarantine is now off for this key".to_owned();
-            Overlay::QuarantineOver { why, hold_until: None }.into()
+            Overlay::QuarantineInterrupted { why, hold_until: None }.into()
         })
     }
 
@@ -147,24 +148,24 @@ enum InTheWay {
 /// Tickets to detach what is attached to users and is not wanted there any more. No pause, breaker, cap, window or mode
 /// restrains them: they give access back.
 #[must_use]
-pub fn lifts(context: &super::Context<'_>) -> Vec<Ticket> {
-    let lift = |record: &Record| {
-        let why = lift(context.state, record)?;
-        Some(Ticket::mint(record.identity.clone(), Action::Lift, Origin::Policy, why))
+pub fn quarantines_to_end(context: &super::Context<'_>) -> Vec<Ticket> {
+    let ticket = |record: &Record| {
+        let why = quarantine_ends_because(context.state, record)?;
+        Some(Ticket::mint(record.identity.clone(), Action::EndQuarantine, Origin::Policy, why))
     };
-    context.state.records().filter_map(lift).collect()
+    context.state.records().filter_map(ticket).collect()
 }
 
 /// Why the quarantine of this key's user is to end now.
 #[must_use]
-pub fn lift(state: &StateOfAll, record: &Record) -> Option<String> {
-    record.lift().or_else(|| {
+pub fn quarantine_ends_because(state: &StateOfAll, record: &Record) -> Option<String> {
+    record.quarantine_ends_because().or_else(|| {
         let quarantine = record.quarantine.as_ref().filter(|quarantine| quarantine.open.is_none())?;
         if record.incident.is_some() {
             return None;
         }
         // It stops every key of the user: each that worked is still to be deactivated, or has been.
-        let stopped = quarantine.wearer.keys.iter().filter(|(_, worked)| **worked).map(|(key, _)| key);
+        let stopped = quarantine.user_before.keys.iter().filter(|(_, worked)| **worked).map(|(key, _)| key);
         if let Some(wanted) = stopped.into_iter().find(|key| is_wanted(state.record(key))) {
             return Some(format!("key {wanted} of the same user is not due for deactivation"));
         }
@@ -191,5 +192,10 @@ fn is_wanted(record: Option<&Record>) -> bool {
 pub fn end_quarantine(record: &Record, actor: &Actor, reason: &str) -> Option<Ticket> {
     record.quarantine.as_ref()?;
     let origin = Origin::Operator { actor: actor.clone(), reason: reason.into() };
-    Some(Ticket::mint(record.identity.clone(), Action::Lift, origin, format!("ordered by {actor}: {reason}")))
+    Some(Ticket::mint(
+        record.identity.clone(),
+        Action::EndQuarantine,
+        origin,
+        format!("ordered by {actor}: {reason}"),
+    ))
 }

@@ -1,16 +1,16 @@
 //! The same decision again, with fresh facts, right before a change; and the undo, which nothing of ours blocks.
 
 use super::decide::{is_another, subject};
-use super::quarantine::{end_quarantine, lift};
+use super::quarantine::{end_quarantine, quarantine_ends_because};
 use super::{By, Context, Decision, Next, Recheck, Unknown, View, Wait, decide, gate, note_unknown};
 use crate::effect::Announcement;
 use crate::evidence::{Activity, Gap};
 use crate::facts::{Fact, KeyStatus, Source};
 use crate::lifecycle::{KeyEvent, Record, State};
 use crate::policy::IncompleteEvidence;
-use crate::quarantine::Wearer;
+use crate::quarantine::UserBefore;
 use crate::state::Actor;
-use crate::ticket::{Action, Agreement, Dressing, Origin, Ticket};
+use crate::ticket::{Action, Agreement, Attachment, Origin, Ticket};
 
 /// A ticket that the re-check did not agree to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,7 +48,7 @@ pub fn recheck(context: &Context<'_>, ticket: &Ticket, view: &View<'_>) -> Resul
     }
     let Some(action) = ticket.action().planned() else {
         return match ticket.action() {
-            Action::Lift => recheck_lift(context, record, ticket, view),
+            Action::EndQuarantine => recheck_end_of_quarantine(context, record, ticket, view),
             Action::Quarantine | Action::Deactivate | Action::Reactivate | Action::Delete => {
                 recheck_undo(context, record, ticket, view)
             }
@@ -95,10 +95,9 @@ pub fn recheck(context: &Context<'_>, ticket: &Ticket, view: &View<'_>) -> Resul
             if let Some(refusal) = not_stopped(context, view) {
                 return Err(refusal);
             }
-            match Wearer::of(view.facts) {
-                Some(wearer) => {
-                    Ok(agreement.with(Dressing { policy: context.policy.quarantine_policy.clone(), wearer }))
-                }
+            match UserBefore::of(view.facts) {
+                Some(user_before) => Ok(agreement
+                    .with(Attachment { policy: context.policy.quarantine_policy.clone(), user_before })),
                 None => refuse(Unknown::Facts(unread(view))),
             }
         }
@@ -174,7 +173,7 @@ fn unread(view: &View<'_>) -> Vec<String> {
 }
 
 /// The record decides whether something is to be detached, and an operator whenever something may be attached.
-fn recheck_lift(
+fn recheck_end_of_quarantine(
     context: &Context<'_>,
     record: &Record,
     ticket: &Ticket,
@@ -185,15 +184,15 @@ fn recheck_lift(
         // What AWS has marked since is left to people.
         Origin::Policy => {
             let marked = compromise.known().is_some_and(|marks| !marks.is_empty());
-            lift(context.state, record).is_some() && !marked
+            quarantine_ends_because(context.state, record).is_some() && !marked
         }
         Origin::Operator { .. } => true,
     };
     let quarantine = record.quarantine.as_ref().filter(|_| wanted);
-    let Some(quarantine) = quarantine else { return refuse(Recheck::NothingToLift) };
-    let (policy, wearer) = (quarantine.policy.clone(), quarantine.wearer.clone());
+    let Some(quarantine) = quarantine else { return refuse(Recheck::NotInQuarantine) };
+    let (policy, user_before) = (quarantine.policy.clone(), quarantine.user_before.clone());
     let agreement = Agreement::to(ticket, view.facts.user_name.clone(), Vec::new());
-    Ok(agreement.with(Dressing { policy, wearer }))
+    Ok(agreement.with(Attachment { policy, user_before }))
 }
 
 /// What AWS shows decides about an undo, and not the state that the record is in.
@@ -242,7 +241,7 @@ pub fn ordered(record: &Record, action: Action, actor: &Actor, reason: &str) -> 
             Ok(order(record, action, actor, reason))
         }
         (_, Action::Reactivate) => undo(record, actor, reason),
-        (state, Action::Lift) => end_quarantine(record, actor, reason).ok_or(state.as_str()),
+        (state, Action::EndQuarantine) => end_quarantine(record, actor, reason).ok_or(state.as_str()),
         // Nobody orders one: an order deactivates at once.
         (state, Action::Quarantine | Action::Deactivate | Action::Delete) => Err(state.as_str()),
     }

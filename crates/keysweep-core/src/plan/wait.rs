@@ -189,7 +189,7 @@ pub enum Wait {
     /// Another key of the same user comes first.
     OtherKey(AccessKeyId),
     /// The policy of a quarantine is attached to the user, and not by keysweep as far as it knows.
-    Worn(QuarantinePolicy),
+    PolicyAttached(QuarantinePolicy),
     /// Something is not known.
     Unknown(Unknown),
     /// Right before the change something was different.
@@ -286,7 +286,7 @@ pub enum Recheck {
     /// The policy of the quarantine grants something.
     PolicyGrants,
     /// keysweep has attached nothing to the user, or has reason to leave it there.
-    NothingToLift,
+    NotInQuarantine,
     /// The key is Active already.
     Active,
     /// The status of the key is one that keysweep does not know.
@@ -319,7 +319,7 @@ impl Wait {
             Self::Paused(_) | Self::Stopping => Reason::Paused,
             Self::Held { .. } | Self::Resting { .. } => Reason::Hold,
             Self::Exempt { .. } => Reason::Exempt,
-            Self::Incident(_) | Self::Worn(_) => Reason::Protected,
+            Self::Incident(_) | Self::PolicyAttached(_) => Reason::Protected,
             Self::Reference(_) => Reason::Reference,
             Self::Evidence(_) => Reason::Evidence,
             Self::Grace { .. } => Reason::Grace,
@@ -359,7 +359,7 @@ impl Wait {
             | Self::Reference(_)
             | Self::Evidence(_)
             | Self::OtherKey(_)
-            | Self::Worn(_)
+            | Self::PolicyAttached(_)
             | Self::Unknown(_)
             | Self::Recheck(_) => None,
         }

@@ -308,8 +308,8 @@ impl Control {
                 }
             }
             // It is tried again in each sweep, and says nothing of changes.
-            event::Change::Refused { action: Action::Lift, .. }
-            | event::Change::Unclear { action: Action::Lift, .. } => {}
+            event::Change::Refused { action: Action::EndQuarantine, .. }
+            | event::Change::Unclear { action: Action::EndQuarantine, .. } => {}
             event::Change::Refused { action, kind, detail } => {
                 let cause = match (action, kind) {
                     // The policy is not there.
@@ -322,7 +322,7 @@ impl Control {
                 self.failed(at, account, key, *action, FailureCause::Transient, detail);
             }
             event::Change::Quarantined { .. }
-            | event::Change::Lifted { .. }
+            | event::Change::QuarantineEnded { .. }
             | event::Change::Deactivated { .. }
             | event::Change::Undone { .. }
             | event::Change::Deleted { .. } => {

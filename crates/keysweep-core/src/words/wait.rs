@@ -29,7 +29,7 @@ impl fmt::Display for Wait {
                     Action::Quarantine => "quarantines",
                     Action::Deactivate => "deactivations",
                     Action::Delete => "deletions",
-                    Action::Lift | Action::Reactivate => "undos",
+                    Action::EndQuarantine | Action::Reactivate => "undos",
                 };
                 write!(f, "limit reached: {limit} {what} within 24 hours")
             }
@@ -63,7 +63,7 @@ impl fmt::Display for Wait {
                 write!(f, "user in quarantine since {since}; no use seen so far")
             }
             Self::OtherKey(key) => write!(f, "waits for key {key} of the same user, which goes through quarantine first"),
-            Self::Worn(policy) => write!(
+            Self::PolicyAttached(policy) => write!(
                 f,
                 "{policy} is attached to the user, but keysweep has no record of attaching it; detach it, or run `keysweep \
                  keys deactivate`"
@@ -202,7 +202,7 @@ impl fmt::Display for Recheck {
             Self::PolicyGrants => f.write_str(
                 "the quarantine policy contains a statement that is not Deny; keysweep does not attach it",
             ),
-            Self::NothingToLift => f.write_str("there is no quarantine to end now"),
+            Self::NotInQuarantine => f.write_str("there is no quarantine to end now"),
             Self::Active => f.write_str("it is Active already"),
             Self::Status(status) => write!(f, "its status in AWS is {status}"),
         }

@@ -12,9 +12,9 @@ use keysweep_core::lifecycle::event::{Change, Consent, Note, Overlay, Purpose, S
 use keysweep_core::lifecycle::{
     ClearedWhy, KeyEvent, Named, NoticeTerms, RefusedKind, Shown, Sighting, When,
 };
-use keysweep_core::quarantine::{QuarantinePolicy, Wearer};
+use keysweep_core::quarantine::{QuarantinePolicy, UserBefore};
 use keysweep_core::state::Actor;
-use keysweep_core::ticket::{Action, Dressing, Origin, Planned};
+use keysweep_core::ticket::{Action, Attachment, Origin, Planned};
 
 /// The number of every entry of the table, and so of every hold and request.
 const SEQ: u64 = 1;
@@ -65,20 +65,20 @@ impl Samples {
     }
 
     pub(crate) fn intent(&self, action: Action) -> KeyEvent {
-        let wearer = Wearer {
+        let user_before = UserBefore {
             user_name: self.named.user_name.clone(),
             path: "/".into(),
             keys: BTreeMap::new(),
             policies: BTreeSet::new(),
             password: false,
         };
-        let dressing = Dressing { policy: QuarantinePolicy::default(), wearer };
+        let attachment = Attachment { policy: QuarantinePolicy::default(), user_before };
         KeyEvent::Change(Change::Intent {
             action,
             origin: Origin::Policy,
             why: "stale".into(),
             deadline: hour(2),
-            quarantine: (action == Action::Quarantine).then(|| Box::new(dressing)),
+            quarantine: (action == Action::Quarantine).then(|| Box::new(attachment)),
         })
     }
 
@@ -141,8 +141,8 @@ impl Samples {
                 Some(action) => accepted(action),
                 None => quarantined(),
             },
-            KeyEvent::Change(Change::Quarantined { .. }) => lifted(),
-            KeyEvent::Change(Change::Lifted { .. }) => self.deactivated(),
+            KeyEvent::Change(Change::Quarantined { .. }) => quarantine_ended(),
+            KeyEvent::Change(Change::QuarantineEnded { .. }) => self.deactivated(),
             KeyEvent::Change(Change::Deactivated { .. }) => {
                 KeyEvent::Change(Change::Undone { request_id: None, hold_until: hour(40) })
             }
@@ -193,21 +193,24 @@ impl Samples {
                 })
             }
             KeyEvent::Overlay(Overlay::IncidentBegan { .. }) => KeyEvent::Overlay(Overlay::IncidentEnded),
-            KeyEvent::Overlay(Overlay::IncidentEnded) => {
-                KeyEvent::Overlay(Overlay::QuarantineOver { why: reason(), hold_until: Some(hour(40)) })
-            }
-            KeyEvent::Overlay(Overlay::QuarantineOver { .. }) => KeyEvent::Record(Note::ActivitySeen {
-                activity: Activity {
-                    at: hour(2),
-                    region: "us-east-1".into(),
-                    source: None,
-                    name: None,
-                    address: None,
-                    user_agent: None,
-                    error: None,
-                    event_id: None,
-                },
+            KeyEvent::Overlay(Overlay::IncidentEnded) => KeyEvent::Overlay(Overlay::QuarantineInterrupted {
+                why: reason(),
+                hold_until: Some(hour(40)),
             }),
+            KeyEvent::Overlay(Overlay::QuarantineInterrupted { .. }) => {
+                KeyEvent::Record(Note::ActivitySeen {
+                    activity: Activity {
+                        at: hour(2),
+                        region: "us-east-1".into(),
+                        source: None,
+                        name: None,
+                        address: None,
+                        user_agent: None,
+                        error: None,
+                        event_id: None,
+                    },
+                })
+            }
             KeyEvent::Record(Note::ActivitySeen { .. }) => bundled(),
             KeyEvent::Record(Note::BundleWritten { .. }) => traced(),
             KeyEvent::Record(Note::ReactivationTraced { .. }) => {
@@ -239,15 +242,15 @@ pub(crate) fn quarantined() -> KeyEvent {
     KeyEvent::Change(Change::Quarantined { request_id: None })
 }
 
-pub(crate) fn lifted() -> KeyEvent {
-    KeyEvent::Change(Change::Lifted { request_id: None, hold_until: Some(hour(40)) })
+pub(crate) fn quarantine_ended() -> KeyEvent {
+    KeyEvent::Change(Change::QuarantineEnded { request_id: None, hold_until: Some(hour(40)) })
 }
 
 /// One call after the other: a change, its undo, the end.
 fn after(action: Action) -> Option<Action> {
     match action {
-        Action::Quarantine => Some(Action::Lift),
-        Action::Lift => Some(Action::Deactivate),
+        Action::Quarantine => Some(Action::EndQuarantine),
+        Action::EndQuarantine => Some(Action::Deactivate),
         Action::Deactivate => Some(Action::Reactivate),
         Action::Reactivate => Some(Action::Delete),
         Action::Delete => None,

@@ -33,21 +33,21 @@ impl Samples {
         let undo = [intent(Action::Reactivate)];
         let again = of(&[&woken, &flagged]);
         let attaching = [intent(Action::Quarantine)];
-        let worn = [intent(Action::Quarantine), quarantined()];
-        let detaching = [intent(Action::Lift)];
+        let in_quarantine = [intent(Action::Quarantine), quarantined()];
+        let detaching = [intent(Action::EndQuarantine)];
         // The user is in quarantine, or is to be, whatever the state of the key has become.
-        let dressed = |then: &[KeyEvent]| {
-            let worn = of(&[&flagged, &worn, then]);
-            [worn.clone(), of(&[&worn, &detaching])]
+        let with_quarantine = |then: &[KeyEvent]| {
+            let in_quarantine = of(&[&flagged, &in_quarantine, then]);
+            [in_quarantine.clone(), of(&[&in_quarantine, &detaching])]
         };
         let gone_since = [KeyEvent::Seen(Seen::Absent)];
         let deactivates = [intent(Action::Deactivate), self.deactivated()];
         let histories: Vec<Vec<KeyEvent>> = match state {
             "active" => {
-                let dressed = dressed(std::slice::from_ref(&cleared));
+                let with_quarantine = with_quarantine(std::slice::from_ref(&cleared));
                 let bare =
                     [of(&[&flagged, &overlays, &[cleared]]), vec![], woken.clone(), of(&[&woken, &undo])];
-                [&bare[..], &dressed].concat()
+                [&bare[..], &with_quarantine].concat()
             }
             "flagged" => {
                 let bare = [
@@ -62,20 +62,20 @@ impl Samples {
                     of(&[&again, &[intent(Action::Deactivate), unclear(Action::Deactivate)]]),
                     of(&[&flagged, &attaching]),
                 ];
-                [&bare[..], &dressed(&[])].concat()
+                [&bare[..], &with_quarantine(&[])].concat()
             }
             "deactivating" => {
                 let rich = of(&[&again, &overlays, &[intent(Action::Deactivate)]]);
                 let accepted = of(&[&rich, &[accepted(Action::Deactivate)]]);
-                let dressed = dressed(&[intent(Action::Deactivate)]);
-                [&[rich.clone(), accepted, of(&[&rich, &undo])][..], &dressed].concat()
+                let with_quarantine = with_quarantine(&[intent(Action::Deactivate)]);
+                [&[rich.clone(), accepted, of(&[&rich, &undo])][..], &with_quarantine].concat()
             }
             "deactivated" => {
                 let consent = with_consent(Planned::Delete);
                 let rich = of(&[&deactivated, &consent, &overlays, &[due(Planned::Delete), bundled()]]);
                 let undoing = of(&[&rich, &undo]);
                 let again = of(&[&again, &[intent(Action::Deactivate), self.deactivated()]]);
-                [&[rich, undoing, again][..], &dressed(&deactivates)].concat()
+                [&[rich, undoing, again][..], &with_quarantine(&deactivates)].concat()
             }
             "deleting" => {
                 let rich = of(&[&deactivated, &overlays, &[bundled(), intent(Action::Delete)]]);
@@ -84,13 +84,13 @@ impl Samples {
                     &[intent(Action::Deactivate), self.deactivated(), bundled(), intent(Action::Delete)],
                 ]);
                 let deletes = of(&[&deactivates, &[bundled(), intent(Action::Delete)]]);
-                [&[rich.clone(), of(&[&rich, &undo]), woken][..], &dressed(&deletes)].concat()
+                [&[rich.clone(), of(&[&rich, &undo]), woken][..], &with_quarantine(&deletes)].concat()
             }
             "deleted" => {
                 let deleted = KeyEvent::Change(Change::Deleted { request_id: None });
                 let deletes = [bundled(), intent(Action::Delete), deleted];
                 let bare = [of(&[&deactivated, &overlays, &deletes]), of(&[&deactivated, &deletes])];
-                [&bare[..], &dressed(&of(&[&deactivates, &deletes]))].concat()
+                [&bare[..], &with_quarantine(&of(&[&deactivates, &deletes]))].concat()
             }
             "gone" => {
                 let gone = |before: &[KeyEvent]| of(&[before, &[KeyEvent::Seen(Seen::Absent)]]);
@@ -100,7 +100,7 @@ impl Samples {
                     gone(&again),
                     of(&[&gone(&again), &undo]),
                 ];
-                [&bare[..], &dressed(&gone_since)].concat()
+                [&bare[..], &with_quarantine(&gone_since)].concat()
             }
             _ => vec![],
         };

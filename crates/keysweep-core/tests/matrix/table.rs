@@ -55,7 +55,7 @@ fn title(event: &KeyEvent) -> String {
         | KeyEvent::Consent(Consent::NoticeVoided { .. })
         | KeyEvent::Consent(Consent::ApprovalVoided { .. })
         | KeyEvent::Record(Note::NotDue)
-        | KeyEvent::Change(Change::Quarantined { .. } | Change::Lifted { .. })
+        | KeyEvent::Change(Change::Quarantined { .. } | Change::QuarantineEnded { .. })
         | KeyEvent::Change(Change::Deactivated { .. })
         | KeyEvent::Change(Change::Undone { .. })
         | KeyEvent::Change(Change::Deleted { .. })
@@ -75,7 +75,7 @@ fn title(event: &KeyEvent) -> String {
         | KeyEvent::Overlay(Overlay::ExemptBegan { .. })
         | KeyEvent::Overlay(Overlay::ExemptEnded)
         | KeyEvent::Overlay(Overlay::IncidentBegan { .. })
-        | KeyEvent::Overlay(Overlay::IncidentEnded | Overlay::QuarantineOver { .. })
+        | KeyEvent::Overlay(Overlay::IncidentEnded | Overlay::QuarantineInterrupted { .. })
         | KeyEvent::Record(Note::Forgotten { .. }) => event.name().into(),
     }
 }

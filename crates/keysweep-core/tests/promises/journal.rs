@@ -8,10 +8,10 @@ use keysweep_core::facts::{IdleHistogram, Inventory, LastUse};
 use keysweep_core::finding::{Counts, FindingKind};
 use keysweep_core::lifecycle::event::{Change, Consent, Note, Overlay, Purpose, Seen};
 use keysweep_core::lifecycle::{ClearedWhy, KeyEvent, Named, NoticeTerms, Record, RefusedKind, Shown};
-use keysweep_core::quarantine::{QuarantinePolicy, Wearer};
+use keysweep_core::quarantine::{QuarantinePolicy, UserBefore};
 use keysweep_core::references::{Reference, ReferenceCleared};
 use keysweep_core::state::{Actor, Body, Configuration, Entry, State, Term, TripReason};
-use keysweep_core::ticket::{Action, Dressing, Origin, Planned};
+use keysweep_core::ticket::{Action, Attachment, Origin, Planned};
 use proptest::prelude::*;
 use strum::VariantArray as _;
 
@@ -108,7 +108,7 @@ pub(crate) fn mk_event(n: usize, key: usize, fill: &Fill) -> KeyEvent {
             origin,
             why: text,
             deadline: mk_deadline(at),
-            quarantine: flag.then(|| mk_dressing(key)),
+            quarantine: flag.then(|| mk_attachment(key)),
         }),
         13 => KeyEvent::Change(Change::Deactivated { request_id, last_use, sighting }),
         14 => KeyEvent::Change(Change::Undone { request_id, hold_until: at }),
@@ -150,23 +150,23 @@ pub(crate) fn mk_event(n: usize, key: usize, fill: &Fill) -> KeyEvent {
             purpose: if flag { Purpose::Deletion } else { Purpose::Request },
         }),
         37 => KeyEvent::Change(Change::Quarantined { request_id }),
-        38 => KeyEvent::Change(Change::Lifted { request_id, hold_until: (!flag).then_some(at) }),
+        38 => KeyEvent::Change(Change::QuarantineEnded { request_id, hold_until: (!flag).then_some(at) }),
         39 => KeyEvent::Seen(Seen::UsedInQuarantine { last_use, hold_until: at }),
         40 => KeyEvent::Seen(Seen::QuarantineRemoved),
-        41 => KeyEvent::Overlay(Overlay::QuarantineOver { why: text, hold_until: flag.then_some(at) }),
+        41 => KeyEvent::Overlay(Overlay::QuarantineInterrupted { why: text, hold_until: flag.then_some(at) }),
         _ => panic!("no such event"),
     }
 }
 
-fn mk_dressing(key: usize) -> Box<Dressing> {
-    let wearer = Wearer {
+fn mk_attachment(key: usize) -> Box<Attachment> {
+    let user_before = UserBefore {
         user_name: mk_key(key).user_name,
         path: "/ci/".into(),
         keys: [(mk_key_id(90), true)].into(),
         policies: ["arn:aws:iam::aws:policy/ReadOnlyAccess".into()].into(),
         password: true,
     };
-    Box::new(Dressing { policy: QuarantinePolicy::default(), wearer })
+    Box::new(Attachment { policy: QuarantinePolicy::default(), user_before })
 }
 
 fn mk_actor(fill: &Fill) -> Actor {
@@ -222,10 +222,10 @@ fn index(event: &KeyEvent) -> usize {
         KeyEvent::Record(Note::BundleWritten { .. }) => 35,
         KeyEvent::Record(Note::ReactivationTraced { .. }) => 36,
         KeyEvent::Change(Change::Quarantined { .. }) => 37,
-        KeyEvent::Change(Change::Lifted { .. }) => 38,
+        KeyEvent::Change(Change::QuarantineEnded { .. }) => 38,
         KeyEvent::Seen(Seen::UsedInQuarantine { .. }) => 39,
         KeyEvent::Seen(Seen::QuarantineRemoved) => 40,
-        KeyEvent::Overlay(Overlay::QuarantineOver { .. }) => 41,
+        KeyEvent::Overlay(Overlay::QuarantineInterrupted { .. }) => 41,
     }
 }
 

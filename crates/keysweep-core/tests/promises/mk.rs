@@ -359,9 +359,9 @@ impl World {
                 self.keys[n].policies = Fact::Known(vec![mk_quarantine()]);
                 KeyEvent::Change(Change::Quarantined { request_id: None })
             }
-            Action::Lift => {
+            Action::EndQuarantine => {
                 self.keys[n].policies = Fact::Known(Vec::new());
-                KeyEvent::Change(Change::Lifted { request_id: None, hold_until: None })
+                KeyEvent::Change(Change::QuarantineEnded { request_id: None, hold_until: None })
             }
             Action::Deactivate => {
                 self.keys[n].status = KeyStatus::Inactive;

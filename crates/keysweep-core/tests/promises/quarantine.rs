@@ -7,7 +7,7 @@ use keysweep_core::lifecycle::{HoldKind, KeyEvent, RefusedKind};
 use keysweep_core::plan::{self, Next, Reason, Wait};
 use keysweep_core::policy::{Mode, Policy};
 use keysweep_core::state::{Actor, Body, TripReason};
-use keysweep_core::ticket::{Action, Dressing};
+use keysweep_core::ticket::{Action, Attachment};
 
 use crate::mk::*;
 
@@ -45,15 +45,15 @@ fn action_of(next: &Next) -> Option<Action> {
 }
 
 /// Ends what is to end, as a sweep does; the reasons.
-fn lift(world: &mut World, at: jiff::Timestamp) -> Vec<String> {
-    let tickets = plan::lifts(&world.context(at));
-    let lifted = tickets.into_iter().map(|ticket| {
+fn end_quarantines(world: &mut World, at: jiff::Timestamp) -> Vec<String> {
+    let tickets = plan::quarantines_to_end(&world.context(at));
+    let ended = tickets.into_iter().map(|ticket| {
         let why = ticket.why().to_owned();
         let warrant = world.recheck(at, ticket).expect("nothing stands in the way of an undo");
         world.carry_out(at, &warrant);
         why
     });
-    lifted.collect()
+    ended.collect()
 }
 
 /// A world in which the user of key 0 is in quarantine since day 7.
@@ -71,14 +71,14 @@ fn a_client_has_the_whole_span_to_show_itself() {
     for at in [hours(7 * 24 + 1), day(9), hours(10 * 24 - 1)] {
         let Next::Wait { wait, .. } = next(&mut world, at, 0) else { panic!("{at}") };
         assert_eq!((wait.reason(), wait.until()), (Reason::Quarantine, Some(day(10))));
-        assert!(lift(&mut world, at).is_empty());
+        assert!(end_quarantines(&mut world, at).is_empty());
     }
     let step = next(&mut world, day(10), 0);
     assert_eq!(action_of(&step), Some(Action::Deactivate));
     let Next::Step { why, .. } = step else { unreachable!() };
     assert!(why.contains("no use seen in quarantine since"), "{why}");
     assert_eq!(world.sweep_and_act(day(10)), 1);
-    assert_eq!(lift(&mut world, day(10)), ["the key is deactivated"]);
+    assert_eq!(end_quarantines(&mut world, day(10)), ["the key is deactivated"]);
     let record = world.record(0).unwrap();
     assert!(record.quarantine.is_none());
     assert_eq!(
@@ -104,7 +104,7 @@ fn an_order_by_name_needs_no_quarantine_and_ends_one() {
         let warrant = world.recheck(at, ticket).unwrap();
         world.carry_out(at, &warrant);
         let expected = if record.in_quarantine() { vec!["the key is deactivated"] } else { vec![] };
-        assert_eq!(lift(&mut world, at), expected);
+        assert_eq!(end_quarantines(&mut world, at), expected);
     }
 }
 
@@ -130,7 +130,7 @@ fn a_use_in_quarantine_ends_it_and_holds_the_key() {
         let record = world.record(0).unwrap();
         assert_eq!((record.state.as_str(), record.past.activity.is_some()), ("active", n > 0));
         assert_eq!(record.holds.iter().map(|hold| hold.kind).collect::<Vec<_>>(), [HoldKind::Quarantine]);
-        assert_eq!(lift(&mut world, day(9)), ["the key is active"]);
+        assert_eq!(end_quarantines(&mut world, day(9)), ["the key is active"]);
         assert!(world.record(0).unwrap().quarantine.is_none());
     }
 }
@@ -142,7 +142,7 @@ fn a_use_from_before_the_quarantine_that_shows_late_holds_nothing() {
     world.sweep(day(8));
     let record = world.record(0).unwrap();
     assert_eq!((record.state.as_str(), record.holds.len()), ("active", 0));
-    assert_eq!(lift(&mut world, day(8)), ["the key is active"]);
+    assert_eq!(end_quarantines(&mut world, day(8)), ["the key is active"]);
 }
 
 /// Something that happens, in words, and how.
@@ -179,7 +179,7 @@ fn every_way_out_ends_the_quarantine() {
         assert_eq!(world.sweep_and_act(day(7)), 1);
         change(&mut world);
         world.sweep(day(8));
-        assert_eq!(lift(&mut world, day(8)).len(), 1, "{way}: {:?}", world.record(0));
+        assert_eq!(end_quarantines(&mut world, day(8)).len(), 1, "{way}: {:?}", world.record(0));
         let left = world.record(0).and_then(|record| record.quarantine.clone());
         assert_eq!(left, None, "{way}");
     }
@@ -189,7 +189,7 @@ fn every_way_out_ends_the_quarantine() {
 fn a_key_that_is_gone_leaves_no_policy_behind() {
     let mut world = quarantined(1);
     world.happen(day(8), 0, KeyEvent::Seen(Seen::Absent));
-    assert_eq!(lift(&mut world, day(8)), ["the key is gone"]);
+    assert_eq!(end_quarantines(&mut world, day(8)), ["the key is gone"]);
 }
 
 #[test]
@@ -199,10 +199,10 @@ fn what_restrains_changes_does_not_keep_a_quarantine_from_ending() {
     world.write(day(8), Body::BreakerTripped { reason: TripReason::Failures { accounts: 3, limit: 3 } });
     world.policy.limits.deactivations_per_day = 0;
     world.policy.limits.changes_per_account_per_day = 0;
-    assert!(lift(&mut world, day(8)).is_empty(), "a pause alone is no way out");
+    assert!(end_quarantines(&mut world, day(8)).is_empty(), "a pause alone is no way out");
     world.keys[0].last_use = Fact::Known(used_at(day(8)));
     world.sweep(day(9));
-    assert_eq!(lift(&mut world, day(9)), ["the key is active"]);
+    assert_eq!(end_quarantines(&mut world, day(9)), ["the key is active"]);
 }
 
 #[test]
@@ -210,7 +210,7 @@ fn somebody_who_works_on_the_user_is_not_disturbed() {
     let mut world = quarantined(1);
     world.keys[0].password = Fact::Known(true);
     world.sweep(day(8));
-    assert_eq!(lift(&mut world, day(8)), ["a console password was set for the user"]);
+    assert_eq!(end_quarantines(&mut world, day(8)), ["a console password was set for the user"]);
     let held = world.record(0).unwrap().held().cloned().unwrap();
     assert_eq!((held.kind, held.until), (HoldKind::Quarantine, Some(day(38))));
     assert_eq!(
@@ -229,7 +229,7 @@ fn somebody_who_detaches_the_policy_objects() {
     world.sweep(day(8));
     assert_eq!(world.record(0).unwrap().holds.len(), 1);
     // A read may be behind: the call that detaches it tells.
-    assert_eq!(lift(&mut world, day(8)), ["someone detached the quarantine policy"]);
+    assert_eq!(end_quarantines(&mut world, day(8)), ["someone detached the quarantine policy"]);
     assert_eq!(world.record(0).unwrap().quarantine, None);
 }
 
@@ -240,7 +240,7 @@ fn a_client_that_shows_itself_waits_for_no_other_fact() {
     let user_id = std::mem::replace(&mut world.keys[0].user_id, Fact::Unknown("denied".into()));
     world.sweep(day(9));
     world.keys[0].user_id = user_id;
-    assert_eq!(lift(&mut world, day(9)), ["the key is active"]);
+    assert_eq!(end_quarantines(&mut world, day(9)), ["the key is active"]);
     // Nor for clocks that agree.
     let mut world = quarantined(1);
     world.keys[0].last_use = Fact::Known(used_at(day(8)));
@@ -250,7 +250,7 @@ fn a_client_that_shows_itself_waits_for_no_other_fact() {
     for body in plan.entries {
         world.write(day(9), body);
     }
-    assert_eq!(lift(&mut world, day(9)), ["the key is active"]);
+    assert_eq!(end_quarantines(&mut world, day(9)), ["the key is active"]);
 }
 
 /// What is seen of the other key, in words.
@@ -296,7 +296,7 @@ fn an_incident_that_the_last_look_shows_keeps_the_policy() {
     let mut world = quarantined(1);
     world.keys[0].last_use = Fact::Known(used_at(day(8)));
     world.sweep(day(9));
-    let ticket = plan::lifts(&world.context(day(9))).remove(0);
+    let ticket = plan::quarantines_to_end(&world.context(day(9))).remove(0);
     let mut facts = fresh(&world.keys[0]);
     facts.policies = Fact::Known([mk_compromise(), vec![mk_quarantine()]].concat());
     assert!(world.recheck_with(day(9), ticket, &facts).is_err());
@@ -312,7 +312,8 @@ fn an_undo_may_follow_another_whose_outcome_is_not_known() {
         let warrant = world.recheck(at, ticket).unwrap();
         let (origin, why) = (warrant.origin().clone(), String::new());
         let deadline = mk_deadline(at);
-        let intent = Change::Intent { action: Action::Lift, origin, why, deadline, quarantine: None };
+        let intent =
+            Change::Intent { action: Action::EndQuarantine, origin, why, deadline, quarantine: None };
         world.happen(at, 0, KeyEvent::Change(intent));
     }
 }
@@ -324,7 +325,7 @@ fn what_could_not_be_read_of_the_user_ends_nothing_and_permits_nothing() {
         (Fact::Unknown("denied".into()), Fact::Unknown("denied".into()));
     let Next::Wait { wait, .. } = next(&mut world, day(12), 0) else { panic!() };
     assert_eq!(wait.reason(), Reason::Unknown);
-    assert!(lift(&mut world, day(12)).is_empty());
+    assert!(end_quarantines(&mut world, day(12)).is_empty());
     assert!(world.record(0).unwrap().in_quarantine());
 }
 
@@ -378,7 +379,7 @@ fn two_stale_keys_of_one_user_come_one_after_the_other() {
     let at = hours(10 * 24 + 6);
     assert!(waits(&next(&mut world, at, 1)));
     assert_eq!(world.sweep_and_act(at), 1, "the first is deactivated");
-    assert_eq!(lift(&mut world, at), ["the key is deactivated"]);
+    assert_eq!(end_quarantines(&mut world, at), ["the key is deactivated"]);
     world.keys[1].policies = Fact::Known(Vec::new());
     world.keys[1].other_keys[0].status = KeyStatus::Inactive;
     assert_eq!(action_of(&next(&mut world, at, 1)), Some(Action::Quarantine));
@@ -391,7 +392,7 @@ fn a_key_of_the_same_user_that_comes_to_life_ends_the_quarantine() {
     assert!(world.record(0).unwrap().in_quarantine());
     world.keys[1].last_use = Fact::Known(used_at(day(8)));
     world.sweep(day(9));
-    let why = lift(&mut world, day(9));
+    let why = end_quarantines(&mut world, day(9));
     assert!(why.len() == 1 && why[0].contains("is not due for deactivation"), "{why:?}");
 }
 
@@ -409,7 +410,7 @@ fn a_key_of_the_same_user_that_is_held_is_not_stopped() {
     assert!(world.record(0).unwrap().in_quarantine());
     world.happen(day(8), 1, hold());
     world.sweep(day(8));
-    assert_eq!(lift(&mut world, day(8)).len(), 1);
+    assert_eq!(end_quarantines(&mut world, day(8)).len(), 1);
 }
 
 #[test]
@@ -429,8 +430,8 @@ fn a_policy_that_somebody_else_attached_is_left_where_it_is() {
     let mut world = mk_world(1);
     world.keys[0].policies = Fact::Known(vec![mk_quarantine()]);
     let Next::Wait { wait, .. } = next(&mut world, day(7), 0) else { panic!() };
-    assert_eq!(wait, Wait::Worn(world.policy.quarantine_policy.clone()));
-    assert!(lift(&mut world, day(7)).is_empty());
+    assert_eq!(wait, Wait::PolicyAttached(world.policy.quarantine_policy.clone()));
+    assert!(end_quarantines(&mut world, day(7)).is_empty());
 }
 
 #[test]
@@ -440,7 +441,7 @@ fn an_incident_keeps_the_policy_until_an_operator_ends_it() {
     world.keys[0].policies = Fact::Known(policies);
     world.sweep(day(8));
     assert!(world.record(0).unwrap().incident.is_some());
-    assert!(lift(&mut world, day(8)).is_empty());
+    assert!(end_quarantines(&mut world, day(8)).is_empty());
     let record = world.record(0).unwrap().clone();
     let ticket = plan::end_quarantine(&record, &Actor::local("ada"), "ours").unwrap();
     assert!(world.recheck(day(8), ticket).is_ok());
@@ -469,15 +470,19 @@ fn a_call_whose_outcome_is_not_known_is_undone_until_it_certainly_is() {
         KeyEvent::Change(Change::Intent { action, origin, why, deadline, quarantine })
     };
     world.happen(day(7), 0, intent(Action::Quarantine, quarantine));
-    assert!(lift(&mut world, day(7)).is_empty(), "its outcome is to come");
+    assert!(end_quarantines(&mut world, day(7)).is_empty(), "its outcome is to come");
     // An operator does not wait for it. What the call does later is undone again.
     let soon = day(7) + jiff::SignedDuration::from_mins(1);
-    world.happen(soon, 0, intent(Action::Lift, None));
-    world.happen(soon, 0, KeyEvent::Change(Change::Lifted { request_id: None, hold_until: Some(day(30)) }));
+    world.happen(soon, 0, intent(Action::EndQuarantine, None));
+    world.happen(
+        soon,
+        0,
+        KeyEvent::Change(Change::QuarantineEnded { request_id: None, hold_until: Some(day(30)) }),
+    );
     let record = world.record(0).unwrap();
     assert!(record.quarantine.is_some() && !record.in_quarantine() && record.held().is_some());
     let later = day(7) + jiff::SignedDuration::from_mins(30);
-    assert_eq!(lift(&mut world, later), ["the call that was to attach it can still take effect"]);
+    assert_eq!(end_quarantines(&mut world, later), ["the call that was to attach it can still take effect"]);
     assert!(world.record(0).unwrap().quarantine.is_none());
 }
 
@@ -486,7 +491,7 @@ fn a_refused_call_leaves_nothing_and_an_unclear_one_is_undone() {
     let action = Action::Quarantine;
     let refused = Change::Refused { action, kind: RefusedKind::Denied, detail: "no".into() };
     let unclear = Change::Unclear { action, accepted: false, detail: "no answer".into() };
-    for (outcome, lifts) in [(KeyEvent::Change(refused), 0), (KeyEvent::Change(unclear), 1)] {
+    for (outcome, ends) in [(KeyEvent::Change(refused), 0), (KeyEvent::Change(unclear), 1)] {
         let mut world = mk_world(1);
         let warrant = quarantine_warrant(&mut world, day(7));
         let intent = KeyEvent::Change(Change::Intent {
@@ -498,7 +503,7 @@ fn a_refused_call_leaves_nothing_and_an_unclear_one_is_undone() {
         });
         world.happen(day(7), 0, intent);
         world.happen(day(7), 0, outcome);
-        assert_eq!(lift(&mut world, day(7)).len(), lifts);
+        assert_eq!(end_quarantines(&mut world, day(7)).len(), ends);
         assert!(world.record(0).unwrap().quarantine.is_none());
     }
 }
@@ -518,7 +523,7 @@ fn quarantine_warrant(world: &mut World, at: jiff::Timestamp) -> keysweep_core::
     let ticket = plan.take_effects().0.remove(0);
     assert_eq!(ticket.action(), Action::Quarantine);
     let warrant = world.recheck(at, ticket).unwrap();
-    let Some(Dressing { policy, wearer }) = warrant.quarantine() else { panic!() };
-    assert_eq!((policy, wearer.password), (&world.policy.quarantine_policy, false));
+    let Some(Attachment { policy, user_before }) = warrant.quarantine() else { panic!() };
+    assert_eq!((policy, user_before.password), (&world.policy.quarantine_policy, false));
     warrant
 }

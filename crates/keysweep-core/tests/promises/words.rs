@@ -74,7 +74,7 @@ fn following(wait: &Wait) -> Option<Wait> {
             Action::Quarantine => Wait::Cap { action: Action::Deactivate, limit: 50 },
             Action::Deactivate => Wait::Cap { action: Action::Delete, limit: 20 },
             // An undo is under no cap.
-            Action::Delete | Action::Lift | Action::Reactivate => Wait::AccountCap { limit: 5 },
+            Action::Delete | Action::EndQuarantine | Action::Reactivate => Wait::AccountCap { limit: 5 },
         },
         Wait::AccountCap { .. } => Wait::CapUnknown { until: day(2) },
         Wait::CapUnknown { .. } => Wait::Breaker(trips()[0].clone()),
@@ -116,8 +116,10 @@ fn following(wait: &Wait) -> Option<Wait> {
         },
         Wait::Grace { .. } => Wait::Quarantine { since: day(7), until: day(10) },
         Wait::Quarantine { .. } => Wait::OtherKey(mk_key_id(1)),
-        Wait::OtherKey(_) => Wait::Worn(QuarantinePolicy::default()),
-        Wait::Worn(_) => Unknown::Facts(vec!["last use: denied".into(), "user ID: denied".into()]).into(),
+        Wait::OtherKey(_) => Wait::PolicyAttached(QuarantinePolicy::default()),
+        Wait::PolicyAttached(_) => {
+            Unknown::Facts(vec!["last use: denied".into(), "user ID: denied".into()]).into()
+        }
         Wait::Unknown(unknown) => return following_unknown(unknown),
         Wait::Recheck(recheck) => return following_recheck(recheck),
     })
@@ -169,8 +171,8 @@ fn following_recheck(recheck: &Recheck) -> Option<Wait> {
         Recheck::Late => Recheck::NothingToUndo("flagged"),
         Recheck::NothingToUndo(_) => Recheck::OtherKeyUsed(mk_key_id(1)),
         Recheck::OtherKeyUsed(_) => Recheck::PolicyGrants,
-        Recheck::PolicyGrants => Recheck::NothingToLift,
-        Recheck::NothingToLift => Recheck::Active,
+        Recheck::PolicyGrants => Recheck::NotInQuarantine,
+        Recheck::NotInQuarantine => Recheck::Active,
         Recheck::Active => Recheck::Status("Expired".into()),
         Recheck::Status(_) => return None,
     };

@@ -63,7 +63,7 @@ mod tests {
         KeyEvent, Notice, NoticeTerms, OpenIntent, OpenQuarantine, Past, PastQuarantine, Quarantine, Record,
         Sent, Setback, SetbackKind, Shown, Sighting, State, Watch, Woken,
     };
-    use keysweep_core::quarantine::{QuarantinePolicy, Wearer};
+    use keysweep_core::quarantine::{QuarantinePolicy, UserBefore};
     use keysweep_core::state::{AccountRecord, Actor, Body, Control, Entry, Pause, Reach, Trip, TripReason};
     use keysweep_core::ticket::{Action, Planned};
     use serde_json::Value;
@@ -165,7 +165,7 @@ mod tests {
             undo: Some(intent(18)),
             quarantine: Some(Box::new(Quarantine {
                 policy: QuarantinePolicy::default(),
-                wearer: Wearer {
+                user_before: UserBefore {
                     user_name: "o'neil".parse().unwrap(),
                     path: "/ci/".into(),
                     keys: [("AKIAEXAMPLE000000002".parse().unwrap(), true)].into(),
@@ -175,7 +175,7 @@ mod tests {
                 since: mk_at(5),
                 attached: Some(mk_at(6)),
                 settled_from: Some(mk_at(7)),
-                over: Some("a console password was set for the user".into()),
+                interrupted: Some("a console password was set for the user".into()),
                 open: Some(OpenQuarantine::Detach(intent(21))),
             })),
             past: Past {

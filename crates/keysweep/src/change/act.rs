@@ -192,8 +192,8 @@ async fn make_ready(
     let mut seen = match see(engine, aws, &config, &record, action).await {
         Ok(seen) => seen,
         // Nothing is attached to nobody.
-        Err(Wait::Recheck(Recheck::UserGone)) if action == Action::Lift => {
-            return Err(lifted_with_user(engine, &record).await);
+        Err(Wait::Recheck(Recheck::UserGone)) if action == Action::EndQuarantine => {
+            return Err(ended_with_user(engine, &record).await);
         }
         Err(wait) => return Err(Acted::NotSent(wait)),
     };
@@ -276,7 +276,7 @@ async fn look_beside(engine: &Engine, config: &Config, action: Action, seen: &Se
 }
 
 /// Notes that a quarantine ended with its user.
-async fn lifted_with_user(engine: &Engine, record: &Record) -> Acted {
+async fn ended_with_user(engine: &Engine, record: &Record) -> Acted {
     let removed = mk_entry(record, event::Seen::QuarantineRemoved.into());
     match engine.record(&Actor::Keysweep, vec![removed]).await {
         Ok(_) => Acted::Done,
@@ -498,10 +498,10 @@ async fn carry_out(engine: &Engine, aws: &Aws, mut ready: Ready) -> Acted {
     };
     let Ready { config, account, record, reader, fresh, warrant, prepared } = ready;
     // Whatever ends a quarantine of a key that is still to be deactivated has a reason to hold it.
-    let stands = |it: &Quarantine| it.attached.is_some() && it.over.is_none();
+    let stands = |it: &Quarantine| it.attached.is_some() && it.interrupted.is_none();
     let ends_early = record.due.is_some() && record.quarantine.as_deref().is_some_and(stands);
     let holds = ends_early || matches!(warrant.origin(), Origin::Operator { .. });
-    let policy = warrant.quarantine().map(|dressing| dressing.policy.clone());
+    let policy = warrant.quarantine().map(|attachment| attachment.policy.clone());
     let order = receipts.into_iter().next().and_then(|receipt| warrant.recorded(receipt).ok());
     let Some(order) = order else {
         return not_sent(bug("the journal's receipt is not that of the intent"));

@@ -235,7 +235,7 @@ impl Attempt {
             (Shown::Effect, Action::Quarantine) => {
                 KeyEvent::Change(event::Change::Quarantined { request_id: request_id.filter(|_| accepted) })
             }
-            (Shown::Effect, Action::Lift) => KeyEvent::Change(event::Change::Lifted {
+            (Shown::Effect, Action::EndQuarantine) => KeyEvent::Change(event::Change::QuarantineEnded {
                 request_id,
                 hold_until: holds.then_some(hold_until),
             }),
@@ -245,7 +245,11 @@ impl Attempt {
             }
             (
                 Shown::Unchanged,
-                Action::Quarantine | Action::Lift | Action::Deactivate | Action::Reactivate | Action::Delete,
+                Action::Quarantine
+                | Action::EndQuarantine
+                | Action::Deactivate
+                | Action::Reactivate
+                | Action::Delete,
             ) => {
                 let detail = format!("{said}; after a minute, the policies of the user are as they were");
                 KeyEvent::Change(event::Change::Unclear { action, accepted, detail })

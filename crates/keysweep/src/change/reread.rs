@@ -65,7 +65,9 @@ pub(super) async fn reread(
     let (created, status) = match listed {
         Some(listed) => (listed.created, listed.status.clone()),
         // What is attached to its user is detached all the same.
-        None if action == Action::Lift => (identity.created, KeyStatus::Other("not listed".to_owned())),
+        None if action == Action::EndQuarantine => {
+            (identity.created, KeyStatus::Other("not listed".to_owned()))
+        }
         None => return Err(not_listed()),
     };
     let fact = |error: Fault| in_words(&error);

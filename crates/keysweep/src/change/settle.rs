@@ -52,7 +52,7 @@ struct Open {
 fn open_intent(record: &Record) -> Option<Open> {
     let (deactivate, delete) = (Action::Deactivate, Action::Delete);
     if record.undo.is_none()
-        && let Some((action, intent)) = record.dressing().map(OpenQuarantine::parts)
+        && let Some((action, intent)) = record.attachment().map(OpenQuarantine::parts)
     {
         let (intent, last_use) = (intent.clone(), last_use_of(&record.state));
         return Some(Open { record: record.clone(), action, intent, last_use });
@@ -95,7 +95,7 @@ async fn one(engine: &Engine, aws: &Aws, open: &Open) -> Result<(), AppendError>
         }
     };
     let quarantine =
-        record.quarantine.as_deref().filter(|_| matches!(action, Action::Quarantine | Action::Lift));
+        record.quarantine.as_deref().filter(|_| matches!(action, Action::Quarantine | Action::EndQuarantine));
     let policy = quarantine.map(|quarantine| &quarantine.policy);
     let shown = until_it_shows(&reader, identity, &record.user_name, action, policy, engine.clock()).await;
     // Until then the call may still take effect; what AWS shows already is true at once, and an undo waits for nothing.
@@ -117,7 +117,7 @@ async fn one(engine: &Engine, aws: &Aws, open: &Open) -> Result<(), AppendError>
         last_use: last_use.clone(),
         hold_until: hold_until(engine, &config, &subject),
         // Nothing but an order ends a quarantine that is to go on.
-        holds: record.due.is_some() && quarantine.is_some_and(|quarantine| quarantine.over.is_none()),
+        holds: record.due.is_some() && quarantine.is_some_and(|quarantine| quarantine.interrupted.is_none()),
         is_settled: true,
     };
     match attempt.settled(engine, &config, shown) {

@@ -106,10 +106,12 @@ fn of_key(entry: &Entry, event: &KeyEvent, created: Timestamp, calendar: Calenda
         KeyEvent::Change(Change::Quarantined { .. }) => {
             (Tone::Change, "user quarantined: clients that still use the key are denied".into())
         }
-        KeyEvent::Change(Change::Lifted { hold_until: Some(_), .. }) => {
+        KeyEvent::Change(Change::QuarantineEnded { hold_until: Some(_), .. }) => {
             (Tone::Wanted, "quarantine ended by an operator: on hold".into())
         }
-        KeyEvent::Change(Change::Lifted { hold_until: None, .. }) => (Tone::Usual, "quarantine ended".into()),
+        KeyEvent::Change(Change::QuarantineEnded { hold_until: None, .. }) => {
+            (Tone::Usual, "quarantine ended".into())
+        }
         KeyEvent::Seen(Seen::UsedInQuarantine { last_use, .. }) => {
             let service = match last_use {
                 LastUse::At { service: Some(service), .. } => format!(" with {service}"),
@@ -120,7 +122,7 @@ fn of_key(entry: &Entry, event: &KeyEvent, created: Timestamp, calendar: Calenda
         KeyEvent::Seen(Seen::QuarantineRemoved) => {
             (Tone::Usual, "quarantine ended: the user was deleted".into())
         }
-        KeyEvent::Overlay(Overlay::QuarantineOver { why, .. }) => {
+        KeyEvent::Overlay(Overlay::QuarantineInterrupted { why, .. }) => {
             (Tone::Usual, format!("ending quarantine: {why}"))
         }
         KeyEvent::Change(Change::Deactivated { last_use, .. }) => {

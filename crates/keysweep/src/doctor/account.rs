@@ -315,7 +315,7 @@ impl Account<'_> {
             return;
         }
         let keys = [Action::Deactivate, Action::Delete].map(api_of);
-        let users = [Action::Quarantine, Action::Lift].map(api_of);
+        let users = [Action::Quarantine, Action::EndQuarantine].map(api_of);
         let quarantines = self.examination.config.policy.may_quarantine();
         let users = users.into_iter().filter(|_| quarantines);
         let actions: Vec<&'static str> = keys.into_iter().chain(users).collect();

@@ -153,7 +153,7 @@ fn signal(event: &KeyEvent) -> Option<Signal> {
         (Signal::UsedInQuarantine, matches!(event, KeyEvent::Seen(Seen::UsedInQuarantine { .. }))),
         (
             Signal::QuarantineInterrupted,
-            matches!(event, KeyEvent::Overlay(Overlay::QuarantineOver { hold_until: Some(_), .. })),
+            matches!(event, KeyEvent::Overlay(Overlay::QuarantineInterrupted { hold_until: Some(_), .. })),
         ),
         (Signal::SelfExempted, matches!(event, KeyEvent::Overlay(Overlay::ExemptBegan { .. }))),
     ];

@@ -314,8 +314,8 @@ fn forgotten(state: &State, record: &Record, reason: &str) -> Decided {
              {account} is skipped or has left the organization"
         )));
     }
-    let worn = record.quarantine.as_ref();
-    if worn.is_some() && !for_good {
+    let quarantine = record.quarantine.as_ref();
+    if quarantine.is_some() && !for_good {
         return Err(Refusal::Conflict(format!(
             "the user of {key} may still be in quarantine, which `keysweep keys reactivate {key}` ends: until then the key \
              can be forgotten only after account {account} is skipped or has left the organization"
@@ -327,11 +327,11 @@ fn forgotten(state: &State, record: &Record, reason: &str) -> Decided {
             "{key} is {is}: only a key that is deleted, gone or out of reach can be forgotten"
         )));
     }
-    let message = match (unsettled, worn) {
+    let message = match (unsettled, quarantine) {
         (None, None) => format!("{key} is forgotten"),
-        (_, Some(worn)) => format!(
+        (_, Some(quarantine)) => format!(
             "{key} is forgotten; policy {} may still be attached to user {}: look in account {account}",
-            worn.policy, record.user_name
+            quarantine.policy, record.user_name
         ),
         (Some(action), None) => format!(
             "{key} is forgotten; keysweep may have sent a call to {action} it, and whether that took effect is not \

@@ -35,14 +35,14 @@ impl Engine {
     /// Undoes what keysweep has done: the deactivation of the key, and the quarantine of its user, whichever of the user's
     /// keys it is recorded with. Neither waits for the other to work.
     async fn give_back(&self, actor: &Actor, record: &Record, reason: &str) -> Result<Done, Refusal> {
-        let worn = |state: &keysweep_core::state::State| {
+        let quarantined = |state: &keysweep_core::state::State| {
             let of_user = |other: &&Record| {
                 let (theirs, ours) = (&other.identity, &record.identity);
                 (theirs.account, &theirs.user_id) == (ours.account, &ours.user_id)
             };
             state.records().filter(of_user).find(|other| other.quarantine.is_some()).cloned()
         };
-        let Some(worn) = self.store().read(worn) else {
+        let Some(quarantined) = self.store().read(quarantined) else {
             let undone = self.order(actor, record, Action::Reactivate, reason).await;
             return undone.map_err(|refusal| with_undo_by_hand(refusal, record));
         };
@@ -51,20 +51,20 @@ impl Engine {
             true => Some(self.order(actor, record, Action::Reactivate, reason).await),
             false => None,
         };
-        let lifted = match self.order(actor, &worn, Action::Lift, reason).await {
+        let ended = match self.order(actor, &quarantined, Action::EndQuarantine, reason).await {
             // A sweep may have ended it meanwhile.
-            Err(Refusal::Conflict(_)) if !self.in_quarantine(&worn) => {
-                Ok(Done { message: done(&worn.identity.key, Action::Lift) })
+            Err(Refusal::Conflict(_)) if !self.in_quarantine(&quarantined) => {
+                Ok(Done { message: done(&quarantined.identity.key, Action::EndQuarantine) })
             }
-            lifted => lifted.map_err(|refusal| self.with_detachment_by_hand(refusal, &worn)),
+            ended => ended.map_err(|refusal| self.with_detachment_by_hand(refusal, &quarantined)),
         };
-        match (undone, lifted) {
-            (None, lifted) => lifted,
-            (Some(Ok(undone)), Ok(lifted)) => {
-                Ok(Done { message: format!("{}; {}", undone.message, lifted.message) })
+        match (undone, ended) {
+            (None, ended) => ended,
+            (Some(Ok(undone)), Ok(ended)) => {
+                Ok(Done { message: format!("{}; {}", undone.message, ended.message) })
             }
             // It was in quarantine only.
-            (Some(Err(Refusal::Conflict(_))), lifted) if works => lifted,
+            (Some(Err(Refusal::Conflict(_))), ended) if works => ended,
             (Some(Err(refusal)), Ok(Done { message })) => {
                 Err(with_undo_by_hand(refusal, record).with(&format!("\n{message}")))
             }
@@ -160,7 +160,9 @@ fn cannot(key: &AccessKeyId, state: &str, action: Action) -> String {
     match action {
         Action::Deactivate => format!("{key} is {state}: only a key that is flagged can be deactivated"),
         Action::Delete => format!("{key} is {state}: only a key that is deactivated can be deleted"),
-        Action::Quarantine | Action::Lift => format!("{key} is {state}: its user is not in quarantine"),
+        Action::Quarantine | Action::EndQuarantine => {
+            format!("{key} is {state}: its user is not in quarantine")
+        }
         Action::Reactivate => {
             format!("{key} is {state}, and keysweep sent no deactivation of it: there is nothing to undo")
         }
@@ -175,6 +177,6 @@ fn done(key: &AccessKeyId, action: Action) -> String {
         Action::Quarantine => {
             format!("the user of {key} is in quarantine; `keysweep keys reactivate {key}` ends it")
         }
-        Action::Lift => format!("quarantine ended for the user of {key}; the key is on hold"),
+        Action::EndQuarantine => format!("quarantine ended for the user of {key}; the key is on hold"),
     }
 }

@@ -12,7 +12,7 @@ use keysweep_core::facts::{AccountFacts, Collection, KeyFacts, Outcome};
 use keysweep_core::finding::FindingKind;
 use keysweep_core::ids::AccessKeyId;
 use keysweep_core::lifecycle::{Approval, Hold, Incident, Quarantine, Record, State as KeyState};
-use keysweep_core::plan::{Plan, PlannedKey, lift, plan};
+use keysweep_core::plan::{Plan, PlannedKey, plan, quarantine_ends_because};
 use keysweep_core::policy::{Policy, Subject};
 use keysweep_core::render::{NextAction, coverage, next_action, rows};
 use keysweep_core::state::{Control, Pause, State};
@@ -295,7 +295,7 @@ fn mk_quarantine(state: &State, record: &Record, quarantine: &Quarantine) -> Qua
     QuarantineRow {
         policy: quarantine.policy.clone(),
         attached_at: quarantine.attached,
-        ends_because: lift(state, record),
+        ends_because: quarantine_ends_because(state, record),
     }
 }
 

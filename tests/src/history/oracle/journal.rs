@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use keysweep_sim::Sim;
 use serde_json::Value;
 
-use super::{DEACTIVATE, DELETE, Inner, LIFT, QUARANTINE, REACTIVATE};
+use super::{DEACTIVATE, DELETE, END_QUARANTINE, Inner, QUARANTINE, REACTIVATE};
 
 /// What an account's scan reads may be there while what a settlement reads is not; not for so many sweeps.
 const SETTLED_AFTER: u32 = 4;
@@ -51,7 +51,7 @@ impl Inner {
         self.bundles.clear();
         self.approved.clear();
         self.woken.clear();
-        self.worn.clear();
+        self.quarantined.clear();
         for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
             let Ok(line) = serde_json::from_slice::<Value>(line) else { continue };
             let written = text(&line, "at").parse().unwrap_or(Timestamp::MAX);
@@ -85,7 +85,7 @@ impl Inner {
             "reactivate" => REACTIVATE,
             "delete" => DELETE,
             "quarantine" => QUARANTINE,
-            "lift" => LIFT,
+            "end_quarantine" => END_QUARANTINE,
             _ => "",
         };
         self.remember_quarantine(at, &key, line);
@@ -103,7 +103,7 @@ impl Inner {
                 self.unsettled.remove(&key);
                 self.deactivated_at.insert(key, at);
             }
-            "deleted" | "refused" | "unclear" | "absent" | "quarantined" | "lifted" => {
+            "deleted" | "refused" | "unclear" | "absent" | "quarantined" | "quarantine_ended" => {
                 self.unsettled.remove(&key);
             }
             // Nobody but an operator approves.
@@ -181,7 +181,7 @@ impl Inner {
                 self.failed.remove(text(line, "account_id"));
                 self.throttled.remove(text(line, "account_id"));
             }
-            "change_failed" if text(line, "action") == LIFT => self.tried_to_lift(key),
+            "change_failed" if text(line, "action") == END_QUARANTINE => self.tried_to_end(key),
             "sweep_finished" => {
                 self.sweep_finished(sim, line);
                 self.nothing_left_behind(sim, now);

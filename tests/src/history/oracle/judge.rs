@@ -8,7 +8,9 @@ use keysweep_sim::{Change, Sim, Who};
 
 use super::seen::Read;
 use super::wire::user_of;
-use super::{Applied, DEACTIVATE, DELETE, Held, Inner, LIFT, Oracle, QUARANTINE, REACTIVATE, WOKEN, is_undo};
+use super::{
+    Applied, DEACTIVATE, DELETE, END_QUARANTINE, Held, Inner, Oracle, QUARANTINE, REACTIVATE, WOKEN, is_undo,
+};
 use crate::history::organization::{QUARANTINE_POLICY, is_tagged};
 use crate::history::rules::{Mode, Rules};
 
@@ -53,17 +55,18 @@ type Verdict = Result<(), (&'static str, String)>;
 impl Oracle {
     pub(super) fn judge(&self, call: &Call<'_>, action: &'static str) {
         let (account, user) = user_of(call);
-        let of_user = matches!(action, QUARANTINE | LIFT);
-        let dressed = of_user.then(|| self.locked().dressed(&self.sim, &account, &user, action)).flatten();
-        let key = call.param("AccessKeyId").or(dressed.as_deref()).unwrap_or_default();
+        let of_user = matches!(action, QUARANTINE | END_QUARANTINE);
+        let key_in_quarantine =
+            of_user.then(|| self.locked().key_in_quarantine(&self.sim, &account, &user, action)).flatten();
+        let key = call.param("AccessKeyId").or(key_in_quarantine.as_deref()).unwrap_or_default();
         let (off, wall, now) = (self.time.off(), self.time.wall(), self.time.now());
         let mut inner = self.locked();
         let ordered = inner.ordered.as_ref().is_some_and(|(k, a)| k == key && *a == action);
         let case = Case { account: &account, user: &user, key, action, now, wall, ordered };
         let verdict = inner.intended(&case).and_then(|()| match action {
             REACTIVATE => inner.judge_undo(&case),
-            LIFT => {
-                inner.tried_to_lift(key);
+            END_QUARANTINE => {
+                inner.tried_to_end(key);
                 Ok(())
             }
             _ => inner.judge_change(&case, off),
@@ -181,7 +184,8 @@ impl Inner {
         if listed.iter().filter(|key| key.status == "Active").count() > 1 {
             return Ok(());
         }
-        let since = self.worn_since(case.key).ok_or(("P2", "its user was not in quarantine".to_owned()))?;
+        let since =
+            self.quarantined_since(case.key).ok_or(("P2", "its user was not in quarantine".to_owned()))?;
         let span = case.now.duration_since(since);
         if span + CLOSE < Rules::days(days) {
             return Err(("P2", format!("its user was in quarantine for {span:#} only")));
@@ -351,7 +355,7 @@ impl Inner {
     /// A change is in force at AWS.
     pub(super) fn done(&mut self, account: &str, key: &str, action: &'static str, at: Timestamp) {
         self.tally.add(&format!("change {action}"));
-        if action == LIFT {
+        if action == END_QUARANTINE {
             return;
         }
         if action == QUARANTINE {
@@ -405,16 +409,16 @@ impl Inner {
             .partition::<BTreeMap<_, _>, _>(|(_, (_, _, sent))| now > *sent + DEADLINE);
         self.open = on_their_way;
         for (_, (key, action, sent)) in over {
-            if action == LIFT {
+            if action == END_QUARANTINE {
                 continue;
             }
             if action == QUARANTINE {
                 let truth = sim.key(&key);
-                let wears = truth.is_some_and(|truth| {
+                let has_policy = truth.is_some_and(|truth| {
                     let attached = sim.attached(&truth.account, &truth.user_name);
                     attached.iter().any(|arn| arn.ends_with(QUARANTINE_POLICY))
                 });
-                if wears {
+                if has_policy {
                     self.tally.add("unclear and applied");
                     self.done("", &key, action, sent);
                 }

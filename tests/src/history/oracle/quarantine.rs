@@ -6,18 +6,18 @@ use jiff::{SignedDuration, Timestamp};
 use keysweep_sim::{Sim, Who};
 use serde_json::Value;
 
-use super::{Inner, LIFT, QUARANTINE};
+use super::{END_QUARANTINE, Inner, QUARANTINE};
 use crate::history::organization::QUARANTINE_POLICY;
 
 /// Sweeps that see the account in which a quarantine that is to end need not have ended.
-const LIFTED_WITHIN: u32 = 5;
+const ENDED_WITHIN: u32 = 5;
 
 /// A call that was to attach the policy takes no effect any more so long after its intent.
 const SETTLED: SignedDuration = SignedDuration::from_mins(18);
 
 /// A quarantine that the journal tells of.
 #[derive(Debug, Clone)]
-pub(super) struct Worn {
+pub(super) struct Quarantined {
     account: String,
     intended: Timestamp,
     /// When AWS was said to show it.
@@ -36,12 +36,12 @@ impl Inner {
     /// What is to be remembered of a line about a key.
     pub(super) fn remember_quarantine(&mut self, at: Timestamp, key: &str, line: &Value) {
         let text = |name: &str| line.get(name).and_then(Value::as_str).unwrap_or_default();
-        let worn = self.worn.get_mut(key);
-        match (text("event"), text("action"), worn) {
+        let quarantined = self.quarantined.get_mut(key);
+        match (text("event"), text("action"), quarantined) {
             ("intent", QUARANTINE, _) => {
                 let account = text("account_id").to_owned();
                 let open = Some(QUARANTINE);
-                let worn = Worn {
+                let quarantined = Quarantined {
                     account,
                     intended: at,
                     attached: None,
@@ -50,38 +50,51 @@ impl Inner {
                     incident: false,
                     scanned: 0,
                 };
-                self.worn.insert(key.to_owned(), worn);
+                self.quarantined.insert(key.to_owned(), quarantined);
             }
-            ("intent", LIFT, Some(worn)) => worn.open = Some(LIFT),
+            ("intent", END_QUARANTINE, Some(quarantined)) => quarantined.open = Some(END_QUARANTINE),
             ("refused", QUARANTINE, _) | ("quarantine_removed" | "forgotten", ..) => {
-                self.worn.remove(key);
+                self.quarantined.remove(key);
             }
-            ("unclear", QUARANTINE, Some(worn)) => (worn.open, worn.over) = (None, true),
-            ("refused" | "unclear", LIFT, Some(worn)) => worn.open = None,
-            ("quarantined", _, Some(worn)) => (worn.attached, worn.open) = (Some(at), None),
-            ("lifted", _, Some(worn)) => {
+            ("unclear", QUARANTINE, Some(quarantined)) => (quarantined.open, quarantined.over) = (None, true),
+            ("refused" | "unclear", END_QUARANTINE, Some(quarantined)) => quarantined.open = None,
+            ("quarantined", _, Some(quarantined)) => {
+                (quarantined.attached, quarantined.open) = (Some(at), None)
+            }
+            ("quarantine_ended", _, Some(quarantined)) => {
                 // What can still be attached is detached again.
-                if worn.attached.is_none() && at < worn.intended + SETTLED {
-                    (worn.open, worn.over) = (None, true);
+                if quarantined.attached.is_none() && at < quarantined.intended + SETTLED {
+                    (quarantined.open, quarantined.over) = (None, true);
                 } else {
-                    self.worn.remove(key);
+                    self.quarantined.remove(key);
                 }
             }
             (
-                "cleared" | "used_in_quarantine" | "deactivated" | "adopted" | "absent" | "hold_placed"
-                | "denied" | "exempt_began" | "quarantine_over" | "not_due" | "notice_voided",
+                "cleared"
+                | "used_in_quarantine"
+                | "deactivated"
+                | "adopted"
+                | "absent"
+                | "hold_placed"
+                | "denied"
+                | "exempt_began"
+                | "quarantine_interrupted"
+                | "not_due"
+                | "notice_voided",
                 _,
-                Some(worn),
-            ) => worn.over = true,
-            ("became_due", _, Some(worn)) => (worn.over, worn.scanned) = (false, 0),
-            ("incident_began", _, Some(worn)) => worn.incident = true,
-            ("incident_ended", _, Some(worn)) => (worn.incident, worn.over, worn.scanned) = (false, true, 0),
+                Some(quarantined),
+            ) => quarantined.over = true,
+            ("became_due", _, Some(quarantined)) => (quarantined.over, quarantined.scanned) = (false, 0),
+            ("incident_began", _, Some(quarantined)) => quarantined.incident = true,
+            ("incident_ended", _, Some(quarantined)) => {
+                (quarantined.incident, quarantined.over, quarantined.scanned) = (false, true, 0)
+            }
             _ => {}
         }
     }
 
     /// The key whose quarantine a call begins or ends: at most one of a user at a time.
-    pub(super) fn dressed(
+    pub(super) fn key_in_quarantine(
         &self,
         sim: &Sim,
         account: &str,
@@ -90,27 +103,30 @@ impl Inner {
     ) -> Option<String> {
         let user_id = sim.user_id(account, user)?;
         let of_user = |key: &str| self.named.get(key).is_some_and(|(id, _)| *id == user_id);
-        let worn = self
-            .worn
-            .iter()
-            .find(|(key, worn)| worn.account == account && worn.open == Some(action) && of_user(key));
-        worn.map(|(key, _)| key.clone())
+        let quarantined = self.quarantined.iter().find(|(key, quarantined)| {
+            quarantined.account == account && quarantined.open == Some(action) && of_user(key)
+        });
+        quarantined.map(|(key, _)| key.clone())
     }
 
     /// How long the user of a key has been in quarantine, as the journal says.
-    pub(super) fn worn_since(&self, key: &str) -> Option<Timestamp> {
-        self.worn.get(key).and_then(|worn| worn.attached)
+    pub(super) fn quarantined_since(&self, key: &str) -> Option<Timestamp> {
+        self.quarantined.get(key).and_then(|quarantined| quarantined.attached)
     }
 
     /// P7: an account was scanned, and what is to be detached there was not.
     pub(super) fn scanned_beside(&mut self, account: &str) {
-        let of_account =
-            |worn: &Worn| worn.account == account && worn.over && worn.open.is_none() && !worn.incident;
-        let over = self.worn.iter_mut().filter(|(_, worn)| of_account(worn));
+        let of_account = |quarantined: &Quarantined| {
+            quarantined.account == account
+                && quarantined.over
+                && quarantined.open.is_none()
+                && !quarantined.incident
+        };
+        let over = self.quarantined.iter_mut().filter(|(_, quarantined)| of_account(quarantined));
         let mut left = None;
-        for (key, worn) in over {
-            worn.scanned += 1;
-            if worn.scanned > LIFTED_WITHIN {
+        for (key, quarantined) in over {
+            quarantined.scanned += 1;
+            if quarantined.scanned > ENDED_WITHIN {
                 left = Some(key.clone());
             }
         }
@@ -120,9 +136,9 @@ impl Inner {
     }
 
     /// Somebody tries to detach it, or could not.
-    pub(super) fn tried_to_lift(&mut self, key: &str) {
-        if let Some(worn) = self.worn.get_mut(key) {
-            worn.scanned = 0;
+    pub(super) fn tried_to_end(&mut self, key: &str) {
+        if let Some(quarantined) = self.quarantined.get_mut(key) {
+            quarantined.scanned = 0;
         }
     }
 
@@ -137,11 +153,11 @@ impl Inner {
         }
         for ((account, user_id), at) in attached {
             let Some(name) = sim.user_name(&account, &user_id) else { continue };
-            let wears = sim.attached(&account, &name).iter().any(|arn| arn.ends_with(QUARANTINE_POLICY));
+            let has_policy = sim.attached(&account, &name).iter().any(|arn| arn.ends_with(QUARANTINE_POLICY));
             let of_user = |key: &String| self.named.get(key).is_some_and(|(id, _)| *id == user_id);
-            let known = self.worn.keys().any(of_user);
+            let known = self.quarantined.keys().any(of_user);
             let forgotten = self.forgotten_until.is_some_and(|lost| at <= lost);
-            if wears && !known && !forgotten && now.duration_since(at) > SignedDuration::from_mins(5) {
+            if has_policy && !known && !forgotten && now.duration_since(at) > SignedDuration::from_mins(5) {
                 self.broken(
                     "P7",
                     format!("the policy of {at} is attached to {name} in {account}, and forgotten"),

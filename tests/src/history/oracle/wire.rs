@@ -4,7 +4,7 @@ use keysweep_sim::Watcher;
 use keysweep_sim::watch::{Call, Outcome};
 
 use super::seen::UserKey;
-use super::{CallFuse, DEACTIVATE, DELETE, LIFT, Oracle, QUARANTINE, REACTIVATE};
+use super::{CallFuse, DEACTIVATE, DELETE, END_QUARANTINE, Oracle, QUARANTINE, REACTIVATE};
 use crate::history::organization::QUARANTINE_POLICY;
 
 /// The change of a key that a call asks for.
@@ -14,7 +14,7 @@ fn change_of(call: &Call<'_>) -> Option<&'static str> {
         ("iam:UpdateAccessKey", Some("Active")) => Some(REACTIVATE),
         ("iam:DeleteAccessKey", _) => Some(DELETE),
         ("iam:AttachUserPolicy", _) if names_the_policy(call) => Some(QUARANTINE),
-        ("iam:DetachUserPolicy", _) if names_the_policy(call) => Some(LIFT),
+        ("iam:DetachUserPolicy", _) if names_the_policy(call) => Some(END_QUARANTINE),
         _ => None,
     }
 }
@@ -123,7 +123,7 @@ impl Watcher for Oracle {
                     inner.ended(call, key, action, clear, done, now);
                     let account = call.account.to_owned();
                     // An undo that is refused says nothing of changes.
-                    if action == LIFT {
+                    if action == END_QUARANTINE {
                         return true;
                     }
                     if clear && !done {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::facts::LastUse;
 use crate::lifecycle::Sighting;
-use crate::ticket::{Action, Dressing, Origin};
+use crate::ticket::{Action, Attachment, Origin};
 
 /// A step of a change that keysweep makes in AWS.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
@@ -24,7 +24,7 @@ pub enum Change {
         deadline: Timestamp,
         /// The policy to attach, where the user is put in quarantine.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        quarantine: Option<Box<Dressing>>,
+        quarantine: Option<Box<Attachment>>,
     },
     /// AWS accepted the call. Written before anything is read, so that it survives whatever comes then.
     Accepted {
@@ -39,7 +39,7 @@ pub enum Change {
         request_id: Option<String>,
     },
     /// AWS was read after the call and does not show the policy.
-    Lifted {
+    QuarantineEnded {
         /// The request ID of the call, where there was an answer.
         request_id: Option<String>,
         /// Until when the key is held; absent where nobody ordered the end of the quarantine.

@@ -46,7 +46,7 @@ pub enum Overlay {
     /// No such policy is attached any more: a fresh notice is needed.
     IncidentEnded,
     /// The quarantine of the user is to end without a deactivation.
-    QuarantineOver {
+    QuarantineInterrupted {
         /// Why.
         why: String,
         /// Until when the key is held; absent where its deactivation goes on without a quarantine.

@@ -24,7 +24,7 @@ struct Families {
     on_hold: Family,
     in_incident: Family,
     in_quarantine: Family,
-    to_lift: Family,
+    to_end: Family,
     out_of_reach: Family,
     unknown: Family,
     in_use: Family,
@@ -46,7 +46,7 @@ pub(super) fn families(observed: &Observed<'_>, tally: &Tally) -> Vec<Family> {
                 families.on_hold.push(&[("account_id", &label)], keys.on_hold);
                 families.in_incident.push(&[("account_id", &label)], keys.in_incident);
                 families.in_quarantine.push(&[("account_id", &label)], keys.in_quarantine);
-                families.to_lift.push(&[("account_id", &label)], keys.to_lift);
+                families.to_end.push(&[("account_id", &label)], keys.to_end);
                 families.out_of_reach.push(&[("account_id", &label)], keys.out_of_reach);
                 families.in_use.push(&[("account_id", &label)], keys.in_use);
             }
@@ -98,7 +98,7 @@ impl Families {
                 "keysweep_keys_in_quarantine",
                 "Keys whose user is in quarantine or may be.",
             ),
-            to_lift: Family::new(
+            to_end: Family::new(
                 "keysweep_quarantines_overdue",
                 "Keys whose quarantine should have ended but whose policy may still be attached.",
             ),
@@ -162,7 +162,7 @@ impl Families {
             on_hold,
             in_incident,
             in_quarantine,
-            to_lift,
+            to_end,
             out_of_reach,
             unknown,
             in_use,
@@ -179,7 +179,7 @@ impl Families {
             on_hold,
             in_incident,
             in_quarantine,
-            to_lift,
+            to_end,
             out_of_reach,
             unknown,
             in_use,

@@ -7,7 +7,7 @@ use keysweep_core::facts::IdleHistogram;
 use keysweep_core::finding::Counts;
 use keysweep_core::ids::AccountId;
 use keysweep_core::lifecycle::{Approval, Deactivated, DeactivatedBy, Record, State as KeyState};
-use keysweep_core::plan::lift;
+use keysweep_core::plan::quarantine_ends_because;
 use keysweep_core::state::{AccountRecord, Reach, State};
 use keysweep_core::ticket::Planned;
 
@@ -65,7 +65,7 @@ pub struct AccountTally {
     /// Keys whose user is in quarantine, or may be.
     pub in_quarantine: u64,
     /// Keys whose user is in quarantine, or may be, and should not be any more.
-    pub to_lift: u64,
+    pub to_end: u64,
     /// Tracked keys whose account cannot be read.
     pub out_of_reach: u64,
     /// Deactivated keys whose last use moved.
@@ -87,10 +87,10 @@ impl AccountTally {
         ]
     }
 
-    fn add(&mut self, record: &Record, account: Option<&AccountRecord>, to_lift: bool) {
+    fn add(&mut self, record: &Record, account: Option<&AccountRecord>, to_end: bool) {
         // A policy stays attached whatever becomes of the key.
         self.in_quarantine += u64::from(record.quarantine.is_some());
-        self.to_lift += u64::from(to_lift);
+        self.to_end += u64::from(to_end);
         if !record.state.is_tracked() {
             return;
         }
@@ -135,8 +135,8 @@ impl Tally {
         let mut tally = Self::default();
         for record in state.records() {
             let account = state.account(record.identity.account);
-            let to_lift = lift(state, record).is_some();
-            tally.accounts.entry(record.identity.account).or_default().add(record, account, to_lift);
+            let to_end = quarantine_ends_because(state, record).is_some();
+            tally.accounts.entry(record.identity.account).or_default().add(record, account, to_end);
             tally.due(record);
             tally.approval(record, now);
         }
