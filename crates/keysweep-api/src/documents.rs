@@ -1,7 +1,7 @@
 //! What is answered: the documents that commands print with `--format json`.
 
 use jiff::Timestamp;
-use keysweep_core::evidence::{Activity, Reactivation};
+use keysweep_core::evidence::{Activity, TracedCall, UserChange};
 use keysweep_core::finding::FindingKind;
 use keysweep_core::lifecycle::{HoldKind, PastQuarantine};
 use keysweep_core::quarantine::QuarantinePolicy;
@@ -118,6 +118,12 @@ pub struct KeyRow {
     pub access_key_id: String,
     /// Creation.
     pub created_at: Timestamp,
+    /// The call that created it, where CloudTrail showed it to keysweep.
+    #[serde(default)]
+    pub created_by: Option<TracedCall>,
+    /// Whether that call was made by another IAM user than the one whose key it is.
+    #[serde(default)]
+    pub created_by_another_user: bool,
     /// Base state.
     pub state: String,
     /// Since when it is in that state.
@@ -138,7 +144,10 @@ pub struct KeyRow {
     pub reactivations_need_approval: bool,
     /// The call that set the key Active after its deactivation, where CloudTrail shows it and it was not an undo.
     #[serde(default)]
-    pub reactivated_by: Option<Reactivation>,
+    pub reactivated_by: Option<TracedCall>,
+    /// Changes of the user that CloudTrail showed since keysweep stopped the key, newest first: the last few.
+    #[serde(default)]
+    pub user_changes: Vec<UserChange>,
     /// The quarantine of the user.
     #[serde(default)]
     pub quarantine: Option<QuarantineRow>,

@@ -10,8 +10,8 @@ use aws_sdk_cloudtrail::Client;
 use aws_sdk_cloudtrail::types::{Event, LookupAttribute, LookupAttributeKey};
 use aws_smithy_types::DateTime;
 use jiff::Timestamp;
-use keysweep_core::evidence::{Activity, Reactivation, RegionTrail};
-use keysweep_core::ids::AccessKeyId;
+use keysweep_core::evidence::{Activity, Creation, RegionTrail, TracedCall, UserChange};
+use keysweep_core::ids::{AccessKeyId, UserName};
 use serde_json::Value;
 
 use crate::aws::{Hub, passes};
@@ -105,7 +105,7 @@ impl Reader {
         &self,
         keys: &BTreeMap<AccessKeyId, (Timestamp, Timestamp)>,
         region: &str,
-    ) -> Result<BTreeMap<AccessKeyId, Reactivation>, Fault> {
+    ) -> Result<BTreeMap<AccessKeyId, TracedCall>, Fault> {
         let of = || "UpdateAccessKey".to_owned();
         let Some(since) = keys.values().map(|(from, _)| *from).min() else { return Ok(BTreeMap::new()) };
         let mut lookup =
@@ -128,6 +128,54 @@ impl Reader {
             }
         }
         Ok(found)
+    }
+}
+
+impl Reader {
+    /// Who created access keys of this account since then; `cloudtrail:LookupEvents` by `EventName`, the newest pages.
+    /// `region` is where CloudTrail records calls to IAM. An event that does not tell key, user, or caller is left out.
+    ///
+    /// # Errors
+    /// If a call fails, or an answer has no list of events.
+    pub async fn creations(
+        &self,
+        region: &str,
+        since: Timestamp,
+    ) -> Result<BTreeMap<AccessKeyId, Creation>, Fault> {
+        let of = || "CreateAccessKey".to_owned();
+        let mut lookup =
+            Lookup::new(self, region, since, (LookupAttributeKey::EventName, "CreateAccessKey"), &of)?;
+        let mut found = BTreeMap::new();
+        for _ in 0..PAGES {
+            found.extend(lookup.page().await?.iter().filter_map(creation));
+            if lookup.is_at_its_end() {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    /// Changes of a user since then that succeeded, newest first; `cloudtrail:LookupEvents` by `ResourceName`, the first
+    /// page that has any. `region` is where CloudTrail records calls to IAM.
+    ///
+    /// # Errors
+    /// If a call fails, or an answer has no list of events.
+    pub async fn user_changes(
+        &self,
+        user: &UserName,
+        region: &str,
+        since: Timestamp,
+    ) -> Result<Vec<UserChange>, Fault> {
+        let of = || format!("user {user}");
+        let mut lookup =
+            Lookup::new(self, region, since, (LookupAttributeKey::ResourceName, user.as_str()), &of)?;
+        for _ in 0..EMPTY_PAGES {
+            let events = lookup.page().await?;
+            if !events.is_empty() || lookup.is_at_its_end() {
+                return Ok(events.iter().filter_map(|event| user_change(event, user)).collect());
+            }
+        }
+        Ok(Vec::new())
     }
 }
 
@@ -196,25 +244,54 @@ fn operation(reader: &Reader, region: &str, of: &dyn Fn() -> String) -> String {
 }
 
 /// The key that a call set Active, and the call, if it is one that did.
-fn reactivation(event: &Event) -> Option<(AccessKeyId, Reactivation)> {
+fn reactivation(event: &Event) -> Option<(AccessKeyId, TracedCall)> {
+    let record = successful(event)?;
+    let active = text(&record, "/requestParameters/status").is_some_and(|status| status == "Active");
+    let key = text(&record, "/requestParameters/accessKeyId").filter(|_| active)?.parse().ok()?;
+    Some((key, traced(event, &record)?))
+}
+
+/// The key that a call created, whose it is, and the call, if it is one that did.
+fn creation(event: &Event) -> Option<(AccessKeyId, Creation)> {
+    let record = successful(event)?;
+    let key = text(&record, "/responseElements/accessKey/accessKeyId")?.parse().ok()?;
+    let user = text(&record, "/responseElements/accessKey/userName")
+        .or_else(|| text(&record, "/requestParameters/userName"))?;
+    Some((key, Creation { user_name: user.parse().ok()?, call: traced(event, &record)? }))
+}
+
+/// A call of IAM that changed this user, if it is one that did. Something else may have the same name.
+fn user_change(event: &Event, user: &UserName) -> Option<UserChange> {
+    let record = successful(event)?;
+    let reads = record.get("readOnly").and_then(Value::as_bool).unwrap_or(false);
+    let of_iam = event.event_source().is_some_and(|source| source == "iam.amazonaws.com");
+    let of_user = text(&record, "/requestParameters/userName").is_some_and(|name| name == user.as_str());
+    let name = kept(event.event_name().filter(|_| of_iam && of_user && !reads)?);
+    Some(UserChange { name, call: traced(event, &record)? })
+}
+
+/// The record of a call that succeeded.
+fn successful(event: &Event) -> Option<Value> {
     let record: Value = serde_json::from_str(event.cloud_trail_event()?).ok()?;
-    let described = |name: &str| record.pointer(name).and_then(Value::as_str).map(kept);
-    let active = described("/requestParameters/status").is_some_and(|status| status == "Active");
-    if !active || described("/errorCode").is_some() {
-        return None;
-    }
-    let key = described("/requestParameters/accessKeyId")?.parse().ok()?;
-    let by = described("/userIdentity/arn")
-        .or_else(|| described("/userIdentity/invokedBy"))
+    record.get("errorCode").is_none_or(Value::is_null).then_some(record)
+}
+
+/// Who made a call, from where, and with what.
+fn traced(event: &Event, record: &Value) -> Option<TracedCall> {
+    let by = text(record, "/userIdentity/arn")
+        .or_else(|| text(record, "/userIdentity/invokedBy"))
         .or_else(|| event.username().map(kept))?;
-    let reactivation = Reactivation {
+    Some(TracedCall {
         at: timestamp("EventTime", event.event_time()).ok()?,
         by,
-        address: described("/sourceIPAddress"),
-        user_agent: described("/userAgent"),
+        address: text(record, "/sourceIPAddress"),
+        user_agent: text(record, "/userAgent"),
         event_id: event.event_id().map(kept),
-    };
-    Some((key, reactivation))
+    })
+}
+
+fn text(record: &Value, pointer: &str) -> Option<String> {
+    record.pointer(pointer).and_then(Value::as_str).map(kept)
 }
 
 /// An event of the key that was asked for, at a time that has passed. Everything else about it only describes the use.

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::facts::LastUse;
+use crate::ids::UserName;
 
 /// One call signed with the key, as recorded by CloudTrail.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -42,9 +43,9 @@ impl Activity {
     }
 }
 
-/// The call that set a key Active after its deactivation, as recorded by CloudTrail.
+/// A call to IAM about a user or a key, as recorded by CloudTrail.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct Reactivation {
+pub struct TracedCall {
     /// `EventTime`, to the second.
     pub at: Timestamp,
     /// The ARN of who made it, or what else the event says of that.
@@ -55,6 +56,34 @@ pub struct Reactivation {
     pub user_agent: Option<String>,
     /// `EventId`, by which CloudTrail finds the event again; absent where the event does not say.
     pub event_id: Option<String>,
+}
+
+/// Who created a key. CloudTrail tells for 90 days; keysweep keeps it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Creation {
+    /// Name of the user whose key it is, at that time.
+    pub user_name: UserName,
+    /// The call of `CreateAccessKey`.
+    pub call: TracedCall,
+}
+
+impl Creation {
+    /// Whether another IAM user created it for this one. A role acts for whoever assumed it, and is nobody else.
+    #[must_use]
+    pub fn is_by_another_user(&self) -> bool {
+        // The ARN of a user has its path between the two (IAM user guide, "IAM identifiers").
+        let user = self.call.by.split_once(":user/").map(|(_, user)| user);
+        user.and_then(|user| user.rsplit('/').next()).is_some_and(|user| user != self.user_name.as_str())
+    }
+}
+
+/// A change of a user whose key keysweep stopped: somebody may be at work on it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct UserChange {
+    /// `EventName`, such as `CreateAccessKey`.
+    pub name: String,
+    /// The call.
+    pub call: TracedCall,
 }
 
 /// A tool that sets what it manages as its code says, each time it runs. Its call is neither a person's objection nor
@@ -100,7 +129,7 @@ impl Tool {
     }
 }
 
-impl Reactivation {
+impl TracedCall {
     /// The tool that made the call, if it is a known one.
     #[must_use]
     pub fn tool(&self) -> Option<Tool> {
@@ -252,14 +281,14 @@ mod tests {
     #[test]
     fn tools_that_manage_keys_name_themselves() {
         let tool = |agent: &str| {
-            let reactivation = Reactivation {
+            let call = TracedCall {
                 at: Timestamp::UNIX_EPOCH,
                 by: "arn:aws:iam::111122223333:user/ci".to_owned(),
                 address: None,
                 user_agent: Some(agent.to_owned()),
                 event_id: None,
             };
-            reactivation.tool()
+            call.tool()
         };
         let terraform =
             "APN/1.0 HashiCorp/1.0 Terraform/1.14.0 (+https://www.terraform.io) aws-sdk-go-v2/1.40.0";

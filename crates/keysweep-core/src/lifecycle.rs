@@ -20,7 +20,7 @@ pub use self::event::{ClearedWhy, KeyEvent, Named, RefusedKind};
 pub use self::hold::{Hold, HoldKind};
 pub use self::quarantine::{OpenQuarantine, PastQuarantine, Quarantine};
 pub use self::transition::{Illegal, When, next};
-use crate::evidence::{Activity, Reactivation};
+use crate::evidence::{Activity, TracedCall, UserChange};
 use crate::facts::LastUse;
 use crate::finding::FindingKind;
 use crate::ids::{BundleId, KeyIdentity, UserName};
@@ -68,6 +68,9 @@ pub struct Past {
     /// The last reactivation, unless it was an operator's undo.
     #[serde(default)]
     pub woken: Option<Woken>,
+    /// Changes of the user since the last deactivation or quarantine began, newest first: the last few.
+    #[serde(default)]
+    pub user_changes: Vec<UserChange>,
     /// The last quarantine that is over.
     #[serde(default)]
     pub quarantined: Option<PastQuarantine>,
@@ -89,7 +92,7 @@ pub struct Woken {
     /// When the key was first seen Active again.
     pub since: Timestamp,
     /// The call, once CloudTrail has shown it.
-    pub call: Option<Reactivation>,
+    pub call: Option<TracedCall>,
 }
 
 /// A deactivation that was sent, or may have been.

@@ -24,6 +24,7 @@ pub use self::entry::{Body, Configuration, Entry, Term};
 pub use self::failure::{Failure, FailureCause, Park, ParkReason, Weight};
 pub use self::receipt::{Receipt, Unwritten};
 pub use self::stop::Stop;
+use crate::evidence::Creation;
 use crate::facts::Inventory;
 use crate::finding::Counts;
 use crate::ids::{AccessKeyId, AccountId};
@@ -116,8 +117,13 @@ impl Reach {
 pub struct State {
     records: BTreeMap<AccessKeyId, Record>,
     accounts: BTreeMap<AccountId, AccountRecord>,
+    creations: BTreeMap<AccountId, BTreeMap<AccessKeyId, Creation>>,
     control: Control,
 }
+
+/// So many creations are kept of an account: the newest, and those of every key with a record. Programs that create a key
+/// for each job would fill the memory.
+const CREATIONS: usize = 500;
 
 impl State {
     /// A state from its parts, as a store loads them.
@@ -127,7 +133,13 @@ impl State {
         accounts: BTreeMap<AccountId, AccountRecord>,
         control: Control,
     ) -> Self {
-        Self { records, accounts, control }
+        Self { records, accounts, creations: BTreeMap::new(), control }
+    }
+
+    /// The same, with what is known of the creation of keys.
+    #[must_use]
+    pub fn with_creations(self, creations: BTreeMap<AccountId, BTreeMap<AccessKeyId, Creation>>) -> Self {
+        Self { creations, ..self }
     }
 
     /// The record of a key, if it has one.
@@ -150,6 +162,21 @@ impl State {
     /// Every account, by ID.
     pub fn accounts(&self) -> impl Iterator<Item = (AccountId, &AccountRecord)> {
         self.accounts.iter().map(|(id, account)| (*id, account))
+    }
+
+    /// Who created a key, where that is known.
+    #[must_use]
+    pub fn creation(&self, account: AccountId, key: &AccessKeyId) -> Option<&Creation> {
+        self.creations.get(&account)?.get(key)
+    }
+
+    /// Every creation that is known, by account and key.
+    pub fn creations(&self) -> impl Iterator<Item = (AccountId, &AccessKeyId, &Creation)> {
+        let of = |(account, creations): (&AccountId, _)| {
+            let account = *account;
+            BTreeMap::iter(creations).map(move |(key, creation)| (account, key, creation))
+        };
+        self.creations.iter().flat_map(of)
     }
 
     /// What restrains changes.
@@ -178,6 +205,13 @@ impl State {
                 None => self.accounts.remove(&id),
             };
         }
+        for ((account, key), creation) in delta.creations {
+            let of_account = self.creations.entry(account).or_default();
+            match creation {
+                Some(creation) => of_account.insert(key, creation),
+                None => of_account.remove(&key),
+            };
+        }
         if let Some(control) = delta.control {
             self.control = control;
         }
@@ -204,6 +238,8 @@ pub struct Delta {
     pub records: BTreeMap<AccessKeyId, Option<Record>>,
     /// Accounts by ID.
     pub accounts: BTreeMap<AccountId, Option<AccountRecord>>,
+    /// Creations by account and key.
+    pub creations: BTreeMap<(AccountId, AccessKeyId), Option<Creation>>,
     /// What restrains changes.
     pub control: Option<Control>,
 }
@@ -213,6 +249,7 @@ impl Delta {
     pub fn extend(&mut self, later: Self) {
         self.records.extend(later.records);
         self.accounts.extend(later.accounts);
+        self.creations.extend(later.creations);
         self.control = later.control.or(self.control.take());
     }
 }
@@ -246,6 +283,7 @@ impl<'a> Draft<'a> {
         let mut unwritten = Unwritten::new(entry.seq);
         match &entry.body {
             Body::Key { account, key, event } => self.key(entry, *account, key, event, &mut unwritten)?,
+            Body::KeyCreated { account, key, creation } => self.created(*account, key, creation),
             Body::AccountScanned {
                 account,
                 name,
@@ -373,6 +411,27 @@ impl<'a> Draft<'a> {
             }
         }
         Ok(())
+    }
+
+    fn created(&mut self, account: AccountId, key: &AccessKeyId, creation: &Creation) {
+        self.delta.creations.insert((account, key.clone()), Some(creation.clone()));
+        let pending = self.earlier.creations.iter().chain(&self.delta.creations);
+        let mut known: BTreeMap<&AccessKeyId, &Creation> =
+            self.base.creations.get(&account).into_iter().flatten().collect();
+        for ((_, key), creation) in pending.filter(|((of, _), _)| *of == account) {
+            match creation {
+                Some(creation) => known.insert(key, creation),
+                None => known.remove(key),
+            };
+        }
+        let Some(over) = known.len().checked_sub(CREATIONS).filter(|over| *over > 0) else { return };
+        let mut dated: Vec<_> =
+            known.into_iter().map(|(key, creation)| (creation.call.at, key.clone())).collect();
+        dated.sort_unstable();
+        let untracked = dated.into_iter().map(|(_, key)| key).filter(|key| self.record(key).is_none());
+        for key in untracked.take(over).collect::<Vec<_>>() {
+            self.delta.creations.insert((account, key), None);
+        }
     }
 
     fn record(&self, key: &AccessKeyId) -> Option<&Record> {

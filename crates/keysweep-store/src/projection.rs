@@ -128,7 +128,8 @@ pub(crate) struct Update {
 impl Update {
     /// How many values it touches.
     pub(crate) fn len(&self) -> usize {
-        self.delta.records.len() + self.delta.accounts.len() + self.history.len()
+        let Delta { records, accounts, creations, control: _ } = &self.delta;
+        records.len() + accounts.len() + creations.len() + self.history.len()
     }
 
     /// Lays a later update over this one.
@@ -151,7 +152,9 @@ impl Update {
 /// often as it names keys.
 pub(crate) fn by_key(entry: &Entry) -> Vec<(AccessKeyId, Cow<'_, Entry>)> {
     match &entry.body {
-        Body::Key { key, .. } | Body::ChangeFailed { key, .. } => vec![(key.clone(), Cow::Borrowed(entry))],
+        Body::Key { key, .. } | Body::KeyCreated { key, .. } | Body::ChangeFailed { key, .. } => {
+            vec![(key.clone(), Cow::Borrowed(entry))]
+        }
         Body::DueAccepted { keys } => {
             let narrow = |key: &AccessKeyId| {
                 let body = Body::DueAccepted { keys: [key.clone()].into() };
@@ -193,6 +196,7 @@ pub(crate) struct Projection {
     db: sled::Db,
     records: Tree,
     accounts: Tree,
+    creations: Tree,
     control: Tree,
     history: Tree,
     meta: Tree,
@@ -211,6 +215,7 @@ impl Projection {
             Ok(Self {
                 records: db.open_tree("records")?,
                 accounts: db.open_tree("accounts")?,
+                creations: db.open_tree("creations")?,
                 control: db.open_tree("control")?,
                 history: db.open_tree("history")?,
                 meta: db.open_tree("meta")?,
@@ -242,6 +247,14 @@ impl Projection {
                 None => accounts.remove(id.to_string().as_bytes())?,
             }
         }
+        let mut creations = Pieces::new(&self.creations, "creations");
+        for ((account, key), creation) in &update.delta.creations {
+            let name = load::creation_name(*account, key);
+            match creation {
+                Some(creation) => creations.put(&name, &schema::encode(creation, "creations")?)?,
+                None => creations.remove(&name)?,
+            }
+        }
         let mut control = Pieces::new(&self.control, "control");
         if let Some(value) = &update.delta.control {
             control.put(CONTROL_KEY, &schema::encode(value, "control")?)?;
@@ -255,10 +268,11 @@ impl Projection {
             meta.put(APPLIED_KEY, &schema::encode(applied, "meta")?)?;
             meta.raw(SCHEMA_KEY, &schema::encode_version(SCHEMA));
         }
-        let batches = [records, accounts, control, history, meta].map(Pieces::into_batch);
-        let trees = (&self.records, &self.accounts, &self.control, &self.history, &self.meta);
-        let done = trees.transaction(|(records, accounts, control, history, meta)| {
-            let trees: [&TransactionalTree; 5] = [records, accounts, control, history, meta];
+        let batches = [records, accounts, creations, control, history, meta].map(Pieces::into_batch);
+        let trees =
+            (&self.records, &self.accounts, &self.creations, &self.control, &self.history, &self.meta);
+        let done = trees.transaction(|(records, accounts, creations, control, history, meta)| {
+            let trees: [&TransactionalTree; 6] = [records, accounts, creations, control, history, meta];
             trees
                 .into_iter()
                 .zip(&batches)

@@ -179,6 +179,8 @@ pub struct Evidence {
     pub regions: Vec<String>,
     /// How far to look back: one day to 90.
     pub lookback: Duration,
+    /// Whether to look up once a day who created access keys.
+    pub creators: bool,
     /// PEM file with the Ed25519 key that signs evidence bundles.
     pub signing_key: Option<PathBuf>,
     /// How many bytes all evidence bundles may have together.

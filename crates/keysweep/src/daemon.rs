@@ -11,6 +11,7 @@ mod signals;
 mod status;
 mod watch;
 
+use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -42,6 +43,7 @@ use crate::serve::{Serving, serve_address, serve_socket};
 use crate::socket;
 use crate::sweep::{SweepError, sweep, until_next};
 use crate::tls::{Identity, IdentityError, Live};
+use crate::trace::Idle;
 
 /// Time from the first signal to the end: a call to AWS ends well within it. What is not settled by then is settled
 /// by the next start.
@@ -277,6 +279,7 @@ impl Worker {
     async fn work(&self) {
         let Self { engine, health, activity } = self;
         let stop = engine.stopping();
+        let mut idle = Idle::default();
         loop {
             let started = engine.clock().instant();
             activity.set(Doing::Sweeping(engine.clock().operational()));
@@ -300,6 +303,8 @@ impl Worker {
                 tokio::select! {
                     () = sleep(pause) => {}
                     () = engine.sweep_requested() => {}
+                    // Nothing waits for it, and dropped it goes on next time.
+                    () = async { idle.look(engine).await; pending().await } => {}
                 }
             };
             // A wait ends by the same timers as the beats: there is nothing to watch.

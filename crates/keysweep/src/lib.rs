@@ -34,4 +34,4 @@ pub mod telemetry;
 mod terms;
 pub mod tls;
 pub mod token;
-mod trace;
+pub mod trace;

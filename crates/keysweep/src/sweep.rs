@@ -354,6 +354,7 @@ fn tell_entries(entries: &[Body]) {
             | Body::AccountFindings { .. }
             | Body::AccountFailed { .. }
             | Body::AccountSkipped { .. }
+            | Body::KeyCreated { .. }
             | Body::ChangeFailed { .. }
             | Body::DueAccepted { .. }
             | Body::BreakerReset { .. }

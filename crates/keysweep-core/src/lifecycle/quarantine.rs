@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{OpenIntent, Record, State};
+use super::{DeactivatedBy, Deleting, OpenIntent, Record, State};
 use crate::quarantine::{QuarantinePolicy, UserBefore};
 use crate::ticket::{Action, Planned};
 
@@ -93,6 +93,22 @@ impl Record {
         let due = self.due.as_ref().is_some_and(|due| due.action == Planned::Deactivate);
         let held = self.held().is_some() || self.exempt.is_some() || self.incident.is_some();
         !held && self.undo.is_none() && (due || matches!(self.state, State::Deactivating(_)))
+    }
+
+    /// Whether keysweep keeps the key from working: it deactivated it, or its user is in quarantine.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        let deactivated = match &self.state {
+            State::Deactivated(data) | State::Deleting(Deleting { deactivated: data, .. }) => {
+                data.origin == DeactivatedBy::Keysweep
+            }
+            State::Active
+            | State::Flagged(_)
+            | State::Deactivating(_)
+            | State::Deleted(_)
+            | State::Gone(_) => false,
+        };
+        deactivated || self.in_quarantine()
     }
 
     /// Whether the user of the key is in quarantine as far as is known.

@@ -9,6 +9,7 @@ use super::{
     PastQuarantine, Quarantine, Record, SETTLED_AFTER_DEADLINE, Sent, Setback, SetbackKind, State, Watch,
     Woken,
 };
+use crate::evidence::UserChange;
 use crate::ids::{AccessKeyId, AccountId, KeyIdentity};
 use crate::state::Actor;
 use crate::ticket::{Action, Attachment, Planned};
@@ -61,6 +62,9 @@ pub fn next(
     Ok((kept && after.is_worth_keeping()).then_some(after))
 }
 
+/// So many changes of a user are kept.
+const USER_CHANGES: usize = 5;
+
 /// A key that has no record is active; only being flagged gives it one.
 fn first(account: AccountId, key: &AccessKeyId, when: When<'_>, event: &KeyEvent) -> Result<Record, Illegal> {
     let KeyEvent::Seen(Seen::Flagged { named, .. }) = event else {
@@ -109,6 +113,14 @@ fn apply(record: &mut Record, when: When<'_>, event: &KeyEvent) -> Option<bool> 
         KeyEvent::Record(Note::ReactivationTraced { reactivation }) => {
             let woken = record.past.woken.as_mut().filter(|woken| woken.call.is_none())?;
             woken.call = Some(reactivation.clone());
+        }
+        KeyEvent::Record(Note::UserChanged { change }) => {
+            if !record.is_news_of_user(change) {
+                return None;
+            }
+            record.past.user_changes.push(change.clone());
+            record.past.user_changes.sort_by_key(|change| std::cmp::Reverse(change.call.at));
+            record.past.user_changes.truncate(USER_CHANGES);
         }
         KeyEvent::Record(Note::BundleWritten { bundle, purpose }) => match (purpose, &mut record.state) {
             (Purpose::Deletion, State::Deactivated(data)) => data.bundle = Some(bundle.clone()),
@@ -341,6 +353,21 @@ fn deletion_accepted(state: &State) -> bool {
 }
 
 impl Record {
+    /// Which of these changes of the user are news, the newest of them: only the last few changes are kept.
+    pub fn news_of_user<'a>(&self, changes: &'a [UserChange]) -> impl Iterator<Item = &'a UserChange> {
+        let mut newest: Vec<_> = changes.iter().collect();
+        newest.sort_by_key(|change| std::cmp::Reverse(change.call.at));
+        newest.truncate(USER_CHANGES);
+        newest.into_iter().filter(|change| self.is_news_of_user(change))
+    }
+
+    fn is_news_of_user(&self, change: &UserChange) -> bool {
+        let known = &self.past.user_changes;
+        let oldest = known.get(USER_CHANGES - 1);
+        let newer = oldest.is_none_or(|oldest| change.call.at > oldest.call.at);
+        self.is_stopped() && newer && !known.contains(change)
+    }
+
     /// Whether anything is left to remember of the key.
     fn is_worth_keeping(&self) -> bool {
         let overlaid = !self.holds.is_empty() || self.exempt.is_some() || self.incident.is_some();
@@ -360,6 +387,12 @@ impl Record {
             self.past.woken = Some(Woken { since: when, call: None });
         }
         self.past.deletion_accepted |= deletion_accepted;
+        let begins = |action| matches!(action, Action::Quarantine | Action::Deactivate);
+        if matches!(event, KeyEvent::Change(Change::Intent { action, .. }) if begins(*action))
+            && !self.in_quarantine()
+        {
+            self.past.user_changes.clear();
+        }
     }
 
     /// Whether an undo may be tried: keysweep sent a deactivation of this key, or may have. AWS says what it comes to.

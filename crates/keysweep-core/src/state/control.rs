@@ -277,6 +277,7 @@ impl Control {
             | Body::AccountFindings { .. }
             | Body::AccountFailed { .. }
             | Body::AccountSkipped { .. }
+            | Body::KeyCreated { .. }
             | Body::AccountLeft { .. }
             | Body::DueAccepted { .. }
             | Body::BreakerReset { .. } => {}

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::actor::Actor;
 use super::control::TripReason;
+use crate::evidence::Creation;
 use crate::facts::{Count, Inventory};
 use crate::finding::Counts;
 use crate::ids::{AccessKeyId, AccountId};
@@ -63,6 +64,18 @@ pub enum Body {
         /// What.
         #[serde(flatten)]
         event: KeyEvent,
+    },
+    /// CloudTrail shows who created a key, whether it has a record or not.
+    KeyCreated {
+        /// Account.
+        #[serde(rename = "account_id")]
+        account: AccountId,
+        /// Key.
+        #[serde(rename = "access_key_id")]
+        key: AccessKeyId,
+        /// Whose key, and by whom.
+        #[serde(flatten)]
+        creation: Creation,
     },
     /// An account was scanned.
     AccountScanned {

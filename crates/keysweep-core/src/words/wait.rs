@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::stop::does_not_exist;
 use super::{breaker_open, friendly, listed};
-use crate::evidence::{Activity, Gap, Reactivation};
+use crate::evidence::{Activity, Gap, TracedCall};
 use crate::plan::{Need, Recheck, Unknown, Wait};
 use crate::ticket::Action;
 
@@ -113,7 +113,7 @@ impl fmt::Display for Activity {
     }
 }
 
-impl fmt::Display for Reactivation {
+impl fmt::Display for TracedCall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { at, by, address, user_agent, event_id: _ } = self;
         write!(f, "by {by} at {at}")?;

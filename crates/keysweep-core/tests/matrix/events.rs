@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use keysweep_core::evidence::{Activity, Reactivation};
+use keysweep_core::evidence::{Activity, TracedCall, UserChange};
 use keysweep_core::facts::LastUse;
 use keysweep_core::finding::FindingKind;
 use keysweep_core::ids::{AccessKeyId, AccountId};
@@ -213,7 +213,8 @@ impl Samples {
             }
             KeyEvent::Record(Note::ActivitySeen { .. }) => bundled(),
             KeyEvent::Record(Note::BundleWritten { .. }) => traced(),
-            KeyEvent::Record(Note::ReactivationTraced { .. }) => {
+            KeyEvent::Record(Note::ReactivationTraced { .. }) => user_changed(),
+            KeyEvent::Record(Note::UserChanged { .. }) => {
                 KeyEvent::Record(Note::Forgotten { unsettled: None, reason: reason() })
             }
             KeyEvent::Record(Note::Forgotten { .. }) => return None,
@@ -303,13 +304,20 @@ pub(crate) fn bundled() -> KeyEvent {
 }
 
 fn traced() -> KeyEvent {
-    KeyEvent::Record(Note::ReactivationTraced {
-        reactivation: Reactivation {
-            at: hour(2),
-            by: "arn:aws:iam::111122223333:user/ann".into(),
-            address: None,
-            user_agent: None,
-            event_id: None,
-        },
-    })
+    KeyEvent::Record(Note::ReactivationTraced { reactivation: mk_call() })
+}
+
+fn user_changed() -> KeyEvent {
+    let change = UserChange { name: "AttachUserPolicy".into(), call: mk_call() };
+    KeyEvent::Record(Note::UserChanged { change })
+}
+
+fn mk_call() -> TracedCall {
+    TracedCall {
+        at: hour(2),
+        by: "arn:aws:iam::111122223333:user/ann".into(),
+        address: None,
+        user_agent: None,
+        event_id: None,
+    }
 }

@@ -70,7 +70,10 @@ fn title(event: &KeyEvent) -> String {
         | KeyEvent::Overlay(Overlay::HoldReleased { .. })
         | KeyEvent::Overlay(Overlay::HoldExpired { .. })
         | KeyEvent::Record(
-            Note::ReactivationsCleared { .. } | Note::ActivitySeen { .. } | Note::ReactivationTraced { .. },
+            Note::ReactivationsCleared { .. }
+            | Note::ActivitySeen { .. }
+            | Note::ReactivationTraced { .. }
+            | Note::UserChanged { .. },
         )
         | KeyEvent::Overlay(Overlay::ExemptBegan { .. })
         | KeyEvent::Overlay(Overlay::ExemptEnded)

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use keysweep_core::evidence::Reactivation;
+use keysweep_core::evidence::{Creation, TracedCall, UserChange};
 use keysweep_core::facts::{IdleHistogram, Inventory, LastUse};
 use keysweep_core::finding::{Counts, FindingKind};
 use keysweep_core::lifecycle::event::{Change, Consent, Note, Overlay, Purpose, Seen};
@@ -54,7 +54,7 @@ pub(crate) fn mk_named(key: usize) -> Named {
     }
 }
 
-pub(crate) const EVENTS: usize = 42;
+pub(crate) const EVENTS: usize = 43;
 
 /// The n-th kind of event of a key. [`index`] keeps the list complete.
 pub(crate) fn mk_event(n: usize, key: usize, fill: &Fill) -> KeyEvent {
@@ -136,15 +136,7 @@ pub(crate) fn mk_event(n: usize, key: usize, fill: &Fill) -> KeyEvent {
         32 => KeyEvent::Overlay(Overlay::IncidentBegan { policies: vec![text] }),
         33 => KeyEvent::Overlay(Overlay::IncidentEnded),
         34 => KeyEvent::Record(Note::ActivitySeen { activity: mk_activity(at) }),
-        36 => KeyEvent::Record(Note::ReactivationTraced {
-            reactivation: Reactivation {
-                at,
-                by: text.clone(),
-                address: flag.then(|| text.clone()),
-                user_agent: flag.then_some(text),
-                event_id: None,
-            },
-        }),
+        36 => KeyEvent::Record(Note::ReactivationTraced { reactivation: mk_call(fill) }),
         35 => KeyEvent::Record(Note::BundleWritten {
             bundle: format!("{number:064x}").parse().unwrap(),
             purpose: if flag { Purpose::Deletion } else { Purpose::Request },
@@ -154,7 +146,21 @@ pub(crate) fn mk_event(n: usize, key: usize, fill: &Fill) -> KeyEvent {
         39 => KeyEvent::Seen(Seen::UsedInQuarantine { last_use, hold_until: at }),
         40 => KeyEvent::Seen(Seen::QuarantineRemoved),
         41 => KeyEvent::Overlay(Overlay::QuarantineInterrupted { why: text, hold_until: flag.then_some(at) }),
+        42 => KeyEvent::Record(Note::UserChanged {
+            change: UserChange { name: "AttachUserPolicy".into(), call: mk_call(fill) },
+        }),
         _ => panic!("no such event"),
+    }
+}
+
+fn mk_call(fill: &Fill) -> TracedCall {
+    let text = || fill.text.clone();
+    TracedCall {
+        at: hours(fill.hour),
+        by: text(),
+        address: fill.flag.then(text),
+        user_agent: fill.flag.then(text),
+        event_id: None,
     }
 }
 
@@ -226,10 +232,11 @@ fn index(event: &KeyEvent) -> usize {
         KeyEvent::Seen(Seen::UsedInQuarantine { .. }) => 39,
         KeyEvent::Seen(Seen::QuarantineRemoved) => 40,
         KeyEvent::Overlay(Overlay::QuarantineInterrupted { .. }) => 41,
+        KeyEvent::Record(Note::UserChanged { .. }) => 42,
     }
 }
 
-const BODIES: usize = 23;
+const BODIES: usize = 24;
 
 fn mk_configuration(fill: &Fill) -> Configuration {
     let terms = [("policy.mode".to_owned(), fill.text.clone())].into();
@@ -314,6 +321,11 @@ fn mk_body(n: usize, event: usize, fill: &Fill) -> Body {
         20 => Body::RuleAcknowledged { reference: mk_reference(text), reason },
         21 => Body::Configured { configuration: mk_configuration(fill), changed: mk_changed(fill) },
         22 => Body::AccountUnparked { account, reason },
+        23 => Body::KeyCreated {
+            account,
+            key: mk_key_id(number as usize),
+            creation: Creation { user_name: mk_key(0).user_name, call: mk_call(fill) },
+        },
         _ => panic!("no such body"),
     }
 }
@@ -348,6 +360,7 @@ fn body_index(body: &Body) -> usize {
         Body::RuleAcknowledged { .. } => 20,
         Body::Configured { .. } => 21,
         Body::AccountUnparked { .. } => 22,
+        Body::KeyCreated { .. } => 23,
     }
 }
 

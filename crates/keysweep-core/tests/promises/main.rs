@@ -7,6 +7,7 @@ mod approval;
 mod breaker;
 mod counts;
 mod coverage;
+mod creations;
 mod evidence;
 mod findings;
 mod grace;

@@ -2,8 +2,9 @@
 //!
 //! ```text
 //! {"kind":"segment","format":"keysweep-journal","v":1,"first_seq":8,"prev":"..."}   first of each segment
-//! {"kind":"snapshot_record", ...} {"kind":"snapshot_account", ...} {"kind":"snapshot_control", ...}
-//! {"kind":"snapshot_end","records":1,"accounts":2,"prev":"..."}                     missing where first_seq is 1
+//! {"kind":"snapshot_record", ...} {"kind":"snapshot_account", ...} {"kind":"snapshot_creation", ...}
+//! {"kind":"snapshot_control", ...}
+//! {"kind":"snapshot_end","records":1,"accounts":2,"creations":3,"prev":"..."}       missing where first_seq is 1
 //! {"seq":8,"at":"...","actor":"...","kind":"...", ...,"more":1,"prev":"..."}        the entries
 //! ```
 //!
@@ -11,7 +12,8 @@
 
 use std::borrow::Cow;
 
-use keysweep_core::ids::AccountId;
+use keysweep_core::evidence::Creation;
+use keysweep_core::ids::{AccessKeyId, AccountId};
 use keysweep_core::lifecycle::Record;
 use keysweep_core::state::{AccountRecord, Control, Entry};
 use serde::{Deserialize, Serialize};
@@ -40,10 +42,21 @@ pub(super) enum Own<'a> {
     SnapshotRecord { record: Cow<'a, Record> },
     /// An account as it stood.
     SnapshotAccount { account_id: AccountId, account: Cow<'a, AccountRecord> },
+    /// Who created a key.
+    SnapshotCreation {
+        account_id: AccountId,
+        access_key_id: Cow<'a, AccessKeyId>,
+        creation: Cow<'a, Creation>,
+    },
     /// What restrained changes.
     SnapshotControl { control: Cow<'a, Control> },
     /// The snapshot is complete.
-    SnapshotEnd { records: u64, accounts: u64 },
+    SnapshotEnd {
+        records: u64,
+        accounts: u64,
+        #[serde(default)]
+        creations: u64,
+    },
 }
 
 /// What every line has.

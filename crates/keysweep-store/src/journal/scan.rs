@@ -1,9 +1,12 @@
 //! Reads segments from the oldest on, checks all that can be checked, and hands the lines to a visitor.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
+use keysweep_core::evidence::Creation;
+use keysweep_core::ids::{AccessKeyId, AccountId};
 use keysweep_core::state::State;
 
 use super::line::{FORMAT, FormatPeek, Own, Peek, VERSION};
@@ -282,7 +285,8 @@ impl<'a> Reader<'a> {
         visit: &mut dyn FnMut(Visit<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         let (mut records, mut accounts, mut control) = Default::default();
-        let mut counts = (0_u64, 0_u64);
+        let mut creations: BTreeMap<AccountId, BTreeMap<AccessKeyId, Creation>> = BTreeMap::new();
+        let mut counts = (0_u64, 0_u64, 0_u64);
         loop {
             if !self.next_line(line)? || line.last() != Some(&b'\n') {
                 return Err(self.place().broken(Problem::Snapshot).into());
@@ -294,6 +298,7 @@ impl<'a> Reader<'a> {
             match peek.kind.as_ref() {
                 "snapshot_record" => counts.0 += 1,
                 "snapshot_account" => counts.1 += 1,
+                "snapshot_creation" => counts.2 += 1,
                 _ => {}
             }
             if !self.wants_snapshot && peek.kind != "snapshot_end" {
@@ -302,20 +307,31 @@ impl<'a> Reader<'a> {
             match self.own(text)?.1 {
                 Own::SnapshotRecord { record } => {
                     let record = record.into_owned();
-                    _ = std::collections::BTreeMap::insert(&mut records, record.identity.key.clone(), record);
+                    _ = BTreeMap::insert(&mut records, record.identity.key.clone(), record);
                 }
                 Own::SnapshotAccount { account_id, account } => {
-                    _ = std::collections::BTreeMap::insert(&mut accounts, account_id, account.into_owned());
+                    _ = BTreeMap::insert(&mut accounts, account_id, account.into_owned());
+                }
+                Own::SnapshotCreation { account_id, access_key_id, creation } => {
+                    creations
+                        .entry(account_id)
+                        .or_default()
+                        .insert(access_key_id.into_owned(), creation.into_owned());
                 }
                 Own::SnapshotControl { control: found } => control = found.into_owned(),
-                Own::SnapshotEnd { records, accounts } if (records, accounts) == counts => break,
+                Own::SnapshotEnd { records, accounts, creations }
+                    if (records, accounts, creations) == counts =>
+                {
+                    break;
+                }
                 Own::SnapshotEnd { .. } | Own::Segment { .. } => {
                     return Err(self.place().broken(Problem::Snapshot).into());
                 }
             }
         }
         if self.wants_snapshot {
-            visit(Visit::Snapshot(Box::new(State::from_parts(records, accounts, control))))?;
+            let state = State::from_parts(records, accounts, control).with_creations(creations);
+            visit(Visit::Snapshot(Box::new(state)))?;
         }
         Ok(())
     }

@@ -382,7 +382,7 @@ struct Out<'a> {
 impl Out<'_> {
     fn snapshot(&mut self, state: &State) -> io::Result<()> {
         use std::borrow::Cow::Borrowed;
-        let (mut records, mut accounts) = (0, 0);
+        let (mut records, mut accounts, mut creations) = (0, 0, 0);
         for record in state.records() {
             self.line(&Own::SnapshotRecord { record: Borrowed(record) })?;
             records += 1;
@@ -391,8 +391,13 @@ impl Out<'_> {
             self.line(&Own::SnapshotAccount { account_id, account: Borrowed(account) })?;
             accounts += 1;
         }
+        for (account_id, key, creation) in state.creations() {
+            let (access_key_id, creation) = (Borrowed(key), Borrowed(creation));
+            self.line(&Own::SnapshotCreation { account_id, access_key_id, creation })?;
+            creations += 1;
+        }
         self.line(&Own::SnapshotControl { control: Borrowed(state.control()) })?;
-        self.line(&Own::SnapshotEnd { records, accounts })
+        self.line(&Own::SnapshotEnd { records, accounts, creations })
     }
 
     fn line(&mut self, own: &Own<'_>) -> io::Result<()> {

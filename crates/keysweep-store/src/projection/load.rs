@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use keysweep_core::evidence::Creation;
 use keysweep_core::ids::{AccessKeyId, AccountId};
 use keysweep_core::lifecycle::Record;
 use keysweep_core::state::{Control, Entry, State};
@@ -52,12 +53,19 @@ impl Projection {
                 accounts.insert(id, schema::decode(value, "accounts")?);
                 Ok(())
             })?;
+            let mut creations: BTreeMap<AccountId, BTreeMap<AccessKeyId, Creation>> = BTreeMap::new();
+            each(&self.creations, "creations", b"", |name, value| {
+                let (account, key) = parse_creation_name(name)?;
+                creations.entry(account).or_default().insert(key, schema::decode(value, "creations")?);
+                Ok(())
+            })?;
             let mut control = Control::default();
             each(&self.control, "control", b"", |_, value| {
                 control = schema::decode(value, "control")?;
                 Ok(())
             })?;
-            Ok(Loaded { state: State::from_parts(records, accounts, control), applied })
+            let state = State::from_parts(records, accounts, control).with_creations(creations);
+            Ok(Loaded { state, applied })
         })
     }
 
@@ -82,6 +90,18 @@ pub(super) fn history_name(key: &AccessKeyId, seq: u64) -> Vec<u8> {
     name.push(0);
     name.extend_from_slice(&seq.to_be_bytes());
     name
+}
+
+/// Under which name the creation of a key stands.
+pub(super) fn creation_name(account: AccountId, key: &AccessKeyId) -> Vec<u8> {
+    format!("{account}/{key}").into_bytes()
+}
+
+fn parse_creation_name(name: &[u8]) -> Result<(AccountId, AccessKeyId), Damage> {
+    let slash = name.iter().position(|byte| *byte == b'/').unwrap_or(name.len());
+    let (account, key) = name.split_at(slash);
+    let key = key.strip_prefix(b"/").unwrap_or_default();
+    Ok((parse_name(account, "creations")?, parse_name(key, "creations")?))
 }
 
 /// Hands on names and values below a prefix, in order.

@@ -54,7 +54,7 @@ mod tests {
     use std::time::Duration;
 
     use jiff::Timestamp;
-    use keysweep_core::evidence::Reactivation;
+    use keysweep_core::evidence::{Creation, TracedCall, UserChange};
     use keysweep_core::facts::{Inventory, LastUse};
     use keysweep_core::finding::{Counts, FindingKind};
     use keysweep_core::lifecycle::event::Overlay;
@@ -186,7 +186,7 @@ mod tests {
                 activity: None,
                 woken: Some(Woken {
                     since: mk_at(24),
-                    call: Some(Reactivation {
+                    call: Some(TracedCall {
                         at: mk_at(23),
                         by: "arn:aws:iam::000000000042:user/ann".into(),
                         address: Some("203.0.113.7".into()),
@@ -194,6 +194,16 @@ mod tests {
                         event_id: Some("e1".into()),
                     }),
                 }),
+                user_changes: vec![UserChange {
+                    name: "AttachUserPolicy".into(),
+                    call: TracedCall {
+                        at: mk_at(26),
+                        by: "arn:aws:iam::000000000042:user/ann".into(),
+                        address: None,
+                        user_agent: Some("aws-cli/2.31".into()),
+                        event_id: Some("e2".into()),
+                    },
+                }],
                 quarantined: Some(PastQuarantine {
                     policy: QuarantinePolicy::default(),
                     attached: Some(mk_at(3)),
@@ -270,6 +280,8 @@ mod tests {
         keeps_its_form("record.json", &mk_record());
         keeps_its_form("account.json", &mk_account());
         keeps_its_form("control.json", &mk_control());
+        let call = mk_record().past.user_changes.remove(0).call;
+        keeps_its_form("creation.json", &Creation { user_name: mk_record().user_name, call });
         keeps_its_form("applied.json", &Applied { seq: 300, hash: Hash::of(b"line") });
         let (key, account) = (mk_record().identity.key, "000000000042".parse().unwrap());
         let event = KeyEvent::Overlay(Overlay::HoldPlaced { reason: "wait".into(), until: None });

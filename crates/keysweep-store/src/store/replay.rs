@@ -124,6 +124,14 @@ impl Replay {
                 self.flush();
             }
         }
+        let creations: Vec<_> =
+            self.state.creations().map(|(id, key, of)| (id, key.clone(), of.clone())).collect();
+        for (account, key, creation) in creations {
+            self.pending.delta.creations.insert((account, key), Some(creation));
+            if self.pending.len() >= BATCH {
+                self.flush();
+            }
+        }
         self.pending.delta.control = Some(self.state.control().clone());
     }
 

@@ -216,6 +216,9 @@ pub struct EvidenceSection {
     /// Whether keysweep looks up the key in CloudTrail event history immediately before it deactivates or deletes the key.
     /// An event newer than the last use that IAM reports prevents the change.
     pub cloudtrail: bool,
+    /// Whether keysweep looks up, once a day and account, who created access keys. CloudTrail tells for 90 days; keysweep
+    /// keeps it.
+    pub creators: bool,
     /// Regions to search, such as ["us-east-1", "eu-central-1"], as far as they are enabled in the account. Empty: all
     /// enabled Regions.
     pub regions: Vec<String>,
@@ -236,6 +239,7 @@ impl Default for EvidenceSection {
     fn default() -> Self {
         Self {
             cloudtrail: true,
+            creators: true,
             regions: Vec::new(),
             lookback: Period::days(90),
             quarantine_policy: QuarantinePolicy::default().into(),

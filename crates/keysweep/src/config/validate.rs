@@ -298,7 +298,8 @@ fn evidence(model: &Model, review: &mut Review) -> Evidence {
     let file = &section.signing_key_file;
     let signing_key = (!file.is_empty()).then(|| review.secret_path(file));
     let most_bytes = u64::from(section.max_megabytes).saturating_mul(1_000_000);
-    Evidence { regions: section.regions.clone(), lookback, signing_key, most_bytes }
+    let creators = section.creators;
+    Evidence { regions: section.regions.clone(), lookback, creators, signing_key, most_bytes }
 }
 
 /// Reads the key that signs evidence bundles. What is wrong with it is a mistake among the others.

@@ -90,6 +90,7 @@ impl Chronicle {
             | Body::AccountFindings { .. }
             | Body::AccountFailed { .. }
             | Body::AccountSkipped { .. }
+            | Body::KeyCreated { .. }
             | Body::AccountLeft { .. }
             | Body::DueAccepted { .. }
             | Body::BreakerTripped { .. }

@@ -73,7 +73,8 @@ pub(super) fn event(entry: &Entry, who: &str, state: &State, calendar: Calendar)
         Body::AccountUnparked { account, reason } => {
             (Tone::Usual, format!("account {account} unparked by {}: {reason}", entry.actor))
         }
-        Body::Started { .. }
+        Body::KeyCreated { .. }
+        | Body::Started { .. }
         | Body::Configured { .. }
         | Body::AccountScanned { .. }
         | Body::AccountFindings { .. }
@@ -145,6 +146,10 @@ fn of_key(entry: &Entry, event: &KeyEvent, created: Timestamp, calendar: Calenda
         KeyEvent::Record(Note::ReactivationTraced { reactivation }) => {
             (Tone::Usual, format!("CloudTrail shows who reactivated it: {}", reactivation.by))
         }
+        KeyEvent::Record(Note::UserChanged { change }) => (
+            Tone::Usual,
+            format!("CloudTrail shows who works on its user: {} by {}", change.name, change.call.by),
+        ),
         KeyEvent::Record(Note::ActivitySeen { activity }) => {
             let name = activity.name.as_deref().unwrap_or("a call");
             (Tone::Wanted, format!("CloudTrail shows {name} in {}", activity.region))

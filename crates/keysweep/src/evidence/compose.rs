@@ -10,9 +10,10 @@ use keysweep_api::{
 use keysweep_core::evidence::{RegionTrail, Trail};
 use keysweep_core::facts::{Fact, KeyStatus, LastUse, Ou, Source};
 use keysweep_core::finding::FindingKind;
+use keysweep_core::ids::AccountId;
 use keysweep_core::lifecycle::{Approval, Notice, Record, State};
 use keysweep_core::policy;
-use keysweep_core::state::Entry;
+use keysweep_core::state::{Body, Entry};
 use keysweep_core::ticket::Origin;
 use keysweep_store::Told;
 
@@ -44,6 +45,8 @@ pub(super) fn compose(
         effective.as_ref().err().map(|why| format!("which policy applies is unknown: {}", why.join("; ")));
     let (terms, exempt) = effective.unwrap_or_default();
     let Told { mut history, last_seq, head_hash } = told;
+    let mut facts_read = facts_of(subject);
+    facts_read.push(created_by(&history, record.identity.account));
     let mut limits = limits(subject, &history);
     limits.extend(unknown);
     history.drain(..history.len().saturating_sub(ENTRIES));
@@ -64,7 +67,7 @@ pub(super) fn compose(
             access_key_id: identity.key.to_string(),
             created_at: identity.created,
         },
-        facts: facts_of(subject),
+        facts: facts_read,
         cloudtrail: trail(&facts.trail),
         policy: terms,
         exempt,
@@ -81,6 +84,22 @@ fn decision(occasion: Occasion<'_>) -> Option<BundleDecision> {
         Origin::Operator { actor, reason } => (Some(actor.to_string()), Some(reason.clone())),
     };
     Some(BundleDecision { why: why.to_owned(), ordered_by, order_reason })
+}
+
+/// Who created the key, if CloudTrail told it while it could.
+fn created_by(history: &[Entry], of: AccountId) -> BundleFact {
+    let creation = history.iter().find_map(|entry| match &entry.body {
+        Body::KeyCreated { account, creation, .. } if *account == of => Some((entry.at, creation)),
+        _ => None,
+    });
+    let unknown = "keysweep did not look it up within 90 days, in which CloudTrail keeps it";
+    BundleFact {
+        fact: "created_by".to_owned(),
+        value: creation.map(|(_, creation)| creation.call.by.clone()),
+        unknown: creation.is_none().then(|| unknown.to_owned()),
+        source: "cloudtrail:LookupEvents".to_owned(),
+        read_at: creation.map(|(at, _)| at),
+    }
 }
 
 /// Every fact with the operation that tells it.

@@ -8,6 +8,7 @@ use keysweep_api::{
     ApprovalRow, HoldRow, JournalBytes, KeyDocument, KeyRow, KeysDocument, ListKeys, ParkedAccount, PauseRow,
     PlanDocument, PolicyTerm, QuarantineRow, Refusal, ShowKey, ShowPlan, UnknownOrigin, ViewJournal,
 };
+use keysweep_core::evidence::Creation;
 use keysweep_core::facts::{AccountFacts, Collection, KeyFacts, Outcome};
 use keysweep_core::finding::FindingKind;
 use keysweep_core::ids::AccessKeyId;
@@ -261,6 +262,7 @@ fn mk_row(now: Timestamp, state: &State, record: &Record, planned: Option<&Plann
         (_, None) => (NextAction::None, None, String::new()),
     };
     let told = told(&record.state);
+    let creation = state.creation(identity.account, &identity.key);
     let name = state.account(identity.account).map(|account| account.name.clone());
     KeyRow {
         account_id: identity.account.to_string(),
@@ -269,6 +271,8 @@ fn mk_row(now: Timestamp, state: &State, record: &Record, planned: Option<&Plann
         user_id: identity.user_id.to_string(),
         access_key_id: identity.key.to_string(),
         created_at: identity.created,
+        created_by: creation.map(|creation| creation.call.clone()),
+        created_by_another_user: creation.is_some_and(Creation::is_by_another_user),
         state: record.state.as_str().into(),
         since: told.since,
         overlays: overlays.into_iter().filter(|(_, on)| *on).map(|(name, _)| name.into()).collect(),
@@ -279,6 +283,7 @@ fn mk_row(now: Timestamp, state: &State, record: &Record, planned: Option<&Plann
         reactivations: record.past.reactivated,
         reactivations_need_approval: record.past.reactivations().is_some(),
         reactivated_by: record.past.woken.as_ref().and_then(|woken| woken.call.clone()),
+        user_changes: record.past.user_changes.clone(),
         quarantine: record.quarantine.as_deref().map(|quarantine| mk_quarantine(state, record, quarantine)),
         past_quarantine: record.past.quarantined.clone(),
         activity: record.past.activity.clone(),

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::evidence::{Activity, Reactivation};
+use crate::evidence::{Activity, TracedCall, UserChange};
 use crate::ids::{BundleId, UserName};
 use crate::ticket::{Action, Planned};
 
@@ -24,7 +24,12 @@ pub enum Note {
     /// CloudTrail shows which call set the key Active after its deactivation.
     ReactivationTraced {
         /// The call.
-        reactivation: Reactivation,
+        reactivation: TracedCall,
+    },
+    /// CloudTrail shows a change of the user since keysweep stopped the key: somebody may be at work on it.
+    UserChanged {
+        /// The change.
+        change: UserChange,
     },
     /// An evidence bundle of the key is on disk. Its hash names it, so that it cannot be altered afterwards.
     BundleWritten {

@@ -33,9 +33,9 @@ pub fn entries_table(entries: &[Entry], screen: Screen) -> String {
 /// Account and key that an entry is about.
 fn whom(body: &Body) -> (String, String) {
     match body {
-        Body::Key { account, key, .. } | Body::ChangeFailed { account, key, .. } => {
-            (account.to_string(), key.to_string())
-        }
+        Body::Key { account, key, .. }
+        | Body::KeyCreated { account, key, .. }
+        | Body::ChangeFailed { account, key, .. } => (account.to_string(), key.to_string()),
         Body::AccountScanned { account, .. }
         | Body::AccountFindings { account, .. }
         | Body::AccountFailed { account, .. }

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use jiff::Timestamp;
+use keysweep_core::evidence::{TracedCall, UserChange};
 use keysweep_core::facts::Source;
 use keysweep_core::lifecycle::PastQuarantine;
 use keysweep_core::render::FindingRow;
@@ -85,6 +86,10 @@ fn of_record(lines: &mut Vec<(&str, String)>, row: &KeyRow, now: Timestamp) {
     lines.push(("user", format!("{} ({})", row.user_name, row.user_id)));
     lines.push(("account", account(&row.account_id, row.account_name.as_deref())));
     lines.push(("created", when(now, row.created_at)));
+    if let Some(call) = &row.created_by {
+        let another = if row.created_by_another_user { ", for another user" } else { "" };
+        lines.push(("created by", format!("{}{another}{}", call.by, origin(call))));
+    }
     let since = row.since.map(|at| format!(" since {}", when(now, at))).unwrap_or_default();
     lines.push(("state", state(&row.state, &row.overlays) + &since));
     if let Some(finding) = row.finding {
@@ -115,6 +120,9 @@ fn of_record(lines: &mut Vec<(&str, String)>, row: &KeyRow, now: Timestamp) {
     if let Some(call) = &row.reactivated_by {
         lines.push(("set Active", call.to_string()));
     }
+    for UserChange { name, call } in &row.user_changes {
+        lines.push(("user changed", format!("{name} by {} at {}{}", call.by, call.at, origin(call))));
+    }
     if let Some(QuarantineRow { policy, attached_at, ends_because }) = &row.quarantine {
         let ends = ends_because.as_ref().map(|why| format!("; ending: {why}")).unwrap_or_default();
         let is = match attached_at {
@@ -143,6 +151,13 @@ fn of_record(lines: &mut Vec<(&str, String)>, row: &KeyRow, now: Timestamp) {
         format!(": {}", row.next_action_reason)
     };
     lines.push(("next", format!("{}{at}{why}", row.next_action.as_str())));
+}
+
+/// From where a call was made, and with what.
+fn origin(call: &TracedCall) -> String {
+    let address = call.address.as_ref().map(|address| format!(" from {address}")).unwrap_or_default();
+    let agent = call.user_agent.as_ref().map(|agent| format!(" with {agent}")).unwrap_or_default();
+    address + &agent
 }
 
 fn approval_line(approval: &ApprovalRow) -> String {
