@@ -6,7 +6,7 @@ use std::process::Output;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use keysweep_sim::{HandClock, KeySpec, RoleSpec, Sim, UserRef};
+use keysweep_sim::{AnalyzerFinding, HandClock, KeySpec, RoleSpec, Sim, UserRef};
 use keysweep_tests::conformance::{ensure_venv, python, scripts, target_dir, tool};
 use serde_json::{Value, json};
 use tokio::process::Command;
@@ -232,6 +232,35 @@ async fn the_aws_cli_reads_the_organization_of_the_simulator() -> Result<(), Str
     assert_eq!(column(&units, "OrganizationalUnits", "Name"), ["Workloads"]);
     let parents = hub.done(&["organizations", "list-parents", "--child-id", MEMBER]).await?;
     assert_eq!(column(&parents, "Parents", "Id"), [stage.sim.ou_id("Workloads/Prod")]);
+
+    let analyzer = "arn:aws:access-analyzer:us-east-1:100000000000:analyzer/unused";
+    stage.sim.set_analyzer(analyzer, "ORGANIZATION_UNUSED_ACCESS", "ACTIVE");
+    let finding = |n: u32| AnalyzerFinding {
+        id: format!("finding-{n}"),
+        resource: format!("arn:aws:iam::{MEMBER}:user/team/ci-{}", n % 2),
+        key_id: format!("AKIAOFFICIALCLIENT{n:02}"),
+        status: "ACTIVE".to_owned(),
+        last_accessed: Some(NOW),
+        updated_at: NOW,
+    };
+    (0..4).for_each(|n| stage.sim.set_analyzer_finding(analyzer, finding(n)));
+    let shown = hub.done(&["accessanalyzer", "get-analyzer", "--analyzer-name", "unused"]).await?;
+    assert_eq!(
+        (&shown["analyzer"]["arn"], &shown["analyzer"]["configuration"]["unusedAccess"]["unusedAccessAge"]),
+        (&json!(analyzer), &json!(90))
+    );
+    let filter = json!({ "findingType": { "eq": ["UnusedIAMUserAccessKey"] },
+        "resource": { "eq": [format!("arn:aws:iam::{MEMBER}:user/team/ci-1")] } });
+    let list = ["accessanalyzer", "list-findings-v2", "--analyzer-arn", analyzer, "--page-size", "1"];
+    let listed = hub.done(&[&list[..], &["--filter", &filter.to_string()]].concat()).await?;
+    assert_eq!(column(&listed, "findings", "id"), ["finding-1", "finding-3"], "the CLI follows nextToken");
+    let get = ["accessanalyzer", "get-finding-v2", "--analyzer-arn", analyzer, "--id", "finding-3"];
+    let details = &hub.done(&get).await?["findingDetails"][0]["unusedIamUserAccessKeyDetails"];
+    assert_eq!(details["accessKeyId"], json!("AKIAOFFICIALCLIENT03"));
+    assert!(details["lastAccessed"].as_str().is_some_and(|at| at.starts_with("2026-")), "{details}");
+    let missing = ["accessanalyzer", "get-analyzer", "--analyzer-name", "none"];
+    hub.refused("ResourceNotFoundException", &missing).await?;
+
     let role = format!("arn:aws:iam::{MEMBER}:role/keysweep/KeysweepScan");
     let without_external_id = ["sts", "assume-role", "--role-session-name", "check", "--role-arn", &role];
     hub.refused("AccessDenied", &without_external_id).await?;

@@ -67,6 +67,7 @@ pub(crate) struct Hub {
     iam: aws_sdk_iam::Config,
     cloudtrail: aws_sdk_cloudtrail::Config,
     account: aws_sdk_account::Config,
+    analyzer: aws_sdk_accessanalyzer::Config,
     pub(crate) credentials: Option<SharedCredentialsProvider>,
     caller: OnceCell<Caller>,
     /// By the answers of every service and account.
@@ -112,6 +113,10 @@ impl Aws {
             .interceptor(date())
             .interceptor(pulse::Attempts)
             .build();
+        let analyzer = aws_sdk_accessanalyzer::config::Builder::from(&sdk)
+            .interceptor(date())
+            .retry_config(RetryConfig::disabled())
+            .build();
         let hub = Hub {
             partition: Partition::of_region(&settings.region),
             limits: Limits::new(&settings.rates),
@@ -121,6 +126,7 @@ impl Aws {
             iam,
             cloudtrail,
             account,
+            analyzer,
             credentials: sdk.credentials_provider(),
             caller: OnceCell::new(),
             time,
@@ -371,6 +377,12 @@ impl Hub {
             config = config.credentials_provider(credentials).identity_cache(IdentityCache::no_cache());
         }
         aws_sdk_cloudtrail::Client::from_conf(config.region(Region::new(region.to_owned())).build())
+    }
+
+    /// A client for analyzers of one Region, by the hub's own credentials.
+    pub(crate) fn analyzer_client(&self, region: &str) -> aws_sdk_accessanalyzer::Client {
+        let config = self.analyzer.to_builder().region(Region::new(region.to_owned()));
+        aws_sdk_accessanalyzer::Client::from_conf(config.build())
     }
 
     /// A client for the account itself.

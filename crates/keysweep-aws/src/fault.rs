@@ -233,9 +233,11 @@ const TRANSIENT: [&str; 9] = [
 const TOO_LONG: [&str; 2] = ["PackedPolicyTooLarge", "PackedPolicyTooLargeException"];
 
 /// Codes that mean "not there". The account that is in no organization has nothing to list.
-const GONE: [&str; 8] = [
+const GONE: [&str; 9] = [
     "NoSuchEntity",
     "NoSuchEntityException",
+    // IAM Access Analyzer.
+    "ResourceNotFoundException",
     "AccountNotFoundException",
     "AWSOrganizationsNotInUseException",
     "ChildNotFoundException",

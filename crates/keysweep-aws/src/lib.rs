@@ -9,6 +9,7 @@
 //! Nothing is decided here. No type of the SDK is public, except the HTTP client through which tests and the demo
 //! put an AWS of their own under the real clients ([`SharedHttpClient`]).
 
+mod analyzer;
 mod aws;
 mod change;
 mod connect;
@@ -33,6 +34,7 @@ mod whole;
 
 pub use aws_smithy_runtime_api::client::http::SharedHttpClient;
 
+pub use crate::analyzer::{ANALYZER_ACTIONS, Analyzer, AnalyzerSeen, ParseAnalyzerError};
 pub use crate::aws::{Access, Aws, Caller};
 pub use crate::change::{CallOutcome, Prepared};
 pub use crate::connect::ConnectError;

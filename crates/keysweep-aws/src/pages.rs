@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use aws_sdk_accessanalyzer::operation as analyzer;
 use aws_sdk_account::operation as account;
 use aws_sdk_cloudtrail::operation as cloudtrail;
 use aws_sdk_iam::operation as iam;
@@ -26,7 +27,7 @@ macro_rules! truncated_pages {
     )*};
 }
 
-/// Organizations, Account Management, and CloudTrail end a listing by leaving the token out.
+/// Organizations, Account Management, Access Analyzer, and CloudTrail end a listing by leaving the token out.
 macro_rules! pages_with_token {
     ($($page:ty),* $(,)?) => {$(
         impl Page for $page {
@@ -47,6 +48,8 @@ truncated_pages!(
 
 pages_with_token!(
     account::list_regions::ListRegionsOutput,
+    analyzer::get_finding_v2::GetFindingV2Output,
+    analyzer::list_findings_v2::ListFindingsV2Output,
     cloudtrail::lookup_events::LookupEventsOutput,
     organizations::list_accounts::ListAccountsOutput,
     organizations::list_accounts_for_parent::ListAccountsForParentOutput,

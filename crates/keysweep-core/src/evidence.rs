@@ -30,10 +30,30 @@ pub struct Activity {
     pub event_id: Option<String>,
 }
 
+/// The `source` of a use that IAM Access Analyzer shows: it tells when, and neither service nor Region.
+pub const ANALYZER: &str = "access-analyzer.amazonaws.com";
+
 impl Activity {
+    /// A use that IAM Access Analyzer shows, in an analyzer of this Region.
+    #[must_use]
+    pub fn of_analyzer(at: Timestamp, region: &str) -> Self {
+        let source = Some(ANALYZER.to_owned());
+        let region = region.to_owned();
+        Self { at, region, source, name: None, address: None, user_agent: None, error: None, event_id: None }
+    }
+
+    /// Whether IAM Access Analyzer shows it, and not CloudTrail.
+    #[must_use]
+    pub fn is_of_analyzer(&self) -> bool {
+        self.source.as_deref() == Some(ANALYZER)
+    }
+
     /// The same as a use of the key.
     #[must_use]
     pub fn as_last_use(&self) -> LastUse {
+        if self.is_of_analyzer() {
+            return LastUse::At { at: self.at, service: None, region: None };
+        }
         let service = |source: &String| source.strip_suffix(".amazonaws.com").unwrap_or(source).to_owned();
         LastUse::At {
             at: self.at,
@@ -162,7 +182,39 @@ impl RegionTrail {
     }
 }
 
-/// What CloudTrail shows of one key, Region by Region.
+/// What IAM Access Analyzer says of one key, which its organization-wide analyzer of unused access watches. It evaluates
+/// findings again every 24 hours (Security Hub user guide, "Understanding unused access findings").
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Opinion {
+    /// It has no finding about the key, which means nothing: it may not watch it, or not for long enough.
+    None,
+    /// It finds the key unused.
+    Unused {
+        /// The last use that it knows, if it knows one.
+        last_use: Option<Activity>,
+    },
+    /// It resolved its finding: the key was used, is Inactive, or its configuration has changed.
+    Resolved {
+        /// When.
+        at: Timestamp,
+        /// The last use that it knows, if it knows one.
+        last_use: Option<Activity>,
+    },
+    /// It could not be asked, with the reason.
+    Unread(String),
+}
+
+impl Opinion {
+    fn last_use(&self) -> Option<&Activity> {
+        match self {
+            Self::Unused { last_use } | Self::Resolved { last_use, .. } => last_use.as_ref(),
+            Self::None | Self::Unread(_) => None,
+        }
+    }
+}
+
+/// What CloudTrail shows of one key, Region by Region, and what IAM Access Analyzer says of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trail {
     /// Start of the lookup. Events of about the last five minutes are not available yet.
@@ -171,13 +223,35 @@ pub struct Trail {
     pub since: Timestamp,
     /// Every Region that is enabled in the account, or that the configuration names.
     pub regions: BTreeMap<String, RegionTrail>,
+    /// What IAM Access Analyzer says; absent where it is not asked.
+    #[serde(default)]
+    pub analyzer: Option<Opinion>,
 }
 
 impl Trail {
-    /// The newest event of all Regions.
+    /// The newest event of all Regions, or the use that IAM Access Analyzer shows if that is later. IAM records a use for
+    /// a span, and so does Access Analyzer: within that of an event, it is the same.
     #[must_use]
     pub fn newest(&self) -> Option<&Activity> {
-        self.regions.values().flat_map(RegionTrail::activities).max_by_key(|activity| activity.at)
+        let event =
+            self.regions.values().flat_map(RegionTrail::activities).max_by_key(|activity| activity.at);
+        let used = self.analyzer.as_ref().and_then(Opinion::last_use);
+        match (event, used) {
+            (Some(event), Some(used)) if used.at > event.at => {
+                let same = event.as_last_use().is_same_use(&used.as_last_use());
+                Some(if same { event } else { used })
+            }
+            (event, used) => event.or(used),
+        }
+    }
+
+    /// What IAM Access Analyzer says against a change of a key that works.
+    #[must_use]
+    pub fn objection(&self) -> Option<Gap> {
+        match self.analyzer {
+            Some(Opinion::Resolved { at, .. }) => Some(Gap::NoLongerUnused { since: at }),
+            Some(Opinion::None | Opinion::Unused { .. } | Opinion::Unread(_)) | None => None,
+        }
     }
 
     /// What is missing for an answer about every Region; `None` if nothing is.
@@ -194,10 +268,11 @@ impl Trail {
             });
             let unread: BTreeMap<_, _> = unread.collect();
             let of = self.regions.len();
-            match (unread.is_empty(), of) {
-                (_, 0) => Some(Gap::NoRegion),
-                (true, _) => None,
-                (false, of) => Some(Gap::Unread { regions: unread, of }),
+            match (unread.is_empty(), of, &self.analyzer) {
+                (_, 0, _) => Some(Gap::NoRegion),
+                (true, _, Some(Opinion::Unread(why))) => Some(Gap::Analyzer(why.clone())),
+                (true, _, _) => None,
+                (false, of, _) => Some(Gap::Unread { regions: unread, of }),
             }
         })
     }
@@ -219,6 +294,13 @@ pub enum Gap {
         /// Of how many.
         of: usize,
     },
+    /// IAM Access Analyzer could not be asked, with the reason.
+    Analyzer(String),
+    /// IAM Access Analyzer resolved its finding that the key is unused.
+    NoLongerUnused {
+        /// When.
+        since: Timestamp,
+    },
     /// The evidence bundle of the deletion could not be written, with the reason.
     NoBundle(String),
     /// A Region shows something that cannot be understood.
@@ -236,9 +318,13 @@ impl Gap {
     pub fn may_be_ignored(&self) -> bool {
         match self {
             Self::Unread { regions, of } => regions.len() < *of,
-            Self::NotRead | Self::Regions(_) | Self::NoRegion | Self::NoBundle(_) | Self::Unclear { .. } => {
-                false
-            }
+            Self::Analyzer(_) => true,
+            Self::NotRead
+            | Self::Regions(_)
+            | Self::NoRegion
+            | Self::NoLongerUnused { .. }
+            | Self::NoBundle(_)
+            | Self::Unclear { .. } => false,
         }
     }
 }
@@ -263,7 +349,7 @@ mod tests {
     fn mk_trail(regions: Vec<(&str, RegionTrail)>) -> Trail {
         let at: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
         let regions = regions.into_iter().map(|(region, trail)| (region.to_owned(), trail)).collect();
-        Trail { at, since: at, regions }
+        Trail { at, since: at, regions, analyzer: None }
     }
 
     #[test]
@@ -276,6 +362,49 @@ mod tests {
             ("us-east-1", RegionTrail::Read(vec![new.clone()])),
         ]);
         assert_eq!(trail.newest(), Some(&new));
+    }
+
+    #[test]
+    fn what_access_analyzer_shows_counts_where_it_is_later_than_every_event() {
+        let event = mk_activity("us-east-1", "2026-11-01T00:00:00Z");
+        let used = |at: &str| Activity::of_analyzer(at.parse().unwrap(), "us-east-1");
+        let with = |events: Vec<Activity>, analyzer| Trail {
+            analyzer: Some(analyzer),
+            ..mk_trail(vec![("us-east-1", RegionTrail::Read(events))])
+        };
+        let unused = |at| Opinion::Unused { last_use: Some(used(at)) };
+        let later = with(vec![event.clone()], unused("2026-11-02T00:00:00Z"));
+        assert_eq!(later.newest(), Some(&used("2026-11-02T00:00:00Z")));
+        for at in ["2026-11-01T00:01:00Z", "2026-10-01T00:00:00Z"] {
+            assert_eq!(with(vec![event.clone()], unused(at)).newest(), Some(&event), "{at}");
+        }
+        let alone = with(Vec::new(), unused("2026-10-01T00:00:00Z"));
+        assert_eq!(alone.newest(), Some(&used("2026-10-01T00:00:00Z")));
+        let last_use = alone.newest().unwrap().as_last_use();
+        let at = "2026-10-01T00:00:00Z".parse().unwrap();
+        assert_eq!(last_use, LastUse::At { at, service: None, region: None }, "which it does not tell");
+        for silent in [Opinion::None, Opinion::Unused { last_use: None }, Opinion::Unread("denied".into())] {
+            assert_eq!(with(Vec::new(), silent).newest(), None);
+        }
+    }
+
+    #[test]
+    fn an_opinion_that_is_missing_may_be_ignored_and_one_that_objects_may_not() {
+        let with = |analyzer| Trail {
+            analyzer: Some(analyzer),
+            ..mk_trail(vec![("us-east-1", RegionTrail::Read(Vec::new()))])
+        };
+        let unread = with(Opinion::Unread("denied".into()));
+        let gap = unread.gap().unwrap();
+        assert!(gap == Gap::Analyzer("denied".into()) && gap.may_be_ignored());
+        let since = Timestamp::UNIX_EPOCH;
+        let resolved = with(Opinion::Resolved { at: since, last_use: None });
+        let objection = resolved.objection().unwrap();
+        assert!(objection == Gap::NoLongerUnused { since } && !objection.may_be_ignored());
+        assert_eq!((resolved.gap(), unread.objection()), (None, None));
+        for silent in [Opinion::None, Opinion::Unused { last_use: None }] {
+            assert_eq!((with(silent.clone()).gap(), with(silent).objection()), (None, None));
+        }
     }
 
     #[test]

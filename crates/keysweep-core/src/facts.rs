@@ -130,6 +130,8 @@ pub enum Source {
     Live,
     /// CloudTrail event history, which has shown a later use than IAM.
     Cloudtrail,
+    /// IAM Access Analyzer, which has shown a later use than IAM.
+    AccessAnalyzer,
 }
 
 impl Source {
@@ -233,7 +235,9 @@ impl KeyFacts {
         match (&self.last_use, activity) {
             (Fact::Known(last_use), Some(activity)) if last_use.at() < Some(activity.at) => {
                 let last_use = Fact::Known(activity.as_last_use());
-                Cow::Owned(Self { last_use, source: Source::Cloudtrail, ..self.clone() })
+                let analyzer = activity.is_of_analyzer();
+                let source = if analyzer { Source::AccessAnalyzer } else { Source::Cloudtrail };
+                Cow::Owned(Self { last_use, source, ..self.clone() })
             }
             (Fact::Known(_) | Fact::Unknown(_) | Fact::NotRead, _) => Cow::Borrowed(self),
         }

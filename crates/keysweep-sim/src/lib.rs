@@ -48,4 +48,4 @@ pub use server::Server;
 pub use settings::{AccountFields, Hub, Settings};
 pub use sim::{ConnectionLost, KeyTruth, Sim};
 pub use watch::Watcher;
-pub use world::LastUse;
+pub use world::{AnalyzerFinding, LastUse};

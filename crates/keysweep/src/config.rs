@@ -27,7 +27,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use http::uri::Authority;
-use keysweep_aws::RoleName;
+use keysweep_aws::{Analyzer, RoleName};
 use keysweep_core::ids::{AccountId, OuId};
 use keysweep_core::policy::Policy;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -181,6 +181,8 @@ pub struct Evidence {
     pub lookback: Duration,
     /// Whether to look up once a day who created access keys.
     pub creators: bool,
+    /// The analyzer of unused access that is asked as well.
+    pub access_analyzer: Option<Analyzer>,
     /// PEM file with the Ed25519 key that signs evidence bundles.
     pub signing_key: Option<PathBuf>,
     /// How many bytes all evidence bundles may have together.

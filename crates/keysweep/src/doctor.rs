@@ -4,6 +4,7 @@
 //! and somebody may ask that. What neither can tell is not guessed: it is [`Verdict::CannotTell`].
 
 mod account;
+mod analyzer;
 mod answer;
 mod credentials;
 mod data_dir;
@@ -88,6 +89,7 @@ pub async fn examine(
             let policies = Policies::of(config, clock.now());
             let mut listed = organization::list(inputs, aws, caller, &policies).await?;
             findings.raised.append(&mut listed.raised);
+            findings.raised.extend(analyzer::examine(aws, config, caller, &policies).await);
             let examination = Examination { aws, config, clock, caller, policies: &policies };
             findings.examined = listed.targets.len();
             progress.total(findings.examined);
@@ -185,8 +187,11 @@ impl Findings {
             checks: Vec::new(),
             problems,
         };
-        document.checks =
-            CheckName::VARIANTS.iter().map(|name| document.check(*name, inputs.config)).collect();
+        document.checks = CheckName::VARIANTS
+            .iter()
+            .filter(|name| name.is_examined(inputs.config))
+            .map(|name| document.check(*name, inputs.config))
+            .collect();
         document
     }
 }

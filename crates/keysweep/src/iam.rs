@@ -10,7 +10,9 @@ mod principal;
 mod tests;
 
 use jiff::Timestamp;
-use keysweep_aws::{EVIDENCE_ACTIONS, Partition, QUARANTINE_ACTIONS, READ_ACTIONS, REPORT_ACTIONS, api_of};
+use keysweep_aws::{
+    ANALYZER_ACTIONS, EVIDENCE_ACTIONS, Partition, QUARANTINE_ACTIONS, READ_ACTIONS, REPORT_ACTIONS, api_of,
+};
 use keysweep_core::policy::{Exemption, Rule};
 use keysweep_core::quarantine::PREFIX;
 use keysweep_core::ticket::Action;
@@ -90,6 +92,10 @@ pub fn hub(config: &Config) -> Result<Document, IamError> {
         let accounts = format!("arn:{partition}:organizations::*:account/o-*/*");
         let read = Statement::allow("ReadAccountTags", ["organizations:ListTagsForResource"]);
         statements.push(read.on([accounts]));
+    }
+    if let Some(analyzer) = &config.evidence.access_analyzer {
+        let read = Statement::allow("ReadAccessAnalyzer", ANALYZER_ACTIONS);
+        statements.push(read.on([analyzer.to_string()]));
     }
     statements.push(assume_roles(config, partition));
     if organization.management_account == ManagementAccount::Direct {

@@ -90,6 +90,8 @@ struct Inner {
     unsettled: BTreeMap<String, journal::Unsettled>,
     /// Quarantines that the journal tells of, by key.
     quarantined: BTreeMap<String, quarantine::Quarantined>,
+    /// Quarantines in which nobody showed himself and that are over, by key: from when until when.
+    quiet: BTreeMap<String, (Timestamp, Timestamp)>,
     /// What was attached before then may be forgotten: data_dir was lost, or an old copy was put back.
     forgotten_until: Option<Timestamp>,
     /// Who a key belongs to and when it was made, as it was flagged.
@@ -186,6 +188,7 @@ impl Oracle {
             throttled: BTreeMap::new(),
             unsettled: BTreeMap::new(),
             quarantined: BTreeMap::new(),
+            quiet: BTreeMap::new(),
             forgotten_until: None,
             named: BTreeMap::new(),
             newly_due: 0,

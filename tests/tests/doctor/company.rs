@@ -20,7 +20,9 @@ pub(crate) const ENFORCE: &str = "keysweep/KeysweepEnforce";
 pub(crate) const HUB: &str = "arn:aws:iam::100000000000:user/keysweep-hub";
 
 /// Everything but these alters something, or belongs to somebody else.
-const READS: [&str; 20] = [
+const READS: [&str; 22] = [
+    "access-analyzer:GetAnalyzer",
+    "access-analyzer:ListFindingsV2",
     "account:ListRegions",
     "cloudtrail:LookupEvents",
     "iam:GenerateCredentialReport",

@@ -19,7 +19,9 @@ async fn nothing_is_found_where_nothing_is_missing() {
     let document = examined(&company).await;
     assert_eq!(document.problems, []);
     assert!(document.checks.iter().all(|check| check.verdict == Verdict::Ok), "{:?}", document.checks);
-    assert_eq!(document.checks.len(), CheckName::VARIANTS.len());
+    let missing =
+        CheckName::VARIANTS.iter().filter(|name| document.checks.iter().all(|one| one.name != **name));
+    assert_eq!(missing.collect::<Vec<_>>(), [&CheckName::AccessAnalyzer], "it is not asked");
     let accounts = &document.accounts;
     assert_eq!((accounts.listed, accounts.examined, accounts.skipped.len()), (3, 2, 1));
     assert_eq!(document.caller.unwrap().arn, HUB);

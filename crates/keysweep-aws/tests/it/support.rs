@@ -213,6 +213,7 @@ impl World {
             password: Fact::NotRead,
             policy_denies: Fact::NotRead,
             trail: Fact::Known(Trail {
+                analyzer: None,
                 at: now,
                 since: now,
                 regions: [("us-east-1".to_owned(), RegionTrail::Read(Vec::new()))].into(),

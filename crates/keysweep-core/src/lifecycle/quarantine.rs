@@ -57,6 +57,8 @@ pub struct PastQuarantine {
     pub attached: Option<Timestamp>,
     /// When it was found detached.
     pub until: Timestamp,
+    /// Whether something came between, such as a change of the user, or someone who detached the policy.
+    pub interrupted: bool,
 }
 
 impl Record {

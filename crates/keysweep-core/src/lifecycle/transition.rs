@@ -221,7 +221,7 @@ fn apply(record: &mut Record, when: When<'_>, event: &KeyEvent) -> Option<bool> 
             | Change::Unclear { action: Action::EndQuarantine, .. },
         ) => record.opened(Action::EndQuarantine)?.open = None,
         KeyEvent::Seen(Seen::QuarantineRemoved) => {
-            record.quarantine.as_ref()?;
+            record.quarantine.as_mut()?.interrupted.get_or_insert_default();
             record.out_of_quarantine(when, "", None);
         }
         KeyEvent::Seen(_)
@@ -493,8 +493,9 @@ impl Record {
     /// Notes that nothing of ours is attached to the user any more.
     fn out_of_quarantine(&mut self, when: When<'_>, why: &str, hold_until: Option<Timestamp>) {
         let Some(quarantine) = self.quarantine.take() else { return };
-        let Quarantine { policy, attached, .. } = *quarantine;
-        self.past.quarantined = Some(PastQuarantine { policy, attached, until: when.at });
+        let Quarantine { policy, attached, interrupted, .. } = *quarantine;
+        let interrupted = interrupted.is_some();
+        self.past.quarantined = Some(PastQuarantine { policy, attached, until: when.at, interrupted });
         self.hold_after_quarantine(when, why, hold_until);
     }
 

@@ -240,11 +240,17 @@ impl Look<'_> {
 #[must_use]
 pub fn is_another(record: &Record, view: &View<'_>) -> bool {
     let (facts, identity) = (view.facts, &record.identity);
-    let other_user = facts.user_id.known().is_some_and(|id| *id != identity.user_id);
     let other_key = facts.key != identity.key;
     let other_age = facts.created != identity.created;
+    other_key || other_age || is_of_another_user(record, view)
+}
+
+/// Whether what was read is surely of another user than the recorded one. An unknown user ID is no proof of that.
+pub(super) fn is_of_another_user(record: &Record, view: &View<'_>) -> bool {
+    let (facts, identity) = (view.facts, &record.identity);
+    let other_user = facts.user_id.known().is_some_and(|id| *id != identity.user_id);
     let other_account = facts.account != identity.account || view.account.id != identity.account;
-    other_user || other_key || other_age || other_account
+    other_user || other_account
 }
 
 fn in_flight(record: &Record, action: Planned) -> One {

@@ -1,16 +1,19 @@
 //! Whether the user of a key that is due is put in quarantine first, how long, and when that ends.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::decide::{Look, One, later, subject};
 use super::{Next, Unknown, Wait};
 use crate::facts::{Fact, KeyStatus};
 use crate::ids::AccessKeyId;
 use crate::lifecycle::event::{KeyEvent, Overlay};
-use crate::lifecycle::{Quarantine, Record, State};
+use crate::lifecycle::{PastQuarantine, Quarantine, Record, State};
 use crate::quarantine::MAX_ATTACHED;
 use crate::state::{Actor, Reach, State as StateOfAll};
 use crate::ticket::{Action, Origin, Planned, Ticket};
+
+/// How long a quarantine without a client says that there is none.
+const STILL_SAYS: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// How the user of a due key stands.
 pub(super) enum Clients {
@@ -27,8 +30,12 @@ impl Look<'_> {
         if let Some(quarantine) = &record.quarantine {
             return self.watched(quarantine, span.unwrap_or_default());
         }
-        if span.is_none() {
-            return Clients::Asked(String::new());
+        let Some(span) = span else { return Clients::Asked(String::new()) };
+        if let Some(past) =
+            record.past.quarantined.as_ref().filter(|past| self.was_enough(record, past, span))
+        {
+            // A deactivation that AWS refused must not begin it anew, again and again.
+            return Clients::Asked(format!("no use seen in quarantine until {}", past.until));
         }
         if let Some(other) = self.others().find(|other| other.quarantine.is_some()) {
             return Clients::First(later(Planned::Deactivate, Wait::OtherKey(other.identity.key.clone())));
@@ -54,6 +61,17 @@ impl Look<'_> {
                 why: "quarantine first, to reveal clients that still use the key".to_owned(),
             })),
         }
+    }
+
+    /// Whether a quarantine that is over was as long as it is to be now, since the key was flagged, and not long ago.
+    fn was_enough(&self, record: &Record, past: &PastQuarantine, span: std::time::Duration) -> bool {
+        let State::Flagged(data) = &record.state else { return false };
+        let lasted = past.attached.map(|attached| past.until.duration_since(attached));
+        let since = self.context.now.duration_since(past.until);
+        lasted.is_some_and(|lasted| lasted.unsigned_abs() >= span && lasted.is_positive())
+            && !past.interrupted
+            && past.attached >= Some(data.since)
+            && since <= STILL_SAYS
     }
 
     fn watched(&self, quarantine: &Quarantine, span: std::time::Duration) -> Clients {

@@ -1,6 +1,6 @@
 //! The same decision again, with fresh facts, right before a change; and the undo, which nothing of ours blocks.
 
-use super::decide::{is_another, subject};
+use super::decide::{is_another, is_of_another_user, subject};
 use super::quarantine::{end_quarantine, quarantine_ends_because};
 use super::{By, Context, Decision, Next, Recheck, Unknown, View, Wait, decide, gate, note_unknown};
 use crate::effect::Announcement;
@@ -43,7 +43,7 @@ pub fn recheck(context: &Context<'_>, ticket: &Ticket, view: &View<'_>) -> Resul
     let Some(record) = record.filter(|r| r.identity == *ticket.identity()) else {
         return refuse(Recheck::NoRecord);
     };
-    if let Some(other) = other_key(record, view) {
+    if let Some(other) = other_subject(record, ticket.action(), view) {
         return refuse(other);
     }
     let Some(action) = ticket.action().planned() else {
@@ -114,7 +114,11 @@ fn evidence_gap(context: &Context<'_>, view: &View<'_>) -> Option<Gap> {
     let gap = match &view.facts.trail {
         Fact::NotRead => Gap::NotRead,
         Fact::Unknown(why) => Gap::Regions(why.clone()),
-        Fact::Known(trail) => trail.gap()?,
+        Fact::Known(trail) => {
+            // What does not work is unused for AWS as well, and it resolves its finding for that alone.
+            let works = view.facts.status == KeyStatus::Active;
+            works.then(|| trail.objection()).flatten().or_else(|| trail.gap())?
+        }
     };
     let resolved = context.policy.resolve(context.now, &subject(view));
     let ignores = resolved.is_ok_and(|of| of.terms.incomplete_evidence == IncompleteEvidence::Ignore);
@@ -141,8 +145,10 @@ fn not_stopped(context: &Context<'_>, view: &View<'_>) -> Option<Refusal> {
             continue;
         }
         let newest = match &other.trail {
-            Fact::Known(trail) if trail.gap().is_none() => trail.newest(),
-            Fact::Known(trail) => return trail.gap().map(|gap| Wait::Evidence(gap).into()),
+            Fact::Known(trail) => match trail.objection().or_else(|| trail.gap()) {
+                None => trail.newest(),
+                Some(gap) => return Some(Wait::Evidence(gap).into()),
+            },
             Fact::Unknown(why) => return Some(Wait::Evidence(Gap::Regions(why.clone())).into()),
             Fact::NotRead => return Some(Wait::Evidence(Gap::NotRead).into()),
         };
@@ -253,9 +259,16 @@ fn order(record: &Record, action: Action, actor: &Actor, reason: &str) -> Ticket
 }
 
 /// Why the key that was just read may not be the recorded one, in all that makes it so.
-fn other_key(record: &Record, view: &View<'_>) -> Option<Recheck> {
+fn other_subject(record: &Record, action: Action, view: &View<'_>) -> Option<Recheck> {
     if view.facts.user_id.known().is_none() {
         return Some(Recheck::NoUserId);
     }
-    is_another(record, view).then_some(Recheck::AnotherKey)
+    let other = match action {
+        // What is attached to the user is detached from the user, whatever became of the key.
+        Action::EndQuarantine => is_of_another_user(record, view),
+        Action::Quarantine | Action::Deactivate | Action::Reactivate | Action::Delete => {
+            is_another(record, view)
+        }
+    };
+    other.then_some(Recheck::AnotherKey)
 }

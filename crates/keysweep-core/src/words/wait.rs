@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::stop::does_not_exist;
 use super::{breaker_open, friendly, listed};
-use crate::evidence::{Activity, Gap, TracedCall};
+use crate::evidence::{Activity, Gap, Opinion, TracedCall};
 use crate::plan::{Need, Recheck, Unknown, Wait};
 use crate::ticket::Action;
 
@@ -79,6 +79,11 @@ impl fmt::Display for Gap {
         match self {
             Self::NotRead => f.write_str("the key was not looked up in CloudTrail"),
             Self::Regions(why) => write!(f, "could not look up the key in CloudTrail: {why}"),
+            Self::Analyzer(why) => write!(f, "could not ask IAM Access Analyzer about the key: {why}"),
+            Self::NoLongerUnused { since } => write!(
+                f,
+                "IAM Access Analyzer resolved its finding at {since}: it no longer finds the key unused"
+            ),
             Self::NoBundle(why) => write!(f, "could not write the evidence bundle of the deletion: {why}"),
             Self::NoRegion => {
                 f.write_str("could not look up the key in CloudTrail: no Region is enabled in the account")
@@ -95,9 +100,33 @@ impl fmt::Display for Gap {
     }
 }
 
+impl fmt::Display for Opinion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let last_use = match self {
+            Self::None => return f.write_str("no finding about the key"),
+            Self::Unread(why) => return write!(f, "could not ask: {why}"),
+            Self::Unused { last_use } => {
+                f.write_str("finds the key unused")?;
+                last_use
+            }
+            Self::Resolved { at, last_use } => {
+                write!(f, "resolved its finding at {at}")?;
+                last_use
+            }
+        };
+        match last_use {
+            Some(last_use) => write!(f, "; last use that it knows: {}", last_use.at),
+            None => f.write_str("; knows no use"),
+        }
+    }
+}
+
 impl fmt::Display for Activity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { at, region, source, name, address, user_agent, error, event_id: _ } = self;
+        if self.is_of_analyzer() {
+            return write!(f, "IAM Access Analyzer shows a use at {at}");
+        }
         f.write_str(name.as_deref().unwrap_or("a call"))?;
         if let Some(source) = source {
             write!(f, " ({source})")?;

@@ -138,7 +138,7 @@ pub(crate) fn fresh(facts: &KeyFacts) -> KeyFacts {
 
 pub(crate) fn mk_trail(regions: Vec<(&str, RegionTrail)>) -> Trail {
     let regions = regions.into_iter().map(|(region, trail)| (region.to_owned(), trail)).collect();
-    Trail { at: day(0), since: day(-90), regions }
+    Trail { at: day(0), since: day(-90), regions, analyzer: None }
 }
 
 /// A call to EC2 in us-east-1.

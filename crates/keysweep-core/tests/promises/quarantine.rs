@@ -527,3 +527,69 @@ fn quarantine_warrant(world: &mut World, at: jiff::Timestamp) -> keysweep_core::
     assert_eq!((policy, user_before.password), (&world.policy.quarantine_policy, false));
     warrant
 }
+
+#[test]
+fn a_refused_deactivation_does_not_begin_another_quarantine() {
+    let refused = |world: &mut World, at| {
+        let key = world.keys[0].key.clone();
+        let plan = world.sweep(at);
+        let ticket = plan.effects.into_iter().find_map(|effect| match effect {
+            keysweep_core::effect::Effect::Change(ticket) if ticket.identity().key == key => Some(ticket),
+            _ => None,
+        });
+        let warrant = world.recheck(at, ticket.expect("it is due")).unwrap();
+        assert_eq!(warrant.action(), Action::Deactivate);
+        let (origin, why) = (warrant.origin().clone(), warrant.why().to_owned());
+        let (action, deadline) = (Action::Deactivate, mk_deadline(at));
+        let intent = Change::Intent { action, origin, why, deadline, quarantine: None };
+        world.happen(at, 0, KeyEvent::Change(intent));
+        let (kind, detail) = (RefusedKind::Denied, "AccessDenied".to_owned());
+        world.happen(at, 0, KeyEvent::Change(Change::Refused { action, kind, detail }));
+    };
+    let again = |world: &mut World, at| {
+        world.sweep(at);
+        action_of(&next(world, at + jiff::SignedDuration::from_hours(6), 0))
+    };
+    let mut world = quarantined(1);
+    refused(&mut world, day(10));
+    assert_eq!(end_quarantines(&mut world, day(10)), ["deactivation is no longer due"]);
+    assert_eq!(again(&mut world, day(11)), Some(Action::Deactivate), "it had three days to show itself");
+    let Next::Step { why, .. } = next(&mut world, day(12), 0) else { panic!() };
+    assert!(why.contains("no use seen in quarantine until"), "{why}");
+    assert_eq!(again(&mut world, day(18)), Some(Action::Quarantine), "what was quiet a week ago says little");
+
+    // Longer now, or not as long as it was to be, or somebody came between: it begins anew.
+    for change in
+        [(|world: &mut World| world.policy.base.quarantine = Some(days(4))) as fn(&mut World), |world| {
+            world.happen(
+                day(9),
+                0,
+                Overlay::QuarantineInterrupted { why: "x".into(), hold_until: None }.into(),
+            );
+        }]
+    {
+        let mut world = quarantined(1);
+        world.sweep(day(9));
+        let at = if world.policy.base.quarantine == Some(days(3)) { day(10) } else { day(11) };
+        refused(&mut world, at);
+        let mut other = world.clone();
+        change(&mut other);
+        end_quarantines(&mut other, at);
+        assert_eq!(again(&mut other, day(12)), Some(Action::Quarantine));
+    }
+}
+
+#[test]
+fn a_quarantine_ends_whatever_became_of_the_key_and_never_on_another_user() {
+    let mut world = quarantined(1);
+    world.sweep(day(8));
+    let record = world.record(0).unwrap().clone();
+    let order = || plan::end_quarantine(&record, &Actor::local("ada"), "no").unwrap();
+    world.keys[0].created = day(8);
+    assert!(world.recheck(day(8), order()).is_ok(), "made again");
+    world.keys[0].user_id = Fact::Known("AIDAEXAMPLE000000999".parse().unwrap());
+    assert!(world.recheck(day(8), order()).is_err(), "another user of that name");
+    world.keys[0].user_id = Fact::NotRead;
+    world.keys[0].created = record.identity.created;
+    assert!(world.recheck(day(8), order()).is_err(), "nobody knows which user");
+}

@@ -103,7 +103,9 @@ fn following(wait: &Wait) -> Option<Wait> {
             Gap::NoRegion => {
                 Wait::Evidence(Gap::NoBundle("write /var/lib/keysweep/evidence/0f: no space left".into()))
             }
-            Gap::NoBundle(_) => {
+            Gap::NoBundle(_) => Wait::Evidence(Gap::Analyzer("denied".into())),
+            Gap::Analyzer(_) => Wait::Evidence(Gap::NoLongerUnused { since: day(3) }),
+            Gap::NoLongerUnused { .. } => {
                 let unread = |region: &str| (region.to_owned(), "throttled".to_owned());
                 let regions = [unread("eu-west-1"), unread("sa-east-1")].into();
                 Wait::Evidence(Gap::Unread { regions, of: 17 })

@@ -151,7 +151,7 @@ impl Sim {
             token: text("x-amz-security-token"),
             target: text("x-amz-target"),
             host: text("host").or(request.uri().host()),
-            path: Some(request.uri().path()),
+            path: request.uri().path_and_query().map(http::uri::PathAndQuery::as_str),
             user_agent: text("user-agent"),
         };
         let answer = self.call(Incoming::new(head, request.body())).await?;

@@ -12,7 +12,7 @@ use crate::key_use::KeyUse;
 use crate::origin::Origin;
 use crate::policy::{Policy, PolicyError};
 use crate::script::{Again, Happening, Trigger, Watch};
-use crate::world::Denial;
+use crate::world::{Analyzer, AnalyzerFinding, Denial};
 
 impl Sim {
     /// Does everything that is due by the clock. Every request does this by itself.
@@ -71,6 +71,23 @@ impl Sim {
     /// `CloudTrailEvent` that is no JSON. Every answer for this account and Region holds it, whatever was asked.
     pub fn add_event(&self, account: &str, region: &str, entry: serde_json::Value) {
         self.locked().record_raw_event(account, region, entry);
+    }
+
+    /// Sets up an analyzer of unused access: its ARN, its type such as `ORGANIZATION_UNUSED_ACCESS`, and its status.
+    pub fn set_analyzer(&self, arn: &str, kind: &str, status: &str) {
+        let (kind, status) = (kind.to_owned(), status.to_owned());
+        let mut world = self.locked();
+        let analyzer = Analyzer { kind, status, age_days: 90, findings: Vec::new() };
+        world.analyzers.insert(arn.to_owned(), analyzer);
+    }
+
+    /// An analyzer finds something, or finds it again, by its ID. Unlike AWS's, it watches nothing by itself.
+    pub fn set_analyzer_finding(&self, analyzer: &str, finding: AnalyzerFinding) {
+        let mut world = self.locked();
+        if let Some(analyzer) = world.analyzers.get_mut(analyzer) {
+            analyzer.findings.retain(|before| before.id != finding.id);
+            analyzer.findings.push(finding);
+        }
     }
 
     /// Sets the opt-in status of a Region, as [`AccountBuilder::region`](crate::AccountBuilder::region) does.

@@ -1,6 +1,7 @@
 //! The protocols: requests in, answers out. Query and XML for IAM and STS, JSON 1.1 for Organizations and CloudTrail,
-//! REST and JSON for Account Management.
+//! REST and JSON for Account Management and IAM Access Analyzer.
 
+mod access_analyzer;
 mod account;
 mod authorize;
 mod cloudtrail;
@@ -87,7 +88,7 @@ pub(crate) fn carry_out(
         Ok(result) => (200, None, service.wrap(incoming.action, &result, request_id)),
         Err(refusal) => {
             let body = service.error(&refusal, request_id);
-            (refusal.status, (service == Service::Account).then_some(refusal.code), body)
+            (refusal.status, service.is_rest().then_some(refusal.code), body)
         }
     };
     match verdict.fault {
@@ -121,6 +122,7 @@ fn dispatch(world: &mut World, incoming: &Incoming, call: &Call<'_>) -> Result<S
         Service::Organizations => organizations::answer(world, call),
         Service::CloudTrail => cloudtrail::answer(world, call),
         Service::Account => account::answer(world, call),
+        Service::AccessAnalyzer => access_analyzer::answer(world, call),
     }
 }
 

@@ -12,14 +12,14 @@ impl Service {
                 Refusal::new(400, "InvalidAction", text)
             }
             Self::Organizations | Self::CloudTrail => Refusal::new(400, "UnknownOperationException", ""),
-            Self::Account => Refusal::new(404, "UnknownOperationException", ""),
+            Self::Account | Self::AccessAnalyzer => Refusal::new(404, "UnknownOperationException", ""),
         }
     }
 
     pub(crate) fn missing_token(self) -> Refusal {
         let status = match self {
             Self::Organizations | Self::CloudTrail => 400,
-            Self::Iam | Self::Sts | Self::Account => 403,
+            Self::Iam | Self::Sts | Self::Account | Self::AccessAnalyzer => 403,
         };
         Refusal::new(status, "MissingAuthenticationToken", "Request is missing Authentication Token")
     }
@@ -28,7 +28,7 @@ impl Service {
         let (status, code) = match self {
             Self::Iam | Self::Sts => (403, "InvalidClientTokenId"),
             Self::Organizations | Self::CloudTrail => (400, "UnrecognizedClientException"),
-            Self::Account => (403, "UnrecognizedClientException"),
+            Self::Account | Self::AccessAnalyzer => (403, "UnrecognizedClientException"),
         };
         Refusal::new(status, code, "The security token included in the request is invalid.")
     }
@@ -37,7 +37,7 @@ impl Service {
         let (status, code) = match self {
             Self::Iam | Self::Sts => (403, "ExpiredToken"),
             Self::Organizations | Self::CloudTrail => (400, "ExpiredTokenException"),
-            Self::Account => (403, "ExpiredTokenException"),
+            Self::Account | Self::AccessAnalyzer => (403, "ExpiredTokenException"),
         };
         Refusal::new(status, code, "The security token included in the request is expired")
     }
@@ -46,7 +46,7 @@ impl Service {
         match self {
             Self::Iam | Self::Sts => Refusal::new(403, "AccessDenied", message),
             Self::Organizations | Self::CloudTrail => Refusal::new(400, "AccessDeniedException", message),
-            Self::Account => Refusal::new(403, "AccessDeniedException", message),
+            Self::Account | Self::AccessAnalyzer => Refusal::new(403, "AccessDeniedException", message),
         }
     }
 
@@ -61,6 +61,7 @@ impl Service {
             ),
             Self::CloudTrail => Refusal::new(400, "ThrottlingException", "Rate exceeded"),
             Self::Account => Refusal::new(429, "TooManyRequestsException", "Too Many Requests"),
+            Self::AccessAnalyzer => Refusal::new(429, "ThrottlingException", "Rate exceeded"),
         }
     }
 
@@ -69,7 +70,7 @@ impl Service {
             Self::Iam | Self::Sts => "ServiceFailure",
             Self::Organizations => "ServiceException",
             Self::CloudTrail => "InternalFailure",
-            Self::Account => "InternalServerException",
+            Self::Account | Self::AccessAnalyzer => "InternalServerException",
         };
         Refusal::new(500, code, "Internal failure")
     }
@@ -82,7 +83,7 @@ impl Service {
             Self::Organizations => serde_json::json!({ "__type": code, "Message": message }).to_string(),
             Self::CloudTrail => serde_json::json!({ "__type": code, "message": message }).to_string(),
             // The code is in a header.
-            Self::Account => serde_json::json!({ "message": message }).to_string(),
+            Self::Account | Self::AccessAnalyzer => serde_json::json!({ "message": message }).to_string(),
         }
     }
 

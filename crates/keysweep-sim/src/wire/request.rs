@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::access_analyzer;
 use super::params::{Params, first_upper};
 
 /// Everything the wire keeps of a request.
@@ -28,6 +29,7 @@ pub(crate) enum Service {
     Organizations,
     CloudTrail,
     Account,
+    AccessAnalyzer,
 }
 
 /// The headers that matter.
@@ -90,6 +92,12 @@ const CLOUDTRAIL: &[(&str, &str)] = &[("LookupEvents", "cloudtrail:LookupEvents"
 
 const ACCOUNT: &[(&str, &str)] = &[("ListRegions", "account:ListRegions")];
 
+const ACCESS_ANALYZER: &[(&str, &str)] = &[
+    ("GetAnalyzer", "access-analyzer:GetAnalyzer"),
+    ("GetFindingV2", "access-analyzer:GetFindingV2"),
+    ("ListFindingsV2", "access-analyzer:ListFindingsV2"),
+];
+
 impl Incoming {
     pub(crate) fn new(head: Head<'_>, body: &[u8]) -> Self {
         let scope = head.authorization.and_then(scope);
@@ -113,6 +121,7 @@ impl Incoming {
                 let operation = head.path.unwrap_or_default().trim_start_matches('/');
                 (Params::json(body), first_upper(operation))
             }
+            Service::AccessAnalyzer => access_analyzer::operation(head.path.unwrap_or_default(), body),
             Service::Iam | Service::Sts => {
                 let params = Params::query(body);
                 let operation = params.get("Action").unwrap_or_default().to_owned();
@@ -159,6 +168,7 @@ impl Service {
             "organizations" => Some(Self::Organizations),
             "cloudtrail" => Some(Self::CloudTrail),
             "account" => Some(Self::Account),
+            "access-analyzer" => Some(Self::AccessAnalyzer),
             _ => None,
         }
     }
@@ -170,6 +180,7 @@ impl Service {
             Self::Organizations => ORGANIZATIONS,
             Self::CloudTrail => CLOUDTRAIL,
             Self::Account => ACCOUNT,
+            Self::AccessAnalyzer => ACCESS_ANALYZER,
         }
     }
 
@@ -180,6 +191,7 @@ impl Service {
             Self::Organizations => "organizations:Unknown",
             Self::CloudTrail => "cloudtrail:Unknown",
             Self::Account => "account:Unknown",
+            Self::AccessAnalyzer => "access-analyzer:Unknown",
         }
     }
 
@@ -187,14 +199,22 @@ impl Service {
         match self {
             Self::Iam | Self::Sts => "text/xml",
             Self::Organizations | Self::CloudTrail => "application/x-amz-json-1.1",
-            Self::Account => "application/json",
+            Self::Account | Self::AccessAnalyzer => "application/json",
         }
     }
 
     pub(crate) fn is_json(self) -> bool {
         match self {
             Self::Iam | Self::Sts => false,
-            Self::Organizations | Self::CloudTrail | Self::Account => true,
+            Self::Organizations | Self::CloudTrail | Self::Account | Self::AccessAnalyzer => true,
+        }
+    }
+
+    /// Whether the path names the operation, and a header the error.
+    pub(crate) fn is_rest(self) -> bool {
+        match self {
+            Self::Iam | Self::Sts | Self::Organizations | Self::CloudTrail => false,
+            Self::Account | Self::AccessAnalyzer => true,
         }
     }
 
@@ -206,13 +226,14 @@ impl Service {
             Self::Organizations => "organizations",
             Self::CloudTrail => "cloudtrail",
             Self::Account => "account",
+            Self::AccessAnalyzer => "access-analyzer",
         }
     }
 
     pub(super) fn namespace(self) -> &'static str {
         match self {
             Self::Sts => "https://sts.amazonaws.com/doc/2011-06-15/",
-            Self::Iam | Self::Organizations | Self::CloudTrail | Self::Account => {
+            Self::Iam | Self::Organizations | Self::CloudTrail | Self::Account | Self::AccessAnalyzer => {
                 "https://iam.amazonaws.com/doc/2010-05-08/"
             }
         }
@@ -272,9 +293,14 @@ mod tests {
 
     #[test]
     fn action_tables_name_the_service() {
-        for service in
-            [Service::Iam, Service::Sts, Service::Organizations, Service::CloudTrail, Service::Account]
-        {
+        for service in [
+            Service::Iam,
+            Service::Sts,
+            Service::Organizations,
+            Service::CloudTrail,
+            Service::Account,
+            Service::AccessAnalyzer,
+        ] {
             let prefix = format!("{}:", service.name());
             assert!(
                 service.actions().iter().all(|(name, action)| action.strip_prefix(&prefix) == Some(name))

@@ -1,6 +1,7 @@
 //! The state of the made-up organization. Everything here is truth; what callers are told of it is `wire`'s business.
 
 mod account;
+mod analyzer;
 mod attempt;
 mod credentials;
 mod identity;
@@ -20,6 +21,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 pub(crate) use account::{Account, Role};
+pub(crate) use analyzer::Analyzer;
+pub use analyzer::AnalyzerFinding;
 pub(crate) use attempt::Attempt;
 pub(crate) use credentials::{Attached, Principal, RoleSession, Session, Signed};
 pub(crate) use identity::{
@@ -50,6 +53,8 @@ pub(crate) struct World {
     pub(crate) accounts: BTreeMap<Arc<str>, Account>,
     /// The customer managed policies that every account has, by name.
     pub(crate) policies: BTreeMap<String, String>,
+    /// Analyzers of IAM Access Analyzer, by ARN.
+    pub(crate) analyzers: BTreeMap<String, Analyzer>,
     pub(crate) keys: HashMap<Arc<str>, KeyHome>,
     pub(crate) sessions: HashMap<Arc<str>, Session>,
     pub(crate) denials: Vec<Denial>,
@@ -132,6 +137,7 @@ impl World {
             tree: OrgTree::new(),
             accounts: BTreeMap::new(),
             policies: BTreeMap::new(),
+            analyzers: BTreeMap::new(),
             keys: HashMap::new(),
             sessions: HashMap::new(),
             denials: Vec::new(),

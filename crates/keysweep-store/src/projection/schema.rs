@@ -208,6 +208,7 @@ mod tests {
                     policy: QuarantinePolicy::default(),
                     attached: Some(mk_at(3)),
                     until: mk_at(4),
+                    interrupted: true,
                 }),
                 announced: Some(mk_at(23)),
             },

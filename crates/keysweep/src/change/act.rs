@@ -12,7 +12,7 @@ use std::sync::Arc;
 use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 use keysweep_aws::{AccountState, Aws, Prepared, Reader};
-use keysweep_core::evidence::{Gap, Trail};
+use keysweep_core::evidence::{Gap, Opinion, Trail};
 use keysweep_core::facts::{AccountFacts, Fact, KeyFacts, KeyStatus, OtherKey};
 use keysweep_core::ids::{AccessKeyId, AccountId};
 use keysweep_core::lifecycle::event;
@@ -213,7 +213,7 @@ async fn make_ready(
                         .await
                         .map_err(|error| no_bundle(engine, &record, &error))?;
                 }
-                let trail = trail(&seen.reader, &identity.key, &config.evidence, engine.clock()).await;
+                let trail = look_up(engine, &config, &seen, &identity.key).await;
                 let beside = look_beside(engine, &config, action, &seen).await;
                 // Looking takes seconds: what decides is read again after it.
                 seen = see(engine, aws, &config, &record, action).await.map_err(Acted::NotSent)?;
@@ -267,12 +267,24 @@ async fn look_beside(engine: &Engine, config: &Config, action: Action, seen: &Se
     }
     let works = |other: &&OtherKey| other.status != KeyStatus::Inactive;
     for other in seen.fresh.facts.other_keys.iter().filter(works).filter(|_| config.policy.cloudtrail) {
-        let trail = trail(&seen.reader, &other.key, &config.evidence, engine.clock()).await;
+        let trail = look_up(engine, config, seen, &other.key).await;
         beside.trails.insert(other.key.clone(), trail);
     }
     let denies = seen.reader.policy_denies(&config.policy.quarantine_policy).await;
     beside.policy_denies = denies.map_or_else(|fault| Fact::Unknown(in_words(&fault)), Fact::Known);
     beside
+}
+
+/// What CloudTrail shows of a key of the user, and what IAM Access Analyzer says of it, where it is asked.
+async fn look_up(engine: &Engine, config: &Config, seen: &Seen, key: &AccessKeyId) -> Fact<Trail> {
+    let Seen { reader, fresh, .. } = seen;
+    let mut looked = trail(reader, key, &config.evidence, engine.clock()).await;
+    if let (Fact::Known(trail), Some(analyzer)) = (&mut looked, &config.evidence.access_analyzer) {
+        let user = (fresh.path.as_str(), &fresh.facts.user_name);
+        let opinion = reader.opinion(analyzer, user, key, engine.clock().now()).await;
+        trail.analyzer = Some(opinion.unwrap_or_else(|fault| Opinion::Unread(in_words(&fault))));
+    }
+    looked
 }
 
 /// Notes that a quarantine ended with its user.
@@ -317,8 +329,7 @@ pub(crate) async fn gather(
 ) -> Result<Filed, GatherError> {
     let mut seen = see(engine, aws, config, record, Action::Deactivate).await?;
     if config.policy.cloudtrail {
-        let key = &record.identity.key;
-        seen.fresh.facts.trail = trail(&seen.reader, key, &config.evidence, engine.clock()).await;
+        seen.fresh.facts.trail = look_up(engine, config, &seen, &record.identity.key).await;
     }
     Ok(evidence::file(engine, Occasion::Request { actor }, seen.subject(config, record)).await?)
 }

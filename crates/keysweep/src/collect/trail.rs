@@ -35,5 +35,5 @@ pub(crate) async fn trail(
         (region, seen.unwrap_or_else(|fault| RegionTrail::Unread(in_words(&fault))))
     });
     let regions: BTreeMap<_, _> = join_all(looks).await.into_iter().collect();
-    Fact::Known(Trail { at, since, regions })
+    Fact::Known(Trail { at, since, regions, analyzer: None })
 }

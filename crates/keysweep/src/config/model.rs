@@ -219,6 +219,10 @@ pub struct EvidenceSection {
     /// Whether keysweep looks up, once a day and account, who created access keys. CloudTrail tells for 90 days; keysweep
     /// keeps it.
     pub creators: bool,
+    /// ARN of an organization-wide IAM Access Analyzer for unused access, in the account of keysweep's own credentials.
+    /// keysweep asks it as well before a change: a use that it knows, or a finding that it resolved, prevents the change;
+    /// that it finds the key unused permits nothing. Empty: not asked.
+    pub access_analyzer: String,
     /// Regions to search, such as ["us-east-1", "eu-central-1"], as far as they are enabled in the account. Empty: all
     /// enabled Regions.
     pub regions: Vec<String>,
@@ -240,6 +244,7 @@ impl Default for EvidenceSection {
         Self {
             cloudtrail: true,
             creators: true,
+            access_analyzer: String::new(),
             regions: Vec::new(),
             lookback: Period::days(90),
             quarantine_policy: QuarantinePolicy::default().into(),

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use keysweep_aws::{Partition, RoleName};
+use keysweep_aws::{Analyzer, Partition, RoleName};
 use keysweep_core::ids::AccountId;
 use keysweep_core::policy::DAY;
 use secrecy::SecretString;
@@ -299,7 +299,37 @@ fn evidence(model: &Model, review: &mut Review) -> Evidence {
     let signing_key = (!file.is_empty()).then(|| review.secret_path(file));
     let most_bytes = u64::from(section.max_megabytes).saturating_mul(1_000_000);
     let creators = section.creators;
-    Evidence { regions: section.regions.clone(), lookback, creators, signing_key, most_bytes }
+    let access_analyzer = analyzer(model, review);
+    let regions = section.regions.clone();
+    Evidence { regions, lookback, creators, access_analyzer, signing_key, most_bytes }
+}
+
+fn analyzer(model: &Model, review: &mut Review) -> Option<Analyzer> {
+    let section = &model.evidence;
+    let at = KeyPath::of("evidence").key("access_analyzer");
+    if section.access_analyzer.is_empty() {
+        return None;
+    }
+    let analyzer: Analyzer = match section.access_analyzer.parse() {
+        Ok(analyzer) => analyzer,
+        Err(error) => {
+            review.wrong(&at, format!("found {:?}, {error}", section.access_analyzer));
+            return None;
+        }
+    };
+    let partition = Partition::of_region(&model.aws.region);
+    if Partition::known(analyzer.region()) != Some(partition) {
+        let problem = format!(
+            "found Region {:?}, expected one in partition {partition}, like aws.region",
+            analyzer.region()
+        );
+        review.contradiction(&at, &KeyPath::of("aws.region"), problem);
+    }
+    if !section.cloudtrail {
+        let problem = "keysweep asks it only together with CloudTrail, and evidence.cloudtrail = false";
+        review.contradiction(&at, &KeyPath::of("evidence.cloudtrail"), problem.to_owned());
+    }
+    Some(analyzer)
 }
 
 /// Reads the key that signs evidence bundles. What is wrong with it is a mistake among the others.

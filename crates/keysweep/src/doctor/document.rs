@@ -107,6 +107,8 @@ pub enum CheckName {
     Clock,
     /// The list of accounts, and what rules ask of Organizations.
     Organization,
+    /// IAM Access Analyzer, where it is asked.
+    AccessAnalyzer,
     /// The role that scans, in each account.
     ScanRole,
     /// The role that changes keys, in each account.
@@ -116,6 +118,11 @@ pub enum CheckName {
 }
 
 impl CheckName {
+    /// Whether there is anything to examine.
+    pub(super) fn is_examined(self, config: &Config) -> bool {
+        self != Self::AccessAnalyzer || config.evidence.access_analyzer.is_some()
+    }
+
     /// Its name in JSON.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -222,6 +229,10 @@ impl DoctorDocument {
             CheckName::Credentials => self.who(),
             CheckName::Clock => self.clock(),
             CheckName::Organization => self.organization(config),
+            CheckName::AccessAnalyzer => match (&self.caller, &config.evidence.access_analyzer) {
+                (Some(_), Some(analyzer)) => Ok(analyzer.to_string()),
+                (None, _) | (_, None) => Err("not examined: it is not known who we are".to_owned()),
+            },
             CheckName::ScanRole => role(&config.role.scan),
             CheckName::EnforceRole => role(&config.role.enforce),
             CheckName::DataDir => Ok(self.data_dir.in_words()),

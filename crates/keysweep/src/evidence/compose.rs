@@ -7,7 +7,7 @@ use keysweep_api::{
     BUNDLE_VERSION, Bundle, BundleApproval, BundleDecision, BundleFact, BundleKey, BundleLifecycle,
     BundleNotice, BundleRegion, BundleTrail, JournalEnd,
 };
-use keysweep_core::evidence::{RegionTrail, Trail};
+use keysweep_core::evidence::{Opinion, RegionTrail, Trail};
 use keysweep_core::facts::{Fact, KeyStatus, LastUse, Ou, Source};
 use keysweep_core::finding::FindingKind;
 use keysweep_core::ids::AccountId;
@@ -86,6 +86,8 @@ fn decision(occasion: Occasion<'_>) -> Option<BundleDecision> {
     Some(BundleDecision { why: why.to_owned(), ordered_by, order_reason })
 }
 
+const GET_FINDING: &str = "access-analyzer:GetFindingV2";
+
 /// Who created the key, if CloudTrail told it while it could.
 fn created_by(history: &[Entry], of: AccountId) -> BundleFact {
     let creation = history.iter().find_map(|entry| match &entry.body {
@@ -117,6 +119,7 @@ fn facts_of(subject: Subject<'_>) -> Vec<BundleFact> {
         Source::Live => ("iam:GetAccessKeyLastUsed", now),
         Source::Report => ("iam:GetCredentialReport", None),
         Source::Cloudtrail => ("cloudtrail:LookupEvents", None),
+        Source::AccessAnalyzer => (GET_FINDING, None),
     };
     let ous = |ous: &Vec<Ou>| listed(ous.iter().map(|ou| format!("{} ({})", ou.name, ou.id)));
     let status = match &facts.status {
@@ -143,7 +146,22 @@ fn facts_of(subject: Subject<'_>) -> Vec<BundleFact> {
     ];
     if let Some(activity) = &record.past.activity {
         let value = last_use(&activity.as_last_use());
-        rows.push(read("last_use_in_cloudtrail", Fact::Known(value), "cloudtrail:LookupEvents", None));
+        let (fact, source) = match activity.is_of_analyzer() {
+            true => ("last_use_in_access_analyzer", GET_FINDING),
+            false => ("last_use_in_cloudtrail", "cloudtrail:LookupEvents"),
+        };
+        rows.push(read(fact, Fact::Known(value), source, None));
+    }
+    if let Some((at, opinion)) =
+        facts.trail.known().and_then(|trail| Some((trail.at, trail.analyzer.as_ref()?)))
+    {
+        let said = match opinion {
+            Opinion::Unread(why) => Fact::Unknown(why.clone()),
+            said @ (Opinion::None | Opinion::Unused { .. } | Opinion::Resolved { .. }) => {
+                Fact::Known(said.to_string())
+            }
+        };
+        rows.push(read("access_analyzer", said, GET_FINDING, Some(at)));
     }
     rows
 }

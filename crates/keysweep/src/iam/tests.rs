@@ -110,6 +110,17 @@ fn cloudtrail_is_read_where_the_configuration_wants_it_and_never_by_the_hub_itse
 }
 
 #[test]
+fn the_hub_may_ask_the_analyzer_that_is_named_and_no_other() {
+    assert!(hub(&mk_config("")).unwrap().allows("access-analyzer:GetFindingV2").is_none());
+    let arn = "arn:aws:access-analyzer:us-east-1:111122223333:analyzer/unused";
+    let asks = hub(&mk_config(&format!("evidence.access_analyzer = \"{arn}\""))).unwrap();
+    let statement = statement(&asks, "ReadAccessAnalyzer");
+    let actions =
+        ["GetAnalyzer", "GetFindingV2", "ListFindingsV2"].map(|name| format!("access-analyzer:{name}"));
+    assert_eq!((&statement["Action"], &statement["Resource"]), (&json!(actions), &json!([arn])));
+}
+
+#[test]
 fn deletion_spares_whom_a_tag_exempts_until_the_exemption_ends_and_an_update_spares_nobody() {
     let exempt = |matches: &str, until: &str| {
         format!("[[policy.exempt]]\nmatch = {{ {matches} }}\nreason = \"test\"\nuntil = \"{until}\"\n")

@@ -168,7 +168,7 @@ impl Inner {
                     .filter(|open| whole && open.account == account && open.life < life);
                 older.for_each(|open| open.scanned += 1);
                 if whole {
-                    self.scanned_beside(account);
+                    self.scanned_beside(sim, account);
                 }
             }
             "breaker_tripped" => {

@@ -184,9 +184,8 @@ impl Inner {
         if listed.iter().filter(|key| key.status == "Active").count() > 1 {
             return Ok(());
         }
-        let since =
-            self.quarantined_since(case.key).ok_or(("P2", "its user was not in quarantine".to_owned()))?;
-        let span = case.now.duration_since(since);
+        let span = self.time_in_quarantine(case.key, case.now);
+        let span = span.ok_or(("P2", "its user was not in quarantine".to_owned()))?;
         if span + CLOSE < Rules::days(days) {
             return Err(("P2", format!("its user was in quarantine for {span:#} only")));
         }

@@ -15,6 +15,9 @@ const ENDED_WITHIN: u32 = 5;
 /// A call that was to attach the policy takes no effect any more so long after its intent.
 const SETTLED: SignedDuration = SignedDuration::from_mins(18);
 
+/// Part of the name of every policy that AWS attaches to a user whose key it considers compromised.
+const INCIDENT: &str = "AWSCompromisedKeyQuarantine";
+
 /// A quarantine that the journal tells of.
 #[derive(Debug, Clone)]
 pub(super) struct Quarantined {
@@ -28,14 +31,20 @@ pub(super) struct Quarantined {
     over: bool,
     /// Whether AWS considers the key compromised: then it is left to people.
     incident: bool,
+    /// Whether somebody worked on the user meanwhile, or a client showed itself.
+    interrupted: bool,
     /// Scans of its account since, without an attempt to detach it.
     scanned: u32,
 }
+
+/// How long a quarantine that is over says that there is no client.
+const STILL_SAYS: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 impl Inner {
     /// What is to be remembered of a line about a key.
     pub(super) fn remember_quarantine(&mut self, at: Timestamp, key: &str, line: &Value) {
         let text = |name: &str| line.get(name).and_then(Value::as_str).unwrap_or_default();
+        self.remember_end_of_quarantine(at, key, text("event"));
         let quarantined = self.quarantined.get_mut(key);
         match (text("event"), text("action"), quarantined) {
             ("intent", QUARANTINE, _) => {
@@ -48,6 +57,7 @@ impl Inner {
                     open,
                     over: false,
                     incident: false,
+                    interrupted: false,
                     scanned: 0,
                 };
                 self.quarantined.insert(key.to_owned(), quarantined);
@@ -109,20 +119,50 @@ impl Inner {
         quarantined.map(|(key, _)| key.clone())
     }
 
-    /// How long the user of a key has been in quarantine, as the journal says.
-    pub(super) fn quarantined_since(&self, key: &str) -> Option<Timestamp> {
-        self.quarantined.get(key).and_then(|quarantined| quarantined.attached)
+    /// What is to be remembered of a quarantine that ends: one that was quiet need not be repeated at once.
+    fn remember_end_of_quarantine(&mut self, at: Timestamp, key: &str, event: &str) {
+        match event {
+            "quarantine_interrupted" | "used_in_quarantine" => {
+                if let Some(quarantined) = self.quarantined.get_mut(key) {
+                    quarantined.interrupted = true;
+                }
+            }
+            "quarantine_ended" => {
+                let quiet = self.quarantined.get(key).filter(|quarantined| !quarantined.interrupted);
+                if let Some(attached) = quiet.and_then(|quarantined| quarantined.attached) {
+                    self.quiet.insert(key.to_owned(), (attached, at));
+                }
+            }
+            "flagged" | "cleared" | "quarantined" | "forgotten" => {
+                self.quiet.remove(key);
+            }
+            _ => {}
+        }
+    }
+
+    /// How long the user of a key has been in quarantine, or was until lately, as the journal says.
+    pub(super) fn time_in_quarantine(&self, key: &str, now: Timestamp) -> Option<SignedDuration> {
+        let attached = self.quarantined.get(key).and_then(|quarantined| quarantined.attached);
+        let over = self.quiet.get(key).filter(|(_, until)| now.duration_since(*until) <= STILL_SAYS);
+        attached
+            .map(|attached| now.duration_since(attached))
+            .or_else(|| over.map(|(attached, until)| until.duration_since(*attached)))
     }
 
     /// P7: an account was scanned, and what is to be detached there was not.
-    pub(super) fn scanned_beside(&mut self, account: &str) {
-        let of_account = |quarantined: &Quarantined| {
+    pub(super) fn scanned_beside(&mut self, sim: &Sim, account: &str) {
+        // AWS may mark the user when the key is gone, and no incident of the key is recorded any more.
+        let marked = |key: &str| {
+            let user = self.named.get(key).and_then(|(id, _)| sim.user_name(account, id));
+            user.is_some_and(|name| sim.attached(account, &name).iter().any(|arn| arn.contains(INCIDENT)))
+        };
+        let over = self.quarantined.iter_mut().filter(|(key, quarantined)| {
             quarantined.account == account
                 && quarantined.over
                 && quarantined.open.is_none()
                 && !quarantined.incident
-        };
-        let over = self.quarantined.iter_mut().filter(|(_, quarantined)| of_account(quarantined));
+                && !marked(key)
+        });
         let mut left = None;
         for (key, quarantined) in over {
             quarantined.scanned += 1;

@@ -131,7 +131,7 @@ fn of_record(lines: &mut Vec<(&str, String)>, row: &KeyRow, now: Timestamp) {
         };
         lines.push(("quarantine", format!("{is}{ends}")));
     }
-    if let Some(PastQuarantine { policy, attached, until }) = &row.past_quarantine {
+    if let Some(PastQuarantine { policy, attached, until, interrupted: _ }) = &row.past_quarantine {
         let since = attached.map(|at| format!(" from {at}")).unwrap_or_default();
         lines.push(("quarantine", format!("{policy} was attached to the user{since} until {until}")));
     }
@@ -201,6 +201,7 @@ fn of_facts(lines: &mut Vec<(&str, String)>, row: &FindingRow, now: Timestamp, r
     };
     let source = match row.source {
         Source::Cloudtrail => "CloudTrail",
+        Source::AccessAnalyzer => "IAM Access Analyzer",
         Source::Report | Source::Live => row.source.as_str(),
     };
     lines.push(("last used", format!("{used}; read from {source}")));

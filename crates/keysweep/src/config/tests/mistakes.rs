@@ -36,6 +36,25 @@ until = 2027-06-30
 }
 
 #[test]
+fn an_analyzer_is_named_by_its_arn_in_the_same_partition_and_asked_with_cloudtrail() {
+    let wrong = |toml: &str| {
+        let file = mk_file(toml);
+        message(&file, &load(&mk_sources(file.path(), &[]), mk_now()).unwrap_err())
+    };
+    let told = wrong("evidence.access_analyzer = \"unused\"\n");
+    assert!(
+        told.contains("evidence.access_analyzer: found \"unused\", expected the ARN of an analyzer, such as"),
+        "{told}"
+    );
+    let china = "arn:aws-cn:access-analyzer:cn-north-1:111122223333:analyzer/unused";
+    let told = wrong(&format!("evidence.access_analyzer = \"{china}\"\n"));
+    assert!(told.contains("found Region \"cn-north-1\", expected one in partition aws"), "{told}");
+    let arn = "arn:aws:access-analyzer:us-east-1:111122223333:analyzer/unused";
+    let told = wrong(&format!("evidence.access_analyzer = \"{arn}\"\nevidence.cloudtrail = false\n"));
+    assert!(told.contains("keysweep asks it only together with CloudTrail"), "{told}");
+}
+
+#[test]
 fn every_bad_value_says_what_was_found_and_what_was_expected() {
     let file = mk_file(
         r#"[aws]

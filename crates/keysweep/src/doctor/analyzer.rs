@@ -1,0 +1,91 @@
+//! Whether IAM Access Analyzer can give its opinion.
+
+use keysweep_aws::{Analyzer, AnalyzerSeen, Aws, Caller, Fault};
+
+use super::answer::{Answer, Refusal};
+use super::document::{CheckName, Problem, Verdict};
+use super::group::Raised;
+use super::policies::{Policies, Whose, grant};
+use crate::config::Config;
+
+/// What is wrong with the analyzer that the configuration names, if it names one.
+pub(super) async fn examine(aws: &Aws, config: &Config, caller: &Caller, policies: &Policies) -> Vec<Raised> {
+    let Some(analyzer) = &config.evidence.access_analyzer else { return Vec::new() };
+    if analyzer.account() != caller.account {
+        return vec![elsewhere(analyzer, caller)];
+    }
+    let refused = |action, fault: &Fault| refused(action, fault, caller, policies);
+    let seen = aws.analyzer(analyzer).await;
+    let findings = aws.try_findings(analyzer).await;
+    let about = match &seen {
+        Ok(seen) => unfit(analyzer, seen),
+        Err(fault) => Some(refused("access-analyzer:GetAnalyzer", fault)),
+    };
+    let listing = findings.err().map(|fault| refused("access-analyzer:ListFindingsV2", &fault));
+    about.into_iter().chain(listing).map(Raised::once).collect()
+}
+
+fn mk_problem(verdict: Verdict, what: String, remedy: String) -> Problem {
+    Problem {
+        check: CheckName::AccessAnalyzer,
+        verdict,
+        what,
+        actions: Vec::new(),
+        statement: None,
+        reason: None,
+        remedy,
+        accounts: Vec::new(),
+    }
+}
+
+/// Only the account that has an analyzer is shown its findings.
+fn elsewhere(analyzer: &Analyzer, caller: &Caller) -> Raised {
+    let (theirs, ours) = (analyzer.account(), caller.account);
+    let what = format!("the analyzer belongs to account {theirs}, and keysweep's own credentials to {ours}");
+    let remedy = format!(
+        "create an analyzer of unused access in {ours}, which has to be the management account or a delegated \
+         administrator of IAM Access Analyzer, or empty evidence.access_analyzer"
+    );
+    Raised::once(mk_problem(Verdict::Gap, what, remedy))
+}
+
+fn unfit(analyzer: &Analyzer, seen: &AnalyzerSeen) -> Option<Problem> {
+    let AnalyzerSeen { kind, status, age_days: _ } = seen;
+    if status != "ACTIVE" {
+        let what = format!("the analyzer has status {status}: it evaluates nothing");
+        return Some(mk_problem(Verdict::Gap, what, format!("see what AWS says of {analyzer}")));
+    }
+    let remedy = "name an analyzer of type ORGANIZATION_UNUSED_ACCESS in evidence.access_analyzer".to_owned();
+    match kind.as_str() {
+        "ORGANIZATION_UNUSED_ACCESS" => None,
+        "ACCOUNT_UNUSED_ACCESS" => {
+            let what = format!("the analyzer covers only account {}", analyzer.account());
+            Some(mk_problem(Verdict::Note, what, remedy))
+        }
+        _ => {
+            let what = format!("the analyzer has type {kind}: it has no findings about unused access");
+            Some(mk_problem(Verdict::Gap, what, remedy))
+        }
+    }
+}
+
+fn refused(action: &str, fault: &Fault, caller: &Caller, policies: &Policies) -> Problem {
+    let what = format!("keysweep could not {}", fault.operation());
+    match Answer::of(Err::<(), _>(fault)) {
+        Answer::Missing(Refusal { by, reason }) => {
+            let statement = policies.statement(Whose::Hub, action);
+            let remedy = by.remedy(&caller.arn, &grant(statement.as_ref(), Whose::Hub));
+            let actions = vec![action.to_owned()];
+            Problem { actions, statement, reason: Some(reason), ..mk_problem(Verdict::Gap, what, remedy) }
+        }
+        Answer::Permitted => {
+            let remedy = "correct evidence.access_analyzer, or empty it".to_owned();
+            let reason = Some(fault.cause().to_string());
+            Problem { reason, ..mk_problem(Verdict::Gap, what, remedy) }
+        }
+        Answer::Failed(reason) => {
+            let remedy = "run doctor again; if it stays, see what AWS answered".to_owned();
+            Problem { reason: Some(reason), ..mk_problem(Verdict::Failed, what, remedy) }
+        }
+    }
+}
