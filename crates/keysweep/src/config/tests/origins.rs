@@ -233,6 +233,7 @@ unused_after = "180d"
     [evidence]
     cloudtrail = true  # default
     creators = true  # default
+    access_analyzer = ""  # default
     regions = []  # default
     lookback = "90d"  # default
     quarantine_policy = "keysweep-quarantine-ask-security"  # default
