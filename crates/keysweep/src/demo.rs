@@ -278,7 +278,7 @@ impl Show {
         if io::stdout().is_terminal() {
             Screen::begin(marquee, calendar).map(Self::Screen)
         } else {
-            Lines::begin(&marquee, calendar).map(Self::Lines)
+            Lines::begin(marquee, calendar).map(Self::Lines)
         }
     }
 

@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::journal::{Journal, text};
 use super::moment::Moment;
 use super::wire::{How, Trigger};
-use super::world::World;
+use super::world::{POLICY, User, World};
 use crate::site::copy_dir;
 
 /// How long after the deadline of a call AWS may still show its effect.
@@ -108,14 +108,30 @@ impl World {
         self.tally.add("open intents without effect");
         match wanted(action) {
             _ if self.setting.leave_open => {}
-            Some(wanted) => self.site.sim.set_key_status(key, wanted),
-            None => self.site.sim.delete_key(key),
+            Wanted::Status(status) => self.site.sim.set_key_status(key, status),
+            Wanted::Gone => self.site.sim.delete_key(key),
+            Wanted::Attached(attached) => {
+                let Some(User { account, name }) = self.users.get(key) else { return };
+                match attached {
+                    true => self.site.sim.attach_policy(account, name, &policy_in(account)),
+                    false => self.site.sim.detach_policy(account, name, &policy_in(account)),
+                }
+            }
         }
     }
 
     /// Whether AWS shows the effect of an action.
     fn shows(&self, key: &str, action: &str) -> bool {
-        self.site.sim.key_status(key).as_deref() == wanted(action)
+        match wanted(action) {
+            Wanted::Status(status) => self.site.sim.key_status(key).as_deref() == Some(status),
+            Wanted::Gone => !self.site.sim.key_exists(key),
+            Wanted::Attached(attached) => self.is_quarantined(key) == attached,
+        }
+    }
+
+    fn is_quarantined(&self, key: &str) -> bool {
+        let user = self.users.get(key);
+        user.is_some_and(|User { account, name }| !self.site.sim.attached(account, name).is_empty())
     }
 
     /// Whether an intent may still be open: its call shows no effect, and may yet take it.
@@ -141,6 +157,19 @@ impl World {
                 return Err(format!("{key} is {truth:?} and believed to be {believed}"));
             }
         }
+        for key in self.keys.iter().filter(|key| !open.contains_key(key.as_str())) {
+            let parsed = key.parse().map_err(in_words)?;
+            let believed = state.record(&parsed).and_then(|record| record.quarantine.as_ref());
+            match (self.is_quarantined(key), believed) {
+                (true, None) => {
+                    return Err(format!("P7: the user of {key} is in quarantine, and nobody knows"));
+                }
+                (false, Some(quarantine)) if quarantine.attached.is_some() => {
+                    return Err(format!("the user of {key} is believed to be in quarantine, and is not"));
+                }
+                (true, Some(_)) | (false, _) => {}
+            }
+        }
         // P5: what took effect was meant to, each time anew.
         let mut applied: BTreeMap<(String, &str), usize> = BTreeMap::new();
         for change in self.by_keysweep() {
@@ -156,26 +185,48 @@ impl World {
     }
 
     /// Changes that took effect, as key and action.
-    pub(super) fn by_keysweep(&self) -> impl Iterator<Item = (String, &'static str)> + use<> {
+    pub(super) fn by_keysweep(&self) -> impl Iterator<Item = (String, &'static str)> + use<'_> {
         let ours = |change: &keysweep_sim::Change| change.applied && !matches!(change.who, Who::Script(_));
-        self.site.sim.changes().into_iter().filter(ours).map(|change| {
+        let of_user = |name: Option<&str>| {
+            let user = self.users.iter().find(|(_, user)| Some(user.name.as_str()) == name);
+            user.map(|(key, _)| key.clone()).unwrap_or_default()
+        };
+        self.site.sim.changes().into_iter().filter(ours).map(move |change| {
             let action = match (change.action.as_str(), change.new.as_deref()) {
+                ("iam:AttachUserPolicy", _) => "quarantine",
+                ("iam:DetachUserPolicy", _) => "end_quarantine",
                 ("iam:UpdateAccessKey", Some("Active")) => "reactivate",
                 ("iam:UpdateAccessKey", _) => "deactivate",
                 _ => "delete",
             };
-            (change.key_id.unwrap_or_default(), action)
+            let key = change.key_id.unwrap_or_else(|| of_user(change.user_name.as_deref()));
+            (key, action)
         })
     }
 }
 
-/// The status of a key after an action; none where it is deleted.
-fn wanted(action: &str) -> Option<&'static str> {
+/// What AWS shows after an action.
+enum Wanted {
+    /// This status of the key.
+    Status(&'static str),
+    /// No such key.
+    Gone,
+    /// Whether the policy is attached to its user.
+    Attached(bool),
+}
+
+fn wanted(action: &str) -> Wanted {
     match action {
-        "deactivate" => Some("Inactive"),
-        "reactivate" => Some("Active"),
-        _ => None,
+        "deactivate" => Wanted::Status("Inactive"),
+        "reactivate" => Wanted::Status("Active"),
+        "quarantine" => Wanted::Attached(true),
+        "end_quarantine" => Wanted::Attached(false),
+        _ => Wanted::Gone,
     }
+}
+
+fn policy_in(account: &str) -> String {
+    format!("arn:aws:iam::{account}:policy/{POLICY}")
 }
 
 /// What a process said that it has done is in the journal.
@@ -189,6 +240,8 @@ fn announced(log: &[String], before: &Journal, journal: &Journal) -> Result<(), 
         let event = match text(&line, "action") {
             "deactivate" => "deactivated",
             "reactivate" => "undone",
+            "quarantine" => "quarantined",
+            "end_quarantine" => "quarantine_ended",
             _ => "deleted",
         };
         *said.entry((text(&line, "key").to_owned(), event)).or_default() += 1;

@@ -8,8 +8,19 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 /// What happens to a key between an intent and its end. The first that follows an intent ends it.
-const ENDS: [&str; 8] =
-    ["deactivated", "undone", "deleted", "refused", "unclear", "reactivated", "absent", "forgotten"];
+const ENDS: [&str; 11] = [
+    "deactivated",
+    "undone",
+    "deleted",
+    "refused",
+    "unclear",
+    "reactivated",
+    "absent",
+    "forgotten",
+    "quarantined",
+    "quarantine_ended",
+    "quarantine_removed",
+];
 
 /// The whole lines of a journal at one moment.
 #[derive(Debug, Default)]

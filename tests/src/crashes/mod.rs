@@ -63,6 +63,8 @@ pub fn too_idle(tally: &Tally, kills: u64) -> Option<String> {
         ("killed while an intent was open", kills / 6),
         ("change deactivate", kills / 2),
         ("change delete", kills / 20),
+        ("change quarantine", kills / 2),
+        ("change end_quarantine", kills / 4),
         ("operators' requests acknowledged", kills / 20),
     ];
     let missing = least.into_iter().filter(|(name, least)| tally.count(name) < *least);

@@ -45,6 +45,8 @@ struct Inner {
     held: Option<u64>,
     /// The call at which the process was killed: its action.
     killed_at: Option<&'static str>,
+    /// The one key of each user, by its name.
+    keys: BTreeMap<String, String>,
     /// Changes that were sent, by key and action.
     sent: BTreeMap<(String, &'static str), usize>,
     breaches: Vec<String>,
@@ -53,6 +55,11 @@ struct Inner {
 impl Wire {
     pub(super) fn new(data_dir: PathBuf) -> Self {
         Self { data_dir, inner: Mutex::default() }
+    }
+
+    /// Tells the one key of a user: calls about a quarantine name the user alone.
+    pub(super) fn knows(&self, user: &str, key: &str) {
+        self.inner().keys.insert(user.to_owned(), key.to_owned());
     }
 
     /// Kills this process at a call.
@@ -105,8 +112,10 @@ impl Watcher for Wire {
     fn comes(&self, call: &Call<'_>) -> bool {
         let change = change(call);
         let mut inner = self.inner();
-        if let (Some(action), Some(key)) = (change, call.param("AccessKeyId")) {
-            self.account_for(&mut inner, key, action);
+        let of_user = || inner.keys.get(call.param("UserName")?).cloned();
+        let key = call.param("AccessKeyId").map(str::to_owned).or_else(of_user);
+        if let (Some(action), Some(key)) = (change, key) {
+            self.account_for(&mut inner, &key, action);
         }
         let Some((trigger, pid)) = inner.armed else { return true };
         if trigger.changes_only && change.is_none() {
@@ -154,6 +163,8 @@ fn change(call: &Call<'_>) -> Option<&'static str> {
         ("iam:UpdateAccessKey", Some("Inactive")) => Some("deactivate"),
         ("iam:UpdateAccessKey", Some("Active")) => Some("reactivate"),
         ("iam:DeleteAccessKey", _) => Some("delete"),
+        ("iam:AttachUserPolicy", _) => Some("quarantine"),
+        ("iam:DetachUserPolicy", _) => Some("end_quarantine"),
         _ => None,
     }
 }

@@ -1,5 +1,6 @@
 //! One organization, one data_dir, and the processes that live and die with it.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::process::ExitStatusExt as _;
 use std::sync::Arc;
@@ -29,6 +30,9 @@ const LIVES: u64 = 10;
 /// Sweeps after which a life ends anyway, where its moment did not come.
 const SWEEPS: usize = 6;
 
+/// What is attached to users in quarantine.
+pub(super) const POLICY: &str = "keysweep-quarantine-ask-security";
+
 const ACCOUNTS: [&str; 3] = ["111122223333", "222233334444", "333344445555"];
 
 /// As short as periods can be while two sightings still lie within two intervals.
@@ -41,6 +45,7 @@ mode = "delete"
 notice = "100ms"
 grace = "500ms"
 hold_after_reactivation = "2s"
+quarantine = "500ms"
 [notices]
 required = false
 [limits]
@@ -81,9 +86,18 @@ pub(super) struct World {
     resumed: bool,
     pub(super) life: u64,
     pub(super) keys: Vec<String>,
+    /// Whose they are.
+    pub(super) users: BTreeMap<String, User>,
     /// A change was lost on its way: the next process reads for a minute.
     pub(super) reads_for_a_minute: bool,
     pub(super) tally: Tally,
+}
+
+/// A user; no other in the organization has its name.
+#[derive(Debug, Clone)]
+pub(super) struct User {
+    pub(super) account: String,
+    pub(super) name: String,
 }
 
 /// What a life came to.
@@ -101,6 +115,7 @@ impl World {
         for account in ACCOUNTS {
             site.account(account);
         }
+        site.sim.ship_policy(POLICY);
         let wire = Arc::new(Wire::new(site.data_dir()));
         site.sim.watch(Arc::clone(&wire) as _);
         Self {
@@ -113,6 +128,7 @@ impl World {
             resumed: false,
             life: 0,
             keys: Vec::new(),
+            users: BTreeMap::new(),
             reads_for_a_minute: false,
             tally: Tally::default(),
         }
@@ -166,8 +182,13 @@ impl World {
         for number in 0..self.rng.random_range(2..=4) {
             let account = ACCOUNTS.choose(&mut self.rng).copied().unwrap_or_default();
             let key = KeySpec::new().created(now - day * 400).used(now - day * 200, "s3", "us-east-1");
-            let user = format!("svc-{}-{number}", self.life);
-            self.keys.extend(self.site.sim.user(account, user).key(key).add().keys);
+            let name = format!("svc-{}-{number}", self.life);
+            for key in self.site.sim.user(account, name.as_str()).key(key).add().keys {
+                self.wire.knows(&name, &key);
+                let user = User { account: account.to_owned(), name: name.clone() };
+                self.users.insert(key.clone(), user);
+                self.keys.push(key);
+            }
         }
     }
 
@@ -257,7 +278,8 @@ impl World {
 
     /// Counts what happened in this world.
     fn count(&mut self) {
-        for (_, action) in self.by_keysweep() {
+        let changes: Vec<_> = self.by_keysweep().collect();
+        for (_, action) in changes {
             self.tally.add(&format!("change {action}"));
         }
         self.tally.add_many("changes sent", as_u64(self.wire.changes()));

@@ -12,12 +12,15 @@ const STANDING_EVERY: u32 = 20;
 
 /// The demo as lines.
 pub(super) struct Lines {
+    marquee: Marquee,
     calendar: Calendar,
     looks: u32,
+    /// Whether the first deletion was told of.
+    has_deleted: bool,
 }
 
 impl Lines {
-    pub(super) fn begin(marquee: &Marquee, calendar: Calendar) -> io::Result<Self> {
+    pub(super) fn begin(marquee: Marquee, calendar: Calendar) -> io::Result<Self> {
         print(&[
             format!("keysweep demo: a simulated organization of {}", marquee.organization),
             format!("policy time is sped up: {}; mode delete; nothing leaves this machine", marquee.speed),
@@ -25,7 +28,7 @@ impl Lines {
             format!("page: {}", marquee.page),
             format!("from another terminal: {} && {} keys list", marquee.join, marquee.program),
         ])?;
-        Ok(Self { calendar, looks: 0 })
+        Ok(Self { marquee, calendar, looks: 0, has_deleted: false })
     }
 
     pub(super) fn show(&mut self, events: &[Event], snapshot: &Snapshot) -> io::Result<()> {
@@ -33,6 +36,13 @@ impl Lines {
             .iter()
             .map(|event| format!("day {}: {}", self.calendar.day(event.at), event.text))
             .collect();
+        if let (false, Some(key)) = (self.has_deleted, &snapshot.first_deleted) {
+            self.has_deleted = true;
+            lines.push(format!(
+                "what was known before the first deletion, from the other terminal: {}",
+                self.marquee.evidence(key)
+            ));
+        }
         self.looks += 1;
         if self.looks.is_multiple_of(STANDING_EVERY) {
             lines.push(standing(snapshot));

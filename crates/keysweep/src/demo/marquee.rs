@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
+use keysweep_core::ids::AccessKeyId;
+
 use super::stage::Stage;
 
 /// What runs, and where to look.
@@ -36,6 +38,11 @@ impl Marquee {
             join: format!("export KEYSWEEP_CONFIG={}", stage.config_file().display()),
             program: std::env::args().next().unwrap_or_else(|| "keysweep".to_owned()),
         }
+    }
+
+    /// The command that shows the evidence of a deletion.
+    pub(super) fn evidence(&self, key: &AccessKeyId) -> String {
+        format!("{} evidence {key}", self.program)
     }
 
     /// Where the metrics are.

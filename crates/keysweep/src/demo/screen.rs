@@ -119,6 +119,11 @@ impl Picture {
             label("Page", page),
             label("Join in", join),
             label("", &format!("{program} keys list")),
+        ];
+        if let Some(key) = &snapshot.first_deleted {
+            lines.push(label("", &self.marquee.evidence(key)));
+        }
+        lines.extend([
             String::new(),
             label("Sweeps", &swept),
             label(
@@ -130,7 +135,7 @@ impl Picture {
                     number(deleted).red(),
                 ),
             ),
-        ];
+        ]);
         if let Some(why) = &snapshot.stopped {
             lines.push(style(capitalized(why)).yellow().to_string());
         } else {
@@ -226,6 +231,7 @@ mod tests {
             keys: Counts::default(),
             stopped: None,
             stories: vec![story("rescued", true), story("no role", false)],
+            first_deleted: Some("AKIAIOSFODNN7EXAMPLE".parse().unwrap()),
         }
     }
 

@@ -1,6 +1,7 @@
 //! What there is to see at one moment.
 
 use jiff::Timestamp;
+use keysweep_core::ids::AccessKeyId;
 use keysweep_core::lifecycle::{Record, State as KeyState};
 use keysweep_core::policy::Policy;
 use keysweep_core::state::{State, Stop, SweepSummary};
@@ -29,6 +30,8 @@ pub(super) struct Snapshot {
     pub(super) stopped: Option<String>,
     /// What to watch.
     pub(super) stories: Vec<Story>,
+    /// The key that was deleted first: there is a bundle of evidence to read.
+    pub(super) first_deleted: Option<AccessKeyId>,
 }
 
 /// Keys by where they stand.
@@ -70,6 +73,7 @@ impl Snapshot {
             keys: Counts::of(state),
             stopped: stops.reduce(|all, one| format!("{all}; {one}")),
             stories: stories::all(demo, state, chronicle),
+            first_deleted: first_deleted(state),
         }
     }
 }
@@ -91,6 +95,19 @@ impl Counts {
         }
         counts
     }
+}
+
+fn first_deleted(state: &State) -> Option<AccessKeyId> {
+    let deleted = state.records().filter_map(|record| match &record.state {
+        KeyState::Deleted(data) => Some((data.since, &record.identity.key)),
+        KeyState::Active
+        | KeyState::Flagged(_)
+        | KeyState::Deactivating(_)
+        | KeyState::Deactivated(_)
+        | KeyState::Deleting(_)
+        | KeyState::Gone(_) => None,
+    });
+    deleted.min().map(|(_, key)| key.clone())
 }
 
 fn waits_for_approval(record: &Record) -> bool {
