@@ -130,7 +130,9 @@ impl Watcher for Oracle {
                         // One that passes parks its account at the second in a row; it counts here only where no
                         // unclear one came between, of which nobody knows yet.
                         let passes = matches!(outcome, Outcome::Answered { body, .. }
-                            if String::from_utf8_lossy(body).contains("Throttling"));
+                            if ["Throttling", "LimitExceeded"]
+                                .iter()
+                                .any(|code| String::from_utf8_lossy(body).contains(code)));
                         let row = inner.throttled.entry(account.clone()).or_default();
                         *row += u32::from(passes);
                         if !passes || *row > 1 {
