@@ -98,21 +98,31 @@ fn every_mount_has_its_volume_and_every_volume_is_mounted() {
 }
 
 #[test]
-fn the_external_id_is_a_file_of_a_secret_and_no_variable() {
-    let mut with_secret = 0;
-    for (name, chart) in charts() {
-        let secret = chart.given["externalId"]["existingSecret"].as_str();
-        with_secret += usize::from(secret.is_some());
-        let spec = &chart.pod()["spec"];
-        let volume = list(&spec["volumes"]).iter().find(|volume| volume["name"] == "external-id");
-        assert_eq!(volume.map(|volume| volume["secret"]["secretName"].as_str()), secret.map(Some), "{name}");
-        let mounts = list(&chart.container()["volumeMounts"]);
-        let mount = mounts.iter().find(|mount| mount["name"] == "external-id");
-        let expected = mount.map(|mount| format!("{}/external-id", mount["mountPath"].as_str().unwrap()));
-        assert_eq!(environment(chart, "KEYSWEEP__ROLE__EXTERNAL_ID_FILE"), expected.as_deref(), "{name}");
-        assert!(!chart.container().to_string().contains("secretKeyRef"), "{name}");
+fn the_external_id_and_the_signing_key_are_files_of_secrets_and_no_variables() {
+    for (value, volume_name, variable, least) in [
+        ("externalId", "external-id", "KEYSWEEP__ROLE__EXTERNAL_ID_FILE", 2),
+        ("signingKey", "signing-key", "KEYSWEEP__EVIDENCE__SIGNING_KEY_FILE", 1),
+    ] {
+        let mut with_secret = 0;
+        for (name, chart) in charts() {
+            let secret = chart.given[value]["existingSecret"].as_str();
+            with_secret += usize::from(secret.is_some());
+            let spec = &chart.pod()["spec"];
+            let volume = list(&spec["volumes"]).iter().find(|volume| volume["name"] == volume_name);
+            let source = volume.map(|volume| &volume["secret"]);
+            assert_eq!(source.map(|source| source["secretName"].as_str()), secret.map(Some), "{name}");
+            let mounts = list(&chart.container()["volumeMounts"]);
+            let mount = mounts.iter().find(|mount| mount["name"] == volume_name);
+            let expected = mount.zip(source).map(|(mount, source)| {
+                let [folder, file] =
+                    [&mount["mountPath"], &source["items"][0]["path"]].map(|it| it.as_str().unwrap());
+                format!("{folder}/{file}")
+            });
+            assert_eq!(environment(chart, variable), expected.as_deref(), "{name}");
+            assert!(!chart.container().to_string().contains("secretKeyRef"), "{name}");
+        }
+        assert!(with_secret >= least, "{value}");
     }
-    assert!(with_secret >= 2);
 }
 
 #[test]

@@ -82,6 +82,10 @@ readOnlyRootFilesystem: true
 - name: KEYSWEEP__ROLE__EXTERNAL_ID_FILE
   value: /run/secrets/keysweep/external-id
 {{- end }}
+{{- if .Values.signingKey.existingSecret }}
+- name: KEYSWEEP__EVIDENCE__SIGNING_KEY_FILE
+  value: /run/secrets/keysweep-signing/signing.pem
+{{- end }}
 {{- end }}
 
 {{- define "keysweep.configMounts" -}}
@@ -92,6 +96,11 @@ readOnlyRootFilesystem: true
 {{- if .Values.externalId.existingSecret }}
 - name: external-id
   mountPath: /run/secrets/keysweep
+  readOnly: true
+{{- end }}
+{{- if .Values.signingKey.existingSecret }}
+- name: signing-key
+  mountPath: /run/secrets/keysweep-signing
   readOnly: true
 {{- end }}
 {{- end }}
@@ -111,6 +120,18 @@ readOnlyRootFilesystem: true
     items:
       - key: {{ .key | quote }}
         path: external-id
+{{- end }}
+{{- end }}
+{{- with .root.Values.signingKey }}
+{{- if .existingSecret }}
+- name: signing-key
+  secret:
+    secretName: {{ .existingSecret }}
+    # Readable by fsGroup.
+    defaultMode: 0440
+    items:
+      - key: {{ .key | quote }}
+        path: signing.pem
 {{- end }}
 {{- end }}
 {{- end }}
