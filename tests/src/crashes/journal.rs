@@ -1,6 +1,6 @@
 //! The journal as an auditor reads it: lines of JSON, and nothing of keysweep's own code.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -21,6 +21,9 @@ const ENDS: [&str; 11] = [
     "quarantine_ended",
     "quarantine_removed",
 ];
+
+/// What takes back a change.
+const UNDOS: [&str; 2] = ["reactivate", "end_quarantine"];
 
 /// The whole lines of a journal at one moment.
 #[derive(Debug, Default)]
@@ -61,16 +64,20 @@ impl Journal {
     }
 
     /// Fails where numbers are missing, or where an intent was written before the one of the same key had come to its
-    /// end.
+    /// end. An undo waits for no other.
     pub(super) fn is_in_order(&self) -> Result<(), String> {
-        let mut open = BTreeSet::new();
+        let mut open: BTreeMap<&str, &str> = BTreeMap::new();
         for (number, entry) in (1_u64..).zip(&self.entries) {
             if entry.get("seq").and_then(Value::as_u64) != Some(number) {
                 return Err(format!("entry {number} of the journal is missing: {entry}"));
             }
             let (key, event) = (text(entry, "access_key_id"), text(entry, "event"));
-            if event == "intent" && !open.insert(key) {
-                return Err(format!("P5: a second intent while the first is open: {entry}"));
+            if event == "intent" {
+                let action = text(entry, "action");
+                let first = open.insert(key, action);
+                if first.is_some_and(|first| ![first, action].iter().all(|action| UNDOS.contains(action))) {
+                    return Err(format!("P5: a second intent while the first is open: {entry}"));
+                }
             }
             if ENDS.contains(&event) {
                 open.remove(key);
