@@ -15,6 +15,9 @@ use crate::ticket::{Action, Origin, Planned, Ticket};
 /// How long a quarantine without a client says that there is none.
 const STILL_SAYS: SignedDuration = SignedDuration::from_hours(7 * 24);
 
+/// How long an account with a user in quarantine may fail to be scanned: nobody sees whom the policy stops meanwhile.
+const LONGEST_UNSEEN: SignedDuration = SignedDuration::from_hours(24);
+
 /// How the user of a due key stands.
 pub(super) enum Clients {
     /// Something comes before the deactivation.
@@ -168,7 +171,7 @@ enum InTheWay {
 #[must_use]
 pub fn quarantines_to_end(context: &super::Context<'_>) -> Vec<Ticket> {
     let ticket = |record: &Record| {
-        let why = quarantine_ends_because(context.state, record)?;
+        let why = quarantine_ends_because(context.state, record, context.now)?;
         Some(Ticket::mint(record.identity.clone(), Action::EndQuarantine, Origin::Policy, why))
     };
     context.state.records().filter_map(ticket).collect()
@@ -176,7 +179,7 @@ pub fn quarantines_to_end(context: &super::Context<'_>) -> Vec<Ticket> {
 
 /// Why the quarantine of this key's user is to end now.
 #[must_use]
-pub fn quarantine_ends_because(state: &StateOfAll, record: &Record) -> Option<String> {
+pub fn quarantine_ends_because(state: &StateOfAll, record: &Record, now: Timestamp) -> Option<String> {
     record.quarantine_ends_because().or_else(|| {
         let quarantine = record.quarantine.as_ref().filter(|quarantine| quarantine.open.is_none())?;
         if record.incident.is_some() {
@@ -188,7 +191,11 @@ pub fn quarantine_ends_because(state: &StateOfAll, record: &Record) -> Option<St
             return Some(format!("key {wanted} of the same user is not due for deactivation"));
         }
         let reach = state.account(record.identity.account).map(|account| &account.reach);
-        let away = reach.filter(|reach| matches!(reach, Reach::Skipped { .. } | Reach::Left { .. }))?;
+        let away = reach.filter(|reach| match reach {
+            Reach::Scanned => false,
+            Reach::Failed { since, .. } => now.duration_since(*since) >= LONGEST_UNSEEN,
+            Reach::Skipped { .. } | Reach::Left { .. } => true,
+        })?;
         Some(away.out_of_reach().unwrap_or_default())
     })
 }

@@ -190,7 +190,7 @@ fn recheck_end_of_quarantine(
         // What AWS has marked since is left to people.
         Origin::Policy => {
             let marked = compromise.known().is_some_and(|marks| !marks.is_empty());
-            quarantine_ends_because(context.state, record).is_some() && !marked
+            quarantine_ends_because(context.state, record, context.now).is_some() && !marked
         }
         Origin::Operator { .. } => true,
     };

@@ -193,6 +193,22 @@ fn a_key_that_is_gone_leaves_no_policy_behind() {
 }
 
 #[test]
+fn a_quarantine_that_nobody_can_watch_for_a_day_ends() {
+    let mut world = quarantined(1);
+    let account = world.record(0).unwrap().identity.account;
+    let failed = |reason: &str| Body::AccountFailed { account, name: "prod".into(), reason: reason.into() };
+    world.write(day(8), failed("throttled"));
+    let almost = day(9) - jiff::SignedDuration::from_secs(1);
+    assert!(end_quarantines(&mut world.clone(), almost).is_empty(), "one sweep that fails is no reason");
+    let mut seen_again = world.clone();
+    let soon = day(8) + jiff::SignedDuration::from_hours(6);
+    seen_again.sweep(soon);
+    assert!(end_quarantines(&mut seen_again, day(9)).is_empty());
+    world.write(day(9), failed("the role is gone"));
+    assert_eq!(end_quarantines(&mut world, day(9)), ["account could not be scanned: the role is gone"]);
+}
+
+#[test]
 fn what_restrains_changes_does_not_keep_a_quarantine_from_ending() {
     let mut world = quarantined(1);
     world.write(day(8), Body::Paused { reason: "audit".into() });

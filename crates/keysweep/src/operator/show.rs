@@ -284,7 +284,10 @@ fn mk_row(now: Timestamp, state: &State, record: &Record, planned: Option<&Plann
         reactivations_need_approval: record.past.reactivations().is_some(),
         reactivated_by: record.past.woken.as_ref().and_then(|woken| woken.call.clone()),
         user_changes: record.past.user_changes.clone(),
-        quarantine: record.quarantine.as_deref().map(|quarantine| mk_quarantine(state, record, quarantine)),
+        quarantine: record
+            .quarantine
+            .as_deref()
+            .map(|quarantine| mk_quarantine(state, record, quarantine, now)),
         past_quarantine: record.past.quarantined.clone(),
         activity: record.past.activity.clone(),
         watched_seconds: told.watched_seconds,
@@ -296,11 +299,11 @@ fn mk_row(now: Timestamp, state: &State, record: &Record, planned: Option<&Plann
     }
 }
 
-fn mk_quarantine(state: &State, record: &Record, quarantine: &Quarantine) -> QuarantineRow {
+fn mk_quarantine(state: &State, record: &Record, quarantine: &Quarantine, now: Timestamp) -> QuarantineRow {
     QuarantineRow {
         policy: quarantine.policy.clone(),
         attached_at: quarantine.attached,
-        ends_because: quarantine_ends_because(state, record),
+        ends_because: quarantine_ends_because(state, record, now),
     }
 }
 

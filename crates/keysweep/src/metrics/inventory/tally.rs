@@ -135,7 +135,7 @@ impl Tally {
         let mut tally = Self::default();
         for record in state.records() {
             let account = state.account(record.identity.account);
-            let to_end = quarantine_ends_because(state, record).is_some();
+            let to_end = quarantine_ends_because(state, record, now).is_some();
             tally.accounts.entry(record.identity.account).or_default().add(record, account, to_end);
             tally.due(record);
             tally.approval(record, now);
