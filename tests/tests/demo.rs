@@ -93,13 +93,15 @@ async fn within_a_minute_keys_are_flagged_deactivated_and_deleted_and_those_that
     let mut demo = mk_demo(&["--for", "60s", "--seed", "1"]).await;
     let join = demo.says("from another terminal: ").await;
     let (_, join) = join.split_once("from another terminal: ").unwrap();
-    let hint = demo.says("what was known before the first deletion").await;
-    let (_, command) = hint.split_once("from the other terminal: ").unwrap();
+    let hint = demo.says("the evidence bundle of the first deletion").await;
+    let (_, command) = hint.split_once("KEYSWEEP_CONFIG: ").unwrap();
     // As it is printed, in a terminal that has joined in.
     let typed = format!("{} && {command}", join.split_once(" && ").unwrap().0);
-    let bundle = tokio::process::Command::new("sh").args(["-c", &typed]).output().await.unwrap();
-    let bundle: serde_json::Value = serde_json::from_slice(&bundle.stdout).unwrap();
-    assert_eq!(bundle["bundle"]["purpose"], "deletion", "{bundle}");
+    let here = tempfile::tempdir().unwrap();
+    let mut shell = tokio::process::Command::new("sh");
+    assert!(shell.args(["-c", &typed]).current_dir(here.path()).status().await.unwrap().success());
+    let page = std::fs::read_to_string(here.path().join("evidence.html")).unwrap();
+    assert!(page.starts_with("<!doctype html>") && page.contains("deletion"), "{page}");
     assert!(demo.ends().await.success());
     assert!(demo.number("flagged") >= 1);
     assert!(demo.number("deactivated") >= 1);

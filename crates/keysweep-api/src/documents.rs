@@ -118,7 +118,7 @@ pub struct KeyRow {
     pub access_key_id: String,
     /// Creation.
     pub created_at: Timestamp,
-    /// The call that created it, where CloudTrail showed it to keysweep.
+    /// The `CreateAccessKey` call, if keysweep found it in CloudTrail.
     #[serde(default)]
     pub created_by: Option<TracedCall>,
     /// Whether that call was made by another IAM user than the one whose key it is.
@@ -145,7 +145,8 @@ pub struct KeyRow {
     /// The call that set the key Active after its deactivation, where CloudTrail shows it and it was not an undo.
     #[serde(default)]
     pub reactivated_by: Option<TracedCall>,
-    /// Changes of the user that CloudTrail showed since keysweep stopped the key, newest first: the last few.
+    /// The newest changes of the user (at most five, newest first) that CloudTrail shows since keysweep deactivated the key or
+    /// quarantined its user.
     #[serde(default)]
     pub user_changes: Vec<UserChange>,
     /// The quarantine of the user.

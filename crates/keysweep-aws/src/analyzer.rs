@@ -27,7 +27,7 @@ pub const ANALYZER_ACTIONS: [&str; 3] = [SHOW, GET, LIST];
 /// The type of a finding about an access key (Access Analyzer API reference, `FindingSummaryV2`).
 const UNUSED_KEY: &str = "UnusedIAMUserAccessKey";
 
-/// An analyzer of unused access, by its ARN.
+/// An analyzer for unused access, by its ARN.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Analyzer {
     arn: String,
@@ -55,7 +55,9 @@ impl Analyzer {
         self.account
     }
 
-    fn name(&self) -> &str {
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
         self.arn.rsplit('/').next().unwrap_or_default()
     }
 

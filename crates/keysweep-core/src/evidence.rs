@@ -68,7 +68,7 @@ impl Activity {
 pub struct TracedCall {
     /// `EventTime`, to the second.
     pub at: Timestamp,
-    /// The ARN of who made it, or what else the event says of that.
+    /// ARN of the caller or, without one, another identifier of `userIdentity`.
     pub by: String,
     /// `sourceIPAddress`, an address or the name of an AWS service; absent where the event does not say.
     pub address: Option<String>,
@@ -97,7 +97,7 @@ impl Creation {
     }
 }
 
-/// A change of a user whose key keysweep stopped: somebody may be at work on it.
+/// A change of a user whose key keysweep deactivated, or whom it quarantined.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct UserChange {
     /// `EventName`, such as `CreateAccessKey`.
@@ -365,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn what_access_analyzer_shows_counts_where_it_is_later_than_every_event() {
+    fn a_later_use_in_access_analyzer_is_the_newest() {
         let event = mk_activity("us-east-1", "2026-11-01T00:00:00Z");
         let used = |at: &str| Activity::of_analyzer(at.parse().unwrap(), "us-east-1");
         let with = |events: Vec<Activity>, analyzer| Trail {
@@ -389,7 +389,7 @@ mod tests {
     }
 
     #[test]
-    fn an_opinion_that_is_missing_may_be_ignored_and_one_that_objects_may_not() {
+    fn only_an_unread_analyzer_can_be_ignored() {
         let with = |analyzer| Trail {
             analyzer: Some(analyzer),
             ..mk_trail(vec![("us-east-1", RegionTrail::Read(Vec::new()))])

@@ -19,7 +19,7 @@ async fn nothing_is_said_of_an_analyzer_that_is_not_asked() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_analyzer_of_the_organization_is_as_it_should_be_under_the_printed_policies() {
+async fn doctor_accepts_an_organization_analyzer() {
     let company = mk_asking(ANALYZER).await;
     company.sim.set_analyzer(ANALYZER, "ORGANIZATION_UNUSED_ACCESS", "ACTIVE");
     give_printed(&company, |_, _| {});
@@ -52,23 +52,27 @@ async fn an_analyzer_that_cannot_help_is_named_with_the_reason() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_analyzer_of_another_account_or_that_does_not_exist_is_told() {
+async fn doctor_reports_a_foreign_or_missing_analyzer() {
     let elsewhere = ANALYZER.replace("100000000000", "111122223333");
     let company = mk_asking(&elsewhere).await;
     let document = examined(&company).await;
     let [problem] = of(&document, CheckName::AccessAnalyzer)[..] else { panic!("{:?}", document.problems) };
-    assert!(problem.what.contains("belongs to account 111122223333"), "{}", problem.what);
+    assert!(problem.what.contains("is in account 111122223333"), "{}", problem.what);
     assert_eq!(company.sim.call_count("100000000000", "access-analyzer:GetAnalyzer"), 0);
 
     let company = mk_asking(ANALYZER).await;
     let document = examined(&company).await;
     let problems = of(&document, CheckName::AccessAnalyzer);
     assert_eq!(problems.len(), 2, "{problems:?}");
-    assert!(problems.iter().all(|one| one.verdict == Verdict::Gap && one.remedy.starts_with("correct ")));
+    assert!(
+        problems
+            .iter()
+            .all(|one| one.verdict == Verdict::Gap && one.remedy.starts_with("set evidence.access_analyzer"))
+    );
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_hub_may_not_ask_is_named_with_its_statement() {
+async fn doctor_prints_the_missing_analyzer_statement() {
     let company = mk_asking(ANALYZER).await;
     company.sim.set_analyzer(ANALYZER, "ORGANIZATION_UNUSED_ACCESS", "ACTIVE");
     company.sim.fault(Rule::new(Fault::AccessDenied).action("access-analyzer:ListFindingsV2"));

@@ -76,7 +76,7 @@ async fn a_use_that_only_the_analyzer_shows_prevents_the_change() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_finding_that_was_resolved_prevents_the_change_until_it_is_active_again() {
+async fn a_resolved_finding_prevents_a_deactivation() {
     // Nothing that is missing may be ignored here: nothing is.
     let ignore = "[[policy.override]]\nmatch = { users = [\"svc-*\"] }\nincomplete_evidence = \"ignore\"\n";
     let (company, engine, key) = mk_due(ignore).await;
@@ -84,7 +84,10 @@ async fn a_finding_that_was_resolved_prevents_the_change_until_it_is_active_agai
     company.days(&engine, 1).await;
     assert_eq!(company.changes(), Vec::<String>::new());
     let why = next(&engine, &key).await;
-    assert!(why.starts_with("IAM Access Analyzer resolved its finding at 2026-01-06T"), "{why}");
+    assert!(
+        why.starts_with("IAM Access Analyzer resolved its finding that the key is unused at 2026-01-06T"),
+        "{why}"
+    );
     assert!(!decide(&engine, &key, Decision::Deactivate {}).await.0, "an order does not overrule it");
     find(&company, unused(&company, &key, LAST_USE));
     company.days(&engine, 1).await;
@@ -93,7 +96,7 @@ async fn a_finding_that_was_resolved_prevents_the_change_until_it_is_active_agai
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_it_says_of_a_key_that_does_not_work_objects_to_nothing_and_is_in_the_bundle() {
+async fn a_resolved_finding_does_not_prevent_a_deletion() {
     let (company, engine, key) = mk_due("").await;
     find(&company, unused(&company, &key, LAST_USE));
     company.days(&engine, 1).await;
@@ -105,13 +108,13 @@ async fn what_it_says_of_a_key_that_does_not_work_objects_to_nothing_and_is_in_t
     let fact = said(&engine, &key).await;
     assert_eq!((fact.source.as_str(), fact.unknown), (GET, None));
     let value = fact.value.unwrap();
-    assert!(value.starts_with("resolved its finding at 2026-01-0"), "{value}");
-    assert!(value.contains("last use that it knows: 2025-06-15T00:00:00Z"), "{value}");
+    assert!(value.starts_with("finding resolved at 2026-01-0"), "{value}");
+    assert!(value.contains("last accessed 2025-06-15T00:00:00Z"), "{value}");
     engine.close().await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_finding_permits_nothing_and_none_forbids_nothing() {
+async fn neither_a_finding_nor_its_absence_changes_a_decision() {
     let (company, engine, key) = mk_due("").await;
     company.days(&engine, 16).await;
     assert_eq!(company.status(&key), "deleted", "the analyzer may not watch it at all");
@@ -157,7 +160,7 @@ async fn an_analyzer_that_cannot_be_asked_makes_the_change_wait() {
         company.days(&engine, 1).await;
         assert_eq!(company.changes(), Vec::<String>::new());
         let why = next(&engine, &key).await;
-        assert!(why.starts_with("could not ask IAM Access Analyzer about the key: "), "{why}");
+        assert!(why.starts_with("could not read findings of IAM Access Analyzer about the key: "), "{why}");
         company.sim.clear_faults();
         company.days(&engine, 1).await;
         assert_eq!(company.status(&key), "Inactive");

@@ -99,7 +99,7 @@ async fn an_account_is_asked_once_a_day_and_never_in_a_sweep() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_configuration_does_not_want_is_not_asked() {
+async fn lookups_can_be_turned_off() {
     for off in ["[evidence]\ncreators = false\n", "[evidence]\ncloudtrail = false\n"] {
         let company = Company::new(&format!("{DELETE}{off}"));
         company.account(PROD);
@@ -112,7 +112,7 @@ async fn what_the_configuration_does_not_want_is_not_asked() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lookup_that_failed_is_made_up_for_the_next_day() {
+async fn a_failed_lookup_is_retried_the_next_day() {
     let (company, engine, key) = mk_created().await;
     let mut idle = Idle::default();
     company.sim.fault(Rule::new(Fault::AccessDenied).action(LOOK_UP));
@@ -152,7 +152,7 @@ async fn events_that_tell_too_little_are_left_out_and_the_others_count() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_works_on_the_user_of_a_stopped_key_is_shown() {
+async fn changes_of_the_user_of_a_deactivated_key_are_shown() {
     let company = Company::new(DELETE);
     company.account(PROD);
     company.account(TEST);

@@ -57,7 +57,7 @@ pub struct PastQuarantine {
     pub attached: Option<Timestamp>,
     /// When it was found detached.
     pub until: Timestamp,
-    /// Whether something came between, such as a change of the user, or someone who detached the policy.
+    /// Whether the quarantine was interrupted: the user was changed, or someone detached the policy.
     pub interrupted: bool,
 }
 

@@ -79,10 +79,13 @@ impl fmt::Display for Gap {
         match self {
             Self::NotRead => f.write_str("the key was not looked up in CloudTrail"),
             Self::Regions(why) => write!(f, "could not look up the key in CloudTrail: {why}"),
-            Self::Analyzer(why) => write!(f, "could not ask IAM Access Analyzer about the key: {why}"),
+            Self::Analyzer(why) => {
+                write!(f, "could not read findings of IAM Access Analyzer about the key: {why}")
+            }
             Self::NoLongerUnused { since } => write!(
                 f,
-                "IAM Access Analyzer resolved its finding at {since}: it no longer finds the key unused"
+                "IAM Access Analyzer resolved its finding that the key is unused at {since}; the key waits until the finding is active \
+                 again"
             ),
             Self::NoBundle(why) => write!(f, "could not write the evidence bundle of the deletion: {why}"),
             Self::NoRegion => {
@@ -104,19 +107,19 @@ impl fmt::Display for Opinion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let last_use = match self {
             Self::None => return f.write_str("no finding about the key"),
-            Self::Unread(why) => return write!(f, "could not ask: {why}"),
+            Self::Unread(why) => return write!(f, "could not read findings: {why}"),
             Self::Unused { last_use } => {
-                f.write_str("finds the key unused")?;
+                f.write_str("finding: the key is unused")?;
                 last_use
             }
             Self::Resolved { at, last_use } => {
-                write!(f, "resolved its finding at {at}")?;
+                write!(f, "finding resolved at {at}")?;
                 last_use
             }
         };
         match last_use {
-            Some(last_use) => write!(f, "; last use that it knows: {}", last_use.at),
-            None => f.write_str("; knows no use"),
+            Some(last_use) => write!(f, "; last accessed {}", last_use.at),
+            None => f.write_str("; no last access reported"),
         }
     }
 }

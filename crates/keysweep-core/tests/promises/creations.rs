@@ -46,7 +46,7 @@ fn write(state: &mut State, key: &AccessKeyId, creation: Creation) {
 }
 
 #[test]
-fn of_an_account_the_newest_creations_are_kept_and_those_of_tracked_keys() {
+fn the_newest_creations_and_those_of_tracked_keys_are_kept() {
     let mut world = World::new(mk_policy(Mode::Delete), vec![mk_key(0)]);
     world.run(0, 1);
     let tracked = world.keys[0].key.clone();

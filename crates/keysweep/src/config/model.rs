@@ -216,12 +216,13 @@ pub struct EvidenceSection {
     /// Whether keysweep looks up the key in CloudTrail event history immediately before it deactivates or deletes the key.
     /// An event newer than the last use that IAM reports prevents the change.
     pub cloudtrail: bool,
-    /// Whether keysweep looks up, once a day and account, who created access keys. CloudTrail tells for 90 days; keysweep
-    /// keeps it.
+    /// Whether keysweep looks up in CloudTrail, once a day in each account, who created access keys. CloudTrail event history
+    /// covers 90 days; keysweep stores what it finds. Requires cloudtrail = true.
     pub creators: bool,
-    /// ARN of an organization-wide IAM Access Analyzer for unused access, in the account of keysweep's own credentials.
-    /// keysweep asks it as well before a change: a use that it knows, or a finding that it resolved, prevents the change;
-    /// that it finds the key unused permits nothing. Empty: not asked.
+    /// ARN of an organization-wide IAM Access Analyzer for unused access, in the account of keysweep's own credentials and in
+    /// any Region. keysweep reads its findings immediately before it quarantines a user or deactivates or deletes a key. A
+    /// newer use prevents the change, and so does a resolved finding about an Active key. A finding that the key is unused
+    /// permits nothing. Requires cloudtrail = true. Empty: keysweep does not use an analyzer.
     pub access_analyzer: String,
     /// Regions to search, such as ["us-east-1", "eu-central-1"], as far as they are enabled in the account. Empty: all
     /// enabled Regions.

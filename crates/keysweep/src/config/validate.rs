@@ -320,13 +320,14 @@ fn analyzer(model: &Model, review: &mut Review) -> Option<Analyzer> {
     let partition = Partition::of_region(&model.aws.region);
     if Partition::known(analyzer.region()) != Some(partition) {
         let problem = format!(
-            "found Region {:?}, expected one in partition {partition}, like aws.region",
-            analyzer.region()
+            "found Region {:?}, expected a Region in partition {partition}, like aws.region = {:?}",
+            analyzer.region(),
+            model.aws.region
         );
         review.contradiction(&at, &KeyPath::of("aws.region"), problem);
     }
     if !section.cloudtrail {
-        let problem = "keysweep asks it only together with CloudTrail, and evidence.cloudtrail = false";
+        let problem = "requires evidence.cloudtrail = true: set it, or set evidence.access_analyzer = \"\"";
         review.contradiction(&at, &KeyPath::of("evidence.cloudtrail"), problem.to_owned());
     }
     Some(analyzer)

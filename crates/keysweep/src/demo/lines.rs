@@ -39,7 +39,8 @@ impl Lines {
         if let (false, Some(key)) = (self.has_deleted, &snapshot.first_deleted) {
             self.has_deleted = true;
             lines.push(format!(
-                "what was known before the first deletion, from the other terminal: {}",
+                "to read the evidence bundle of the first deletion while the demo runs, run in the terminal with \
+                 KEYSWEEP_CONFIG: {}",
                 self.marquee.evidence(key)
             ));
         }

@@ -42,7 +42,7 @@ impl Marquee {
 
     /// The command that shows the evidence of a deletion.
     pub(super) fn evidence(&self, key: &AccessKeyId) -> String {
-        format!("{} evidence {key}", self.program)
+        format!("{} evidence {key} --format html > evidence.html", self.program)
     }
 
     /// Where the metrics are.

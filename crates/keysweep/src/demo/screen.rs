@@ -121,7 +121,7 @@ impl Picture {
             label("", &format!("{program} keys list")),
         ];
         if let Some(key) = &snapshot.first_deleted {
-            lines.push(label("", &self.marquee.evidence(key)));
+            lines.push(label("Evidence", &self.marquee.evidence(key)));
         }
         lines.extend([
             String::new(),

@@ -148,11 +148,15 @@ fn of_key(entry: &Entry, event: &KeyEvent, created: Timestamp, calendar: Calenda
         }
         KeyEvent::Record(Note::UserChanged { change }) => (
             Tone::Usual,
-            format!("CloudTrail shows who works on its user: {} by {}", change.name, change.call.by),
+            format!("CloudTrail shows a change of its user: {} by {}", change.name, change.call.by),
         ),
         KeyEvent::Record(Note::ActivitySeen { activity }) => {
             let name = activity.name.as_deref().unwrap_or("a call");
-            (Tone::Wanted, format!("CloudTrail shows {name} in {}", activity.region))
+            let shown = match activity.is_of_analyzer() {
+                true => activity.to_string(),
+                false => format!("CloudTrail shows {name} in {}", activity.region),
+            };
+            (Tone::Wanted, shown)
         }
         KeyEvent::Consent(Consent::ApprovalAsked { action, why, .. }) => {
             (Tone::Usual, format!("a person has to decide whether to {action} it ({why})"))

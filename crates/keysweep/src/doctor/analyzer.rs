@@ -41,10 +41,12 @@ fn mk_problem(verdict: Verdict, what: String, remedy: String) -> Problem {
 /// Only the account that has an analyzer is shown its findings.
 fn elsewhere(analyzer: &Analyzer, caller: &Caller) -> Raised {
     let (theirs, ours) = (analyzer.account(), caller.account);
-    let what = format!("the analyzer belongs to account {theirs}, and keysweep's own credentials to {ours}");
+    let what =
+        format!("the analyzer is in account {theirs}, but keysweep's own credentials are of account {ours}");
     let remedy = format!(
-        "create an analyzer of unused access in {ours}, which has to be the management account or a delegated \
-         administrator of IAM Access Analyzer, or empty evidence.access_analyzer"
+        "make {ours} a delegated administrator of IAM Access Analyzer (unless it is the management account), create an \
+         analyzer of type ORGANIZATION_UNUSED_ACCESS there, and set evidence.access_analyzer to its ARN; or set \
+         evidence.access_analyzer = \"\""
     );
     Raised::once(mk_problem(Verdict::Gap, what, remedy))
 }
@@ -52,8 +54,13 @@ fn elsewhere(analyzer: &Analyzer, caller: &Caller) -> Raised {
 fn unfit(analyzer: &Analyzer, seen: &AnalyzerSeen) -> Option<Problem> {
     let AnalyzerSeen { kind, status, age_days: _ } = seen;
     if status != "ACTIVE" {
-        let what = format!("the analyzer has status {status}: it evaluates nothing");
-        return Some(mk_problem(Verdict::Gap, what, format!("see what AWS says of {analyzer}")));
+        let what = format!("the analyzer has status {status}, so its findings are not updated");
+        let remedy = format!(
+            "run `aws accessanalyzer get-analyzer --region {} --analyzer-name {}`: statusReason shows the cause",
+            analyzer.region(),
+            analyzer.name()
+        );
+        return Some(mk_problem(Verdict::Gap, what, remedy));
     }
     let remedy = "name an analyzer of type ORGANIZATION_UNUSED_ACCESS in evidence.access_analyzer".to_owned();
     match kind.as_str() {
@@ -79,12 +86,15 @@ fn refused(action: &str, fault: &Fault, caller: &Caller, policies: &Policies) ->
             Problem { actions, statement, reason: Some(reason), ..mk_problem(Verdict::Gap, what, remedy) }
         }
         Answer::Permitted => {
-            let remedy = "correct evidence.access_analyzer, or empty it".to_owned();
+            let remedy =
+                "set evidence.access_analyzer to the ARN of an existing analyzer, or to \"\"".to_owned();
             let reason = Some(fault.cause().to_string());
             Problem { reason, ..mk_problem(Verdict::Gap, what, remedy) }
         }
         Answer::Failed(reason) => {
-            let remedy = "run doctor again; if it stays, see what AWS answered".to_owned();
+            let remedy =
+                "run `keysweep doctor` again; if the error persists, the reason above is AWS's answer"
+                    .to_owned();
             Problem { reason: Some(reason), ..mk_problem(Verdict::Failed, what, remedy) }
         }
     }

@@ -94,7 +94,8 @@ fn created_by(history: &[Entry], of: AccountId) -> BundleFact {
         Body::KeyCreated { account, creation, .. } if *account == of => Some((entry.at, creation)),
         _ => None,
     });
-    let unknown = "keysweep did not look it up within 90 days, in which CloudTrail keeps it";
+    let unknown = "keysweep found no CreateAccessKey event for this key: CloudTrail event history covers 90 days, so the key \
+                   may be older than the first lookup, or the lookup was off, failed, or did not reach the event";
     BundleFact {
         fact: "created_by".to_owned(),
         value: creation.map(|(_, creation)| creation.call.by.clone()),

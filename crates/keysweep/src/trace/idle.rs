@@ -81,7 +81,7 @@ impl Idle {
                 Err(fault) => failures.add(account, &fault),
             }
         }
-        failures.tell("could not look up who created access keys; keysweep tries again tomorrow");
+        failures.tell("could not look up who created access keys; keysweep tries again in 24 hours");
     }
 
     async fn users(&mut self, looking: &Looking<'_>, latest: &Latest) {
@@ -106,7 +106,7 @@ impl Idle {
                 Err(fault) => failures.add(account, &fault),
             }
         }
-        failures.tell("could not look up who changed users of stopped keys; keysweep tries again tomorrow");
+        failures.tell("could not look up who changed users of deactivated or quarantined keys; keysweep tries again in 24 hours");
     }
 }
 

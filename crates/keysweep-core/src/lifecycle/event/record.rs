@@ -26,7 +26,7 @@ pub enum Note {
         /// The call.
         reactivation: TracedCall,
     },
-    /// CloudTrail shows a change of the user since keysweep stopped the key: somebody may be at work on it.
+    /// CloudTrail shows a change of the user since keysweep deactivated the key or quarantined the user.
     UserChanged {
         /// The change.
         change: UserChange,

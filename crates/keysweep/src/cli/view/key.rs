@@ -87,7 +87,7 @@ fn of_record(lines: &mut Vec<(&str, String)>, row: &KeyRow, now: Timestamp) {
     lines.push(("account", account(&row.account_id, row.account_name.as_deref())));
     lines.push(("created", when(now, row.created_at)));
     if let Some(call) = &row.created_by {
-        let another = if row.created_by_another_user { ", for another user" } else { "" };
+        let another = if row.created_by_another_user { " (not the user of the key)" } else { "" };
         lines.push(("created by", format!("{}{another}{}", call.by, origin(call))));
     }
     let since = row.since.map(|at| format!(" since {}", when(now, at))).unwrap_or_default();
@@ -136,7 +136,7 @@ fn of_record(lines: &mut Vec<(&str, String)>, row: &KeyRow, now: Timestamp) {
         lines.push(("quarantine", format!("{policy} was attached to the user{since} until {until}")));
     }
     if let Some(activity) = &row.activity {
-        lines.push(("CloudTrail", activity.to_string()));
+        lines.push(("newest use", activity.to_string()));
     }
     if let Some(seconds) = row.watched_seconds {
         lines.push(("watched", format!("{} inactive", rough(std::time::Duration::from_secs(seconds)))));

@@ -82,8 +82,9 @@ terms! {
     hold_after_denial: Period = Period::days(90),
     /// Whether keysweep takes over keys that someone else set Inactive, to delete them after the same grace period.
     adopt_inactive: bool = false,
-    /// Behavior if CloudTrail cannot be read in one or more Regions: "wait" (the key waits), or "ignore" (keysweep decides
-    /// with the evidence from the other Regions). A newer use that CloudTrail shows always prevents the change.
+    /// Behavior if CloudTrail cannot be read in some Regions, or IAM Access Analyzer cannot be read: "wait" (the key waits),
+    /// or "ignore" (keysweep decides with the remaining evidence). If no Region can be read, the key always waits. A newer
+    /// use always prevents the change.
     incomplete_evidence: IncompleteEvidence = IncompleteEvidence::Wait,
     /// Days on which changes may start, such as ["mon", "tue", "wed", "thu"]. Empty: every day.
     days: Vec<Day> = Vec::new(),

@@ -36,7 +36,7 @@ until = 2027-06-30
 }
 
 #[test]
-fn an_analyzer_is_named_by_its_arn_in_the_same_partition_and_asked_with_cloudtrail() {
+fn an_invalid_analyzer_setting_is_an_error() {
     let wrong = |toml: &str| {
         let file = mk_file(toml);
         message(&file, &load(&mk_sources(file.path(), &[]), mk_now()).unwrap_err())
@@ -48,10 +48,13 @@ fn an_analyzer_is_named_by_its_arn_in_the_same_partition_and_asked_with_cloudtra
     );
     let china = "arn:aws-cn:access-analyzer:cn-north-1:111122223333:analyzer/unused";
     let told = wrong(&format!("evidence.access_analyzer = \"{china}\"\n"));
-    assert!(told.contains("found Region \"cn-north-1\", expected one in partition aws"), "{told}");
+    assert!(
+        told.contains("found Region \"cn-north-1\", expected a Region in partition aws, like aws.region = "),
+        "{told}"
+    );
     let arn = "arn:aws:access-analyzer:us-east-1:111122223333:analyzer/unused";
     let told = wrong(&format!("evidence.access_analyzer = \"{arn}\"\nevidence.cloudtrail = false\n"));
-    assert!(told.contains("keysweep asks it only together with CloudTrail"), "{told}");
+    assert!(told.contains("evidence.access_analyzer: requires evidence.cloudtrail = true"), "{told}");
 }
 
 #[test]
