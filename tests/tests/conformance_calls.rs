@@ -206,6 +206,9 @@ async fn moto_and_the_simulator_are_understood_alike_in_every_call() -> Result<(
     let mut known = calls_of_the_client();
     for elsewhere in [
         "access-analyzer:GetAnalyzer",
+        // What policies call the two below.
+        "access-analyzer:GetFinding",
+        "access-analyzer:ListFindings",
         "access-analyzer:GetFindingV2",
         "access-analyzer:ListFindingsV2",
         "account:ListRegions",

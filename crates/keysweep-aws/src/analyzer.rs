@@ -20,9 +20,9 @@ const SHOW: &str = "access-analyzer:GetAnalyzer";
 const LIST: &str = "access-analyzer:ListFindingsV2";
 const GET: &str = "access-analyzer:GetFindingV2";
 
-/// What the hub asks of an analyzer, which is the resource of each of these actions (Service Authorization Reference, IAM
-/// Access Analyzer).
-pub const ANALYZER_ACTIONS: [&str; 3] = [SHOW, GET, LIST];
+/// What has to be permitted to ask an analyzer, which is the resource of each. `GetFindingV2` and `ListFindingsV2` have the
+/// actions of the older operations (Access Analyzer API reference, both).
+pub const ANALYZER_ACTIONS: [&str; 3] = [SHOW, "access-analyzer:GetFinding", "access-analyzer:ListFindings"];
 
 /// The type of a finding about an access key (Access Analyzer API reference, `FindingSummaryV2`).
 const UNUSED_KEY: &str = "UnusedIAMUserAccessKey";

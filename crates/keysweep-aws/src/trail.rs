@@ -33,6 +33,12 @@ const EMPTY_PAGES: usize = 5;
 /// Pages of all calls of one name in an account: 250 calls.
 const PAGES: usize = 5;
 
+/// Pages of all creations of keys in an account: 2,000, within 20 seconds at the quota of AWS.
+const PAGES_OF_CREATIONS: usize = 40;
+
+/// Changes of a user that are enough: as many as records keep.
+const USER_CHANGES: usize = 5;
+
 /// What is kept of a text that a caller may choose, such as its user agent: records hold it.
 const KEPT: usize = 200;
 
@@ -133,7 +139,8 @@ impl Reader {
 
 impl Reader {
     /// Who created access keys of this account since then; `cloudtrail:LookupEvents` by `EventName`, the newest pages.
-    /// `region` is where CloudTrail records calls to IAM. An event that does not tell key, user, or caller is left out.
+    /// `region` is where CloudTrail records calls to IAM. An event that does not tell key, user, or caller is left out. With
+    /// them, whether there are older ones that were not read.
     ///
     /// # Errors
     /// If a call fails, or an answer has no list of events.
@@ -141,22 +148,22 @@ impl Reader {
         &self,
         region: &str,
         since: Timestamp,
-    ) -> Result<BTreeMap<AccessKeyId, Creation>, Fault> {
+    ) -> Result<(BTreeMap<AccessKeyId, Creation>, bool), Fault> {
         let of = || "CreateAccessKey".to_owned();
         let mut lookup =
             Lookup::new(self, region, since, (LookupAttributeKey::EventName, "CreateAccessKey"), &of)?;
         let mut found = BTreeMap::new();
-        for _ in 0..PAGES {
+        for _ in 0..PAGES_OF_CREATIONS {
             found.extend(lookup.page().await?.iter().filter_map(creation));
             if lookup.is_at_its_end() {
-                break;
+                return Ok((found, false));
             }
         }
-        Ok(found)
+        Ok((found, true))
     }
 
-    /// Changes of a user since then that succeeded, newest first; `cloudtrail:LookupEvents` by `ResourceName`, the first
-    /// page that has any. `region` is where CloudTrail records calls to IAM.
+    /// Changes of a user since then that succeeded, newest first; `cloudtrail:LookupEvents` by `ResourceName`, until there
+    /// are a few. `region` is where CloudTrail records calls to IAM.
     ///
     /// # Errors
     /// If a call fails, or an answer has no list of events.
@@ -169,13 +176,15 @@ impl Reader {
         let of = || format!("user {user}");
         let mut lookup =
             Lookup::new(self, region, since, (LookupAttributeKey::ResourceName, user.as_str()), &of)?;
-        for _ in 0..EMPTY_PAGES {
-            let events = lookup.page().await?;
-            if !events.is_empty() || lookup.is_at_its_end() {
-                return Ok(events.iter().filter_map(|event| user_change(event, user)).collect());
+        let mut found = Vec::new();
+        for _ in 0..PAGES {
+            found.extend(lookup.page().await?.iter().filter_map(|event| user_change(event, user)));
+            // Reads, and what else has the name, may fill pages.
+            if found.len() >= USER_CHANGES || lookup.is_at_its_end() {
+                break;
             }
         }
-        Ok(Vec::new())
+        Ok(found)
     }
 }
 
@@ -265,9 +274,16 @@ fn user_change(event: &Event, user: &UserName) -> Option<UserChange> {
     let record = successful(event)?;
     let reads = record.get("readOnly").and_then(Value::as_bool).unwrap_or(false);
     let of_iam = event.event_source().is_some_and(|source| source == "iam.amazonaws.com");
-    let of_user = text(&record, "/requestParameters/userName").is_some_and(|name| name == user.as_str());
+    // Without a name, IAM acts on the caller (IAM API reference, `UserName` of `CreateAccessKey`).
+    let caller = || text(&record, "/userIdentity/userName").filter(|_| is_of_user(&record));
+    let of_user = text(&record, "/requestParameters/userName").or_else(caller);
+    let of_user = of_user.is_some_and(|name| name == user.as_str());
     let name = kept(event.event_name().filter(|_| of_iam && of_user && !reads)?);
     Some(UserChange { name, call: traced(event, &record)? })
+}
+
+fn is_of_user(record: &Value) -> bool {
+    text(record, "/userIdentity/type").is_some_and(|kind| kind == "IAMUser")
 }
 
 /// The record of a call that succeeded.

@@ -30,8 +30,9 @@ pub struct Activity {
     pub event_id: Option<String>,
 }
 
-/// The `source` of a use that IAM Access Analyzer shows: it tells when, and neither service nor Region.
-pub const ANALYZER: &str = "access-analyzer.amazonaws.com";
+/// The `source` of a use that IAM Access Analyzer shows: it tells when, and neither service nor Region. No `eventSource` of
+/// CloudTrail is like it: a call of Access Analyzer by the key itself has `access-analyzer.amazonaws.com`.
+pub const ANALYZER: &str = "IAM Access Analyzer";
 
 impl Activity {
     /// A use that IAM Access Analyzer shows, in an analyzer of this Region.
@@ -182,6 +183,9 @@ impl RegionTrail {
     }
 }
 
+/// How long after a use IAM Access Analyzer may resolve its finding because of it: it evaluates findings again every 24 hours.
+const RESOLVED_WITHIN: jiff::SignedDuration = jiff::SignedDuration::from_hours(48);
+
 /// What IAM Access Analyzer says of one key, which its organization-wide analyzer of unused access watches. It evaluates
 /// findings again every 24 hours (Security Hub user guide, "Understanding unused access findings").
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -245,12 +249,19 @@ impl Trail {
         }
     }
 
-    /// What IAM Access Analyzer says against a change of a key that works.
+    /// What IAM Access Analyzer says against a change of a key that works and was last used then, as far as is known. A
+    /// finding that it resolved because of that use is no news.
     #[must_use]
-    pub fn objection(&self) -> Option<Gap> {
+    pub fn objection(&self, last_use: Option<Timestamp>) -> Option<Gap> {
+        let known = last_use.max(self.newest().map(|newest| newest.at));
         match self.analyzer {
-            Some(Opinion::Resolved { at, .. }) => Some(Gap::NoLongerUnused { since: at }),
-            Some(Opinion::None | Opinion::Unused { .. } | Opinion::Unread(_)) | None => None,
+            Some(Opinion::Resolved { at, .. })
+                if known.is_none_or(|used| at.duration_since(used) > RESOLVED_WITHIN) =>
+            {
+                Some(Gap::NoLongerUnused { since: at })
+            }
+            Some(Opinion::None | Opinion::Unused { .. } | Opinion::Resolved { .. } | Opinion::Unread(_))
+            | None => None,
         }
     }
 
@@ -386,6 +397,9 @@ mod tests {
         for silent in [Opinion::None, Opinion::Unused { last_use: None }, Opinion::Unread("denied".into())] {
             assert_eq!(with(Vec::new(), silent).newest(), None);
         }
+        // A call of Access Analyzer by the key itself is a call like any other.
+        let source = Some("access-analyzer.amazonaws.com".to_owned());
+        assert!(!Activity { source, ..event }.is_of_analyzer());
     }
 
     #[test]
@@ -399,11 +413,14 @@ mod tests {
         assert!(gap == Gap::Analyzer("denied".into()) && gap.may_be_ignored());
         let since = Timestamp::UNIX_EPOCH;
         let resolved = with(Opinion::Resolved { at: since, last_use: None });
-        let objection = resolved.objection().unwrap();
+        let objection = resolved.objection(None).unwrap();
         assert!(objection == Gap::NoLongerUnused { since } && !objection.may_be_ignored());
-        assert_eq!((resolved.gap(), unread.objection()), (None, None));
+        assert_eq!((resolved.gap(), unread.objection(None)), (None, None));
+        let used = |hours: i64| Some(since - jiff::SignedDuration::from_hours(hours));
+        assert_eq!(resolved.objection(used(48)), None, "the use that resolved it is known");
+        assert!(resolved.objection(used(49)).is_some());
         for silent in [Opinion::None, Opinion::Unused { last_use: None }] {
-            assert_eq!((with(silent.clone()).gap(), with(silent).objection()), (None, None));
+            assert_eq!((with(silent.clone()).gap(), with(silent).objection(None)), (None, None));
         }
     }
 

@@ -234,8 +234,14 @@ impl KeyFacts {
     pub fn with_activity(&self, activity: Option<&Activity>) -> Cow<'_, Self> {
         match (&self.last_use, activity) {
             (Fact::Known(last_use), Some(activity)) if last_use.at() < Some(activity.at) => {
-                let last_use = Fact::Known(activity.as_last_use());
                 let analyzer = activity.is_of_analyzer();
+                // Access Analyzer tells no service: what IAM told last still says what the key is for.
+                let last_use = Fact::Known(match (analyzer, last_use) {
+                    (true, LastUse::At { service, region, .. }) => {
+                        LastUse::At { at: activity.at, service: service.clone(), region: region.clone() }
+                    }
+                    (true, LastUse::Never) | (false, _) => activity.as_last_use(),
+                });
                 let source = if analyzer { Source::AccessAnalyzer } else { Source::Cloudtrail };
                 Cow::Owned(Self { last_use, source, ..self.clone() })
             }

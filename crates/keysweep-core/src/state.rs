@@ -123,7 +123,7 @@ pub struct State {
 
 /// So many creations are kept of an account: the newest, and those of every key with a record. Programs that create a key
 /// for each job would fill the memory.
-const CREATIONS: usize = 500;
+const CREATIONS: usize = 100;
 
 impl State {
     /// A state from its parts, as a store loads them.
@@ -424,12 +424,12 @@ impl<'a> Draft<'a> {
                 None => known.remove(key),
             };
         }
-        let Some(over) = known.len().checked_sub(CREATIONS).filter(|over| *over > 0) else { return };
-        let mut dated: Vec<_> =
-            known.into_iter().map(|(key, creation)| (creation.call.at, key.clone())).collect();
-        dated.sort_unstable();
-        let untracked = dated.into_iter().map(|(_, key)| key).filter(|key| self.record(key).is_none());
-        for key in untracked.take(over).collect::<Vec<_>>() {
+        let untracked = known.into_iter().filter(|(key, _)| self.record(key).is_none());
+        let mut untracked: Vec<_> =
+            untracked.map(|(key, creation)| (creation.call.at, key.clone())).collect();
+        let over = untracked.len().saturating_sub(CREATIONS);
+        untracked.sort_unstable();
+        for (_, key) in untracked.into_iter().take(over) {
             self.delta.creations.insert((account, key), None);
         }
     }

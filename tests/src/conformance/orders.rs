@@ -110,7 +110,16 @@ fn witness(
     };
     let quarantine = (action == Action::EndQuarantine).then(|| {
         let (policy, attached) = (policy.quarantine_policy.clone(), Some(since));
-        Quarantine { policy, user_before, since, attached, settled_from: None, interrupted: None, open: None }
+        Quarantine {
+            policy,
+            user_before,
+            since,
+            attached,
+            settled_from: None,
+            interrupted: None,
+            completed: false,
+            open: None,
+        }
     });
     let record = Record {
         identity: identity.clone(),

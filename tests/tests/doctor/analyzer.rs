@@ -78,7 +78,7 @@ async fn doctor_prints_the_missing_analyzer_statement() {
     company.sim.fault(Rule::new(Fault::AccessDenied).action("access-analyzer:ListFindingsV2"));
     let document = examined(&company).await;
     let [problem] = of(&document, CheckName::AccessAnalyzer)[..] else { panic!("{:?}", document.problems) };
-    assert_eq!(problem.actions, ["access-analyzer:ListFindingsV2"]);
+    assert_eq!(problem.actions, ["access-analyzer:ListFindings"]);
     let statement = problem.statement.as_ref().unwrap();
     assert_eq!(
         (statement.sid.as_str(), statement.command.as_str()),

@@ -23,6 +23,9 @@ pub struct Quarantine {
     pub settled_from: Option<Timestamp>,
     /// Why it is to be detached, where the record alone does not tell.
     pub interrupted: Option<String>,
+    /// Whether its span passed without any use, so that keysweep went on to deactivate the key.
+    #[serde(default)]
+    pub completed: bool,
     /// The call that is under way.
     pub open: Option<OpenQuarantine>,
 }
@@ -57,8 +60,8 @@ pub struct PastQuarantine {
     pub attached: Option<Timestamp>,
     /// When it was found detached.
     pub until: Timestamp,
-    /// Whether the quarantine was interrupted: the user was changed, or someone detached the policy.
-    pub interrupted: bool,
+    /// Whether its span passed without any use, so that keysweep went on to deactivate the key.
+    pub completed: bool,
 }
 
 impl Record {

@@ -12,7 +12,7 @@ use super::{
 use crate::evidence::UserChange;
 use crate::ids::{AccessKeyId, AccountId, KeyIdentity};
 use crate::state::Actor;
-use crate::ticket::{Action, Attachment, Planned};
+use crate::ticket::{Action, Attachment, Origin, Planned};
 
 /// An event that cannot happen in this state.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -183,6 +183,7 @@ fn apply(record: &mut Record, when: When<'_>, event: &KeyEvent) -> Option<bool> 
             let flagged = matches!(record.state, State::Flagged(_)) && record.quarantine.is_none();
             let Attachment { policy, user_before } = quarantine.as_deref().filter(|_| flagged)?;
             let intent = open(when, *deadline);
+            record.past.user_changes.clear();
             record.quarantine = Some(Box::new(Quarantine {
                 policy: policy.clone(),
                 user_before: user_before.clone(),
@@ -190,6 +191,7 @@ fn apply(record: &mut Record, when: When<'_>, event: &KeyEvent) -> Option<bool> 
                 attached: None,
                 settled_from: Some(intent.settled_from()),
                 interrupted: None,
+                completed: false,
                 open: Some(OpenQuarantine::Attach(intent)),
             }));
         }
@@ -221,7 +223,7 @@ fn apply(record: &mut Record, when: When<'_>, event: &KeyEvent) -> Option<bool> 
             | Change::Unclear { action: Action::EndQuarantine, .. },
         ) => record.opened(Action::EndQuarantine)?.open = None,
         KeyEvent::Seen(Seen::QuarantineRemoved) => {
-            record.quarantine.as_mut()?.interrupted.get_or_insert_default();
+            record.quarantine.as_mut()?.completed = false;
             record.out_of_quarantine(when, "", None);
         }
         KeyEvent::Seen(_)
@@ -387,11 +389,11 @@ impl Record {
             self.past.woken = Some(Woken { since: when, call: None });
         }
         self.past.deletion_accepted |= deletion_accepted;
-        let begins = |action| matches!(action, Action::Quarantine | Action::Deactivate);
-        if matches!(event, KeyEvent::Change(Change::Intent { action, .. }) if begins(*action))
-            && !self.in_quarantine()
-        {
-            self.past.user_changes.clear();
+        if let KeyEvent::Change(Change::Intent { action: Action::Deactivate, origin, .. }) = event {
+            match &mut self.quarantine {
+                Some(quarantine) => quarantine.completed |= *origin == Origin::Policy,
+                None => self.past.user_changes.clear(),
+            }
         }
     }
 
@@ -493,9 +495,9 @@ impl Record {
     /// Notes that nothing of ours is attached to the user any more.
     fn out_of_quarantine(&mut self, when: When<'_>, why: &str, hold_until: Option<Timestamp>) {
         let Some(quarantine) = self.quarantine.take() else { return };
-        let Quarantine { policy, attached, interrupted, .. } = *quarantine;
-        let interrupted = interrupted.is_some();
-        self.past.quarantined = Some(PastQuarantine { policy, attached, until: when.at, interrupted });
+        let Quarantine { policy, attached, interrupted, completed, .. } = *quarantine;
+        let completed = completed && interrupted.is_none() && hold_until.is_none();
+        self.past.quarantined = Some(PastQuarantine { policy, attached, until: when.at, completed });
         self.hold_after_quarantine(when, why, hold_until);
     }
 

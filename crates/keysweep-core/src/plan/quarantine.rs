@@ -71,10 +71,11 @@ impl Look<'_> {
         let State::Flagged(data) = &record.state else { return false };
         let lasted = past.attached.map(|attached| past.until.duration_since(attached));
         let since = self.context.now.duration_since(past.until);
-        lasted.is_some_and(|lasted| lasted.unsigned_abs() >= span && lasted.is_positive())
-            && !past.interrupted
+        past.completed
+            && past.policy == self.context.policy.quarantine_policy
+            && lasted.is_some_and(|lasted| lasted.unsigned_abs() >= span && lasted.is_positive())
             && past.attached >= Some(data.since)
-            && since <= STILL_SAYS
+            && (SignedDuration::ZERO..=STILL_SAYS).contains(&since)
     }
 
     fn watched(&self, quarantine: &Quarantine, span: std::time::Duration) -> Clients {

@@ -5,7 +5,7 @@ use super::quarantine::{end_quarantine, quarantine_ends_because};
 use super::{By, Context, Decision, Next, Recheck, Unknown, View, Wait, decide, gate, note_unknown};
 use crate::effect::Announcement;
 use crate::evidence::{Activity, Gap};
-use crate::facts::{Fact, KeyStatus, Source};
+use crate::facts::{Fact, KeyStatus, LastUse, Source};
 use crate::lifecycle::{KeyEvent, Record, State};
 use crate::policy::IncompleteEvidence;
 use crate::quarantine::UserBefore;
@@ -117,7 +117,8 @@ fn evidence_gap(context: &Context<'_>, view: &View<'_>) -> Option<Gap> {
         Fact::Known(trail) => {
             // What does not work is unused for AWS as well, and it resolves its finding for that alone.
             let works = view.facts.status == KeyStatus::Active;
-            works.then(|| trail.objection()).flatten().or_else(|| trail.gap())?
+            let used = view.facts.last_use.known().and_then(LastUse::at);
+            works.then(|| trail.objection(used)).flatten().or_else(|| trail.gap())?
         }
     };
     let resolved = context.policy.resolve(context.now, &subject(view));
@@ -145,7 +146,7 @@ fn not_stopped(context: &Context<'_>, view: &View<'_>) -> Option<Refusal> {
             continue;
         }
         let newest = match &other.trail {
-            Fact::Known(trail) => match trail.objection().or_else(|| trail.gap()) {
+            Fact::Known(trail) => match trail.objection(last_use.at()).or_else(|| trail.gap()) {
                 None => trail.newest(),
                 Some(gap) => return Some(Wait::Evidence(gap).into()),
             },

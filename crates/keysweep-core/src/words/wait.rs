@@ -84,8 +84,8 @@ impl fmt::Display for Gap {
             }
             Self::NoLongerUnused { since } => write!(
                 f,
-                "IAM Access Analyzer resolved its finding that the key is unused at {since}; the key waits until the finding is active \
-                 again"
+                "IAM Access Analyzer resolved its finding that the key is unused at {since}, and no use explains it; the key waits \
+                 until the analyzer has an active finding again, or AWS deletes the resolved one after 90 days"
             ),
             Self::NoBundle(why) => write!(f, "could not write the evidence bundle of the deletion: {why}"),
             Self::NoRegion => {

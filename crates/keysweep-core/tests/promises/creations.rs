@@ -1,5 +1,7 @@
 //! Who created a key and who changes its user: what is kept of it.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use jiff::Timestamp;
 use keysweep_core::evidence::{Creation, TracedCall, UserChange};
 use keysweep_core::facts::KeyStatus;
@@ -7,8 +9,9 @@ use keysweep_core::ids::AccessKeyId;
 use keysweep_core::lifecycle::KeyEvent;
 use keysweep_core::lifecycle::event::{Change, Note};
 use keysweep_core::policy::Mode;
+use keysweep_core::quarantine::{QuarantinePolicy, UserBefore};
 use keysweep_core::state::{Actor, Body, Entry, State};
-use keysweep_core::ticket::{Action, Origin};
+use keysweep_core::ticket::{Action, Attachment, Origin};
 
 use crate::mk::*;
 
@@ -61,10 +64,10 @@ fn the_newest_creations_and_those_of_tracked_keys_are_kept() {
         );
     }
     let account = mk_account_id(0);
-    assert_eq!(state.creations().count(), 500);
+    assert_eq!(state.creations().count(), 101, "the tracked one beside them");
     assert!(state.creation(account, &tracked).is_some(), "the oldest, and tracked");
     let kept = (0..510).filter(|n| state.creation(account, &mk_key_id(1000 + n)).is_some());
-    assert_eq!(kept.collect::<Vec<_>>(), (11..510).collect::<Vec<_>>());
+    assert_eq!(kept.collect::<Vec<_>>(), (410..510).collect::<Vec<_>>());
     assert!(state.creation(mk_account_id(1), &tracked).is_none(), "of another account");
 }
 
@@ -134,6 +137,24 @@ fn a_key_that_works_has_no_such_changes_and_the_next_deactivation_forgets_them()
         deadline: day(151),
         quarantine: None,
     };
+    let mut quarantined = world.clone();
     world.happen(day(150), 0, KeyEvent::Change(intent));
     assert_eq!(world.record(0).unwrap().past.user_changes, []);
+    // So does the next quarantine, and the deactivation after it forgets nothing that came between.
+    let user_before = UserBefore {
+        user_name: quarantined.keys[0].user_name.clone(),
+        path: "/".into(),
+        keys: BTreeMap::new(),
+        policies: BTreeSet::new(),
+        password: false,
+    };
+    let intent = Change::Intent {
+        action: Action::Quarantine,
+        origin: Origin::Policy,
+        why: String::new(),
+        deadline: day(151),
+        quarantine: Some(Box::new(Attachment { policy: QuarantinePolicy::default(), user_before })),
+    };
+    quarantined.happen(day(150), 0, KeyEvent::Change(intent));
+    assert_eq!(quarantined.record(0).unwrap().past.user_changes, []);
 }

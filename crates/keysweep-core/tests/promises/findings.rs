@@ -171,6 +171,13 @@ fn a_use_that_cloudtrail_has_shown_replaces_an_older_one_only() {
     let never = KeyFacts { last_use: Fact::Known(LastUse::Never), ..facts.clone() };
     assert_eq!(never.with_activity(Some(&mk_activity(day(-99)))).source, Source::Cloudtrail);
     assert_eq!(*never.with_activity(None), never);
+    // Access Analyzer tells no service: what the key was used for stays known.
+    let of_analyzer = keysweep_core::evidence::Activity::of_analyzer(day(-50), "us-east-1");
+    let LastUse::At { at, service, region } = facts.last_use.known().unwrap().clone() else { panic!() };
+    assert!(service.is_some() && at < day(-50));
+    let seen = facts.with_activity(Some(&of_analyzer)).into_owned();
+    assert_eq!(seen.source, Source::AccessAnalyzer);
+    assert_eq!(seen.last_use, Fact::Known(LastUse::At { at: day(-50), service, region }));
     let unknown = KeyFacts { last_use: Fact::Unknown("denied".into()), ..facts };
     assert_eq!(*unknown.with_activity(Some(&mk_activity(day(-99)))), unknown);
     let names = [Source::Report, Source::Live, Source::Cloudtrail].map(Source::as_str);

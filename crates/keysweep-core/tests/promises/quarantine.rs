@@ -574,6 +574,20 @@ fn a_refused_deactivation_does_not_begin_another_quarantine() {
     assert!(why.contains("no use seen in quarantine until"), "{why}");
     assert_eq!(again(&mut world, day(18)), Some(Action::Quarantine), "what was quiet a week ago says little");
 
+    // An operator who ended it had a reason, and nobody decided to deactivate after it.
+    let mut world = quarantined(1);
+    world.sweep(day(10));
+    let ticket =
+        plan::end_quarantine(world.record(0).unwrap(), &Actor::local("ada"), "it is needed").unwrap();
+    let warrant = world.recheck(day(10), ticket).unwrap();
+    let (origin, why, deadline) = (warrant.origin().clone(), String::new(), mk_deadline(day(10)));
+    let intent = Change::Intent { action: Action::EndQuarantine, origin, why, deadline, quarantine: None };
+    world.happen(day(10), 0, KeyEvent::Change(intent));
+    let ended = Change::QuarantineEnded { request_id: None, hold_until: Some(day(11)) };
+    world.happen(day(10), 0, KeyEvent::Change(ended));
+    let past = world.record(0).unwrap().past.quarantined.clone().unwrap();
+    assert!(!past.completed && past.attached.is_some(), "{past:?}");
+
     // Longer now, or not as long as it was to be, or somebody came between: it begins anew.
     for change in
         [(|world: &mut World| world.policy.base.quarantine = Some(days(4))) as fn(&mut World), |world| {

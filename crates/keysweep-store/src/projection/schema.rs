@@ -176,6 +176,7 @@ mod tests {
                 attached: Some(mk_at(6)),
                 settled_from: Some(mk_at(7)),
                 interrupted: Some("a console password was set for the user".into()),
+                completed: true,
                 open: Some(OpenQuarantine::Detach(intent(21))),
             })),
             past: Past {
@@ -208,7 +209,7 @@ mod tests {
                     policy: QuarantinePolicy::default(),
                     attached: Some(mk_at(3)),
                     until: mk_at(4),
-                    interrupted: true,
+                    completed: true,
                 }),
                 announced: Some(mk_at(23)),
             },

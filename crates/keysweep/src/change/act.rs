@@ -76,7 +76,7 @@ pub(crate) async fn all(engine: &Engine, aws: &Aws, config: &Arc<Config>, ticket
             match act(engine, aws, config, ticket).await {
                 Acted::Done | Acted::Late(_) => counts.changed += 1,
                 // What could not be read for one key cannot be read for the next one: every look costs many calls.
-                Acted::NotSent(Wait::Evidence(Gap::Regions(_) | Gap::Unread { .. })) => {
+                Acted::NotSent(Wait::Evidence(Gap::Regions(_) | Gap::Unread { .. } | Gap::Analyzer(_))) => {
                     counts.stopped += 1;
                     break;
                 }

@@ -21,7 +21,7 @@ pub(super) async fn examine(aws: &Aws, config: &Config, caller: &Caller, policie
         Ok(seen) => unfit(analyzer, seen),
         Err(fault) => Some(refused("access-analyzer:GetAnalyzer", fault)),
     };
-    let listing = findings.err().map(|fault| refused("access-analyzer:ListFindingsV2", &fault));
+    let listing = findings.err().map(|fault| refused("access-analyzer:ListFindings", &fault));
     about.into_iter().chain(listing).map(Raised::once).collect()
 }
 

@@ -111,12 +111,11 @@ fn cloudtrail_is_read_where_the_configuration_wants_it_and_never_by_the_hub_itse
 
 #[test]
 fn the_hub_may_ask_the_analyzer_that_is_named_and_no_other() {
-    assert!(hub(&mk_config("")).unwrap().allows("access-analyzer:GetFindingV2").is_none());
+    assert!(hub(&mk_config("")).unwrap().allows("access-analyzer:GetFinding").is_none());
     let arn = "arn:aws:access-analyzer:us-east-1:111122223333:analyzer/unused";
     let asks = hub(&mk_config(&format!("evidence.access_analyzer = \"{arn}\""))).unwrap();
     let statement = statement(&asks, "ReadAccessAnalyzer");
-    let actions =
-        ["GetAnalyzer", "GetFindingV2", "ListFindingsV2"].map(|name| format!("access-analyzer:{name}"));
+    let actions = ["GetAnalyzer", "GetFinding", "ListFindings"].map(|name| format!("access-analyzer:{name}"));
     assert_eq!((&statement["Action"], &statement["Resource"]), (&json!(actions), &json!([arn])));
 }
 

@@ -6,7 +6,7 @@ use std::convert::Infallible;
 
 use futures_util::{Stream, StreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
-use keysweep_aws::{Aws, Fault, Partition, Reader};
+use keysweep_aws::{Access, Aws, Fault, Partition, Reader};
 use keysweep_core::evidence::{TracedCall, UserChange};
 use keysweep_core::facts::{AccountFacts, Outcome};
 use keysweep_core::ids::{AccessKeyId, AccountId, UserName};
@@ -20,7 +20,7 @@ use crate::collect::Scope;
 use crate::config::Config;
 use crate::engine::{Engine, Latest};
 
-/// Lookups at the same time. Each is of another account.
+/// Lookups at the same time.
 const AT_ONCE: usize = 4;
 
 /// How often.
@@ -68,18 +68,31 @@ impl Idle {
 
     async fn creations(&mut self, looking: &Looking<'_>, latest: &Latest) {
         let (mut looks, mut failures) = (Vec::new(), Failures::default());
-        for account in scanned(latest) {
+        for account in scanned(latest, looking.config) {
             if let Some(since) = since(self.creations.get(&account.id), looking.now) {
                 looks.push(async move { (account.id, looking.creations(account, since).await) });
             }
         }
         let mut answers = std::pin::pin!(at_once(looks));
         while let Some((account, answer)) = answers.next().await {
-            note(&mut self.creations, account, looking.now, &answer);
-            match answer {
-                Ok(found) => journal_creations(looking.engine, account, found).await,
-                Err(fault) => failures.add(account, &fault),
-            }
+            let journaled = match answer {
+                Ok((found, older)) => {
+                    if older {
+                        tracing::warn!(
+                            %account,
+                            "CloudTrail has more CreateAccessKey events than keysweep reads: who created the older keys is not \
+                             recorded"
+                        );
+                    }
+                    journal_creations(looking.engine, account, found).await
+                }
+                Err(fault) => {
+                    failures.add(account, &fault);
+                    false
+                }
+            };
+            // What is not on disk was not looked up.
+            note(&mut self.creations, account, looking.now, journaled);
         }
         failures.tell("could not look up who created access keys; keysweep tries again in 24 hours");
     }
@@ -87,11 +100,12 @@ impl Idle {
     async fn users(&mut self, looking: &Looking<'_>, latest: &Latest) {
         let stopped = looking.engine.store().read(stopped);
         self.users.retain(|user, _| stopped.contains_key(user));
+        let accounts: BTreeMap<_, _> =
+            scanned(latest, looking.config).map(|facts| (facts.id, facts)).collect();
         let (mut looks, mut failures) = (Vec::new(), Failures::default());
         for ((account, user), stopped) in stopped {
             let asked = self.users.get(&(account, user.clone()));
-            let facts = scanned(latest).find(|facts| facts.id == account);
-            if let (Some(facts), Some(since)) = (facts, since(asked, looking.now)) {
+            if let (Some(facts), Some(since)) = (accounts.get(&account), since(asked, looking.now)) {
                 looks.push(async move {
                     let answer = looking.user_changes(facts, &user, since.max(stopped)).await;
                     (account, user, answer)
@@ -100,11 +114,14 @@ impl Idle {
         }
         let mut answers = std::pin::pin!(at_once(looks));
         while let Some((account, user, answer)) = answers.next().await {
-            note(&mut self.users, (account, user.clone()), looking.now, &answer);
-            match answer {
+            let journaled = match answer {
                 Ok(changes) => journal_changes(looking.engine, account, &user, changes).await,
-                Err(fault) => failures.add(account, &fault),
-            }
+                Err(fault) => {
+                    failures.add(account, &fault);
+                    false
+                }
+            };
+            note(&mut self.users, (account, user), looking.now, journaled);
         }
         failures.tell("could not look up who changed users of deactivated or quarantined keys; keysweep tries again in 24 hours");
     }
@@ -125,7 +142,7 @@ impl Looking<'_> {
         self.aws.reader(account.id, Scope::of(self.config).access(account)).await
     }
 
-    async fn creations(&self, account: &AccountFacts, since: Timestamp) -> Result<Creations, Fault> {
+    async fn creations(&self, account: &AccountFacts, since: Timestamp) -> Result<(Creations, bool), Fault> {
         self.reader(account).await?.creations(self.home, since).await
     }
 
@@ -157,17 +174,20 @@ fn since(asked: Option<&Asked>, now: Timestamp) -> Option<Timestamp> {
     due.then(|| asked.answered.map_or(oldest, |at| before(at.min(now), OVERLAP).max(oldest)))
 }
 
-fn note<K: Ord, T>(asked: &mut BTreeMap<K, Asked>, of: K, now: Timestamp, answer: &Result<T, Fault>) {
+fn note<K: Ord>(asked: &mut BTreeMap<K, Asked>, of: K, now: Timestamp, journaled: bool) {
     let before = asked.get(&of).and_then(|asked| asked.answered);
-    let answered = if answer.is_ok() { Some(now) } else { before };
+    let answered = if journaled { Some(now) } else { before };
     asked.insert(of, Asked { at: now, answered });
 }
 
-fn scanned(latest: &Latest) -> impl Iterator<Item = &AccountFacts> {
-    latest.collection.accounts.iter().filter_map(|(account, outcome)| match outcome {
+/// Accounts that the last sweep reached by a role. The hub itself may not look up events.
+fn scanned<'a>(latest: &'a Latest, config: &Config) -> impl Iterator<Item = &'a AccountFacts> {
+    let by_role = |account: &&AccountFacts| Scope::of(config).access(account) != Access::Direct;
+    let scanned = latest.collection.accounts.iter().filter_map(|(account, outcome)| match outcome {
         Outcome::Scanned(_) => Some(account),
         Outcome::Failed { .. } | Outcome::Skipped { .. } => None,
-    })
+    });
+    scanned.filter(by_role)
 }
 
 /// The users of the keys that keysweep keeps from working, and since when.
@@ -194,7 +214,7 @@ fn stopped_since(record: &Record) -> Option<Timestamp> {
     deactivated.or_else(|| record.quarantine.as_ref().map(|quarantine| quarantine.since))
 }
 
-async fn journal_creations(engine: &Engine, account: AccountId, found: Creations) {
+async fn journal_creations(engine: &Engine, account: AccountId, found: Creations) -> bool {
     let news = |state: &State, _| {
         let news = found.iter().filter(|(key, _)| state.creation(account, key).is_none());
         let entry = |(key, creation): (&AccessKeyId, &_)| Body::KeyCreated {
@@ -204,12 +224,19 @@ async fn journal_creations(engine: &Engine, account: AccountId, found: Creations
         };
         Ok::<_, Infallible>((news.map(entry).collect(), ()))
     };
-    if let Err(error) = engine.decide(&Actor::Keysweep, news).await.map_err(AppendError::from) {
-        tracing::error!(%account, error = %in_words(&error), "who created access keys was not journaled");
+    let journaled = engine.decide(&Actor::Keysweep, news).await.map_err(AppendError::from);
+    if let Err(error) = &journaled {
+        tracing::error!(%account, error = %in_words(error), "who created access keys was not journaled");
     }
+    journaled.is_ok()
 }
 
-async fn journal_changes(engine: &Engine, account: AccountId, user: &UserName, changes: Vec<UserChange>) {
+async fn journal_changes(
+    engine: &Engine,
+    account: AccountId,
+    user: &UserName,
+    changes: Vec<UserChange>,
+) -> bool {
     let news = |state: &State, _| {
         let mut entries = Vec::new();
         let of_user = |record: &&Record| record.identity.account == account && record.user_name == *user;
@@ -221,9 +248,11 @@ async fn journal_changes(engine: &Engine, account: AccountId, user: &UserName, c
         }
         Ok::<_, Infallible>((entries, ()))
     };
-    if let Err(error) = engine.decide(&Actor::Keysweep, news).await.map_err(AppendError::from) {
-        tracing::error!(%account, error = %in_words(&error), "who changed a user was not journaled");
+    let journaled = engine.decide(&Actor::Keysweep, news).await.map_err(AppendError::from);
+    if let Err(error) = &journaled {
+        tracing::error!(%account, error = %in_words(error), "who changed a user was not journaled");
     }
+    journaled.is_ok()
 }
 
 fn at_once<F: Future>(looks: Vec<F>) -> impl Stream<Item = F::Output> {

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use keysweep_sim::{Sim, Who};
 use serde_json::Value;
 
-use super::{END_QUARANTINE, Inner, QUARANTINE};
+use super::{DEACTIVATE, END_QUARANTINE, Inner, QUARANTINE};
 use crate::history::organization::QUARANTINE_POLICY;
 
 /// Sweeps that see the account in which a quarantine that is to end need not have ended.
@@ -31,8 +31,8 @@ pub(super) struct Quarantined {
     over: bool,
     /// Whether AWS considers the key compromised: then it is left to people.
     incident: bool,
-    /// Whether somebody worked on the user meanwhile, or a client showed itself.
-    interrupted: bool,
+    /// Whether its span passed without any use, so that keysweep went on to deactivate the key.
+    completed: bool,
     /// Scans of its account since, without an attempt to detach it.
     scanned: u32,
 }
@@ -44,7 +44,7 @@ impl Inner {
     /// What is to be remembered of a line about a key.
     pub(super) fn remember_quarantine(&mut self, at: Timestamp, key: &str, line: &Value) {
         let text = |name: &str| line.get(name).and_then(Value::as_str).unwrap_or_default();
-        self.remember_end_of_quarantine(at, key, text("event"));
+        self.remember_end_of_quarantine(at, key, line);
         let quarantined = self.quarantined.get_mut(key);
         match (text("event"), text("action"), quarantined) {
             ("intent", QUARANTINE, _) => {
@@ -57,7 +57,7 @@ impl Inner {
                     open,
                     over: false,
                     incident: false,
-                    interrupted: false,
+                    completed: false,
                     scanned: 0,
                 };
                 self.quarantined.insert(key.to_owned(), quarantined);
@@ -120,15 +120,21 @@ impl Inner {
     }
 
     /// What is to be remembered of a quarantine that ends: one that was quiet need not be repeated at once.
-    fn remember_end_of_quarantine(&mut self, at: Timestamp, key: &str, event: &str) {
-        match event {
+    fn remember_end_of_quarantine(&mut self, at: Timestamp, key: &str, line: &Value) {
+        let text = |name: &str| line.get(name).and_then(Value::as_str).unwrap_or_default();
+        match text("event") {
             "quarantine_interrupted" | "used_in_quarantine" => {
                 if let Some(quarantined) = self.quarantined.get_mut(key) {
-                    quarantined.interrupted = true;
+                    quarantined.completed = false;
                 }
             }
-            "quarantine_ended" => {
-                let quiet = self.quarantined.get(key).filter(|quarantined| !quarantined.interrupted);
+            "intent" if text("action") == DEACTIVATE && text("origin") == "policy" => {
+                if let Some(quarantined) = self.quarantined.get_mut(key) {
+                    quarantined.completed = true;
+                }
+            }
+            "quarantine_ended" if line.get("hold_until").is_none_or(Value::is_null) => {
+                let quiet = self.quarantined.get(key).filter(|quarantined| quarantined.completed);
                 if let Some(attached) = quiet.and_then(|quarantined| quarantined.attached) {
                     self.quiet.insert(key.to_owned(), (attached, at));
                 }

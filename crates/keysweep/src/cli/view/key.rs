@@ -131,7 +131,7 @@ fn of_record(lines: &mut Vec<(&str, String)>, row: &KeyRow, now: Timestamp) {
         };
         lines.push(("quarantine", format!("{is}{ends}")));
     }
-    if let Some(PastQuarantine { policy, attached, until, interrupted: _ }) = &row.past_quarantine {
+    if let Some(PastQuarantine { policy, attached, until, completed: _ }) = &row.past_quarantine {
         let since = attached.map(|at| format!(" from {at}")).unwrap_or_default();
         lines.push(("quarantine", format!("{policy} was attached to the user{since} until {until}")));
     }
