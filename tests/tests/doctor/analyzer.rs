@@ -52,6 +52,19 @@ async fn an_analyzer_that_cannot_help_is_named_with_the_reason() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn doctor_notes_an_analyzer_that_is_slower_than_the_policy() {
+    let toml = format!("evidence.access_analyzer = \"{ANALYZER}\"\npolicy.unused_after = \"45d\"\n");
+    let company = mk_company(&toml).await;
+    company.sim.set_analyzer(ANALYZER, "ORGANIZATION_UNUSED_ACCESS", "ACTIVE");
+    let document = examined(&company).await;
+    let [problem] = of(&document, CheckName::AccessAnalyzer)[..] else { panic!("{:?}", document.problems) };
+    assert_eq!(
+        (problem.verdict, problem.what.as_str()),
+        (Verdict::Note, "the analyzer finds keys unused after 90 days, and policy.unused_after is 45 days")
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn doctor_reports_a_foreign_or_missing_analyzer() {
     let elsewhere = ANALYZER.replace("100000000000", "111122223333");
     let company = mk_asking(&elsewhere).await;

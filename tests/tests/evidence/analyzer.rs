@@ -114,6 +114,17 @@ async fn a_resolved_finding_does_not_prevent_a_deletion() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_finding_that_a_known_use_resolved_prevents_nothing() {
+    let (company, engine, key) = mk_due("").await;
+    // A day after the last use that IAM tells of.
+    let updated_at = "2025-06-16T00:00:00Z".parse().unwrap();
+    find(&company, AnalyzerFinding { updated_at, ..resolved(&company, &key) });
+    company.days(&engine, 1).await;
+    assert_eq!(company.status(&key), "Inactive");
+    engine.close().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn neither_a_finding_nor_its_absence_changes_a_decision() {
     let (company, engine, key) = mk_due("").await;
     company.days(&engine, 16).await;

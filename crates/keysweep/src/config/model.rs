@@ -221,7 +221,7 @@ pub struct EvidenceSection {
     pub creators: bool,
     /// ARN of an organization-wide IAM Access Analyzer for unused access, in the account of keysweep's own credentials and in
     /// any Region. keysweep reads its findings immediately before it quarantines a user or deactivates or deletes a key. A
-    /// newer use prevents the change, and so does a resolved finding about an Active key. A finding that the key is unused
+    /// newer use prevents the change, and so does a resolved finding about an Active key that no use explains. A finding that the key is unused
     /// permits nothing. Requires cloudtrail = true. Empty: keysweep does not use an analyzer.
     pub access_analyzer: String,
     /// Regions to search, such as ["us-east-1", "eu-central-1"], as far as they are enabled in the account. Empty: all

@@ -2,6 +2,8 @@
 
 use keysweep_aws::{Analyzer, AnalyzerSeen, Aws, Caller, Fault};
 
+use keysweep_core::policy::DAY;
+
 use super::answer::{Answer, Refusal};
 use super::document::{CheckName, Problem, Verdict};
 use super::group::Raised;
@@ -18,7 +20,7 @@ pub(super) async fn examine(aws: &Aws, config: &Config, caller: &Caller, policie
     let seen = aws.analyzer(analyzer).await;
     let findings = aws.try_findings(analyzer).await;
     let about = match &seen {
-        Ok(seen) => unfit(analyzer, seen),
+        Ok(seen) => unfit(analyzer, seen).or_else(|| too_slow(seen, config)),
         Err(fault) => Some(refused("access-analyzer:GetAnalyzer", fault)),
     };
     let listing = findings.err().map(|fault| refused("access-analyzer:ListFindings", &fault));
@@ -52,7 +54,7 @@ fn elsewhere(analyzer: &Analyzer, caller: &Caller) -> Raised {
 }
 
 fn unfit(analyzer: &Analyzer, seen: &AnalyzerSeen) -> Option<Problem> {
-    let AnalyzerSeen { kind, status, age_days: _ } = seen;
+    let AnalyzerSeen { kind, status, .. } = seen;
     if status != "ACTIVE" {
         let what = format!("the analyzer has status {status}, so its findings are not updated");
         let remedy = format!(
@@ -74,6 +76,21 @@ fn unfit(analyzer: &Analyzer, seen: &AnalyzerSeen) -> Option<Problem> {
             Some(mk_problem(Verdict::Gap, what, remedy))
         }
     }
+}
+
+/// An analyzer that waits longer than the policy lets resolved findings keep keys.
+fn too_slow(seen: &AnalyzerSeen, config: &Config) -> Option<Problem> {
+    let age = u32::try_from(seen.age_days?).ok()?;
+    let unused_after = config.policy.base.unused_after;
+    (DAY * age > unused_after).then(|| {
+        let what = format!(
+            "the analyzer finds keys unused after {age} days, and policy.unused_after is {} days",
+            unused_after.as_secs() / DAY.as_secs()
+        );
+        let remedy = "set the analyzer's unusedAccessAge to policy.unused_after or less: otherwise, a key with a resolved finding \
+                      may wait longer than your policy requires";
+        mk_problem(Verdict::Note, what, remedy.to_owned())
+    })
 }
 
 fn refused(action: &str, fault: &Fault, caller: &Caller, policies: &Policies) -> Problem {

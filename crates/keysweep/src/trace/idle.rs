@@ -40,6 +40,8 @@ const OURS: &str = "app/keysweep";
 pub struct Idle {
     creations: BTreeMap<AccountId, Asked>,
     users: BTreeMap<(AccountId, UserName), Asked>,
+    /// Whether it was told that nothing can be looked up.
+    has_told: bool,
 }
 
 /// Lookups of one account or user.
@@ -56,7 +58,17 @@ impl Idle {
     pub async fn look(&mut self, engine: &Engine) {
         let config = engine.config();
         let home = Partition::of_region(&config.aws.region).home();
-        let Some(home) = home.filter(|_| config.policy.cloudtrail) else { return };
+        let Some(home) = home.filter(|_| config.policy.cloudtrail) else {
+            if home.is_none() && config.policy.cloudtrail && !std::mem::replace(&mut self.has_told, true) {
+                let region = &config.aws.region;
+                tracing::warn!(
+                    %region,
+                    "keysweep does not know where CloudTrail records calls to IAM in this partition: it does not look up who \
+                     created access keys or changed users"
+                );
+            }
+            return;
+        };
         // A sweep tells why there is none.
         let (Some(latest), Ok(aws)) = (engine.latest(), engine.aws().await) else { return };
         let looking = Looking { engine, aws: &aws, config: &config, home, now: engine.clock().now() };
