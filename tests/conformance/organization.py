@@ -183,7 +183,8 @@ class Organization:
                     AssumeRolePolicyDocument=trust(self.management, cast.EXTERNAL_ID),
                 )
                 iam.put_role_policy(RoleName=role, PolicyName="allowed", PolicyDocument=policy(actions))
-        iam.create_policy(PolicyName=QUARANTINE_POLICY, PolicyDocument=policy(["*"], "Deny"))
+            # Whatever makes the roles makes it, too.
+            iam.create_policy(PolicyName=QUARANTINE_POLICY, PolicyDocument=policy(["*"], "Deny"))
         self.truth.append(
             {
                 "account_id": account,
