@@ -2,6 +2,9 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+/// How long a listing may lag behind a deactivation that another listing has shown.
+const LAG: SignedDuration = SignedDuration::from_secs(5);
+
 /// How long a key was seen Inactive.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Watched {
@@ -22,8 +25,11 @@ impl Watched {
         self.last = Some((at, life));
     }
 
-    /// It is seen otherwise: the watch starts over.
-    pub(super) fn over(&mut self) {
-        *self = Self::default();
+    /// It is seen otherwise: the watch starts over. A listing that lags may show for a moment what a deactivation ended,
+    /// such as to the end of a quarantine right after it.
+    pub(super) fn over(&mut self, at: Timestamp) {
+        if self.last.is_none_or(|(last, _)| at.duration_since(last) > LAG) {
+            *self = Self::default();
+        }
     }
 }

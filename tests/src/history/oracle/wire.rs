@@ -96,7 +96,7 @@ impl Watcher for Oracle {
                     if key.status == "Inactive" {
                         watched.inactive(awake, life, most);
                     } else {
-                        watched.over();
+                        watched.over(awake);
                     }
                 }
             }
