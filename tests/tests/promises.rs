@@ -6,8 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use keysweep::trace::Idle;
 use keysweep_api::{Decision, Pause, ResetBreaker, ShowBreaker, ShowPlan};
-use keysweep_sim::{Fault, Rule};
+use keysweep_sim::{Fault, Happening, Rule};
 use keysweep_store::{Disk, Files, JournalFile, OpenError, OpenOptions, Store};
 use keysweep_tests::company::{
     Company, DAY, DELETE, approve, ask, decide, delete, held, look, resume, state_of, swept,
@@ -117,8 +118,10 @@ impl Files for FullDisk {
 
 impl JournalFile for FullFile {
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        // The disk fills up in the middle of the very entry that intends a change.
-        if self.1.load(Ordering::SeqCst) && bytes.windows(17).any(|w| w == b"\"event\":\"intent\",") {
+        // The disk fills up in the middle of the very entry that matters.
+        let matters = [r#""event":"intent","#, r#""kind":"key_created","#];
+        let text = String::from_utf8_lossy(bytes);
+        if self.1.load(Ordering::SeqCst) && matters.iter().any(|entry| text.contains(entry)) {
             let half = bytes.get(..bytes.len() / 2).unwrap_or_default();
             self.0.write_all(half)?;
             return Err(io::Error::from(io::ErrorKind::StorageFull));
@@ -155,6 +158,32 @@ async fn p4_an_intent_that_meets_a_full_disk_makes_no_call() {
     assert_eq!(company.status(&key), "Inactive", "with space again, it goes on");
     engine.close().await.expect("it closes");
     keysweep_store::verify(company.data_dir.path()).expect("the journal is whole");
+}
+
+#[tokio::test(start_paused = true)]
+async fn p4_what_a_full_disk_did_not_take_is_looked_up_again() {
+    let company = Company::new(DELETE);
+    let prod = company.account(PROD);
+    company.sim.user(&prod, "ci").add();
+    let disk = FullDisk::default();
+    let options = OpenOptions { files: Arc::new(disk.clone()), ..OpenOptions::default() };
+    let engine = company.open_with(options).await;
+    ask(&engine, resume("begin")).await.expect("it is paused");
+    swept(&engine).await;
+    let created = Happening::CreateKey { account: prod.clone(), user: "ci".to_owned(), key_id: None };
+    company.sim.happen("ann", created);
+    let mut idle = Idle::default();
+    company.days(&engine, 1).await;
+    let known = || engine.store().read(|state| state.creations().count());
+    disk.0.store(true, Ordering::SeqCst);
+    idle.look(&engine).await;
+    disk.0.store(false, Ordering::SeqCst);
+    assert_eq!(known(), 0);
+    // By now, the call is older than what a lookup that was answered would go back to.
+    company.days(&engine, 2).await;
+    idle.look(&engine).await;
+    assert_eq!(known(), 1);
+    engine.close().await.expect("it closes");
 }
 
 #[tokio::test(start_paused = true)]

@@ -89,7 +89,7 @@ pub struct Creation {
 }
 
 impl Creation {
-    /// Whether another IAM user created it for this one. A role acts for whoever assumed it, and is nobody else.
+    /// Whether another IAM user created the key. It cannot be told of a caller that is a role.
     #[must_use]
     pub fn is_by_another_user(&self) -> bool {
         // The ARN of a user has its path between the two (IAM user guide, "IAM identifiers").

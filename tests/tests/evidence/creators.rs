@@ -1,4 +1,4 @@
-//! Who created keys, and who works on users whose keys were stopped: asked about once a day, between sweeps.
+//! Who created keys, and who changes users of deactivated or quarantined keys: asked about once a day, between sweeps.
 
 use std::sync::Arc;
 
@@ -126,6 +126,51 @@ async fn a_failed_lookup_is_retried_the_next_day() {
     assert!(!known(&engine), "not before the next day");
     day(&company, &engine, &mut idle).await;
     assert!(known(&engine));
+    engine.close().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_that_is_entered_directly_is_not_asked() {
+    let company = Company::new(&format!("{DELETE}[organization]\nmanagement_account = \"direct\"\n"));
+    company.account(PROD);
+    let engine = company.begin().await;
+    let mut idle = Idle::default();
+    day(&company, &engine, &mut idle).await;
+    assert!(company.sim.call_count("100000000000", "iam:GetCredentialReport") > 0, "it is scanned");
+    assert_eq!(company.sim.call_count("100000000000", LOOK_UP), 0, "the hub may not look up events");
+    assert_eq!(company.sim.call_count(PROD, LOOK_UP), 1);
+    engine.close().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_user_that_changes_itself_need_not_name_itself() {
+    let company = Company::new(DELETE);
+    company.account(PROD);
+    let key = company.stale_user(PROD, "svc-old", 200).keys[0].clone();
+    let engine = company.begin().await;
+    let mut idle = Idle::default();
+    for _ in 0..8 {
+        day(&company, &engine, &mut idle).await;
+    }
+    let by = |kind: &str, name: &str| {
+        serde_json::json!({ "requestParameters": null, "userIdentity":
+            { "type": kind, "userName": name, "arn": format!("arn:aws:iam::{PROD}:user/{name}") } })
+    };
+    let event = |id: &str, record: serde_json::Value| {
+        serde_json::json!({ "EventId": id, "EventName": "CreateAccessKey", "EventSource": "iam.amazonaws.com",
+            "EventTime": 1_767_960_000, "CloudTrailEvent": record.to_string() })
+    };
+    for (id, record) in [
+        ("own", by("IAMUser", "svc-old")),
+        ("another", by("IAMUser", "svc-new")),
+        ("role", by("AssumedRole", "svc-old")),
+    ] {
+        company.sim.add_event(PROD, "us-east-1", event(id, record));
+    }
+    day(&company, &engine, &mut idle).await;
+    let changes = row(&engine, &key).await.user_changes;
+    let ids: Vec<_> = changes.iter().filter_map(|change| change.call.event_id.as_deref()).collect();
+    assert_eq!(ids, ["own"]);
     engine.close().await.unwrap();
 }
 
