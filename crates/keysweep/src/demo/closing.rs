@@ -44,6 +44,7 @@ pub(super) fn text(snapshot: &Snapshot, chronicle: &Chronicle, sim: &Sim, ran: D
     lines.push(String::new());
     lines.push(match sim.missed_uses().len() {
         0 => "No program in the organization was refused a key that it used.".to_owned(),
+        1 => "A program in the organization was refused a key once.".to_owned(),
         n => format!("Programs in the organization were refused a key {n} times."),
     });
     lines
