@@ -190,6 +190,9 @@ pub struct BundleNotice {
     pub at: Timestamp,
     /// Earliest time of the announced change.
     pub announced: Option<Timestamp>,
+    /// The owner of the key whom it was for; null if none was known.
+    #[serde(default)]
+    pub owner: Option<String>,
 }
 
 /// An approval.

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use keysweep_core::evidence::{Activity, TracedCall, UserChange};
 use keysweep_core::finding::FindingKind;
 use keysweep_core::lifecycle::{HoldKind, PastQuarantine};
+use keysweep_core::owner::{Confidence, OwnerSource};
 use keysweep_core::quarantine::QuarantinePolicy;
 use keysweep_core::references::Reference;
 use keysweep_core::render::{Coverage, FindingRow, NextAction};
@@ -124,6 +125,9 @@ pub struct KeyRow {
     /// Whether that call was made by another IAM user than the one whose key it is.
     #[serde(default)]
     pub created_by_another_user: bool,
+    /// To whom it belongs; null if no source names anyone.
+    #[serde(default)]
+    pub owner: Option<OwnerRow>,
     /// Base state.
     pub state: String,
     /// Since when it is in that state.
@@ -170,6 +174,23 @@ pub struct KeyRow {
     pub next_action_at: Option<Timestamp>,
     /// Why that, or why nothing.
     pub next_action_reason: String,
+}
+
+/// The owner of a key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct OwnerRow {
+    /// Whom notices about the key go to.
+    pub name: String,
+    /// Who says so.
+    pub source: OwnerSource,
+    /// How sure it is.
+    pub confidence: Confidence,
+    /// E-mail address; null if keysweep knows none.
+    pub email: Option<String>,
+    /// Slack channel or ID; null if keysweep knows none.
+    pub slack: Option<String>,
+    /// The owner who has left, according to the directory, and for whom this one stands in.
+    pub left: Option<String>,
 }
 
 /// The quarantine of a user.

@@ -22,8 +22,8 @@ pub use self::bundle::{
 pub use self::client::{ANSWER_WITHIN, ClientError, call};
 pub use self::documents::{
     ApprovalRow, BreakerDocument, BreakerKey, Done, EvidenceDocument, HoldRow, JournalBytes, KeyDocument,
-    KeyRow, KeysDocument, MissingRow, ParkedAccount, PauseRow, PlanDocument, PolicyTerm, QuarantineRow,
-    RulesDocument, UnknownOrigin,
+    KeyRow, KeysDocument, MissingRow, OwnerRow, ParkedAccount, PauseRow, PlanDocument, PolicyTerm,
+    QuarantineRow, RulesDocument, UnknownOrigin,
 };
 pub use self::openapi::openapi;
 pub use self::operation::{BASE, OPENAPI, Operation, Role, Verb, decode, encode};

@@ -274,8 +274,8 @@ pub struct AccountFacts {
     pub id: AccountId,
     /// Its name; empty for a static list.
     pub name: String,
-    /// Its root e-mail; empty for a static list.
-    pub email: String,
+    /// E-mail address of its root user; empty for a static list.
+    pub email: Fact<String>,
     /// Whether it is the management account of the organization.
     pub management: bool,
     /// OUs above it, from the root down, with their names; read only when a rule or label needs it.

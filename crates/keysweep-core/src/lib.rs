@@ -10,6 +10,7 @@
 //! * [`lifecycle`]: the state of one key and the one transition function;
 //! * [`state`]: the records of all keys and what restrains changes, as the journal tells it;
 //! * [`plan`]: from facts, records and policy to entries, effects, and waits, each with its reason;
+//! * [`owner`]: to whom a key belongs, and how that person is reached;
 //! * [`effect`]: what a plan wants done: changes, and what people are told;
 //! * [`finding`]: what is found in an account, and how bad it is;
 //! * [`references`]: whether what rules name exists;
@@ -23,6 +24,7 @@ pub mod facts;
 pub mod finding;
 pub mod ids;
 pub mod lifecycle;
+pub mod owner;
 pub mod plan;
 pub mod policy;
 pub mod quarantine;

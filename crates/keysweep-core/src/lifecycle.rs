@@ -24,6 +24,7 @@ use crate::evidence::{Activity, TracedCall, UserChange};
 use crate::facts::LastUse;
 use crate::finding::FindingKind;
 use crate::ids::{BundleId, KeyIdentity, UserName};
+use crate::owner::Owner;
 use crate::ticket::{Action, Planned};
 
 /// Everything keysweep keeps of one key.
@@ -33,6 +34,9 @@ pub struct Record {
     pub identity: KeyIdentity,
     /// The user's name when it was last seen.
     pub user_name: UserName,
+    /// To whom it belongs, as far as anybody says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<Box<Owner>>,
     /// Base state.
     pub state: State,
     /// Overlay: nothing automatic until all of them have ended. In the order of their numbers.

@@ -7,6 +7,7 @@ mod consent;
 mod decide;
 mod gate;
 mod next;
+mod owner;
 mod quarantine;
 mod reality;
 mod recheck;
@@ -27,6 +28,7 @@ use crate::finding::{Counts, FindingKind};
 use crate::ids::{AccessKeyId, AccountId};
 use crate::lifecycle::event::{Change, Overlay, Seen};
 use crate::lifecycle::{Due, KeyEvent, Record, State as KeyState};
+use crate::owner::Found;
 use crate::policy::Policy;
 use crate::state::{Actor, Body, Entry, State};
 use crate::ticket::{Action, Origin, Planned, Ticket};
@@ -78,6 +80,8 @@ pub struct PlannedKey {
     pub exempt: Option<String>,
     /// Facts that a decision would need and that could not be read.
     pub unknown: Vec<String>,
+    /// To whom it belongs, and what a tag says of that and leads to nobody.
+    pub owner: Found,
     /// Whether people are to be told something first.
     pub announces: bool,
     /// What comes next, once they are told.
@@ -203,6 +207,7 @@ impl Plan {
                     record: decision.record,
                     exempt: decision.exempt,
                     unknown: decision.unknown,
+                    owner: decision.owner,
                     announces,
                     next: decision.next,
                 });

@@ -22,6 +22,7 @@ pub use self::terms::{ApprovalFor, IncompleteEvidence, Mode, Terms, TermsPatch};
 pub use self::window::{DayOfWeek, Hours, ParseHoursError, Window};
 use crate::facts::{AccountFacts, KeyFacts};
 use crate::ids::UserName;
+use crate::owner::Owners;
 use crate::quarantine::QuarantinePolicy;
 use crate::ticket::ExemptTag;
 
@@ -125,6 +126,8 @@ pub struct Policy {
     /// Whether keys of the management account are only read: it is entered without a role, and nothing narrows what the
     /// hub's own credentials may do there.
     pub management_read_only: bool,
+    /// `[owners]`: where the owners of keys are looked for.
+    pub owners: Owners,
     /// Time zone of the base policy: that of `until`.
     pub time_zone: TimeZone,
 }
@@ -141,6 +144,7 @@ impl Default for Policy {
             quarantine_policy: QuarantinePolicy::default(),
             honeytokens: ["*canary*", "*honey*"].map(str::to_owned).to_vec(),
             management_read_only: false,
+            owners: Owners::default(),
             time_zone: TimeZone::UTC,
         }
     }
@@ -308,10 +312,10 @@ impl Policy {
             || self.overrides.iter().any(|o| o.terms.mode.is_some_and(|m| m != Mode::Observe))
     }
 
-    /// Whether a rule that could match in this account reads tags of users.
+    /// Whether a rule that could match in this account, or the search for owners, reads tags of users.
     #[must_use]
     pub fn reads_user_tags(&self, account: &AccountFacts) -> bool {
-        self.matches().any(|m| m.reads_user_tags() && m.possible_in(account))
+        self.owners.reads_user_tags() || self.matches().any(|m| m.reads_user_tags() && m.possible_in(account))
     }
 
     /// Whether any rule reads the OUs of accounts.
@@ -320,10 +324,10 @@ impl Policy {
         self.matches().any(Match::reads_ous)
     }
 
-    /// Whether any rule reads the tags of accounts.
+    /// Whether any rule, or the search for owners, reads the tags of accounts.
     #[must_use]
     pub fn reads_account_tags(&self) -> bool {
-        self.matches().any(Match::reads_account_tags)
+        self.owners.reads_account_tags() || self.matches().any(Match::reads_account_tags)
     }
 
     /// User tags that alone exempt this user, so that IAM itself can be asked to refuse a change where they stand.

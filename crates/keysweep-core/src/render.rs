@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::facts::{AccountFacts, Collection, Fact, KeyStatus, LastUse, Outcome, Source};
 use crate::finding::{Finding, FindingKind, Severity, SubjectKind, of_root};
 use crate::lifecycle::{INCIDENT_REMEDY, Record, State as KeyState};
+use crate::owner::{Confidence, Owner, OwnerSource};
 use crate::plan::{Next, Plan, PlannedKey, Reason};
 use crate::state::State;
 use crate::ticket::{Action, Planned};
@@ -111,8 +112,17 @@ pub struct FindingRow {
     /// How often the key was reactivated after keysweep had deactivated it.
     #[serde(default)]
     pub reactivations: u32,
-    /// Owner; null until owners are configured.
+    /// Whom notices about the key go to; null if no source of `[owners]` names anyone.
     pub owner: Option<String>,
+    /// Who says so.
+    #[serde(default)]
+    pub owner_source: Option<OwnerSource>,
+    /// How sure it is.
+    #[serde(default)]
+    pub owner_confidence: Option<Confidence>,
+    /// The owner who has left, according to the directory, and for whom `owner` stands in.
+    #[serde(default)]
+    pub owner_left: Option<String>,
     /// Where last use comes from.
     pub source: Source,
     /// When the credential report was made; null in a live scan.
@@ -172,6 +182,7 @@ fn row(
     let hold = key.record.as_ref().is_some_and(|r| !r.holds.is_empty());
     let quarantine = key.record.as_ref().is_some_and(|record| record.quarantine.is_some());
     let incident = is_incident(key);
+    let owner = key.owner.owner.as_ref();
     let finding = key.finding.map(|kind| Finding::of_key(facts, kind, incident));
     let overlays = [
         ("incident", incident),
@@ -215,7 +226,10 @@ fn row(
         next_action_reason,
         approval_request: key.record.as_ref().and_then(waiting_request),
         reactivations: key.record.as_ref().map_or(0, |record| record.past.reactivated),
-        owner: None,
+        owner: owner.map(|owner| owner.name.clone()),
+        owner_source: owner.map(|owner| owner.source),
+        owner_confidence: owner.map(|owner| owner.confidence),
+        owner_left: owner.and_then(Owner::left).map(str::to_owned),
         source: facts.source,
         report_generated_at,
         warnings: warnings(key),
@@ -271,13 +285,17 @@ fn root_row(
         approval_request: None,
         reactivations: 0,
         owner: None,
+        owner_source: None,
+        owner_confidence: None,
+        owner_left: None,
         source: if report_generated_at.is_some() { Source::Report } else { Source::Live },
         report_generated_at,
         warnings: Vec::new(),
     }
 }
 
-/// An incident, and marks of infrastructure as code: what it manages comes back at its next apply.
+/// An incident, claims of ownership that lead to nobody, and marks of infrastructure as code: what it manages comes back at
+/// its next apply.
 fn warnings(key: &PlannedKey) -> Vec<String> {
     let incident = is_incident(key).then(|| {
         format!(
@@ -285,7 +303,9 @@ fn warnings(key: &PlannedKey) -> Vec<String> {
             marks(key).join(", ")
         )
     });
-    let Fact::Known(tags) = &key.facts.tags else { return incident.into_iter().collect() };
+    let owner = key.owner.passed_over.iter().map(|why| format!("owner: {why}"));
+    let said = incident.into_iter().chain(owner);
+    let Fact::Known(tags) = &key.facts.tags else { return said.collect() };
     let managed = |tag: &str| {
         let tag = tag.to_ascii_lowercase();
         tag.starts_with("aws:cloudformation:")
@@ -296,7 +316,7 @@ fn warnings(key: &PlannedKey) -> Vec<String> {
     let marks = tags.iter().filter(|(tag, _)| managed(tag));
     let managed = marks
         .map(|(tag, value)| format!("tag {tag}={value}: managed as code, may come back at the next apply"));
-    incident.into_iter().chain(managed).collect()
+    said.chain(managed).collect()
 }
 
 /// What comes next, in one word, with time and reason.

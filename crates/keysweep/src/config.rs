@@ -4,6 +4,7 @@
 //! that can be found is reported at once, each with where it stands, what was found and what was expected. A
 //! [`Config`] that exists is valid; nothing of it is global, so loading again is simply another value.
 
+mod directory;
 mod file;
 mod layers;
 mod load;
@@ -32,6 +33,7 @@ use keysweep_core::ids::{AccountId, OuId};
 use keysweep_core::policy::Policy;
 use secrecy::{ExposeSecret as _, SecretString};
 
+pub(crate) use self::directory::read_directory;
 pub use self::load::{load, load_to_serve};
 pub use self::locate::data_dir;
 pub use self::manual::reference_markdown;
@@ -60,6 +62,8 @@ pub struct Config {
     pub policy: Policy,
     /// `[evidence]`; whether a change needs it is in the policy.
     pub evidence: Evidence,
+    /// `owners.directory_file`; what it lists is in the policy.
+    pub directory_file: Option<PathBuf>,
     /// `[backup]`; `None` where none is asked for.
     pub backup: Option<Backup>,
     /// `[http]`.
@@ -87,6 +91,7 @@ impl Config {
             scan,
             policy,
             evidence,
+            directory_file,
             backup,
             http,
             log,
@@ -107,6 +112,7 @@ impl Config {
             && *scan == other.scan
             && *policy == other.policy
             && *evidence == other.evidence
+            && *directory_file == other.directory_file
             && *backup == other.backup
             && *http == other.http
             && *log == other.log

@@ -113,9 +113,11 @@ pub(crate) async fn file(
     let (identity, evidence) = (&subject.record.identity, &subject.config.evidence);
     let told = engine.store().told(&identity.key).await?;
     // As the journal has it by now, and not as it was before the lookup.
-    let record = engine.store().read(|state| state.record(&identity.key).cloned());
+    let (record, creation) = engine.store().read(|state| {
+        (state.record(&identity.key).cloned(), state.creation(identity.account, &identity.key).cloned())
+    });
     let subject = Subject { record: record.as_ref().unwrap_or(subject.record), ..subject };
-    let bundle = compose::compose(engine.clock().now(), occasion, subject, told)?;
+    let bundle = compose::compose(engine.clock().now(), occasion, subject, creation.as_ref(), told)?;
     let bytes = seal(&bundle, evidence.signing_key.as_deref())?;
     let purpose = occasion.purpose();
     let id = engine.store().write_bundle(bytes.clone(), most_bytes(subject.config, purpose)).await?;

@@ -77,7 +77,7 @@ fn witness(
     let account = AccountFacts {
         id: identity.account,
         name: String::new(),
-        email: String::new(),
+        email: Fact::Known(String::new()),
         management: false,
         ous: Fact::Known(Vec::new()),
         tags: Fact::Known(BTreeMap::new()),
@@ -124,6 +124,7 @@ fn witness(
     let record = Record {
         identity: identity.clone(),
         user_name: user.clone(),
+        owner: None,
         state: if deactivated { mk_deactivated(since, &sighting) } else { mk_flagged(since) },
         holds: Vec::new(),
         exempt: None,
@@ -207,6 +208,6 @@ fn mk_flagged(since: Timestamp) -> KeyState {
     let base = mk_policy().base;
     let (threshold, grace) = (base.never_used_after, base.grace);
     let terms = NoticeTerms { threshold, notice: base.notice, grace, approval: false };
-    let notice = Some(Notice { at: since, deactivation: Some(since), deletion: None, terms });
+    let notice = Some(Notice { at: since, deactivation: Some(since), deletion: None, terms, owner: None });
     KeyState::Flagged(Flagged { finding, since, last_use, notice, approval: None, setback: None })
 }

@@ -165,6 +165,7 @@ impl World {
         let record = Record {
             identity: identity.clone(),
             user_name: name(&truth.user_name),
+            owner: None,
             state: mk_state(deactivated, now, &last_use, &sighting),
             holds: Vec::new(),
             exempt: None,
@@ -192,7 +193,7 @@ impl World {
         let account = AccountFacts {
             id: id(PROD),
             name: "prod".to_owned(),
-            email: String::new(),
+            email: Fact::Known(String::new()),
             management: false,
             ous: Fact::NotRead,
             tags: Fact::NotRead,

@@ -22,6 +22,9 @@ pub struct Notice {
     pub deletion: Option<Timestamp>,
     /// The terms that these dates were computed by.
     pub terms: NoticeTerms,
+    /// The owner of the key whom it was for; absent where none was known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
 }
 
 /// The terms of the policy that a notice rests on: any of them that becomes less strict would act sooner.
@@ -99,6 +102,9 @@ pub struct Shown {
     pub keys_of_user: u64,
     /// How often the key was reactivated after a deactivation.
     pub reactivated: u32,
+    /// The owner of the key, where one is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
 }
 
 impl Shown {
@@ -106,7 +112,8 @@ impl Shown {
     /// apart, and name its service differently.
     #[must_use]
     pub fn change_to(&self, now: &Self) -> Option<String> {
-        let Self { user_name, finding, last_use, keys_of_user, reactivated } = self;
+        let Self { user_name, finding, last_use, keys_of_user, reactivated, owner } = self;
+        let known = |owner: &Option<String>| owner.clone().unwrap_or_else(|| "unknown".to_owned());
         let time = |last_use: &LastUse| last_use.at().map_or("never".to_owned(), |at| at.to_string());
         if !last_use.is_same_use(&now.last_use) {
             Some(format!("last use changed from {} to {}", time(last_use), time(&now.last_use)))
@@ -118,6 +125,8 @@ impl Shown {
             Some(format!("the user had {keys_of_user} keys and has {} now", now.keys_of_user))
         } else if *finding != now.finding {
             Some(format!("the finding was {finding} and is {} now", now.finding))
+        } else if *owner != now.owner {
+            Some(format!("the owner was {} and is {} now", known(owner), known(&now.owner)))
         } else {
             None
         }
@@ -128,12 +137,13 @@ impl Approval {
     /// A short hash of what was shown: who decides repeats it beside the number.
     #[must_use]
     pub fn hash(&self, identity: &KeyIdentity) -> String {
-        let Shown { user_name, finding, last_use, keys_of_user, reactivated } = &self.shown;
+        let Shown { user_name, finding, last_use, keys_of_user, reactivated, owner } = &self.shown;
+        let owner = owner.as_deref().unwrap_or_default();
         let KeyIdentity { account, user_id, key, created } = identity;
         let used = last_use.at().map_or("never".to_owned(), |at| at.to_string());
         let (number, action) = (self.number, self.action);
         short_hash(&format!(
-            "{number}\n{action}\n{account}\n{user_id}\n{key}\n{created}\n{user_name}\n{finding}\n{used}\n{keys_of_user}\n{reactivated}"
+            "{number}\n{action}\n{account}\n{user_id}\n{key}\n{created}\n{user_name}\n{finding}\n{used}\n{keys_of_user}\n{reactivated}\n{owner}"
         ))
     }
 }

@@ -78,6 +78,7 @@ fn first(account: AccountId, key: &AccessKeyId, when: When<'_>, event: &KeyEvent
             created: named.created,
         },
         user_name: named.user_name.clone(),
+        owner: None,
         state: State::Active,
         holds: Vec::new(),
         exempt: None,
@@ -99,6 +100,12 @@ fn apply(record: &mut Record, when: When<'_>, event: &KeyEvent) -> Option<bool> 
             return (record.under_way() == *unsettled).then_some(false);
         }
         KeyEvent::Record(Note::Renamed { user_name }) => record.user_name = user_name.clone(),
+        KeyEvent::Record(Note::OwnerFound { owner }) => {
+            if !record.state.is_tracked() {
+                return None;
+            }
+            record.owner = owner.clone();
+        }
         KeyEvent::Record(Note::ReactivationsCleared { .. }) => {
             record.past.reactivations()?;
             record.past.cleared = record.past.reactivated;

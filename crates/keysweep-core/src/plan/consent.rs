@@ -5,7 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::decide::{By, Look, One, later};
-use super::{Need, Wait};
+use super::owner::name;
+use super::{Need, Unknown, Wait};
 use crate::facts::LastUse;
 use crate::finding::FindingKind;
 use crate::lifecycle::event::Consent;
@@ -37,6 +38,9 @@ impl Look<'_> {
             let keeps = notice.not_before(action).filter(|_| terms.grace >= notice.terms.grace);
             return Some(One::event(Consent::NoticeVoided { why, keeps }));
         }
+        if !ordered && let Some(why) = consent.notice.and_then(|notice| self.told_another(record, notice)) {
+            return Some(One::event(Consent::NoticeVoided { why, keeps: None }));
+        }
         if !ordered && !mode.permits(action) {
             return Some(self.not_due(record, later(action, Wait::Mode { mode, action })));
         }
@@ -44,6 +48,11 @@ impl Look<'_> {
             _ if ordered => None,
             None if self.context.policy.notices_required => {
                 return Some(self.not_due(record, later(action, Wait::NoChannel)));
+            }
+            // Whoever the owner is would have to be told, and nobody else.
+            _ if let Err(why) = self.owner => {
+                let unknown = vec![format!("owner: {why}")];
+                return Some(self.not_due(record, later(action, Unknown::Facts(unknown))));
             }
             None => return Some(One::Announce(self.notice(record, consent, mode, terms, wanted.is_some()))),
             Some(notice) => {
@@ -87,7 +96,7 @@ impl Look<'_> {
         };
         let threshold = threshold(terms, consent.finding);
         let terms = NoticeTerms { threshold, notice: terms.notice, grace: terms.grace, approval };
-        Consent::Noticed { deactivation, deletion, terms }
+        Consent::Noticed { deactivation, deletion, terms, owner: name(record.owner.as_deref()) }
     }
 
     /// Why a notice does not cover what would be done now: the one rule for every term that could make a change come
@@ -159,6 +168,7 @@ impl Look<'_> {
             last_use: self.view.facts.last_use.known()?.clone(),
             keys_of_user: u64::try_from(self.view.facts.keys_of_user()).unwrap_or(u64::MAX),
             reactivated: record.past.reactivated,
+            owner: name(record.owner.as_deref()),
         };
         let void = |why: String| Some(One::event(Consent::ApprovalVoided { why }));
         let Some(need) = wanted else {

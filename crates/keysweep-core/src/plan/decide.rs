@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::owner::find_owner;
 use super::{Context, Next, Unknown, Wait, note_unknown};
 use crate::facts::{AccountFacts, Fact, KeyFacts, KeyStatus, LastUse};
 use crate::finding::FindingKind;
 use crate::lifecycle::event::{Consent, KeyEvent, Note, Overlay, Seen};
 use crate::lifecycle::{Hold, Record, Sighting, State, When, next};
+use crate::owner::Found;
 use crate::policy::{Resolution, Subject};
 use crate::state::Actor;
 use crate::ticket::Planned;
@@ -48,6 +50,8 @@ pub struct Decision {
     pub exempt: Option<String>,
     /// Facts that the decision needed and that could not be read.
     pub unknown: Vec<String>,
+    /// To whom it belongs; where that is not known, whoever was its owner when it was.
+    pub owner: Found,
     /// What comes next, once people are told.
     pub next: Next,
 }
@@ -67,6 +71,7 @@ pub fn decide(context: &Context<'_>, record: Option<&Record>, view: &View<'_>, b
     note_unknown(&mut unknown, "user ID", &view.facts.user_id);
 
     let decided = unknown.clone();
+    let owner = find_owner(context, record, view);
     let (mut events, mut announcement, mut rounds) = (Vec::new(), None, 0);
     let mut record = record.cloned();
     let (next, finding) = loop {
@@ -75,7 +80,8 @@ pub fn decide(context: &Context<'_>, record: Option<&Record>, view: &View<'_>, b
             view.facts.with_activity(record.as_ref().and_then(|record| record.past.activity.as_ref()));
         let view = &View { facts: &facts, ..*view };
         let finding = finding(context.now, &resolution, view.facts);
-        let look = Look { context, view, by, resolution: &resolution, finding, unknown: &decided };
+        let look =
+            Look { context, view, by, resolution: &resolution, finding, unknown: &decided, owner: &owner };
         let (event, told) = match look.one(record.as_ref()) {
             One::Next(next) => break (next, finding),
             One::Event(event) => (event, None),
@@ -112,7 +118,15 @@ pub fn decide(context: &Context<'_>, record: Option<&Record>, view: &View<'_>, b
     }
     let exempt =
         resolution.as_ref().ok().and_then(|r| r.exempt.as_ref()).map(|e| format!("{}: {}", e.rule, e.reason));
-    Decision { events, announcement, record, finding, exempt, unknown, next }
+    let owner = owner.unwrap_or_else(|why| {
+        // What is not found stale is nobody's business.
+        if finding.is_some() || record.is_some() {
+            unknown.push(format!("owner: {why}"));
+        }
+        let owner = record.as_ref().and_then(|record| record.owner.as_deref()).cloned();
+        Found { owner, passed_over: Vec::new() }
+    });
+    Decision { events, announcement, record, finding, exempt, unknown, owner, next }
 }
 
 pub(super) fn subject<'a>(view: &View<'a>) -> Subject<'a> {
@@ -168,6 +182,7 @@ pub(super) struct Look<'a> {
     pub(super) resolution: &'a Result<Resolution, Vec<String>>,
     pub(super) finding: Option<FindingKind>,
     pub(super) unknown: &'a [String],
+    pub(super) owner: &'a Result<Found, String>,
 }
 
 impl Look<'_> {
@@ -199,6 +214,9 @@ impl Look<'_> {
         }
         if facts.user_name != record.user_name && facts.user_id.known().is_some() {
             return One::event(Note::Renamed { user_name: facts.user_name.clone() });
+        }
+        if let Some(event) = self.owner(record) {
+            return One::Event(event);
         }
         if let Some(activity) = self.activity(record) {
             return One::event(Note::ActivitySeen { activity });

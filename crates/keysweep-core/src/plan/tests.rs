@@ -25,6 +25,7 @@ fn mk_record(account: &str) -> Record {
             created: Timestamp::UNIX_EPOCH,
         },
         user_name: "ci-deploy".parse().unwrap(),
+        owner: None,
         state: KeyState::Flagged(flagged),
         holds: Vec::new(),
         quarantine: None,
@@ -147,6 +148,7 @@ fn a_key_whose_planned_entry_cannot_happen_is_shown_as_it_is_recorded() {
         record: Some(record),
         exempt: None,
         unknown: Vec::new(),
+        owner: Found::default(),
         announces: false,
         next: Next::Nothing,
     };

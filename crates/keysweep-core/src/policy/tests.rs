@@ -20,7 +20,7 @@ fn mk_account() -> AccountFacts {
     AccountFacts {
         id: "111122223333".parse().unwrap(),
         name: "prod".into(),
-        email: String::new(),
+        email: Fact::Known(String::new()),
         management: false,
         ous: Fact::Known(vec![ou("r-root"), ou("ou-root-prod")]),
         tags: Fact::Known(BTreeMap::from([("stage".into(), "prod".into())])),

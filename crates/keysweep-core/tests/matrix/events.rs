@@ -54,6 +54,7 @@ impl Samples {
             last_use: LastUse::Never,
             keys_of_user: 1,
             reactivated: 0,
+            owner: None,
         };
         KeyEvent::Consent(Consent::ApprovalAsked {
             action,
@@ -214,7 +215,8 @@ impl Samples {
             KeyEvent::Record(Note::ActivitySeen { .. }) => bundled(),
             KeyEvent::Record(Note::BundleWritten { .. }) => traced(),
             KeyEvent::Record(Note::ReactivationTraced { .. }) => user_changed(),
-            KeyEvent::Record(Note::UserChanged { .. }) => {
+            KeyEvent::Record(Note::UserChanged { .. }) => KeyEvent::Record(Note::OwnerFound { owner: None }),
+            KeyEvent::Record(Note::OwnerFound { .. }) => {
                 KeyEvent::Record(Note::Forgotten { unsettled: None, reason: reason() })
             }
             KeyEvent::Record(Note::Forgotten { .. }) => return None,
@@ -265,6 +267,7 @@ pub(crate) fn noticed(hours: i64) -> KeyEvent {
         deactivation: Some(hour(hours)),
         deletion: Some(hour(hours + 1)),
         terms,
+        owner: None,
     })
 }
 

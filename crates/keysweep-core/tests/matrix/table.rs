@@ -73,7 +73,8 @@ fn title(event: &KeyEvent) -> String {
             Note::ReactivationsCleared { .. }
             | Note::ActivitySeen { .. }
             | Note::ReactivationTraced { .. }
-            | Note::UserChanged { .. },
+            | Note::UserChanged { .. }
+            | Note::OwnerFound { .. },
         )
         | KeyEvent::Overlay(Overlay::ExemptBegan { .. })
         | KeyEvent::Overlay(Overlay::ExemptEnded)

@@ -8,6 +8,7 @@ use keysweep_core::facts::{IdleHistogram, Inventory, LastUse};
 use keysweep_core::finding::{Counts, FindingKind};
 use keysweep_core::lifecycle::event::{Change, Consent, Note, Overlay, Purpose, Seen};
 use keysweep_core::lifecycle::{ClearedWhy, KeyEvent, Named, NoticeTerms, Record, RefusedKind, Shown};
+use keysweep_core::owner::{Confidence, Contact, Listed, Owner, OwnerSource};
 use keysweep_core::quarantine::{QuarantinePolicy, UserBefore};
 use keysweep_core::references::{Reference, ReferenceCleared};
 use keysweep_core::state::{Actor, Body, Configuration, Entry, State, Term, TripReason};
@@ -54,7 +55,7 @@ pub(crate) fn mk_named(key: usize) -> Named {
     }
 }
 
-pub(crate) const EVENTS: usize = 43;
+pub(crate) const EVENTS: usize = 44;
 
 /// The n-th kind of event of a key. [`index`] keeps the list complete.
 pub(crate) fn mk_event(n: usize, key: usize, fill: &Fill) -> KeyEvent {
@@ -84,11 +85,13 @@ pub(crate) fn mk_event(n: usize, key: usize, fill: &Fill) -> KeyEvent {
                 grace: days(14 * number),
                 approval: !flag,
             },
+            owner: flag.then_some(text),
         }),
         4 => KeyEvent::Consent(Consent::NoticeVoided { why: text, keeps: flag.then_some(at) }),
         5 => {
             let user_name = mk_key(key).user_name;
-            let shown = Shown { user_name, finding, last_use, keys_of_user: 1, reactivated: number };
+            let owner = flag.then(|| text.clone());
+            let shown = Shown { user_name, finding, last_use, keys_of_user: 1, reactivated: number, owner };
             KeyEvent::Consent(Consent::ApprovalAsked {
                 action: planned,
                 expires: at,
@@ -149,6 +152,7 @@ pub(crate) fn mk_event(n: usize, key: usize, fill: &Fill) -> KeyEvent {
         42 => KeyEvent::Record(Note::UserChanged {
             change: UserChange { name: "AttachUserPolicy".into(), call: mk_call(fill) },
         }),
+        43 => KeyEvent::Record(Note::OwnerFound { owner: flag.then(|| Box::new(mk_owner(fill))) }),
         _ => panic!("no such event"),
     }
 }
@@ -161,6 +165,20 @@ fn mk_call(fill: &Fill) -> TracedCall {
         address: fill.flag.then(text),
         user_agent: fill.flag.then(text),
         event_id: None,
+    }
+}
+
+fn mk_owner(fill: &Fill) -> Owner {
+    let text = || fill.text.clone();
+    let listed = Listed { says: text(), name: text(), manager: (fill.number == 1).then(text) };
+    let (low, high) = (fill.number == 0, fill.number == 2);
+    Owner {
+        name: text(),
+        source: if low { OwnerSource::Default } else { OwnerSource::UserTags },
+        confidence: if low { Confidence::Low } else { Confidence::High },
+        contact: Contact { email: high.then(|| "dana@example.com".parse().unwrap()), slack: low.then(text) },
+        listed: high.then(|| listed.clone()),
+        left: low.then_some(listed),
     }
 }
 
@@ -233,6 +251,7 @@ fn index(event: &KeyEvent) -> usize {
         KeyEvent::Seen(Seen::QuarantineRemoved) => 40,
         KeyEvent::Overlay(Overlay::QuarantineInterrupted { .. }) => 41,
         KeyEvent::Record(Note::UserChanged { .. }) => 42,
+        KeyEvent::Record(Note::OwnerFound { .. }) => 43,
     }
 }
 

@@ -18,6 +18,7 @@ mod lifecycle;
 mod meant;
 mod mk;
 mod orders;
+mod owners;
 mod planner;
 mod properties;
 mod quarantine;

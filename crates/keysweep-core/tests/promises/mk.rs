@@ -50,7 +50,7 @@ pub(crate) fn mk_account(n: usize) -> AccountFacts {
     AccountFacts {
         id: mk_account_id(n),
         name: format!("account-{n}"),
-        email: String::new(),
+        email: Fact::Known(String::new()),
         management: false,
         ous: Fact::NotRead,
         tags: Fact::NotRead,
@@ -200,12 +200,14 @@ pub(crate) struct World {
     pub(crate) policy: Policy,
     pub(crate) state: State,
     pub(crate) keys: Vec<KeyFacts>,
+    /// What every account is like.
+    pub(crate) account: AccountFacts,
     pub(crate) journal: Vec<Entry>,
 }
 
 impl World {
     pub(crate) fn new(policy: Policy, keys: Vec<KeyFacts>) -> Self {
-        Self { policy, state: State::default(), keys, journal: Vec::new() }
+        Self { policy, state: State::default(), keys, account: mk_account(0), journal: Vec::new() }
     }
 
     pub(crate) fn write(&mut self, at: Timestamp, body: Body) -> keysweep_core::state::Delta {
@@ -258,7 +260,7 @@ impl World {
     pub(crate) fn collection(&self, at: Timestamp) -> Collection {
         let ids: BTreeSet<AccountId> = self.keys.iter().map(|key| key.account).collect();
         let of = |id| self.keys.iter().filter(|key| key.account == id).cloned().collect();
-        let account = |id| AccountFacts { id, ..mk_account(0) };
+        let account = |id| AccountFacts { id, ..self.account.clone() };
         mk_collection(at, ids.into_iter().map(|id| (account(id), mk_scan(at, of(id)))).collect())
     }
 
@@ -317,7 +319,7 @@ impl World {
         ticket: Ticket,
         facts: &KeyFacts,
     ) -> Result<Warrant, Refusal> {
-        let account = AccountFacts { id: facts.account, ..mk_account(0) };
+        let account = AccountFacts { id: facts.account, ..self.account.clone() };
         let view = View { account: &account, facts, sighting: &mk_sighting(at) };
         let agreement = plan::recheck(&self.context(at), &ticket, &view)?;
         Ok(ticket.agreed(agreement).unwrap())

@@ -63,6 +63,7 @@ mod tests {
         KeyEvent, Notice, NoticeTerms, OpenIntent, OpenQuarantine, Past, PastQuarantine, Quarantine, Record,
         Sent, Setback, SetbackKind, Shown, Sighting, State, Watch, Woken,
     };
+    use keysweep_core::owner::{Confidence, Contact, Listed, Owner, OwnerSource};
     use keysweep_core::quarantine::{QuarantinePolicy, UserBefore};
     use keysweep_core::state::{AccountRecord, Actor, Body, Control, Entry, Pause, Reach, Trip, TripReason};
     use keysweep_core::ticket::{Action, Planned};
@@ -76,6 +77,25 @@ mod tests {
 
     fn mk_last_use() -> LastUse {
         LastUse::At { at: mk_at(-5), service: Some("s3".into()), region: None }
+    }
+
+    fn mk_owner() -> Owner {
+        let listed = |name: &str| Listed {
+            says: format!("{name}@example.com"),
+            name: name.into(),
+            manager: Some("Dana".into()),
+        };
+        Owner {
+            name: "Dana".into(),
+            source: OwnerSource::UserTags,
+            confidence: Confidence::Medium,
+            contact: Contact {
+                email: Some("dana@example.com".parse().unwrap()),
+                slack: Some("U024BE7LH".into()),
+            },
+            listed: Some(listed("dana")),
+            left: Some(listed("lee")),
+        }
     }
 
     /// A record in which every field holds something.
@@ -105,6 +125,7 @@ mod tests {
                     grace: Duration::from_secs(3),
                     approval: true,
                 },
+                owner: Some("Dana".into()),
             }),
             approval: Some(Approval {
                 number: 14,
@@ -119,6 +140,7 @@ mod tests {
                     last_use: LastUse::Never,
                     keys_of_user: 2,
                     reactivated: 1,
+                    owner: Some("Dana".into()),
                 },
                 granted: Some(Granted { by: Actor::local("ann"), reason: "unused".into(), at: mk_at(16) }),
             }),
@@ -143,6 +165,7 @@ mod tests {
             )
             .unwrap(),
             user_name: "o'neil,sean+x@corp".parse().unwrap(),
+            owner: Some(Box::new(mk_owner())),
             state: State::Deleting(Deleting { deactivated, intent: intent(19) }),
             holds: vec![Hold {
                 number: 20,

@@ -43,7 +43,7 @@ async fn look_up(aws: &Aws, config: &Config, id: AccountId, for_change: bool) ->
     };
     // For a change, an account that may be the management account is taken for it: there "direct" only reads.
     let unknown = for_change && management.is_none() && config.policy.management_read_only;
-    mk_account(id, String::new(), String::new(), unknown || management == Some(id))
+    mk_account(id, unknown || management == Some(id))
 }
 
 /// Reads what rules and the choice of accounts ask of Organizations as it is now: an account that was just moved, or

@@ -5,6 +5,7 @@ use std::io::Write;
 
 use jiff::Timestamp;
 use keysweep_core::finding::Severity;
+use keysweep_core::owner::{Confidence, OwnerSource};
 use keysweep_core::render::FindingRow;
 use serde::Serialize;
 
@@ -59,7 +60,7 @@ fn harmless(cell: &str) -> Cow<'_, str> {
 }
 
 /// A finding as the contract of `scan --format json` lists it; what was added later follows at the end.
-pub(super) const FINDING: [Column<FindingRow>; 29] = [
+pub(super) const FINDING: [Column<FindingRow>; 32] = [
     ("account_id", |row| row.account_id.clone()),
     ("account_name", |row| optional(row.account_name.as_ref())),
     ("user_name", |row| row.user_name.clone()),
@@ -89,10 +90,13 @@ pub(super) const FINDING: [Column<FindingRow>; 29] = [
     ("approval_request", |row| optional(row.approval_request.as_ref())),
     ("reactivations", |row| row.reactivations.to_string()),
     ("subject", |row| row.subject.as_str().into()),
+    ("owner_source", |row| row.owner_source.map(OwnerSource::as_str).unwrap_or_default().into()),
+    ("owner_confidence", |row| row.owner_confidence.map(Confidence::as_str).unwrap_or_default().into()),
+    ("owner_left", |row| optional(row.owner_left.as_ref())),
 ];
 
 /// A record.
-pub(super) const RECORD: [Column<KeyRow>; 18] = [
+pub(super) const RECORD: [Column<KeyRow>; 20] = [
     ("account_id", |row| row.account_id.clone()),
     ("account_name", |row| optional(row.account_name.as_ref())),
     ("user_name", |row| row.user_name.clone()),
@@ -111,6 +115,8 @@ pub(super) const RECORD: [Column<KeyRow>; 18] = [
     ("next_action_reason", |row| row.next_action_reason.clone()),
     ("approval_request", |row| optional(row.approval.as_ref().map(|approval| &approval.request))),
     ("reactivations", |row| row.reactivations.to_string()),
+    ("owner", |row| optional(row.owner.as_ref().map(|owner| &owner.name))),
+    ("owner_source", |row| row.owner.as_ref().map(|owner| owner.source.as_str()).unwrap_or_default().into()),
 ];
 
 fn optional(value: Option<&impl ToString>) -> String {

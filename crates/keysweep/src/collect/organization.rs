@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
-use keysweep_aws::{Aws, Fault, Tree};
+use keysweep_aws::{Aws, Fault, ListedAccount, Tree};
 use keysweep_core::facts::{AccountFacts, Fact, Ou};
 use keysweep_core::ids::{AccountId, OuId};
 use tokio::sync::Mutex;
@@ -134,9 +134,11 @@ impl Listing<'_> {
         let (mut pages, mut there) = (aws.accounts(), HashSet::new());
         while let Some(page) = pages.next().await.map_err(OrganizationError::List)? {
             for listed in page {
-                let mut account = mk_account(listed.id, listed.name, listed.email, listed.id == management);
-                account.ous = tree.as_ref().map_or(Fact::NotRead, |tree| above(tree, listed.id));
-                let entry = scope.entry(&account, &listed.state);
+                let ListedAccount { id, name, email, state } = listed;
+                let ous = tree.as_ref().map_or(Fact::NotRead, |tree| above(tree, id));
+                let email = Fact::Known(email);
+                let account = AccountFacts { name, email, ous, ..mk_account(id, id == management) };
+                let entry = scope.entry(&account, &state);
                 self.give(&mut there, Target { account, entry }).await;
             }
         }

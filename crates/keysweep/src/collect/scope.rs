@@ -97,7 +97,8 @@ impl<'a> Scope<'a> {
     pub(crate) fn static_targets(self, own: Option<AccountId>) -> impl Iterator<Item = Target> {
         self.0.accounts.iter().map(move |id| {
             let direct = self.0.management_account == ManagementAccount::Direct && own == Some(*id);
-            let account = mk_account(*id, String::new(), String::new(), direct);
+            // Nobody lists its address.
+            let account = AccountFacts { email: Fact::Known(String::new()), ..mk_account(*id, direct) };
             let entry = self.entry(&account, &AccountState::Active);
             Target { account, entry }
         })
@@ -119,7 +120,8 @@ fn within(account: &AccountFacts, ous: &[OuId]) -> Result<bool, NotEntered> {
     }
 }
 
-/// An account whose OUs and tags were not read.
-pub(crate) fn mk_account(id: AccountId, name: String, email: String, management: bool) -> AccountFacts {
+/// An account of which nothing was read but that it is there.
+pub(crate) fn mk_account(id: AccountId, management: bool) -> AccountFacts {
+    let (name, email) = (String::new(), Fact::NotRead);
     AccountFacts { id, name, email, management, ous: Fact::NotRead, tags: Fact::NotRead }
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::mistake::Origin;
 use super::model::Model;
 use super::path::KeyPath;
-use super::reference::{EXEMPT_EXAMPLE, MATCH_FIELDS, OVERRIDE_EXAMPLE, TOKEN_EXAMPLE};
+use super::reference::{CONTACT_EXAMPLE, EXEMPT_EXAMPLE, MATCH_FIELDS, OVERRIDE_EXAMPLE, TOKEN_EXAMPLE};
 use super::schema::Known;
 use super::show::{Effective, header};
 
@@ -39,12 +39,14 @@ pub fn reference_markdown() -> String {
     let describe = |path: &KeyPath| in_a_cell(known.description(path).unwrap_or_default());
     let mut text = PREFACE.to_owned();
     let mut section = None;
-    let (policy, tls) = (KeyPath::of("policy"), KeyPath::of("http.tls"));
+    let [policy, owners, tls] = ["policy", "owners", "http.tls"].map(KeyPath::of);
     for setting in Effective::of(&Model::default(), |_| Origin::Default).settings {
         let at = setting.path.parent();
         if section.as_ref() != Some(&at) {
             if section.as_ref() == Some(&policy) {
                 rules(&mut text, &describe);
+            } else if section.as_ref() == Some(&owners) {
+                example(&mut text, &describe, "owners.contact", CONTACT_EXAMPLE);
             } else if section.as_ref() == Some(&tls) {
                 example(&mut text, &describe, "http.token", TOKEN_EXAMPLE);
             }

@@ -5,6 +5,7 @@
 //! asked for in validation, so that its lack is one mistake among others.
 
 mod http;
+mod owners;
 mod policy;
 
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::http::{HttpSection, TlsSection, TokenSection};
+pub use self::owners::{ContactSection, OwnersSection, SourceName};
 pub use self::policy::{Day, ExemptSection, MatchSection, OverrideSection, PolicySection};
 use super::period::Period;
 
@@ -38,6 +40,8 @@ pub struct Model {
     pub evidence: EvidenceSection,
     /// Keys that look unused and require approval for every change.
     pub protect: ProtectSection,
+    /// Where keysweep looks for the owner of a key.
+    pub owners: OwnersSection,
     /// Notices to owners of keys.
     pub notices: NoticesSection,
     /// Limits for automatic changes: daily caps, and the thresholds of the circuit breaker, which stops all automatic
@@ -64,6 +68,7 @@ impl Default for Model {
             policy: PolicySection::default(),
             evidence: EvidenceSection::default(),
             protect: ProtectSection::default(),
+            owners: OwnersSection::default(),
             notices: NoticesSection::default(),
             limits: LimitsSection::default(),
             backup: BackupSection::default(),

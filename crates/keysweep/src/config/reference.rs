@@ -43,6 +43,12 @@ role = "operator"
 sha256 = "2f4c5d6f6b4f0d5b4f4ae3dbb43cd3ad5e5bd8b9a3b7d6d9c2b0a7d0a3a1c9e8"
 "#;
 
+pub(super) const CONTACT_EXAMPLE: &str = r##"[[owners.contact]]
+match = "payments*"
+email = "payments@example.com"
+slack = "#payments"
+"##;
+
 pub(super) const MATCH_FIELDS: [&str; 6] = ["ous", "accounts", "account_tags", "users", "paths", "user_tags"];
 
 /// The text of `config/keysweep.toml`. It can be loaded as it is, and gives the defaults.
@@ -52,12 +58,14 @@ pub fn reference_toml() -> String {
     let describe = |path: &KeyPath| known.description(path).unwrap_or_default().to_owned();
     let mut text = PREFACE.to_owned();
     let mut section = KeyPath::default();
-    let (policy, tls) = (KeyPath::of("policy"), KeyPath::of("http.tls"));
+    let [policy, owners, tls] = ["policy", "owners", "http.tls"].map(KeyPath::of);
     for setting in Effective::of(&Model::default(), |_| Origin::Default).settings {
         let at = setting.path.parent();
         if at != section {
             if section == policy {
                 rules(&mut text, &describe);
+            } else if section == owners {
+                example(&mut text, &describe, "owners.contact", CONTACT_EXAMPLE);
             } else if section == tls {
                 example(&mut text, &describe, "http.token", TOKEN_EXAMPLE);
             }

@@ -5,6 +5,7 @@ mod http;
 mod meaning;
 mod mistakes;
 mod origins;
+mod owners;
 mod rules;
 mod shipped;
 

@@ -3,6 +3,7 @@
 mod http;
 mod meaning;
 mod names;
+mod owners;
 mod policy;
 mod review;
 
@@ -18,6 +19,7 @@ use secrecy::SecretString;
 use tracing_subscriber::filter::LevelFilter;
 
 pub(super) use self::http::identity;
+pub(super) use self::owners::people;
 pub(super) use self::review::Review;
 use super::model::{Model, RoleSection};
 use super::path::KeyPath;
@@ -61,6 +63,7 @@ pub(super) fn build(model: &Model, effective: Effective, now: Timestamp, review:
         scan: scan(model, review),
         policy: policy::build(model, now, review),
         evidence: evidence(model, review),
+        directory_file: Some(&model.owners.directory_file).filter(|file| !file.is_empty()).map(Into::into),
         backup: backup(model, review),
         http: http::build(model, review),
         log: log(model, review),

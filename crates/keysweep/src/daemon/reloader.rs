@@ -1,10 +1,12 @@
-//! Loads the configuration again, whoever asks, and takes up renewed certificates.
+//! Loads the configuration again, whoever asks, and takes up renewed certificates and directories.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use keysweep_core::owner::Directory;
+use keysweep_core::state::Actor;
 use tokio::time::{MissedTickBehavior, interval_at, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -42,6 +44,8 @@ pub(super) struct Reloader {
     seen: Option<Seen>,
     /// Whether it was said that the dates of the certificate are wrong.
     doubted: bool,
+    /// Why the directory of the company could not be taken up when it was last looked at.
+    directory_trouble: Option<String>,
 }
 
 /// What was found in the files of the certificate.
@@ -57,10 +61,21 @@ impl Reloader {
         let Worker { engine, health, activity } = worker.clone();
         let seen = tls.as_ref().map(|live| Seen::Content(live.identity().fingerprint()));
         // Loading the configuration has said whether the certificate has expired.
-        Self { engine, health, activity, sources, http, tls, accepted: true, seen, doubted: true }
+        Self {
+            engine,
+            health,
+            activity,
+            sources,
+            http,
+            tls,
+            accepted: true,
+            seen,
+            doubted: true,
+            directory_trouble: None,
+        }
     }
 
-    /// Reloads on request, and looks after the certificate, until `stop`.
+    /// Reloads on request, and looks after the certificate and the directory, until `stop`.
     pub(super) async fn run(mut self, mut requests: Requests, stop: CancellationToken) {
         let first = self.engine.clock().instant() + LOOK_EVERY;
         let mut looks = interval_at(first, LOOK_EVERY);
@@ -70,7 +85,10 @@ impl Reloader {
                 biased;
                 () = stop.cancelled() => return,
                 Some(request) = requests.next() => self.reload(request).await,
-                _ = looks.tick(), if self.tls.is_some() => self.look().await,
+                _ = looks.tick() => {
+                    self.look().await;
+                    self.look_at_directory().await;
+                }
             }
         }
     }
@@ -166,6 +184,47 @@ impl Reloader {
         self.doubted = doubt.is_some();
     }
 
+    /// Takes up a directory that has changed. Nothing else of the configuration is read: somebody may be at work on it.
+    async fn look_at_directory(&mut self) {
+        let config = self.engine.config();
+        let Some(file) = config.directory_file.clone() else { return };
+        let reading = tokio::task::spawn_blocking(move || config::read_directory(&file));
+        let Ok(read) = reading.await else { return };
+        let current = config.policy.owners.directory.clone();
+        match read.and_then(|found| may_follow(current.as_ref().and_then(|it| it.as_ref().ok()), found)) {
+            Ok(found) => {
+                if self.directory_trouble.take().is_some() && self.accepted {
+                    self.engine.metrics().config.loaded(self.engine.clock().now());
+                }
+                if current.is_none_or(|current| current.as_deref().ok() != Some(&found)) {
+                    self.take_up_directory(&config, found).await;
+                }
+            }
+            Err(why) if self.directory_trouble.as_ref() != Some(&why) => {
+                self.engine.metrics().config.not_loaded();
+                tracing::error!(
+                    why,
+                    "owners.directory_file not loaded; the previous directory stays in effect"
+                );
+                self.directory_trouble = Some(why);
+            }
+            Err(_) => {}
+        }
+    }
+
+    async fn take_up_directory(&self, config: &Config, found: Directory) {
+        let people = found.len();
+        let mut config = config.clone();
+        config.policy.owners.directory = Some(Ok(Arc::new(found)));
+        match self.engine.replace_config(&Actor::Keysweep, Arc::new(config)).await {
+            Ok(()) => tracing::info!(people, "directory of owners reloaded"),
+            Err(error) => {
+                let why = in_words(&error);
+                tracing::error!(why, "directory of owners not reloaded; keysweep retries in a minute");
+            }
+        }
+    }
+
     fn take_up(&mut self, live: &Live, found: Result<Identity, IdentityError>, now: Timestamp) {
         match found {
             Ok(identity) => {
@@ -192,7 +251,25 @@ fn load(sources: &Sources, old: &Config, now: Timestamp) -> Result<(Config, Opti
         ConfigError::Missing { .. } | ConfigError::Read { .. } => ReloadError::Unreadable(in_words(&error)),
     })?;
     let fixed = fixed(old, &config);
+    let directory = |config: &Config| config.policy.owners.directory.clone().and_then(Result::ok);
+    if let (Some(found), Some(current)) = (directory(&config), directory(old)) {
+        let found = Arc::unwrap_or_clone(found);
+        may_follow(Some(&current), found)
+            .map_err(|why| ReloadError::Refused(format!("owners.directory_file: {why}")))?;
+    }
     if fixed.is_empty() { Ok((config, identity)) } else { Err(ReloadError::Refused(fixed.join("\n"))) }
+}
+
+/// Everybody who is not in a directory any more counts as having left: a file that was cut off would have their managers
+/// told so.
+fn may_follow(current: Option<&Arc<Directory>>, found: Directory) -> Result<Directory, String> {
+    match current.map(|current| current.len()).filter(|before| found.len() < before / 2) {
+        Some(before) => Err(format!(
+            "it lists {} people, and listed {before} before; if that is correct, restart keysweep",
+            found.len()
+        )),
+        None => Ok(found),
+    }
 }
 
 /// What another configuration changes that cannot change while keysweep runs.

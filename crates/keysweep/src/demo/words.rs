@@ -146,6 +146,12 @@ fn of_key(entry: &Entry, event: &KeyEvent, created: Timestamp, calendar: Calenda
         KeyEvent::Record(Note::ReactivationTraced { reactivation }) => {
             (Tone::Usual, format!("CloudTrail shows who reactivated it: {}", reactivation.by))
         }
+        KeyEvent::Record(Note::OwnerFound { owner: Some(owner) }) => {
+            (Tone::Usual, format!("belongs to {}, according to {}", owner.name, owner.source.in_words()))
+        }
+        KeyEvent::Record(Note::OwnerFound { owner: None }) => {
+            (Tone::Usual, "no source names an owner any more".into())
+        }
         KeyEvent::Record(Note::UserChanged { change }) => (
             Tone::Usual,
             format!("CloudTrail shows a change of its user: {} by {}", change.name, change.call.by),
@@ -283,13 +289,14 @@ mod tests {
         let began: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
         let period = std::time::Duration::from_secs(86_400);
         let terms = NoticeTerms { threshold: period, notice: period, grace: period, approval: true };
-        let notice = Notice { at: began, deactivation: Some(began), deletion: None, terms };
+        let notice = Notice { at: began, deactivation: Some(began), deletion: None, terms, owner: None };
         let shown = Shown {
             user_name: "ci".parse().unwrap(),
             finding: FindingKind::Unused,
             last_use: LastUse::Never,
             keys_of_user: 1,
             reactivated: 1,
+            owner: None,
         };
         let approval = Approval {
             number: 7,

@@ -81,7 +81,7 @@ pub(super) async fn list(
 }
 
 fn named(id: AccountId) -> AccountFacts {
-    mk_account(id, String::new(), String::new(), false)
+    mk_account(id, false)
 }
 
 #[derive(Clone, Copy)]
@@ -118,8 +118,9 @@ impl Asking<'_> {
             raised.extend(self.refused("organizations:ListParents", aws.parents(first.id).await.as_ref()));
         }
         let targets = listed.into_iter().map(|ListedAccount { id, name, email, state }| {
-            let mut account = mk_account(id, name, email, id == management);
-            account.ous = tree.as_ref().map_or(Fact::NotRead, |tree| above(tree, id));
+            let ous = tree.as_ref().map_or(Fact::NotRead, |tree| above(tree, id));
+            let email = Fact::Known(email);
+            let account = AccountFacts { name, email, ous, ..mk_account(id, id == management) };
             let entry = Scope::of(config).entry(&account, &state);
             Target { account, entry }
         });

@@ -7,11 +7,12 @@ use keysweep_api::{
     BUNDLE_VERSION, Bundle, BundleApproval, BundleDecision, BundleFact, BundleKey, BundleLifecycle,
     BundleNotice, BundleRegion, BundleTrail, JournalEnd,
 };
-use keysweep_core::evidence::{Opinion, RegionTrail, Trail};
+use keysweep_core::evidence::{Creation, Opinion, RegionTrail, Trail};
 use keysweep_core::facts::{Fact, KeyStatus, LastUse, Ou, Source};
 use keysweep_core::finding::FindingKind;
 use keysweep_core::ids::AccountId;
 use keysweep_core::lifecycle::{Approval, Notice, Record, State};
+use keysweep_core::owner::Owner;
 use keysweep_core::policy;
 use keysweep_core::state::{Body, Entry};
 use keysweep_core::ticket::Origin;
@@ -35,6 +36,7 @@ pub(super) fn compose(
     now: Timestamp,
     occasion: Occasion<'_>,
     subject: Subject<'_>,
+    creation: Option<&Creation>,
     told: Told,
 ) -> Result<Bundle, serde_json::Error> {
     let Subject { config, account, record, facts, .. } = subject;
@@ -46,7 +48,7 @@ pub(super) fn compose(
     let (terms, exempt) = effective.unwrap_or_default();
     let Told { mut history, last_seq, head_hash } = told;
     let mut facts_read = facts_of(subject);
-    facts_read.push(created_by(&history, record.identity.account));
+    facts_read.push(created_by(creation, &history, record.identity.account));
     let mut limits = limits(subject, &history);
     limits.extend(unknown);
     history.drain(..history.len().saturating_sub(ENTRIES));
@@ -89,19 +91,20 @@ fn decision(occasion: Occasion<'_>) -> Option<BundleDecision> {
 const GET_FINDING: &str = "access-analyzer:GetFindingV2";
 
 /// Who created the key, if CloudTrail told it while it could.
-fn created_by(history: &[Entry], of: AccountId) -> BundleFact {
-    let creation = history.iter().find_map(|entry| match &entry.body {
-        Body::KeyCreated { account, creation, .. } if *account == of => Some((entry.at, creation)),
+fn created_by(creation: Option<&Creation>, history: &[Entry], of: AccountId) -> BundleFact {
+    // The segment of the journal with the entry may be archived, and says no more when it was found.
+    let read_at = history.iter().find_map(|entry| match &entry.body {
+        Body::KeyCreated { account, .. } if *account == of => Some(entry.at),
         _ => None,
     });
     let unknown = "keysweep found no CreateAccessKey event for this key: CloudTrail event history covers 90 days, so the key \
                    may be older than the first lookup, or the lookup was off, failed, or did not reach the event";
     BundleFact {
         fact: "created_by".to_owned(),
-        value: creation.map(|(_, creation)| creation.call.by.clone()),
+        value: creation.map(|creation| creation.call.by.clone()),
         unknown: creation.is_none().then(|| unknown.to_owned()),
         source: "cloudtrail:LookupEvents".to_owned(),
-        read_at: creation.map(|(at, _)| at),
+        read_at: creation.and(read_at),
     }
 }
 
@@ -145,6 +148,11 @@ fn facts_of(subject: Subject<'_>) -> Vec<BundleFact> {
         read("account_tags", mapped(&account.tags, tags), "organizations:ListTagsForResource", None),
         read("account_ous", mapped(&account.ous, ous), "organizations:ListParents", None),
     ];
+    if let Some(Owner { name, source, confidence, left, .. }) = record.owner.as_deref() {
+        let left = left.as_ref().map(|left| format!("; {} has left", left.name)).unwrap_or_default();
+        let value = format!("{name} (confidence: {}{left})", confidence.as_str());
+        rows.push(read("owner", Fact::Known(value), source.as_str(), None));
+    }
     if let Some(activity) = &record.past.activity {
         let value = last_use(&activity.as_last_use());
         let (fact, source) = match activity.is_of_analyzer() {
@@ -266,7 +274,11 @@ fn lifecycle(record: &Record) -> BundleLifecycle {
         reactivations: record.past.reactivated,
         past_quarantine: record.past.quarantined.clone(),
         holds: record.holds.iter().map(ToString::to_string).collect(),
-        notice: notice.map(|(notice, announced)| BundleNotice { at: notice.at, announced }),
+        notice: notice.map(|(notice, announced)| BundleNotice {
+            at: notice.at,
+            announced,
+            owner: notice.owner.clone(),
+        }),
         approval: approval.map(|approval| {
             let granted = approval.granted.as_ref();
             BundleApproval {

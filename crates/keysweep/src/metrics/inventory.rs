@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use keysweep_core::facts::Collection;
+use keysweep_core::owner::Owners;
 use keysweep_core::policy::Policy;
 use keysweep_core::state::State;
 use keysweep_core::ticket::Planned;
@@ -47,6 +48,7 @@ pub fn families(observed: &Observed<'_>) -> Vec<MetricFamily> {
     let tally = Tally::of(observed.state, observed.now);
     let mut families = process(observed);
     families.extend(lifecycle(&tally));
+    families.extend(owners(&observed.policy.owners, &tally));
     families.extend(accounts::families(observed, &tally));
     families.into_iter().filter_map(Family::finish).collect()
 }
@@ -123,6 +125,29 @@ fn process(observed: &Observed<'_>) -> Vec<Family> {
         last_duration,
         store,
     ]
+}
+
+/// No series where nobody looks for owners: that none is known would say nothing.
+fn owners(owners: &Owners, tally: &Tally) -> Vec<Family> {
+    let mut by_source = Family::new(
+        "keysweep_keys_by_owner_source",
+        "Access keys in the lifecycle by the source that names their owner; \"unreachable\" if keysweep cannot contact \
+         anyone named, \"none\" if no source names anyone.",
+    );
+    let mut left = Family::new(
+        "keysweep_keys_of_departed_owners",
+        "Access keys in the lifecycle whose owner has left, according to the directory.",
+    );
+    if owners.is_asked() {
+        for source in owners.in_order() {
+            let count = tally.owners.reached.get(&source).copied().unwrap_or_default();
+            by_source.push(&[("source", source.as_str())], count);
+        }
+        by_source.push(&[("source", "unreachable")], tally.owners.unreachable);
+        by_source.push(&[("source", "none")], tally.owners.none);
+        left.push(&[], tally.owners.left);
+    }
+    vec![by_source, left]
 }
 
 fn lifecycle(tally: &Tally) -> Vec<Family> {

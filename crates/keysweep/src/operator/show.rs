@@ -5,14 +5,16 @@ use std::collections::HashMap;
 use futures_util::FutureExt;
 use jiff::Timestamp;
 use keysweep_api::{
-    ApprovalRow, HoldRow, JournalBytes, KeyDocument, KeyRow, KeysDocument, ListKeys, ParkedAccount, PauseRow,
-    PlanDocument, PolicyTerm, QuarantineRow, Refusal, ShowKey, ShowPlan, UnknownOrigin, ViewJournal,
+    ApprovalRow, HoldRow, JournalBytes, KeyDocument, KeyRow, KeysDocument, ListKeys, OwnerRow, ParkedAccount,
+    PauseRow, PlanDocument, PolicyTerm, QuarantineRow, Refusal, ShowKey, ShowPlan, UnknownOrigin,
+    ViewJournal,
 };
 use keysweep_core::evidence::Creation;
 use keysweep_core::facts::{AccountFacts, Collection, KeyFacts, Outcome};
 use keysweep_core::finding::FindingKind;
 use keysweep_core::ids::AccessKeyId;
 use keysweep_core::lifecycle::{Approval, Hold, Incident, Quarantine, Record, State as KeyState};
+use keysweep_core::owner::Owner;
 use keysweep_core::plan::{Plan, PlannedKey, plan, quarantine_ends_because};
 use keysweep_core::policy::{Policy, Subject};
 use keysweep_core::render::{NextAction, coverage, next_action, rows};
@@ -273,6 +275,7 @@ fn mk_row(now: Timestamp, state: &State, record: &Record, planned: Option<&Plann
         created_at: identity.created,
         created_by: creation.map(|creation| creation.call.clone()),
         created_by_another_user: creation.is_some_and(Creation::is_by_another_user),
+        owner: record.owner.as_deref().map(mk_owner),
         state: record.state.as_str().into(),
         since: told.since,
         overlays: overlays.into_iter().filter(|(_, on)| *on).map(|(name, _)| name.into()).collect(),
@@ -304,6 +307,18 @@ fn mk_quarantine(state: &State, record: &Record, quarantine: &Quarantine, now: T
         policy: quarantine.policy.clone(),
         attached_at: quarantine.attached,
         ends_because: quarantine_ends_because(state, record, now),
+    }
+}
+
+fn mk_owner(owner: &Owner) -> OwnerRow {
+    let Owner { name, source, confidence, contact, listed: _, left } = owner;
+    OwnerRow {
+        name: name.clone(),
+        source: *source,
+        confidence: *confidence,
+        email: contact.email.as_ref().map(ToString::to_string),
+        slack: contact.slack.clone(),
+        left: left.as_ref().map(|left| left.name.clone()),
     }
 }
 

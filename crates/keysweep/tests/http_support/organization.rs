@@ -75,8 +75,12 @@ pub(crate) fn entries() -> Vec<(Timestamp, Body)> {
         let period = |days: u64| std::time::Duration::from_secs(days * 86_400);
         let (threshold, notice, grace) = (period(90), period(7), period(14));
         let terms = NoticeTerms { threshold, notice, grace, approval: false };
-        let noticed =
-            KeyEvent::Consent(Consent::Noticed { deactivation: Some(days_ago(33)), deletion: None, terms });
+        let noticed = KeyEvent::Consent(Consent::Noticed {
+            deactivation: Some(days_ago(33)),
+            deletion: None,
+            terms,
+            owner: None,
+        });
         told.push((days_ago(40), key(PROD, user, noticed)));
     }
     let asked = KeyEvent::Consent(Consent::ApprovalAsked {
@@ -90,6 +94,7 @@ pub(crate) fn entries() -> Vec<(Timestamp, Body)> {
             last_use: last_use(200),
             keys_of_user: 1,
             reactivated: 0,
+            owner: None,
         },
     });
     told.push((days_ago(4), key(PROD, "alice", asked)));
@@ -173,7 +178,7 @@ pub(crate) fn collection() -> Collection {
     let account = AccountFacts {
         id: PROD.parse().unwrap(),
         name: "prod <1>".into(),
-        email: String::new(),
+        email: Fact::Known(String::new()),
         management: false,
         ous: Fact::NotRead,
         tags: Fact::NotRead,

@@ -19,6 +19,9 @@ pub enum Consent {
         deletion: Option<Timestamp>,
         /// The terms that these dates were computed by.
         terms: NoticeTerms,
+        /// The owner of the key whom it is for; absent where none is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        owner: Option<String>,
     },
     /// The notice no longer holds, and with it any approval: a new one is needed.
     NoticeVoided {

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::evidence::{Activity, TracedCall, UserChange};
 use crate::ids::{BundleId, UserName};
+use crate::owner::Owner;
 use crate::ticket::{Action, Planned};
 
 /// What the record of a key notes, whatever its base state.
@@ -15,6 +16,11 @@ pub enum Note {
     Renamed {
         /// To what.
         user_name: UserName,
+    },
+    /// To whom the key belongs is known now, or is another person.
+    OwnerFound {
+        /// The owner; null where no source names one any more.
+        owner: Option<Box<Owner>>,
     },
     /// CloudTrail shows a use of the key that is newer than the last use that IAM reports.
     ActivitySeen {

@@ -18,9 +18,10 @@ impl Given<'_> {
     pub(super) fn apply(self, when: When<'_>, event: &Consent) -> Option<Option<Hold>> {
         let Self { to, notice, approval } = self;
         match event {
-            Consent::Noticed { deactivation, deletion, terms } => {
-                let (deactivation, deletion, terms) = (*deactivation, *deletion, terms.clone());
-                *notice = Some(Notice { at: when.at, deactivation, deletion, terms });
+            Consent::Noticed { deactivation, deletion, terms, owner } => {
+                let (deactivation, deletion) = (*deactivation, *deletion);
+                let (terms, owner) = (terms.clone(), owner.clone());
+                *notice = Some(Notice { at: when.at, deactivation, deletion, terms, owner });
             }
             Consent::NoticeVoided { .. } => {
                 notice.take()?;

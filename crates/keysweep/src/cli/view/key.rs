@@ -14,7 +14,9 @@ use super::{account, details};
 use crate::cli::console::Screen;
 use crate::cli::table::{Text, Tone, table};
 use crate::cli::text::{count, rough, safe, when};
-use keysweep_api::{ApprovalRow, BreakerDocument, KeyDocument, KeyRow, KeysDocument, QuarantineRow};
+use keysweep_api::{
+    ApprovalRow, BreakerDocument, KeyDocument, KeyRow, KeysDocument, OwnerRow, QuarantineRow,
+};
 
 /// The records.
 #[must_use]
@@ -90,6 +92,7 @@ fn of_record(lines: &mut Vec<(&str, String)>, row: &KeyRow, now: Timestamp) {
         let another = if row.created_by_another_user { " (not the user of the key)" } else { "" };
         lines.push(("created by", format!("{}{another}{}", call.by, origin(call))));
     }
+    lines.extend(row.owner.as_ref().map(|owner| ("owner", owner_line(owner))));
     let since = row.since.map(|at| format!(" since {}", when(now, at))).unwrap_or_default();
     lines.push(("state", state(&row.state, &row.overlays) + &since));
     if let Some(finding) = row.finding {
@@ -153,6 +156,20 @@ fn of_record(lines: &mut Vec<(&str, String)>, row: &KeyRow, now: Timestamp) {
     lines.push(("next", format!("{}{at}{why}", row.next_action.as_str())));
 }
 
+/// Who, how to reach them, and who says so.
+fn owner_line(owner: &OwnerRow) -> String {
+    let OwnerRow { name, source, confidence, email, slack, left } = owner;
+    let ways = [email, slack].into_iter().flatten().filter(|way| *way != name);
+    let ways: Vec<&str> = ways.map(String::as_str).collect();
+    let reached = match (ways.is_empty(), email.is_some() || slack.is_some()) {
+        (false, _) => format!(" ({})", ways.join(", ")),
+        (true, true) => String::new(),
+        (true, false) => " (no contact)".to_owned(),
+    };
+    let left = left.as_ref().map(|left| format!("; stands in for {left}, who has left")).unwrap_or_default();
+    format!("{name}{reached}, from {} ({} confidence){left}", source.in_words(), confidence.as_str())
+}
+
 /// From where a call was made, and with what.
 fn origin(call: &TracedCall) -> String {
     let address = call.address.as_ref().map(|address| format!(" from {address}")).unwrap_or_default();
@@ -187,6 +204,7 @@ fn of_facts(lines: &mut Vec<(&str, String)>, row: &FindingRow, now: Timestamp, r
         lines.push(("account", account(&row.account_id, row.account_name.as_deref())));
         lines.extend(row.created_at.map(|at| ("created", when(now, at))));
         lines.extend(row.finding.map(|finding| ("finding", finding.to_string())));
+        lines.extend(row.owner.as_ref().map(|owner| ("owner", owner.clone())));
     }
     lines.push(("status", format!("{} in the last sweep", row.status)));
     let used = match (row.last_used_at, row.idle_days) {

@@ -143,7 +143,7 @@ fn overrides_lie_over_each_other_field_by_field_in_their_windows_too() {
     )
     .unwrap();
     let id = "111122223333".parse().unwrap();
-    let account = crate::collect::mk_account(id, String::new(), String::new(), false);
+    let account = crate::collect::mk_account(id, false);
     let (name, path, tags) =
         ("svc-old".parse().unwrap(), Fact::Known("/".into()), Fact::Known(BTreeMap::new()));
     let subject = Subject { account: &account, user_name: &name, path: &path, tags: &tags };

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use keysweep_core::policy::{DAY, Mode, Policy};
 
 use super::*;
-use crate::config::reference::{EXEMPT_EXAMPLE, OVERRIDE_EXAMPLE, TOKEN_EXAMPLE};
+use crate::config::reference::{CONTACT_EXAMPLE, EXEMPT_EXAMPLE, OVERRIDE_EXAMPLE, TOKEN_EXAMPLE};
 use crate::config::{reference_toml, schema};
 
 fn shipped(name: &str) -> PathBuf {
@@ -48,11 +48,13 @@ fn every_key_of_the_reference_has_a_comment() {
 
 #[test]
 fn the_lists_of_the_reference_are_examples_that_work() {
-    let config = load_text(&format!("{OVERRIDE_EXAMPLE}\n{EXEMPT_EXAMPLE}\n{TOKEN_EXAMPLE}")).unwrap();
+    let examples = [OVERRIDE_EXAMPLE, EXEMPT_EXAMPLE, CONTACT_EXAMPLE, TOKEN_EXAMPLE];
+    let config = load_text(&examples.join("\n")).unwrap();
     assert_eq!(config.http.tokens.len(), 1);
     assert_eq!(config.policy.overrides.len(), 1);
     assert_eq!(config.policy.exemptions.len(), 1);
-    for line in OVERRIDE_EXAMPLE.lines().chain(EXEMPT_EXAMPLE.lines()).chain(TOKEN_EXAMPLE.lines()) {
+    assert_eq!(config.policy.owners.contacts.len(), 1);
+    for line in examples.iter().flat_map(|example| example.lines()) {
         assert!(reference_toml().contains(&format!("#{line}")), "{line}");
     }
 }

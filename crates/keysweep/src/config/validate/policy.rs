@@ -10,7 +10,7 @@ use keysweep_core::policy::{
     DAY, DayOfWeek, Exemption, Hours, Limits, Match, Mode, Override, Policy, Rule, Terms, TermsPatch,
 };
 
-use super::{Review, meaning, names};
+use super::{Review, meaning, names, owners};
 use crate::config::ManagementAccount;
 use crate::config::model::{Day, ExemptSection, LimitsSection, MatchSection, Model, OverrideSection};
 use crate::config::path::KeyPath;
@@ -51,6 +51,7 @@ pub(super) fn build(model: &Model, now: Timestamp, review: &mut Review) -> Polic
         cloudtrail: model.evidence.cloudtrail,
         quarantine_policy: quarantine_policy.unwrap_or_default(),
         honeytokens: model.protect.honeytokens.clone(),
+        owners: owners::build(model, review),
         management_read_only: model.organization.management_account == ManagementAccount::Direct,
         time_zone,
     };

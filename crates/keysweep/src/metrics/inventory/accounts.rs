@@ -231,7 +231,7 @@ fn remembered(id: AccountId, account: &AccountRecord) -> AccountFacts {
     AccountFacts {
         id,
         name: account.name.clone(),
-        email: String::new(),
+        email: Fact::Known(String::new()),
         management: false,
         ous: Fact::NotRead,
         tags: Fact::NotRead,

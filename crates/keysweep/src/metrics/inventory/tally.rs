@@ -7,6 +7,7 @@ use keysweep_core::facts::IdleHistogram;
 use keysweep_core::finding::Counts;
 use keysweep_core::ids::AccountId;
 use keysweep_core::lifecycle::{Approval, Deactivated, DeactivatedBy, Record, State as KeyState};
+use keysweep_core::owner::{Owner, OwnerSource};
 use keysweep_core::plan::quarantine_ends_because;
 use keysweep_core::state::{AccountRecord, Reach, State};
 use keysweep_core::ticket::Planned;
@@ -32,6 +33,34 @@ pub struct Tally {
     pub findings: Counts,
     /// Active keys of root users, where known.
     pub root_keys: u64,
+    /// Keys with a record, by who says to whom they belong.
+    pub owners: Owners,
+}
+
+/// Keys by the source of their owner.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Owners {
+    /// By source, those that can be reached.
+    pub reached: BTreeMap<OwnerSource, u64>,
+    /// Those that a source names and nobody can reach.
+    pub unreachable: u64,
+    /// Those that no source names.
+    pub none: u64,
+    /// How many of all of them belonged to somebody who has left.
+    pub left: u64,
+}
+
+impl Owners {
+    fn add(&mut self, owner: Option<&Owner>) {
+        match owner {
+            None => self.none += 1,
+            Some(owner) if owner.contact.is_reachable() => {
+                *self.reached.entry(owner.source).or_default() += 1;
+            }
+            Some(_) => self.unreachable += 1,
+        }
+        self.left += u64::from(owner.is_some_and(|owner| owner.left.is_some()));
+    }
 }
 
 /// Accounts by how they can be reached.
@@ -139,6 +168,9 @@ impl Tally {
             tally.accounts.entry(record.identity.account).or_default().add(record, account, to_end);
             tally.due(record);
             tally.approval(record, now);
+            if record.state.is_tracked() {
+                tally.owners.add(record.owner.as_deref());
+            }
         }
         for (id, account) in state.accounts() {
             tally.account(id, account);

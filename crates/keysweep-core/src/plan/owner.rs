@@ -1,0 +1,56 @@
+//! Keeps the owner of a key in line with what says to whom it belongs.
+
+use super::decide::{By, Look};
+use crate::lifecycle::event::{KeyEvent, Note};
+use crate::lifecycle::{Notice, Record};
+use crate::owner::{Found, Owner, Traces};
+
+use super::{Context, View};
+
+/// The owner as the facts have it.
+///
+/// # Errors
+/// What could not be read and would have had to be asked first.
+pub(super) fn find_owner(
+    context: &Context<'_>,
+    record: Option<&Record>,
+    view: &View<'_>,
+) -> Result<Found, String> {
+    let (account, facts) = (view.account, view.facts);
+    context.policy.owners.find(&Traces {
+        account,
+        key: &facts.key,
+        user_tags: &facts.tags,
+        creation: context.state.creation(account.id, &facts.key),
+        before: record.and_then(|record| record.owner.as_deref()),
+    })
+}
+
+impl Look<'_> {
+    /// An owner who is not known now stays the one who was. An order names the key, and is for nobody to object to.
+    pub(super) fn owner(&self, record: &Record) -> Option<KeyEvent> {
+        let owner = &self.owner.as_ref().ok()?.owner;
+        let decides = self.by == By::Policy && self.unknown.is_empty();
+        let changed = decides && owner.as_ref() != record.owner.as_deref();
+        changed.then(|| Note::OwnerFound { owner: owner.clone().map(Box::new) }.into())
+    }
+
+    /// Why a notice does not count for the owner of the key: somebody else was told.
+    pub(super) fn told_another(&self, record: &Record, notice: &Notice) -> Option<String> {
+        let (told, owner) = (notice.owner.as_deref(), record.owner.as_deref());
+        match owner.map(|owner| owner.name.as_str()) {
+            // Whoever was told last may still object.
+            None => None,
+            Some(owner) if told == Some(owner) => None,
+            Some(owner) => Some(match told {
+                Some(told) => format!("its owner is {owner} now, and was {told}"),
+                None => format!("its owner, {owner}, was not known"),
+            }),
+        }
+    }
+}
+
+/// The name of an owner, as notices and requests for approval keep it.
+pub(super) fn name(owner: Option<&Owner>) -> Option<String> {
+    owner.map(|owner| owner.name.clone())
+}

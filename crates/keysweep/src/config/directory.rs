@@ -1,0 +1,181 @@
+//! Reads the people of the company from the CSV file that `owners.directory_file` names.
+
+use std::path::Path;
+
+use csv::{ReaderBuilder, StringRecord, Trim};
+use keysweep_core::owner::{Directory, EmailAddress, Person};
+
+use crate::causes::in_words;
+
+/// More than the largest company needs: a file of this size is another one.
+const MOST_BYTES: u64 = 64 << 20;
+
+/// So many rows that are not understood are named.
+const MOST_DOUBTS: usize = 20;
+
+/// What a file lists.
+#[derive(Debug)]
+pub(super) struct Read {
+    pub(super) directory: Directory,
+    /// Rows that were understood only in part, in sentences.
+    pub(super) doubts: Vec<String>,
+}
+
+/// Where each column is.
+struct Columns {
+    name: Option<usize>,
+    email: Option<usize>,
+    slack: Option<usize>,
+    active: Option<usize>,
+    manager: Option<usize>,
+}
+
+/// Reads a directory again that was valid before.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) fn read_directory(path: &Path) -> Result<Directory, String> {
+    Ok(read(path)?.directory)
+}
+
+/// Reads a directory.
+///
+/// # Errors
+/// Why it lists nobody whose being there, or not, could be relied on: a person who is missing counts as one who has left.
+pub(super) fn read(path: &Path) -> Result<Read, String> {
+    let file = || path.display();
+    let size = std::fs::metadata(path).map_err(|error| format!("read {}: {error}", file()))?.len();
+    if size > MOST_BYTES {
+        return Err(format!("{} has {size} bytes, expected at most {MOST_BYTES}", file()));
+    }
+    let bytes = std::fs::read(path).map_err(|error| format!("read {}: {error}", file()))?;
+    parse(&bytes).map_err(|why| format!("{}: {why}", file()))
+}
+
+fn parse(bytes: &[u8]) -> Result<Read, String> {
+    // Spreadsheets begin a file with a byte order mark.
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let mut reader = ReaderBuilder::new().flexible(true).trim(Trim::All).from_reader(bytes);
+    let header = reader.headers().map_err(|error| in_words(&error))?;
+    let columns = Columns::of(header)?;
+    let (mut people, mut doubts) = (Vec::new(), Vec::new());
+    for row in reader.records() {
+        let row = row.map_err(|error| in_words(&error))?;
+        let line = row.position().map_or(0, csv::Position::line);
+        if row.iter().all(str::is_empty) {
+            continue;
+        }
+        match columns.person(&row).map_err(|why| format!("line {line}: {why}"))? {
+            (Some(person), doubt) => {
+                doubts.extend(doubt.map(|doubt| format!("line {line}: {doubt}")));
+                people.push(person);
+            }
+            (None, _) => doubts.push(format!("line {line}: neither name nor email")),
+        }
+    }
+    if people.is_empty() {
+        return Err("lists nobody".to_owned());
+    }
+    let more = doubts.len().saturating_sub(MOST_DOUBTS);
+    doubts.truncate(MOST_DOUBTS);
+    if more > 0 {
+        doubts.push(format!("{more} more lines"));
+    }
+    Ok(Read { directory: Directory::new(people), doubts })
+}
+
+impl Columns {
+    fn of(header: &StringRecord) -> Result<Self, String> {
+        let simple = |name: &str| name.to_lowercase().replace([' ', '-', '_'], "");
+        let find = |names: &[&str]| {
+            let mut columns =
+                header.iter().enumerate().filter(|(_, name)| names.contains(&simple(name).as_str()));
+            match (columns.next(), columns.next()) {
+                (Some(_), Some(_)) => Err(format!("the header has two columns for {}", names.concat())),
+                (column, _) => Ok(column.map(|(place, _)| place)),
+            }
+        };
+        let columns = Self {
+            name: find(&["name"])?,
+            email: find(&["email"])?,
+            slack: find(&["slack", "slackid"])?,
+            active: find(&["active"])?,
+            manager: find(&["manager"])?,
+        };
+        if columns.name.is_none() && columns.email.is_none() {
+            return Err("expected a header with the columns name, email, slack, active, manager".to_owned());
+        }
+        Ok(columns)
+    }
+
+    /// The person of a row, if it names one, and what was not understood of it.
+    fn person(&self, row: &StringRecord) -> Result<(Option<Person>, Option<String>), String> {
+        let text = |column: Option<usize>| column.and_then(|c| row.get(c)).filter(|text| !text.is_empty());
+        let active = match text(self.active).map(str::to_lowercase).as_deref() {
+            None if self.active.is_none() => true,
+            Some("true" | "yes" | "1" | "active") => true,
+            Some("false" | "no" | "0" | "inactive") => false,
+            found => {
+                let found = found.unwrap_or_default();
+                return Err(format!("active is {found:?}, expected true or false"));
+            }
+        };
+        let (email, doubt) = match text(self.email).map(|text| (text, text.parse::<EmailAddress>())) {
+            None => (None, None),
+            Some((_, Ok(email))) => (Some(email), None),
+            Some((text, Err(expected))) => (None, Some(format!("email is {text:?}, expected {expected}"))),
+        };
+        let name = text(self.name).map(str::to_owned).or_else(|| email.as_ref().map(ToString::to_string));
+        let person = name.map(|name| Person {
+            name,
+            email,
+            slack: text(self.slack).map(str::to_owned),
+            active,
+            manager: text(self.manager).map(str::to_owned),
+        });
+        Ok((person, doubt))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_is_read_as_spreadsheets_write_it() {
+        let text = "\u{feff}Name,E-Mail,Slack ID,Active,Manager,Desk\r\n\
+                    Dana,dana@example.com,U1,yes,\"Kim, head\",4\r\n\
+                    ,\r\n\
+                    \"Kim, head\",kim@example.com,,TRUE,,5\r\n\
+                    Lee,lee@example.com,,0,Dana,6\r\n\
+                    Bo,not an address,,1,,7\r\n";
+        let Read { directory, doubts } = parse(text.as_bytes()).unwrap();
+        assert_eq!(directory.len(), 4);
+        let dana = directory.find("DANA@example.com").unwrap();
+        assert_eq!((dana.slack.as_deref(), dana.manager.as_deref()), (Some("U1"), Some("Kim, head")));
+        assert!(!directory.find("Lee").unwrap().active);
+        assert_eq!(directory.find("Bo").unwrap().email, None);
+        assert_eq!(
+            doubts,
+            ["line 6: email is \"not an address\", expected an e-mail address such as \"dana@example.com\""]
+        );
+    }
+
+    #[test]
+    fn a_file_that_would_make_people_leave_is_refused() {
+        for (text, why) in [
+            ("", "expected a header with the columns name, email, slack, active, manager"),
+            ("name,email\n", "lists nobody"),
+            (
+                "surname,phone\nDana,1\n",
+                "expected a header with the columns name, email, slack, active, manager",
+            ),
+            ("name,active\nDana,maybe\n", "line 2: active is \"maybe\", expected true or false"),
+            ("name,active\nDana,\n", "line 2: active is \"\", expected true or false"),
+            ("name,email,E-mail\nDana,a@example.com,b@example.com\n", "the header has two columns for email"),
+        ] {
+            assert_eq!(parse(text.as_bytes()).unwrap_err(), why, "{text}");
+        }
+        assert!(parse(b"name\nD\xffna\n").unwrap_err().contains("invalid UTF-8"));
+    }
+}

@@ -1,0 +1,97 @@
+//! `[owners]`: contacts, domains, and the directory.
+
+use keysweep_core::owner::OwnerSource;
+
+use super::*;
+use crate::config::load_to_serve;
+
+fn warnings(config: &Config) -> Vec<String> {
+    config.warnings.iter().map(|warning| format!("{}: {}", warning.key, warning.problem)).collect()
+}
+
+#[test]
+fn owners_are_read_with_their_contacts_and_the_directory() {
+    let people = mk_file("name,email,active\nDana,dana@corp.example,true\n");
+    let config = load_text(&format!(
+        "[owners]\nsources = [\"account_email\", \"user_tags\"]\nallowed_domains = [\"example.com\"]\n\
+         directory_file = {:?}\ndefault = \"Dana\"\n[[owners.contact]]\nmatch = \"pay*\"\nslack = \"#pay-team\"\n",
+        people.path()
+    ))
+    .unwrap();
+    let owners = &config.policy.owners;
+    let in_order: Vec<_> = owners.in_order().collect();
+    assert_eq!(in_order, [OwnerSource::AccountEmail, OwnerSource::UserTags, OwnerSource::Default]);
+    assert_eq!(owners.tags, ["Owner", "owner", "Contact", "Email", "Team"]);
+    assert_eq!(owners.contacts[0].contact.slack.as_deref(), Some("#pay-team"));
+    let directory = owners.directory.clone().unwrap().unwrap();
+    assert_eq!(directory.find("dana").unwrap().email.as_ref().unwrap().as_str(), "dana@corp.example");
+    assert_eq!(warnings(&config), Vec::<String>::new());
+}
+
+#[test]
+fn every_mistake_in_owners_is_told_at_once() {
+    let text = "
+        [owners]
+        sources = [\"user_tags\", \"creator\", \"user_tags\"]
+        tags = [\"Own*\"]
+        allowed_domains = [\"*.example.com\", \"example\", \"ex\u{430}mple.com\", \"example.com\"]
+        [[owners.contact]]
+        email = \"dana@example.com\"
+        [[owners.contact]]
+        match = \"pay\"
+        [[owners.contact]]
+        match = \"web\"
+        email = \"Dana <dana@example.com>\"
+        slack = \"@dana\"
+        [[owners.contact]]
+        match = \"web\"
+        slack = \"#Web\"
+        [[owners.contact]]
+        match = \"web\"
+        url = \"https://example.com\"
+    ";
+    insta::assert_snapshot!(problems(text).join("\n"), @r#""#);
+}
+
+#[test]
+fn what_names_nobody_is_a_warning() {
+    let text = "
+        [organization]
+        accounts = [\"111122223333\"]
+        [evidence]
+        creators = false
+        [owners]
+        sources = [\"creator\", \"account_email\", \"account_tags\"]
+        tags = []
+    ";
+    insta::assert_snapshot!(warnings(&load_text(text).unwrap()).join("\n"), @r#""#);
+    let unused = "owners.allowed_domains = [\"example.com\"]\n[[owners.contact]]\nmatch = \"pay\"\nslack = \"#pay\"\n";
+    insta::assert_snapshot!(warnings(&load_text(unused).unwrap()).join("\n"), @r#""#);
+}
+
+#[test]
+fn a_directory_that_cannot_be_read_keeps_a_daemon_from_starting_and_nobody_from_pausing() {
+    let people = mk_file("name,active\nDana,perhaps\n");
+    let file = mk_file(format!("owners = {{ default = \"Dana\", directory_file = {:?} }}\n", people.path()));
+    let sources = mk_sources(file.path(), &[]);
+    let why = format!("{}: line 2: active is \"perhaps\", expected true or false", people.path().display());
+    let config = load(&sources, mk_now()).unwrap();
+    assert_eq!(config.policy.owners.directory, Some(Err(why.clone())));
+    let mistakes = match load_to_serve(&sources, mk_now()) {
+        Err(ConfigError::Invalid(mistakes)) => mistakes,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(mistakes.len(), 1);
+    assert_eq!((mistakes[0].key.as_str(), &mistakes[0].problem), ("owners.directory_file", &why));
+}
+
+#[test]
+fn rows_of_a_directory_that_are_not_understood_are_warnings() {
+    let people = mk_file("name,email\nDana,none\n,\nKim,kim@corp.example\n");
+    let config = load_text(&format!("owners = {{ default = \"Kim\", directory_file = {:?} }}\n", people.path())).unwrap();
+    let at = people.path().display();
+    let expected = format!(
+        "owners.directory_file: {at}: line 2: email is \"none\", expected an e-mail address such as \"dana@example.com\""
+    );
+    assert_eq!(warnings(&config), [expected]);
+}

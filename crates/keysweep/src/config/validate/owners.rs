@@ -1,0 +1,146 @@
+//! `[owners]`: where owners are looked for, and how they are reached.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use keysweep_core::owner::{Contact, ContactRule, EmailAddress, OwnerSource, Owners};
+
+use super::{Review, names};
+use crate::config::directory::{self, Read};
+use crate::config::model::{ContactSection, Model, SourceName};
+use crate::config::path::KeyPath;
+
+/// Slack: names of channels have at most 80 characters.
+const LONGEST_SLACK: usize = 80;
+
+pub(super) fn build(model: &Model, review: &mut Review) -> Owners {
+    let section = &model.owners;
+    let at = KeyPath::of("owners");
+    let sources: Vec<OwnerSource> = section.sources.iter().copied().map(OwnerSource::from).collect();
+    for (index, source) in sources.iter().enumerate() {
+        if sources.iter().take(index).any(|before| before == source) {
+            review.wrong(&at.key("sources").index(index), format!("{} is listed twice", source.as_str()));
+        }
+    }
+    for (index, tag) in section.tags.iter().enumerate() {
+        if let Err(expected) = names::tag_key(tag) {
+            review.unexpected(&at.key("tags").index(index), tag, expected);
+        }
+    }
+    let domains = section.allowed_domains.iter().enumerate().filter_map(|(index, text)| {
+        let domain = text.parse();
+        domain
+            .map_err(|expected| review.unexpected(&at.key("allowed_domains").index(index), text, expected))
+            .ok()
+    });
+    let allowed_domains = domains.collect();
+    let contacts = section
+        .contact
+        .iter()
+        .enumerate()
+        .filter_map(|(index, contact)| contact_rule(contact, &at.key("contact").index(index), review));
+    let contacts = contacts.collect();
+    let owners = Owners {
+        sources,
+        tags: section.tags.clone(),
+        contacts,
+        allowed_domains,
+        directory: None,
+        default: (!section.default.is_empty()).then(|| section.default.clone()),
+    };
+    warn(model, &owners, review);
+    let file = &section.directory_file;
+    let directory = (!file.is_empty()).then(|| directory::read(Path::new(file)));
+    let directory = directory.map(|read| {
+        let Read { directory, doubts } = read?;
+        for doubt in doubts {
+            review.questionable(&at.key("directory_file"), format!("{file}: {doubt}"));
+        }
+        Ok(Arc::new(directory))
+    });
+    Owners { directory, ..owners }
+}
+
+/// Who serves does not begin with a directory that cannot be read.
+pub(in crate::config) fn people(owners: &Owners, review: &mut Review) {
+    if let Some(Err(why)) = &owners.directory {
+        review.wrong(&KeyPath::of("owners.directory_file"), why.clone());
+    }
+}
+
+fn contact_rule(section: &ContactSection, at: &KeyPath, review: &mut Review) -> Option<ContactRule> {
+    let Some(name) = section.matches.as_ref().filter(|name| !name.trim().is_empty()) else {
+        review.wrong(
+            &at.key("match"),
+            "missing: expected what the tag says, or a glob such as \"payments*\"".to_owned(),
+        );
+        return None;
+    };
+    let email = section.email.as_ref().and_then(|text| {
+        let parsed = text.parse::<EmailAddress>();
+        parsed.map_err(|expected| review.unexpected(&at.key("email"), text, &expected.to_string())).ok()
+    });
+    let slack = section.slack.as_ref().filter(|text| {
+        let good = is_slack(text);
+        if !good {
+            let expected = "a channel such as \"#payments\", or an ID such as \"U024BE7LH\"";
+            review.unexpected(&at.key("slack"), text, expected);
+        }
+        good
+    });
+    let contact = Contact { email, slack: slack.cloned() };
+    if !contact.is_reachable() {
+        review.wrong(at, "expected email or slack: nobody is reached otherwise".to_owned());
+        return None;
+    }
+    Some(ContactRule { name: name.clone(), contact })
+}
+
+/// Slack: names of channels are lower-case letters, digits, hyphens, and underscores; IDs begin with a letter for what they
+/// are the ID of.
+fn is_slack(text: &str) -> bool {
+    let in_name = |c: char| (c.is_alphanumeric() && !c.is_uppercase()) || "-_".contains(c);
+    let channel =
+        |name: &str| (1..=LONGEST_SLACK).contains(&name.chars().count()) && name.chars().all(in_name);
+    let id = || {
+        let kind = text.starts_with(['U', 'W', 'C', 'G', 'D']);
+        kind && (9..=21).contains(&text.len())
+            && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
+    };
+    text.strip_prefix('#').map_or_else(id, channel)
+}
+
+/// What is valid and answers nothing.
+fn warn(model: &Model, owners: &Owners, review: &mut Review) {
+    let section = &model.owners;
+    let at = KeyPath::of("owners");
+    let place = |source: SourceName| section.sources.iter().position(|name| *name == source);
+    if let Some(index) = place(SourceName::Creator)
+        && !(model.evidence.cloudtrail && model.evidence.creators)
+    {
+        let problem = "names nobody: evidence.cloudtrail and evidence.creators must be true".to_owned();
+        review.questionable(&at.key("sources").index(index), problem);
+    }
+    if let Some(index) = place(SourceName::AccountEmail)
+        && !model.organization.accounts.is_empty()
+    {
+        let problem =
+            "names nobody: organization.accounts lists the accounts, without their addresses".to_owned();
+        review.questionable(&at.key("sources").index(index), problem);
+    }
+    let reads_tags = owners.reads_account_tags() || place(SourceName::UserTags).is_some();
+    if reads_tags && owners.tags.is_empty() {
+        review.questionable(&at.key("tags"), "is empty, so that no tag names an owner".to_owned());
+    }
+    if !owners.is_asked() {
+        let unused = [
+            ("contact", !section.contact.is_empty()),
+            ("allowed_domains", !section.allowed_domains.is_empty()),
+            ("directory_file", !section.directory_file.is_empty()),
+        ];
+        for (key, _) in unused.into_iter().filter(|(_, set)| *set) {
+            let problem = "has no effect: owners.sources is empty".to_owned();
+            review.questionable(&at.key(key), problem);
+        }
+    }
+}
