@@ -1,16 +1,17 @@
 //! To whom keys belong, from AWS to what people see.
 
 use keysweep::engine::Engine;
+use keysweep::metrics::inventory::{Observed, families};
+use keysweep::metrics::render;
 use keysweep_api::{KeyRow, OwnerRow, ShowKey, ShowPlan};
 use keysweep_core::owner::{Confidence, OwnerSource};
-use keysweep_core::state::Body;
+use keysweep_core::state::State;
 use keysweep_sim::{Fault, Rule};
-use keysweep_tests::company::{Company, DELETE, look, state_of, swept};
+use keysweep_tests::company::{Company, DELETE, look, state_of};
 
 const PROD: &str = "111122223333";
-const TEST: &str = "222233334444";
 
-const OWNERS: &str = r#"
+const OWNERS: &str = r##"
 [owners]
 sources = ["user_tags", "key_description", "creator", "account_tags", "account_email"]
 allowed_domains = ["example.com"]
@@ -18,7 +19,7 @@ allowed_domains = ["example.com"]
 match = "payments"
 email = "payments@example.com"
 slack = "#payments"
-"#;
+"##;
 
 fn mk_company() -> Company {
     let company = Company::new(&format!("{DELETE}{OWNERS}"));
@@ -38,6 +39,24 @@ async fn row(engine: &Engine, key: &str) -> KeyRow {
 
 async fn owner(engine: &Engine, key: &str) -> Option<(String, OwnerSource)> {
     row(engine, key).await.owner.map(|owner| (owner.name, owner.source))
+}
+
+fn scraped(company: &Company, engine: &Engine) -> String {
+    let config = engine.config();
+    let observed = |state: &State| {
+        let gauges = families(&Observed {
+            now: company.clock.now(),
+            state,
+            policy: &config.policy,
+            scan_interval: config.scan.interval,
+            seen: None,
+            idle_rules: None,
+            store_bytes: None,
+            evidence_bytes: None,
+        });
+        render(gauges).unwrap()
+    };
+    engine.store().read(observed)
 }
 
 #[tokio::test(start_paused = true)]
@@ -72,7 +91,7 @@ async fn the_owner_is_in_findings_records_and_gauges() {
         ["owner: tag Team of the user: the domain of \"eve@evil.example\" is not in owners.allowed_domains"]
     );
 
-    let scraped = engine.scrape().await;
+    let scraped = scraped(&company, &engine);
     for line in [
         "keysweep_keys_by_owner_source{source=\"user_tags\"} 1",
         "keysweep_keys_by_owner_source{source=\"account_email\"} 2",
@@ -93,7 +112,7 @@ async fn nobody_looks_for_owners_unless_asked_to() {
     let engine = company.begin().await;
     assert_eq!(owner(&engine, &key).await, None);
     assert_eq!(company.sim.call_count("100000000000", "organizations:ListTagsForResource"), 0);
-    assert!(!engine.scrape().await.contains("owner"));
+    assert!(!scraped(&company, &engine).contains("owner"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -117,7 +136,7 @@ async fn tags_that_cannot_be_read_leave_the_owner_as_it_was_and_the_key_waits() 
     let company = mk_company();
     let key = mk_stale(&company, "svc-pay", &[("Owner", "payments")]);
     let engine = company.begin().await;
-    company.sim.fault(Rule::call("iam:GetUser").then(Fault::denied()));
+    company.sim.fault(Rule::new(Fault::AccessDenied).action("iam:GetUser"));
     company.days(&engine, 20).await;
     assert_eq!(owner(&engine, &key).await, Some(("payments".into(), OwnerSource::UserTags)));
     assert_eq!(state_of(&engine, &key), "flagged");

@@ -26,12 +26,14 @@ mod described;
 mod organization;
 
 use described::{Described, described};
-use organization::{ACME, NEW, OLD, PROD, SOLD, add, collection, days_ago, key_id, now, policy, state};
+use organization::{
+    ACME, NEW, OLD, PROD, SOLD, add, collection, days_ago, key_id, now, policy_with_owners, state,
+};
 
 const CATALOGUE: &str = include_str!("golden/metrics-catalogue.prom");
 
 /// The catalogue with the labels whose values it lists in full, for the families in which it does.
-const CLOSED: [(&str, &str); 14] = [
+const CLOSED: [(&str, &str); 16] = [
     ("keysweep_stale_keys", "reason"),
     ("keysweep_accounts", "outcome"),
     ("keysweep_accounts_by_mode", "mode"),
@@ -46,10 +48,12 @@ const CLOSED: [(&str, &str); 14] = [
     ("keysweep_paused", "none"),
     ("keysweep_scans_total", "none"),
     ("keysweep_approvals_pending", "none"),
+    ("keysweep_keys_by_owner_source", "source"),
+    ("keysweep_keys_of_departed_owners", "none"),
 ];
 
 fn gauges(state: &State) -> String {
-    let (policy, seen) = (policy(), collection());
+    let (policy, seen) = (policy_with_owners(), collection());
     let observed = Observed {
         now: now(),
         state,
@@ -69,7 +73,7 @@ fn everything() -> String {
     metrics.call("iam:ListAccessKeys", Err(FaultKind::Throttled), Duration::from_secs(31));
     metrics.config.loaded(days_ago(3));
     metrics.backups.set(Some(LastBackup::At(days_ago(1))));
-    let (policy, seen, state) = (policy(), collection(), state());
+    let (policy, seen, state) = (policy_with_owners(), collection(), state());
     let observed = Observed {
         now: now(),
         state: &state,

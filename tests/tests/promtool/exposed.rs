@@ -7,7 +7,7 @@ use keysweep::metrics::inventory::{Observed, families};
 use keysweep::metrics::{LastBackup, Metrics, render};
 use keysweep_aws::{FaultKind, Observer};
 
-use super::organization::{collection, days_ago, now, policy, state};
+use super::organization::{collection, days_ago, now, policy_with_owners, state};
 use super::promql::{Expression, Matcher, Selector};
 
 /// Labels that Prometheus adds to every series of a target.
@@ -33,7 +33,7 @@ pub(crate) fn exposition() -> String {
     metrics.call("iam:ListAccessKeys", Err(FaultKind::Throttled), Duration::from_millis(80));
     metrics.config.loaded(days_ago(3));
     metrics.backups.set(Some(LastBackup::At(days_ago(1))));
-    let (policy, seen, state) = (policy(), collection(), state());
+    let (policy, seen, state) = (policy_with_owners(), collection(), state());
     let mut all = metrics.families();
     all.extend(families(&Observed {
         now: now(),

@@ -157,7 +157,7 @@ mod tests {
             header.starts_with("account_id,account_name,user_name,user_id,access_key_id,status,"),
             "{header}"
         );
-        let expected = "000000000042,,\"'=HYPERLINK(\"\"x\"\")\",,,Active,,,,,,,,,CIS 1.12; IAM.22,,active,,,none,,,live,,\"a, b\",,,0,key";
+        let expected = "000000000042,,\"'=HYPERLINK(\"\"x\"\")\",,,Active,,,,,,,,,CIS 1.12; IAM.22,,active,,,none,,,live,,\"a, b\",,,0,key,,,";
         assert_eq!(line, expected);
     }
 

@@ -55,7 +55,14 @@ pub(super) fn read(path: &Path) -> Result<Read, String> {
 fn parse(bytes: &[u8]) -> Result<Read, String> {
     // Spreadsheets begin a file with a byte order mark.
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let mut reader = ReaderBuilder::new().flexible(true).trim(Trim::All).from_reader(bytes);
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        let before = bytes.get(..error.valid_up_to()).unwrap_or_default();
+        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+        format!("line {line}: expected UTF-8, found another encoding")
+    })?;
+    // The reader would count lines otherwise than people do.
+    let text = text.replace("\r\n", "\n");
+    let mut reader = ReaderBuilder::new().flexible(true).trim(Trim::All).from_reader(text.as_bytes());
     let header = reader.headers().map_err(|error| in_words(&error))?;
     let columns = Columns::of(header)?;
     let (mut people, mut doubts) = (Vec::new(), Vec::new());
@@ -176,6 +183,7 @@ mod tests {
         ] {
             assert_eq!(parse(text.as_bytes()).unwrap_err(), why, "{text}");
         }
-        assert!(parse(b"name\nD\xffna\n").unwrap_err().contains("invalid UTF-8"));
+        let why = "line 2: expected UTF-8, found another encoding";
+        assert_eq!(parse(b"name\nD\xffna\n").unwrap_err(), why);
     }
 }

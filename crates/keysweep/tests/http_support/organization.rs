@@ -20,6 +20,7 @@ use keysweep_core::finding::{Counts, FindingKind};
 use keysweep_core::ids::{AccessKeyId, AccountId};
 use keysweep_core::lifecycle::event::{Change, Consent, Note, Overlay, Seen};
 use keysweep_core::lifecycle::{KeyEvent, Named, NoticeTerms, Shown, Sighting};
+use keysweep_core::owner::{Confidence, Contact, Listed, Owner, OwnerSource};
 use keysweep_core::policy::{DAY, Mode, Policy};
 use keysweep_core::state::{Actor, Body, Entry, State};
 use keysweep_core::ticket::{Action, Origin, Planned};
@@ -53,6 +54,20 @@ pub(crate) fn policy() -> Policy {
     let mut policy = Policy { notices_required: false, ..Policy::default() };
     policy.base.mode = Mode::Deactivate;
     policy.base.unused_after = 90 * DAY;
+    policy
+}
+
+/// The same policy where owners are looked for everywhere.
+pub(crate) fn policy_with_owners() -> Policy {
+    let mut policy = policy();
+    policy.owners.sources = vec![
+        OwnerSource::UserTags,
+        OwnerSource::KeyDescription,
+        OwnerSource::Creator,
+        OwnerSource::AccountTags,
+        OwnerSource::AccountEmail,
+    ];
+    policy.owners.default = Some("security@example.com".into());
     policy
 }
 
@@ -98,6 +113,23 @@ pub(crate) fn entries() -> Vec<(Timestamp, Body)> {
         },
     });
     told.push((days_ago(4), key(PROD, "alice", asked)));
+    // Of alice's key nobody knows whose it is.
+    for (user, email) in
+        [("bob", Some("bob@example.com")), ("carol", None), ("dave", Some("eve@example.com"))]
+    {
+        let left =
+            (user == "dave").then(|| Listed { says: "Dave".into(), name: "Dave".into(), manager: None });
+        let owner = Owner {
+            name: email.unwrap_or("somebody").into(),
+            source: OwnerSource::UserTags,
+            confidence: Confidence::Medium,
+            contact: Contact { email: email.map(|email| email.parse().unwrap()), slack: None },
+            listed: None,
+            left,
+        };
+        let found = KeyEvent::Record(Note::OwnerFound { owner: Some(Box::new(owner)) });
+        told.push((days_ago(39), key(PROD, user, found)));
+    }
     let held = KeyEvent::Overlay(Overlay::HoldPlaced { reason: "audit".into(), until: None });
     told.push((days_ago(20), key(PROD, "dave", held)));
     for user in ["bob", "carol"] {

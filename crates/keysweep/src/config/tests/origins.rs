@@ -243,6 +243,13 @@ unused_after = "180d"
     [protect]
     honeytokens = ["*canary*", "*honey*"]  # default
 
+    [owners]
+    sources = []  # default
+    tags = ["Owner", "owner", "Contact", "Email", "Team"]  # default
+    allowed_domains = []  # default
+    directory_file = ""  # default
+    default = ""  # default
+
     [notices]
     required = true  # default
 

@@ -50,7 +50,19 @@ fn every_mistake_in_owners_is_told_at_once() {
         match = \"web\"
         url = \"https://example.com\"
     ";
-    insta::assert_snapshot!(problems(text).join("\n"), @r#""#);
+    insta::assert_snapshot!(problems(text).join("\n"), @r##"
+    owners.sources[3]: user_tags is listed twice
+    owners.tags[1]: found "Own*", expected the whole key of a tag: only its value is a glob
+    owners.allowed_domains[1]: found "*.example.com", expected a domain such as "example.com"
+    owners.allowed_domains[2]: found "example", expected a domain such as "example.com"
+    owners.allowed_domains[3]: found "exаmple.com", expected a domain such as "example.com"
+    owners.contact[1].match: missing: expected what the tag says, or a glob such as "payments*"
+    owners.contact[2]: expected email or slack: nobody is reached otherwise
+    owners.contact[3].email: found "Dana <dana@example.com>", expected an e-mail address such as "dana@example.com"
+    owners.contact[3].slack: found "@dana", expected a channel such as "#payments", or an ID such as "U024BE7LH"
+    owners.contact[4].slack: found "#Web", expected a channel such as "#payments", or an ID such as "U024BE7LH"
+    owners.contact[5].url: no such key
+    "##);
 }
 
 #[test]
@@ -64,9 +76,17 @@ fn what_names_nobody_is_a_warning() {
         sources = [\"creator\", \"account_email\", \"account_tags\"]
         tags = []
     ";
-    insta::assert_snapshot!(warnings(&load_text(text).unwrap()).join("\n"), @r#""#);
-    let unused = "owners.allowed_domains = [\"example.com\"]\n[[owners.contact]]\nmatch = \"pay\"\nslack = \"#pay\"\n";
-    insta::assert_snapshot!(warnings(&load_text(unused).unwrap()).join("\n"), @r#""#);
+    insta::assert_snapshot!(warnings(&load_text(text).unwrap()).join("\n"), @r#"
+    owners.sources[1]: names nobody: evidence.cloudtrail and evidence.creators must be true
+    owners.sources[2]: names nobody: organization.accounts lists the accounts, without their addresses
+    owners.tags: is empty, so that no tag names an owner
+    "#);
+    let unused =
+        "owners.allowed_domains = [\"example.com\"]\n[[owners.contact]]\nmatch = \"pay\"\nslack = \"#pay\"\n";
+    insta::assert_snapshot!(warnings(&load_text(unused).unwrap()).join("\n"), @r#"
+    owners.contact: has no effect: owners.sources is empty
+    owners.allowed_domains: has no effect: owners.sources is empty
+    "#);
 }
 
 #[test]
@@ -88,7 +108,9 @@ fn a_directory_that_cannot_be_read_keeps_a_daemon_from_starting_and_nobody_from_
 #[test]
 fn rows_of_a_directory_that_are_not_understood_are_warnings() {
     let people = mk_file("name,email\nDana,none\n,\nKim,kim@corp.example\n");
-    let config = load_text(&format!("owners = {{ default = \"Kim\", directory_file = {:?} }}\n", people.path())).unwrap();
+    let config =
+        load_text(&format!("owners = {{ default = \"Kim\", directory_file = {:?} }}\n", people.path()))
+            .unwrap();
     let at = people.path().display();
     let expected = format!(
         "owners.directory_file: {at}: line 2: email is \"none\", expected an e-mail address such as \"dana@example.com\""
