@@ -10,20 +10,9 @@ use tokio::net::TcpStream;
 use tokio::time::sleep;
 use tokio_rustls::client::TlsStream;
 
-use crate::stage::{Made, Running, Stage, mk_certificate, mk_certificate_until};
+use crate::stage::{Made, Running, Stage, mk_certificate, mk_certificate_until, within_minutes};
 
 type Kept = TlsStream<TcpStream>;
-
-/// Waits, in time that jumps, for what happens within a few looks at the files.
-async fn within_minutes<F: Future<Output = bool>>(mut happened: impl FnMut() -> F) -> bool {
-    for _ in 0..60 {
-        if happened().await {
-            return true;
-        }
-        sleep(Duration::from_secs(5)).await;
-    }
-    false
-}
 
 #[tokio::test(start_paused = true)]
 async fn a_renewed_certificate_is_taken_up_without_a_restart_and_no_connection_breaks() {

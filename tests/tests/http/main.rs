@@ -3,6 +3,7 @@
 
 mod api;
 mod certificates;
+mod directory;
 mod handshakes;
 mod reloads;
 mod stage;

@@ -18,7 +18,7 @@ use rustls::{ClientConfig, RootCertStore};
 use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -99,6 +99,17 @@ pub(crate) async fn connect(
     let name = ServerName::try_from("localhost").unwrap();
     let shaken = timeout(LIMIT, TlsConnector::from(Arc::new(client)).connect(name, stream)).await;
     shaken.expect("a handshake or its end in time")
+}
+
+/// Waits, in time that jumps, for what happens within a few looks at the files.
+pub(crate) async fn within_minutes<F: Future<Output = bool>>(mut happened: impl FnMut() -> F) -> bool {
+    for _ in 0..60 {
+        if happened().await {
+            return true;
+        }
+        sleep(Duration::from_secs(5)).await;
+    }
+    false
 }
 
 /// Sends a request, and reads to the end of the connection.
