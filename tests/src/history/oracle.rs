@@ -128,6 +128,8 @@ struct Inner {
     unclear: BTreeSet<String>,
     /// Notices on record.
     noticed: BTreeMap<String, journal::Notice>,
+    /// Whom the last notice of a key was for.
+    told: BTreeMap<String, Option<String>>,
     /// Last use of keys when they were flagged.
     flagged: BTreeMap<String, Option<Timestamp>>,
     /// When the line of that number was first seen.
@@ -210,6 +212,7 @@ impl Oracle {
             logged: BTreeMap::new(),
             unclear: BTreeSet::new(),
             noticed: BTreeMap::new(),
+            told: BTreeMap::new(),
             flagged: BTreeMap::new(),
             first_seen: BTreeMap::new(),
             memory_lost: false,

@@ -11,7 +11,7 @@ use super::operators::{deactivated_by_us, pick};
 use super::organization::{
     ENFORCE_ROLE, EXEMPT_OU, EXTERNAL_ID, OUS, QUARANTINE_POLICY, SCAN_ROLE, add_user,
 };
-use super::rules::EXEMPT_TAG;
+use super::rules::{EXEMPT_TAG, OWNER_TAG};
 
 const MANAGEMENT: &str = "100000000000";
 
@@ -48,6 +48,11 @@ pub(super) fn owner(shared: &Shared, rng: &mut ChaCha8Rng) {
         7 => {
             sim.tag_user(&key.account, &user, EXEMPT_TAG, "please");
             "tags a user"
+        }
+        8 if oracle.rules().owners && rng.random_bool(0.7) => {
+            let name = ["ann@corp.example", "bo@corp.example", "eve@evil.example"][rng.random_range(0..3)];
+            sim.tag_user(&key.account, &user, OWNER_TAG, name);
+            "says whose a key is"
         }
         8 => {
             sim.untag_user(&key.account, &user, EXEMPT_TAG);

@@ -13,6 +13,12 @@ pub(super) const EXEMPT_TAG: &str = "keysweep:exempt";
 /// The tag that exempts an account.
 pub(super) const EXEMPT_ACCOUNT_TAG: &str = "keysweep";
 
+/// The tag that says whose the keys of a user are.
+pub(super) const OWNER_TAG: &str = "Owner";
+
+/// Whoever has an address of this domain may be told of keys.
+pub(super) const OWNERS_DOMAIN: &str = "@corp.example";
+
 /// Users whose names begin so have an override of their own.
 pub(super) const SPECIAL_USERS: &str = "svc-";
 
@@ -66,6 +72,8 @@ pub(super) struct Rules {
     pub(super) surge_keys: usize,
     /// Hours of the day, UTC, from and to, in which keys are changed.
     pub(super) hours: Option<(i8, i8)>,
+    /// Whether keysweep looks for owners.
+    pub(super) owners: bool,
 }
 
 impl Rules {
@@ -111,13 +119,16 @@ impl Rules {
             exempt_ou: rng.random_bool(0.3).then(|| exempt_ou.to_owned()),
             surge: 0.2,
             surge_keys: if rng.random_bool(0.3) { 3 } else { 12 },
+            owners: false,
             hours: rng.random_bool(0.15).then(|| {
                 let from = rng.random_range(0..24);
                 (from, (from + rng.random_range(10..20)) % 24)
             }),
         };
         // Last, so that a seed without one is what it was before.
-        Self { quarantine: rng.random_bool(0.4).then(|| rng.random_range(1..4)), ..rules }
+        let quarantine = rng.random_bool(0.4).then(|| rng.random_range(1..4));
+        // Half of them, without another draw.
+        Self { quarantine, owners: rules.grace_hours % 24 < 12, ..rules }
     }
 
     pub(super) fn mode_of(&self, account: &str) -> Mode {
@@ -254,6 +265,13 @@ until = "2099-01-01"
         }
         if let Some((from, to)) = self.hours {
             toml = toml.replace("[evidence]", &format!("hours = \"{from:02}:00-{to:02}:00\"\n[evidence]"));
+        }
+        if self.owners {
+            let domain = OWNERS_DOMAIN.trim_start_matches('@');
+            let owners = format!(
+                "[owners]\nsources = [\"user_tags\", \"account_email\"]\nallowed_domains = [\"{domain}\"]\n"
+            );
+            toml = toml.replace("[notices]", &format!("{owners}[notices]"));
         }
         if self.reads_ous {
             let rule = "[[policy.exempt]]\nmatch = { ous = [\"ou-none-nothing0\"] }\nreason = \"an OU that is not there\"\nuntil = \"2099-01-01\"\n";

@@ -47,6 +47,7 @@ impl Inner {
     pub(super) fn whole_journal(&mut self, lines: &[u8]) {
         self.intents.clear();
         self.noticed.clear();
+        self.told.clear();
         self.unsettled.clear();
         self.bundles.clear();
         self.approved.clear();
@@ -115,6 +116,8 @@ impl Inner {
                 self.approved.remove(&(key, DELETE));
             }
             "noticed" => {
+                let owner = line.get("owner").and_then(Value::as_str).map(str::to_owned);
+                self.told.insert(key.clone(), owner);
                 self.noticed.insert(key, Notice { at });
             }
             "flagged" => {

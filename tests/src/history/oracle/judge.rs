@@ -12,7 +12,7 @@ use super::{
     Applied, DEACTIVATE, DELETE, END_QUARANTINE, Held, Inner, Oracle, QUARANTINE, REACTIVATE, WOKEN, is_undo,
 };
 use crate::history::organization::{QUARANTINE_POLICY, is_tagged};
-use crate::history::rules::{Mode, Rules};
+use crate::history::rules::{Mode, OWNERS_DOMAIN, Rules};
 
 /// A re-check comes right before its change; slow answers and limiters lie in between.
 const FRESH: SignedDuration = SignedDuration::from_mins(5);
@@ -208,6 +208,17 @@ impl Inner {
         Ok(())
     }
 
+    /// P13: whoever owns the key was told, and nobody in their place. Where no address may be used, the account is told.
+    fn told_first(&self, case: &Case<'_>, owner: Option<&str>) -> Verdict {
+        let told = self.told.get(case.key).ok_or(("P13", "nobody was told".to_owned()))?.as_deref();
+        let of_account = |told: Option<&str>| told.is_some_and(|told| !told.ends_with(OWNERS_DOMAIN));
+        match owner {
+            Some(owner) if told == Some(owner) => Ok(()),
+            None if of_account(told) => Ok(()),
+            _ => Err(("P13", format!("{told:?} was told, and it belongs to {owner:?}"))),
+        }
+    }
+
     /// By what keysweep was shown, the key is idle for as long as the rules ask.
     fn stale(&self, case: &Case<'_>, rules: &Rules) -> Verdict {
         let listed = fresh(self.seen.keys.get(&case.of_user()), case, "its keys were not listed")?;
@@ -285,6 +296,9 @@ impl Inner {
         }
         if user.exempt {
             return Err(("P9", "its user bears the tag that exempts".into()));
+        }
+        if self.rules.owners && !case.ordered {
+            self.told_first(case, user.owner.as_deref())?;
         }
         let wanted = if case.action == DELETE { "Inactive" } else { "Active" };
         match listed.iter().find(|key| key.key == case.key) {

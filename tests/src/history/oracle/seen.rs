@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::xml::{members, text};
-use crate::history::rules::EXEMPT_TAG;
+use crate::history::rules::{EXEMPT_TAG, OWNER_TAG, OWNERS_DOMAIN};
 
 /// The last attempt to read something, and what it showed.
 #[derive(Debug, Clone)]
@@ -47,6 +47,8 @@ pub(super) struct ListedKey {
 pub(super) struct ShownUser {
     pub(super) user_id: String,
     pub(super) exempt: bool,
+    /// Who is its owner, if somebody may be told of its keys.
+    pub(super) owner: Option<String>,
 }
 
 /// Account and user name.
@@ -108,6 +110,11 @@ impl Seen {
     pub(super) fn got_user(&mut self, user: UserKey, at: Timestamp, answer: Option<&str>) {
         let shown = answer.map(|xml| ShownUser {
             user_id: text(xml, "UserId").unwrap_or_default().to_owned(),
+            owner: members(xml, "Tags").iter().find_map(|tag| {
+                let of_owner = text(tag, "Key") == Some(OWNER_TAG);
+                let value = text(tag, "Value").filter(|value| of_owner && value.ends_with(OWNERS_DOMAIN));
+                value.map(str::to_owned)
+            }),
             exempt: members(xml, "Tags").iter().any(|tag| text(tag, "Key") == Some(EXEMPT_TAG)),
         });
         note(&mut self.users, user, at, shown);
