@@ -202,10 +202,19 @@ pub struct BundleApproval {
     pub asked_at: Timestamp,
     /// Why a person had to decide.
     pub reason: String,
-    /// Who approved it; null if nobody has.
-    pub approved_by: Option<String>,
+    /// How many different people have to approve.
+    pub approvals_needed: u32,
+    /// Every approval, oldest first.
+    pub approvals: Vec<BundleGranted>,
+}
+
+/// One approval.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct BundleGranted {
+    /// Who approved.
+    pub by: String,
     /// When.
-    pub approved_at: Option<Timestamp>,
+    pub at: Timestamp,
     /// Why.
-    pub approval_reason: Option<String>,
+    pub reason: String,
 }

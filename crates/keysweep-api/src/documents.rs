@@ -238,8 +238,10 @@ pub struct ApprovalRow {
     pub last_used_at: Option<Timestamp>,
     /// The facts shown: how many keys the user has.
     pub keys_of_user: u64,
-    /// Who approved it.
-    pub approved_by: Option<String>,
+    /// Everybody who approved it so far.
+    pub approved_by: Vec<String>,
+    /// How many different people have to approve.
+    pub approvals_needed: u32,
 }
 
 /// The output of `keysweep keys show KEY --format json`.

@@ -247,7 +247,7 @@ fn waiting_request(record: &Record) -> Option<String> {
         | KeyState::Deleted(_)
         | KeyState::Gone(_) => None,
     };
-    let waiting = approval.filter(|approval| approval.granted.is_none() && approval.number != 0)?;
+    let waiting = approval.filter(|approval| !approval.is_granted() && approval.number != 0)?;
     Some(format!("{}-{}", waiting.number, waiting.hash(&record.identity)))
 }
 

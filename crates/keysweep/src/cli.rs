@@ -2,6 +2,7 @@
 //!
 //! Data goes to stdout, everything else to stderr. The exit codes are those of [`Exit`].
 
+mod approvals;
 mod args;
 mod config;
 mod console;
@@ -121,6 +122,7 @@ impl Cli {
             Command::Scan(args) => scan::scan(global, &args, console).await,
             Command::Plan(args) => operator::plan(global, args, console).await,
             Command::Keys { command } => keys::keys(global, command, console).await,
+            Command::Approvals { command } => approvals::approvals(global, command, console).await,
             Command::Evidence(args) => evidence::evidence(global, args, console).await,
             Command::Pause(args) => stop::pause(global, args.reason, console).await,
             Command::Resume(args) => stop::resume(global, args, console).await,

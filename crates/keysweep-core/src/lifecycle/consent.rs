@@ -74,11 +74,19 @@ pub struct Approval {
     pub why: String,
     /// What was shown with the request: the approval is void when it changes.
     pub shown: Shown,
-    /// Who approved, and when.
-    pub granted: Option<Granted>,
+    /// How many different people have to approve.
+    #[serde(default = "one")]
+    pub needed: u32,
+    /// Who approved so far, and when.
+    #[serde(default)]
+    pub granted: Vec<Granted>,
 }
 
-/// Who approved.
+pub(crate) fn one() -> u32 {
+    1
+}
+
+/// One approval.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Granted {
     /// Who.
@@ -134,6 +142,18 @@ impl Shown {
 }
 
 impl Approval {
+    /// Whether everybody has approved who has to.
+    #[must_use]
+    pub fn is_granted(&self) -> bool {
+        u32::try_from(self.granted.len()).is_ok_and(|given| given >= self.needed.max(1))
+    }
+
+    /// The approval that this person has given already, whatever way it came.
+    #[must_use]
+    pub fn given_by(&self, actor: &Actor) -> Option<&Granted> {
+        self.granted.iter().find(|granted| granted.by.may_be(actor))
+    }
+
     /// A short hash of what was shown: who decides repeats it beside the number.
     #[must_use]
     pub fn hash(&self, identity: &KeyIdentity) -> String {

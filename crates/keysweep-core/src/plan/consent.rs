@@ -181,6 +181,7 @@ impl Look<'_> {
                 expires,
                 repeats,
                 why: need.to_string(),
+                needed: terms.approvals_needed,
                 shown,
             }))
         };
@@ -192,10 +193,15 @@ impl Look<'_> {
             void(changed)
         } else if let Some(back) = self.back_since().filter(|back| approval.asked_at < *back) {
             void(format!("its account was out of reach until {back}"))
-        } else if approval.granted.is_some() {
+        } else if approval.needed < terms.approvals_needed {
+            let (then, now) = (approval.needed, terms.approvals_needed);
+            void(format!("approvals_needed is {now} now, and was {then}"))
+        } else if approval.is_granted() {
             None
         } else if now < approval.expires {
-            Some(later(action, Wait::Approval { need, expires: approval.expires }))
+            let given = u32::try_from(approval.granted.len()).unwrap_or(u32::MAX);
+            let (needed, expires) = (approval.needed, approval.expires);
+            Some(later(action, Wait::Approval { need, given, needed, expires }))
         } else if approval.repeats < terms.approval_repeats {
             ask(approval.repeats + 1)
         } else {

@@ -99,6 +99,10 @@ pub enum Wait {
     Approval {
         /// Why one has to.
         need: Need,
+        /// How many people have approved so far.
+        given: u32,
+        /// How many have to.
+        needed: u32,
         /// When the request expires. Nothing happens then, so that it is no date of a change.
         expires: Timestamp,
     },

@@ -148,6 +148,8 @@ terms! {
     grace: Duration,
     /// Which changes want approval.
     approval: ApprovalFor,
+    /// How many people have to approve a change that wants approval; at least one.
+    approvals_needed: u32,
     /// How long a request for approval stands.
     approval_expires: Duration,
     /// How often an expired request is asked again.
@@ -179,6 +181,7 @@ impl Default for Terms {
             quarantine: None,
             grace: 14 * DAY,
             approval: ApprovalFor::None,
+            approvals_needed: 1,
             approval_expires: 14 * DAY,
             approval_repeats: 2,
             hold_after_reactivation: 30 * DAY,

@@ -64,6 +64,28 @@ impl Actor {
         Self::Local { user: user.into(), login: None }
     }
 
+    /// Whether both may be the same person. Nothing tells that a local user and the holder of a token are two people if they
+    /// go by one name.
+    #[must_use]
+    pub fn may_be(&self, other: &Self) -> bool {
+        let subject = |actor: &Self| match actor {
+            Self::Oidc { subject: id, .. } | Self::Slack { id, .. } => Some((actor.channel(), id.clone())),
+            Self::Keysweep | Self::Local { .. } | Self::Token { .. } | Self::Link { .. } => None,
+        };
+        let same_id = subject(self).is_some_and(|id| subject(other) == Some(id));
+        same_id || self.person().to_lowercase() == other.person().to_lowercase()
+    }
+
+    /// By what name somebody goes.
+    fn person(&self) -> &str {
+        match self {
+            Self::Keysweep => "keysweep",
+            Self::Local { user, login } => login.as_ref().unwrap_or(user),
+            Self::Token { name } | Self::Oidc { name, .. } | Self::Slack { name, .. } => name,
+            Self::Link { owner } => owner,
+        }
+    }
+
     /// Whether nobody but the program itself acted.
     #[must_use]
     pub fn is_keysweep(&self) -> bool {

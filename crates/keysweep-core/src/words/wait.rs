@@ -22,7 +22,12 @@ impl fmt::Display for Wait {
             Self::NotStale => f.write_str("it is not stale under the current policy"),
             Self::NoChannel => f.write_str("a notice is required, but no notice channel is configured"),
             Self::Notice { ends, .. } => write!(f, "notice given; the notice period ends {ends}"),
-            Self::Approval { need, expires } => write!(f, "waits for approval until {expires}: {need}"),
+            Self::Approval { need, given: _, needed: 0 | 1, expires } => {
+                write!(f, "waits for approval until {expires}: {need}")
+            }
+            Self::Approval { need, given, needed, expires } => {
+                write!(f, "waits for approval by {needed} people ({given} so far) until {expires}: {need}")
+            }
             Self::Window { .. } => f.write_str("the change window is closed"),
             Self::Cap { action, limit } => {
                 let what = match action {

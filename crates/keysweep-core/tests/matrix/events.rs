@@ -58,6 +58,7 @@ impl Samples {
         };
         KeyEvent::Consent(Consent::ApprovalAsked {
             action,
+            needed: 1,
             expires: hour(20),
             repeats: 0,
             why: "policy".into(),

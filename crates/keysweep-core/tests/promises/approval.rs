@@ -108,6 +108,98 @@ fn the_first_decision_wins() {
     assert!(again.is_err());
 }
 
+/// An approval of what is asked, by this person.
+fn approve_as(world: &World, actor: &Actor, at: i64) -> Result<(), keysweep_core::lifecycle::Illegal> {
+    let when = When { at: day(at), seq: 9, actor };
+    let event = approved(world, Planned::Deactivate);
+    next(mk_account_id(0), &mk_key_id(0), world.record(0), when, &event).map(drop)
+}
+
+fn approve_by(world: &mut World, actor: Actor, at: i64) {
+    let event = approved(world, Planned::Deactivate);
+    let (account, key) = (mk_account_id(0), mk_key_id(0));
+    world.write_as(actor, day(at), keysweep_core::state::Body::Key { account, key, event });
+}
+
+fn waits(world: &World, at: i64) -> String {
+    let plan = keysweep_core::plan::plan(day(at), &world.policy, &world.state, &world.collection(day(at)));
+    match &plan.keys[0].next {
+        Next::Wait { wait, .. } => wait.to_string(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn as_many_different_people_approve_as_the_policy_asks() {
+    let mut world = mk_world(ApprovalFor::Deactivate);
+    world.policy.base.approvals_needed = 2;
+    world.sweep(day(0));
+    assert!(waits(&world, 0).starts_with("waits for approval by 2 people (0 so far) until "));
+    approve_by(&mut world, Actor::local("ada"), 1);
+    assert_eq!(world.run(1, 8), 0, "one is not enough");
+    assert!(waits(&world, 8).starts_with("waits for approval by 2 people (1 so far) until "));
+    approve_by(&mut world, Actor::local("bob"), 9);
+    assert_eq!(world.run(9, 9), 1);
+}
+
+#[test]
+fn nobody_approves_twice_by_whatever_way_it_comes() {
+    let mut world = mk_world(ApprovalFor::Deactivate);
+    world.policy.base.approvals_needed = 2;
+    world.sweep(day(0));
+    let sudo = |login: Option<&str>| Actor::Local { user: "root".into(), login: login.map(str::to_owned) };
+    approve_by(&mut world, sudo(Some("ada")), 1);
+    for same in [
+        sudo(Some("ada")),
+        Actor::local("Ada"),
+        Actor::Token { name: "ada".into() },
+        Actor::Slack { id: "U1".into(), name: "ADA".into() },
+    ] {
+        assert!(approve_as(&world, &same, 1).is_err(), "{same:?}");
+    }
+    // Another login behind the same user is another person; a login that is not known may be anybody's.
+    assert!(approve_as(&world, &sudo(Some("bob")), 1).is_ok());
+    approve_by(&mut world, sudo(Some("bob")), 1);
+    assert!(approve_as(&world, &sudo(Some("cy")), 1).is_err(), "it is granted");
+}
+
+#[test]
+fn one_identity_counts_once_under_two_names() {
+    let oidc = |subject: &str, name: &str| Actor::Oidc { subject: subject.into(), name: name.into() };
+    assert!(oidc("1", "ada").may_be(&oidc("1", "Ada Lovelace")));
+    assert!(oidc("1", "ada").may_be(&oidc("2", "ada")));
+    assert!(!oidc("1", "ada").may_be(&oidc("2", "bob")));
+    assert!(!oidc("1", "ada").may_be(&Actor::Slack { id: "1".into(), name: "bob".into() }));
+}
+
+#[test]
+fn one_denial_closes_a_request_that_others_have_approved() {
+    let mut world = mk_world(ApprovalFor::Deactivate);
+    world.policy.base.approvals_needed = 2;
+    world.sweep(day(0));
+    approve_by(&mut world, Actor::local("ada"), 1);
+    let request = world.asked(0).unwrap().number;
+    let (action, reason) = (Planned::Deactivate, "backup job".to_owned());
+    world.happen(day(1), 0, Consent::Denied { action, request, reason, hold_until: day(91) }.into());
+    assert_eq!(world.asked(0), None);
+    assert_eq!(world.run(1, 90), 0);
+}
+
+#[test]
+fn more_approvals_are_asked_anew_and_fewer_change_nothing_for_what_is_asked() {
+    let mut world = mk_world(ApprovalFor::Deactivate);
+    world.sweep(day(0));
+    world.approve(day(1), 0);
+    world.policy.base.approvals_needed = 2;
+    assert_eq!(world.run(1, 8), 0, "it was approved by one, and two have to");
+    assert_eq!(count(&world, "approval_voided"), 1);
+    approve_by(&mut world, Actor::local("ada"), 9);
+    world.policy.base.approvals_needed = 1;
+    assert_eq!(world.run(9, 12), 0, "whoever approved first knew that another would look");
+    approve_by(&mut world, Actor::local("bob"), 13);
+    assert_eq!(world.run(13, 13), 1);
+}
+
 #[test]
 fn an_approval_is_void_when_the_last_use_differs_from_what_was_shown() {
     let mut world = mk_world(ApprovalFor::Deactivate);
@@ -244,7 +336,7 @@ fn who_approved_was_told_that_the_key_may_be_a_honeytoken() {
     assert_eq!(world.run(2, 8), 0, "the approval was given to something else");
     assert_eq!(count(&world, "approval_asked"), 2);
     let approval = world.asked(0).unwrap();
-    assert_eq!((approval.why.as_str(), approval.repeats, approval.granted.is_some()), (HONEYTOKEN, 0, false));
+    assert_eq!((approval.why.as_str(), approval.repeats, approval.is_granted()), (HONEYTOKEN, 0, false));
     world.approve(day(8), 0);
     assert_eq!(world.run(9, 9), 1);
 }

@@ -97,6 +97,7 @@ pub(crate) fn mk_event(n: usize, key: usize, fill: &Fill) -> KeyEvent {
                 expires: at,
                 repeats: number,
                 why: text,
+                needed: number,
                 shown,
             })
         }

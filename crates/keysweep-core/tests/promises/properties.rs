@@ -179,7 +179,7 @@ proptest! {
             prop_assert!(notice.at + period <= hours(NOW) && notice.not_before(action).unwrap() <= hours(NOW));
             if terms.approval.wants(action) || facts.keys_of_user() > 2 {
                 let approval = approval.as_ref().unwrap();
-                prop_assert!(approval.granted.is_some() && approval.action == action);
+                prop_assert!(approval.is_granted() && approval.action == action);
                 prop_assert!(approval.shown.last_use.is_same_use(facts.last_use.known().unwrap()));
             }
         }

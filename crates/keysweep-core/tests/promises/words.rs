@@ -47,7 +47,7 @@ fn mk_parked(reason: ParkReason) -> Wait {
 }
 
 fn mk_approval(need: Need) -> Wait {
-    Wait::Approval { need, expires: day(14) }
+    Wait::Approval { need, given: 0, needed: 1, expires: day(14) }
 }
 
 /// The wait after this one in the golden file. Every variant names its successor, so that a new one does not compile

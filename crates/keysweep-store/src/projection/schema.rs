@@ -142,7 +142,8 @@ mod tests {
                     reactivated: 1,
                     owner: Some("Dana".into()),
                 },
-                granted: Some(Granted { by: Actor::local("ann"), reason: "unused".into(), at: mk_at(16) }),
+                needed: 2,
+                granted: vec![Granted { by: Actor::local("ann"), reason: "unused".into(), at: mk_at(16) }],
             }),
             bundle: Some([9; 32].into()),
             setback: Some(Setback {

@@ -6,7 +6,7 @@ mod keys;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use keysweep_api::reason;
+use keysweep_api::{RequestRef, reason};
 use keysweep_core::finding::FindingKind;
 use keysweep_core::ids::{AccessKeyId, AccountId};
 
@@ -14,7 +14,7 @@ use crate::iam::{HubArn, OrganizationId};
 use crate::token::{self, Role};
 
 use self::examples::{
-    BACKUP_EXAMPLES, BREAKER_EXAMPLES, DOCTOR_EXAMPLES, EVIDENCE_EXAMPLES, IAM_EXAMPLES, KEYS_EXAMPLES,
+    APPROVALS_EXAMPLES, BACKUP_EXAMPLES, BREAKER_EXAMPLES, DOCTOR_EXAMPLES, EVIDENCE_EXAMPLES, IAM_EXAMPLES, KEYS_EXAMPLES,
     RESTORE_EXAMPLES, SCAN_EXAMPLES, TOKEN_EXAMPLES,
 };
 pub(super) use self::keys::{DecisionArgs, KeysCommand, RequestArgs, StateName};
@@ -58,6 +58,12 @@ pub(super) enum Command {
     Keys {
         #[command(subcommand)]
         command: KeysCommand,
+    },
+    /// Show pending requests for approval, and decide about them
+    #[command(after_help = APPROVALS_EXAMPLES)]
+    Approvals {
+        #[command(subcommand)]
+        command: ApprovalsCommand,
     },
     /// Print the newest evidence bundle of a key, or verify one
     #[command(args_conflicts_with_subcommands = true, arg_required_else_help = true, after_help = EVIDENCE_EXAMPLES)]
@@ -284,6 +290,31 @@ pub(super) enum BreakerCommand {
         #[arg(long, value_name = "COUNT-HASH")]
         confirm: String,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ApprovalsCommand {
+    /// Show what waits for approval, oldest request first
+    List {
+        /// Only this account; repeatable
+        #[arg(long, value_name = "ID")]
+        account: Vec<AccountId>,
+        #[command(flatten)]
+        format: FormatArgs,
+    },
+    /// Approve requests as they were shown
+    Approve(RequestsArgs),
+    /// Deny requests; keysweep holds their keys
+    Deny(RequestsArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RequestsArgs {
+    /// Request, as `keysweep approvals list` shows it; repeatable
+    #[arg(value_name = "REQUEST", required = true)]
+    pub(super) requests: Vec<RequestRef>,
+    #[command(flatten)]
+    pub(super) reason: ReasonArgs,
 }
 
 #[derive(Debug, Subcommand)]

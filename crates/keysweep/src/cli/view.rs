@@ -14,7 +14,7 @@ pub(super) use self::finding::is_exempt;
 pub use self::finding::{plan_summary, plan_table, scan_summary, scan_table};
 pub(super) use self::journal::details;
 pub use self::journal::entries_table;
-pub use self::key::{approval_text, breaker_text, key_text, keys_table};
+pub use self::key::{approval_text, approvals_table, breaker_text, key_text, keys_table};
 pub use self::rules::rules_text;
 pub use super::console::{Screen, Width};
 use super::table::Tone;

@@ -120,5 +120,5 @@ fn waits_for_approval(record: &Record) -> bool {
         | KeyState::Deleted(_)
         | KeyState::Gone(_) => None,
     };
-    approval.is_some_and(|approval| approval.granted.is_none())
+    approval.is_some_and(|approval| !approval.is_granted())
 }

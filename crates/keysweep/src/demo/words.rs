@@ -227,7 +227,7 @@ pub(super) fn standing(state: &KeyState, calendar: Calendar) -> String {
             let date = flagged.notice.as_ref().and_then(|notice| notice.deactivation);
             match (&flagged.approval, date) {
                 // Whatever was announced, nothing happens until somebody approves.
-                (Some(Approval { granted: None, .. }), _) => "flagged, waits for approval".into(),
+                (Some(approval), _) if !approval.is_granted() => "flagged, waits for approval".into(),
                 (_, Some(date)) => format!("flagged, to be deactivated on day {}", day(date)),
                 (_, None) => "flagged".into(),
             }
@@ -306,7 +306,8 @@ mod tests {
             repeats: 0,
             why: "reactivated".into(),
             shown,
-            granted: None,
+            needed: 1,
+            granted: Vec::new(),
         };
         let flagged = |approval| {
             KeyState::Flagged(Flagged {

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use keysweep_api::{
-    BUNDLE_VERSION, Bundle, BundleApproval, BundleDecision, BundleFact, BundleKey, BundleLifecycle,
+    BUNDLE_VERSION, Bundle, BundleApproval, BundleDecision, BundleFact, BundleGranted, BundleKey, BundleLifecycle,
     BundleNotice, BundleRegion, BundleTrail, JournalEnd,
 };
 use keysweep_core::evidence::{Creation, Opinion, RegionTrail, Trail};
 use keysweep_core::facts::{Fact, KeyStatus, LastUse, Ou, Source};
 use keysweep_core::finding::FindingKind;
 use keysweep_core::ids::AccountId;
-use keysweep_core::lifecycle::{Approval, Notice, Record, State};
+use keysweep_core::lifecycle::{Approval, Granted, Notice, Record, State};
 use keysweep_core::owner::Owner;
 use keysweep_core::policy;
 use keysweep_core::state::{Body, Entry};
@@ -279,17 +279,18 @@ fn lifecycle(record: &Record) -> BundleLifecycle {
             announced,
             owner: notice.owner.clone(),
         }),
-        approval: approval.map(|approval| {
-            let granted = approval.granted.as_ref();
-            BundleApproval {
-                asked_at: approval.asked_at,
-                reason: approval.why.clone(),
-                approved_by: granted.map(|granted| granted.by.to_string()),
-                approved_at: granted.map(|granted| granted.at),
-                approval_reason: granted.map(|granted| granted.reason.clone()),
-            }
+        approval: approval.map(|approval| BundleApproval {
+            asked_at: approval.asked_at,
+            reason: approval.why.clone(),
+            approvals_needed: approval.needed,
+            approvals: approval.granted.iter().map(granted).collect(),
         }),
     }
+}
+
+fn granted(granted: &Granted) -> BundleGranted {
+    let Granted { by, reason, at } = granted;
+    BundleGranted { by: by.to_string(), at: *at, reason: reason.clone() }
 }
 
 /// What a bundle of this key does not show.

@@ -42,7 +42,7 @@ impl Engine {
                 return Err(Refusal::Malformed(format!("`confirm` names {confirm} and not {key}")));
             }
             Decision::Approve { action, request } => {
-                let approve = |record: &Record, now| approved(record, now, action, &request, &reason);
+                let approve = |record: &Record, now| approved(record, now, actor, action, &request, &reason);
                 let done = self.write(actor, &key, approve).await?;
                 self.metrics().lifecycle.decided(ApprovalDecision::Approved, actor);
                 return Ok(done);
@@ -227,7 +227,14 @@ fn to_release(record: &Record, number: Option<u64>) -> Result<u64, Refusal> {
 /// What is written, and what its operator is told; or why nothing is.
 type Decided = Result<(KeyEvent, String), Refusal>;
 
-fn approved(record: &Record, now: Timestamp, action: Planned, request: &RequestRef, reason: &str) -> Decided {
+fn approved(
+    record: &Record,
+    now: Timestamp,
+    actor: &Actor,
+    action: Planned,
+    request: &RequestRef,
+    reason: &str,
+) -> Decided {
     let key = &record.identity.key;
     if let Some(incident) = &record.incident {
         return Err(Refusal::Conflict(format!("no change of {key} can be approved: {incident}")));
@@ -239,15 +246,27 @@ fn approved(record: &Record, now: Timestamp, action: Planned, request: &RequestR
             approval.expires
         )));
     }
-    if let Some(granted) = &approval.granted {
+    let (number, needed) = (approval.number, approval.needed);
+    if approval.is_granted() {
+        let by: Vec<String> = approval.granted.iter().map(|granted| granted.by.to_string()).collect();
         return Err(Refusal::Conflict(format!(
             "{} approved request {request} to {action} {key} already",
+            by.join(" and ")
+        )));
+    }
+    if let Some(granted) = approval.given_by(actor) {
+        return Err(Refusal::Conflict(format!(
+            "{} approved request {request} to {action} {key} already: {needed} different people have to approve",
             granted.by
         )));
     }
-    let number = approval.number;
     let event = Consent::Approved { action, request: number, reason: reason.into() };
-    Ok((event.into(), format!("approved: {action} of {key} (request {number})")))
+    let given = approval.granted.len() + 1;
+    let message = match needed {
+        0 | 1 => format!("approved: {action} of {key} (request {number})"),
+        _ => format!("approved: {action} of {key} (request {number}), {given} of {needed} approvals"),
+    };
+    Ok((event.into(), message))
 }
 
 fn denied(

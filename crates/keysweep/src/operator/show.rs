@@ -343,7 +343,8 @@ fn mk_approval(record: &Record, approval: &Approval) -> ApprovalRow {
         reason: approval.why.clone(),
         last_used_at: approval.shown.last_use.at(),
         keys_of_user: approval.shown.keys_of_user,
-        approved_by: approval.granted.as_ref().map(|granted| granted.by.to_string()),
+        approved_by: approval.granted.iter().map(|granted| granted.by.to_string()).collect(),
+        approvals_needed: approval.needed,
     }
 }
 
@@ -358,7 +359,7 @@ struct Told {
 
 fn told(state: &KeyState) -> Told {
     let pending = |approval: &Option<keysweep_core::lifecycle::Approval>| {
-        approval.as_ref().filter(|approval| approval.granted.is_none()).map(|approval| approval.action)
+        approval.as_ref().filter(|approval| !approval.is_granted()).map(|approval| approval.action)
     };
     match state {
         KeyState::Active => Told::default(),

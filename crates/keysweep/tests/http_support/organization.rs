@@ -103,6 +103,7 @@ pub(crate) fn entries() -> Vec<(Timestamp, Body)> {
         expires: days_ago(-10),
         repeats: 0,
         why: "policy: approval = both".into(),
+        needed: 1,
         shown: Shown {
             user_name: "alice".parse().unwrap(),
             finding: FindingKind::Unused,

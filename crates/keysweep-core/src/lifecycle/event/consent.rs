@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::lifecycle::consent::one;
 use crate::lifecycle::{NoticeTerms, Shown};
 use crate::ticket::Planned;
 
@@ -41,6 +42,9 @@ pub enum Consent {
         /// Why a person has to decide. Not `why` in the journal: other entries say there why something happened.
         #[serde(rename = "because")]
         why: String,
+        /// How many different people have to approve.
+        #[serde(default = "one")]
+        needed: u32,
         /// What is shown with the request.
         shown: Shown,
     },

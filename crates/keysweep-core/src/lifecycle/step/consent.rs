@@ -27,7 +27,7 @@ impl Given<'_> {
                 notice.take()?;
                 *approval = None;
             }
-            Consent::ApprovalAsked { action, expires, repeats, why, shown } if *action == to => {
+            Consent::ApprovalAsked { action, expires, repeats, why, needed, shown } if *action == to => {
                 *approval = Some(Approval {
                     number: when.seq,
                     action: *action,
@@ -36,7 +36,8 @@ impl Given<'_> {
                     repeats: *repeats,
                     why: why.clone(),
                     shown: shown.clone(),
-                    granted: None,
+                    needed: *needed,
+                    granted: Vec::new(),
                 });
             }
             Consent::Approved { action, request, reason } if *action == to => {
@@ -73,10 +74,11 @@ impl Given<'_> {
 
 fn grant(approval: Option<&mut Approval>, when: When<'_>, request: u64, reason: &str) -> Option<()> {
     let approval = approval.filter(|approval| approval.number == request)?;
-    // The first decision wins, and none counts after the request expired.
-    if approval.granted.is_some() || when.at >= approval.expires {
+    // Enough is enough, nobody counts twice, and nobody after the request expired.
+    let twice = approval.given_by(when.actor).is_some();
+    if approval.is_granted() || twice || when.at >= approval.expires {
         return None;
     }
-    approval.granted = Some(Granted { by: when.actor.clone(), reason: reason.into(), at: when.at });
+    approval.granted.push(Granted { by: when.actor.clone(), reason: reason.into(), at: when.at });
     Some(())
 }

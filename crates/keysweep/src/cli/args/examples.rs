@@ -41,6 +41,12 @@ Examples:
       undo: works immediately, even while other changes are blocked
   keysweep keys delete AKIAIOSFODNN7EXAMPLE --confirm AKIAIOSFODNN7EXAMPLE --reason \"owner left\"";
 
+pub(super) const APPROVALS_EXAMPLES: &str = "\
+Examples:
+  keysweep approvals list
+  keysweep approvals approve 120-1f2e3d4c --reason \"ticket 4711\"
+  keysweep approvals deny 120-1f2e3d4c 121-0a1b2c3d --reason \"used by the yearly audit\"";
+
 pub(super) const IAM_EXAMPLES: &str = "\
 Examples:
   keysweep iam hub > hub.json

@@ -38,6 +38,28 @@ pub fn keys_table(document: &KeysDocument, screen: Screen) -> String {
     table(screen, header, rows.collect())
 }
 
+/// What waits for approval.
+#[must_use]
+pub fn approvals_table(document: &KeysDocument, screen: Screen) -> String {
+    let now = document.generated_at;
+    let rows = document.keys.iter().filter_map(|row| {
+        let approval = row.approval.as_ref()?;
+        Some([
+            approval.request.as_str().into(),
+            approval.action.as_str().into(),
+            (&row.access_key_id).into(),
+            (&row.user_name).into(),
+            account(&row.account_id, row.account_name.as_deref()).into(),
+            row.owner.as_ref().map(|owner| owner.name.as_str()).unwrap_or_default().into(),
+            format!("{} of {}", approval.approved_by.len(), approval.approvals_needed).into(),
+            when(now, approval.expires_at).into(),
+            approval.reason.as_str().into(),
+        ])
+    });
+    let header = ["REQUEST", "TO", "KEY", "USER", "ACCOUNT", "OWNER", "APPROVALS", "EXPIRES", "WHY"];
+    table(screen, header, rows.collect())
+}
+
 /// Everything about one key.
 #[must_use]
 pub fn key_text(document: &KeyDocument, screen: Screen) -> String {
@@ -178,10 +200,18 @@ fn origin(call: &TracedCall) -> String {
 }
 
 fn approval_line(approval: &ApprovalRow) -> String {
-    let ApprovalRow { request, action, expires_at, reason, approved_by, .. } = approval;
-    match approved_by {
-        Some(by) => format!("request {request} to {action}: approved by {by}"),
-        None => format!("request {request} to {action}, open until {expires_at}: {reason}"),
+    let ApprovalRow { request, action, expires_at, reason, approved_by, approvals_needed, .. } = approval;
+    let by = approved_by.join(" and ");
+    let given = u32::try_from(approved_by.len()).unwrap_or(u32::MAX);
+    match given {
+        0 if *approvals_needed > 1 => format!(
+            "request {request} to {action}, open until {expires_at}, needs {approvals_needed} approvals: {reason}"
+        ),
+        0 => format!("request {request} to {action}, open until {expires_at}: {reason}"),
+        given if given < *approvals_needed => format!(
+            "request {request} to {action}, open until {expires_at}, {given} of {approvals_needed} approvals (by {by}): {reason}"
+        ),
+        _ => format!("request {request} to {action}: approved by {by}"),
     }
 }
 

@@ -72,6 +72,9 @@ terms! {
     grace: Period = Period::days(14),
     /// Changes that require an approval: "none", "deactivate", "delete", or "both".
     approval: ApprovalFor = ApprovalFor::None,
+    /// Number of different people who must approve a change that requires an approval: 1 to 10. A person with two tokens or
+    /// logins of the same name counts once.
+    approvals_needed: u32 = 1,
     /// Time after which a request for approval expires.
     approval_expires: Period = Period::days(14),
     /// Number of times that an expired request is repeated. After that, keysweep holds the key.

@@ -216,6 +216,7 @@ unused_after = "180d"
     quarantine = "off"  # default
     grace = "14d"  # default
     approval = "none"  # default
+    approvals_needed = 1  # default
     approval_expires = "14d"  # default
     approval_repeats = 2  # default
     hold_after_reactivation = "30d"  # default

@@ -120,6 +120,9 @@ impl Check {
                 review.positive(&at.key(key), period);
             }
         }
+        if let Some(needed) = rule.approvals_needed.filter(|needed| !(1..=10).contains(needed)) {
+            review.unexpected(&at.key("approvals_needed"), &needed, "a whole number from 1 to 10");
+        }
         TermsPatch {
             mode: rule.mode,
             unused_after: rule.unused_after.map(Period::get),
@@ -129,6 +132,7 @@ impl Check {
             quarantine: rule.quarantine.map(|span| span.get()),
             grace: rule.grace.map(Period::get),
             approval: rule.approval,
+            approvals_needed: rule.approvals_needed,
             approval_expires: rule.approval_expires.map(Period::get),
             approval_repeats: rule.approval_repeats,
             hold_after_reactivation: rule.hold_after_reactivation.map(Period::get),

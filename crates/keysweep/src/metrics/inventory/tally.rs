@@ -207,7 +207,7 @@ impl Tally {
     }
 
     fn approval(&mut self, record: &Record, now: Timestamp) {
-        let Some(approval) = approval(record).filter(|a| a.granted.is_none() && now < a.expires) else {
+        let Some(approval) = approval(record).filter(|a| !a.is_granted() && now < a.expires) else {
             return;
         };
         self.approvals_pending += 1;
