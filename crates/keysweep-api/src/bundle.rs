@@ -190,7 +190,7 @@ pub struct BundleNotice {
     pub at: Timestamp,
     /// Earliest time of the announced change.
     pub announced: Option<Timestamp>,
-    /// The owner of the key whom it was for; null if none was known.
+    /// Owner to whom the notice was addressed; null if no owner was known.
     #[serde(default)]
     pub owner: Option<String>,
 }

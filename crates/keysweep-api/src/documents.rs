@@ -125,7 +125,7 @@ pub struct KeyRow {
     /// Whether that call was made by another IAM user than the one whose key it is.
     #[serde(default)]
     pub created_by_another_user: bool,
-    /// To whom it belongs; null if no source names anyone.
+    /// Owner of the key; null if no source names one.
     #[serde(default)]
     pub owner: Option<OwnerRow>,
     /// Base state.
@@ -179,17 +179,17 @@ pub struct KeyRow {
 /// The owner of a key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct OwnerRow {
-    /// Whom notices about the key go to.
+    /// Owner to whom notices about the key are addressed.
     pub name: String,
-    /// Who says so.
+    /// Source that determined the owner.
     pub source: OwnerSource,
-    /// How sure it is.
+    /// Confidence that this is the owner.
     pub confidence: Confidence,
     /// E-mail address; null if keysweep knows none.
     pub email: Option<String>,
     /// Slack channel or ID; null if keysweep knows none.
     pub slack: Option<String>,
-    /// The owner who has left, according to the directory, and for whom this one stands in.
+    /// Original owner, if that person has left according to the directory; same as `name` if no one took over.
     pub left: Option<String>,
 }
 

@@ -1,7 +1,7 @@
-//! To whom a key belongs, who says so, and how that person is reached.
+//! The owner of a key: source, confidence, and contact details.
 //!
-//! [`Owners::find`] asks one source after the other. The first that names somebody who can be reached answers. A source
-//! that could not be read ends the search: whoever the next one names would be told what is meant for another.
+//! [`Owners::find`] checks the sources in order. The first that names someone whom keysweep can contact determines the
+//! owner. If a source cannot be read, the search stops: the next source could name the wrong person.
 
 mod address;
 mod directory;
@@ -16,7 +16,7 @@ pub use self::address::{Domain, EmailAddress, NotAnAddress};
 pub use self::directory::{Directory, Person};
 pub use self::find::{Found, Traces};
 
-/// Who says to whom a key belongs.
+/// Source that names the owner of a key.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
 )]
@@ -26,9 +26,9 @@ pub use self::find::{Found, Traces};
 pub enum OwnerSource {
     /// A tag of the user, such as `Owner`.
     UserTags,
-    /// The description of the key: the console stores it as a tag of the user whose key is the access key ID.
+    /// The description of the key, which the console stores as a user tag with the access key ID as the tag key.
     KeyDescription,
-    /// Who called `CreateAccessKey`, as CloudTrail recorded it.
+    /// Caller of `CreateAccessKey`, according to CloudTrail.
     Creator,
     /// A tag of the account.
     AccountTags,
@@ -53,13 +53,13 @@ impl OwnerSource {
             Self::KeyDescription => "the description of the key",
             Self::Creator => "the creator of the key",
             Self::AccountTags => "a tag of the account",
-            Self::AccountEmail => "the address of the account",
+            Self::AccountEmail => "the e-mail address of the account",
             Self::Default => "owners.default",
         }
     }
 }
 
-/// How sure it is that this is the owner.
+/// Confidence that this is the owner of the key.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
 )]
@@ -67,12 +67,12 @@ impl OwnerSource {
 #[derive(strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum Confidence {
-    /// Nobody said it of this key: the account's address, `owners.default`, or a name that nobody knows.
+    /// The owner comes from the account's e-mail address or `owners.default`, or keysweep has no contact details for them.
     Low,
-    /// Said of the account, or of whoever created the key; or an address that neither a contact nor the directory lists;
-    /// or who stands in for an owner who has left.
+    /// The owner comes from a tag of the account or from the creator of the key; or is an address that is neither a contact
+    /// nor in the directory; or takes over from an owner who has left.
     Medium,
-    /// Said of the user or of the key, and listed as a contact or in the directory.
+    /// The owner comes from a tag of the user or the description of the key, and is a contact or in the directory.
     High,
 }
 
@@ -84,7 +84,7 @@ impl Confidence {
     }
 }
 
-/// Where somebody is reached.
+/// Contact details.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Contact {
     /// E-mail address.
@@ -104,22 +104,22 @@ impl Contact {
     }
 }
 
-/// To whom a key belongs, or who stands in for that person.
+/// The owner of a key, or the person who takes over from an owner who has left.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Owner {
-    /// Whom notices about the key go to: the name in the directory, or what the source says.
+    /// Owner to whom notices about the key are addressed: the name in the directory, or what the source says.
     pub name: String,
-    /// Who says so.
+    /// Source that determined the owner.
     pub source: OwnerSource,
-    /// How sure it is.
+    /// Confidence that this is the owner.
     pub confidence: Confidence,
-    /// How this person is reached; without any way, the source names somebody whom nobody knows.
+    /// Contact details; empty if keysweep has none for this owner.
     #[serde(default)]
     pub contact: Contact,
     /// What the directory lists of this person. Once it does not list the person any more, the person has left.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub listed: Option<Listed>,
-    /// The owner who has left, and for whom this one stands in.
+    /// The original owner, if that person has left; the same person if no one took over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left: Option<Listed>,
 }
@@ -137,7 +137,7 @@ pub struct Listed {
 }
 
 impl Owner {
-    /// Whether both are the same person: who was told once need not be told again because another source says the same.
+    /// Whether both are the same person; a new source for the same owner requires no new notice.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
         self.name == other.name
@@ -168,18 +168,17 @@ impl ContactRule {
 /// `[owners]`: where owners are looked for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Owners {
-    /// Which sources answer, in this order; empty where nobody looks for owners.
+    /// Sources to search, in this order; empty if only the default applies.
     pub sources: Vec<OwnerSource>,
     /// Keys of tags, of users and of accounts alike, in the order in which they answer.
     pub tags: Vec<String>,
-    /// How those are reached whom a source names; the first that matches counts.
+    /// Contacts for the people and teams that sources name; the first match applies.
     pub contacts: Vec<ContactRule>,
-    /// Domains whose addresses may be used as they stand in a tag: whoever may tag a user could otherwise have notices
-    /// sent anywhere.
+    /// Domains of addresses that keysweep accepts from tags: otherwise, anyone who can tag a user could redirect notices.
     pub allowed_domains: Vec<Domain>,
     /// The people of the company, or why their list could not be read.
     pub directory: Option<Result<Arc<Directory>, String>>,
-    /// Who answers where no source does: a contact, a person in the directory, or an address.
+    /// Owner if no source names anyone whom keysweep can contact: a contact, a person in the directory, or an address.
     pub default: Option<String>,
 }
 
@@ -197,9 +196,9 @@ impl Default for Owners {
 }
 
 impl Owners {
-    /// Whether anybody looks for owners at all.
+    /// Whether keysweep looks for owners.
     #[must_use]
-    pub fn is_asked(&self) -> bool {
+    pub fn is_configured(&self) -> bool {
         !self.sources.is_empty() || self.default.is_some()
     }
 
@@ -208,7 +207,7 @@ impl Owners {
         self.sources.iter().copied().chain(self.default.iter().map(|_| OwnerSource::Default))
     }
 
-    /// Whether tags of users say to whom a key belongs.
+    /// Whether a source reads user tags.
     #[must_use]
     pub fn reads_user_tags(&self) -> bool {
         let reads =
@@ -216,7 +215,7 @@ impl Owners {
         self.sources.iter().any(reads)
     }
 
-    /// Whether tags of accounts say to whom a key belongs.
+    /// Whether a source reads account tags.
     #[must_use]
     pub fn reads_account_tags(&self) -> bool {
         self.sources.contains(&OwnerSource::AccountTags)

@@ -112,15 +112,15 @@ pub struct FindingRow {
     /// How often the key was reactivated after keysweep had deactivated it.
     #[serde(default)]
     pub reactivations: u32,
-    /// Whom notices about the key go to; null if no source of `[owners]` names anyone.
+    /// Owner to whom notices about the key are addressed; null if no source in `[owners]` names one.
     pub owner: Option<String>,
-    /// Who says so.
+    /// Source that determined the owner.
     #[serde(default)]
     pub owner_source: Option<OwnerSource>,
-    /// How sure it is.
+    /// Confidence that this is the owner.
     #[serde(default)]
     pub owner_confidence: Option<Confidence>,
-    /// The owner who has left, according to the directory, and for whom `owner` stands in.
+    /// Original owner, if that person has left according to the directory; same as `owner` if no one took over.
     #[serde(default)]
     pub owner_left: Option<String>,
     /// Where last use comes from.

@@ -134,7 +134,7 @@ impl Shown {
         } else if *finding != now.finding {
             Some(format!("the finding was {finding} and is {} now", now.finding))
         } else if *owner != now.owner {
-            Some(format!("the owner was {} and is {} now", known(owner), known(&now.owner)))
+            Some(format!("the owner changed from {} to {}", known(owner), known(&now.owner)))
         } else {
             None
         }

@@ -71,7 +71,7 @@ impl Owners {
     /// The directory, or which source could not be read, if none before it answers: whom that one names is not known.
     pub fn find(&self, of: &Traces<'_>) -> Result<Found, String> {
         if let Some(Err(why)) = &self.directory {
-            return Err(format!("directory: {why}"));
+            return Err(format!("owners.directory_file: {why}"));
         }
         let (mut found, mut named, mut left) = (Found::default(), None, None);
         for source in self.in_order() {
@@ -143,7 +143,7 @@ impl Owners {
             OwnerSource::Creator => {
                 let caller = of.creation.and_then(|creation| caller(&creation.call.by));
                 caller
-                    .map(|text| claim("who created the key".to_owned(), text, false, false))
+                    .map(|text| claim("creator of the key".to_owned(), text, false, false))
                     .into_iter()
                     .collect()
             }
@@ -189,7 +189,7 @@ impl Owners {
             };
         }
         if directory.is_some_and(|directory| directory.is_ambiguous(text)) {
-            return Answer::Nobody(format!("the directory lists several people as {text:?}"));
+            return Answer::Nobody(format!("the directory lists more than one {text:?}"));
         }
         if let Some(person) = find(text) {
             let (listed, contact) = (listed(text, &person.name, person.manager.as_ref()), person.contact());
@@ -202,7 +202,7 @@ impl Owners {
                     known: true,
                 }),
                 (true, false) => Answer::Nobody(format!(
-                    "the directory lists neither an e-mail address nor a Slack ID of {text:?}"
+                    "the directory lists neither an e-mail address nor a Slack ID for {text:?}"
                 )),
             };
         }
@@ -222,7 +222,7 @@ impl Owners {
             Ok(_) => Answer::Nobody(format!("the domain of {text:?} is not in owners.allowed_domains")),
             Err(_) => {
                 let or = if directory.is_some() { " and is not in the directory" } else { "" };
-                Answer::Nobody(format!("{text:?} matches no [[owners.contact]]{or}"))
+                Answer::Nobody(format!("{text:?} matches no [[owners.contact]] entry{or}"))
             }
         }
     }

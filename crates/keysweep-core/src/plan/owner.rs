@@ -43,8 +43,8 @@ impl Look<'_> {
             None => None,
             Some(owner) if told == Some(owner) => None,
             Some(owner) => Some(match told {
-                Some(told) => format!("its owner is {owner} now, and was {told}"),
-                None => format!("its owner, {owner}, was not known"),
+                Some(told) => format!("the owner changed from {told} to {owner}"),
+                None => format!("the previous notice was recorded before the owner, {owner}, was known"),
             }),
         }
     }

@@ -201,7 +201,7 @@ fn who_cannot_be_reached_is_shown_and_the_team_is_told_why() {
     assert_eq!(
         row.warnings,
         [
-            "owner: tag Owner of the user: \"somebody\" matches no [[owners.contact]]",
+            "owner: tag Owner of the user: \"somebody\" matches no [[owners.contact]] entry",
             "owner: tag Team of the user: the domain of \"eve@evil.example\" is not in owners.allowed_domains",
         ]
     );
@@ -398,7 +398,7 @@ fn a_name_that_several_have_and_a_directory_that_cannot_be_read_name_nobody() {
 
     world.policy.owners.directory = Some(Err("read people.csv: no such file".into()));
     world.sweep(day(1));
-    assert_eq!(wait(&world, day(1)), "owner: directory: read people.csv: no such file");
+    assert_eq!(wait(&world, day(1)), "owner: owners.directory_file: read people.csv: no such file");
 }
 
 #[test]

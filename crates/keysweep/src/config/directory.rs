@@ -13,6 +13,9 @@ const MOST_BYTES: u64 = 64 << 20;
 /// So many rows that are not understood are named.
 const MOST_DOUBTS: usize = 20;
 
+/// What is expected of the first row.
+const HEADER: &str = "expected a header row with a name or email column; optional columns: slack, active, manager";
+
 /// What a file lists.
 #[derive(Debug)]
 pub(super) struct Read {
@@ -44,11 +47,11 @@ pub(crate) fn read_directory(path: &Path) -> Result<Directory, String> {
 /// Why it lists nobody whose being there, or not, could be relied on: a person who is missing counts as one who has left.
 pub(super) fn read(path: &Path) -> Result<Read, String> {
     let file = || path.display();
-    let size = std::fs::metadata(path).map_err(|error| format!("read {}: {error}", file()))?.len();
+    let size = std::fs::metadata(path).map_err(|error| format!("could not read {}: {error}", file()))?.len();
     if size > MOST_BYTES {
-        return Err(format!("{} has {size} bytes, expected at most {MOST_BYTES}", file()));
+        return Err(format!("{}: found {size} bytes, expected at most {MOST_BYTES}", file()));
     }
-    let bytes = std::fs::read(path).map_err(|error| format!("read {}: {error}", file()))?;
+    let bytes = std::fs::read(path).map_err(|error| format!("could not read {}: {error}", file()))?;
     parse(&bytes).map_err(|why| format!("{}: {why}", file()))
 }
 
@@ -58,7 +61,7 @@ fn parse(bytes: &[u8]) -> Result<Read, String> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let before = bytes.get(..error.valid_up_to()).unwrap_or_default();
         let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-        format!("line {line}: expected UTF-8, found another encoding")
+        format!("line {line}: not valid UTF-8")
     })?;
     // The reader would count lines otherwise than people do.
     let text = text.replace("\r\n", "\n");
@@ -77,16 +80,16 @@ fn parse(bytes: &[u8]) -> Result<Read, String> {
                 doubts.extend(doubt.map(|doubt| format!("line {line}: {doubt}")));
                 people.push(person);
             }
-            (None, _) => doubts.push(format!("line {line}: neither name nor email")),
+            (None, _) => doubts.push(format!("line {line}: found neither a name nor an e-mail address; row ignored")),
         }
     }
     if people.is_empty() {
-        return Err("lists nobody".to_owned());
+        return Err("contains no people".to_owned());
     }
     let more = doubts.len().saturating_sub(MOST_DOUBTS);
     doubts.truncate(MOST_DOUBTS);
     if more > 0 {
-        doubts.push(format!("{more} more lines"));
+        doubts.push(format!("and {more} more lines with problems"));
     }
     Ok(Read { directory: Directory::new(people), doubts })
 }
@@ -98,7 +101,7 @@ impl Columns {
             let mut columns =
                 header.iter().enumerate().filter(|(_, name)| names.contains(&simple(name).as_str()));
             match (columns.next(), columns.next()) {
-                (Some(_), Some(_)) => Err(format!("the header has two columns for {}", names.concat())),
+                (Some(_), Some(_)) => Err(format!("the header has more than one column for {}", names.first().copied().unwrap_or_default())),
                 (column, _) => Ok(column.map(|(place, _)| place)),
             }
         };
@@ -110,7 +113,7 @@ impl Columns {
             manager: find(&["manager"])?,
         };
         if columns.name.is_none() && columns.email.is_none() {
-            return Err("expected a header with the columns name, email, slack, active, manager".to_owned());
+            return Err(HEADER.to_owned());
         }
         Ok(columns)
     }
@@ -124,13 +127,13 @@ impl Columns {
             Some("false" | "no" | "0" | "inactive") => false,
             found => {
                 let found = found.unwrap_or_default();
-                return Err(format!("active is {found:?}, expected true or false"));
+                return Err(format!("active: found {found:?}, expected true or false"));
             }
         };
         let (email, doubt) = match text(self.email).map(|text| (text, text.parse::<EmailAddress>())) {
             None => (None, None),
             Some((_, Ok(email))) => (Some(email), None),
-            Some((text, Err(expected))) => (None, Some(format!("email is {text:?}, expected {expected}"))),
+            Some((text, Err(expected))) => (None, Some(format!("email: found {text:?}, expected {expected}; address ignored"))),
         };
         let name = text(self.name).map(str::to_owned).or_else(|| email.as_ref().map(ToString::to_string));
         let person = name.map(|name| Person {
@@ -164,26 +167,26 @@ mod tests {
         assert_eq!(directory.find("Bo").unwrap().email, None);
         assert_eq!(
             doubts,
-            ["line 6: email is \"not an address\", expected an e-mail address such as \"dana@example.com\""]
+            ["line 6: email: found \"not an address\", expected an e-mail address such as \"dana@example.com\"; address ignored"]
         );
     }
 
     #[test]
     fn a_file_that_would_make_people_leave_is_refused() {
         for (text, why) in [
-            ("", "expected a header with the columns name, email, slack, active, manager"),
-            ("name,email\n", "lists nobody"),
+            ("", HEADER),
+            ("name,email\n", "contains no people"),
             (
                 "surname,phone\nDana,1\n",
-                "expected a header with the columns name, email, slack, active, manager",
+                HEADER,
             ),
-            ("name,active\nDana,maybe\n", "line 2: active is \"maybe\", expected true or false"),
-            ("name,active\nDana,\n", "line 2: active is \"\", expected true or false"),
-            ("name,email,E-mail\nDana,a@example.com,b@example.com\n", "the header has two columns for email"),
+            ("name,active\nDana,maybe\n", "line 2: active: found \"maybe\", expected true or false"),
+            ("name,active\nDana,\n", "line 2: active: found \"\", expected true or false"),
+            ("name,email,E-mail\nDana,a@example.com,b@example.com\n", "the header has more than one column for email"),
         ] {
             assert_eq!(parse(text.as_bytes()).unwrap_err(), why, "{text}");
         }
-        let why = "line 2: expected UTF-8, found another encoding";
+        let why = "line 2: not valid UTF-8";
         assert_eq!(parse(b"name\nD\xffna\n").unwrap_err(), why);
     }
 }

@@ -204,7 +204,7 @@ impl Reloader {
                 self.engine.metrics().config.not_loaded();
                 tracing::error!(
                     why,
-                    "owners.directory_file not loaded; the previous directory stays in effect"
+                    "owners.directory_file not reloaded; the previous directory stays in effect"
                 );
                 self.directory_trouble = Some(why);
             }
@@ -217,10 +217,10 @@ impl Reloader {
         let mut config = config.clone();
         config.policy.owners.directory = Some(Ok(Arc::new(found)));
         match self.engine.replace_config(&Actor::Keysweep, Arc::new(config)).await {
-            Ok(()) => tracing::info!(people, "directory of owners reloaded"),
+            Ok(()) => tracing::info!(people, "owners.directory_file reloaded"),
             Err(error) => {
                 let why = in_words(&error);
-                tracing::error!(why, "directory of owners not reloaded; keysweep retries in a minute");
+                tracing::error!(why, "owners.directory_file not reloaded; keysweep retries in a minute");
             }
         }
     }
@@ -265,7 +265,7 @@ fn load(sources: &Sources, old: &Config, now: Timestamp) -> Result<(Config, Opti
 fn may_follow(current: Option<&Arc<Directory>>, found: Directory) -> Result<Directory, String> {
     match current.map(|current| current.len()).filter(|before| found.len() < before / 2) {
         Some(before) => Err(format!(
-            "it lists {} people, and listed {before} before; if that is correct, restart keysweep",
+            "found {} people, expected at least half of the previous {before}; if the file is correct, restart keysweep",
             found.len()
         )),
         None => Ok(found),

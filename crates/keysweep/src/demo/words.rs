@@ -150,7 +150,7 @@ fn of_key(entry: &Entry, event: &KeyEvent, created: Timestamp, calendar: Calenda
             (Tone::Usual, format!("belongs to {}, according to {}", owner.name, owner.source.in_words()))
         }
         KeyEvent::Record(Note::OwnerFound { owner: None }) => {
-            (Tone::Usual, "no source names an owner any more".into())
+            (Tone::Usual, "no source names an owner".into())
         }
         KeyEvent::Record(Note::UserChanged { change }) => (
             Tone::Usual,

@@ -131,14 +131,14 @@ fn process(observed: &Observed<'_>) -> Vec<Family> {
 fn owners(owners: &Owners, tally: &Tally) -> Vec<Family> {
     let mut by_source = Family::new(
         "keysweep_keys_by_owner_source",
-        "Access keys in the lifecycle by the source that names their owner; \"unreachable\" if keysweep cannot contact \
-         anyone named, \"none\" if no source names anyone.",
+        "Tracked keys by the source that determined their owner; \"unreachable\" if keysweep has no contact details for \
+         the owner, \"none\" if no source names an owner.",
     );
     let mut left = Family::new(
         "keysweep_keys_of_departed_owners",
-        "Access keys in the lifecycle whose owner has left, according to the directory.",
+        "Tracked keys whose owner has left, according to the directory.",
     );
-    if owners.is_asked() {
+    if owners.is_configured() {
         for source in owners.in_order() {
             let count = tally.owners.reached.get(&source).copied().unwrap_or_default();
             by_source.push(&[("source", source.as_str())], count);

@@ -186,9 +186,13 @@ fn owner_line(owner: &OwnerRow) -> String {
     let reached = match (ways.is_empty(), email.is_some() || slack.is_some()) {
         (false, _) => format!(" ({})", ways.join(", ")),
         (true, true) => String::new(),
-        (true, false) => " (no contact)".to_owned(),
+        (true, false) => " (no contact details)".to_owned(),
     };
-    let left = left.as_ref().map(|left| format!("; stands in for {left}, who has left")).unwrap_or_default();
+    let left = match left {
+        None => String::new(),
+        Some(left) if left == name => "; has left, and keysweep found no one to take over".to_owned(),
+        Some(left) => format!("; takes over from {left}, who has left"),
+    };
     format!("{name}{reached}, from {} ({} confidence){left}", source.in_words(), confidence.as_str())
 }
 

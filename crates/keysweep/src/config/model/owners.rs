@@ -8,25 +8,28 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct OwnersSection {
-    /// Sources to search for the owner of a key, in this order: "user_tags", "key_description" (a tag of the user whose key
-    /// is the access key ID, which the console writes), "creator" (the caller of CreateAccessKey, from CloudTrail),
-    /// "account_tags", "account_email" (the address that AWS Organizations lists). The first source that names a person
-    /// whom keysweep can reach determines the owner. Empty: keysweep does not search for owners.
+    /// Sources to search for the owner of a key, in this order: "user_tags", "key_description" (the description of the access
+    /// key, which the IAM console stores as a user tag with the access key ID as the tag key), "creator" (the caller of
+    /// CreateAccessKey, from CloudTrail), "account_tags", "account_email" (the address that AWS Organizations lists). The
+    /// first source that names a person or team whom keysweep can contact determines the owner. Empty: keysweep uses only
+    /// owners.default.
     pub sources: Vec<SourceName>,
-    /// Keys of the tags that name an owner, on users and on accounts, in this order.
+    /// Tag keys that name an owner, on users and accounts, in order of precedence. Keys of account tags are case-sensitive;
+    /// keys of user tags are not.
     pub tags: Vec<String>,
-    /// Domains of e-mail addresses that keysweep accepts from a tag, a description, or CloudTrail, such as ["example.com"].
-    /// Subdomains are separate domains. Other addresses must be in the directory: anyone who can tag a user
-    /// could otherwise redirect its notices.
+    /// Domains of the e-mail addresses that keysweep accepts from tags, key descriptions, and CloudTrail, such as
+    /// ["example.com"]. A domain does not include its subdomains. keysweep ignores any other address unless the directory
+    /// lists it or [[owners.contact]] matches it: otherwise, anyone who can tag a user could redirect notices about that
+    /// user's keys.
     pub allowed_domains: Vec<String>,
-    /// CSV file that lists the people of the company, with a header. Columns: name, email, slack (user ID), active (true
-    /// or false), manager (name or e-mail address). keysweep loads changes within a minute. If an owner is not active, or
-    /// no longer in the directory, the manager takes over, then the owner of the account. Empty: no directory.
+    /// CSV file with the company directory. It needs a header row. Columns: name, email, slack (user ID), active (true or
+    /// false), manager (name or e-mail address). keysweep reloads the file within a minute. If the directory marks an owner as
+    /// not active, or no longer lists them, their manager takes over, or else the owner of the account. Empty: no directory.
     pub directory_file: String,
-    /// Owner of keys for which no source names one: an e-mail address, or a name from [[owners.contact]] or the
-    /// directory. Empty: none.
+    /// Owner of keys for which no source names anyone whom keysweep can contact: an e-mail address, or a name from
+    /// [[owners.contact]] or the directory. Empty: none.
     pub default: String,
-    /// How to reach the people and teams that tags name. The first entry that matches applies.
+    /// How to contact the people and teams that sources name. The first matching entry applies.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub contact: Vec<ContactSection>,
 }
@@ -77,7 +80,7 @@ impl From<SourceName> for OwnerSource {
 #[serde(default, deny_unknown_fields)]
 #[schemars(extend("required" = ["match"]))]
 pub struct ContactSection {
-    /// What the tag says, as a glob such as "payments*". Case does not matter.
+    /// Name of the person or team in the source, such as the value of a tag. A glob, such as "payments*"; not case-sensitive.
     #[serde(rename = "match", skip_serializing_if = "Option::is_none")]
     pub matches: Option<String>,
     /// E-mail address.

@@ -56,8 +56,8 @@ fn every_mistake_in_owners_is_told_at_once() {
     owners.allowed_domains[1]: found "*.example.com", expected a domain such as "example.com"
     owners.allowed_domains[2]: found "example", expected a domain such as "example.com"
     owners.allowed_domains[3]: found "exаmple.com", expected a domain such as "example.com"
-    owners.contact[1].match: missing: expected what the tag says, or a glob such as "payments*"
-    owners.contact[2]: expected email or slack: nobody is reached otherwise
+    owners.contact[1].match: missing: expected a name, or a glob such as "payments*"
+    owners.contact[2]: expected email, slack, or both
     owners.contact[3].email: found "Dana <dana@example.com>", expected an e-mail address such as "dana@example.com"
     owners.contact[3].slack: found "@dana", expected a channel such as "#payments", or an ID such as "U024BE7LH"
     owners.contact[4].slack: found "#Web", expected a channel such as "#payments", or an ID such as "U024BE7LH"
@@ -77,15 +77,15 @@ fn what_names_nobody_is_a_warning() {
         tags = []
     ";
     insta::assert_snapshot!(warnings(&load_text(text).unwrap()).join("\n"), @r#"
-    owners.sources[1]: names nobody: evidence.cloudtrail and evidence.creators must be true
-    owners.sources[2]: names nobody: organization.accounts lists the accounts, without their addresses
-    owners.tags: is empty, so that no tag names an owner
+    owners.sources[1]: has no effect: requires evidence.cloudtrail = true and evidence.creators = true
+    owners.sources[2]: has no effect: organization.accounts is set, so keysweep does not read e-mail addresses from AWS Organizations
+    owners.tags: is empty, so no tag can name an owner
     "#);
     let unused =
         "owners.allowed_domains = [\"example.com\"]\n[[owners.contact]]\nmatch = \"pay\"\nslack = \"#pay\"\n";
     insta::assert_snapshot!(warnings(&load_text(unused).unwrap()).join("\n"), @r#"
-    owners.contact: has no effect: owners.sources is empty
-    owners.allowed_domains: has no effect: owners.sources is empty
+    owners.contact: has no effect: owners.sources and owners.default are empty
+    owners.allowed_domains: has no effect: owners.sources and owners.default are empty
     "#);
 }
 
@@ -94,7 +94,7 @@ fn a_directory_that_cannot_be_read_keeps_a_daemon_from_starting_and_nobody_from_
     let people = mk_file("name,active\nDana,perhaps\n");
     let file = mk_file(format!("owners = {{ default = \"Dana\", directory_file = {:?} }}\n", people.path()));
     let sources = mk_sources(file.path(), &[]);
-    let why = format!("{}: line 2: active is \"perhaps\", expected true or false", people.path().display());
+    let why = format!("{}: line 2: active: found \"perhaps\", expected true or false", people.path().display());
     let config = load(&sources, mk_now()).unwrap();
     assert_eq!(config.policy.owners.directory, Some(Err(why.clone())));
     let mistakes = match load_to_serve(&sources, mk_now()) {
@@ -113,7 +113,7 @@ fn rows_of_a_directory_that_are_not_understood_are_warnings() {
             .unwrap();
     let at = people.path().display();
     let expected = format!(
-        "owners.directory_file: {at}: line 2: email is \"none\", expected an e-mail address such as \"dana@example.com\""
+        "owners.directory_file: {at}: line 2: email: found \"none\", expected an e-mail address such as \"dana@example.com\"; address ignored"
     );
     assert_eq!(warnings(&config), [expected]);
 }

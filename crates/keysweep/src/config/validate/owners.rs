@@ -72,7 +72,7 @@ fn contact_rule(section: &ContactSection, at: &KeyPath, review: &mut Review) -> 
     let Some(name) = section.matches.as_ref().filter(|name| !name.trim().is_empty()) else {
         review.wrong(
             &at.key("match"),
-            "missing: expected what the tag says, or a glob such as \"payments*\"".to_owned(),
+            "missing: expected a name, or a glob such as \"payments*\"".to_owned(),
         );
         return None;
     };
@@ -93,7 +93,7 @@ fn contact_rule(section: &ContactSection, at: &KeyPath, review: &mut Review) -> 
         if review.has_mistakes_below(at) {
             return None;
         }
-        review.wrong(at, "expected email or slack: nobody is reached otherwise".to_owned());
+        review.wrong(at, "expected email, slack, or both".to_owned());
         return None;
     }
     Some(ContactRule { name: name.clone(), contact })
@@ -121,28 +121,28 @@ fn warn(model: &Model, owners: &Owners, review: &mut Review) {
     if let Some(index) = place(SourceName::Creator)
         && !(model.evidence.cloudtrail && model.evidence.creators)
     {
-        let problem = "names nobody: evidence.cloudtrail and evidence.creators must be true".to_owned();
+        let problem = "has no effect: requires evidence.cloudtrail = true and evidence.creators = true".to_owned();
         review.questionable(&at.key("sources").index(index), problem);
     }
     if let Some(index) = place(SourceName::AccountEmail)
         && !model.organization.accounts.is_empty()
     {
         let problem =
-            "names nobody: organization.accounts lists the accounts, without their addresses".to_owned();
+            "has no effect: organization.accounts is set, so keysweep does not read e-mail addresses from AWS Organizations".to_owned();
         review.questionable(&at.key("sources").index(index), problem);
     }
     let reads_tags = owners.reads_account_tags() || place(SourceName::UserTags).is_some();
     if reads_tags && owners.tags.is_empty() {
-        review.questionable(&at.key("tags"), "is empty, so that no tag names an owner".to_owned());
+        review.questionable(&at.key("tags"), "is empty, so no tag can name an owner".to_owned());
     }
-    if !owners.is_asked() {
+    if !owners.is_configured() {
         let unused = [
             ("contact", !section.contact.is_empty()),
             ("allowed_domains", !section.allowed_domains.is_empty()),
             ("directory_file", !section.directory_file.is_empty()),
         ];
         for (key, _) in unused.into_iter().filter(|(_, set)| *set) {
-            let problem = "has no effect: owners.sources is empty".to_owned();
+            let problem = "has no effect: owners.sources and owners.default are empty".to_owned();
             review.questionable(&at.key(key), problem);
         }
     }
