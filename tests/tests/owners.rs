@@ -135,12 +135,13 @@ async fn a_tag_that_is_set_later_changes_the_owner_and_gives_a_whole_notice() {
 #[tokio::test(start_paused = true)]
 async fn tags_that_cannot_be_read_leave_the_owner_as_it_was_and_the_key_waits() {
     let company = mk_company();
-    let key = mk_stale(&company, "svc-pay", &[("Owner", "payments")]);
+    let key = mk_stale(&company, "svc-pay", &[]);
+    company.sim.tag_account(PROD, "Team", "payments");
     let engine = company.begin().await;
-    company.sim.fault(Rule::new(Fault::AccessDenied).action("iam:GetUser"));
+    company.sim.fault(Rule::new(Fault::AccessDenied).action("organizations:ListTagsForResource"));
     company.days(&engine, 20).await;
-    assert_eq!(owner(&engine, &key).await, Some(("payments".into(), OwnerSource::UserTags)));
+    assert_eq!(owner(&engine, &key).await, Some(("payments".into(), OwnerSource::AccountTags)));
     assert_eq!(state_of(&engine, &key), "flagged");
     let waits = row(&engine, &key).await.next_action_reason;
-    assert!(waits.contains("AccessDenied"), "{waits}");
+    assert!(waits.starts_with("owner: tags of the account: "), "{waits}");
 }

@@ -16,8 +16,8 @@ mod request_ref;
 mod requests;
 
 pub use self::bundle::{
-    Algorithm, BUNDLE_VERSION, Bundle, BundleApproval, BundleDecision, BundleFact, BundleFile, BundleKey,
-    BundleLifecycle, BundleNotice, BundleRegion, BundleTrail, JournalEnd, Signature,
+    Algorithm, BUNDLE_VERSION, Bundle, BundleApproval, BundleDecision, BundleFact, BundleFile, BundleGranted,
+    BundleKey, BundleLifecycle, BundleNotice, BundleRegion, BundleTrail, JournalEnd, Signature,
 };
 pub use self::client::{ANSWER_WITHIN, ClientError, call};
 pub use self::documents::{

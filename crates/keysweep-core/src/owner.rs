@@ -137,12 +137,6 @@ pub struct Listed {
 }
 
 impl Owner {
-    /// Whether both are the same person; a new source for the same owner requires no new notice.
-    #[must_use]
-    pub fn is_same(&self, other: &Self) -> bool {
-        self.name == other.name
-    }
-
     /// The name of the owner who has left, if one has.
     #[must_use]
     pub fn left(&self) -> Option<&str> {
@@ -153,15 +147,26 @@ impl Owner {
 /// `[[owners.contact]]`: how those are reached whom a tag names.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ContactRule {
-    /// Glob for what the source says, without regard to case.
-    pub name: String,
-    /// How they are reached.
-    pub contact: Contact,
+    name: WildMatch,
+    contact: Contact,
 }
 
 impl ContactRule {
-    fn matches(&self, text: &str) -> bool {
-        WildMatch::new(&self.name.to_lowercase()).matches(&text.to_lowercase())
+    /// `name` is a glob for what the source says, without regard to case.
+    #[must_use]
+    pub fn new(name: &str, contact: Contact) -> Self {
+        Self { name: WildMatch::new(&name.to_lowercase()), contact }
+    }
+
+    /// How they are reached.
+    #[must_use]
+    pub fn contact(&self) -> &Contact {
+        &self.contact
+    }
+
+    /// Whether the rule is for a name in lower case.
+    fn matches(&self, name: &str) -> bool {
+        self.name.matches(name)
     }
 }
 
@@ -205,6 +210,12 @@ impl Owners {
     /// Every source, in the order in which they answer.
     pub fn in_order(&self) -> impl Iterator<Item = OwnerSource> {
         self.sources.iter().copied().chain(self.default.iter().map(|_| OwnerSource::Default))
+    }
+
+    /// Why `default` names nobody, if it does not.
+    #[must_use]
+    pub fn default_names_nobody(&self) -> Option<String> {
+        find::default_names_nobody(self)
     }
 
     /// Whether a source reads user tags.

@@ -47,7 +47,7 @@ async fn a_changed_directory_is_taken_up_and_nothing_else_of_the_configuration()
 #[tokio::test(start_paused = true)]
 async fn a_directory_that_lost_people_or_itself_is_not_taken_up() {
     let stage = Stage::new();
-    let people = ["ann", "bo", "cy", "di", "ed"];
+    let people = ["ann", "bo", "cy", "di", "ed", "fay", "gus", "hal"];
     put(&stage, &people);
     let running = stage.daemon("127.0.0.1", &owners(&stage)).await;
     let refused = async || {
@@ -71,7 +71,7 @@ async fn a_directory_that_lost_people_or_itself_is_not_taken_up() {
     running.daemon.reload();
     assert!(within_minutes(|| async { running.accepted() }).await);
     assert!(lists(&running, "ed"));
-    put(&stage, &["ann", "bo", "cy"]);
+    put(&stage, &["ann", "bo", "cy", "di"]);
     assert!(within_minutes(|| async { !lists(&running, "ed") }).await, "who left one after the other");
     running.stop().await;
 }

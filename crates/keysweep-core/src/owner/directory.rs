@@ -36,20 +36,41 @@ pub struct Directory {
 }
 
 impl Directory {
-    /// A directory of these people.
+    /// A directory of these people, in whatever order they come.
     #[must_use]
-    pub fn new(people: Vec<Person>) -> Self {
-        let mut index: HashMap<String, Option<usize>> = HashMap::with_capacity(2 * people.len());
+    pub fn new(mut people: Vec<Person>) -> Self {
+        people.sort_by(|a, b| (&a.name, &a.email).cmp(&(&b.name, &b.email)));
+        let mut places: HashMap<String, Vec<usize>> = HashMap::with_capacity(2 * people.len());
         for (place, person) in people.iter().enumerate() {
             let email = person.email.as_ref().map(EmailAddress::as_str);
             let mut names: Vec<String> =
                 [Some(person.name.as_str()), email].into_iter().flatten().map(key).collect();
             names.dedup();
-            for name in names {
-                index.entry(name).and_modify(|one| *one = None).or_insert(Some(place));
-            }
+            names.into_iter().for_each(|name| places.entry(name).or_default().push(place));
         }
+        // Somebody who left and came back is listed twice.
+        let one_of = |places: Vec<usize>| {
+            let works = |place: &&usize| people.get(**place).is_some_and(|person| person.active);
+            let active: Vec<usize> = places.iter().filter(works).copied().collect();
+            match (active.as_slice(), places.first()) {
+                ([one], _) => Some(*one),
+                ([], first) => first.copied(),
+                _ => None,
+            }
+        };
+        let index = places.into_iter().map(|(name, places)| (name, one_of(places))).collect();
         Self { people, index }
+    }
+
+    /// How many people who can be reached by another directory cannot be by this one.
+    #[must_use]
+    pub fn lost_from(&self, before: &Self) -> usize {
+        let works = |person: &&Person| person.active && person.contact().is_reachable();
+        let lost = before.people.iter().filter(works).filter(|person| {
+            let name = person.email.as_ref().map_or(person.name.as_str(), EmailAddress::as_str);
+            !self.find(name).as_ref().is_some_and(works)
+        });
+        lost.count()
     }
 
     /// How many people it lists.

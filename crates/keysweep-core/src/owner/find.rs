@@ -70,7 +70,7 @@ impl Owners {
     /// # Errors
     /// The directory, or which source could not be read, if none before it answers: whom that one names is not known.
     pub fn find(&self, of: &Traces<'_>) -> Result<Found, String> {
-        if let Some(Err(why)) = &self.directory {
+        if let Some(Err(why)) = self.directory.as_ref().filter(|_| self.is_configured()) {
             return Err(format!("owners.directory_file: {why}"));
         }
         let (mut found, mut named, mut left) = (Found::default(), None, None);
@@ -178,7 +178,8 @@ impl Owners {
     fn who(&self, text: &str, is_trusted: bool, before: Option<&Owner>) -> Answer {
         let directory = self.directory.as_ref().and_then(|directory| directory.as_deref().ok());
         let find = |name: &str| directory.and_then(|directory| directory.find(name));
-        if let Some(rule) = self.contacts.iter().find(|rule| rule.matches(text)) {
+        let lower = text.to_lowercase();
+        if let Some(rule) = self.contacts.iter().find(|rule| rule.matches(&lower)) {
             let contact = rule.contact.clone();
             let person = contact.email.as_ref().and_then(|email| find(email.as_str()));
             return match person.filter(|person| !person.active) {
@@ -208,7 +209,7 @@ impl Owners {
         }
         let remembered = before.into_iter().flat_map(|owner| [&owner.listed, &owner.left]).flatten();
         if directory.is_some()
-            && let Some(person) = remembered.into_iter().find(|listed| listed.says == text)
+            && let Some(person) = remembered.into_iter().find(|listed| listed.says.to_lowercase() == lower)
         {
             return Answer::Left(person.clone());
         }
@@ -232,12 +233,23 @@ impl Owners {
         let mut manager = left.manager.clone()?;
         for _ in 0..MOST_MANAGERS {
             match self.who(&manager, false, None) {
-                Answer::Reached(reached) => return Some(reached),
+                // An address that nobody lists may be that of somebody who has left as well.
+                Answer::Reached(reached) => return Some(reached).filter(|reached| reached.known),
                 Answer::Left(person) => manager = person.manager?,
                 Answer::Nobody(_) => return None,
             }
         }
         None
+    }
+}
+
+/// Why `owners.default` names nobody who can be reached, as far as that is known.
+pub(super) fn default_names_nobody(owners: &Owners) -> Option<String> {
+    let text = owners.default.as_ref()?;
+    match owners.who(text.trim(), true, None) {
+        Answer::Nobody(why) => Some(why),
+        Answer::Left(person) => Some(format!("{} has left, according to the directory", person.name)),
+        Answer::Reached(_) => None,
     }
 }
 

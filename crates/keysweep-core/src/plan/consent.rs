@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::decide::{By, Look, One, later};
-use super::owner::name;
+use super::owner::{name, told};
 use super::{Need, Unknown, Wait};
 use crate::facts::LastUse;
 use crate::finding::FindingKind;
@@ -49,10 +49,9 @@ impl Look<'_> {
             None if self.context.policy.notices_required => {
                 return Some(self.not_due(record, later(action, Wait::NoChannel)));
             }
-            // Whoever the owner is would have to be told, and nobody else.
+            // The owner would have to be told, and nobody else. As with every fact that is unknown, what is due stays due.
             _ if let Err(why) = self.owner => {
-                let unknown = vec![format!("owner: {why}")];
-                return Some(self.not_due(record, later(action, Unknown::Facts(unknown))));
+                return Some(later(action, Unknown::Facts(vec![format!("owner: {why}")])));
             }
             None => return Some(One::Announce(self.notice(record, consent, mode, terms, wanted.is_some()))),
             Some(notice) => {
@@ -96,7 +95,7 @@ impl Look<'_> {
         };
         let threshold = threshold(terms, consent.finding);
         let terms = NoticeTerms { threshold, notice: terms.notice, grace: terms.grace, approval };
-        Consent::Noticed { deactivation, deletion, terms, owner: name(record.owner.as_deref()) }
+        Consent::Noticed { deactivation, deletion, terms, owner: told(record.owner.as_deref()) }
     }
 
     /// Why a notice does not cover what would be done now: the one rule for every term that could make a change come

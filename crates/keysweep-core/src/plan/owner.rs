@@ -35,22 +35,26 @@ impl Look<'_> {
         changed.then(|| Note::OwnerFound { owner: owner.clone().map(Box::new) }.into())
     }
 
-    /// Why a notice does not count for the owner of the key: somebody else was told.
+    /// Why a notice does not count for the owner of the key: somebody else was told, or nobody could be.
     pub(super) fn told_another(&self, record: &Record, notice: &Notice) -> Option<String> {
-        let (told, owner) = (notice.owner.as_deref(), record.owner.as_deref());
-        match owner.map(|owner| owner.name.as_str()) {
-            // Whoever was told last may still object.
-            None => None,
-            Some(owner) if told == Some(owner) => None,
-            Some(owner) => Some(match told {
-                Some(told) => format!("the owner changed from {told} to {owner}"),
-                None => format!("the previous notice was recorded before the owner, {owner}, was known"),
-            }),
+        // Whoever was told last may still object.
+        let owner = told(record.owner.as_deref())?;
+        match &notice.owner {
+            Some(told) if told.to_lowercase() == owner.to_lowercase() => None,
+            Some(told) => Some(format!("the owner changed from {told} to {owner}")),
+            None => Some(format!(
+                "the previous notice was recorded before keysweep could contact the owner, {owner}"
+            )),
         }
     }
 }
 
-/// The name of an owner, as notices and requests for approval keep it.
+/// The name of an owner, as requests for approval keep it.
 pub(super) fn name(owner: Option<&Owner>) -> Option<String> {
     owner.map(|owner| owner.name.clone())
+}
+
+/// The name of an owner, as notices keep it: nobody is told whom keysweep cannot contact.
+pub(super) fn told(owner: Option<&Owner>) -> Option<String> {
+    name(owner.filter(|owner| owner.contact.is_reachable()))
 }

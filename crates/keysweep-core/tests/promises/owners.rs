@@ -29,7 +29,7 @@ fn mk_owners() -> Owners {
     Owners {
         sources: SOURCES.to_vec(),
         tags: ["Owner", "owner", "Team"].map(str::to_owned).to_vec(),
-        contacts: vec![ContactRule { name: "pay*".into(), contact }],
+        contacts: vec![ContactRule::new("pay*", contact)],
         allowed_domains: vec!["example.com".parse().unwrap()],
         directory: None,
         default: None,
@@ -252,6 +252,43 @@ fn a_source_that_cannot_be_read_any_more_changes_no_owner_and_no_key() {
 }
 
 #[test]
+fn what_is_due_stays_due_while_a_source_cannot_be_read() {
+    let mut world = mk_world(Mode::Deactivate, &[]);
+    world.policy.owners.sources = vec![OwnerSource::AccountTags];
+    world.policy.base.quarantine = Some(days(3));
+    (world.keys[0].policies, world.keys[0].password) = (Fact::Known(Vec::new()), Fact::Known(false));
+    world.account.tags = Fact::Known([("Owner".to_owned(), "pay".to_owned())].into());
+    world.run(0, 7);
+    assert!(world.record(0).unwrap().quarantine.is_some());
+    let due = world.record(0).unwrap().due.clone();
+    world.account.tags = Fact::Unknown("ListTagsForResource: throttled".into());
+    assert_eq!(world.run(8, 9), 0);
+    assert_eq!(world.record(0).unwrap().due, due);
+    assert!(world.record(0).unwrap().quarantine.is_some(), "nothing ends it");
+    assert_eq!(wait(&world, day(9)), "owner: tags of the account: ListTagsForResource: throttled");
+}
+
+#[test]
+fn who_could_not_be_contacted_was_not_told() {
+    let mut world = mk_world(Mode::Deactivate, &[("Owner", "somebody")]);
+    world.account.email = Fact::Known(String::new());
+    world.run(0, 5);
+    let contact = Contact { email: None, slack: Some("#somebody".into()) };
+    world.policy.owners.contacts.push(ContactRule::new("somebody", contact));
+    assert_eq!(world.run(6, 12), 0);
+    assert_eq!(world.run(13, 13), 1, "a whole notice period after there is somebody to tell");
+}
+
+#[test]
+fn one_name_in_another_case_is_one_owner() {
+    let mut world = mk_world(Mode::Deactivate, &[("Owner", "payments")]);
+    world.run(0, 5);
+    tag(&mut world, &[("Owner", "Payments")]);
+    assert_eq!(world.run(6, 7), 1);
+    assert!(!world.names_of(0).contains(&"notice_voided"));
+}
+
+#[test]
 fn another_owner_is_told_and_has_the_whole_notice_period() {
     let mut world = mk_world(Mode::Deactivate, &[("Owner", "pay")]);
     world.run(0, 5);
@@ -346,6 +383,37 @@ fn for_an_owner_who_has_left_the_manager_stands_in_and_then_the_account() {
         Some(("pay", OwnerSource::AccountTags, Confidence::Medium, Some("payments@example.com")))
     );
     assert_eq!(found.unwrap().left(), Some("Lee"));
+}
+
+#[test]
+fn an_address_that_nobody_lists_is_no_manager() {
+    let mut world = mk_world(Mode::Observe, &[("Owner", "Lee")]);
+    world.policy.owners.directory = listing(vec![mk_person("Lee", false, Some("kim@example.com"))]);
+    let found = owner(&mut world, day(0)).unwrap();
+    assert_eq!((found.source, found.left()), (OwnerSource::AccountEmail, Some("Lee")));
+}
+
+#[test]
+fn somebody_who_came_back_is_there() {
+    let directory = Directory::new(vec![mk_person("Lee", true, None), mk_person("Lee", false, None)]);
+    assert!(directory.find("lee").unwrap().active);
+    let twice = Directory::new(vec![mk_person("Lee", true, None), mk_person("Lee", true, None)]);
+    assert!(twice.find("lee").is_none() && twice.is_ambiguous("Lee"));
+}
+
+#[test]
+fn people_are_lost_who_left_or_cannot_be_contacted_any_more() {
+    let before = Directory::new(vec![
+        mk_person("Lee", true, None),
+        mk_person("Kim", true, None),
+        mk_person("Bo", false, None),
+    ]);
+    let lost = |people: Vec<Person>| Directory::new(people).lost_from(&before);
+    assert_eq!(lost(vec![mk_person("Kim", true, None), mk_person("Lee", true, None)]), 0);
+    assert_eq!(lost(vec![mk_person("Kim", true, None), mk_person("Lee", false, None)]), 1);
+    let unreachable = Person { email: None, ..mk_person("Lee", true, None) };
+    assert_eq!(lost(vec![mk_person("Kim", true, None), unreachable]), 1);
+    assert_eq!(lost(vec![mk_person("Di", true, None)]), 2);
 }
 
 #[test]

@@ -151,7 +151,10 @@ fn what_comes_next_is_one_word_with_the_time_where_it_is_known() {
     let grace = std::time::Duration::from_secs(1);
     assert_eq!(word(Wait::Grace { watched: grace, grace, over: None }), NextAction::Delete);
     assert_eq!(word(Wait::Window { opens: None }), NextAction::Delete);
-    assert_eq!(word(Wait::Approval { need: Need::Honeytoken, given: 0, needed: 1, expires: day(1) }), NextAction::Approval);
+    assert_eq!(
+        word(Wait::Approval { need: Need::Honeytoken, given: 0, needed: 1, expires: day(1) }),
+        NextAction::Approval
+    );
     for wait in [
         Wait::NotAccepted,
         Wait::AccountCap { limit: 5 },

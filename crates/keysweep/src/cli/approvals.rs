@@ -93,9 +93,10 @@ fn asked(rows: &[KeyRow], request: &RequestRef) -> Result<(AccessKeyId, Planned)
         let shown = row.approval.as_ref().and_then(|approval| approval.request.parse::<RequestRef>().ok());
         shown.is_some_and(|shown| shown.number == request.number)
     };
-    let found = rows.iter().find(is_meant).and_then(|row| {
-        Some((row.access_key_id.parse().ok()?, row.approval.as_ref()?.action))
-    });
+    let found = rows
+        .iter()
+        .find(is_meant)
+        .and_then(|row| Some((row.access_key_id.parse().ok()?, row.approval.as_ref()?.action)));
     found.ok_or_else(|| {
         Refusal::NotFound(format!("no request {request} is pending: `keysweep approvals list` shows what is"))
     })

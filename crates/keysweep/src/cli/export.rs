@@ -96,7 +96,7 @@ pub(super) const FINDING: [Column<FindingRow>; 32] = [
 ];
 
 /// A record.
-pub(super) const RECORD: [Column<KeyRow>; 20] = [
+pub(super) const RECORD: [Column<KeyRow>; 22] = [
     ("account_id", |row| row.account_id.clone()),
     ("account_name", |row| optional(row.account_name.as_ref())),
     ("user_name", |row| row.user_name.clone()),
@@ -117,6 +117,10 @@ pub(super) const RECORD: [Column<KeyRow>; 20] = [
     ("reactivations", |row| row.reactivations.to_string()),
     ("owner", |row| optional(row.owner.as_ref().map(|owner| &owner.name))),
     ("owner_source", |row| row.owner.as_ref().map(|owner| owner.source.as_str()).unwrap_or_default().into()),
+    ("owner_confidence", |row| {
+        row.owner.as_ref().map(|owner| owner.confidence.as_str()).unwrap_or_default().into()
+    }),
+    ("owner_left", |row| optional(row.owner.as_ref().and_then(|owner| owner.left.as_ref()))),
 ];
 
 fn optional(value: Option<&impl ToString>) -> String {

@@ -1,5 +1,6 @@
 //! Reads the people of the company from the CSV file that `owners.directory_file` names.
 
+use std::io::Read as _;
 use std::path::Path;
 
 use csv::{ReaderBuilder, StringRecord, Trim};
@@ -14,7 +15,8 @@ const MOST_BYTES: u64 = 64 << 20;
 const MOST_DOUBTS: usize = 20;
 
 /// What is expected of the first row.
-const HEADER: &str = "expected a header row with a name or email column; optional columns: slack, active, manager";
+const HEADER: &str =
+    "expected a header row with a name or email column; optional columns: slack, active, manager";
 
 /// What a file lists.
 #[derive(Debug)]
@@ -37,8 +39,9 @@ struct Columns {
 ///
 /// # Errors
 /// As [`read`].
-pub(crate) fn read_directory(path: &Path) -> Result<Directory, String> {
-    Ok(read(path)?.directory)
+pub(crate) fn read_directory(path: &Path) -> Result<(Directory, Vec<String>), String> {
+    let Read { directory, doubts } = read(path)?;
+    Ok((directory, doubts))
 }
 
 /// Reads a directory.
@@ -47,12 +50,21 @@ pub(crate) fn read_directory(path: &Path) -> Result<Directory, String> {
 /// Why it lists nobody whose being there, or not, could be relied on: a person who is missing counts as one who has left.
 pub(super) fn read(path: &Path) -> Result<Read, String> {
     let file = || path.display();
-    let size = std::fs::metadata(path).map_err(|error| format!("could not read {}: {error}", file()))?.len();
-    if size > MOST_BYTES {
-        return Err(format!("{}: found {size} bytes, expected at most {MOST_BYTES}", file()));
+    let bytes = read_bytes(path).map_err(|error| format!("could not read {}: {error}", file()))?;
+    if u64::try_from(bytes.len()).is_ok_and(|size| size > MOST_BYTES) {
+        return Err(format!("{}: expected at most {MOST_BYTES} bytes", file()));
     }
-    let bytes = std::fs::read(path).map_err(|error| format!("could not read {}: {error}", file()))?;
     parse(&bytes).map_err(|why| format!("{}: {why}", file()))
+}
+
+/// A pipe may never end, and a command that is to pause would wait for it.
+fn read_bytes(path: &Path) -> std::io::Result<Vec<u8>> {
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(std::io::Error::other("not a regular file"));
+    }
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(MOST_BYTES + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 fn parse(bytes: &[u8]) -> Result<Read, String> {
@@ -72,6 +84,10 @@ fn parse(bytes: &[u8]) -> Result<Read, String> {
     for row in reader.records() {
         let row = row.map_err(|error| in_words(&error))?;
         let line = row.position().map_or(0, csv::Position::line);
+        // What follows a quotation mark that is never closed would be one long value.
+        if row.iter().any(|value| value.contains('\n')) {
+            return Err(format!("line {line}: found a line break in a value: is a quotation mark missing?"));
+        }
         if row.iter().all(str::is_empty) {
             continue;
         }
@@ -80,7 +96,9 @@ fn parse(bytes: &[u8]) -> Result<Read, String> {
                 doubts.extend(doubt.map(|doubt| format!("line {line}: {doubt}")));
                 people.push(person);
             }
-            (None, _) => doubts.push(format!("line {line}: found neither a name nor an e-mail address; row ignored")),
+            (None, _) => {
+                doubts.push(format!("line {line}: found neither a name nor an e-mail address; row ignored"))
+            }
         }
     }
     if people.is_empty() {
@@ -101,7 +119,10 @@ impl Columns {
             let mut columns =
                 header.iter().enumerate().filter(|(_, name)| names.contains(&simple(name).as_str()));
             match (columns.next(), columns.next()) {
-                (Some(_), Some(_)) => Err(format!("the header has more than one column for {}", names.first().copied().unwrap_or_default())),
+                (Some(_), Some(_)) => Err(format!(
+                    "the header has more than one column for {}",
+                    names.first().copied().unwrap_or_default()
+                )),
                 (column, _) => Ok(column.map(|(place, _)| place)),
             }
         };
@@ -133,18 +154,26 @@ impl Columns {
         let (email, doubt) = match text(self.email).map(|text| (text, text.parse::<EmailAddress>())) {
             None => (None, None),
             Some((_, Ok(email))) => (Some(email), None),
-            Some((text, Err(expected))) => (None, Some(format!("email: found {text:?}, expected {expected}; address ignored"))),
+            Some((text, Err(expected))) => {
+                (None, Some(format!("email: found {text:?}, expected {expected}; address ignored")))
+            }
         };
         let name = text(self.name).map(str::to_owned).or_else(|| email.as_ref().map(ToString::to_string));
         let person = name.map(|name| Person {
             name,
             email,
-            slack: text(self.slack).map(str::to_owned),
+            slack: text(self.slack).filter(|id| is_slack_user(id)).map(str::to_owned),
             active,
             manager: text(self.manager).map(str::to_owned),
         });
         Ok((person, doubt))
     }
+}
+
+/// Slack: IDs of users begin with U or W.
+fn is_slack_user(id: &str) -> bool {
+    let alphanumeric = id.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
+    id.starts_with(['U', 'W']) && id.len() > 1 && alphanumeric
 }
 
 #[cfg(test)]
@@ -167,7 +196,9 @@ mod tests {
         assert_eq!(directory.find("Bo").unwrap().email, None);
         assert_eq!(
             doubts,
-            ["line 6: email: found \"not an address\", expected an e-mail address such as \"dana@example.com\"; address ignored"]
+            [
+                "line 6: email: found \"not an address\", expected an e-mail address such as \"dana@example.com\"; address ignored"
+            ]
         );
     }
 
@@ -175,14 +206,18 @@ mod tests {
     fn a_file_that_would_make_people_leave_is_refused() {
         for (text, why) in [
             ("", HEADER),
-            ("name,email\n", "contains no people"),
             (
-                "surname,phone\nDana,1\n",
-                HEADER,
+                "name,slack\nDana,\"U1\nKim,U2\n",
+                "line 2: found a line break in a value: is a quotation mark missing?",
             ),
+            ("name,email\n", "contains no people"),
+            ("surname,phone\nDana,1\n", HEADER),
             ("name,active\nDana,maybe\n", "line 2: active: found \"maybe\", expected true or false"),
             ("name,active\nDana,\n", "line 2: active: found \"\", expected true or false"),
-            ("name,email,E-mail\nDana,a@example.com,b@example.com\n", "the header has more than one column for email"),
+            (
+                "name,email,E-mail\nDana,a@example.com,b@example.com\n",
+                "the header has more than one column for email",
+            ),
         ] {
             assert_eq!(parse(text.as_bytes()).unwrap_err(), why, "{text}");
         }

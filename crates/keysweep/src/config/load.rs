@@ -21,8 +21,8 @@ const MAX_MISTAKES: usize = 100;
 ///
 /// The only files that are read are [`Sources::file`], and those that `*_file` keys name or the credentials that stand
 /// in for them; but for those of `http.tls` and the signing key: they are for who [serves](load_to_serve), and a pause
-/// must not wait for a certificate. Nor does it wait for a directory: one that cannot be read says so where an owner is
-/// looked for.
+/// must not wait for a certificate. A directory that cannot be read is a warning: a daemon that does not start
+/// undoes nothing.
 ///
 /// # Errors
 /// The file is not there or cannot be read; or every mistake that could be found.
@@ -31,14 +31,13 @@ pub fn load(sources: &Sources, now: Timestamp) -> Result<Config, ConfigError> {
 }
 
 /// The same for a process that serves HTTP, with certificate and key where `http.tls` names them. What is wrong with
-/// them, with the key that signs evidence, or with the directory, is a mistake among the others.
+/// them, or with the key that signs evidence, is a mistake among the others.
 ///
 /// # Errors
 /// The file is not there or cannot be read; or every mistake that could be found.
 pub fn load_to_serve(sources: &Sources, now: Timestamp) -> Result<(Config, Option<Identity>), ConfigError> {
     read(sources, now, |config, review| {
         validate::signing_key(&config.evidence, review);
-        validate::people(&config.policy.owners, review);
         validate::identity(&config.http, now, review)
     })
 }

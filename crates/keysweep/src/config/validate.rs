@@ -19,7 +19,6 @@ use secrecy::SecretString;
 use tracing_subscriber::filter::LevelFilter;
 
 pub(super) use self::http::identity;
-pub(super) use self::owners::people;
 pub(super) use self::review::Review;
 use super::model::{Model, RoleSection};
 use super::path::KeyPath;

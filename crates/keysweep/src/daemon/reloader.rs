@@ -46,6 +46,8 @@ pub(super) struct Reloader {
     doubted: bool,
     /// Why the directory of the company could not be taken up when it was last looked at.
     directory_trouble: Option<String>,
+    /// Whether the certificate was refused when it last changed.
+    certificate_refused: bool,
 }
 
 /// What was found in the files of the certificate.
@@ -72,6 +74,7 @@ impl Reloader {
             seen,
             doubted: true,
             directory_trouble: None,
+            certificate_refused: false,
         }
     }
 
@@ -117,9 +120,7 @@ impl Reloader {
             Err(error) => return self.refuse(request, error),
         };
         if self.engine.config().does_the_same(&config) {
-            self.accepted = true;
-            self.take_over(identity);
-            self.engine.metrics().config.loaded(now);
+            self.all_accepted(identity);
             tracing::info!(by, "configuration unchanged");
             let told = introduce(&self.engine, self.http, self.tls.as_deref());
             request.answer(Ok(format!("The configuration is unchanged and in effect.\n{told}")));
@@ -134,9 +135,7 @@ impl Reloader {
         }
         match self.engine.replace_config(&request.by().actor(), Arc::new(config)).await {
             Ok(()) => {
-                self.accepted = true;
-                self.take_over(identity);
-                self.engine.metrics().config.loaded(now);
+                self.all_accepted(identity);
                 tracing::info!(by, "configuration reloaded");
                 let told = introduce(&self.engine, self.http, self.tls.as_deref());
                 request.answer(Ok(format!("The configuration was loaded and is in effect.\n{told}")));
@@ -153,6 +152,20 @@ impl Reloader {
         request.answer(Err(error));
     }
 
+    /// Everything that the configuration names was loaded with it.
+    fn all_accepted(&mut self, identity: Option<Identity>) {
+        (self.accepted, self.certificate_refused, self.directory_trouble) = (true, false, None);
+        self.take_over(identity);
+        self.say_if_loaded();
+    }
+
+    /// Sets the gauge, unless something else of what the configuration names was refused.
+    fn say_if_loaded(&self) {
+        if self.accepted && !self.certificate_refused && self.directory_trouble.is_none() {
+            self.engine.metrics().config.loaded(self.engine.clock().now());
+        }
+    }
+
     /// Serves with the certificate that came with the configuration.
     fn take_over(&mut self, identity: Option<Identity>) {
         if let (Some(live), Some(identity)) = (&self.tls, identity) {
@@ -166,7 +179,7 @@ impl Reloader {
         let (Some(live), Some(files)) = (self.tls.clone(), self.engine.config().http.tls.clone()) else {
             return;
         };
-        let (now, wall) = (self.engine.clock().now(), self.engine.clock().operational());
+        let wall = self.engine.clock().operational();
         let reading = tokio::task::spawn_blocking(move || Pair::read(&files));
         let Ok(read) = reading.await else { return };
         let seen = match &read {
@@ -175,7 +188,7 @@ impl Reloader {
         };
         if self.seen.as_ref() != Some(&seen) {
             self.seen = Some(seen);
-            self.take_up(&live, read.and_then(|pair| pair.identity()), now);
+            self.take_up(&live, read.and_then(|pair| pair.identity()));
         }
         let doubt = live.identity().doubt(wall);
         if let Some(doubt) = doubt.as_ref().filter(|_| !self.doubted) {
@@ -191,28 +204,37 @@ impl Reloader {
         let reading = tokio::task::spawn_blocking(move || config::read_directory(&file));
         let Ok(read) = reading.await else { return };
         let current = config.policy.owners.directory.clone();
-        match read.and_then(|found| may_follow(current.as_ref().and_then(|it| it.as_ref().ok()), found)) {
-            Ok(found) => {
-                if self.directory_trouble.take().is_some() && self.accepted {
-                    self.engine.metrics().config.loaded(self.engine.clock().now());
+        let people = current.as_ref().and_then(|current| current.as_deref().ok());
+        match read.and_then(|(found, doubts)| Ok((may_follow(people, found)?, doubts))) {
+            Ok((found, doubts)) => {
+                if self.directory_trouble.take().is_some() {
+                    self.say_if_loaded();
                 }
-                if current.is_none_or(|current| current.as_deref().ok() != Some(&found)) {
-                    self.take_up_directory(&config, found).await;
+                if people != Some(&found) {
+                    self.take_up_directory(&config, found, doubts).await;
                 }
             }
             Err(why) if self.directory_trouble.as_ref() != Some(&why) => {
                 self.engine.metrics().config.not_loaded();
-                tracing::error!(
-                    why,
-                    "owners.directory_file not reloaded; the previous directory stays in effect"
-                );
+                let meanwhile = match people {
+                    Some(_) => "the previous directory stays in effect",
+                    None => "keys wait until keysweep can read it",
+                };
+                tracing::error!(why, "owners.directory_file not reloaded; {meanwhile}");
                 self.directory_trouble = Some(why);
             }
             Err(_) => {}
         }
     }
 
-    async fn take_up_directory(&self, config: &Config, found: Directory) {
+    async fn take_up_directory(&self, config: &Config, found: Directory, doubts: Vec<String>) {
+        let turn = timeout(SWEEP_WITHIN, self.engine.sweep_had_its_turn());
+        if self.engine.stopping().run_until_cancelled(turn).await.is_none() {
+            return;
+        }
+        for why in doubts {
+            tracing::warn!(why, "owners.directory_file has a row that keysweep does not understand");
+        }
         let people = found.len();
         let mut config = config.clone();
         config.policy.owners.directory = Some(Ok(Arc::new(found)));
@@ -225,17 +247,17 @@ impl Reloader {
         }
     }
 
-    fn take_up(&mut self, live: &Live, found: Result<Identity, IdentityError>, now: Timestamp) {
+    fn take_up(&mut self, live: &Live, found: Result<Identity, IdentityError>) {
         match found {
             Ok(identity) => {
                 let expires = identity.expires().map(|at| at.to_string());
                 live.replace(identity);
-                if self.accepted {
-                    self.engine.metrics().config.loaded(now);
-                }
+                self.certificate_refused = false;
+                self.say_if_loaded();
                 tracing::info!(expires, "certificate of http.tls renewed");
             }
             Err(error) => {
+                self.certificate_refused = true;
                 self.engine.metrics().config.not_loaded();
                 let why = in_words(&error);
                 tracing::error!(why, "certificate of http.tls not renewed; the previous one stays in effect");
@@ -251,25 +273,32 @@ fn load(sources: &Sources, old: &Config, now: Timestamp) -> Result<(Config, Opti
         ConfigError::Missing { .. } | ConfigError::Read { .. } => ReloadError::Unreadable(in_words(&error)),
     })?;
     let fixed = fixed(old, &config);
-    let directory = |config: &Config| config.policy.owners.directory.clone().and_then(Result::ok);
-    if let (Some(found), Some(current)) = (directory(&config), directory(old)) {
-        let found = Arc::unwrap_or_clone(found);
-        may_follow(Some(&current), found)
-            .map_err(|why| ReloadError::Refused(format!("owners.directory_file: {why}")))?;
+    let people = |config: &Config| config.policy.owners.directory.clone().and_then(Result::ok);
+    let refused = match (&config.policy.owners.directory, people(old)) {
+        // Without one before, the keys wait for this one.
+        (Some(Err(why)), Some(_)) => Some(why.clone()),
+        (Some(Ok(found)), Some(current)) => may_follow(Some(&current), Directory::clone(found)).err(),
+        (Some(Err(_) | Ok(_)) | None, _) => None,
+    };
+    if let Some(why) = refused {
+        return Err(ReloadError::Refused(format!("owners.directory_file: {why}")));
     }
     if fixed.is_empty() { Ok((config, identity)) } else { Err(ReloadError::Refused(fixed.join("\n"))) }
 }
 
 /// Everybody who is not in a directory any more counts as having left: a file that was cut off would have their managers
 /// told so.
-fn may_follow(current: Option<&Arc<Directory>>, found: Directory) -> Result<Directory, String> {
-    match current.map(|current| current.len()).filter(|before| found.len() < before / 2) {
-        Some(before) => Err(format!(
-            "found {} people, expected at least half of the previous {before}; if the file is correct, restart keysweep",
-            found.len()
-        )),
-        None => Ok(found),
+fn may_follow(current: Option<&Directory>, found: Directory) -> Result<Directory, String> {
+    let Some(current) = current else { return Ok(found) };
+    let (lost, before) = (found.lost_from(current), current.len());
+    // A tenth, or a team of which several leave on one day.
+    if lost > (before / 10).max(5) {
+        return Err(format!(
+            "{lost} of {before} people have left or have no contact details any more; if the file is correct, restart \
+             keysweep"
+        ));
     }
+    Ok(found)
 }
 
 /// What another configuration changes that cannot change while keysweep runs.

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use keysweep_core::facts::LastUse;
 use keysweep_core::finding::FindingKind;
 use keysweep_core::lifecycle::event::{Change, Consent, Note, Overlay, Seen};
-use keysweep_core::lifecycle::{Approval, ClearedWhy, KeyEvent, State as KeyState};
+use keysweep_core::lifecycle::{ClearedWhy, KeyEvent, State as KeyState};
 use keysweep_core::state::{Body, Entry, State};
 
 use super::calendar::{Calendar, days};
@@ -246,7 +246,7 @@ pub(super) fn standing(state: &KeyState, calendar: Calendar) -> String {
 #[cfg(test)]
 mod tests {
     use keysweep_core::facts::LastUse;
-    use keysweep_core::lifecycle::{Flagged, Notice, NoticeTerms, Shown, Sighting};
+    use keysweep_core::lifecycle::{Approval, Flagged, Notice, NoticeTerms, Shown, Sighting};
     use keysweep_core::state::Actor;
     use keysweep_core::ticket::Planned;
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use keysweep_api::{
-    BUNDLE_VERSION, Bundle, BundleApproval, BundleDecision, BundleFact, BundleGranted, BundleKey, BundleLifecycle,
-    BundleNotice, BundleRegion, BundleTrail, JournalEnd,
+    BUNDLE_VERSION, Bundle, BundleApproval, BundleDecision, BundleFact, BundleGranted, BundleKey,
+    BundleLifecycle, BundleNotice, BundleRegion, BundleTrail, JournalEnd,
 };
 use keysweep_core::evidence::{Creation, Opinion, RegionTrail, Trail};
 use keysweep_core::facts::{Fact, KeyStatus, LastUse, Ou, Source};

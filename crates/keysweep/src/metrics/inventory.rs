@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use keysweep_core::facts::Collection;
-use keysweep_core::owner::Owners;
+use keysweep_core::owner::{OwnerSource, Owners};
 use keysweep_core::policy::Policy;
 use keysweep_core::state::State;
 use keysweep_core::ticket::Planned;
@@ -132,14 +132,19 @@ fn owners(owners: &Owners, tally: &Tally) -> Vec<Family> {
     let mut by_source = Family::new(
         "keysweep_keys_by_owner_source",
         "Tracked keys by the source that determined their owner; \"unreachable\" if keysweep has no contact details for \
-         the owner, \"none\" if no source names an owner.",
+         the owner, \"none\" if keysweep has found no owner.",
     );
     let mut left = Family::new(
         "keysweep_keys_of_departed_owners",
         "Tracked keys whose owner has left, according to the directory.",
     );
     if owners.is_configured() {
-        for source in owners.in_order() {
+        // Those that the configuration names, and those that a record still does.
+        let mut sources: Vec<OwnerSource> = owners.in_order().collect();
+        sources.extend(tally.owners.reached.keys());
+        sources.sort_unstable();
+        sources.dedup();
+        for source in sources {
             let count = tally.owners.reached.get(&source).copied().unwrap_or_default();
             by_source.push(&[("source", source.as_str())], count);
         }

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use keysweep_core::evidence::{TracedCall, UserChange};
 use keysweep_core::facts::Source;
 use keysweep_core::lifecycle::PastQuarantine;
+use keysweep_core::owner::Confidence;
 use keysweep_core::render::FindingRow;
 use keysweep_core::words::breaker_open;
 
@@ -238,7 +239,10 @@ fn of_facts(lines: &mut Vec<(&str, String)>, row: &FindingRow, now: Timestamp, r
         lines.push(("account", account(&row.account_id, row.account_name.as_deref())));
         lines.extend(row.created_at.map(|at| ("created", when(now, at))));
         lines.extend(row.finding.map(|finding| ("finding", finding.to_string())));
-        lines.extend(row.owner.as_ref().map(|owner| ("owner", owner.clone())));
+        if let (Some(owner), Some(source)) = (&row.owner, row.owner_source) {
+            let confidence = row.owner_confidence.map(Confidence::as_str).unwrap_or_default();
+            lines.push(("owner", format!("{owner}, from {} ({confidence} confidence)", source.in_words())));
+        }
     }
     lines.push(("status", format!("{} in the last sweep", row.status)));
     let used = match (row.last_used_at, row.idle_days) {

@@ -22,7 +22,7 @@ fn owners_are_read_with_their_contacts_and_the_directory() {
     let in_order: Vec<_> = owners.in_order().collect();
     assert_eq!(in_order, [OwnerSource::AccountEmail, OwnerSource::UserTags, OwnerSource::Default]);
     assert_eq!(owners.tags, ["Owner", "owner", "Contact", "Email", "Team"]);
-    assert_eq!(owners.contacts[0].contact.slack.as_deref(), Some("#pay-team"));
+    assert_eq!(owners.contacts[0].contact().slack.as_deref(), Some("#pay-team"));
     let directory = owners.directory.clone().unwrap().unwrap();
     assert_eq!(directory.find("dana").unwrap().email.as_ref().unwrap().as_str(), "dana@corp.example");
     assert_eq!(warnings(&config), Vec::<String>::new());
@@ -90,19 +90,33 @@ fn what_names_nobody_is_a_warning() {
 }
 
 #[test]
-fn a_directory_that_cannot_be_read_keeps_a_daemon_from_starting_and_nobody_from_pausing() {
+fn a_directory_that_cannot_be_read_keeps_nobody_from_starting_or_pausing() {
     let people = mk_file("name,active\nDana,perhaps\n");
-    let file = mk_file(format!("owners = {{ default = \"Dana\", directory_file = {:?} }}\n", people.path()));
+    let file = mk_file(format!(
+        "owners = {{ default = \"dana@example.com\", directory_file = {:?} }}\n",
+        people.path()
+    ));
     let sources = mk_sources(file.path(), &[]);
-    let why = format!("{}: line 2: active: found \"perhaps\", expected true or false", people.path().display());
-    let config = load(&sources, mk_now()).unwrap();
-    assert_eq!(config.policy.owners.directory, Some(Err(why.clone())));
-    let mistakes = match load_to_serve(&sources, mk_now()) {
-        Err(ConfigError::Invalid(mistakes)) => mistakes,
-        other => panic!("{other:?}"),
-    };
-    assert_eq!(mistakes.len(), 1);
-    assert_eq!((mistakes[0].key.as_str(), &mistakes[0].problem), ("owners.directory_file", &why));
+    let why =
+        format!("{}: line 2: active: found \"perhaps\", expected true or false", people.path().display());
+    for config in [load(&sources, mk_now()).unwrap(), load_to_serve(&sources, mk_now()).unwrap().0] {
+        assert_eq!(config.policy.owners.directory, Some(Err(why.clone())));
+        let expected = format!("owners.directory_file: {why}: keys wait until keysweep can read it");
+        assert_eq!(warnings(&config), [expected]);
+    }
+}
+
+#[test]
+fn a_directory_that_never_ends_is_not_read() {
+    let text = "owners = { default = \"dana@example.com\", directory_file = \"/dev/zero\" }\n";
+    let directory = load_text(text).unwrap().policy.owners.directory;
+    assert_eq!(directory, Some(Err("could not read /dev/zero: not a regular file".into())));
+}
+
+#[test]
+fn a_default_that_names_nobody_is_a_warning() {
+    let config = load_text("owners.default = \"securty\"\n").unwrap();
+    assert_eq!(warnings(&config), ["owners.default: \"securty\" matches no [[owners.contact]] entry"]);
 }
 
 #[test]

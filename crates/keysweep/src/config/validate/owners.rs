@@ -39,7 +39,7 @@ pub(super) fn build(model: &Model, review: &mut Review) -> Owners {
         .iter()
         .enumerate()
         .filter_map(|(index, contact)| contact_rule(contact, &at.key("contact").index(index), review));
-    let contacts = contacts.collect();
+    let contacts: Vec<ContactRule> = contacts.collect();
     let owners = Owners {
         sources,
         tags: section.tags.clone(),
@@ -58,22 +58,21 @@ pub(super) fn build(model: &Model, review: &mut Review) -> Owners {
         }
         Ok(Arc::new(directory))
     });
-    Owners { directory, ..owners }
-}
-
-/// Who serves does not begin with a directory that cannot be read.
-pub(in crate::config) fn people(owners: &Owners, review: &mut Review) {
-    if let Some(Err(why)) = &owners.directory {
-        review.wrong(&KeyPath::of("owners.directory_file"), why.clone());
+    if let Some(Err(why)) = &directory {
+        let problem = format!("{why}: keys wait until keysweep can read it");
+        review.questionable(&at.key("directory_file"), problem);
     }
+    let owners = Owners { directory, ..owners };
+    if let Some(why) = owners.default_names_nobody() {
+        review.questionable(&at.key("default"), why);
+    }
+    owners
 }
 
 fn contact_rule(section: &ContactSection, at: &KeyPath, review: &mut Review) -> Option<ContactRule> {
     let Some(name) = section.matches.as_ref().filter(|name| !name.trim().is_empty()) else {
-        review.wrong(
-            &at.key("match"),
-            "missing: expected a name, or a glob such as \"payments*\"".to_owned(),
-        );
+        review
+            .wrong(&at.key("match"), "missing: expected a name, or a glob such as \"payments*\"".to_owned());
         return None;
     };
     let email = section.email.as_ref().and_then(|text| {
@@ -96,7 +95,7 @@ fn contact_rule(section: &ContactSection, at: &KeyPath, review: &mut Review) -> 
         review.wrong(at, "expected email, slack, or both".to_owned());
         return None;
     }
-    Some(ContactRule { name: name.clone(), contact })
+    Some(ContactRule::new(name, contact))
 }
 
 /// Slack: names of channels are lower-case letters, digits, hyphens, and underscores; IDs begin with a letter for what they
@@ -121,7 +120,8 @@ fn warn(model: &Model, owners: &Owners, review: &mut Review) {
     if let Some(index) = place(SourceName::Creator)
         && !(model.evidence.cloudtrail && model.evidence.creators)
     {
-        let problem = "has no effect: requires evidence.cloudtrail = true and evidence.creators = true".to_owned();
+        let problem =
+            "has no effect: requires evidence.cloudtrail = true and evidence.creators = true".to_owned();
         review.questionable(&at.key("sources").index(index), problem);
     }
     if let Some(index) = place(SourceName::AccountEmail)
