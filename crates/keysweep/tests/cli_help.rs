@@ -110,6 +110,7 @@ fn words(command: &str) -> Vec<String> {
         .map(|word| match word.as_str() {
             "KEY" | "AKIA..." => "AKIAIOSFODNN7EXAMPLE".to_owned(),
             "COUNT" | "NUMBER" => "3".to_owned(),
+            "REQUEST" => "120-1f2e3d4c".to_owned(),
             "ACCOUNT" => "111122223333".to_owned(),
             "SHELL" => "bash".to_owned(),
             "$HUB" | "HUB_ARN" => "arn:aws:iam::111122223333:role/keysweep-hub".to_owned(),

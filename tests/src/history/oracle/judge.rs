@@ -12,7 +12,7 @@ use super::{
     Applied, DEACTIVATE, DELETE, END_QUARANTINE, Held, Inner, Oracle, QUARANTINE, REACTIVATE, WOKEN, is_undo,
 };
 use crate::history::organization::{QUARANTINE_POLICY, is_tagged};
-use crate::history::rules::{Mode, OWNERS_DOMAIN, Rules};
+use crate::history::rules::{Mode, Rules};
 
 /// A re-check comes right before its change; slow answers and limiters lie in between.
 const FRESH: SignedDuration = SignedDuration::from_mins(5);
@@ -211,11 +211,12 @@ impl Inner {
     /// P13: whoever owns the key was told, and nobody in their place. Where no address may be used, the account is told.
     fn told_first(&self, case: &Case<'_>, owner: Option<&str>) -> Verdict {
         let told = self.told.get(case.key).ok_or(("P13", "nobody was told".to_owned()))?.as_deref();
-        let of_account = |told: Option<&str>| told.is_some_and(|told| !told.ends_with(OWNERS_DOMAIN));
-        match owner {
-            Some(owner) if told == Some(owner) => Ok(()),
-            None if of_account(told) => Ok(()),
-            _ => Err(("P13", format!("{told:?} was told, and it belongs to {owner:?}"))),
+        // As the simulator makes it up.
+        let of_account = format!("aws+{}@example.com", case.account);
+        match (owner, told) {
+            (Some(owner), Some(told)) if told == owner => Ok(()),
+            (None, Some(told)) if told == of_account => Ok(()),
+            (owner, told) => Err(("P13", format!("{told:?} was told, and it belongs to {owner:?}"))),
         }
     }
 
