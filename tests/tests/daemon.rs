@@ -53,6 +53,54 @@ async fn an_endpoint_in_the_environment_is_refused_unless_it_is_allowed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_decides_is_shown_the_request_first_and_may_name_it() {
+    let toml = "[notices]\nrequired = false\n[policy]\nmode = \"deactivate\"\napproval = \"deactivate\"\napprovals_needed = 2\n";
+    let (site, stale) = mk_site(toml).await;
+    let mut daemon = site.daemon();
+    daemon.says("sweep finished").await;
+    let other = site.stale_key(PROD, "svc-older");
+    site.sim.make_reports();
+    assert_eq!(site.run(&["resume", "--reason", "the story begins"]).await.0, 0);
+    daemon.says("sweep finished").await;
+
+    let (code, table, _) = site.run(&["approvals", "list"]).await;
+    assert_eq!(code, 0);
+    assert!(table.contains(&stale) && table.contains("0 of 2"), "{table}");
+    // The command looks, and then decides.
+    let approve = ["keys", "approve", &stale, "--action", "deactivate", "--reason", "looked"];
+    let (code, _, messages) = site.run(&approve).await;
+    assert_eq!(code, 0, "{messages}");
+    assert!(messages.contains("1 of 2 approvals"), "{messages}");
+    let (code, _, messages) = site.run(&approve).await;
+    assert_eq!(code, 1);
+    assert!(messages.contains("2 different people have to approve"), "{messages}");
+
+    let (_, csv, _) = site.run(&["approvals", "list", "--format", "json"]).await;
+    let listed: serde_json::Value = serde_json::from_str(&csv).unwrap();
+    let request = listed["keys"][0]["approval"]["request"].as_str().unwrap();
+    assert_eq!(listed["keys"][0]["approval"]["approved_by"].as_array().unwrap().len(), 1);
+    let (code, _, messages) =
+        site.run(&["approvals", "deny", "999999", request, "999998", "--reason", "needed"]).await;
+    assert_eq!(code, 1);
+    assert!(
+        messages.contains("no request 999999 is pending") && messages.contains("no request 999998"),
+        "{messages}"
+    );
+    assert!(
+        messages.contains("denied: deactivate of"),
+        "one that is not there keeps none from its decision: {messages}"
+    );
+    let (_, table, _) = site.run(&["approvals", "list"]).await;
+    assert!(!table.contains(&stale), "{table}");
+    assert_eq!(site.sim.key_status(&other).as_deref(), Some("Active"));
+    daemon.signal(Signal::TERM);
+    assert!(daemon.ends().await.0.success());
+    // Without a daemon, too.
+    let (code, _, messages) = site.run(&["approvals", "list"]).await;
+    assert_eq!(code, 0, "{messages}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_daemon_is_asked_over_its_socket_reloads_and_drains() {
     let (site, stale) = mk_site("[notices]\nrequired = false\n").await;
     let mut daemon = site.daemon();

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::Exit;
 use super::args::{ConfigCommand, Global, ShowFormat};
@@ -90,7 +90,10 @@ pub(super) fn daemon_form(config: &Config, console: &Console) -> Form {
     }
 }
 
-/// Sends log messages to `writer` from now on.
+/// A process has one log. A command that asks twice reads its configuration twice.
+static LOG: OnceLock<()> = OnceLock::new();
+
+/// Sends log messages to `writer` from now on, unless the process has a log already.
 pub(super) fn log<W>(
     level: &str,
     form: Form,
@@ -101,8 +104,12 @@ pub(super) fn log<W>(
 where
     W: for<'w> tracing_subscriber::fmt::MakeWriter<'w> + Send + Sync + 'static,
 {
+    if LOG.get().is_some() {
+        return Ok(());
+    }
     let metrics = Arc::clone(metrics);
     logging::init(level, form, writer, Arc::new(move |level| metrics.log.message(level)), traces)?;
+    LOG.get_or_init(|| ());
     Ok(())
 }
 
