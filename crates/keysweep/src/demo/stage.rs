@@ -138,6 +138,9 @@ match = {{ user_tags = {{ "keysweep:exempt" = "*" }} }}
 reason = "break glass"
 until = "{exempt_until}"
 
+[owners]
+sources = ["user_tags", "account_email"]
+
 [notices]
 required = false
 

@@ -146,12 +146,6 @@ fn of_key(entry: &Entry, event: &KeyEvent, created: Timestamp, calendar: Calenda
         KeyEvent::Record(Note::ReactivationTraced { reactivation }) => {
             (Tone::Usual, format!("CloudTrail shows who reactivated it: {}", reactivation.by))
         }
-        KeyEvent::Record(Note::OwnerFound { owner: Some(owner) }) => {
-            (Tone::Usual, format!("belongs to {}, according to {}", owner.name, owner.source.in_words()))
-        }
-        KeyEvent::Record(Note::OwnerFound { owner: None }) => {
-            (Tone::Usual, "no source names an owner".into())
-        }
         KeyEvent::Record(Note::UserChanged { change }) => (
             Tone::Usual,
             format!("CloudTrail shows a change of its user: {} by {}", change.name, change.call.by),
@@ -211,7 +205,9 @@ fn of_key(entry: &Entry, event: &KeyEvent, created: Timestamp, calendar: Calenda
         KeyEvent::Record(Note::Forgotten { .. }) => (Tone::Usual, format!("forgotten by {by}")),
         // Steps between two of the above.
         KeyEvent::Consent(Consent::Noticed { .. })
-        | KeyEvent::Record(Note::BecameDue { .. } | Note::NotDue | Note::BundleWritten { .. })
+        | KeyEvent::Record(
+            Note::BecameDue { .. } | Note::NotDue | Note::BundleWritten { .. } | Note::OwnerFound { .. },
+        )
         | KeyEvent::Change(Change::Accepted { .. } | Change::Intent { .. }) => {
             return None;
         }
