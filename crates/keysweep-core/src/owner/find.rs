@@ -104,7 +104,7 @@ impl Owners {
                 }
             }
         }
-        // Whoever has left, or is not known, is still whom a person would ask about.
+        // Someone who has left, or has no contact details, is still worth showing.
         found.owner = match (left, named) {
             (Some((source, left)), _) => Some(nobody(source, left.name.clone(), Some(left))),
             (None, Some((source, name))) => Some(nobody(source, name, None)),
@@ -228,7 +228,7 @@ impl Owners {
         }
     }
 
-    /// Who manages somebody who has left, or whoever managed that manager.
+    /// The manager of someone who has left, or the manager above if that one has left as well.
     fn manager_of(&self, left: &Listed) -> Option<Reached> {
         let mut manager = left.manager.clone()?;
         for _ in 0..MOST_MANAGERS {

@@ -50,7 +50,7 @@ pub struct Decision {
     pub exempt: Option<String>,
     /// Facts that the decision needed and that could not be read.
     pub unknown: Vec<String>,
-    /// To whom it belongs; where that is not known, whoever was its owner when it was.
+    /// The owner; if it cannot be determined now, the last known one.
     pub owner: Found,
     /// What comes next, once people are told.
     pub next: Next,

@@ -37,7 +37,7 @@ impl Look<'_> {
 
     /// Why a notice does not count for the owner of the key: somebody else was told, or nobody could be.
     pub(super) fn told_another(&self, record: &Record, notice: &Notice) -> Option<String> {
-        // Whoever was told last may still object.
+        // The last owner who was told may still object.
         let owner = told(record.owner.as_deref())?;
         match &notice.owner {
             Some(told) if told.to_lowercase() == owner.to_lowercase() => None,

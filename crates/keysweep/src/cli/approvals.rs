@@ -7,8 +7,9 @@ use keysweep_core::ticket::Planned;
 use super::args::{ApprovalsCommand, Format, Global, ReasonArgs, RequestsArgs};
 use super::console::Console;
 use super::error::CliError;
-use super::operator::{act, look, skew_in_words, told_of_gaps};
-use super::{Exit, export, view};
+use super::keys::print_rows;
+use super::operator::{act, look};
+use super::{Exit, view};
 
 /// `approvals ...`
 pub(super) async fn approvals(
@@ -35,19 +36,8 @@ async fn list(
 ) -> Result<Exit, CliError> {
     let mut document = look(global, ListKeys {}, console).await?;
     select(&mut document, accounts);
-    console.print_until_closed(|out| match format {
-        Format::Table => {
-            let text = view::approvals_table(&document, console.screen);
-            write!(out, "{text}").map_err(|source| CliError::Output { source })
-        }
-        Format::Json => export::json(out, &document),
-        Format::Jsonl => export::json_lines(out, &document.keys),
-        Format::Csv => export::csv(out, &export::RECORD, &document.keys),
-    })?;
-    if format == Format::Table && document.keys.is_empty() {
-        console.say("no request for approval is pending");
-    }
-    Ok(told_of_gaps(skew_in_words(document.clock_skew_seconds).into_iter().collect(), console))
+    let none = "no request for approval is pending";
+    print_rows(&document, view::approvals_table, none, format, console)
 }
 
 /// Keeps the keys of these accounts that wait for approval, what was asked first before the rest.
@@ -77,7 +67,7 @@ async fn decide(
             }
             Err(refusal) => Err(refusal.into()),
         };
-        // The last of them is said by whoever runs the command.
+        // The caller prints the last error.
         if let Err(error) = decided
             && let Some(before) = failed.replace(error)
         {

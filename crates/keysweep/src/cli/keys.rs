@@ -5,7 +5,7 @@ use keysweep_core::ids::{AccessKeyId, AccountId};
 use keysweep_core::ticket::Planned;
 
 use super::args::{DecisionArgs, Format, Global, KeysCommand, RequestArgs, StateName};
-use super::console::Console;
+use super::console::{Console, Screen};
 use super::error::CliError;
 use super::operator::{act, look, skew_in_words, told_of_gaps, undo};
 use super::{Exit, export, view};
@@ -127,17 +127,28 @@ async fn list(
 ) -> Result<Exit, CliError> {
     let mut document = look(global, ListKeys {}, console).await?;
     select(&mut document, states, accounts);
+    print_rows(&document, view::keys_table, "no records", format, console)
+}
+
+/// Prints rows of records; `none` is said of an empty table.
+pub(super) fn print_rows(
+    document: &KeysDocument,
+    table: fn(&KeysDocument, Screen) -> String,
+    none: &str,
+    format: Format,
+    console: &Console,
+) -> Result<Exit, CliError> {
     console.print_until_closed(|out| match format {
         Format::Table => {
-            let text = view::keys_table(&document, console.screen);
+            let text = table(document, console.screen);
             write!(out, "{text}").map_err(|source| CliError::Output { source })
         }
-        Format::Json => export::json(out, &document),
+        Format::Json => export::json(out, document),
         Format::Jsonl => export::json_lines(out, &document.keys),
         Format::Csv => export::csv(out, &export::RECORD, &document.keys),
     })?;
     if format == Format::Table && document.keys.is_empty() {
-        console.say("no records");
+        console.say(none);
     }
     Ok(told_of_gaps(skew_in_words(document.clock_skew_seconds).into_iter().collect(), console))
 }

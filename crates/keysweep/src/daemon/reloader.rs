@@ -1,4 +1,4 @@
-//! Loads the configuration again, whoever asks, and takes up renewed certificates and directories.
+//! Reloads the configuration on request, and renewed certificates and directories without one.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
