@@ -11,6 +11,7 @@
 //! * [`state`]: the records of all keys and what restrains changes, as the journal tells it;
 //! * [`plan`]: from facts, records and policy to entries, effects, and waits, each with its reason;
 //! * [`owner`]: to whom a key belongs, and how that person is reached;
+//! * [`notice`]: what people are told, and the outbox through which it reaches them;
 //! * [`effect`]: what a plan wants done: changes, and what people are told;
 //! * [`finding`]: what is found in an account, and how bad it is;
 //! * [`references`]: whether what rules name exists;
@@ -24,6 +25,7 @@ pub mod facts;
 pub mod finding;
 pub mod ids;
 pub mod lifecycle;
+pub mod notice;
 pub mod owner;
 pub mod plan;
 pub mod policy;

@@ -15,7 +15,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-pub use self::consent::{Approval, Granted, Notice, NoticeTerms, Shown};
+pub use self::consent::{Approval, Delivery, Granted, Notice, NoticeTerms, Shown};
 pub use self::event::{ClearedWhy, KeyEvent, Named, RefusedKind};
 pub use self::hold::{Hold, HoldKind};
 pub use self::quarantine::{OpenQuarantine, PastQuarantine, Quarantine};
@@ -170,6 +170,9 @@ pub struct Flagged {
     pub approval: Option<Approval>,
     /// The last deactivation that did not come to be.
     pub setback: Option<Setback>,
+    /// Whether the team was told that no source names an owner whom keysweep can notify.
+    #[serde(default)]
+    pub owner_missing: bool,
 }
 
 /// Data of [`State::Deactivating`].
@@ -205,6 +208,9 @@ pub struct Deactivated {
     /// The evidence bundle of the next attempt to delete the key. Without one there is no intent, which uses it up.
     #[serde(default)]
     pub bundle: Option<BundleId>,
+    /// Whether the team was told that no source names an owner whom keysweep can notify.
+    #[serde(default)]
+    pub owner_missing: bool,
 }
 
 /// Data of [`State::Deleting`].
@@ -342,6 +348,9 @@ pub struct ExemptMark {
     pub reason: String,
     /// When it ends.
     pub until: Timestamp,
+    /// Whether people were told that it ends soon.
+    #[serde(default)]
+    pub ending: bool,
 }
 
 /// Overlay: AWS attached a policy to the user that marks its keys as compromised. That is an incident, not staleness:

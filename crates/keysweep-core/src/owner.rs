@@ -93,14 +93,17 @@ pub struct Contact {
     /// ID of a Slack user, or a Slack channel.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slack: Option<String>,
+    /// Name of a webhook in the configuration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub webhook: Option<String>,
 }
 
 impl Contact {
     /// Whether there is any way to reach somebody.
     #[must_use]
     pub fn is_reachable(&self) -> bool {
-        let Self { email, slack } = self;
-        email.is_some() || slack.is_some()
+        let Self { email, slack, webhook } = self;
+        email.is_some() || slack.is_some() || webhook.is_some()
     }
 }
 

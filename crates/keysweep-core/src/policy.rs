@@ -22,6 +22,7 @@ pub use self::terms::{ApprovalFor, IncompleteEvidence, Mode, Terms, TermsPatch};
 pub use self::window::{DayOfWeek, Hours, ParseHoursError, Window};
 use crate::facts::{AccountFacts, KeyFacts};
 use crate::ids::UserName;
+use crate::notice::Notices;
 use crate::owner::Owners;
 use crate::quarantine::QuarantinePolicy;
 use crate::ticket::ExemptTag;
@@ -115,8 +116,8 @@ pub struct Policy {
     pub exemptions: Vec<Exemption>,
     /// `[limits]`.
     pub limits: Limits,
-    /// Whether a change needs a notice that was delivered. Where false, a notice is recorded in the journal only.
-    pub notices_required: bool,
+    /// `[notices]`: whether a change needs a delivered notice, who is notified, and how.
+    pub notices: Notices,
     /// Whether a change needs a look into CloudTrail right before it.
     pub cloudtrail: bool,
     /// The policy that is attached to users in quarantine.
@@ -139,7 +140,7 @@ impl Default for Policy {
             overrides: Vec::new(),
             exemptions: Vec::new(),
             limits: Limits::default(),
-            notices_required: true,
+            notices: Notices::default(),
             cloudtrail: true,
             quarantine_policy: QuarantinePolicy::default(),
             honeytokens: ["*canary*", "*honey*"].map(str::to_owned).to_vec(),

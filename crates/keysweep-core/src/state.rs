@@ -8,6 +8,7 @@ mod actor;
 mod control;
 mod entry;
 mod failure;
+mod post;
 mod receipt;
 mod stop;
 
@@ -30,6 +31,7 @@ use crate::finding::Counts;
 use crate::ids::{AccessKeyId, AccountId};
 use crate::lifecycle::event::{self, Note, Purpose};
 use crate::lifecycle::{Illegal, KeyEvent, Record, Sighting, State as KeyState, StateName, When, next};
+use crate::notice::{Outbox, Parcel, ParcelId, owed};
 
 /// What is known of one account between sweeps.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -118,6 +120,7 @@ pub struct State {
     records: BTreeMap<AccessKeyId, Record>,
     accounts: BTreeMap<AccountId, AccountRecord>,
     creations: BTreeMap<AccountId, BTreeMap<AccessKeyId, Creation>>,
+    outbox: Outbox,
     control: Control,
 }
 
@@ -133,13 +136,19 @@ impl State {
         accounts: BTreeMap<AccountId, AccountRecord>,
         control: Control,
     ) -> Self {
-        Self { records, accounts, creations: BTreeMap::new(), control }
+        Self { records, accounts, creations: BTreeMap::new(), outbox: Outbox::default(), control }
     }
 
     /// The same, with what is known of the creation of keys.
     #[must_use]
     pub fn with_creations(self, creations: BTreeMap<AccountId, BTreeMap<AccessKeyId, Creation>>) -> Self {
         Self { creations, ..self }
+    }
+
+    /// The same, with what people are still to be told.
+    #[must_use]
+    pub fn with_outbox(self, outbox: Outbox) -> Self {
+        Self { outbox, ..self }
     }
 
     /// The record of a key, if it has one.
@@ -179,6 +188,12 @@ impl State {
         self.creations.iter().flat_map(of)
     }
 
+    /// What people are still to be told.
+    #[must_use]
+    pub fn outbox(&self) -> &Outbox {
+        &self.outbox
+    }
+
     /// What restrains changes.
     #[must_use]
     pub fn control(&self) -> &Control {
@@ -212,6 +227,9 @@ impl State {
                 None => of_account.remove(&key),
             };
         }
+        for (id, parcel) in delta.outbox {
+            self.outbox.put(id, parcel);
+        }
         if let Some(control) = delta.control {
             self.control = control;
         }
@@ -240,6 +258,8 @@ pub struct Delta {
     pub accounts: BTreeMap<AccountId, Option<AccountRecord>>,
     /// Creations by account and key.
     pub creations: BTreeMap<(AccountId, AccessKeyId), Option<Creation>>,
+    /// Parts of the outbox.
+    pub outbox: BTreeMap<ParcelId, Option<Parcel>>,
     /// What restrains changes.
     pub control: Option<Control>,
 }
@@ -250,6 +270,7 @@ impl Delta {
         self.records.extend(later.records);
         self.accounts.extend(later.accounts);
         self.creations.extend(later.creations);
+        self.outbox.extend(later.outbox);
         self.control = later.control.or(self.control.take());
     }
 }
@@ -361,8 +382,18 @@ impl<'a> Draft<'a> {
             }
             Body::Restored { .. } => {
                 self.restored(entry);
+                self.clear_outbox();
                 self.control_mut().apply(entry);
             }
+            Body::SweepFinished { .. } => {
+                self.tidy_outbox(entry.at);
+                self.control_mut().apply(entry);
+            }
+            Body::MessageComposed { .. }
+            | Body::MessageDelivered { .. }
+            | Body::MessageUndeliverable { .. }
+            | Body::MessageWithdrawn { .. }
+            | Body::MessageRetried { .. } => self.post(entry),
             Body::Started { .. }
             | Body::Configured { .. }
             | Body::AccountUnparked { .. }
@@ -372,8 +403,7 @@ impl<'a> Draft<'a> {
             | Body::BreakerTripped { .. }
             | Body::ReferenceMissing { .. }
             | Body::ReferenceCleared { .. }
-            | Body::RuleAcknowledged { .. }
-            | Body::SweepFinished { .. } => self.control_mut().apply(entry),
+            | Body::RuleAcknowledged { .. } => self.control_mut().apply(entry),
         }
         Ok(unwritten)
     }
@@ -395,7 +425,9 @@ impl<'a> Draft<'a> {
         if left != entered && !matches!(event, KeyEvent::Record(Note::Forgotten { .. })) {
             unwritten.leads(left, entered);
         }
+        let items = owed(entry, before, after.as_ref(), event);
         self.delta.records.insert(key.clone(), after);
+        self.owe(items);
         if let (KeyEvent::Record(Note::BundleWritten { purpose: Purpose::Deletion, .. }), Some(identity)) =
             (event, &identity)
         {

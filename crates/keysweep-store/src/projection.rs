@@ -128,8 +128,8 @@ pub(crate) struct Update {
 impl Update {
     /// How many values it touches.
     pub(crate) fn len(&self) -> usize {
-        let Delta { records, accounts, creations, control: _ } = &self.delta;
-        records.len() + accounts.len() + creations.len() + self.history.len()
+        let Delta { records, accounts, creations, outbox, control: _ } = &self.delta;
+        records.len() + accounts.len() + creations.len() + outbox.len() + self.history.len()
     }
 
     /// Lays a later update over this one.
@@ -185,6 +185,11 @@ pub(crate) fn by_key(entry: &Entry) -> Vec<(AccessKeyId, Cow<'_, Entry>)> {
         | Body::ReferenceCleared { .. }
         | Body::RuleAcknowledged { .. }
         | Body::Restored { .. }
+        | Body::MessageComposed { .. }
+        | Body::MessageDelivered { .. }
+        | Body::MessageUndeliverable { .. }
+        | Body::MessageWithdrawn { .. }
+        | Body::MessageRetried { .. }
         | Body::SweepFinished { .. } => Vec::new(),
     }
 }
@@ -197,6 +202,7 @@ pub(crate) struct Projection {
     records: Tree,
     accounts: Tree,
     creations: Tree,
+    outbox: Tree,
     control: Tree,
     history: Tree,
     meta: Tree,
@@ -216,6 +222,7 @@ impl Projection {
                 records: db.open_tree("records")?,
                 accounts: db.open_tree("accounts")?,
                 creations: db.open_tree("creations")?,
+                outbox: db.open_tree("outbox")?,
                 control: db.open_tree("control")?,
                 history: db.open_tree("history")?,
                 meta: db.open_tree("meta")?,
@@ -255,6 +262,14 @@ impl Projection {
                 None => creations.remove(&name)?,
             }
         }
+        let mut outbox = Pieces::new(&self.outbox, "outbox");
+        for (id, parcel) in &update.delta.outbox {
+            let name = load::parcel_name(*id);
+            match parcel {
+                Some(parcel) => outbox.put(&name, &schema::encode(parcel, "outbox")?)?,
+                None => outbox.remove(&name)?,
+            }
+        }
         let mut control = Pieces::new(&self.control, "control");
         if let Some(value) = &update.delta.control {
             control.put(CONTROL_KEY, &schema::encode(value, "control")?)?;
@@ -268,11 +283,19 @@ impl Projection {
             meta.put(APPLIED_KEY, &schema::encode(applied, "meta")?)?;
             meta.raw(SCHEMA_KEY, &schema::encode_version(SCHEMA));
         }
-        let batches = [records, accounts, creations, control, history, meta].map(Pieces::into_batch);
-        let trees =
-            (&self.records, &self.accounts, &self.creations, &self.control, &self.history, &self.meta);
-        let done = trees.transaction(|(records, accounts, creations, control, history, meta)| {
-            let trees: [&TransactionalTree; 6] = [records, accounts, creations, control, history, meta];
+        let batches = [records, accounts, creations, outbox, control, history, meta].map(Pieces::into_batch);
+        let trees = (
+            &self.records,
+            &self.accounts,
+            &self.creations,
+            &self.outbox,
+            &self.control,
+            &self.history,
+            &self.meta,
+        );
+        let done = trees.transaction(|(records, accounts, creations, outbox, control, history, meta)| {
+            let trees: [&TransactionalTree; 7] =
+                [records, accounts, creations, outbox, control, history, meta];
             trees
                 .into_iter()
                 .zip(&batches)

@@ -5,16 +5,19 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::{Record, State};
 use crate::facts::LastUse;
 use crate::finding::FindingKind;
 use crate::ids::{KeyIdentity, UserName};
+use crate::notice::postponed;
+use crate::plan::Need;
 use crate::state::Actor;
 use crate::ticket::Planned;
 
 /// A notice that was sent or recorded: what it promised. Whatever would act sooner than that voids it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {
-    /// When.
+    /// When it was delivered; until then, and where it is only recorded, when it was given.
     pub at: Timestamp,
     /// The earliest time of the deactivation; absent in a notice about a key that is Inactive.
     pub deactivation: Option<Timestamp>,
@@ -25,6 +28,45 @@ pub struct Notice {
     /// The owner of the key whom it was for; absent where none was known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
+    /// Whether it reached somebody.
+    #[serde(default)]
+    pub delivery: Delivery,
+    /// When the last reminder was due.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reminded: Option<Timestamp>,
+    /// Whether the key may be a decoy, so that only `protect.notify` is told.
+    #[serde(default)]
+    pub decoy: bool,
+}
+
+/// Whether a notice reached somebody.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Delivery {
+    /// It is in the journal, and was not to be sent.
+    #[default]
+    Recorded,
+    /// No channel has accepted it yet.
+    Pending {
+        /// The entry that gave notice.
+        notice: u64,
+    },
+    /// A channel accepted it.
+    Delivered {
+        /// The entry that gave notice.
+        notice: u64,
+        /// The message that contained it.
+        message: u64,
+    },
+    /// keysweep gave up.
+    Undelivered {
+        /// The entry that gave notice.
+        notice: u64,
+        /// When.
+        at: Timestamp,
+        /// Why.
+        why: String,
+    },
 }
 
 /// The terms of the policy that a notice rests on: any of them that becomes less strict would act sooner.
@@ -41,6 +83,40 @@ pub struct NoticeTerms {
 }
 
 impl Notice {
+    /// Whether a channel accepted it.
+    #[must_use]
+    pub fn was_delivered(&self) -> bool {
+        matches!(self.delivery, Delivery::Delivered { .. })
+    }
+
+    /// The entry that gave notice, if it was to be sent.
+    #[must_use]
+    pub fn number(&self) -> Option<u64> {
+        match &self.delivery {
+            Delivery::Pending { notice }
+            | Delivery::Delivered { notice, .. }
+            | Delivery::Undelivered { notice, .. } => Some(*notice),
+            Delivery::Recorded => None,
+        }
+    }
+
+    /// The entry that gave notice, if no channel has accepted it.
+    #[must_use]
+    pub fn undelivered(&self) -> Option<u64> {
+        match &self.delivery {
+            Delivery::Pending { notice } | Delivery::Undelivered { notice, .. } => Some(*notice),
+            Delivery::Recorded | Delivery::Delivered { .. } => None,
+        }
+    }
+
+    /// Its period begins: no date that it announced is earlier than the end of it.
+    pub(super) fn deliver(&mut self, at: Timestamp, notice: u64, message: u64) {
+        (self.deactivation, self.deletion) =
+            postponed(self.deactivation, self.deletion, at, self.terms.notice);
+        self.at = at;
+        self.delivery = Delivery::Delivered { notice, message };
+    }
+
     /// The furthest change that it announces.
     #[must_use]
     pub fn covers(&self) -> Planned {
@@ -138,6 +214,39 @@ impl Shown {
         } else {
             None
         }
+    }
+}
+
+impl Record {
+    /// The notice of the next change, or of the change under way.
+    #[must_use]
+    pub fn notice(&self) -> Option<&Notice> {
+        match &self.state {
+            State::Flagged(data) => data.notice.as_ref(),
+            State::Deactivating(data) => data.flagged.notice.as_ref(),
+            State::Deactivated(data) => data.notice.as_ref(),
+            State::Deleting(data) => data.deactivated.notice.as_ref(),
+            State::Active | State::Deleted(_) | State::Gone(_) => None,
+        }
+    }
+
+    /// The request for approval of the next change, or of the change under way, with the answers.
+    #[must_use]
+    pub fn approval(&self) -> Option<&Approval> {
+        match &self.state {
+            State::Flagged(data) => data.approval.as_ref(),
+            State::Deactivating(data) => data.flagged.approval.as_ref(),
+            State::Deactivated(data) => data.approval.as_ref(),
+            State::Deleting(data) => data.deactivated.approval.as_ref(),
+            State::Active | State::Deleted(_) | State::Gone(_) => None,
+        }
+    }
+
+    /// Whether a notice or a request for approval says that the key may be a decoy: only `protect.notify` is told of it.
+    #[must_use]
+    pub fn may_be_decoy(&self) -> bool {
+        let asked = |approval: &Approval| approval.why == Need::Honeytoken.to_string();
+        self.notice().is_some_and(|notice| notice.decoy) || self.approval().is_some_and(asked)
     }
 }
 

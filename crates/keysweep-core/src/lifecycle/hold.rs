@@ -22,6 +22,9 @@ pub struct Hold {
     pub since: Timestamp,
     /// When it ends; `None` until an operator releases it.
     pub until: Option<Timestamp>,
+    /// Whether people were told that it ends soon.
+    #[serde(default)]
+    pub ending: bool,
 }
 
 /// What a hold is about.

@@ -41,7 +41,7 @@ fn stay(state: State) -> Step {
 /// A hold of keysweep's own.
 pub(super) fn our_hold(when: When<'_>, kind: HoldKind, reason: &str, until: Option<Timestamp>) -> Hold {
     let (by, reason) = (Actor::Keysweep, reason.into());
-    Hold { number: when.seq, kind, by, reason, since: when.at, until }
+    Hold { number: when.seq, kind, by, reason, since: when.at, until, ending: false }
 }
 
 fn active(when: When<'_>, event: &KeyEvent) -> Step {
@@ -53,6 +53,7 @@ fn active(when: When<'_>, event: &KeyEvent) -> Step {
             notice: None,
             approval: None,
             setback: None,
+            owner_missing: false,
         })),
         KeyEvent::Seen(Seen::Absent) => absent(when),
         KeyEvent::Seen(
@@ -101,6 +102,7 @@ fn flagged(mut data: Flagged, when: When<'_>, event: &KeyEvent) -> Step {
                 approval: None,
                 setback: None,
                 bundle: None,
+                owner_missing: false,
             }))
         }
         // AWS had set it Inactive, so that somebody set it Active again.
@@ -111,8 +113,9 @@ fn flagged(mut data: Flagged, when: When<'_>, event: &KeyEvent) -> Step {
         }
         KeyEvent::Seen(Seen::Absent) => absent(when),
         KeyEvent::Consent(event) => {
-            let Flagged { notice, approval, .. } = &mut data;
-            let hold = Given { to: Planned::Deactivate, notice, approval }.apply(when, event)?;
+            let Flagged { notice, approval, owner_missing, .. } = &mut data;
+            let hold =
+                Given { to: Planned::Deactivate, notice, approval, owner_missing }.apply(when, event)?;
             Some((State::Flagged(data), hold))
         }
         KeyEvent::Change(Change::Intent { action: Action::Deactivate, deadline, .. }) => {
@@ -159,11 +162,12 @@ fn deactivating(data: Deactivating, when: When<'_>, event: &KeyEvent) -> Step {
                 last_use: last_use.clone(),
                 last_use_moved: false,
                 watch: Watch::begin(sighting.clone()),
-                // What somebody else did is not what was announced.
-                notice: notice.filter(|_| ours),
+                // What somebody else did is not what was announced, and an order does not wait for its delivery.
+                notice: notice.filter(|notice| ours && notice.undelivered().is_none()),
                 approval: None,
                 setback: None,
                 bundle: None,
+                owner_missing: false,
             }))
         }
         KeyEvent::Change(Change::Refused { action: Action::Deactivate, detail, .. }) => {
@@ -229,8 +233,8 @@ fn deactivated(mut data: Deactivated, when: When<'_>, event: &KeyEvent) -> Step 
         }
         KeyEvent::Seen(Seen::Absent) => absent(when),
         KeyEvent::Consent(event) => {
-            let Deactivated { notice, approval, .. } = &mut data;
-            let hold = Given { to: Planned::Delete, notice, approval }.apply(when, event)?;
+            let Deactivated { notice, approval, owner_missing, .. } = &mut data;
+            let hold = Given { to: Planned::Delete, notice, approval, owner_missing }.apply(when, event)?;
             Some((State::Deactivated(data), hold))
         }
         KeyEvent::Change(Change::Intent { action: Action::Delete, deadline, .. }) => {

@@ -261,7 +261,16 @@ fn overlay(record: &mut Record, when: When<'_>, event: &Overlay) -> Option<()> {
                 reason: reason.clone(),
                 since: when.at,
                 until: *until,
+                ending: false,
             });
+        }
+        Overlay::HoldEnding { .. } | Overlay::ExemptEnding if !record.state.is_tracked() => return None,
+        Overlay::HoldEnding { hold } => {
+            let known = |known: &&mut Hold| known.number == *hold && known.until.is_some() && !known.ending;
+            record.holds.iter_mut().find(known)?.ending = true;
+        }
+        Overlay::ExemptEnding => {
+            record.exempt.as_mut().filter(|mark| !mark.ending)?.ending = true;
         }
         Overlay::HoldReleased { hold, .. } | Overlay::HoldExpired { hold } => {
             if !record.end_hold(*hold) {
@@ -275,7 +284,8 @@ fn overlay(record: &mut Record, when: When<'_>, event: &Overlay) -> Option<()> {
             if !record.state.is_tracked() {
                 return None;
             }
-            record.exempt = Some(ExemptMark { rule: rule.clone(), reason: reason.clone(), until: *until });
+            let (rule, reason, until) = (rule.clone(), reason.clone(), *until);
+            record.exempt = Some(ExemptMark { rule, reason, until, ending: false });
             record.due = None;
         }
         Overlay::ExemptEnded => {

@@ -23,7 +23,7 @@ impl Person {
     /// How the person is reached.
     #[must_use]
     pub fn contact(&self) -> Contact {
-        Contact { email: self.email.clone(), slack: self.slack.clone() }
+        Contact { email: self.email.clone(), slack: self.slack.clone(), webhook: None }
     }
 }
 

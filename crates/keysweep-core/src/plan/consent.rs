@@ -9,11 +9,15 @@ use super::owner::{name, told};
 use super::{Need, Unknown, Wait};
 use crate::facts::LastUse;
 use crate::finding::FindingKind;
-use crate::lifecycle::event::Consent;
-use crate::lifecycle::{Approval, Notice, NoticeTerms, Record, Shown, State};
-use crate::policy::{Mode, Terms};
+use crate::lifecycle::event::{Consent, KeyEvent, Overlay};
+use crate::lifecycle::{Approval, Delivery, Notice, NoticeTerms, Record, Shown, State};
+use crate::notice::{EXEMPTION_ENDS_IN, HOLD_ENDS_IN};
+use crate::policy::{DAY, Mode, Terms};
 use crate::ticket::Planned;
 use crate::words::friendly;
+
+/// How long after keysweep gave up a notice the next one is given.
+const AGAIN_AFTER: Duration = DAY;
 
 /// What notice and approval of one action look like in either base state.
 pub(super) struct Standing<'a> {
@@ -44,17 +48,27 @@ impl Look<'_> {
         if !ordered && !mode.permits(action) {
             return Some(self.not_due(record, later(action, Wait::Mode { mode, action })));
         }
+        if !ordered && let Some(why) = consent.notice.and_then(|notice| self.told_nobody(record, notice)) {
+            return Some(One::event(Consent::NoticeVoided { why, keeps: None }));
+        }
+        let notices = &self.context.policy.notices;
         let noticed = match consent.notice {
             _ if ordered => None,
-            None if self.context.policy.notices_required => {
+            None if notices.required && !notices.can_send() => {
                 return Some(self.not_due(record, later(action, Wait::NoChannel)));
             }
             // The owner would have to be told, and nobody else. As with every fact that is unknown, what is due stays due.
             _ if let Err(why) = self.owner => {
                 return Some(later(action, Unknown::Facts(vec![format!("owner: {why}")])));
             }
-            None => return Some(One::Announce(self.notice(record, consent, mode, terms, wanted.is_some()))),
+            None => return Some(self.give_notice(record, consent, mode, terms, wanted.is_some())),
             Some(notice) => {
+                if let Some(wait) = self.not_delivered(notice) {
+                    return Some(self.not_due(record, later(action, wait)));
+                }
+                if let Some(event) = self.reminder(notice, action) {
+                    return Some(One::Event(event));
+                }
                 let period_over = after(notice.at, terms.notice);
                 Some(notice.not_before(action).unwrap_or(period_over).max(period_over))
             }
@@ -73,6 +87,119 @@ impl Look<'_> {
         None
     }
 
+    /// Notice to those whom keysweep can reach. Where it can reach nobody, the team learns that once, and the key waits
+    /// unless a recorded notice is enough.
+    fn give_notice(
+        &self,
+        record: &Record,
+        consent: &Standing<'_>,
+        mode: Mode,
+        terms: &Terms,
+        approval: bool,
+    ) -> One {
+        let notices = &self.context.policy.notices;
+        let decoy = self.is_for_protect(record);
+        let reachable = match decoy {
+            true => notices.protect.iter().any(|address| notices.serves(address)),
+            false => !notices.addresses(record.owner.as_deref(), None).is_empty(),
+        };
+        let notice = |send| One::Announce(self.notice(record, consent, mode, terms, approval, send));
+        if reachable || !notices.can_send() {
+            return notice(reachable);
+        }
+        let said = match &record.state {
+            State::Flagged(data) => data.owner_missing,
+            State::Deactivated(data) => data.owner_missing,
+            State::Active
+            | State::Deactivating(_)
+            | State::Deleting(_)
+            | State::Deleted(_)
+            | State::Gone(_) => true,
+        };
+        if !said {
+            return One::event(Consent::OwnerMissing { decoy });
+        }
+        if notices.required {
+            self.not_due(record, later(consent.action, Wait::NoOwner))
+        } else {
+            notice(false)
+        }
+    }
+
+    /// Whether only `protect.notify` is told of the key.
+    fn is_for_protect(&self, record: &Record) -> bool {
+        !self.context.policy.notices.protect.is_empty() && self.may_be_honeytoken(record)
+    }
+
+    /// Why a notice tells nobody, if it does not: a new one is given.
+    fn told_nobody(&self, record: &Record, notice: &Notice) -> Option<String> {
+        let notices = &self.context.policy.notices;
+        let waiting = notice.undelivered().is_some();
+        if notice.delivery == Delivery::Recorded && notices.required {
+            Some("it was only recorded, and a delivered notice is required now".to_owned())
+        } else if waiting && !notices.can_send() {
+            Some("no notice channel is configured any more".to_owned())
+        } else if waiting && notice.decoy != self.is_for_protect(record) {
+            Some("it is for other recipients now".to_owned())
+        } else if let Delivery::Undelivered { at, .. } = &notice.delivery
+            && after(*at, AGAIN_AFTER) <= self.context.now
+        {
+            Some("it could not be delivered".to_owned())
+        } else {
+            None
+        }
+    }
+
+    /// What a change waits for until its notice is delivered.
+    fn not_delivered(&self, notice: &Notice) -> Option<Wait> {
+        let required = self.context.policy.notices.required;
+        match &notice.delivery {
+            Delivery::Pending { .. } if required => Some(Wait::Delivery { since: notice.at }),
+            Delivery::Undelivered { why, .. } if required => Some(Wait::Undeliverable { why: why.clone() }),
+            Delivery::Pending { .. }
+            | Delivery::Undelivered { .. }
+            | Delivery::Recorded
+            | Delivery::Delivered { .. } => None,
+        }
+    }
+
+    /// A reminder that is due. Where several are, one says it.
+    fn reminder(&self, notice: &Notice, action: Planned) -> Option<KeyEvent> {
+        if self.by != By::Policy || !notice.was_delivered() {
+            return None;
+        }
+        let (now, date) = (self.context.now, notice.not_before(action)?);
+        let due = |before: &Duration| {
+            let moment = date.checked_sub(*before).unwrap_or(Timestamp::MIN);
+            let said = notice.reminded.is_some_and(|at| moment <= at);
+            notice.at < moment && moment <= now && now < date && !said
+        };
+        let due = self.context.policy.notices.remind_before.iter().any(due);
+        due.then(|| Consent::ReminderDue { action }.into())
+    }
+
+    /// People are told that a hold or an exemption ends soon: after that, the key goes on where it stopped.
+    pub(super) fn ending(&self, record: &Record) -> Option<KeyEvent> {
+        let stale = self.finding.is_some_and(FindingKind::is_stale);
+        if self.by != By::Policy || !stale || !self.context.policy.notices.can_send() {
+            return None;
+        }
+        let soon = |until: Timestamp, ahead: Duration| {
+            let from = until.checked_sub(ahead).unwrap_or(Timestamp::MIN);
+            from <= self.context.now && self.context.now < until
+        };
+        let hold = record.holds.iter().find(|hold| {
+            let until = hold.until.filter(|until| after(hold.since, HOLD_ENDS_IN) < *until);
+            hold.number != 0 && !hold.ending && until.is_some_and(|until| soon(until, HOLD_ENDS_IN))
+        });
+        if let Some(hold) = hold {
+            return Some(Overlay::HoldEnding { hold: hold.number }.into());
+        }
+        let exempt = record.exempt.as_ref();
+        let exempt = exempt.filter(|mark| !mark.ending && soon(mark.until, EXEMPTION_ENDS_IN));
+        exempt.map(|_| Overlay::ExemptEnding.into())
+    }
+
     /// A notice of what could come under the terms in force.
     fn notice(
         &self,
@@ -81,6 +208,7 @@ impl Look<'_> {
         mode: Mode,
         terms: &Terms,
         approval: bool,
+        send: bool,
     ) -> Consent {
         let announced =
             after(self.context.now, terms.notice).max(record.past.announced.unwrap_or(Timestamp::MIN));
@@ -95,7 +223,9 @@ impl Look<'_> {
         };
         let threshold = threshold(terms, consent.finding);
         let terms = NoticeTerms { threshold, notice: terms.notice, grace: terms.grace, approval };
-        Consent::Noticed { deactivation, deletion, terms, owner: told(record.owner.as_deref()) }
+        let decoy = send && self.is_for_protect(record);
+        let owner = if decoy { None } else { told(record.owner.as_deref()) };
+        Consent::Noticed { deactivation, deletion, terms, owner, send, decoy }
     }
 
     /// Why a notice does not cover what would be done now: the one rule for every term that could make a change come

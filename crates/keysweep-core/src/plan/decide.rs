@@ -234,7 +234,7 @@ impl Look<'_> {
             if let Some(hold) = record.holds.iter().find(over) {
                 return One::event(Overlay::HoldExpired { hold: hold.number });
             }
-            if let Some(event) = self.exemption(record) {
+            if let Some(event) = self.exemption(record).or_else(|| self.ending(record)) {
                 return One::Event(event);
             }
         }

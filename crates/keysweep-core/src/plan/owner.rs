@@ -37,6 +37,9 @@ impl Look<'_> {
 
     /// Why a notice does not count for the owner of the key: somebody else was told, or nobody could be.
     pub(super) fn told_another(&self, record: &Record, notice: &Notice) -> Option<String> {
+        if notice.decoy {
+            return None;
+        }
         // The last owner who was told may still object.
         let owner = told(record.owner.as_deref())?;
         match &notice.owner {

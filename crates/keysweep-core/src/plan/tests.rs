@@ -16,6 +16,7 @@ fn mk_record(account: &str) -> Record {
         notice: None,
         approval: None,
         setback: None,
+        owner_missing: false,
     };
     Record {
         identity: KeyIdentity {

@@ -88,6 +88,18 @@ pub enum Wait {
     NotStale,
     /// A notice is required, and nothing can send one.
     NoChannel,
+    /// A notice is required, and there is no owner whom keysweep can notify.
+    NoOwner,
+    /// No channel has accepted the notice yet.
+    Delivery {
+        /// Since when it is to be sent.
+        since: Timestamp,
+    },
+    /// keysweep gave up delivering the notice.
+    Undeliverable {
+        /// Why.
+        why: String,
+    },
     /// The notice period is not over.
     Notice {
         /// When it ends.
@@ -315,7 +327,11 @@ impl Wait {
     pub fn reason(&self) -> Reason {
         match self {
             Self::Mode { .. } | Self::ReadOnly | Self::MaybeNotOurs | Self::NotStale => Reason::Observe,
-            Self::NoChannel | Self::Notice { .. } => Reason::Notice,
+            Self::NoChannel
+            | Self::NoOwner
+            | Self::Delivery { .. }
+            | Self::Undeliverable { .. }
+            | Self::Notice { .. } => Reason::Notice,
             Self::Approval { .. } => Reason::Approval,
             Self::Window { .. } => Reason::Window,
             Self::Cap { .. } | Self::AccountCap { .. } | Self::CapUnknown { .. } => Reason::Cap,
@@ -351,6 +367,9 @@ impl Wait {
             | Self::MaybeNotOurs
             | Self::NotStale
             | Self::NoChannel
+            | Self::NoOwner
+            | Self::Delivery { .. }
+            | Self::Undeliverable { .. }
             | Self::Approval { .. }
             | Self::Cap { .. }
             | Self::AccountCap { .. }

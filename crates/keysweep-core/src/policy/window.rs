@@ -43,6 +43,12 @@ impl Hours {
         let length = (seconds(self.to) - seconds(self.from)).rem_euclid(86_400);
         Duration::from_secs(length.unsigned_abs())
     }
+
+    /// The hours of the day that are not among these.
+    #[must_use]
+    pub fn rest(self) -> Self {
+        Self { from: self.to, to: self.from }
+    }
 }
 
 impl fmt::Display for Hours {

@@ -280,7 +280,12 @@ impl Control {
             | Body::KeyCreated { .. }
             | Body::AccountLeft { .. }
             | Body::DueAccepted { .. }
-            | Body::BreakerReset { .. } => {}
+            | Body::BreakerReset { .. }
+            | Body::MessageComposed { .. }
+            | Body::MessageDelivered { .. }
+            | Body::MessageUndeliverable { .. }
+            | Body::MessageWithdrawn { .. }
+            | Body::MessageRetried { .. } => {}
         }
     }
 

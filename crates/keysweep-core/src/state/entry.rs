@@ -13,6 +13,7 @@ use crate::facts::{Count, Inventory};
 use crate::finding::Counts;
 use crate::ids::{AccessKeyId, AccountId};
 use crate::lifecycle::{KeyEvent, RefusedKind, Sighting};
+use crate::notice::{Address, ItemId, Recipient};
 use crate::references::{Reference, ReferenceCleared};
 use crate::ticket::Action;
 
@@ -221,6 +222,45 @@ pub enum Body {
         last_seq: u64,
         /// Its SHA-256, in hexadecimal, as it stands in its last line.
         sha256: String,
+    },
+    /// A message to one recipient is to be sent: its intent.
+    MessageComposed {
+        /// To whom.
+        to: Recipient,
+        /// Its items.
+        items: BTreeSet<ItemId>,
+        /// Not to be sent earlier.
+        send_from: Timestamp,
+        /// When keysweep gives up.
+        give_up: Timestamp,
+    },
+    /// A channel accepted a message.
+    MessageDelivered {
+        /// Its number.
+        message: u64,
+        /// Where it was sent.
+        via: Address,
+    },
+    /// keysweep gave up a message.
+    MessageUndeliverable {
+        /// Its number.
+        message: u64,
+        /// Why.
+        why: String,
+    },
+    /// Nothing in a message was true any more when it was to be sent.
+    MessageWithdrawn {
+        /// Its number.
+        message: u64,
+    },
+    /// An operator has an undeliverable message sent again.
+    MessageRetried {
+        /// Its number.
+        message: u64,
+        /// Why.
+        reason: String,
+        /// When keysweep gives up.
+        give_up: Timestamp,
     },
     /// A sweep came to its end.
     SweepFinished {

@@ -21,6 +21,11 @@ impl fmt::Display for Wait {
             }
             Self::NotStale => f.write_str("it is not stale under the current policy"),
             Self::NoChannel => f.write_str("a notice is required, but no notice channel is configured"),
+            Self::NoOwner => f.write_str("a notice is required, but keysweep knows no owner whom it can notify"),
+            Self::Delivery { since } => {
+                write!(f, "waiting since {since} for a channel to accept the notice to the owner")
+            }
+            Self::Undeliverable { why } => write!(f, "the notice could not be delivered: {why}"),
             Self::Notice { ends, .. } => write!(f, "notice given; the notice period ends {ends}"),
             Self::Approval { need, given: _, needed: 0 | 1, expires } => {
                 write!(f, "waits for approval until {expires}: {need}")

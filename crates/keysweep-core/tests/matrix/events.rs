@@ -107,7 +107,19 @@ impl Samples {
                 KeyEvent::Seen(Seen::Adopted { last_use: last_use(), sighting: sighting() })
             }
             KeyEvent::Seen(Seen::Adopted { .. }) => noticed,
-            KeyEvent::Consent(Consent::Noticed { .. }) => {
+            KeyEvent::Consent(Consent::Noticed { .. }) => delivered(),
+            KeyEvent::Consent(Consent::NoticeDelivered { .. }) => {
+                let why = "550 no such user".to_owned();
+                KeyEvent::Consent(Consent::NoticeUndelivered { notice: SEQ, message: Some(SEQ), why })
+            }
+            KeyEvent::Consent(Consent::NoticeUndelivered { .. }) => {
+                KeyEvent::Consent(Consent::ReminderDue { action: Planned::Deactivate })
+            }
+            KeyEvent::Consent(Consent::ReminderDue { action }) => match after_planned(action) {
+                Some(action) => KeyEvent::Consent(Consent::ReminderDue { action }),
+                None => KeyEvent::Consent(Consent::OwnerMissing { decoy: false }),
+            },
+            KeyEvent::Consent(Consent::OwnerMissing { .. }) => {
                 KeyEvent::Consent(Consent::NoticeVoided { why: reason(), keeps: None })
             }
             KeyEvent::Consent(Consent::NoticeVoided { .. }) => self.asked(Planned::Deactivate),
@@ -175,6 +187,9 @@ impl Samples {
                 KeyEvent::Overlay(Overlay::HoldPlaced { reason: reason(), until: Some(hour(40)) })
             }
             KeyEvent::Overlay(Overlay::HoldPlaced { .. }) => {
+                KeyEvent::Overlay(Overlay::HoldEnding { hold: SEQ })
+            }
+            KeyEvent::Overlay(Overlay::HoldEnding { .. }) => {
                 KeyEvent::Overlay(Overlay::HoldReleased { hold: SEQ, reason: reason() })
             }
             KeyEvent::Overlay(Overlay::HoldReleased { .. }) => {
@@ -185,7 +200,8 @@ impl Samples {
                 reason: reason(),
                 until: hour(40),
             }),
-            KeyEvent::Overlay(Overlay::ExemptBegan { .. }) => KeyEvent::Overlay(Overlay::ExemptEnded),
+            KeyEvent::Overlay(Overlay::ExemptBegan { .. }) => KeyEvent::Overlay(Overlay::ExemptEnding),
+            KeyEvent::Overlay(Overlay::ExemptEnding) => KeyEvent::Overlay(Overlay::ExemptEnded),
             KeyEvent::Overlay(Overlay::ExemptEnded) => {
                 KeyEvent::Record(Note::ReactivationsCleared { reason: reason() })
             }
@@ -269,6 +285,17 @@ pub(crate) fn noticed(hours: i64) -> KeyEvent {
         deletion: Some(hour(hours + 1)),
         terms,
         owner: None,
+        send: true,
+        decoy: false,
+    })
+}
+
+pub(crate) fn delivered() -> KeyEvent {
+    KeyEvent::Consent(Consent::NoticeDelivered {
+        notice: SEQ,
+        message: SEQ,
+        to: "Dana".into(),
+        via: "dana@example.com".parse().unwrap(),
     })
 }
 

@@ -4,7 +4,7 @@ use keysweep_core::lifecycle::event::{Change, Note, Overlay, Seen};
 use keysweep_core::lifecycle::{ClearedWhy, KeyEvent, Record, next};
 use keysweep_core::ticket::{Action, Planned};
 
-use crate::events::{Samples, accepted, at, bundled, hour, noticed, quarantined, unclear};
+use crate::events::{Samples, accepted, at, bundled, delivered, hour, noticed, quarantined, unclear};
 
 impl Samples {
     /// Records in a state, each the outcome of events; the richest first. `None` is a key without a record.
@@ -61,6 +61,7 @@ impl Samples {
                     of(&[&again, &undo]),
                     of(&[&again, &[intent(Action::Deactivate), unclear(Action::Deactivate)]]),
                     of(&[&flagged, &attaching]),
+                    of(&[&flagged, &[noticed.clone(), delivered()]]),
                 ];
                 [&bare[..], &with_quarantine(&[])].concat()
             }
@@ -75,7 +76,8 @@ impl Samples {
                 let rich = of(&[&deactivated, &consent, &overlays, &[due(Planned::Delete), bundled()]]);
                 let undoing = of(&[&rich, &undo]);
                 let again = of(&[&again, &[intent(Action::Deactivate), self.deactivated()]]);
-                [&[rich, undoing, again][..], &with_quarantine(&deactivates)].concat()
+                let noticed = of(&[&deactivated, &[noticed.clone(), delivered()]]);
+                [&[rich, undoing, again, noticed][..], &with_quarantine(&deactivates)].concat()
             }
             "deleting" => {
                 let rich = of(&[&deactivated, &overlays, &[bundled(), intent(Action::Delete)]]);

@@ -42,6 +42,7 @@ fn title(event: &KeyEvent) -> String {
         | KeyEvent::Consent(Consent::Approved { action, .. })
         | KeyEvent::Consent(Consent::Denied { action, .. })
         | KeyEvent::Consent(Consent::ApprovalUnanswered { action })
+        | KeyEvent::Consent(Consent::ReminderDue { action })
         | KeyEvent::Record(Note::BecameDue { action }) => format!("{} ({action})", event.name()),
         KeyEvent::Change(Change::Intent { action, .. })
         | KeyEvent::Change(Change::Accepted { action, .. })
@@ -52,6 +53,9 @@ fn title(event: &KeyEvent) -> String {
         | KeyEvent::Seen(Seen::Cleared { .. })
         | KeyEvent::Seen(Seen::Adopted { .. })
         | KeyEvent::Consent(Consent::Noticed { .. })
+        | KeyEvent::Consent(Consent::NoticeDelivered { .. } | Consent::NoticeUndelivered { .. })
+        | KeyEvent::Consent(Consent::OwnerMissing { .. })
+        | KeyEvent::Overlay(Overlay::HoldEnding { .. } | Overlay::ExemptEnding)
         | KeyEvent::Consent(Consent::NoticeVoided { .. })
         | KeyEvent::Consent(Consent::ApprovalVoided { .. })
         | KeyEvent::Record(Note::NotDue)

@@ -8,6 +8,7 @@ use keysweep_core::facts::{IdleHistogram, Inventory, LastUse};
 use keysweep_core::finding::{Counts, FindingKind};
 use keysweep_core::lifecycle::event::{Change, Consent, Note, Overlay, Purpose, Seen};
 use keysweep_core::lifecycle::{ClearedWhy, KeyEvent, Named, NoticeTerms, Record, RefusedKind, Shown};
+use keysweep_core::notice::{Address, Audience, ItemId, Recipient};
 use keysweep_core::owner::{Confidence, Contact, Listed, Owner, OwnerSource};
 use keysweep_core::quarantine::{QuarantinePolicy, UserBefore};
 use keysweep_core::references::{Reference, ReferenceCleared};
@@ -55,7 +56,7 @@ pub(crate) fn mk_named(key: usize) -> Named {
     }
 }
 
-pub(crate) const EVENTS: usize = 44;
+pub(crate) const EVENTS: usize = 50;
 
 /// The n-th kind of event of a key. [`index`] keeps the list complete.
 pub(crate) fn mk_event(n: usize, key: usize, fill: &Fill) -> KeyEvent {
@@ -86,6 +87,8 @@ pub(crate) fn mk_event(n: usize, key: usize, fill: &Fill) -> KeyEvent {
                 approval: !flag,
             },
             owner: flag.then_some(text),
+            send: number == 1,
+            decoy: number == 2,
         }),
         4 => KeyEvent::Consent(Consent::NoticeVoided { why: text, keeps: flag.then_some(at) }),
         5 => {
@@ -154,6 +157,21 @@ pub(crate) fn mk_event(n: usize, key: usize, fill: &Fill) -> KeyEvent {
             change: UserChange { name: "AttachUserPolicy".into(), call: mk_call(fill) },
         }),
         43 => KeyEvent::Record(Note::OwnerFound { owner: flag.then(|| Box::new(mk_owner(fill))) }),
+        44 => KeyEvent::Consent(Consent::NoticeDelivered {
+            notice: 1,
+            message: u64::from(number),
+            to: text,
+            via: mk_address(flag),
+        }),
+        45 => KeyEvent::Consent(Consent::NoticeUndelivered {
+            notice: 1,
+            message: flag.then_some(u64::from(number)),
+            why: text,
+        }),
+        46 => KeyEvent::Consent(Consent::ReminderDue { action: planned }),
+        47 => KeyEvent::Consent(Consent::OwnerMissing { decoy: flag }),
+        48 => KeyEvent::Overlay(Overlay::HoldEnding { hold: 1 }),
+        49 => KeyEvent::Overlay(Overlay::ExemptEnding),
         _ => panic!("no such event"),
     }
 }
@@ -177,7 +195,11 @@ fn mk_owner(fill: &Fill) -> Owner {
         name: text(),
         source: if low { OwnerSource::Default } else { OwnerSource::UserTags },
         confidence: if low { Confidence::Low } else { Confidence::High },
-        contact: Contact { email: high.then(|| "dana@example.com".parse().unwrap()), slack: low.then(text) },
+        contact: Contact {
+            email: high.then(|| "dana@example.com".parse().unwrap()),
+            slack: low.then(text),
+            webhook: None,
+        },
         listed: high.then(|| listed.clone()),
         left: low.then_some(listed),
     }
@@ -253,10 +275,20 @@ fn index(event: &KeyEvent) -> usize {
         KeyEvent::Overlay(Overlay::QuarantineInterrupted { .. }) => 41,
         KeyEvent::Record(Note::UserChanged { .. }) => 42,
         KeyEvent::Record(Note::OwnerFound { .. }) => 43,
+        KeyEvent::Consent(Consent::NoticeDelivered { .. }) => 44,
+        KeyEvent::Consent(Consent::NoticeUndelivered { .. }) => 45,
+        KeyEvent::Consent(Consent::ReminderDue { .. }) => 46,
+        KeyEvent::Consent(Consent::OwnerMissing { .. }) => 47,
+        KeyEvent::Overlay(Overlay::HoldEnding { .. }) => 48,
+        KeyEvent::Overlay(Overlay::ExemptEnding) => 49,
     }
 }
 
-const BODIES: usize = 24;
+const BODIES: usize = 29;
+
+fn mk_address(flag: bool) -> Address {
+    if flag { "dana@example.com" } else { "webhook:tickets" }.parse().unwrap()
+}
 
 fn mk_configuration(fill: &Fill) -> Configuration {
     let terms = [("policy.mode".to_owned(), fill.text.clone())].into();
@@ -346,6 +378,20 @@ fn mk_body(n: usize, event: usize, fill: &Fill) -> Body {
             key: mk_key_id(number as usize),
             creation: Creation { user_name: mk_key(0).user_name, call: mk_call(fill) },
         },
+        24 => Body::MessageComposed {
+            to: Recipient {
+                name: text,
+                addresses: vec![mk_address(flag), "#security".parse().unwrap()],
+                audience: if flag { Audience::Owner } else { Audience::Protect },
+            },
+            items: [ItemId(count, 0), ItemId(count, 1)].into(),
+            send_from: hours(hour),
+            give_up: hours(hour + 24),
+        },
+        25 => Body::MessageDelivered { message: count, via: mk_address(flag) },
+        26 => Body::MessageUndeliverable { message: count, why: text },
+        27 => Body::MessageWithdrawn { message: count },
+        28 => Body::MessageRetried { message: count, reason, give_up: hours(hour) },
         _ => panic!("no such body"),
     }
 }
@@ -381,6 +427,11 @@ fn body_index(body: &Body) -> usize {
         Body::Configured { .. } => 21,
         Body::AccountUnparked { .. } => 22,
         Body::KeyCreated { .. } => 23,
+        Body::MessageComposed { .. } => 24,
+        Body::MessageDelivered { .. } => 25,
+        Body::MessageUndeliverable { .. } => 26,
+        Body::MessageWithdrawn { .. } => 27,
+        Body::MessageRetried { .. } => 28,
     }
 }
 

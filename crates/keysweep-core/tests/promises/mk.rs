@@ -189,7 +189,8 @@ pub(crate) fn mk_collection(at: Timestamp, accounts: Vec<(AccountFacts, AccountS
 
 /// A policy that changes keys, with notices recorded only.
 pub(crate) fn mk_policy(mode: Mode) -> Policy {
-    let mut policy = Policy { notices_required: false, ..Policy::default() };
+    let mut policy = Policy::default();
+    policy.notices.required = false;
     policy.base.mode = mode;
     policy
 }

@@ -14,7 +14,7 @@ use crate::mk::*;
 /// A flagged key in the default policy: observe, notices required, none sent.
 fn mk_world() -> World {
     let mut world = World::new(mk_policy(Mode::Observe), vec![mk_key(0)]);
-    world.policy.notices_required = true;
+    world.policy.notices.required = true;
     world.sweep(day(0));
     world
 }
@@ -170,7 +170,7 @@ fn a_warrant_becomes_an_order_only_with_the_receipt_of_its_own_intent() {
 fn an_order_that_has_to_wait_does_not_say_that_the_policy_would_not_act() {
     let mut world = mk_world();
     world.policy.base.mode = Mode::Deactivate;
-    world.policy.notices_required = false;
+    world.policy.notices.required = false;
     world.write(day(0), Body::Paused { reason: "freeze".into() });
     world.run(0, 7);
     assert!(world.record(0).unwrap().due.is_some());

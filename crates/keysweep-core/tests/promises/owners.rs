@@ -25,7 +25,7 @@ const SOURCES: [OwnerSource; 5] = [
 ];
 
 fn mk_owners() -> Owners {
-    let contact = Contact { email: Some("payments@example.com".parse().unwrap()), slack: None };
+    let contact = Contact { email: Some("payments@example.com".parse().unwrap()), ..Contact::default() };
     Owners {
         sources: SOURCES.to_vec(),
         tags: ["Owner", "owner", "Team"].map(str::to_owned).to_vec(),
@@ -273,7 +273,7 @@ fn who_could_not_be_contacted_was_not_told() {
     let mut world = mk_world(Mode::Deactivate, &[("Owner", "somebody")]);
     world.account.email = Fact::Known(String::new());
     world.run(0, 5);
-    let contact = Contact { email: None, slack: Some("#somebody".into()) };
+    let contact = Contact { slack: Some("#somebody".into()), ..Contact::default() };
     world.policy.owners.contacts.push(ContactRule::new("somebody", contact));
     assert_eq!(world.run(6, 12), 0);
     assert_eq!(world.run(13, 13), 1, "a whole notice period after there is somebody to tell");

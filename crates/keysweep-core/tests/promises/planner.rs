@@ -73,7 +73,7 @@ fn a_notice_of_a_deactivation_does_not_announce_the_deletion() {
 #[test]
 fn where_a_notice_is_required_the_planner_does_not_pretend_one() {
     let mut world = mk_world(Mode::Delete);
-    world.policy.notices_required = true;
+    world.policy.notices.required = true;
     assert_eq!(world.run(0, 60), 0);
     assert_eq!(world.names_of(0), ["flagged"]);
 }

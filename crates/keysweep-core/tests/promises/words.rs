@@ -21,7 +21,7 @@ fn mk_pause(number: u64, reason: &str) -> Pause {
 
 fn mk_hold(until: Option<jiff::Timestamp>) -> Hold {
     let (kind, by) = (HoldKind::Operator, Actor::local("ada"));
-    Hold { number: 7, kind, by, reason: "backup job".into(), since: day(1), until }
+    Hold { number: 7, kind, by, reason: "backup job".into(), since: day(1), until, ending: false }
 }
 
 fn mk_park(reason: ParkReason) -> Park {
@@ -58,7 +58,12 @@ fn following(wait: &Wait) -> Option<Wait> {
         Wait::ReadOnly => Wait::MaybeNotOurs,
         Wait::MaybeNotOurs => Wait::NotStale,
         Wait::NotStale => Wait::NoChannel,
-        Wait::NoChannel => Wait::Notice { ends: day(7), until: day(9) },
+        Wait::NoChannel => Wait::NoOwner,
+        Wait::NoOwner => Wait::Delivery { since: day(1) },
+        Wait::Delivery { .. } => {
+            Wait::Undeliverable { why: "mail server smtp.example.com: 550 no such user".into() }
+        }
+        Wait::Undeliverable { .. } => Wait::Notice { ends: day(7), until: day(9) },
         Wait::Notice { .. } => mk_approval(Need::Policy(ApprovalFor::Both)),
         Wait::Approval { need, .. } => match need {
             Need::Policy(_) => mk_approval(Need::Reactivated(1)),

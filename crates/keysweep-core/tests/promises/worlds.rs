@@ -86,7 +86,8 @@ fn policies() -> impl Strategy<Value = Policy> {
     let flags = (any::<bool>(), any::<bool>(), any::<bool>(), 0..40u32);
     (modes, approval, periods, rules, limits, flags).prop_map(
         |(mode, approval, periods, rules, limits, (required, adopt, hours, hold))| {
-            let mut policy = Policy { notices_required: required && hold % 2 == 0, ..mk_policy(mode) };
+            let mut policy = mk_policy(mode);
+            policy.notices.required = required && hold % 2 == 0;
             let base = &mut policy.base;
             base.approval = approval;
             (base.unused_after, base.never_used_after) = (days(periods.0), days(periods.1));

@@ -3,8 +3,8 @@
 //! ```text
 //! {"kind":"segment","format":"keysweep-journal","v":1,"first_seq":8,"prev":"..."}   first of each segment
 //! {"kind":"snapshot_record", ...} {"kind":"snapshot_account", ...} {"kind":"snapshot_creation", ...}
-//! {"kind":"snapshot_control", ...}
-//! {"kind":"snapshot_end","records":1,"accounts":2,"creations":3,"prev":"..."}       missing where first_seq is 1
+//! {"kind":"snapshot_parcel", ...} {"kind":"snapshot_control", ...}
+//! {"kind":"snapshot_end","records":1,"accounts":2,"creations":3,"parcels":4,"prev":"..."}   missing where first_seq is 1
 //! {"seq":8,"at":"...","actor":"...","kind":"...", ...,"more":1,"prev":"..."}        the entries
 //! ```
 //!
@@ -15,6 +15,7 @@ use std::borrow::Cow;
 use keysweep_core::evidence::Creation;
 use keysweep_core::ids::{AccessKeyId, AccountId};
 use keysweep_core::lifecycle::Record;
+use keysweep_core::notice::Parcel;
 use keysweep_core::state::{AccountRecord, Control, Entry};
 use serde::{Deserialize, Serialize};
 
@@ -48,6 +49,8 @@ pub(super) enum Own<'a> {
         access_key_id: Cow<'a, AccessKeyId>,
         creation: Cow<'a, Creation>,
     },
+    /// What people were still to be told.
+    SnapshotParcel { parcel: Cow<'a, Parcel> },
     /// What restrained changes.
     SnapshotControl { control: Cow<'a, Control> },
     /// The snapshot is complete.
@@ -56,6 +59,8 @@ pub(super) enum Own<'a> {
         accounts: u64,
         #[serde(default)]
         creations: u64,
+        #[serde(default)]
+        parcels: u64,
     },
 }
 

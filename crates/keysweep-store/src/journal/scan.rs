@@ -7,6 +7,7 @@ use std::path::Path;
 
 use keysweep_core::evidence::Creation;
 use keysweep_core::ids::{AccessKeyId, AccountId};
+use keysweep_core::notice::Outbox;
 use keysweep_core::state::State;
 
 use super::line::{FORMAT, FormatPeek, Own, Peek, VERSION};
@@ -286,7 +287,8 @@ impl<'a> Reader<'a> {
     ) -> Result<(), E> {
         let (mut records, mut accounts, mut control) = Default::default();
         let mut creations: BTreeMap<AccountId, BTreeMap<AccessKeyId, Creation>> = BTreeMap::new();
-        let mut counts = (0_u64, 0_u64, 0_u64);
+        let mut parcels = Vec::new();
+        let mut counts = (0_u64, 0_u64, 0_u64, 0_u64);
         loop {
             if !self.next_line(line)? || line.last() != Some(&b'\n') {
                 return Err(self.place().broken(Problem::Snapshot).into());
@@ -299,6 +301,7 @@ impl<'a> Reader<'a> {
                 "snapshot_record" => counts.0 += 1,
                 "snapshot_account" => counts.1 += 1,
                 "snapshot_creation" => counts.2 += 1,
+                "snapshot_parcel" => counts.3 += 1,
                 _ => {}
             }
             if !self.wants_snapshot && peek.kind != "snapshot_end" {
@@ -318,9 +321,10 @@ impl<'a> Reader<'a> {
                         .or_default()
                         .insert(access_key_id.into_owned(), creation.into_owned());
                 }
+                Own::SnapshotParcel { parcel } => parcels.push(parcel.into_owned()),
                 Own::SnapshotControl { control: found } => control = found.into_owned(),
-                Own::SnapshotEnd { records, accounts, creations }
-                    if (records, accounts, creations) == counts =>
+                Own::SnapshotEnd { records, accounts, creations, parcels }
+                    if (records, accounts, creations, parcels) == counts =>
                 {
                     break;
                 }
@@ -330,7 +334,9 @@ impl<'a> Reader<'a> {
             }
         }
         if self.wants_snapshot {
-            let state = State::from_parts(records, accounts, control).with_creations(creations);
+            let state = State::from_parts(records, accounts, control)
+                .with_creations(creations)
+                .with_outbox(Outbox::from_parcels(parcels));
             visit(Visit::Snapshot(Box::new(state)))?;
         }
         Ok(())

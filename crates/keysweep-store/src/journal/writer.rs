@@ -381,8 +381,8 @@ struct Out<'a> {
 
 impl Out<'_> {
     fn snapshot(&mut self, state: &State) -> io::Result<()> {
-        use std::borrow::Cow::Borrowed;
-        let (mut records, mut accounts, mut creations) = (0, 0, 0);
+        use std::borrow::Cow::{Borrowed, Owned};
+        let (mut records, mut accounts, mut creations, mut parcels) = (0, 0, 0, 0);
         for record in state.records() {
             self.line(&Own::SnapshotRecord { record: Borrowed(record) })?;
             records += 1;
@@ -396,8 +396,12 @@ impl Out<'_> {
             self.line(&Own::SnapshotCreation { account_id, access_key_id, creation })?;
             creations += 1;
         }
+        for parcel in state.outbox().parcels() {
+            self.line(&Own::SnapshotParcel { parcel: Owned(parcel) })?;
+            parcels += 1;
+        }
         self.line(&Own::SnapshotControl { control: Borrowed(state.control()) })?;
-        self.line(&Own::SnapshotEnd { records, accounts, creations })
+        self.line(&Own::SnapshotEnd { records, accounts, creations, parcels })
     }
 
     fn line(&mut self, own: &Own<'_>) -> io::Result<()> {

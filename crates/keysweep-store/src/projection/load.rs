@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use keysweep_core::evidence::Creation;
 use keysweep_core::ids::{AccessKeyId, AccountId};
 use keysweep_core::lifecycle::Record;
+use keysweep_core::notice::{ItemId, Outbox, Parcel, ParcelId};
 use keysweep_core::state::{Control, Entry, State};
 use sled::Tree;
 
@@ -59,12 +60,23 @@ impl Projection {
                 creations.entry(account).or_default().insert(key, schema::decode(value, "creations")?);
                 Ok(())
             })?;
+            let mut parcels = Vec::new();
+            each(&self.outbox, "outbox", b"", |name, value| {
+                let parcel: Parcel = schema::decode(value, "outbox")?;
+                if parcel_name(parcel.id()) != name {
+                    return Err(Damage::Value { tree: "outbox", problem: "has the name of another" });
+                }
+                parcels.push(parcel);
+                Ok(())
+            })?;
             let mut control = Control::default();
             each(&self.control, "control", b"", |_, value| {
                 control = schema::decode(value, "control")?;
                 Ok(())
             })?;
-            let state = State::from_parts(records, accounts, control).with_creations(creations);
+            let state = State::from_parts(records, accounts, control)
+                .with_creations(creations)
+                .with_outbox(Outbox::from_parcels(parcels));
             Ok(Loaded { state, applied })
         })
     }
@@ -102,6 +114,14 @@ fn parse_creation_name(name: &[u8]) -> Result<(AccountId, AccessKeyId), Damage> 
     let (account, key) = name.split_at(slash);
     let key = key.strip_prefix(b"/").unwrap_or_default();
     Ok((parse_name(account, "creations")?, parse_name(key, "creations")?))
+}
+
+/// Under which name a thing in the outbox stands.
+pub(super) fn parcel_name(id: ParcelId) -> Vec<u8> {
+    match id {
+        ParcelId::Item(ItemId(entry, place)) => format!("item/{entry}/{place}").into_bytes(),
+        ParcelId::Message(number) => format!("message/{number}").into_bytes(),
+    }
 }
 
 /// Hands on names and values below a prefix, in order.

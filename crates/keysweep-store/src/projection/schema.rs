@@ -59,9 +59,9 @@ mod tests {
     use keysweep_core::finding::{Counts, FindingKind};
     use keysweep_core::lifecycle::event::Overlay;
     use keysweep_core::lifecycle::{
-        Approval, Deactivated, DeactivatedBy, Deleting, Due, ExemptMark, Granted, Hold, HoldKind, Incident,
-        KeyEvent, Notice, NoticeTerms, OpenIntent, OpenQuarantine, Past, PastQuarantine, Quarantine, Record,
-        Sent, Setback, SetbackKind, Shown, Sighting, State, Watch, Woken,
+        Approval, Deactivated, DeactivatedBy, Deleting, Delivery, Due, ExemptMark, Granted, Hold, HoldKind,
+        Incident, KeyEvent, Notice, NoticeTerms, OpenIntent, OpenQuarantine, Past, PastQuarantine,
+        Quarantine, Record, Sent, Setback, SetbackKind, Shown, Sighting, State, Watch, Woken,
     };
     use keysweep_core::owner::{Confidence, Contact, Listed, Owner, OwnerSource};
     use keysweep_core::quarantine::{QuarantinePolicy, UserBefore};
@@ -92,6 +92,7 @@ mod tests {
             contact: Contact {
                 email: Some("dana@example.com".parse().unwrap()),
                 slack: Some("U024BE7LH".into()),
+                webhook: Some("tickets".into()),
             },
             listed: Some(listed("dana")),
             left: Some(listed("lee")),
@@ -126,7 +127,11 @@ mod tests {
                     approval: true,
                 },
                 owner: Some("Dana".into()),
+                delivery: Delivery::Delivered { notice: 5, message: 6 },
+                reminded: Some(mk_at(15)),
+                decoy: true,
             }),
+            owner_missing: true,
             approval: Some(Approval {
                 number: 14,
                 action: Planned::Delete,
@@ -175,11 +180,13 @@ mod tests {
                 reason: "wait".into(),
                 since: mk_at(20),
                 until: None,
+                ending: true,
             }],
             exempt: Some(ExemptMark {
                 rule: "policy.exempt[1]".into(),
                 reason: "r".into(),
                 until: mk_at(21),
+                ending: true,
             }),
             incident: Some(Incident {
                 policies: vec!["AWSCompromisedKeyQuarantineV3".into()],

@@ -132,6 +132,13 @@ impl Replay {
                 self.flush();
             }
         }
+        let parcels: Vec<_> = self.state.outbox().parcels().collect();
+        for parcel in parcels {
+            self.pending.delta.outbox.insert(parcel.id(), Some(parcel));
+            if self.pending.len() >= BATCH {
+                self.flush();
+            }
+        }
         self.pending.delta.control = Some(self.state.control().clone());
     }
 

@@ -62,7 +62,11 @@ pub fn mk_noticed(key: u64) -> Body {
     let days = |n: u64| std::time::Duration::from_secs(n * 86_400);
     let terms = NoticeTerms { threshold: days(90), notice: days(7), grace: days(14), approval: false };
     let (deactivation, deletion) = (Some(mk_at(600_000)), Some(mk_at(1_000_000)));
-    mk_event(key, KeyEvent::Consent(Consent::Noticed { deactivation, deletion, terms, owner: None }))
+    let (owner, send, decoy) = (None, false, false);
+    mk_event(
+        key,
+        KeyEvent::Consent(Consent::Noticed { deactivation, deletion, terms, owner, send, decoy }),
+    )
 }
 
 pub fn mk_intent(key: u64, action: Action) -> Body {

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::lifecycle::consent::one;
 use crate::lifecycle::{NoticeTerms, Shown};
+use crate::notice::Address;
 use crate::ticket::Planned;
 
 /// A step towards the consent that a change needs.
@@ -12,7 +13,7 @@ use crate::ticket::Planned;
 #[serde(tag = "event", rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum Consent {
-    /// Notice was recorded.
+    /// Notice was recorded, or is to be sent.
     Noticed {
         /// The earliest time of the deactivation; absent where the key is Inactive.
         deactivation: Option<Timestamp>,
@@ -23,6 +24,44 @@ pub enum Consent {
         /// The owner of the key whom it is for; absent where none is known.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         owner: Option<String>,
+        /// Whether it is to be sent: its period begins when a channel accepts it. Otherwise the journal is all there is.
+        #[serde(default, skip_serializing_if = "is_false")]
+        send: bool,
+        /// Whether the key may be a decoy, so that only `protect.notify` is told.
+        #[serde(default, skip_serializing_if = "is_false")]
+        decoy: bool,
+    },
+    /// A channel accepted the notice: its period begins.
+    NoticeDelivered {
+        /// The entry that gave notice.
+        notice: u64,
+        /// The message that contained it.
+        message: u64,
+        /// The recipient.
+        to: String,
+        /// Where it was sent.
+        via: Address,
+    },
+    /// keysweep gave up delivering the notice.
+    NoticeUndelivered {
+        /// The entry that gave notice.
+        notice: u64,
+        /// The message that contained it; absent where there was no address to send one to.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        message: Option<u64>,
+        /// Why.
+        why: String,
+    },
+    /// A change that was announced is near.
+    ReminderDue {
+        /// Which change.
+        action: Planned,
+    },
+    /// No source names an owner whom keysweep can notify, so that the key waits.
+    OwnerMissing {
+        /// Whether the key may be a decoy, so that only `protect.notify` is told.
+        #[serde(default, skip_serializing_if = "is_false")]
+        decoy: bool,
     },
     /// The notice no longer holds, and with it any approval: a new one is needed.
     NoticeVoided {
@@ -78,4 +117,9 @@ pub enum Consent {
         /// Why.
         why: String,
     },
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_false(value: &bool) -> bool {
+    !value
 }

@@ -22,6 +22,11 @@ pub enum Overlay {
         /// Why.
         reason: String,
     },
+    /// A hold ends soon: people are told.
+    HoldEnding {
+        /// Its number.
+        hold: u64,
+    },
     /// A hold is over.
     HoldExpired {
         /// Its number.
@@ -36,6 +41,8 @@ pub enum Overlay {
         /// When it ends.
         until: Timestamp,
     },
+    /// The exemption ends soon: people are told.
+    ExemptEnding,
     /// No exemption matches any more: a fresh notice is needed.
     ExemptEnded,
     /// Policies are attached to the user that mark its keys as compromised.

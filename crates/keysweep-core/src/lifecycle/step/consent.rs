@@ -1,7 +1,7 @@
 //! Notice and approval after an event that concerns them. Both base states that need consent share this.
 
 use crate::lifecycle::event::Consent;
-use crate::lifecycle::{Approval, Granted, Hold, HoldKind, Notice, When};
+use crate::lifecycle::{Approval, Delivery, Granted, Hold, HoldKind, Notice, When};
 use crate::ticket::Planned;
 
 use super::our_hold;
@@ -11,18 +11,40 @@ pub(super) struct Given<'a> {
     pub(super) to: Planned,
     pub(super) notice: &'a mut Option<Notice>,
     pub(super) approval: &'a mut Option<Approval>,
+    pub(super) owner_missing: &'a mut bool,
 }
 
 impl Given<'_> {
     /// Applies an event, and gives the hold that it brings; `None` if the event cannot happen.
     pub(super) fn apply(self, when: When<'_>, event: &Consent) -> Option<Option<Hold>> {
-        let Self { to, notice, approval } = self;
+        let Self { to, notice, approval, owner_missing } = self;
         match event {
-            Consent::Noticed { deactivation, deletion, terms, owner } => {
-                let (deactivation, deletion) = (*deactivation, *deletion);
-                let (terms, owner) = (terms.clone(), owner.clone());
-                *notice = Some(Notice { at: when.at, deactivation, deletion, terms, owner });
+            Consent::Noticed { deactivation, deletion, terms, owner, send, decoy } => {
+                let delivery =
+                    if *send { Delivery::Pending { notice: when.seq } } else { Delivery::Recorded };
+                *notice = Some(Notice {
+                    at: when.at,
+                    deactivation: *deactivation,
+                    deletion: *deletion,
+                    terms: terms.clone(),
+                    owner: owner.clone(),
+                    delivery,
+                    reminded: None,
+                    decoy: *decoy,
+                });
             }
+            Consent::NoticeDelivered { notice: number, message, .. } => {
+                let notice = notice.as_mut().filter(|notice| notice.undelivered() == Some(*number))?;
+                notice.deliver(when.at, *number, *message);
+            }
+            Consent::NoticeUndelivered { notice: number, why, .. } => {
+                let notice = notice.as_mut().filter(|notice| notice.undelivered() == Some(*number))?;
+                notice.delivery = Delivery::Undelivered { notice: *number, at: when.at, why: why.clone() };
+            }
+            Consent::ReminderDue { action } if *action == to => {
+                notice.as_mut().filter(|notice| notice.was_delivered())?.reminded = Some(when.at);
+            }
+            Consent::OwnerMissing { .. } => *owner_missing = true,
             Consent::NoticeVoided { .. } => {
                 notice.take()?;
                 *approval = None;
@@ -52,6 +74,7 @@ impl Given<'_> {
                     reason: format!("approval denied: {reason}"),
                     since: when.at,
                     until: Some(*hold_until),
+                    ending: false,
                 }));
             }
             Consent::ApprovalUnanswered { action } if *action == to => {
@@ -63,7 +86,8 @@ impl Given<'_> {
                 approval.take()?;
             }
             // Of the other change.
-            Consent::ApprovalAsked { .. }
+            Consent::ReminderDue { .. }
+            | Consent::ApprovalAsked { .. }
             | Consent::Approved { .. }
             | Consent::Denied { .. }
             | Consent::ApprovalUnanswered { .. } => return None,

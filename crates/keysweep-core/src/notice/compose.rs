@@ -1,0 +1,165 @@
+//! From items to messages, and from what became of a message to entries.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use super::{Address, Audience, Item, ItemId, Message, NoticeKind, Notices, Recipient};
+use crate::lifecycle::Record;
+use crate::lifecycle::event::Consent;
+use crate::lifecycle::{Approval, State as KeyState};
+use crate::state::{Body, State};
+use crate::ticket::Planned;
+
+/// The entries that put every item that still stands, and that no message contains yet, into one message per recipient. An
+/// announcement that nobody can receive is undelivered at once.
+#[must_use]
+pub fn compose(now: Timestamp, notices: &Notices, state: &State) -> Vec<Body> {
+    let mut groups: BTreeMap<(Recipient, Timestamp), BTreeSet<ItemId>> = BTreeMap::new();
+    let mut entries = Vec::new();
+    for item in state.outbox().items().filter(|item| item.messages.is_empty() && stands(state, item)) {
+        let account = state.account(item.account).map_or("", |account| account.name.as_str());
+        let route = notices.route(item, account);
+        let recipients = recipients(notices, item, route.map(|(_, route)| route));
+        if recipients.is_empty() && item.kind.announces() {
+            let why = "no configured channel can reach the owner".to_owned();
+            entries.push(undelivered_item(item, None, &why));
+        }
+        let send_from = notices.send_from(now, route.map(|(_, route)| route), item.kind.is_urgent());
+        for recipient in recipients {
+            groups.entry((recipient, send_from)).or_default().insert(item.id);
+        }
+    }
+    let give_up = |from: Timestamp| from.checked_add(notices.give_up).unwrap_or(Timestamp::MAX);
+    entries.extend(groups.into_iter().map(|((to, send_from), items)| Body::MessageComposed {
+        to,
+        items,
+        send_from,
+        give_up: give_up(send_from),
+    }));
+    entries
+}
+
+/// Who receives a notice. One that a change depends on goes to one recipient, whose channel must accept it.
+fn recipients(notices: &Notices, item: &Item, route: Option<&super::Route>) -> Vec<Recipient> {
+    let each = |audience: Audience| {
+        let of = |address: Address| {
+            let (name, addresses) = (address.to_string(), vec![address]);
+            Recipient { name, addresses, audience }
+        };
+        notices.team(audience, route).into_iter().map(of).collect::<Vec<_>>()
+    };
+    let together = |audience: Audience| {
+        let addresses = notices.team(audience, route);
+        let name = addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let some = (!addresses.is_empty()).then_some(Recipient { name, addresses, audience });
+        some.into_iter().collect()
+    };
+    match item.audience {
+        Audience::Owner => {
+            let addresses = notices.addresses(item.owner.as_deref(), route);
+            let name = item.owner.as_ref().map_or_else(String::new, |owner| owner.name.clone());
+            match addresses.is_empty() {
+                false => vec![Recipient { name, addresses, audience: Audience::Owner }],
+                // What a change depends on is for the owner alone.
+                true if item.kind.announces() => Vec::new(),
+                true => each(Audience::Team),
+            }
+        }
+        Audience::Protect if item.kind.announces() => together(Audience::Protect),
+        Audience::Team | Audience::Protect => each(item.audience),
+    }
+}
+
+/// Whether an item is still true. What became void in the meantime is not sent.
+#[must_use]
+pub fn stands(state: &State, item: &Item) -> bool {
+    let Some(record) = state.record(&item.key) else {
+        return !matches!(
+            item.kind,
+            NoticeKind::DeactivationAhead
+                | NoticeKind::DeletionAhead
+                | NoticeKind::Reminder
+                | NoticeKind::ApprovalRequest
+                | NoticeKind::OwnerMissing
+                | NoticeKind::HoldEnding
+                | NoticeKind::ExemptionEnding
+        );
+    };
+    let ahead = |change: Planned| match &record.state {
+        KeyState::Flagged(_) => change == Planned::Deactivate,
+        KeyState::Deactivated(_) => change == Planned::Delete,
+        KeyState::Active
+        | KeyState::Deactivating(_)
+        | KeyState::Deleting(_)
+        | KeyState::Deleted(_)
+        | KeyState::Gone(_) => false,
+    };
+    match item.kind {
+        NoticeKind::DeactivationAhead | NoticeKind::DeletionAhead => {
+            let undelivered = record.notice().and_then(crate::lifecycle::Notice::undelivered);
+            item.change.is_some_and(ahead) && undelivered == Some(item.id.0)
+        }
+        NoticeKind::Reminder => {
+            let announced = record.notice().is_some_and(|notice| {
+                notice.was_delivered()
+                    && (notice.deactivation, notice.deletion) == (item.deactivation, item.deletion)
+            });
+            item.change.is_some_and(ahead) && announced && !is_stopped(record)
+        }
+        NoticeKind::ApprovalRequest => {
+            let asked = |approval: &Approval| approval.number == item.id.0 && !approval.is_granted();
+            record.approval().is_some_and(asked)
+        }
+        NoticeKind::OwnerMissing => record.notice().is_none() && item.owner == record.owner,
+        NoticeKind::HoldEnding => record.holds.iter().any(|hold| hold.ending && hold.until == item.ends),
+        NoticeKind::ExemptionEnding => {
+            record.exempt.as_ref().is_some_and(|mark| Some(mark.until) == item.ends)
+        }
+        NoticeKind::Deactivated => matches!(record.state, KeyState::Deactivated(_) | KeyState::Deleting(_)),
+        // A new notice says more than the end of the one before.
+        NoticeKind::Outcome if item.audience != Audience::Team => {
+            record.notice().and_then(crate::lifecycle::Notice::number).is_none_or(|number| number < item.id.0)
+        }
+        NoticeKind::Deleted | NoticeKind::Outcome | NoticeKind::Reactivated | NoticeKind::Undeliverable => {
+            true
+        }
+    }
+}
+
+/// Whether an overlay stops every automatic change.
+fn is_stopped(record: &Record) -> bool {
+    !record.holds.is_empty() || record.exempt.is_some() || record.incident.is_some()
+}
+
+/// The entries after a channel accepted a message that contained these items.
+#[must_use]
+pub fn delivered(state: &State, message: &Message, sent: &BTreeSet<ItemId>, via: &Address) -> Vec<Body> {
+    let items = sent.iter().filter_map(|id| state.outbox().item(*id));
+    let announced = items.filter(|item| item.kind.announces() && stands(state, item)).map(|item| {
+        let event = Consent::NoticeDelivered {
+            notice: item.id.0,
+            message: message.number,
+            to: message.to.name.clone(),
+            via: via.clone(),
+        };
+        Body::Key { account: item.account, key: item.key.clone(), event: event.into() }
+    });
+    announced.chain([Body::MessageDelivered { message: message.number, via: via.clone() }]).collect()
+}
+
+/// The entries after keysweep gave up a message.
+#[must_use]
+pub fn undelivered(state: &State, message: &Message, why: &str) -> Vec<Body> {
+    let items = state.outbox().items_of(message);
+    let announced = items
+        .filter(|item| item.kind.announces() && stands(state, item))
+        .map(|item| undelivered_item(item, Some(message.number), why));
+    let gave_up = Body::MessageUndeliverable { message: message.number, why: why.to_owned() };
+    announced.chain([gave_up]).collect()
+}
+
+fn undelivered_item(item: &Item, message: Option<u64>, why: &str) -> Body {
+    let event = Consent::NoticeUndelivered { notice: item.id.0, message, why: why.to_owned() };
+    Body::Key { account: item.account, key: item.key.clone(), event: event.into() }
+}
