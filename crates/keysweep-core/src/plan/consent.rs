@@ -142,6 +142,7 @@ impl Look<'_> {
         } else if waiting && notice.decoy != self.is_for_protect(record) {
             Some("it is for other recipients now".to_owned())
         } else if let Delivery::Undelivered { at, .. } = &notice.delivery
+            && notices.required
             && after(*at, AGAIN_AFTER) <= self.context.now
         {
             Some("it could not be delivered".to_owned())

@@ -18,6 +18,7 @@ mod lifecycle;
 mod meant;
 mod mk;
 mod orders;
+mod notices;
 mod owners;
 mod planner;
 mod properties;
