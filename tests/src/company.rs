@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use keysweep::clock::Clock;
 use keysweep::config::{self, Config, Sources};
-use keysweep::connect::GivenAws;
+use keysweep::connect::Given;
 use keysweep::engine::Engine;
 use keysweep::metrics::Metrics;
 use keysweep::operator::{Act, Look};
@@ -155,9 +155,9 @@ impl Company {
 
     /// The simulator instead of AWS.
     #[must_use]
-    pub fn given(&self) -> GivenAws {
+    pub fn given(&self) -> Given {
         let (id, secret, token) = self.sim.hub_credentials();
-        GivenAws {
+        Given {
             http: Some(self.sim.connector()),
             credentials: Some(StaticCredentials {
                 access_key_id: id,
@@ -165,6 +165,7 @@ impl Company {
                 session_token: token.map(Into::into),
             }),
             endpoint: None,
+            carrier: None,
         }
     }
 

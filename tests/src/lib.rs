@@ -5,4 +5,6 @@ pub mod conformance;
 pub mod crashes;
 pub mod history;
 pub mod load;
+pub mod node;
 pub mod site;
+pub mod slack_stub;

@@ -4,6 +4,7 @@
 //! that can be found is reported at once, each with where it stands, what was found and what was expected. A
 //! [`Config`] that exists is valid; nothing of it is global, so loading again is simply another value.
 
+mod channels;
 mod directory;
 mod file;
 mod layers;
@@ -33,6 +34,9 @@ use keysweep_core::ids::{AccountId, OuId};
 use keysweep_core::policy::Policy;
 use secrecy::{ExposeSecret as _, SecretString};
 
+pub use self::channels::{
+    Channels, Email, MailSecurity, Mailbox, SlackBot, WebhookFormat, WebhookTarget,
+};
 pub(crate) use self::directory::read_directory;
 pub use self::load::{load, load_to_serve};
 pub use self::locate::data_dir;
@@ -60,6 +64,8 @@ pub struct Config {
     pub scan: Scan,
     /// `[policy]`, `[limits]` and `[notices]`.
     pub policy: Policy,
+    /// The channels of `[notices]`, with their secrets.
+    pub channels: Channels,
     /// `[evidence]`; whether a change needs it is in the policy.
     pub evidence: Evidence,
     /// `owners.directory_file`; what it lists is in the policy.
@@ -90,6 +96,7 @@ impl Config {
             role,
             scan,
             policy,
+            channels,
             evidence,
             directory_file,
             backup,
@@ -111,6 +118,7 @@ impl Config {
             && *duration == other.role.duration
             && *scan == other.scan
             && *policy == other.policy
+            && *channels == other.channels
             && *evidence == other.evidence
             && *directory_file == other.directory_file
             && *backup == other.backup

@@ -6,16 +6,19 @@ use keysweep_aws::{Aws, ConnectError, Observer, Settings, SharedHttpClient, Stat
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::people::Carrier;
 
-/// An AWS that is given instead of found: by the demo and by tests.
+/// The world outside, as far as it is given instead of found: by the demo and by tests.
 #[derive(Clone, Default)]
-pub struct GivenAws {
+pub struct Given {
     /// HTTP client.
     pub http: Option<SharedHttpClient>,
     /// Credentials of the hub.
     pub credentials: Option<StaticCredentials>,
-    /// Endpoint of every service.
+    /// Endpoint of every service of AWS.
     pub endpoint: Option<String>,
+    /// What carries messages to people, in place of the configured channels.
+    pub carrier: Option<Arc<dyn Carrier>>,
 }
 
 /// Connects. Nothing is sent except what the default credential chain asks for.
@@ -26,7 +29,7 @@ pub async fn connect(
     config: &Config,
     clock: &Clock,
     observer: Arc<dyn Observer>,
-    given: GivenAws,
+    given: Given,
 ) -> Result<Aws, ConnectError> {
     let clock = clock.clone();
     let wall: Wall = Arc::new(move || clock.operational());

@@ -1,6 +1,7 @@
 //! The daemon: configuration -> build -> run -> drain.
 //!
-//! Five tasks, each owned and joined here: the sweeps, the HTTP server, the socket, the backups, and what reloads. If one
+//! Six tasks, each owned and joined here: the sweeps, the messages, the HTTP server, the socket, the backups, and what
+//! reloads. If one
 //! of them ends by itself the daemon ends, and says why.
 
 mod backups;
@@ -34,10 +35,11 @@ use self::watch::Watch;
 use crate::causes::in_words;
 use crate::clock::Clock;
 use crate::config::{Config, Sources};
-use crate::connect::GivenAws;
+use crate::connect::Given;
 use crate::engine::{Engine, EngineError};
 use crate::health::Health;
 use crate::metrics::Metrics;
+use crate::people::Postman;
 use crate::reload::{self, Reloads};
 use crate::serve::{Serving, serve_address, serve_socket};
 use crate::socket;
@@ -63,7 +65,7 @@ pub struct Parts {
     /// Counters.
     pub metrics: Arc<Metrics>,
     /// An AWS that is given instead of found.
-    pub given: GivenAws,
+    pub given: Given,
     /// How the store is opened.
     pub open: OpenOptions,
 }
@@ -177,6 +179,11 @@ impl Daemon {
         tasks.spawn(async move {
             keep_backups(&kept).await;
             ("backups", Ok(()))
+        });
+        let posting = Arc::clone(&engine);
+        tasks.spawn(async move {
+            Postman::default().work(&posting).await;
+            ("messages", Ok(()))
         });
         tasks.spawn(async move {
             reloader.run(requests, stop).await;
@@ -405,7 +412,7 @@ mod tests {
         let sources = Sources { file: Some(file.path().to_owned()), ..Sources::default() };
         let config = Arc::new(config::load(&sources, clock.now()).unwrap());
         let opening =
-            Engine::open(config, clock, Metrics::new(), GivenAws::default(), OpenOptions::default());
+            Engine::open(config, clock, Metrics::new(), Given::default(), OpenOptions::default());
         let (engine, _) = opening.await.unwrap();
         Worker { engine, health: Health::new(), activity: Activity::default() }
     }

@@ -5,12 +5,12 @@ mod ledger;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use jiff::Timestamp;
 use keysweep_aws::{Aws, ConnectError};
-use keysweep_core::facts::Collection;
+use keysweep_core::facts::{Collection, MAX_SKEW};
 use keysweep_core::policy::Policy;
 use keysweep_core::references::Reference;
 use keysweep_core::state::{Actor, Body, Configuration, Receipt, State};
@@ -23,8 +23,9 @@ use crate::change::{Changes, Gaps};
 use crate::clock::Clock;
 use crate::collect::OrganizationCache;
 use crate::config::Config;
-use crate::connect::{GivenAws, connect};
+use crate::connect::{Given, connect};
 use crate::metrics::Metrics;
+use crate::people::{Carrier, Channels};
 
 /// Sweeps in a row that a new configuration may overtake. A few, so that an operator who reloads twice does not wait; no
 /// more, so that reloads every few seconds do not prevent changes.
@@ -37,12 +38,18 @@ const GATHERING_AT_ONCE: usize = 2;
 pub struct Engine {
     config: RwLock<Arc<Config>>,
     aws: RwLock<Arc<OnceCell<Aws>>>,
-    given: GivenAws,
+    /// What carries messages, built from the configuration when the first is sent.
+    carrier: RwLock<Arc<std::sync::OnceLock<Arc<dyn Carrier>>>>,
+    given: Given,
     clock: Clock,
     ledger: Ledger,
     metrics: Arc<Metrics>,
     latest: RwLock<Option<Arc<Latest>>>,
     sweep_wanted: Notify,
+    post_wanted: Notify,
+    /// When AWS last confirmed that the clock of this machine is right: by that clock, and by the monotonic one.
+    clock_confirmed: Mutex<Option<(Timestamp, tokio::time::Instant)>>,
+    sweeping: AtomicBool,
     config_replaced: Notify,
     /// How often the configuration was replaced since a sweep last ended under the one that it began with.
     sweeps_overtaken: AtomicU32,
@@ -98,7 +105,7 @@ impl Engine {
         config: Arc<Config>,
         clock: Clock,
         metrics: Arc<Metrics>,
-        given: GivenAws,
+        given: Given,
         options: OpenOptions,
     ) -> Result<(Arc<Self>, Opened), EngineError> {
         let room = if options.for_undo { Room::Reserved } else { Room::Common };
@@ -117,12 +124,16 @@ impl Engine {
         let engine = Arc::new(Self {
             config: RwLock::new(config),
             aws: RwLock::default(),
+            carrier: RwLock::default(),
             given,
             clock,
             ledger,
             metrics,
             latest: RwLock::default(),
             sweep_wanted: Notify::new(),
+            post_wanted: Notify::new(),
+            clock_confirmed: Mutex::default(),
+            sweeping: AtomicBool::new(false),
             config_replaced: Notify::new(),
             sweeps_overtaken: AtomicU32::new(0),
             sweep_ended: Notify::new(),
@@ -161,6 +172,7 @@ impl Engine {
         // end is waited for below.
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
         *self.aws.write().unwrap_or_else(PoisonError::into_inner) = Arc::default();
+        *self.carrier.write().unwrap_or_else(PoisonError::into_inner) = Arc::default();
         *self.organization.lock().unwrap_or_else(PoisonError::into_inner) = Arc::default();
         self.sweeps_overtaken.fetch_add(1, Ordering::AcqRel);
         self.config_replaced.notify_one();
@@ -241,6 +253,50 @@ impl Engine {
     /// Waits until a sweep is asked for.
     pub async fn sweep_requested(&self) {
         self.sweep_wanted.notified().await;
+    }
+
+    /// What carries messages to people under the configuration in force.
+    pub(crate) fn carrier(&self) -> Arc<dyn Carrier> {
+        if let Some(given) = &self.given.carrier {
+            return Arc::clone(given);
+        }
+        let cell = Arc::clone(&self.carrier.read().unwrap_or_else(PoisonError::into_inner));
+        Arc::clone(cell.get_or_init(|| Arc::new(Channels::new(&self.config().channels))))
+    }
+
+    /// Notes whether a sweep is under way. What it owes people is put into messages when it is over.
+    pub(crate) fn set_sweeping(&self, sweeping: bool) {
+        self.sweeping.store(sweeping, Ordering::Release);
+        if !sweeping {
+            self.post_wanted.notify_one();
+        }
+    }
+
+    /// Whether a sweep is under way.
+    pub(crate) fn is_sweeping(&self) -> bool {
+        self.sweeping.load(Ordering::Acquire)
+    }
+
+    /// Notes that the clock of this machine agrees with that of AWS.
+    pub(crate) fn confirm_clock(&self) {
+        let confirmed = (self.clock.operational(), self.clock.instant());
+        *self.clock_confirmed.lock().unwrap_or_else(PoisonError::into_inner) = Some(confirmed);
+    }
+
+    /// Whether the clock of this machine has not been set since AWS confirmed it. A notice period must not begin by a clock
+    /// that is wrong.
+    pub(crate) fn clock_is_trusted(&self) -> bool {
+        let confirmed = *self.clock_confirmed.lock().unwrap_or_else(PoisonError::into_inner);
+        confirmed.is_some_and(|(wall, at)| {
+            let elapsed = self.clock.elapsed_since(at);
+            let expected = wall.checked_add(elapsed).unwrap_or(Timestamp::MAX);
+            self.clock.operational().duration_since(expected).abs() <= MAX_SKEW
+        })
+    }
+
+    /// Waits until there may be something to send.
+    pub(crate) async fn post_requested(&self) {
+        self.post_wanted.notified().await;
     }
 
     /// Cancelled when the process is to stop: from then on no change starts.

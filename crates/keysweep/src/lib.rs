@@ -23,7 +23,7 @@ pub mod iam;
 pub mod logging;
 pub mod metrics;
 pub mod operator;
-mod people;
+pub mod people;
 pub mod reload;
 mod safe;
 pub mod serve;

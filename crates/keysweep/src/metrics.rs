@@ -12,6 +12,7 @@ mod family;
 pub mod inventory;
 mod lifecycle;
 mod log;
+mod notifications;
 mod scans;
 mod store;
 
@@ -29,6 +30,7 @@ pub use self::changes::{ChangeFailure, Changes};
 pub use self::config::Configuration;
 pub use self::lifecycle::{ApprovalDecision, Lifecycle, Signal};
 pub use self::log::Log;
+pub use self::notifications::Notifications;
 pub use self::scans::Scans;
 pub use self::store::Store;
 
@@ -50,6 +52,8 @@ pub struct Metrics {
     pub lifecycle: Lifecycle,
     /// Messages in the log.
     pub log: Log,
+    /// Messages to people.
+    pub notifications: Notifications,
     /// Scans of the organization.
     pub scans: Scans,
     /// The journal and the records.
@@ -68,6 +72,7 @@ impl Metrics {
             config: Configuration::new(&registry),
             lifecycle: Lifecycle::new(&registry),
             log: Log::new(&registry),
+            notifications: Notifications::new(&registry),
             scans: Scans::new(&registry),
             store: Store::new(&registry),
             registry,

@@ -1,6 +1,11 @@
-//! Telling people: notices, and requests for approval.
+//! Telling people: notices, requests for approval, and the messages that carry them.
 //!
-//! Nothing can be sent yet: the journal is the only channel, so that people are told once the entry is on disk.
+//! [`announce`] journals what a plan wants people told; [`post`] puts what the journal owes into messages and delivers them;
+//! [`carrier`] hands a message to a channel; [`letter`] writes it.
+
+mod carrier;
+mod letter;
+mod post;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -11,6 +16,10 @@ use keysweep_core::plan::{Context, Plan, still_to_tell};
 use keysweep_core::state::{Actor, Body, State};
 use keysweep_store::AppendError;
 
+pub use self::carrier::{Carrier, Outgoing};
+pub(crate) use self::carrier::Channels;
+pub use self::letter::Letter;
+pub use self::post::Postman;
 use crate::config::Config;
 use crate::engine::Engine;
 

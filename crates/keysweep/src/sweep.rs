@@ -69,7 +69,9 @@ pub async fn sweep(engine: &Engine) -> Result<Swept, SweepError> {
     let config = engine.config();
     engine.metrics().scans.started();
     // Boxed, and its type forgotten: it is the deepest of all futures here.
+    engine.set_sweeping(true);
     let result = steps(engine, started).boxed().instrument(tracing::debug_span!("sweep")).await;
+    engine.set_sweeping(false);
     let failed = result.as_ref().is_err_and(|error| !matches!(error, SweepError::Stopped));
     if failed {
         engine.metrics().scans.failed();
@@ -143,6 +145,9 @@ async fn look(engine: &Engine, started: tokio::time::Instant) -> Result<Looked, 
     };
     let tracked = engine.store().read(tracked);
     let collection = gather(inputs, tracked, &()).await?;
+    if collection.skewed().is_none() {
+        engine.confirm_clock();
+    }
     let mut swept = count(&collection);
     swept.changed += ended;
     let observed = |state: &State, now| {
@@ -364,6 +369,11 @@ fn tell_entries(entries: &[Body]) {
             | Body::ReferenceCleared { .. }
             | Body::RuleAcknowledged { .. }
             | Body::Restored { .. }
+            | Body::MessageComposed { .. }
+            | Body::MessageDelivered { .. }
+            | Body::MessageUndeliverable { .. }
+            | Body::MessageWithdrawn { .. }
+            | Body::MessageRetried { .. }
             | Body::SweepFinished { .. } => {}
         }
     }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use keysweep::clock::Clock;
 use keysweep::config::{Sources, load};
-use keysweep::connect::GivenAws;
+use keysweep::connect::Given;
 use keysweep::engine::Engine;
 use keysweep::health::Health;
 use keysweep::metrics::Metrics;
@@ -47,7 +47,7 @@ impl Served {
         let config = load(&sources, began).unwrap();
         let (metrics, clock) = (Metrics::new(), Clock::scaled(began, 1.0));
         let opened =
-            Engine::open(Arc::new(config), clock, metrics, GivenAws::default(), OpenOptions::default()).await;
+            Engine::open(Arc::new(config), clock, metrics, Given::default(), OpenOptions::default()).await;
         let (engine, _) = opened.unwrap();
         let listener = TcpListener::bind((bind, 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();

@@ -13,7 +13,7 @@ use keysweep_core::finding::FindingKind;
 use keysweep_core::ids::{BundleId, KeyIdentity, UserName};
 use keysweep_core::lifecycle::event::{Change, Note, Purpose};
 use keysweep_core::lifecycle::{
-    Deactivated, DeactivatedBy, Due, Flagged, KeyEvent, Notice, NoticeTerms, Quarantine, Record, Sighting,
+    Deactivated, DeactivatedBy, Delivery, Due, Flagged, KeyEvent, Notice, NoticeTerms, Quarantine, Record, Sighting,
     State as KeyState, Watch,
 };
 use keysweep_core::plan::{Context, View, ordered, plan, recheck};
@@ -167,7 +167,9 @@ fn mk_policy() -> Policy {
         quarantine: Some(Duration::from_secs(3 * 86_400)),
         ..Terms::default()
     };
-    Policy { base, notices_required: false, cloudtrail: false, ..Policy::default() }
+    let mut policy = Policy { base, cloudtrail: false, ..Policy::default() };
+    policy.notices.required = false;
+    policy
 }
 
 fn mk_scan(facts: &KeyFacts, sighting: &Sighting) -> AccountScan {
@@ -200,6 +202,7 @@ fn mk_deactivated(since: Timestamp, sighting: &Sighting) -> KeyState {
         setback: None,
         last_use_moved: false,
         bundle: Some(BundleId::from([0; 32])),
+        owner_missing: false,
     })
 }
 
@@ -208,6 +211,14 @@ fn mk_flagged(since: Timestamp) -> KeyState {
     let base = mk_policy().base;
     let (threshold, grace) = (base.never_used_after, base.grace);
     let terms = NoticeTerms { threshold, notice: base.notice, grace, approval: false };
-    let notice = Some(Notice { at: since, deactivation: Some(since), deletion: None, terms, owner: None });
-    KeyState::Flagged(Flagged { finding, since, last_use, notice, approval: None, setback: None })
+    let notice = Some(Notice { at: since, deactivation: Some(since), deletion: None, terms, owner: None, delivery: Delivery::Recorded, reminded: None, decoy: false });
+    KeyState::Flagged(Flagged {
+        finding,
+        since,
+        last_use,
+        notice,
+        approval: None,
+        setback: None,
+        owner_missing: false,
+    })
 }

@@ -8,6 +8,7 @@ use keysweep::clock::Clock;
 use keysweep::engine::Engine;
 use keysweep::metrics::Metrics;
 use keysweep::operator::Act;
+use keysweep::people::Postman;
 use keysweep::sweep::sweep;
 use keysweep_api::Pause;
 use keysweep_sim::{Fault, Rule};
@@ -53,13 +54,17 @@ async fn lived(shared: &mut Shared) -> Ended {
     if shared.day < shared.setting.days && sweep_once(shared, &engine, &mut first).await {
         return Ended::Died;
     }
+    let mut postman = Postman::default();
+    if post(shared, &engine, &mut postman, &mut first).await {
+        return Ended::Died;
+    }
     loop {
         if shared.day >= shared.setting.days || shared.oracle.breach().is_some() {
             return stop(&engine).await;
         }
         let mut rng = shared.rng(1);
         shared.day += 1;
-        let died = day(shared, &engine, &mut rng).await;
+        let died = day(shared, &engine, &mut postman, &mut rng).await;
         if died {
             return Ended::Died;
         }
@@ -145,7 +150,12 @@ async fn stop(engine: &Arc<Engine>) -> Ended {
 }
 
 /// One day and its sweeps; whether the process died.
-async fn day(shared: &mut Shared, engine: &Arc<Engine>, rng: &mut ChaCha8Rng) -> bool {
+async fn day(
+    shared: &mut Shared,
+    engine: &Arc<Engine>,
+    postman: &mut Postman,
+    rng: &mut ChaCha8Rng,
+) -> bool {
     let interval = shared.oracle.rules().interval();
     let sweeps = if interval < SignedDuration::from_hours(24) { 2 } else { 1 };
     let started = tokio::time::Instant::now();
@@ -174,9 +184,33 @@ async fn day(shared: &mut Shared, engine: &Arc<Engine>, rng: &mut ChaCha8Rng) ->
             operators::end_quarantine(shared, engine, &mut visitors).await;
         }
         prepare(shared, &mut today);
-        if sweep_once(shared, engine, &mut today).await {
+        if sweep_once(shared, engine, &mut today).await || post(shared, engine, postman, &mut today).await {
             return true;
         }
+    }
+    false
+}
+
+/// Sends what is to be sent, over some hours; whether the process died.
+async fn post(
+    shared: &mut Shared,
+    engine: &Arc<Engine>,
+    postman: &mut Postman,
+    rng: &mut ChaCha8Rng,
+) -> bool {
+    let death = shared.death.clone();
+    for _ in 0..rng.random_range(1..4) {
+        let died = tokio::select! {
+            biased;
+            () = death.wait() => true,
+            () = postman.round(engine) => false,
+        };
+        shared.oracle.read_journal();
+        if died {
+            shared.tell("dies while it sends messages");
+            return true;
+        }
+        sleep(Duration::from_secs(rng.random_range(30..4000))).await;
     }
     false
 }

@@ -14,6 +14,7 @@ mod damage;
 mod death;
 mod disk;
 mod life;
+mod mailbox;
 mod operators;
 mod oracle;
 mod organization;
@@ -33,7 +34,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use keysweep::config::{self, Config, Sources};
-use keysweep::connect::GivenAws;
+use keysweep::connect::Given;
 use keysweep_api::RequestRef;
 use keysweep_aws::StaticCredentials;
 use keysweep_core::ticket::Planned;
@@ -45,6 +46,7 @@ use tempfile::TempDir;
 use self::death::Death;
 use self::disk::PowerDisk;
 use self::life::Ended;
+use self::mailbox::Mailbox;
 pub use self::oracle::Breach;
 use self::oracle::Oracle;
 use self::organization::{EXEMPT_OU, EXTERNAL_ID, populate, settings};
@@ -105,6 +107,7 @@ pub(crate) struct Shared {
     death: Death,
     accounts: Vec<String>,
     folder: TempDir,
+    mailbox: Mailbox,
     /// A copy of data_dir, and the day on which it was made.
     backup: Option<(TempDir, u32)>,
     disk_is_full: bool,
@@ -257,6 +260,7 @@ impl Shared {
             oracle.moved(&account, exempt);
         }
         oracle.look();
+        let mailbox = Mailbox::new(setting.seed, oracle.clone(), death.clone());
         Self {
             setting,
             sim,
@@ -266,6 +270,7 @@ impl Shared {
             death,
             accounts,
             folder,
+            mailbox,
             backup: None,
             disk_is_full: false,
             data_dir_is_new: true,
@@ -295,9 +300,9 @@ impl Shared {
         config::load(&sources, self.time.wall()).expect("the configuration is valid")
     }
 
-    fn given(&self) -> GivenAws {
+    fn given(&self) -> Given {
         let (id, secret, token) = self.sim.hub_credentials();
-        GivenAws {
+        Given {
             http: Some(self.sim.connector()),
             credentials: Some(StaticCredentials {
                 access_key_id: id,
@@ -305,6 +310,7 @@ impl Shared {
                 session_token: token.map(Into::into),
             }),
             endpoint: None,
+            carrier: Some(Arc::new(self.mailbox.clone())),
         }
     }
 

@@ -4,6 +4,7 @@
 mod bundles;
 mod journal;
 mod judge;
+mod mail;
 mod quarantine;
 mod seen;
 mod watch;
@@ -130,6 +131,12 @@ struct Inner {
     noticed: BTreeMap<String, journal::Notice>,
     /// Whom the last notice of a key was for.
     told: BTreeMap<String, Option<String>>,
+    /// Announcements of changes of a key that a channel accepted.
+    received: BTreeMap<String, Vec<mail::Received>>,
+    /// Messages that the journal knows to be delivered.
+    delivered: BTreeSet<u64>,
+    /// Messages of which this process heard that they were accepted.
+    acknowledged: BTreeSet<u64>,
     /// Last use of keys when they were flagged.
     flagged: BTreeMap<String, Option<Timestamp>>,
     /// When the line of that number was first seen.
@@ -213,6 +220,9 @@ impl Oracle {
             unclear: BTreeSet::new(),
             noticed: BTreeMap::new(),
             told: BTreeMap::new(),
+            received: BTreeMap::new(),
+            delivered: BTreeSet::new(),
+            acknowledged: BTreeSet::new(),
             flagged: BTreeMap::new(),
             first_seen: BTreeMap::new(),
             memory_lost: false,
@@ -260,6 +270,7 @@ impl Oracle {
     pub(super) fn life_began(&self) {
         let mut inner = self.locked();
         inner.life += 1;
+        inner.acknowledged.clear();
         inner.fuse = None;
         inner.in_flight.clear();
         inner.seen = Seen::default();

@@ -74,6 +74,8 @@ pub(super) struct Rules {
     pub(super) hours: Option<(i8, i8)>,
     /// Whether keysweep looks for owners.
     pub(super) owners: bool,
+    /// Whether it sends them mail, and changes no key without.
+    pub(super) mail: bool,
 }
 
 impl Rules {
@@ -120,6 +122,7 @@ impl Rules {
             surge: 0.2,
             surge_keys: if rng.random_bool(0.3) { 3 } else { 12 },
             owners: false,
+            mail: false,
             hours: rng.random_bool(0.15).then(|| {
                 let from = rng.random_range(0..24);
                 (from, (from + rng.random_range(10..20)) % 24)
@@ -128,7 +131,8 @@ impl Rules {
         // Last, so that a seed without one is what it was before.
         let quarantine = rng.random_bool(0.4).then(|| rng.random_range(1..4));
         // Half of them, without another draw.
-        Self { quarantine, owners: rules.grace_hours % 24 < 12, ..rules }
+        let owners = rules.grace_hours % 24 < 12;
+        Self { quarantine, owners, mail: owners && rules.grace_hours % 12 < 6, ..rules }
     }
 
     pub(super) fn mode_of(&self, account: &str) -> Mode {
@@ -272,6 +276,10 @@ until = "2099-01-01"
                 "[owners]\nsources = [\"user_tags\", \"account_email\"]\nallowed_domains = [\"{domain}\"]\n"
             );
             toml = toml.replace("[notices]", &format!("{owners}[notices]"));
+        }
+        if self.mail {
+            let mail = "required = true\nnotify = [\"security@corp.example\"]\nremind_before = [\"12h\"]\n[notices.email]\nhost = \"127.0.0.1\"\nsecurity = \"none\"\nfrom = \"keysweep@corp.example\"\n";
+            toml = toml.replace("required = false\n", mail);
         }
         if self.reads_ous {
             let rule = "[[policy.exempt]]\nmatch = { ous = [\"ou-none-nothing0\"] }\nreason = \"an OU that is not there\"\nuntil = \"2099-01-01\"\n";

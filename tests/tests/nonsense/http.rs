@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use keysweep::clock::Clock;
 use keysweep::config::{Sources, load};
-use keysweep::connect::GivenAws;
+use keysweep::connect::Given;
 use keysweep::engine::Engine;
 use keysweep::health::Health;
 use keysweep::metrics::Metrics;
@@ -55,7 +55,7 @@ fn mk_served() -> Served {
         let config = Arc::new(load(&sources, now).unwrap());
         let clock = Clock::scaled(now, 1.0);
         let opened =
-            Engine::open(config, clock, Metrics::new(), GivenAws::default(), OpenOptions::default()).await;
+            Engine::open(config, clock, Metrics::new(), Given::default(), OpenOptions::default()).await;
         let (engine, _) = opened.unwrap();
         for (at, body) in organization::entries() {
             engine.store().record(at, &keysweep_core::state::Actor::Keysweep, vec![body]).await.unwrap();

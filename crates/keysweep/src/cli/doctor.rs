@@ -9,7 +9,7 @@ use super::error::CliError;
 use super::progress::Bar;
 use super::{Exit, export, view};
 use crate::clock::Clock;
-use crate::connect::{GivenAws, connect};
+use crate::connect::{Given, connect};
 use crate::doctor::{Inputs, Problem, examine};
 use crate::logging::Beside;
 use crate::metrics::Metrics;
@@ -37,7 +37,7 @@ pub(super) async fn doctor(global: &Global, args: &DoctorArgs, console: &Console
         console.warn(&warning.to_string());
     }
     let clock = Clock::system();
-    let aws = connect(&config, &clock, bar.observer(), GivenAws::default()).await;
+    let aws = connect(&config, &clock, bar.observer(), Given::default()).await;
     let inputs = Inputs { config: &config, clock: &clock, metrics: &metrics, only: &args.account };
     let examined = examine(inputs, aws, &bar).await;
     bar.clear();

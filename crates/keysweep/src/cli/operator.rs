@@ -16,7 +16,7 @@ use super::error::CliError;
 use super::{export, scan, view};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::connect::GivenAws;
+use crate::connect::Given;
 use crate::engine::Engine;
 use crate::metrics::Metrics;
 use crate::operator::{Act, Look, skewed};
@@ -211,7 +211,7 @@ async fn in_data_dir<T>(
     answer: impl AsyncFnOnce(&Engine) -> Result<T, Refusal>,
 ) -> Result<T, CliError> {
     console.explain(&format!("no daemon runs: opening {}", config.data_dir.display()));
-    let opening = Engine::open(Arc::new(config), Clock::system(), metrics, GivenAws::default(), options);
+    let opening = Engine::open(Arc::new(config), Clock::system(), metrics, Given::default(), options);
     let (engine, _) = opening.await?;
     let answered = answer(&engine).await;
     if let Err(error) = engine.close().await {

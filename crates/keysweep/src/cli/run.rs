@@ -10,7 +10,7 @@ use super::config::{daemon_form, log, quiet_level, read_to_serve, sources};
 use super::console::Console;
 use super::error::CliError;
 use crate::clock::Clock;
-use crate::connect::GivenAws;
+use crate::connect::Given;
 use crate::daemon::{self, Parts};
 use crate::logging::Graded;
 use crate::metrics::Metrics;
@@ -33,7 +33,7 @@ pub(super) async fn run(global: &Global, console: &Console) -> Result<Exit, CliE
         sources: sources(global),
         clock: Clock::system(),
         metrics,
-        given: GivenAws::default(),
+        given: Given::default(),
         open: OpenOptions::default(),
     });
     let ended = ended.await;

@@ -18,7 +18,7 @@ use super::{Exit, export, view};
 use crate::clock::Clock;
 use crate::collect::{Inputs, OrganizationCache, collect};
 use crate::config::Config;
-use crate::connect::{GivenAws, connect};
+use crate::connect::{Given, connect};
 use crate::logging::Beside;
 use crate::metrics::Metrics;
 use crate::operator::skewed;
@@ -88,7 +88,7 @@ pub(super) async fn plan_without_records(
 
 async fn pass(config: &Arc<Config>, only: &[AccountId], bar: &Bar) -> Result<Pass, CliError> {
     let clock = Clock::system();
-    let aws = connect(config, &clock, bar.observer(), GivenAws::default()).await?;
+    let aws = connect(config, &clock, bar.observer(), Given::default()).await?;
     let cache = OrganizationCache::default();
     let inputs = Inputs { aws: &aws, config, clock: &clock, cache: &cache, only, list_inactive: false };
     let state = State::default();

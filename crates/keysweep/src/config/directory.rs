@@ -24,6 +24,15 @@ pub(super) struct Read {
     pub(super) directory: Directory,
     /// Rows that were understood only in part, in sentences.
     pub(super) doubts: Vec<String>,
+    pub(super) ways: Ways,
+}
+
+/// How many active people have which contact details.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Ways {
+    pub(super) email_alone: usize,
+    pub(super) slack_alone: usize,
+    pub(super) both: usize,
 }
 
 /// Where each column is.
@@ -40,7 +49,7 @@ struct Columns {
 /// # Errors
 /// As [`read`].
 pub(crate) fn read_directory(path: &Path) -> Result<(Directory, Vec<String>), String> {
-    let Read { directory, doubts } = read(path)?;
+    let Read { directory, doubts, ways: _ } = read(path)?;
     Ok((directory, doubts))
 }
 
@@ -80,7 +89,7 @@ fn parse(bytes: &[u8]) -> Result<Read, String> {
     let mut reader = ReaderBuilder::new().flexible(true).trim(Trim::All).from_reader(text.as_bytes());
     let header = reader.headers().map_err(|error| in_words(&error))?;
     let columns = Columns::of(header)?;
-    let (mut people, mut doubts) = (Vec::new(), Vec::new());
+    let (mut people, mut doubts, mut ways) = (Vec::new(), Vec::new(), Ways::default());
     for row in reader.records() {
         let row = row.map_err(|error| in_words(&error))?;
         let line = row.position().map_or(0, csv::Position::line);
@@ -94,6 +103,7 @@ fn parse(bytes: &[u8]) -> Result<Read, String> {
         match columns.person(&row).map_err(|why| format!("line {line}: {why}"))? {
             (Some(person), doubt) => {
                 doubts.extend(doubt.map(|doubt| format!("line {line}: {doubt}")));
+                ways.count(&person);
                 people.push(person);
             }
             (None, _) => {
@@ -109,7 +119,25 @@ fn parse(bytes: &[u8]) -> Result<Read, String> {
     if more > 0 {
         doubts.push(format!("and {more} more lines with problems"));
     }
-    Ok(Read { directory: Directory::new(people), doubts })
+    Ok(Read { directory: Directory::new(people), doubts, ways })
+}
+
+impl Ways {
+    fn count(&mut self, person: &Person) {
+        match (person.active, person.email.is_some(), person.slack.is_some()) {
+            (true, true, true) => self.both += 1,
+            (true, true, false) => self.email_alone += 1,
+            (true, false, true) => self.slack_alone += 1,
+            (true, false, false) | (false, ..) => {}
+        }
+    }
+
+    /// How many people have contact details, but none for a channel that is configured.
+    pub(super) fn unreachable(self, email: bool, slack: bool) -> usize {
+        let Self { email_alone, slack_alone, both } = self;
+        let unless = |way: bool, people: usize| if way { 0 } else { people };
+        unless(email, email_alone) + unless(slack, slack_alone) + unless(email || slack, both)
+    }
 }
 
 impl Columns {
@@ -188,8 +216,9 @@ mod tests {
                     \"Kim, head\",kim@example.com,,TRUE,,5\r\n\
                     Lee,lee@example.com,,0,Dana,6\r\n\
                     Bo,not an address,,1,,7\r\n";
-        let Read { directory, doubts } = parse(text.as_bytes()).unwrap();
+        let Read { directory, doubts, ways } = parse(text.as_bytes()).unwrap();
         assert_eq!(directory.len(), 4);
+        assert_eq!(ways, Ways { email_alone: 1, slack_alone: 0, both: 1 });
         let dana = directory.find("DANA@example.com").unwrap();
         assert_eq!((dana.slack.as_deref(), dana.manager.as_deref()), (Some("U1"), Some("Kim, head")));
         assert!(!directory.find("Lee").unwrap().active);

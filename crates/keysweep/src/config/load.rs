@@ -21,22 +21,23 @@ const MAX_MISTAKES: usize = 100;
 ///
 /// The only files that are read are [`Sources::file`], and those that `*_file` keys name or the credentials that stand
 /// in for them; but for those of `http.tls` and the signing key: they are for who [serves](load_to_serve), and a pause
-/// must not wait for a certificate. A directory that cannot be read is a warning: a daemon that does not start
-/// undoes nothing.
+/// must not wait for a certificate. For the same reason, a secret of a notice channel that cannot be used is a warning
+/// here, and the channel is left out. A directory that cannot be read is a warning: a daemon that does not start undoes
+/// nothing.
 ///
 /// # Errors
 /// The file is not there or cannot be read; or every mistake that could be found.
 pub fn load(sources: &Sources, now: Timestamp) -> Result<Config, ConfigError> {
-    Ok(read(sources, now, |_, _| ())?.0)
+    Ok(read(sources, now, false, |_, _| ())?.0)
 }
 
 /// The same for a process that serves HTTP, with certificate and key where `http.tls` names them. What is wrong with
-/// them, or with the key that signs evidence, is a mistake among the others.
+/// them, with the key that signs evidence, or with the secrets of notice channels, is a mistake among the others.
 ///
 /// # Errors
 /// The file is not there or cannot be read; or every mistake that could be found.
 pub fn load_to_serve(sources: &Sources, now: Timestamp) -> Result<(Config, Option<Identity>), ConfigError> {
-    read(sources, now, |config, review| {
+    read(sources, now, true, |config, review| {
         validate::signing_key(&config.evidence, review);
         validate::identity(&config.http, now, review)
     })
@@ -46,13 +47,14 @@ pub fn load_to_serve(sources: &Sources, now: Timestamp) -> Result<(Config, Optio
 fn read<T>(
     sources: &Sources,
     now: Timestamp,
+    serves: bool,
     beyond: impl FnOnce(&Config, &mut Review) -> T,
 ) -> Result<(Config, T), ConfigError> {
     let known = Known::new();
     let mut mistakes = Vec::new();
     // Defaults, file, environment, flags.
     let layers = Layers::gather(sources, &known, &mut mistakes)?;
-    let mut review = Review::new(layers, mistakes, sources.credentials.clone());
+    let mut review = Review::new(layers, mistakes, sources.credentials.clone(), serves);
     refuse_what_is_no_text(&mut review, &known);
     let model = extract(&mut review, &known);
     // Derived values, and validation of the whole.

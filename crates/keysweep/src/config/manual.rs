@@ -5,7 +5,10 @@ use std::fmt::Write as _;
 use super::mistake::Origin;
 use super::model::Model;
 use super::path::KeyPath;
-use super::reference::{CONTACT_EXAMPLE, EXEMPT_EXAMPLE, MATCH_FIELDS, OVERRIDE_EXAMPLE, TOKEN_EXAMPLE};
+use super::reference::{
+    CONTACT_EXAMPLE, EXEMPT_EXAMPLE, MATCH_FIELDS, OVERRIDE_EXAMPLE, ROUTE_EXAMPLE, ROUTE_FIELDS,
+    ROUTE_MATCH_FIELDS, TOKEN_EXAMPLE, WEBHOOK_EXAMPLE, WEBHOOK_FIELDS,
+};
 use super::schema::Known;
 use super::show::{Effective, header};
 
@@ -39,7 +42,7 @@ pub fn reference_markdown() -> String {
     let describe = |path: &KeyPath| in_a_cell(known.description(path).unwrap_or_default());
     let mut text = PREFACE.to_owned();
     let mut section = None;
-    let [policy, owners, tls] = ["policy", "owners", "http.tls"].map(KeyPath::of);
+    let [policy, owners, slack, tls] = ["policy", "owners", "notices.slack", "http.tls"].map(KeyPath::of);
     for setting in Effective::of(&Model::default(), |_| Origin::Default).settings {
         let at = setting.path.parent();
         if section.as_ref() != Some(&at) {
@@ -47,6 +50,8 @@ pub fn reference_markdown() -> String {
                 rules(&mut text, &describe);
             } else if section.as_ref() == Some(&owners) {
                 example(&mut text, &describe, "owners.contact", CONTACT_EXAMPLE);
+            } else if section.as_ref() == Some(&slack) {
+                notices(&mut text, &describe);
             } else if section.as_ref() == Some(&tls) {
                 example(&mut text, &describe, "http.token", TOKEN_EXAMPLE);
             }
@@ -74,10 +79,35 @@ fn rules(text: &mut String, describe: &impl Fn(&KeyPath) -> String) {
     let matches = KeyPath::of("policy.override").index(0).key("match");
     text.push_str(
         "\n### Match\n\nA match needs at least one of these fields. All given fields must match; in a list, one \
-         matching entry is enough.\n\n| field | meaning |\n|---|---|\n",
+         matching entry is enough.\n",
     );
-    for field in MATCH_FIELDS {
-        let _ = writeln!(text, "| `{field}` | {} |", describe(&matches.key(field)));
+    fields(text, describe, "field", &matches, &MATCH_FIELDS);
+}
+
+/// Webhooks and routes of notices, of which there are none by default.
+fn notices(text: &mut String, describe: &impl Fn(&KeyPath) -> String) {
+    let [webhook, route] = ["notices.webhook", "notices.route"].map(|list| KeyPath::of(list).index(0));
+    example(text, describe, "notices.webhook", WEBHOOK_EXAMPLE);
+    fields(text, describe, "key", &webhook, &WEBHOOK_FIELDS);
+    example(text, describe, "notices.route", ROUTE_EXAMPLE);
+    fields(text, describe, "key", &route, &ROUTE_FIELDS);
+    text.push_str(
+        "\nFields of the match of a route. All given fields must match; in a list, one matching entry is enough.\n",
+    );
+    fields(text, describe, "field", &route.key("match"), &ROUTE_MATCH_FIELDS);
+}
+
+/// A table of keys that have no default.
+fn fields(
+    text: &mut String,
+    describe: &impl Fn(&KeyPath) -> String,
+    title: &str,
+    at: &KeyPath,
+    names: &[&str],
+) {
+    let _ = write!(text, "\n| {title} | meaning |\n|---|---|\n");
+    for name in names {
+        let _ = writeln!(text, "| `{name}` | {} |", describe(&at.key(name)));
     }
 }
 

@@ -5,6 +5,7 @@
 //! asked for in validation, so that its lack is one mistake among others.
 
 mod http;
+mod notices;
 mod owners;
 mod policy;
 
@@ -15,6 +16,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::http::{HttpSection, TlsSection, TokenSection};
+pub use self::notices::{
+    EmailSection, NoticesSection, RouteMatchSection, RouteSection, SlackSection, WebhookSection,
+};
 pub use self::owners::{ContactSection, OwnersSection, SourceName};
 pub use self::policy::{Day, ExemptSection, MatchSection, OverrideSection, PolicySection};
 use super::period::Period;
@@ -42,7 +46,7 @@ pub struct Model {
     pub protect: ProtectSection,
     /// Where keysweep looks for the owner of a key.
     pub owners: OwnersSection,
-    /// Notices to owners of keys.
+    /// Notices to owners of keys and to the security team: recipients, reminders, and channels.
     pub notices: NoticesSection,
     /// Limits for automatic changes: daily caps, and the thresholds of the circuit breaker, which stops all automatic
     /// changes.
@@ -267,26 +271,14 @@ pub struct ProtectSection {
     /// Names, paths, and tags (keys or values) of users whose keys may be honeytokens: decoys that raise an alarm when someone
     /// uses them. `*` and `?` are wildcards. Every change of such a key requires approval.
     pub honeytokens: Vec<String>,
+    /// Recipients of every message about such keys, in the format of notices.notify: the few people who know about them.
+    /// keysweep does not notify the owner and the security team. Empty: keysweep notifies nobody.
+    pub notify: Vec<String>,
 }
 
 impl Default for ProtectSection {
     fn default() -> Self {
-        Self { honeytokens: ["*canary*", "*honey*"].map(str::to_owned).to_vec() }
-    }
-}
-
-/// `[notices]`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct NoticesSection {
-    /// Whether a change requires a delivered notice. If true, a mode that permits changes requires a channel. If false,
-    /// keysweep only records notices in the audit log.
-    pub required: bool,
-}
-
-impl Default for NoticesSection {
-    fn default() -> Self {
-        Self { required: true }
+        Self { honeytokens: ["*canary*", "*honey*"].map(str::to_owned).to_vec(), notify: Vec::new() }
     }
 }
 

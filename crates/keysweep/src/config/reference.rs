@@ -49,6 +49,25 @@ email = "payments@example.com"
 slack = "#payments"
 "##;
 
+pub(super) const WEBHOOK_EXAMPLE: &str = r#"[[notices.webhook]]
+name = "tickets"
+url_file = "/etc/keysweep/credentials/tickets-url"
+secret_file = "/etc/keysweep/credentials/tickets-secret"
+"#;
+
+pub(super) const ROUTE_EXAMPLE: &str = r##"[[notices.route]]
+match = { account_names = ["prod-*"], kinds = ["deactivation_ahead", "reminder"] }
+channels = ["slack", "email"]
+notify = ["#prod-security"]
+quiet_hours = "22:00-07:00"
+"##;
+
+/// Keys of `[[notices.webhook]]` and `[[notices.route]]`, and of the match of a route.
+pub(super) const WEBHOOK_FIELDS: [&str; 6] =
+    ["name", "url_file", "secret_file", "format", "allow_private", "ca_file"];
+pub(super) const ROUTE_FIELDS: [&str; 5] = ["match", "channels", "notify", "group_wait", "quiet_hours"];
+pub(super) const ROUTE_MATCH_FIELDS: [&str; 4] = ["accounts", "account_names", "owners", "kinds"];
+
 pub(super) const MATCH_FIELDS: [&str; 6] = ["ous", "accounts", "account_tags", "users", "paths", "user_tags"];
 
 /// The text of `config/keysweep.toml`. It can be loaded as it is, and gives the defaults.
@@ -58,7 +77,7 @@ pub fn reference_toml() -> String {
     let describe = |path: &KeyPath| known.description(path).unwrap_or_default().to_owned();
     let mut text = PREFACE.to_owned();
     let mut section = KeyPath::default();
-    let [policy, owners, tls] = ["policy", "owners", "http.tls"].map(KeyPath::of);
+    let [policy, owners, slack, tls] = ["policy", "owners", "notices.slack", "http.tls"].map(KeyPath::of);
     for setting in Effective::of(&Model::default(), |_| Origin::Default).settings {
         let at = setting.path.parent();
         if at != section {
@@ -66,6 +85,8 @@ pub fn reference_toml() -> String {
                 rules(&mut text, &describe);
             } else if section == owners {
                 example(&mut text, &describe, "owners.contact", CONTACT_EXAMPLE);
+            } else if section == slack {
+                notices(&mut text, &describe);
             } else if section == tls {
                 example(&mut text, &describe, "http.token", TOKEN_EXAMPLE);
             }
@@ -87,14 +108,37 @@ fn rules(text: &mut String, describe: &impl Fn(&KeyPath) -> String) {
     example(text, describe, "policy.exempt", EXEMPT_EXAMPLE);
     let matches = KeyPath::of("policy.override").index(0).key("match");
     text.push('\n');
-    let fields = MATCH_FIELDS.map(|field| format!("{field}: {}", describe(&matches.key(field))));
     comment(
         text,
         "# ",
         "A match needs at least one of these fields. All given fields must match; in a list, one matching entry is enough.",
     );
-    for field in fields {
-        comment(text, "#   ", &field);
+    fields(text, describe, &matches, &MATCH_FIELDS);
+}
+
+/// Webhooks and routes of notices, commented out.
+fn notices(text: &mut String, describe: &impl Fn(&KeyPath) -> String) {
+    let [webhook, route] = ["notices.webhook", "notices.route"].map(|list| KeyPath::of(list).index(0));
+    example(text, describe, "notices.webhook", WEBHOOK_EXAMPLE);
+    text.push('\n');
+    comment(text, "# ", "Keys of a webhook:");
+    fields(text, describe, &webhook, &WEBHOOK_FIELDS);
+    example(text, describe, "notices.route", ROUTE_EXAMPLE);
+    text.push('\n');
+    comment(text, "# ", "Keys of a route:");
+    fields(text, describe, &route, &ROUTE_FIELDS);
+    text.push('\n');
+    comment(
+        text,
+        "# ",
+        "Fields of the match. All given fields must match; in a list, one matching entry is enough.",
+    );
+    fields(text, describe, &route.key("match"), &ROUTE_MATCH_FIELDS);
+}
+
+fn fields(text: &mut String, describe: &impl Fn(&KeyPath) -> String, at: &KeyPath, names: &[&str]) {
+    for name in names {
+        comment(text, "#   ", &format!("{name}: {}", describe(&at.key(name))));
     }
 }
 

@@ -4,6 +4,7 @@ mod arbitrary;
 mod http;
 mod meaning;
 mod mistakes;
+mod notices;
 mod origins;
 mod owners;
 mod rules;
@@ -13,6 +14,8 @@ use std::io::Write as _;
 use std::path::Path;
 
 use jiff::Timestamp;
+use keysweep_core::notice::Notices;
+use keysweep_core::policy::{DAY, Policy};
 use tempfile::NamedTempFile;
 
 use super::{Config, ConfigError, Mistake, Sources, load};
@@ -43,6 +46,17 @@ fn mistakes_of(result: Result<Config, ConfigError>) -> Vec<Mistake> {
         Err(ConfigError::Invalid(mistakes)) => mistakes,
         Err(other) => panic!("{other}"),
     }
+}
+
+/// The policy of an empty configuration: that of the core, with reminders.
+fn mk_default_policy() -> Policy {
+    let notices = Notices { remind_before: vec![3 * DAY, DAY], ..Notices::default() };
+    Policy { notices, ..Policy::default() }
+}
+
+/// Key and problem of every warning about a valid configuration.
+fn warnings(config: &Config) -> Vec<String> {
+    config.warnings.iter().map(|warning| format!("{}: {}", warning.key, warning.problem)).collect()
 }
 
 /// Key and problem of every mistake in a TOML text.

@@ -1,8 +1,10 @@
 //! From what was written to what is valid: bad values and contradictions, all at once.
 
+mod channels;
 mod http;
 mod meaning;
 mod names;
+mod notices;
 mod owners;
 mod policy;
 mod review;
@@ -54,6 +56,7 @@ const REPORT_PERIOD: Duration = Duration::from_secs(4 * 3_600);
 /// Builds the configuration. Where the review found mistakes the result is not to be used.
 pub(super) fn build(model: &Model, effective: Effective, now: Timestamp, review: &mut Review) -> Config {
     data_dir(model, review);
+    let channels = channels::build(model, review);
     Config {
         data_dir: model.data_dir.clone(),
         aws: aws(model, review),
@@ -61,6 +64,7 @@ pub(super) fn build(model: &Model, effective: Effective, now: Timestamp, review:
         role: role(model, review),
         scan: scan(model, review),
         policy: policy::build(model, now, review),
+        channels,
         evidence: evidence(model, review),
         directory_file: Some(&model.owners.directory_file).filter(|file| !file.is_empty()).map(Into::into),
         backup: backup(model, review),

@@ -100,7 +100,12 @@ impl Chronicle {
             | Body::ReferenceMissing { .. }
             | Body::ReferenceCleared { .. }
             | Body::RuleAcknowledged { .. }
-            | Body::Restored { .. } => String::new(),
+            | Body::Restored { .. }
+            | Body::MessageComposed { .. }
+            | Body::MessageDelivered { .. }
+            | Body::MessageUndeliverable { .. }
+            | Body::MessageWithdrawn { .. }
+            | Body::MessageRetried { .. } => String::new(),
         };
         event(entry, &who, state, self.calendar)
     }

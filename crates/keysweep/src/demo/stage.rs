@@ -16,7 +16,7 @@ use super::calendar::{Calendar, date};
 use super::{DemoError, DemoOptions};
 use crate::clock::Clock;
 use crate::config::{Config, Sources, load};
-use crate::connect::GivenAws;
+use crate::connect::Given;
 use crate::logging::{self, Form};
 use crate::metrics::Metrics;
 
@@ -86,14 +86,18 @@ impl Stage {
     }
 
     /// The way to the organization.
-    pub(super) fn aws(&self) -> GivenAws {
+    pub(super) fn aws(&self) -> Given {
         let (access_key_id, secret, token) = self.demo.sim.hub_credentials();
         let credentials = StaticCredentials {
             access_key_id,
             secret_access_key: secret.into(),
             session_token: token.map(Into::into),
         };
-        GivenAws { http: None, credentials: Some(credentials), endpoint: Some(self.server.endpoint()) }
+        Given {
+            credentials: Some(credentials),
+            endpoint: Some(self.server.endpoint()),
+            ..Given::default()
+        }
     }
 
     fn write(&self, name: &str, text: &str) -> Result<(), DemoError> {

@@ -73,7 +73,18 @@ pub(super) fn event(entry: &Entry, who: &str, state: &State, calendar: Calendar)
         Body::AccountUnparked { account, reason } => {
             (Tone::Usual, format!("account {account} unparked by {}: {reason}", entry.actor))
         }
-        Body::KeyCreated { .. }
+        Body::MessageDelivered { message, via } => {
+            (Tone::Usual, format!("message {message} delivered to {via}"))
+        }
+        Body::MessageUndeliverable { message, why } => {
+            (Tone::Trouble, format!("message {message} could not be delivered: {why}"))
+        }
+        Body::MessageRetried { message, reason, .. } => {
+            (Tone::Usual, format!("{} has message {message} sent again: {reason}", entry.actor))
+        }
+        Body::MessageComposed { .. }
+        | Body::MessageWithdrawn { .. }
+        | Body::KeyCreated { .. }
         | Body::Started { .. }
         | Body::Configured { .. }
         | Body::AccountScanned { .. }
@@ -168,6 +179,15 @@ fn of_key(entry: &Entry, event: &KeyEvent, created: Timestamp, calendar: Calenda
         KeyEvent::Consent(Consent::ApprovalUnanswered { .. }) => {
             (Tone::Usual, "nobody approved: on hold".into())
         }
+        KeyEvent::Consent(Consent::NoticeDelivered { to, .. }) => {
+            (Tone::Usual, format!("notice delivered to {to}"))
+        }
+        KeyEvent::Consent(Consent::NoticeUndelivered { why, .. }) => {
+            (Tone::Trouble, format!("notice not delivered: {why}"))
+        }
+        KeyEvent::Consent(Consent::OwnerMissing { .. }) => {
+            (Tone::Usual, "has no owner whom keysweep can notify".into())
+        }
         KeyEvent::Consent(Consent::NoticeVoided { why, .. }) => {
             (Tone::Usual, format!("needs a new notice: {why}"))
         }
@@ -204,7 +224,8 @@ fn of_key(entry: &Entry, event: &KeyEvent, created: Timestamp, calendar: Calenda
         }
         KeyEvent::Record(Note::Forgotten { .. }) => (Tone::Usual, format!("forgotten by {by}")),
         // Steps between two of the above.
-        KeyEvent::Consent(Consent::Noticed { .. })
+        KeyEvent::Consent(Consent::Noticed { .. } | Consent::ReminderDue { .. })
+        | KeyEvent::Overlay(Overlay::HoldEnding { .. } | Overlay::ExemptEnding)
         | KeyEvent::Record(
             Note::BecameDue { .. } | Note::NotDue | Note::BundleWritten { .. } | Note::OwnerFound { .. },
         )

@@ -11,11 +11,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use keysweep_core::facts::Collection;
+use keysweep_core::notice::{Address, ChannelKind, Status};
 use keysweep_core::owner::{OwnerSource, Owners};
 use keysweep_core::policy::Policy;
 use keysweep_core::state::State;
 use keysweep_core::ticket::Planned;
 use prometheus::proto::MetricFamily;
+use strum::VariantArray as _;
 
 pub use self::tally::{AccountTally, Reaches, Tally};
 use super::family::Family;
@@ -48,6 +50,7 @@ pub fn families(observed: &Observed<'_>) -> Vec<MetricFamily> {
     let tally = Tally::of(observed.state, observed.now);
     let mut families = process(observed);
     families.extend(lifecycle(&tally));
+    families.extend(notifications(observed.state));
     families.extend(owners(&observed.policy.owners, &tally));
     families.extend(accounts::families(observed, &tally));
     families.into_iter().filter_map(Family::finish).collect()
@@ -125,6 +128,36 @@ fn process(observed: &Observed<'_>) -> Vec<Family> {
         last_duration,
         store,
     ]
+}
+
+/// Messages that no channel has accepted.
+fn notifications(state: &State) -> Vec<Family> {
+    let messages = || state.outbox().messages();
+    let mut dead = Family::new(
+        "keysweep_notification_dead_letters",
+        "Notifications of the last seven days that keysweep gave up delivering.",
+    );
+    for channel in ChannelKind::VARIANTS {
+        let given_up = messages().filter(|message| {
+            let first = message.to.addresses.first().map(Address::channel);
+            matches!(message.status, Status::Undeliverable { .. }) && first == Some(*channel)
+        });
+        dead.push(&[("channel", channel.as_str())], u64::try_from(given_up.count()).unwrap_or(u64::MAX));
+    }
+    let open = || messages().filter(|message| message.is_open());
+    let pending = Family::single(
+        "keysweep_notifications_pending",
+        "Notifications that no channel has accepted yet.",
+        u64::try_from(open().count()).unwrap_or(u64::MAX),
+    );
+    let mut oldest = Family::new(
+        "keysweep_notification_oldest_pending_timestamp_seconds",
+        "Unix time from which the oldest pending notification is to be sent; absent when there is none.",
+    );
+    if let Some(at) = open().map(|message| message.send_from).min() {
+        oldest.push(&[], at);
+    }
+    vec![dead, pending, oldest]
 }
 
 /// No series where nobody looks for owners: that none is known would say nothing.

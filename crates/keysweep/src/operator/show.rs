@@ -323,7 +323,7 @@ fn mk_owner(owner: &Owner) -> OwnerRow {
 }
 
 fn mk_hold(hold: &Hold) -> HoldRow {
-    let Hold { number, kind, by, reason, since, until } = hold;
+    let Hold { number, kind, by, reason, since, until, ending: _ } = hold;
     HoldRow {
         number: *number,
         kind: *kind,

@@ -48,6 +48,7 @@ impl Inner {
         self.intents.clear();
         self.noticed.clear();
         self.told.clear();
+        self.delivered.clear();
         self.unsettled.clear();
         self.bundles.clear();
         self.approved.clear();
@@ -74,6 +75,9 @@ impl Inner {
 
     /// What is to be remembered of a line, seen at `at`.
     fn remember(&mut self, written: Timestamp, line: &Value) {
+        if text(line, "kind") == "message_delivered" {
+            self.delivered.extend(line.get("message").and_then(Value::as_u64));
+        }
         if text(line, "kind") != "key" {
             return;
         }

@@ -27,7 +27,7 @@ const REGIONS: usize = 17;
 const BESIDE: SignedDuration = SignedDuration::from_secs(10);
 
 /// Clocks of this size apart are not told apart.
-const CLOSE: SignedDuration = SignedDuration::from_mins(10);
+pub(super) const CLOSE: SignedDuration = SignedDuration::from_mins(10);
 
 /// AWS refuses signatures that are further off.
 const MAX_SKEW: SignedDuration = SignedDuration::from_mins(5);
@@ -39,18 +39,18 @@ const DEADLINE: SignedDuration = SignedDuration::from_secs(42);
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 /// A change, with what there is to know about it.
-struct Case<'a> {
+pub(super) struct Case<'a> {
     account: &'a str,
     user: &'a str,
-    key: &'a str,
+    pub(super) key: &'a str,
     action: &'static str,
-    now: Timestamp,
+    pub(super) now: Timestamp,
     wall: Timestamp,
     ordered: bool,
 }
 
 /// A promise, and how it was broken.
-type Verdict = Result<(), (&'static str, String)>;
+pub(super) type Verdict = Result<(), (&'static str, String)>;
 
 impl Oracle {
     pub(super) fn judge(&self, call: &Call<'_>, action: &'static str) {
@@ -300,6 +300,9 @@ impl Inner {
         }
         if self.rules.owners && !case.ordered {
             self.told_first(case, user.owner.as_deref())?;
+            if self.rules.mail {
+                self.heard_first(case, &self.rules)?;
+            }
         }
         let wanted = if case.action == DELETE { "Inactive" } else { "Active" };
         match listed.iter().find(|key| key.key == case.key) {

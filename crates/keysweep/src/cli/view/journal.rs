@@ -53,6 +53,11 @@ fn whom(body: &Body) -> (String, String) {
         | Body::ReferenceCleared { .. }
         | Body::RuleAcknowledged { .. }
         | Body::Restored { .. }
+        | Body::MessageComposed { .. }
+        | Body::MessageDelivered { .. }
+        | Body::MessageUndeliverable { .. }
+        | Body::MessageWithdrawn { .. }
+        | Body::MessageRetried { .. }
         | Body::SweepFinished { .. } => (String::new(), String::new()),
     }
 }

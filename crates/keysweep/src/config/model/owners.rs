@@ -89,4 +89,7 @@ pub struct ContactSection {
     /// Slack channel, such as "#payments", or the ID of a Slack user or channel, such as "U024BE7LH".
     #[serde(skip_serializing_if = "Option::is_none")]
     pub slack: Option<String>,
+    /// Name of a webhook in [[notices.webhook]].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub webhook: Option<String>,
 }

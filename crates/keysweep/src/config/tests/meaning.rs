@@ -8,8 +8,7 @@ fn mk_changing(text: &str) -> String {
 
 /// Key and problem of every warning about a valid configuration.
 fn warnings(toml: &str) -> Vec<String> {
-    let config = load_text(toml).unwrap_or_else(|error| panic!("{error}"));
-    config.warnings.iter().map(|warning| format!("{}: {}", warning.key, warning.problem)).collect()
+    super::warnings(&load_text(toml).unwrap_or_else(|error| panic!("{error}")))
 }
 
 #[test]

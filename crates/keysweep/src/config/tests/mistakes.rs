@@ -29,7 +29,7 @@ until = 2027-06-30
     5 errors in the configuration:
       keysweep.toml:2: policy.grase: no such key; did you mean policy.grace?
       keysweep.toml:3: policy.unused_after: found "fortnight", expected a duration such as "90d", "12h", "30s" or "1h30m"
-      keysweep.toml:4: policy.mode: found "delete", but no notice channel is configured: set notices.required = false to record notices in the journal only
+      keysweep.toml:4: policy.mode: found "delete", but no notice channel is configured: configure [notices.email], [notices.slack], or a [[notices.webhook]], or set notices.required = false to change keys without a delivered notice
       keysweep.toml:6: policy.exempt[1].reason: missing: expected why these keys are exempt
       environment variable KEYSWEEP__SCAN__CONCURRENCY: scan.concurrency: found "many", expected a whole number, 0 or more
     "#);
@@ -167,7 +167,11 @@ fn an_unknown_key_is_a_mistake_in_every_section() {
         "role",
         "scan",
         "policy",
+        "protect",
+        "owners",
         "notices",
+        "notices.email",
+        "notices.slack",
         "limits",
         "http",
         "http.tls",
@@ -181,9 +185,10 @@ fn an_unknown_key_is_a_mistake_in_every_section() {
         }
         text.push_str("zzz = 1\n");
     }
-    text.push_str("[[http.token]]\nzzz = 1\n[[policy.override]]\nzzz = 1\nmatch.zzz = 1\n[[policy.exempt]]\nzzz = 1\nmatch.zzz = 1\n");
+    text.push_str("[[http.token]]\nzzz = 1\n[[policy.override]]\nzzz = 1\nmatch.zzz = 1\n[[policy.exempt]]\nzzz = 1\nmatch.zzz = 1\n\
+                   [[owners.contact]]\nzzz = 1\n[[notices.webhook]]\nzzz = 1\n[[notices.route]]\nzzz = 1\nmatch.zzz = 1\n");
     let found = problems(&text).iter().filter(|problem| problem.contains("zzz: no such key")).count();
-    assert_eq!(found, sections.len() + 5);
+    assert_eq!(found, sections.len() + 9);
 }
 
 #[test]

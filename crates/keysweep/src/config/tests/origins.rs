@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use keysweep_core::facts::Fact;
-use keysweep_core::policy::{DAY, Mode, Policy, Subject};
+use keysweep_core::policy::{DAY, Mode, Subject};
 
 use super::*;
 use crate::config::{DEFAULT_FILE, Origin};
@@ -19,7 +19,7 @@ fn mk_env(pairs: &[(&str, &str)]) -> Vec<(OsString, OsString)> {
 #[test]
 fn nothing_written_is_the_policy_of_the_core() {
     let config = load(&Sources::default(), mk_now()).unwrap();
-    assert_eq!(config.policy, Policy::default());
+    assert_eq!(config.policy, mk_default_policy());
     assert!(config.warnings.is_empty());
     assert!(config.role.external_id.is_none());
 }
@@ -243,6 +243,7 @@ unused_after = "180d"
 
     [protect]
     honeytokens = ["*canary*", "*honey*"]  # default
+    notify = []  # default
 
     [owners]
     sources = []  # default
@@ -253,6 +254,24 @@ unused_after = "180d"
 
     [notices]
     required = true  # default
+    notify = []  # default
+    remind_before = ["3d", "1d"]  # default
+    give_up = "1d"  # default
+    time_zone = ""  # default
+
+    [notices.email]
+    host = ""  # default
+    port = 0  # default
+    security = "starttls"  # default
+    username = ""  # default
+    password_file = ""  # default
+    from = ""  # default
+    reply_to = ""  # default
+    ca_file = ""  # default
+
+    [notices.slack]
+    token_file = ""  # default
+    api_url = ""  # default
 
     [limits]
     deactivations_per_day = 50  # default

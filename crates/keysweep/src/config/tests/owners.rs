@@ -5,10 +5,6 @@ use keysweep_core::owner::OwnerSource;
 use super::*;
 use crate::config::load_to_serve;
 
-fn warnings(config: &Config) -> Vec<String> {
-    config.warnings.iter().map(|warning| format!("{}: {}", warning.key, warning.problem)).collect()
-}
-
 #[test]
 fn owners_are_read_with_their_contacts_and_the_directory() {
     let people = mk_file("name,email,active\nDana,dana@corp.example,true\n");
@@ -57,7 +53,7 @@ fn every_mistake_in_owners_is_told_at_once() {
     owners.allowed_domains[2]: found "example", expected a domain such as "example.com"
     owners.allowed_domains[3]: found "exаmple.com", expected a domain such as "example.com"
     owners.contact[1].match: missing: expected a name, or a glob such as "payments*"
-    owners.contact[2]: expected email, slack, or both
+    owners.contact[2]: expected at least one of email, slack, and webhook
     owners.contact[3].email: found "Dana <dana@example.com>", expected an e-mail address such as "dana@example.com"
     owners.contact[3].slack: found "@dana", expected a channel such as "#payments", or an ID such as "U024BE7LH"
     owners.contact[4].slack: found "#Web", expected a channel such as "#payments", or an ID such as "U024BE7LH"

@@ -2,10 +2,12 @@
 
 use std::path::PathBuf;
 
-use keysweep_core::policy::{DAY, Mode, Policy};
+use keysweep_core::policy::{DAY, Mode};
 
 use super::*;
-use crate::config::reference::{CONTACT_EXAMPLE, EXEMPT_EXAMPLE, OVERRIDE_EXAMPLE, TOKEN_EXAMPLE};
+use crate::config::reference::{
+    CONTACT_EXAMPLE, EXEMPT_EXAMPLE, OVERRIDE_EXAMPLE, ROUTE_EXAMPLE, TOKEN_EXAMPLE, WEBHOOK_EXAMPLE,
+};
 use crate::config::{reference_toml, schema};
 
 fn shipped(name: &str) -> PathBuf {
@@ -26,7 +28,7 @@ fn the_reference_is_what_the_model_says() {
 fn the_reference_gives_the_defaults() {
     let written = load_text(&reference_toml()).unwrap();
     let defaults = load(&Sources::default(), mk_now()).unwrap();
-    assert_eq!(written.policy, Policy::default());
+    assert_eq!(written.policy, mk_default_policy());
     let values = |config: &Config| {
         config.effective.settings.iter().map(|s| (s.key.clone(), s.value.clone())).collect::<Vec<_>>()
     };
@@ -48,8 +50,12 @@ fn every_key_of_the_reference_has_a_comment() {
 
 #[test]
 fn the_lists_of_the_reference_are_examples_that_work() {
-    let examples = [OVERRIDE_EXAMPLE, EXEMPT_EXAMPLE, CONTACT_EXAMPLE, TOKEN_EXAMPLE];
-    let config = load_text(&examples.join("\n")).unwrap();
+    let channels = "notices.slack.token_file = \"/nonexistent/token\"\nnotices.email = { host = \"localhost\", from = \"a@example.com\" }\n";
+    let examples =
+        [OVERRIDE_EXAMPLE, EXEMPT_EXAMPLE, CONTACT_EXAMPLE, WEBHOOK_EXAMPLE, ROUTE_EXAMPLE, TOKEN_EXAMPLE];
+    let config = load_text(&format!("{channels}{}", examples.join("\n"))).unwrap();
+    assert_eq!(config.policy.notices.webhooks.len(), 1);
+    assert_eq!(config.policy.notices.routes.len(), 1);
     assert_eq!(config.http.tokens.len(), 1);
     assert_eq!(config.policy.overrides.len(), 1);
     assert_eq!(config.policy.exemptions.len(), 1);

@@ -81,7 +81,7 @@ fn periods(at: &KeyPath, rule: &OverrideSection, model: &Model, review: &mut Rev
 }
 
 /// Accounts in which nothing is done anyway.
-fn accounts(at: &KeyPath, accounts: &[String], model: &Model, review: &mut Review) {
+pub(super) fn accounts(at: &KeyPath, accounts: &[String], model: &Model, review: &mut Review) {
     let organization = &model.organization;
     for (index, account) in accounts.iter().enumerate() {
         let unlisted = !organization.accounts.is_empty() && !organization.accounts.contains(account);

@@ -3,15 +3,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use keysweep_core::notice::{ChannelKind, is_slack};
 use keysweep_core::owner::{Contact, ContactRule, EmailAddress, OwnerSource, Owners};
 
+use super::notices::{Configured, section_of, webhook_exists};
 use super::{Review, names};
-use crate::config::directory::{self, Read};
+use crate::config::directory::{self, Read, Ways};
 use crate::config::model::{ContactSection, Model, SourceName};
 use crate::config::path::KeyPath;
-
-/// Slack: names of channels have at most 80 characters.
-const LONGEST_SLACK: usize = 80;
 
 pub(super) fn build(model: &Model, review: &mut Review) -> Owners {
     let section = &model.owners;
@@ -34,11 +33,10 @@ pub(super) fn build(model: &Model, review: &mut Review) -> Owners {
             .ok()
     });
     let allowed_domains = domains.collect();
-    let contacts = section
-        .contact
-        .iter()
-        .enumerate()
-        .filter_map(|(index, contact)| contact_rule(contact, &at.key("contact").index(index), review));
+    let configured = Configured::of(model);
+    let contacts = section.contact.iter().enumerate().filter_map(|(index, contact)| {
+        contact_rule(contact, &at.key("contact").index(index), &configured, review)
+    });
     let contacts: Vec<ContactRule> = contacts.collect();
     let owners = Owners {
         sources,
@@ -52,7 +50,8 @@ pub(super) fn build(model: &Model, review: &mut Review) -> Owners {
     let file = &section.directory_file;
     let directory = (!file.is_empty()).then(|| directory::read(Path::new(file)));
     let directory = directory.map(|read| {
-        let Read { directory, doubts } = read?;
+        let Read { directory, doubts, ways } = read?;
+        warn_of_people(ways, &configured, file, review);
         for doubt in doubts {
             review.questionable(&at.key("directory_file"), format!("{file}: {doubt}"));
         }
@@ -69,7 +68,12 @@ pub(super) fn build(model: &Model, review: &mut Review) -> Owners {
     owners
 }
 
-fn contact_rule(section: &ContactSection, at: &KeyPath, review: &mut Review) -> Option<ContactRule> {
+fn contact_rule(
+    section: &ContactSection,
+    at: &KeyPath,
+    configured: &Configured<'_>,
+    review: &mut Review,
+) -> Option<ContactRule> {
     let Some(name) = section.matches.as_ref().filter(|name| !name.trim().is_empty()) else {
         review
             .wrong(&at.key("match"), "missing: expected a name, or a glob such as \"payments*\"".to_owned());
@@ -87,29 +91,42 @@ fn contact_rule(section: &ContactSection, at: &KeyPath, review: &mut Review) -> 
         }
         good
     });
-    let contact = Contact { email, slack: slack.cloned() };
+    let webhook = section.webhook.clone();
+    if let Some(name) = &webhook {
+        webhook_exists(name, &at.key("webhook"), name, configured, review);
+    }
+    let contact = Contact { email, slack: slack.cloned(), webhook };
     if !contact.is_reachable() {
         if review.has_mistakes_below(at) {
             return None;
         }
-        review.wrong(at, "expected email, slack, or both".to_owned());
+        review.wrong(at, "expected at least one of email, slack, and webhook".to_owned());
         return None;
+    }
+    let ways = [
+        (ChannelKind::Email, contact.email.is_some()),
+        (ChannelKind::Slack, contact.slack.is_some()),
+        (ChannelKind::Webhook, contact.webhook.is_some()),
+    ];
+    let ways = ways.into_iter().filter(|(_, set)| *set).map(|(channel, _)| channel);
+    if configured.any() && !ways.clone().any(|channel| configured.has(channel)) {
+        let sections: Vec<_> = ways.map(section_of).collect();
+        let problem = format!("cannot be notified: {} is not configured", sections.join(" or "));
+        review.questionable(at, problem);
     }
     Some(ContactRule::new(name, contact))
 }
 
-/// Slack: names of channels are lower-case letters, digits, hyphens, and underscores; IDs begin with a letter for what they
-/// are the ID of.
-fn is_slack(text: &str) -> bool {
-    let in_name = |c: char| (c.is_alphanumeric() && !c.is_uppercase()) || "-_".contains(c);
-    let channel =
-        |name: &str| (1..=LONGEST_SLACK).contains(&name.chars().count()) && name.chars().all(in_name);
-    let id = || {
-        let kind = text.starts_with(['U', 'W', 'C', 'G', 'D']);
-        kind && (9..=21).contains(&text.len())
-            && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
-    };
-    text.strip_prefix('#').map_or_else(id, channel)
+/// People who have contact details for other channels only.
+fn warn_of_people(ways: Ways, configured: &Configured<'_>, file: &str, review: &mut Review) {
+    let unreachable =
+        ways.unreachable(configured.has(ChannelKind::Email), configured.has(ChannelKind::Slack));
+    if configured.any() && unreachable > 0 {
+        let (n, people) = (unreachable, if unreachable == 1 { "person has" } else { "people have" });
+        let problem =
+            format!("{file}: {n} {people} no contact details for a channel that is configured in [notices]");
+        review.questionable(&KeyPath::of("owners.directory_file"), problem);
+    }
 }
 
 /// What is valid and answers nothing.
@@ -130,6 +147,14 @@ fn warn(model: &Model, owners: &Owners, review: &mut Review) {
         let problem =
             "has no effect: organization.accounts is set, so keysweep does not read e-mail addresses from AWS Organizations".to_owned();
         review.questionable(&at.key("sources").index(index), problem);
+    }
+    if let Some(index) = place(SourceName::AccountEmail) {
+        let configured = Configured::of(model);
+        let others = !section.contact.is_empty() || !section.directory_file.is_empty();
+        if configured.any() && !configured.has(ChannelKind::Email) && !others {
+            let problem = "has no effect on notices: [notices.email] is not configured".to_owned();
+            review.questionable(&at.key("sources").index(index), problem);
+        }
     }
     let reads_tags = owners.reads_account_tags() || place(SourceName::UserTags).is_some();
     if reads_tags && owners.tags.is_empty() {

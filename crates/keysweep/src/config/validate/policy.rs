@@ -10,6 +10,7 @@ use keysweep_core::policy::{
     DAY, DayOfWeek, Exemption, Hours, Limits, Match, Mode, Override, Policy, Rule, Terms, TermsPatch,
 };
 
+use super::notices::{self, Configured};
 use super::{Review, meaning, names, owners};
 use crate::config::ManagementAccount;
 use crate::config::model::{Day, ExemptSection, LimitsSection, MatchSection, Model, OverrideSection};
@@ -19,7 +20,12 @@ use crate::config::period::Period;
 pub(super) fn build(model: &Model, now: Timestamp, review: &mut Review) -> Policy {
     let section = &model.policy;
     let at = KeyPath::of("policy");
-    let check = Check { short: model.dev.allow_short_periods, notices_required: model.notices.required };
+    let check = Check {
+        short: model.dev.allow_short_periods,
+        notices_required: model.notices.required,
+        channels: Configured::of(model).any() || Configured::is_in_doubt(review),
+        owners: !model.owners.sources.is_empty() || !model.owners.default.is_empty(),
+    };
     let base = Terms::default().with(&check.terms(&section.into(), &at, review));
     let overrides = section.overrides.iter().enumerate().map(|(index, rule)| {
         let at = at.key("override").index(index);
@@ -47,7 +53,7 @@ pub(super) fn build(model: &Model, now: Timestamp, review: &mut Review) -> Polic
         overrides,
         exemptions,
         limits: limits(&model.limits, review),
-        notices_required: model.notices.required,
+        notices: notices::build(model, &time_zone, review),
         cloudtrail: model.evidence.cloudtrail,
         quarantine_policy: quarantine_policy.unwrap_or_default(),
         honeytokens: model.protect.honeytokens.clone(),
@@ -61,6 +67,7 @@ pub(super) fn build(model: &Model, now: Timestamp, review: &mut Review) -> Polic
         review.questionable(&KeyPath::of("organization.management_account"), problem.to_owned());
     }
     warn(&policy, model, now, review);
+    notices::warn_of_reminders(&policy, model, review);
     meaning::warn(&policy, model, now, review);
     policy
 }
@@ -83,10 +90,18 @@ fn refuse_ous_of_a_list(model: &Model, at: &KeyPath, review: &mut Review) {
     }
 }
 
+/// How to configure a channel, or where to look for owners, in messages.
+const CHANNELS: &str = "configure [notices.email], [notices.slack], or a [[notices.webhook]]";
+const OWNERS: &str = "set owners.sources or owners.default";
+
 /// What the rest of the configuration says about terms.
 struct Check {
     short: bool,
     notices_required: bool,
+    /// Whether a channel is configured.
+    channels: bool,
+    /// Whether keysweep looks for owners.
+    owners: bool,
 }
 
 impl Check {
@@ -147,14 +162,29 @@ impl Check {
 
     fn mode(&self, mode: Option<Mode>, at: &KeyPath, review: &mut Review) {
         let Some(mode) = mode.filter(|mode| *mode != Mode::Observe) else { return };
-        if self.notices_required {
-            let problem = format!(
-                "found {:?}, but no notice channel is configured: set notices.required = false to record notices in \
-                 the journal only",
-                mode.as_str()
-            );
-            review.contradiction(&at.key("mode"), &KeyPath::of("notices.required"), problem);
+        if !self.notices_required {
+            return;
         }
+        let (missing, configure, keys) = if !self.channels {
+            ("no notice channel is configured", CHANNELS, ["notices.required"].as_slice())
+        } else if !self.owners {
+            (
+                "no key has an owner to notify",
+                OWNERS,
+                ["notices.required", "owners.sources", "owners.default"].as_slice(),
+            )
+        } else {
+            return;
+        };
+        if keys.iter().any(|key| review.is_wrong(&KeyPath::of(key))) {
+            return;
+        }
+        let problem = format!(
+            "found {:?}, but {missing}: {configure}, or set notices.required = false to change keys without a delivered \
+             notice",
+            mode.as_str()
+        );
+        review.wrong(&at.key("mode"), problem);
     }
 
     fn not_short(&self, path: &KeyPath, period: Option<Duration>, review: &mut Review) {
@@ -178,7 +208,7 @@ fn hours(hours: &str, at: &KeyPath, review: &mut Review) -> Option<Hours> {
     review.parse(&at.key("hours"), hours, "two different times such as \"09:00-16:00\"")
 }
 
-fn time_zone(name: &str, at: &KeyPath, review: &mut Review) -> TimeZone {
+pub(super) fn time_zone(name: &str, at: &KeyPath, review: &mut Review) -> TimeZone {
     TimeZone::get(name).unwrap_or_else(|_| {
         let expected = "a name of the IANA time zone database, such as \"Europe/Berlin\"";
         review.unexpected(&at.key("time_zone"), name, expected);

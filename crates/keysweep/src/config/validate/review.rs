@@ -6,6 +6,8 @@ use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use secrecy::SecretString;
+
 use crate::config::layers::Layers;
 use crate::config::mistake::{HIDDEN, Mistake, quoted};
 use crate::config::path::KeyPath;
@@ -13,6 +15,9 @@ use crate::config::period::Period;
 
 /// How systemd begins the names of what `LoadCredential=keysweep:/etc/keysweep/credentials`, a directory, hands in.
 const CREDENTIAL_PREFIX: &str = "keysweep_";
+
+/// No secret is as large.
+const MAX_BYTES: u64 = 8 << 10;
 
 /// What was found so far. Something already known to be wrong is not reported twice: a default stands in for it, and
 /// what would be said of that is nobody's mistake.
@@ -22,16 +27,18 @@ pub(in crate::config) struct Review {
     warnings: Vec<Mistake>,
     wrong: BTreeSet<KeyPath>,
     credentials: Option<PathBuf>,
+    serves: bool,
 }
 
 impl Review {
-    /// `credentials` is where a service manager hands secrets in.
+    /// `credentials` is where a service manager hands secrets in; `serves` is whether the process needs the channels.
     pub(in crate::config) fn new(
         layers: Layers,
         mistakes: Vec<Mistake>,
         credentials: Option<PathBuf>,
+        serves: bool,
     ) -> Self {
-        Self { layers, mistakes, warnings: Vec::new(), wrong: BTreeSet::new(), credentials }
+        Self { layers, mistakes, warnings: Vec::new(), wrong: BTreeSet::new(), credentials, serves }
     }
 
     /// Mistakes and warnings.
@@ -63,6 +70,16 @@ impl Review {
     pub(super) fn questionable(&mut self, path: &KeyPath, problem: String) {
         if !self.is_wrong(path) {
             self.warnings.push(self.mistake(path, problem));
+        }
+    }
+
+    /// Something that a channel needs cannot be used: a mistake for the daemon, and a warning for a command. An undo must
+    /// not depend on a password of a mail server.
+    pub(super) fn unusable(&mut self, path: &KeyPath, problem: String) {
+        if self.serves {
+            self.wrong(path, problem);
+        } else {
+            self.questionable(path, problem);
         }
     }
 
@@ -126,6 +143,64 @@ impl Review {
         })
     }
 
+    /// The text of a file that contains one secret of a channel, without the line break at its end. `what` it is, in
+    /// messages.
+    pub(super) fn secret_text(&mut self, at: &KeyPath, file: &str, what: &str) -> Option<SecretString> {
+        let text = self.channel_secret(at, file, what)?;
+        let line = text.strip_suffix('\n').unwrap_or(&text);
+        let line = line.strip_suffix('\r').unwrap_or(line);
+        if line.trim().is_empty() {
+            self.unusable(at, format!("{file} is empty: expected the {what}"));
+            return None;
+        }
+        if line.chars().any(char::is_control) {
+            self.unusable(at, format!("{file} contains more than the {what}: expected one line of text"));
+            return None;
+        }
+        Some(SecretString::from(line))
+    }
+
+    /// The lines of a file that contains several secrets of a channel, each with its number. Empty lines do not count.
+    pub(super) fn secret_lines(
+        &mut self,
+        at: &KeyPath,
+        file: &str,
+        what: &str,
+    ) -> Option<Vec<(usize, SecretString)>> {
+        let text = self.channel_secret(at, file, what)?;
+        let lines = text.lines().map(str::trim).zip(1..).filter(|(line, _)| !line.is_empty());
+        let lines: Vec<_> = lines.map(|(line, number)| (number, SecretString::from(line))).collect();
+        if lines.is_empty() {
+            self.unusable(at, format!("{file} is empty: expected the {what}"));
+            return None;
+        }
+        Some(lines)
+    }
+
+    fn channel_secret(&mut self, at: &KeyPath, file: &str, what: &str) -> Option<String> {
+        // A path is shown wherever the configuration is; a secret in its place must not be.
+        if is_itself_secret(file) {
+            self.wrong(at, format!("found the {what} itself, expected the path of a file that contains it"));
+            return None;
+        }
+        let bytes = match self.secret(file) {
+            Ok(bytes) => bytes,
+            Err(why) => {
+                self.unusable(at, why);
+                return None;
+            }
+        };
+        if u64::try_from(bytes.len()).is_ok_and(|length| length >= MAX_BYTES) {
+            self.unusable(at, format!("{file} has {MAX_BYTES} bytes or more: expected the {what} alone"));
+            return None;
+        }
+        let text = String::from_utf8(bytes).ok();
+        if text.is_none() {
+            self.unusable(at, format!("{file} is not UTF-8 text: expected the {what}"));
+        }
+        text
+    }
+
     /// Where the content of such a file is, for what is read each time that it is needed.
     pub(super) fn secret_path(&self, file: &str) -> PathBuf {
         let name = Path::new(file).file_name().unwrap_or_default().to_string_lossy();
@@ -153,9 +228,14 @@ impl Review {
     }
 }
 
+/// Whether this is a secret of a channel and no path.
+fn is_itself_secret(text: &str) -> bool {
+    let text = text.trim_start().to_ascii_lowercase();
+    ["xox", "whsec_", "https:", "http:"].iter().any(|prefix| text.starts_with(prefix)) || text.contains('\n')
+}
+
 /// More than a few kilobytes are no secret, and are not read to the end.
 fn read_small_file(path: &Path) -> std::io::Result<Vec<u8>> {
-    const MAX_BYTES: u64 = 8 << 10;
     let mut bytes = Vec::new();
     std::fs::File::open(path)?.take(MAX_BYTES).read_to_end(&mut bytes)?;
     Ok(bytes)
