@@ -2,12 +2,12 @@
 
 use crate::command::{cargo, run, say};
 use crate::hunt::hunt_sample;
-use crate::tools::{PROMETHEUS, PROMTOOL, PYTHON, UNSHARE, require};
+use crate::tools::{NODE, NPM, PROMETHEUS, PROMTOOL, PYTHON, UNSHARE, require};
 
 /// Says what is missing before anything is compiled, then runs every test, those in the documentation included, and
 /// tries whether the histories would notice a mistake.
 pub(crate) fn run_tests() -> anyhow::Result<()> {
-    require(&[&PYTHON, &PROMTOOL, &PROMETHEUS, &UNSHARE])?;
+    require(&[&PYTHON, &NODE, &NPM, &PROMTOOL, &PROMETHEUS, &UNSHARE])?;
     run(cargo().args(["test", "--workspace", "--all-features", "--locked"]))?;
     hunt_sample()?;
     say(NOT_RUN);

@@ -24,7 +24,7 @@ pub(crate) struct Tool {
 pub(crate) const PYTHON: Tool = Tool {
     program: "python3",
     probe: &["-c", "import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 10))"],
-    needed_for: "the tests with moto, boto3, the AWS CLI and Helm's library, and hadolint: Python 3.10 or newer with venv",
+    needed_for: "the tests with moto, boto3, the AWS CLI, Helm's library and channels, and hadolint: Python 3.10 or newer with venv",
     install: "apt-get install python3 python3-venv",
 };
 
@@ -42,6 +42,22 @@ pub(crate) const PROMETHEUS: Tool = Tool {
     probe: &["--version"],
     needed_for: "the test of rules and dashboards with real data",
     install: "apt-get install prometheus",
+};
+
+/// Runs Slack's client and a receiver of webhooks.
+pub(crate) const NODE: Tool = Tool {
+    program: "node",
+    probe: &["-e", "process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)"],
+    needed_for: "the tests of channels with Slack's client and a receiver of webhooks: Node.js 18 or newer",
+    install: "apt-get install nodejs",
+};
+
+/// Installs their packages.
+pub(crate) const NPM: Tool = Tool {
+    program: "npm",
+    probe: &["--version"],
+    needed_for: "the same tests",
+    install: "apt-get install npm",
 };
 
 /// Puts small disks under the program.

@@ -7,6 +7,7 @@
 mod bundle;
 mod client;
 mod documents;
+mod notices;
 mod once;
 mod openapi;
 mod operation;
@@ -24,6 +25,10 @@ pub use self::documents::{
     ApprovalRow, BreakerDocument, BreakerKey, Done, EvidenceDocument, HoldRow, JournalBytes, KeyDocument,
     KeyRow, KeysDocument, MissingRow, OwnerRow, ParkedAccount, PauseRow, PlanDocument, PolicyTerm,
     QuarantineRow, RulesDocument, UnknownOrigin,
+};
+pub use self::notices::{
+    ListNotices, MessageItem, MessageRow, MessageStatus, NoticePreview, NoticesDocument, PreviewNotice,
+    RetryNotice,
 };
 pub use self::openapi::openapi;
 pub use self::operation::{BASE, OPENAPI, Operation, Role, Verb, decode, encode};

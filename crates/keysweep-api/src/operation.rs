@@ -49,6 +49,9 @@ macro_rules! operations {
             $look::<$crate::ShowBreaker>,
             $act::<$crate::ResetBreaker>,
             $act::<$crate::UnparkAccount>,
+            $look::<$crate::ListNotices>,
+            $look::<$crate::PreviewNotice>,
+            $act::<$crate::RetryNotice>,
             $look::<$crate::ViewJournal>,
         ]
     };

@@ -170,9 +170,9 @@ pub struct Flagged {
     pub approval: Option<Approval>,
     /// The last deactivation that did not come to be.
     pub setback: Option<Setback>,
-    /// Whether the team was told that no source names an owner whom keysweep can notify.
+    /// Whether the team was told that keysweep cannot notify anyone about the key.
     #[serde(default)]
-    pub owner_missing: bool,
+    pub team_told: bool,
 }
 
 /// Data of [`State::Deactivating`].
@@ -208,9 +208,9 @@ pub struct Deactivated {
     /// The evidence bundle of the next attempt to delete the key. Without one there is no intent, which uses it up.
     #[serde(default)]
     pub bundle: Option<BundleId>,
-    /// Whether the team was told that no source names an owner whom keysweep can notify.
+    /// Whether the team was told that keysweep cannot notify anyone about the key.
     #[serde(default)]
-    pub owner_missing: bool,
+    pub team_told: bool,
 }
 
 /// Data of [`State::Deleting`].

@@ -15,6 +15,7 @@ mod harden;
 mod iam;
 mod journal;
 mod keys;
+mod notices;
 mod operator;
 mod progress;
 mod rules;
@@ -123,6 +124,7 @@ impl Cli {
             Command::Plan(args) => operator::plan(global, args, console).await,
             Command::Keys { command } => keys::keys(global, command, console).await,
             Command::Approvals { command } => approvals::approvals(global, command, console).await,
+            Command::Notices { command } => notices::notices(global, command, console).await,
             Command::Evidence(args) => evidence::evidence(global, args, console).await,
             Command::Pause(args) => stop::pause(global, args.reason, console).await,
             Command::Resume(args) => stop::resume(global, args, console).await,

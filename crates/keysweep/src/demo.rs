@@ -9,6 +9,7 @@ mod calendar;
 mod chronicle;
 mod closing;
 mod lines;
+mod mailbox;
 mod marquee;
 mod screen;
 mod signals;

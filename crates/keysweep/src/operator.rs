@@ -2,6 +2,7 @@
 
 mod decide;
 mod evidence;
+mod notices;
 mod order;
 mod restrain;
 mod rules;

@@ -6,6 +6,8 @@
 mod carrier;
 mod letter;
 mod post;
+mod preview;
+mod trial;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -20,6 +22,8 @@ pub use self::carrier::{Carrier, Outgoing};
 pub(crate) use self::carrier::Channels;
 pub use self::letter::Letter;
 pub use self::post::Postman;
+pub(crate) use self::preview::preview;
+pub(crate) use self::trial::{Trial, try_channel};
 use crate::config::Config;
 use crate::engine::Engine;
 

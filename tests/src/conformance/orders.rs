@@ -202,7 +202,7 @@ fn mk_deactivated(since: Timestamp, sighting: &Sighting) -> KeyState {
         setback: None,
         last_use_moved: false,
         bundle: Some(BundleId::from([0; 32])),
-        owner_missing: false,
+        team_told: false,
     })
 }
 
@@ -219,6 +219,6 @@ fn mk_flagged(since: Timestamp) -> KeyState {
         notice,
         approval: None,
         setback: None,
-        owner_missing: false,
+        team_told: false,
     })
 }

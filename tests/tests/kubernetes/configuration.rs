@@ -12,18 +12,33 @@ fn configurations(chart: &Chart) -> impl Iterator<Item = &str> {
     chart.all("ConfigMap").filter_map(|map| map["data"]["keysweep.toml"].as_str())
 }
 
-/// What `keysweep config check` does in the container, but for the folder in which the external ID is.
+/// What Secrets of notice channels contain, by the names of files.
+const NOTICE_SECRETS: [(&str, &str); 5] = [
+    ("smtp-password", "a password"),
+    ("slack-token", "xoxb-1"),
+    ("tickets-url", "https://tickets.example.org/hook"),
+    ("tickets-secret", "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"),
+    ("teams-url", "https://teams.example.org/workflow"),
+];
+
+/// What `keysweep config check` does in the container, but for the folders in which the secrets are.
 fn checked(toml: &str) -> Config {
     let folder = tempfile::tempdir().unwrap();
     let (file, external_id) = (folder.path().join("keysweep.toml"), folder.path().join("external-id"));
     fs::write(&file, toml).unwrap();
     fs::write(&external_id, "open-sesame_4711").unwrap();
+    let secrets = folder.path().join("secrets");
+    fs::create_dir(&secrets).unwrap();
+    for (name, content) in NOTICE_SECRETS {
+        fs::write(secrets.join(name), content).unwrap();
+    }
     let env = vec![
         ("KEYSWEEP__HTTP__LISTEN".to_owned(), "[::]:9853".to_owned()),
         ("KEYSWEEP__ROLE__EXTERNAL_ID_FILE".to_owned(), external_id.to_str().unwrap().to_owned()),
     ];
     let now = "2026-07-15T12:00:00Z".parse().unwrap();
-    let config = config::load(&Sources { file: Some(file), env, ..Sources::default() }, now);
+    let sources = Sources { file: Some(file), env, credentials: Some(secrets), ..Sources::default() };
+    let config = config::load_to_serve(&sources, now).map(|(config, _)| config);
     config.unwrap_or_else(|error| panic!("{error}\n{toml}"))
 }
 
@@ -93,6 +108,16 @@ fn rules_arrive_with_what_they_match() {
     assert_eq!((policy.overrides.len(), policy.exemptions.len()), (1, 1));
     assert!(toml.contains(r#"match = { user_tags = { "keysweep:exempt" = "*" } }"#), "{toml}");
     assert!(toml.contains(r#"match = { ous = ["ou-ab12-sandbox01"] }"#), "{toml}");
+}
+
+#[test]
+fn notice_channels_arrive_with_their_secrets() {
+    let toml = configurations(chart("everything")).next().unwrap();
+    let config = checked(toml);
+    assert_eq!(config.channels.email.unwrap().port, 2525);
+    assert!(config.channels.slack.is_some());
+    assert_eq!(config.channels.webhooks.len(), 2);
+    assert_eq!(config.policy.notices.routes.len(), 1);
 }
 
 #[test]

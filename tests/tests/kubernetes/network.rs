@@ -43,6 +43,15 @@ fn credentials_come_from_where_they_should_and_from_nowhere_else() {
 }
 
 #[test]
+fn the_mail_server_is_reached_if_there_is_one() {
+    assert!(reached(chart("everything")).contains("10.4.0.25/32:2525"));
+    // By default on the port that comes with the encryption.
+    assert!(reached(chart("irsa")).contains("0.0.0.0/0:587"));
+    let ports = reached(chart("default")).into_iter().map(|to| to.rsplit_once(':').unwrap().1.to_owned());
+    assert_eq!(ports.collect::<BTreeSet<_>>(), ["443", "53", "80"].map(str::to_owned).into());
+}
+
+#[test]
 fn the_role_is_named_by_the_service_account_alone() {
     let account = chart("irsa").one("ServiceAccount");
     let role = &chart("irsa").given["aws"]["roleArn"];

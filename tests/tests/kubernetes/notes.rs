@@ -39,6 +39,13 @@ fn every_command_of_the_notes_can_be_typed() {
 }
 
 #[test]
+fn a_configuration_without_a_channel_is_told() {
+    for (name, expected) in [("default", true), ("irsa", false), ("everything", false), ("trial", false)] {
+        assert_eq!(chart(name).notes.contains("notifies nobody yet"), expected, "{name}");
+    }
+}
+
+#[test]
 fn notes_have_no_holes() {
     for (name, chart) in charts() {
         assert!(!chart.notes.contains("\n\n\n") && !chart.notes.contains("<no value>"), "{name}");

@@ -125,6 +125,46 @@ fn the_external_id_and_the_signing_key_are_files_of_secrets_and_no_variables() {
     }
 }
 
+/// Every value of a key whose name ends in `_file`.
+fn secret_files(value: &Value) -> Vec<&str> {
+    match value {
+        Value::Object(members) => members
+            .iter()
+            .flat_map(|(key, inner)| match inner.as_str() {
+                Some(file) if key.ends_with("_file") => vec![file],
+                _ => secret_files(inner),
+            })
+            .collect(),
+        Value::Array(items) => items.iter().flat_map(secret_files).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
+    }
+}
+
+#[test]
+fn the_secrets_of_notice_channels_are_mounted_where_the_configuration_says() {
+    let mut seen = 0;
+    for (name, chart) in charts() {
+        let secret = chart.given["noticeSecrets"]["existingSecret"].as_str();
+        let volumes = list(&chart.pod()["spec"]["volumes"]);
+        let volume = volumes.iter().find(|volume| volume["name"] == "notice-secrets");
+        assert_eq!(volume.and_then(|volume| volume["secret"]["secretName"].as_str()), secret, "{name}");
+        let mounts = list(&chart.container()["volumeMounts"]);
+        let mount = mounts.iter().find(|mount| mount["name"] == "notice-secrets");
+        assert_eq!(mount.is_some(), secret.is_some(), "{name}");
+        let folder = mount.and_then(|mount| mount["mountPath"].as_str()).unwrap_or("none");
+        for file in secret_files(&chart.given["config"]["notices"]) {
+            seen += 1;
+            assert_eq!(file.rsplit_once('/').unwrap().0, folder, "{name}: {file}");
+        }
+        if let Some(volume) = volume {
+            // Each key of the Secret is a file, and others on the node cannot read it.
+            assert!(volume["secret"]["items"].is_null(), "{name}");
+            assert_eq!(volume["secret"]["defaultMode"], 0o440, "{name}");
+        }
+    }
+    assert!(seen >= 5, "{seen}");
+}
+
 #[test]
 fn objects_have_names_of_their_own_and_a_namespace() {
     for (name, chart) in charts() {

@@ -242,6 +242,17 @@ impl Record {
         }
     }
 
+    /// Whether the team was told that keysweep cannot notify anyone about the key. A delivered notice ends that.
+    pub(crate) fn team_told(&self) -> bool {
+        match &self.state {
+            State::Flagged(data) => data.team_told,
+            State::Deactivating(data) => data.flagged.team_told,
+            State::Deactivated(data) => data.team_told,
+            State::Deleting(data) => data.deactivated.team_told,
+            State::Active | State::Deleted(_) | State::Gone(_) => false,
+        }
+    }
+
     /// Whether a notice or a request for approval says that the key may be a decoy: only `protect.notify` is told of it.
     #[must_use]
     pub fn may_be_decoy(&self) -> bool {

@@ -53,7 +53,7 @@ fn active(when: When<'_>, event: &KeyEvent) -> Step {
             notice: None,
             approval: None,
             setback: None,
-            owner_missing: false,
+            team_told: false,
         })),
         KeyEvent::Seen(Seen::Absent) => absent(when),
         KeyEvent::Seen(
@@ -102,7 +102,7 @@ fn flagged(mut data: Flagged, when: When<'_>, event: &KeyEvent) -> Step {
                 approval: None,
                 setback: None,
                 bundle: None,
-                owner_missing: false,
+                team_told: false,
             }))
         }
         // AWS had set it Inactive, so that somebody set it Active again.
@@ -113,9 +113,9 @@ fn flagged(mut data: Flagged, when: When<'_>, event: &KeyEvent) -> Step {
         }
         KeyEvent::Seen(Seen::Absent) => absent(when),
         KeyEvent::Consent(event) => {
-            let Flagged { notice, approval, owner_missing, .. } = &mut data;
+            let Flagged { notice, approval, team_told, .. } = &mut data;
             let hold =
-                Given { to: Planned::Deactivate, notice, approval, owner_missing }.apply(when, event)?;
+                Given { to: Planned::Deactivate, notice, approval, team_told }.apply(when, event)?;
             Some((State::Flagged(data), hold))
         }
         KeyEvent::Change(Change::Intent { action: Action::Deactivate, deadline, .. }) => {
@@ -167,7 +167,7 @@ fn deactivating(data: Deactivating, when: When<'_>, event: &KeyEvent) -> Step {
                 approval: None,
                 setback: None,
                 bundle: None,
-                owner_missing: false,
+                team_told: false,
             }))
         }
         KeyEvent::Change(Change::Refused { action: Action::Deactivate, detail, .. }) => {
@@ -233,8 +233,8 @@ fn deactivated(mut data: Deactivated, when: When<'_>, event: &KeyEvent) -> Step 
         }
         KeyEvent::Seen(Seen::Absent) => absent(when),
         KeyEvent::Consent(event) => {
-            let Deactivated { notice, approval, owner_missing, .. } = &mut data;
-            let hold = Given { to: Planned::Delete, notice, approval, owner_missing }.apply(when, event)?;
+            let Deactivated { notice, approval, team_told, .. } = &mut data;
+            let hold = Given { to: Planned::Delete, notice, approval, team_told }.apply(when, event)?;
             Some((State::Deactivated(data), hold))
         }
         KeyEvent::Change(Change::Intent { action: Action::Delete, deadline, .. }) => {

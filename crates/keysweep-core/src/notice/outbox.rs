@@ -142,7 +142,7 @@ impl Outbox {
     }
 
     /// Messages, by number: those under way, and those of the last seven days.
-    pub fn messages(&self) -> impl Iterator<Item = &Message> {
+    pub fn messages(&self) -> impl DoubleEndedIterator<Item = &Message> {
         self.messages.values()
     }
 

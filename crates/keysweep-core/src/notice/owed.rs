@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
+
 use super::{Audience, Item, ItemId, NoticeKind};
 use crate::lifecycle::event::{Change, Consent, KeyEvent, Note, Overlay, Seen};
 use crate::lifecycle::{Approval, ClearedWhy, DeactivatedBy, Notice, Record, State};
@@ -135,6 +137,8 @@ fn of_consent(mk: &Make<'_>, before: Option<&Record>, after: Option<&Record>, ev
             let item = mk.item(NoticeKind::Reminder, Audience::Owner);
             vec![Item { change: Some(*action), deactivation, deletion, ..item }]
         }
+        // Once, and not each day until somebody corrects the address.
+        Consent::NoticeUndelivered { .. } if before.is_some_and(Record::team_told) => Vec::new(),
         Consent::NoticeUndelivered { why, .. } => {
             let item = mk.item(NoticeKind::Undeliverable, Audience::Team);
             vec![Item { why: Some(why.clone()), ..item }]
@@ -178,33 +182,23 @@ struct Make<'a> {
 impl Make<'_> {
     fn item(&self, kind: NoticeKind, audience: Audience) -> Item {
         let Self { entry, record, after } = self;
-        // The state that the key is in now tells of its last use as it was last seen.
-        let (finding, last_use) = [Some(*record), *after].into_iter().flatten().find_map(stale).unzip();
         let decoy = record.may_be_decoy() || after.is_some_and(Record::may_be_decoy);
+        let audience = if decoy { Audience::Protect } else { audience };
+        // The state that the key is in now knows its last use as well, if the one before does not.
+        let stale = after.and_then(stale).unzip();
+        let item = Item::about(record, kind, audience, entry.at);
         Item {
             id: ItemId(entry.seq, 0),
-            at: entry.at,
-            kind,
-            audience: if decoy { Audience::Protect } else { audience },
-            account: record.identity.account,
-            key: record.identity.key.clone(),
-            user_name: record.user_name.clone(),
-            owner: record.owner.clone(),
-            finding,
-            last_use,
-            change: None,
-            deactivation: None,
+            finding: item.finding.or(stale.0),
+            last_use: item.last_use.clone().or(stale.1),
             deletion: self.deletion_announced(),
-            period: None,
-            ends: None,
             by: (entry.actor != Actor::Keysweep).then(|| entry.actor.clone()),
-            why: None,
-            messages: BTreeSet::new(),
+            ..item
         }
     }
 
     /// The date of the deletion, where it was announced before the key was deactivated.
-    fn deletion_announced(&self) -> Option<jiff::Timestamp> {
+    fn deletion_announced(&self) -> Option<Timestamp> {
         match &self.after?.state {
             State::Deactivated(data) => data.notice.as_ref().and_then(|notice| notice.deletion),
             State::Active
@@ -249,6 +243,34 @@ impl Make<'_> {
         let still =
             self.after.and_then(Record::approval).is_some_and(|approval| approval.number == open.number);
         (!still).then(|| self.outcome(Audience::Team, Some(open.action), why))
+    }
+}
+
+impl Item {
+    /// A notice about a key as it is recorded, without what only the event says.
+    #[must_use]
+    pub fn about(record: &Record, kind: NoticeKind, audience: Audience, at: Timestamp) -> Self {
+        let (finding, last_use) = stale(record).unzip();
+        Self {
+            id: ItemId(0, 0),
+            at,
+            kind,
+            audience,
+            account: record.identity.account,
+            key: record.identity.key.clone(),
+            user_name: record.user_name.clone(),
+            owner: record.owner.clone(),
+            finding,
+            last_use,
+            change: None,
+            deactivation: None,
+            deletion: None,
+            period: None,
+            ends: None,
+            by: None,
+            why: None,
+            messages: BTreeSet::new(),
+        }
     }
 }
 

@@ -107,16 +107,7 @@ impl Look<'_> {
         if reachable || !notices.can_send() {
             return notice(reachable);
         }
-        let said = match &record.state {
-            State::Flagged(data) => data.owner_missing,
-            State::Deactivated(data) => data.owner_missing,
-            State::Active
-            | State::Deactivating(_)
-            | State::Deleting(_)
-            | State::Deleted(_)
-            | State::Gone(_) => true,
-        };
-        if !said {
+        if !record.team_told() {
             return One::event(Consent::OwnerMissing { decoy });
         }
         if notices.required {

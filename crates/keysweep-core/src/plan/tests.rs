@@ -16,7 +16,7 @@ fn mk_record(account: &str) -> Record {
         notice: None,
         approval: None,
         setback: None,
-        owner_missing: false,
+        team_told: false,
     };
     Record {
         identity: KeyIdentity {

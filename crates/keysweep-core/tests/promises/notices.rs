@@ -593,3 +593,25 @@ fn the_team_hears_of_a_key_that_works_again() {
     assert!(world.names_of(0).contains(&KeyEvent::Seen(Seen::Reactivated { hold_until: day(9) }).name()));
     assert_eq!(world.deliver(day(8)), [said(TEAM, NoticeKind::Reactivated, 0)]);
 }
+
+#[test]
+fn the_team_hears_once_of_an_owner_who_cannot_be_reached() {
+    let mut world = mk_world(Mode::Deactivate, 1);
+    let mut heard = Vec::new();
+    for n in 0..6 {
+        world.sweep(day(2 * n));
+        for message in world.post(day(2 * n)) {
+            match message.to.name.as_str() {
+                DANA if n < 3 || n > 4 => world.give_up(day(2 * n), &message),
+                _ => {
+                    heard.extend(world.standing(&message).iter().map(|item| (n, item.kind)));
+                    world.accept(day(2 * n), &message);
+                }
+            }
+        }
+        world.policy.base.notice = days(if n == 3 { 20 } else { 21 });
+    }
+    use NoticeKind::{DeactivationAhead, Undeliverable};
+    assert_eq!(heard[..2], [(1, Undeliverable), (3, DeactivationAhead)], "{heard:?}");
+    assert!(heard[2..].iter().all(|(n, _)| *n > 3), "{heard:?}");
+}

@@ -135,6 +135,7 @@ async fn answers_that_are_not_slacks_are_told_apart() {
     for (answer, then, kind) in cases {
         let failure = answered(&answer, then).await.unwrap_err();
         assert_eq!(failure.kind, kind, "{answer}: {failure}");
+        assert_eq!(then == Then::Flood, failure.detail.contains("is larger than"), "{failure}");
     }
 }
 

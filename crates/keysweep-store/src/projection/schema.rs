@@ -131,7 +131,7 @@ mod tests {
                 reminded: Some(mk_at(15)),
                 decoy: true,
             }),
-            owner_missing: true,
+            team_told: true,
             approval: Some(Approval {
                 number: 14,
                 action: Planned::Delete,

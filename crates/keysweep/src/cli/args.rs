@@ -2,6 +2,7 @@
 
 mod examples;
 mod keys;
+mod notices;
 
 use std::path::PathBuf;
 
@@ -15,9 +16,10 @@ use crate::token::{self, Role};
 
 use self::examples::{
     APPROVALS_EXAMPLES, BACKUP_EXAMPLES, BREAKER_EXAMPLES, DOCTOR_EXAMPLES, EVIDENCE_EXAMPLES, IAM_EXAMPLES,
-    KEYS_EXAMPLES, RESTORE_EXAMPLES, SCAN_EXAMPLES, TOKEN_EXAMPLES,
+    KEYS_EXAMPLES, NOTICES_EXAMPLES, RESTORE_EXAMPLES, SCAN_EXAMPLES, TOKEN_EXAMPLES,
 };
 pub(super) use self::keys::{DecisionArgs, KeysCommand, RequestArgs, StateName};
+pub(super) use self::notices::{NoticesCommand, PreviewArgs, PreviewFormat, StatusName};
 
 /// Finds stale IAM access keys in every account of an AWS Organization and removes them safely
 #[derive(Debug, Parser)]
@@ -64,6 +66,12 @@ pub(super) enum Command {
     Approvals {
         #[command(subcommand)]
         command: ApprovalsCommand,
+    },
+    /// Show messages to owners and the security team, preview them, and test channels
+    #[command(after_help = NOTICES_EXAMPLES)]
+    Notices {
+        #[command(subcommand)]
+        command: NoticesCommand,
     },
     /// Print the newest evidence bundle of a key, or verify one
     #[command(args_conflicts_with_subcommands = true, arg_required_else_help = true, after_help = EVIDENCE_EXAMPLES)]

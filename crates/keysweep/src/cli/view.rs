@@ -5,6 +5,7 @@ mod doctor;
 mod finding;
 mod journal;
 mod key;
+mod notices;
 mod rules;
 
 pub use self::bundle::HtmlError;
@@ -15,6 +16,7 @@ pub use self::finding::{plan_summary, plan_table, scan_summary, scan_table};
 pub(super) use self::journal::details;
 pub use self::journal::entries_table;
 pub use self::key::{approval_text, approvals_table, breaker_text, key_text, keys_table};
+pub use self::notices::{notices_summary, notices_table};
 pub use self::rules::rules_text;
 pub use super::console::{Screen, Width};
 use super::table::Tone;

@@ -272,7 +272,7 @@ pub struct ProtectSection {
     /// uses them. `*` and `?` are wildcards. Every change of such a key requires approval.
     pub honeytokens: Vec<String>,
     /// Recipients of every message about such keys, in the format of notices.notify: the few people who know about them.
-    /// keysweep does not notify the owner and the security team. Empty: keysweep notifies nobody.
+    /// keysweep does not notify the owner or the security team about them. Empty: keysweep notifies nobody about them.
     pub notify: Vec<String>,
 }
 

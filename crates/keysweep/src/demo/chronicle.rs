@@ -22,6 +22,8 @@ pub(super) struct Chronicle {
     seen: u64,
     /// Sweeps that came to their end.
     pub(super) sweeps: u64,
+    /// Messages that were delivered.
+    pub(super) messages: usize,
     keys: BTreeMap<AccessKeyId, Past>,
 }
 
@@ -45,7 +47,7 @@ pub(super) struct Past {
 
 impl Chronicle {
     pub(super) fn new(store: Store, calendar: Calendar) -> Self {
-        Self { store, calendar, seen: 0, sweeps: 0, keys: BTreeMap::new() }
+        Self { store, calendar, seen: 0, sweeps: 0, messages: 0, keys: BTreeMap::new() }
     }
 
     /// Reads what is new, and tells what of it is worth telling.
@@ -83,6 +85,10 @@ impl Chronicle {
                 self.sweeps += 1;
                 String::new()
             }
+            Body::MessageDelivered { .. } => {
+                self.messages += 1;
+                String::new()
+            }
             Body::Started { .. }
             | Body::Configured { .. }
             | Body::AccountUnparked { .. }
@@ -102,7 +108,6 @@ impl Chronicle {
             | Body::RuleAcknowledged { .. }
             | Body::Restored { .. }
             | Body::MessageComposed { .. }
-            | Body::MessageDelivered { .. }
             | Body::MessageUndeliverable { .. }
             | Body::MessageWithdrawn { .. }
             | Body::MessageRetried { .. } => String::new(),

@@ -22,11 +22,12 @@ pub(super) fn text(snapshot: &Snapshot, chronicle: &Chronicle, sim: &Sim, ran: D
     ];
     let count = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
     let happened = [
-        (chronicle.count(|past| past.flagged.is_some()), "flagged as stale, with notice recorded"),
+        (chronicle.count(|past| past.flagged.is_some()), "flagged as stale, owners notified"),
         (chronicle.count(|past| past.used_again.is_some()), "used again in time, and left alone"),
         (chronicle.count(|past| past.deactivated.is_some()), "deactivated after seven days of notice"),
         (chronicle.count(|past| past.reactivated.is_some()), "reactivated by its owner or an operator"),
         (chronicle.count(|past| past.deleted.is_some()), "deleted after 14 days of watched grace"),
+        (chronicle.messages, "messages delivered to owners and the security team"),
         (snapshot.keys.hold, "on hold now"),
         (count(snapshot.keys.exempt), "stale but exempt"),
         (snapshot.keys.approval, "waiting for approval"),

@@ -13,6 +13,7 @@ use keysweep_sim::{Server, Sim};
 use tempfile::TempDir;
 
 use super::calendar::{Calendar, date};
+use super::mailbox::Mailbox;
 use super::{DemoError, DemoOptions};
 use crate::clock::Clock;
 use crate::config::{Config, Sources, load};
@@ -20,8 +21,14 @@ use crate::connect::Given;
 use crate::logging::{self, Form};
 use crate::metrics::Metrics;
 
+/// Folder of the messages.
+pub(super) const MAIL: &str = "mail";
+
 /// Where keysweep listens by default, so that what the documentation says works in the demo too.
 const USUAL_PORT: u16 = 9853;
+
+/// The security team of the demo.
+pub(super) const TEAM: &str = "security@example.com";
 
 /// What the demo runs on.
 pub(super) struct Stage {
@@ -35,6 +42,7 @@ pub(super) struct Stage {
     pub(super) clock: Clock,
     /// Days of the demo.
     pub(super) calendar: Calendar,
+    mailbox: Arc<Mailbox>,
 }
 
 impl Stage {
@@ -47,7 +55,10 @@ impl Stage {
         let server = demo.sim.serve().await.map_err(DemoError::Serve)?;
         let folder = TempDir::with_prefix("keysweep-")
             .map_err(|source| DemoError::Files { path: std::env::temp_dir(), source })?;
-        let stage = Self { folder, demo, server, clock, calendar };
+        let mail = folder.path().join(MAIL);
+        let mailbox =
+            Mailbox::new(&mail).map_err(|source| DemoError::Files { path: mail.clone(), source })?;
+        let stage = Self { folder, demo, server, clock, calendar, mailbox: Arc::new(mailbox) };
         stage.write("external-id", seed::EXTERNAL_ID)?;
         let backups = stage.folder.path().join("backups");
         fs::create_dir(&backups).map_err(|source| DemoError::Files { path: backups, source })?;
@@ -96,6 +107,7 @@ impl Stage {
         Given {
             credentials: Some(credentials),
             endpoint: Some(self.server.endpoint()),
+            carrier: Some(Arc::<Mailbox>::clone(&self.mailbox)),
             ..Given::default()
         }
     }
@@ -146,7 +158,14 @@ until = "{exempt_until}"
 sources = ["user_tags", "account_email"]
 
 [notices]
-required = false
+notify = ["{TEAM}"]
+remind_before = ["3d", "1d"]
+
+# The demo keeps messages in files instead of sending them.
+[notices.email]
+host = "127.0.0.1"
+security = "none"
+from = "keysweep <keysweep@example.com>"
 
 [backup]
 directory = {backups}

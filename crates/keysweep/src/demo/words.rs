@@ -73,9 +73,6 @@ pub(super) fn event(entry: &Entry, who: &str, state: &State, calendar: Calendar)
         Body::AccountUnparked { account, reason } => {
             (Tone::Usual, format!("account {account} unparked by {}: {reason}", entry.actor))
         }
-        Body::MessageDelivered { message, via } => {
-            (Tone::Usual, format!("message {message} delivered to {via}"))
-        }
         Body::MessageUndeliverable { message, why } => {
             (Tone::Trouble, format!("message {message} could not be delivered: {why}"))
         }
@@ -83,6 +80,7 @@ pub(super) fn event(entry: &Entry, who: &str, state: &State, calendar: Calendar)
             (Tone::Usual, format!("{} has message {message} sent again: {reason}", entry.actor))
         }
         Body::MessageComposed { .. }
+        | Body::MessageDelivered { .. }
         | Body::MessageWithdrawn { .. }
         | Body::KeyCreated { .. }
         | Body::Started { .. }

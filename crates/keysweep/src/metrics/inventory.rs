@@ -9,7 +9,7 @@ mod tally;
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use keysweep_core::facts::Collection;
 use keysweep_core::notice::{Address, ChannelKind, Status};
 use keysweep_core::owner::{OwnerSource, Owners};
@@ -50,7 +50,7 @@ pub fn families(observed: &Observed<'_>) -> Vec<MetricFamily> {
     let tally = Tally::of(observed.state, observed.now);
     let mut families = process(observed);
     families.extend(lifecycle(&tally));
-    families.extend(notifications(observed.state));
+    families.extend(notifications(observed.state, observed.now));
     families.extend(owners(&observed.policy.owners, &tally));
     families.extend(accounts::families(observed, &tally));
     families.into_iter().filter_map(Family::finish).collect()
@@ -131,16 +131,18 @@ fn process(observed: &Observed<'_>) -> Vec<Family> {
 }
 
 /// Messages that no channel has accepted.
-fn notifications(state: &State) -> Vec<Family> {
+fn notifications(state: &State, now: Timestamp) -> Vec<Family> {
+    const DAY: SignedDuration = SignedDuration::from_hours(24);
     let messages = || state.outbox().messages();
     let mut dead = Family::new(
         "keysweep_notification_dead_letters",
-        "Notifications of the last seven days that keysweep gave up delivering.",
+        "Notifications that keysweep gave up delivering within the last 24 hours.",
     );
     for channel in ChannelKind::VARIANTS {
         let given_up = messages().filter(|message| {
             let first = message.to.addresses.first().map(Address::channel);
-            matches!(message.status, Status::Undeliverable { .. }) && first == Some(*channel)
+            let Status::Undeliverable { at, .. } = &message.status else { return false };
+            now.duration_since(*at) < DAY && first == Some(*channel)
         });
         dead.push(&[("channel", channel.as_str())], u64::try_from(given_up.count()).unwrap_or(u64::MAX));
     }

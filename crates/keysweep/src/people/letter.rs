@@ -14,7 +14,7 @@ mod clean;
 mod facts;
 mod json;
 mod kinds;
-mod sample;
+pub(super) mod sample;
 mod slack;
 mod subject;
 mod templates;

@@ -103,6 +103,11 @@ readOnlyRootFilesystem: true
   mountPath: /run/secrets/keysweep-signing
   readOnly: true
 {{- end }}
+{{- if .Values.noticeSecrets.existingSecret }}
+- name: notice-secrets
+  mountPath: /run/secrets/keysweep-notices
+  readOnly: true
+{{- end }}
 {{- end }}
 
 {{/* With the ConfigMap's name, as the hook has one of its own. */}}
@@ -133,6 +138,24 @@ readOnlyRootFilesystem: true
       - key: {{ .key | quote }}
         path: signing.pem
 {{- end }}
+{{- end }}
+{{- with .root.Values.noticeSecrets.existingSecret }}
+- name: notice-secrets
+  secret:
+    secretName: {{ . }}
+    # Readable by fsGroup.
+    defaultMode: 0440
+{{- end }}
+{{- end }}
+
+{{/* The port of the mail server; empty without one. 0 stands for the usual port of the encryption, as in keysweep. */}}
+{{- define "keysweep.smtpPort" -}}
+{{- $notices := default (dict) (get .Values.config "notices") }}
+{{- $email := default (dict) (get $notices "email") }}
+{{- if get $email "host" }}
+{{- $ports := dict "tls" 465 "starttls" 587 "none" 25 }}
+{{- $usual := get $ports (default "starttls" (get $email "security")) }}
+{{- int64 (default $usual (get $email "port")) }}
 {{- end }}
 {{- end }}
 

@@ -11,13 +11,13 @@ pub(super) struct Given<'a> {
     pub(super) to: Planned,
     pub(super) notice: &'a mut Option<Notice>,
     pub(super) approval: &'a mut Option<Approval>,
-    pub(super) owner_missing: &'a mut bool,
+    pub(super) team_told: &'a mut bool,
 }
 
 impl Given<'_> {
     /// Applies an event, and gives the hold that it brings; `None` if the event cannot happen.
     pub(super) fn apply(self, when: When<'_>, event: &Consent) -> Option<Option<Hold>> {
-        let Self { to, notice, approval, owner_missing } = self;
+        let Self { to, notice, approval, team_told } = self;
         match event {
             Consent::Noticed { deactivation, deletion, terms, owner, send, decoy } => {
                 let delivery =
@@ -36,15 +36,17 @@ impl Given<'_> {
             Consent::NoticeDelivered { notice: number, message, .. } => {
                 let notice = notice.as_mut().filter(|notice| notice.undelivered() == Some(*number))?;
                 notice.deliver(when.at, *number, *message);
+                *team_told = false;
             }
             Consent::NoticeUndelivered { notice: number, why, .. } => {
                 let notice = notice.as_mut().filter(|notice| notice.undelivered() == Some(*number))?;
                 notice.delivery = Delivery::Undelivered { notice: *number, at: when.at, why: why.clone() };
+                *team_told = true;
             }
             Consent::ReminderDue { action } if *action == to => {
                 notice.as_mut().filter(|notice| notice.was_delivered())?.reminded = Some(when.at);
             }
-            Consent::OwnerMissing { .. } => *owner_missing = true,
+            Consent::OwnerMissing { .. } => *team_told = true,
             Consent::NoticeVoided { .. } => {
                 notice.take()?;
                 *approval = None;

@@ -47,6 +47,15 @@ Examples:
   keysweep approvals approve 120-1f2e3d4c --reason \"ticket 4711\"
   keysweep approvals deny 120-1f2e3d4c 121-0a1b2c3d --reason \"used by the yearly audit\"";
 
+pub(super) const NOTICES_EXAMPLES: &str = "\
+Examples:
+  keysweep notices list --status undeliverable
+  keysweep notices preview --kind deactivation_ahead
+  keysweep notices preview --kind deactivated --key AKIAIOSFODNN7EXAMPLE
+  keysweep notices send --test email
+  keysweep notices send --test security@example.com
+  keysweep notices retry 4711 --reason \"the mail server works again\"";
+
 pub(super) const IAM_EXAMPLES: &str = "\
 Examples:
   keysweep iam hub > hub.json

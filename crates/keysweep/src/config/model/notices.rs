@@ -60,8 +60,8 @@ pub struct EmailSection {
     pub host: String,
     /// Port of the mail server. 0: 587 for "starttls", 465 for "tls", 25 for "none".
     pub port: u32,
-    /// Encryption: "starttls" (required, not optional), "tls" (from the start), or "none" (only for a mail server on a
-    /// loopback address).
+    /// Encryption: "starttls" (keysweep sends nothing to a server without it), "tls" (from the start), or "none" (only for a
+    /// mail server on a loopback address).
     pub security: MailSecurity,
     /// User name at the mail server. Empty: no login.
     pub username: String,

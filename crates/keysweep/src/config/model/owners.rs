@@ -29,7 +29,8 @@ pub struct OwnersSection {
     /// Owner of keys for which no source names anyone whom keysweep can contact: an e-mail address, or a name from
     /// [[owners.contact]] or the directory. Empty: none.
     pub default: String,
-    /// How to contact the people and teams that sources name. The first matching entry applies.
+    /// How to contact the people and teams that sources name: email, slack, and webhook (the name of a
+    /// [[notices.webhook]]). The first matching entry applies.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub contact: Vec<ContactSection>,
 }

@@ -325,9 +325,9 @@ fn every_mistake_in_a_mail_server_is_told_at_once() {
         reply_to = \"a@example.com, b@example.com\"
     ";
     insta::assert_snapshot!(problems_to_serve(text).join("\n"), @r#"
+    notices.email.password_file: missing: expected the file that contains the password of notices.email.username
     notices.email.host: found "smtp.example.com:587", expected the name or IP address of a mail server, such as "smtp.example.com"
     notices.email.port: found 65536, expected a port from 1 to 65535, or 0 for the default
-    notices.email.password_file: missing: expected the file that contains the password of notices.email.username
     notices.email.from: found "keysweep", expected an address such as "keysweep <keysweep@example.com>" or "keysweep@example.com"
     notices.email.reply_to: found "a@example.com, b@example.com", expected an address such as "keysweep <keysweep@example.com>" or "keysweep@example.com"
     "#);
@@ -441,7 +441,6 @@ fn every_mistake_in_webhooks_is_told_at_once() {
     notices.webhook[2].secret_file: expected none: messages to Microsoft Teams are not signed
     notices.webhook[4].name: the same name as that of notices.webhook[3]
     notices.webhook[4].format: found "xml", expected "json" or "teams"
-    notices.webhook[4].secret_file: missing: expected the file that contains the secret by which the receiver verifies messages
     "#);
 }
 
@@ -543,7 +542,7 @@ fn addresses_are_checked_against_the_channels() {
 
 #[test]
 fn a_channel_with_a_mistake_is_not_called_missing() {
-    let text = "notices.notify = [\"a@example.com\", \"webhook:x\"]\npolicy.mode = \"delete\"\n\
+    let text = "notices.notify = [\"a@example.com\", \"webhook:x\"]\npolicy.mode = \"delete\"\nowners.default = \"a@example.com\"\n\
                 notices.email.host = 1\nnotices.webhook = \"x\"\n";
     insta::assert_snapshot!(problems_to_serve(text).join("\n"), @r#"
     notices.email.host: found 1, expected a text in quotes
@@ -602,13 +601,14 @@ fn every_mistake_in_a_route_is_told_at_once() {
     ";
     let found = problems_to_serve(&format!("{}{route}", stage.all("")));
     insta::assert_snapshot!(found.join("\n"), @r#"
+    notices.route[1].match.kinds[2]: reminder is listed twice
     notices.route[1].match.accounts[1]: found "42", expected an account ID of 12 digits
     notices.route[1].match.account_names[1]: found "", expected the name of an account, or a glob such as "prod-*", without blanks around it
     notices.route[1].match.owners[1]: found " a", expected a name, or a glob such as "payments*", without blanks around it
-    notices.route[1].match.kinds[2]: reminder is listed twice
     notices.route[1].channels[2]: slack is listed twice
-    notices.route[1].group_wait: found "25h", expected at most 24h
+    notices.route[1].group_wait: found "1d1h", expected at most 24h
     notices.route[1].quiet_hours: found "22-7", expected two different times such as "22:00-07:00"
+    notices.route[2].match.kinds[1]: found "deactivation", expected "deactivation_ahead", "deletion_ahead", "reminder", "deactivated", "deleted", "approval_request", "outcome", "hold_ending", "exemption_ending", "reactivated", "owner_missing" or "undeliverable"
     notices.route[2].match.users: no such key
     notices.route[2].channels[1]: found "pager", expected "slack", "email" or "webhook"
     "#);
@@ -779,7 +779,7 @@ fn people_who_cannot_be_notified_are_warnings() {
         )]
     );
     let webhook_alone = format!(
-        "notices.notify = [\"webhook:t\"]\nowners = {{ default = \"Dana\", directory_file = {:?} }}\n\
+        "notices.notify = [\"webhook:t\"]\nowners.default = \"Dana\"\nowners.directory_file = {:?}\n\
          [[notices.webhook]]\nname = \"t\"\nformat = \"teams\"\nurl_file = {:?}\n",
         people.path(),
         stage.at("url")
@@ -791,7 +791,6 @@ fn people_who_cannot_be_notified_are_warnings() {
         )]
     );
     // While nothing can be sent, owners are only shown.
-    let shown =
-        format!("owners = {{ default = \"Dana\", directory_file = {:?} }}\n{contacts}", people.path());
+    let shown = format!("owners.default = \"Dana\"\nowners.directory_file = {:?}\n{contacts}", people.path());
     assert_eq!(warned(&shown), Vec::<String>::new());
 }

@@ -215,7 +215,7 @@ fn webhook(
         (WebhookFormat::Json, "") => {
             let problem =
                 "missing: expected the file that contains the secret by which the receiver verifies messages";
-            review.wrong(&at.key("secret_file"), problem.to_owned());
+            review.contradiction(&at.key("secret_file"), &at.key("format"), problem.to_owned());
             None
         }
         (WebhookFormat::Json, file) => secrets(file, &at.key("secret_file"), review),
@@ -236,9 +236,10 @@ fn url(file: &str, allow_private: bool, at: &KeyPath, review: &mut Review) -> Op
         review.unusable(at, format!("{file} {problem}"));
         None
     };
-    let text = url.expose_secret();
-    let uri = text.parse::<Uri>().ok().filter(|uri| uri.host().is_some_and(|host| !host.is_empty()));
-    let Some((uri, host)) = uri.as_ref().and_then(|uri| Some((uri, uri.host()?))) else {
+    let uri = url.expose_secret().parse::<Uri>().ok().filter(|uri| uri.scheme().is_some());
+    let Some((uri, host)) =
+        uri.as_ref().and_then(|uri| Some((uri, uri.host().filter(|host| !host.is_empty())?)))
+    else {
         return refuse("contains no URL: expected https://, a host, and a path".to_owned());
     };
     if has_credentials(uri) {

@@ -176,7 +176,7 @@ impl Check {
         } else {
             return;
         };
-        if keys.iter().any(|key| review.is_wrong(&KeyPath::of(key))) {
+        if keys.iter().any(|key| review.has_mistakes_below(&KeyPath::of(key))) {
             return;
         }
         let problem = format!(

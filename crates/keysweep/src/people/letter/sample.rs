@@ -86,7 +86,7 @@ pub(super) fn links(item: &Item) -> Links {
 ///
 /// # Errors
 /// Never, since the names in it are valid.
-pub(super) fn item(kind: NoticeKind, number: usize) -> Result<Item, String> {
+pub(in crate::people) fn item(kind: NoticeKind, number: usize) -> Result<Item, String> {
     let seen = ["s3", "ec2", "sts", "ses"].into_iter().cycle().nth(number).unwrap_or("s3");
     let last_use = LastUse::At {
         at: in_days(-261),
@@ -97,7 +97,7 @@ pub(super) fn item(kind: NoticeKind, number: usize) -> Result<Item, String> {
         id: ItemId(u64::try_from(number).unwrap_or(0), 0),
         at: DAY,
         kind,
-        audience: Audience::Owner,
+        audience: audience(kind),
         account: format!("{:012}", 111_122_223_333_u64).parse().map_err(|error| format!("{error}"))?,
         key: format!("AKIAIOSFODNN7{number:07}").parse().map_err(|error| format!("{error}"))?,
         user_name: "ci-deploy".parse().map_err(|error| format!("{error}"))?,
@@ -114,6 +114,24 @@ pub(super) fn item(kind: NoticeKind, number: usize) -> Result<Item, String> {
         messages: Default::default(),
     };
     Ok(of_kind(plain))
+}
+
+/// Who receives notices of this kind.
+fn audience(kind: NoticeKind) -> Audience {
+    match kind {
+        NoticeKind::ApprovalRequest
+        | NoticeKind::ExemptionEnding
+        | NoticeKind::OwnerMissing
+        | NoticeKind::Reactivated
+        | NoticeKind::Undeliverable => Audience::Team,
+        NoticeKind::Deactivated
+        | NoticeKind::DeactivationAhead
+        | NoticeKind::Deleted
+        | NoticeKind::DeletionAhead
+        | NoticeKind::HoldEnding
+        | NoticeKind::Outcome
+        | NoticeKind::Reminder => Audience::Owner,
+    }
 }
 
 /// What notices of this kind have beyond the others.

@@ -33,13 +33,7 @@ fn compare_letter(name: &str, letter: &Letter) {
 fn letters_about_one_key() {
     for kind in BY_URGENCY {
         let item = mk_item(kind);
-        let audience = match item.kind.as_str() {
-            "approval_request" | "owner_missing" | "undeliverable" | "reactivated" | "exemption_ending" => {
-                Audience::Team
-            }
-            _ => Audience::Owner,
-        };
-        compare_letter(kind.as_str(), &write(audience, &[item]));
+        compare_letter(kind.as_str(), &write(item.audience, &[item]));
     }
 }
 

@@ -1,0 +1,111 @@
+//! The outbox, for people.
+
+use keysweep_api::{
+    Done, ListNotices, MessageItem, MessageRow, MessageStatus, NoticePreview, NoticesDocument, PreviewNotice,
+    Refusal, RetryNotice,
+};
+use keysweep_core::lifecycle::Record;
+use keysweep_core::notice::{Item, Message, Outbox, Status, stands};
+use keysweep_core::state::{Actor, Body, State};
+
+use super::{Act, Look};
+use crate::engine::Engine;
+use crate::people::preview;
+
+impl Look for ListNotices {
+    async fn look(self, engine: &Engine) -> Result<NoticesDocument, Refusal> {
+        let can_send = engine.config().policy.notices.can_send();
+        let generated_at = engine.clock().now();
+        Ok(engine.store().read(|state| {
+            let outbox = state.outbox();
+            let waiting = outbox.items().filter(|item| item.messages.is_empty() && stands(state, item));
+            NoticesDocument {
+                generated_at,
+                can_send,
+                waiting: u64::try_from(waiting.count()).unwrap_or(u64::MAX),
+                messages: outbox.messages().map(|message| row(state, outbox, message)).rev().collect(),
+            }
+        }))
+    }
+}
+
+fn row(state: &State, outbox: &Outbox, message: &Message) -> MessageRow {
+    let Message { number, at, to, items, send_from, give_up, status } = message;
+    let (name, closed_at, delivered_to, why) = match status {
+        Status::Open => (MessageStatus::Pending, None, None, None),
+        Status::Delivered { at, via } => (MessageStatus::Delivered, Some(*at), Some(via.to_string()), None),
+        Status::Undeliverable { at, why } => {
+            (MessageStatus::Undeliverable, Some(*at), None, Some(why.clone()))
+        }
+    };
+    let item = |item: &Item| MessageItem {
+        kind: item.kind,
+        account_id: item.account.to_string(),
+        user_name: item.user_name.to_string(),
+        access_key_id: item.key.to_string(),
+        stands: stands(state, item),
+    };
+    let contains = name != MessageStatus::Delivered;
+    MessageRow {
+        message: *number,
+        status: name,
+        recipient: to.name.clone(),
+        addresses: to.addresses.iter().map(ToString::to_string).collect(),
+        composed_at: *at,
+        send_from: *send_from,
+        give_up_at: *give_up,
+        closed_at,
+        delivered_to,
+        why,
+        items: outbox.items_of(message).filter(|_| contains).map(item).collect(),
+        count: u64::try_from(items.len()).unwrap_or(u64::MAX),
+    }
+}
+
+impl Act for RetryNotice {
+    async fn act(self, engine: &Engine, actor: &Actor) -> Result<Done, Refusal> {
+        let Self { message: number, reason } = self;
+        let give_up_after = engine.config().policy.notices.give_up;
+        let retried = |state: &State, now: jiff::Timestamp| {
+            let list = "see `keysweep notices list`";
+            let message = state
+                .outbox()
+                .message(number)
+                .ok_or_else(|| Refusal::NotFound(format!("there is no message {number}: {list}")))?;
+            match &message.status {
+                Status::Undeliverable { .. } => {}
+                Status::Open => {
+                    return Err(Refusal::Conflict(format!("keysweep still tries to deliver message {number}")));
+                }
+                Status::Delivered { at, via } => {
+                    return Err(Refusal::Conflict(format!("message {number} was delivered to {via} at {at}")));
+                }
+            }
+            if !state.outbox().items_of(message).any(|item| stands(state, item)) {
+                let what = format!("nothing in message {number} is true any more");
+                return Err(Refusal::Conflict(what));
+            }
+            let give_up = now.checked_add(give_up_after).unwrap_or(jiff::Timestamp::MAX);
+            let to = message.to.name.clone();
+            let body = Body::MessageRetried { message: number, reason: reason.clone(), give_up };
+            Ok((vec![body], format!("keysweep tries again to deliver message {number} to {to}")))
+        };
+        engine.decide_for(actor, retried).await
+    }
+}
+
+impl Look for PreviewNotice {
+    async fn look(self, engine: &Engine) -> Result<NoticePreview, Refusal> {
+        let Self { key, kind } = self;
+        let (config, now) = (engine.config(), engine.clock().now());
+        let found = engine.store().read(|state| {
+            let record = state.record(&key).cloned()?;
+            let account = state.account(record.identity.account).map(|account| account.name.clone());
+            Some((record, account))
+        });
+        let (record, account): (Record, _) = found.ok_or_else(|| {
+            Refusal::NotFound(format!("keysweep has no record of key {key}: see `keysweep keys list`"))
+        })?;
+        preview(&config, kind, Some((&record, account.as_deref())), now).map_err(Refusal::Internal)
+    }
+}
