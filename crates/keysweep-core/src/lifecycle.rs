@@ -25,6 +25,7 @@ use crate::facts::LastUse;
 use crate::finding::FindingKind;
 use crate::ids::{BundleId, KeyIdentity, UserName};
 use crate::owner::Owner;
+use crate::state::Actor;
 use crate::ticket::{Action, Planned};
 
 /// Everything keysweep keeps of one key.
@@ -78,6 +79,12 @@ pub struct Past {
     /// The last quarantine that is over.
     #[serde(default)]
     pub quarantined: Option<PastQuarantine>,
+    /// How often the owner held the key in a row, through links in notices.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub owner_holds: u32,
+    /// What the owner said of it: that it is not needed any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_needed: Option<NotNeeded>,
     /// The date that a voided notice had announced, where the next one must not announce an earlier one.
     pub announced: Option<Timestamp>,
 }
@@ -106,6 +113,23 @@ pub struct Sent {
     pub seq: u64,
     /// When the intent was written.
     pub at: Timestamp,
+    /// Whether somebody ordered it by name.
+    #[serde(default)]
+    pub ordered: bool,
+}
+
+/// The owner of a key said that it is not needed any more. Nothing happens earlier for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotNeeded {
+    /// Who: the recipient of the link.
+    pub by: Actor,
+    /// When.
+    pub at: Timestamp,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// The base state with exactly the data valid in it.
@@ -182,6 +206,9 @@ pub struct Deactivating {
     pub flagged: Flagged,
     /// The open intent.
     pub intent: OpenIntent,
+    /// Whether somebody ordered it by name.
+    #[serde(default)]
+    pub ordered: bool,
 }
 
 /// Data of [`State::Deactivated`].

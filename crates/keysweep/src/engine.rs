@@ -25,7 +25,7 @@ use crate::collect::OrganizationCache;
 use crate::config::Config;
 use crate::connect::{Given, connect};
 use crate::metrics::Metrics;
-use crate::people::{Carrier, Channels};
+use crate::people::{Carrier, Channels, LinkMaker};
 
 /// Sweeps in a row that a new configuration may overtake. A few, so that an operator who reloads twice does not wait; no
 /// more, so that reloads every few seconds do not prevent changes.
@@ -262,6 +262,12 @@ impl Engine {
         }
         let cell = Arc::clone(&self.carrier.read().unwrap_or_else(PoisonError::into_inner));
         Arc::clone(cell.get_or_init(|| Arc::new(Channels::new(&self.config().channels))))
+    }
+
+    /// What makes and reads the links in notices, if there are any.
+    pub(crate) fn links(&self) -> Option<LinkMaker> {
+        let config = self.config();
+        config.channels.links.as_ref().map(|links| LinkMaker::new(&links.secret, links.base.clone()))
     }
 
     /// Notes whether a sweep is under way. What it owes people is put into messages when it is over.

@@ -1,5 +1,6 @@
 //! What operators ask for, done: the same whether a daemon answers or the command opens data_dir itself.
 
+mod answer;
 mod decide;
 mod evidence;
 mod notices;
@@ -12,6 +13,7 @@ use jiff::SignedDuration;
 use keysweep_api::{Operation, Refusal};
 use keysweep_core::state::Actor;
 
+pub(crate) use self::answer::{Answer, is_current, may_reactivate};
 use crate::engine::Engine;
 
 /// An operation that only looks.

@@ -5,6 +5,7 @@
 
 mod carrier;
 mod letter;
+mod link;
 mod post;
 mod preview;
 mod trial;
@@ -21,6 +22,8 @@ use keysweep_store::AppendError;
 pub use self::carrier::{Carrier, Outgoing};
 pub(crate) use self::carrier::Channels;
 pub use self::letter::Letter;
+pub(crate) use self::link::{PATH as ANSWER_PATH, shortened};
+pub use self::link::{Invalid, Link, LinkMaker, Purpose};
 pub use self::post::Postman;
 pub(crate) use self::preview::preview;
 pub(crate) use self::trial::{Trial, try_channel};

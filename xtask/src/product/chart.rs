@@ -77,7 +77,10 @@ fn converted(value: Value) -> Value {
     match value {
         Value::Object(members) => members
             .into_iter()
-            .filter(|(key, value)| !(key == "format" || key == "default" && value.is_object()))
+            // A property may be called "format", too; its value is a schema and no text.
+            .filter(|(key, value)| {
+                !(key == "format" && value.is_string() || key == "default" && value.is_object())
+            })
             .map(|(key, value)| match value {
                 Value::String(reference) if key == "$ref" => {
                     (key, Value::from(reference.replace("#/$defs/", "#/definitions/config/definitions/")))
@@ -111,14 +114,14 @@ mod tests {
             "$schema": "https://json-schema.org/draft/2020-12/schema",
             "properties": { "data_dir": {}, "http": { "$ref": "#/$defs/HttpSection", "default": {} } },
             "$defs": {
-                "HttpSection": { "properties": { "listen": {}, "other": { "format": "uint32", "default": 1 } } },
+                "HttpSection": { "properties": { "listen": {}, "format": { "format": "uint32", "default": 1 } } },
                 "Choice": { "oneOf": [{ "const": "a" }, { "const": "b" }] },
             },
         });
         let expected = json!({
             "properties": { "http": { "$ref": "#/definitions/config/definitions/HttpSection" } },
             "definitions": {
-                "HttpSection": { "properties": { "other": { "default": 1 } } },
+                "HttpSection": { "properties": { "format": { "default": 1 } } },
                 "Choice": { "enum": ["a", "b"] },
             },
         });

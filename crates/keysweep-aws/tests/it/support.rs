@@ -243,9 +243,18 @@ fn mk_state(deactivated: bool, now: Timestamp, last_use: &LastUse, sighting: &Si
             setback: None,
             last_use_moved: false,
             bundle: Some(BundleId::from([0; 32])),
+            team_told: false,
         })
     } else {
-        KeyState::Flagged(Flagged { finding, since, last_use, notice: None, approval: None, setback: None })
+        KeyState::Flagged(Flagged {
+            finding,
+            since,
+            last_use,
+            notice: None,
+            approval: None,
+            setback: None,
+            team_told: false,
+        })
     }
 }
 

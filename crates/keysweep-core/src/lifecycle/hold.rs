@@ -37,6 +37,8 @@ pub struct Hold {
 pub enum HoldKind {
     /// An operator placed it.
     Operator,
+    /// The owner of the key placed it through a link in a notice.
+    Owner,
     /// The key was set Active after a deactivation.
     Reactivated,
     /// A deactivation was sent and its outcome is unclear.
@@ -92,6 +94,9 @@ impl Record {
                 return;
             }
             self.holds.retain(|other| other.kind != hold.kind);
+        }
+        if hold.kind == HoldKind::Owner {
+            self.past.owner_holds = self.past.owner_holds.saturating_add(1);
         }
         self.holds.push(hold);
     }

@@ -14,7 +14,7 @@ use super::{
     Setback, SetbackKind, State, Watch, When,
 };
 use crate::state::Actor;
-use crate::ticket::{Action, Planned};
+use crate::ticket::{Action, Origin, Planned};
 
 /// How long a key is held whose deactivation was sent and did not show.
 const UNCLEAR_HOLD: Duration = Duration::from_secs(24 * 3600);
@@ -118,9 +118,9 @@ fn flagged(mut data: Flagged, when: When<'_>, event: &KeyEvent) -> Step {
                 Given { to: Planned::Deactivate, notice, approval, team_told }.apply(when, event)?;
             Some((State::Flagged(data), hold))
         }
-        KeyEvent::Change(Change::Intent { action: Action::Deactivate, deadline, .. }) => {
-            let intent = open(when, *deadline);
-            stay(State::Deactivating(Deactivating { flagged: data, intent }))
+        KeyEvent::Change(Change::Intent { action: Action::Deactivate, deadline, origin, .. }) => {
+            let (intent, ordered) = (open(when, *deadline), *origin != Origin::Policy);
+            stay(State::Deactivating(Deactivating { flagged: data, intent, ordered }))
         }
         KeyEvent::Seen(
             Seen::Flagged { .. }

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::event::{Change, Consent, KeyEvent, Note, Overlay, Purpose, Seen};
 use super::step::{open, our_hold, set_back_to, step};
 use super::{
-    Deactivated, Deleted, Due, ExemptMark, Hold, HoldKind, Incident, OpenIntent, OpenQuarantine, Past,
+    Deactivated, Deleted, Due, ExemptMark, Hold, HoldKind, Incident, NotNeeded, OpenIntent, OpenQuarantine, Past,
     PastQuarantine, Quarantine, Record, SETTLED_AFTER_DEADLINE, Sent, Setback, SetbackKind, State, Watch,
     Woken,
 };
@@ -106,6 +106,12 @@ fn apply(record: &mut Record, when: When<'_>, event: &KeyEvent) -> Option<bool> 
             }
             record.owner = owner.clone();
         }
+        KeyEvent::Record(Note::NoLongerNeeded) => {
+            if !record.state.is_tracked() || record.past.not_needed.is_some() {
+                return None;
+            }
+            record.past.not_needed = Some(NotNeeded { by: when.actor.clone(), at: when.at });
+        }
         KeyEvent::Record(Note::ReactivationsCleared { .. }) => {
             record.past.reactivations()?;
             record.past.cleared = record.past.reactivated;
@@ -172,6 +178,7 @@ fn apply(record: &mut Record, when: When<'_>, event: &KeyEvent) -> Option<bool> 
             record.due = None;
             record.past.reactivated = record.past.reactivated.saturating_add(1);
             record.past.woken = None;
+            record.past.not_needed = None;
             record.place(hold);
         }
         KeyEvent::Change(Change::Refused { action: Action::Reactivate, detail, .. }) => {
@@ -256,7 +263,7 @@ fn overlay(record: &mut Record, when: When<'_>, event: &Overlay) -> Option<()> {
             // A hold is ended by its number alone: another wish for caution never shortens one.
             record.place(Hold {
                 number: when.seq,
-                kind: HoldKind::Operator,
+                kind: if let Actor::Link { .. } = when.actor { HoldKind::Owner } else { HoldKind::Operator },
                 by: when.actor.clone(),
                 reason: reason.clone(),
                 since: when.at,
@@ -348,7 +355,9 @@ fn base_state(record: &mut Record, when: When<'_>, event: &KeyEvent) -> Option<(
 /// The deactivation that is under way in this state.
 fn sent_by(state: &State) -> Option<Sent> {
     match state {
-        State::Deactivating(data) => Some(Sent { seq: data.intent.seq, at: data.intent.at }),
+        State::Deactivating(data) => {
+            Some(Sent { seq: data.intent.seq, at: data.intent.at, ordered: data.ordered })
+        }
         State::Active
         | State::Flagged(_)
         | State::Deactivated(_)
@@ -400,6 +409,10 @@ impl Record {
         // What AWS certainly did not apply was as good as not sent.
         if !matches!(event, KeyEvent::Change(Change::Refused { .. })) {
             self.past.sent = sent.or(self.past.sent);
+        }
+        // Whoever said before what the key is needed for, or not: it is a new story.
+        if matches!(event, KeyEvent::Seen(Seen::Cleared { .. } | Seen::Reactivated { .. })) {
+            (self.past.owner_holds, self.past.not_needed) = (0, None);
         }
         if matches!(event, KeyEvent::Seen(Seen::Reactivated { .. })) {
             self.past.reactivated = self.past.reactivated.saturating_add(1);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::{Address, Audience, Item, ItemId, Message, NoticeKind, Notices, Recipient};
+use super::{Address, Audience, ChannelKind, Item, ItemId, Message, NoticeKind, Notices, Recipient};
 use crate::lifecycle::Record;
 use crate::lifecycle::event::Consent;
 use crate::lifecycle::{Approval, State as KeyState};
@@ -31,13 +31,25 @@ pub fn compose(now: Timestamp, notices: &Notices, state: &State) -> Vec<Body> {
         }
     }
     let give_up = |from: Timestamp| from.checked_add(notices.give_up).unwrap_or(Timestamp::MAX);
-    entries.extend(groups.into_iter().map(|((to, send_from), items)| Body::MessageComposed {
-        to,
-        items,
-        send_from,
-        give_up: give_up(send_from),
-    }));
+    for ((to, send_from), items) in groups {
+        let items: Vec<ItemId> = items.into_iter().collect();
+        entries.extend(items.chunks(most_items(&to)).map(|items| Body::MessageComposed {
+            to: to.clone(),
+            items: items.iter().copied().collect(),
+            send_from,
+            give_up: give_up(send_from),
+        }));
+    }
     entries
+}
+
+/// So many keys a message shows in full, whichever of its addresses it goes to: someone who is only told a number is not
+/// told of a key. Slack and Microsoft Teams limit the size of a message.
+fn most_items(to: &Recipient) -> usize {
+    match to.addresses.iter().all(|address| address.channel() == ChannelKind::Email) {
+        true => 50,
+        false => 12,
+    }
 }
 
 /// Who receives a notice. One that a change depends on goes to one recipient, whose channel must accept it.

@@ -108,6 +108,7 @@ fn of_event(mk: &Make<'_>, before: Option<&Record>, after: Option<&Record>, even
         | KeyEvent::Record(
             Note::Renamed { .. }
             | Note::OwnerFound { .. }
+            | Note::NoLongerNeeded
             | Note::ReactivationsCleared { .. }
             | Note::ActivitySeen { .. }
             | Note::ReactivationTraced { .. }

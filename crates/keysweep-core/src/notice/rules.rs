@@ -32,6 +32,8 @@ pub struct Notices {
     pub give_up: Duration,
     /// The security team: requests for approval, outcomes, and what has no other recipient.
     pub notify: Vec<Address>,
+    /// The longest hold that an owner may place through a link.
+    pub owner_hold_max: Duration,
     /// `protect.notify`: recipients of everything about suspected honeytokens.
     pub protect: Vec<Address>,
     /// `[[notices.route]]`; the first that matches applies.
@@ -49,6 +51,7 @@ impl Default for Notices {
             remind_before: Vec::new(),
             give_up: Duration::from_secs(86_400),
             notify: Vec::new(),
+            owner_hold_max: Duration::from_secs(30 * 86_400),
             protect: Vec::new(),
             routes: Vec::new(),
             time_zone: TimeZone::UTC,

@@ -233,7 +233,8 @@ impl Samples {
             KeyEvent::Record(Note::BundleWritten { .. }) => traced(),
             KeyEvent::Record(Note::ReactivationTraced { .. }) => user_changed(),
             KeyEvent::Record(Note::UserChanged { .. }) => KeyEvent::Record(Note::OwnerFound { owner: None }),
-            KeyEvent::Record(Note::OwnerFound { .. }) => {
+            KeyEvent::Record(Note::OwnerFound { .. }) => KeyEvent::Record(Note::NoLongerNeeded),
+            KeyEvent::Record(Note::NoLongerNeeded) => {
                 KeyEvent::Record(Note::Forgotten { unsettled: None, reason: reason() })
             }
             KeyEvent::Record(Note::Forgotten { .. }) => return None,

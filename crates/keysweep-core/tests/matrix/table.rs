@@ -58,6 +58,7 @@ fn title(event: &KeyEvent) -> String {
         | KeyEvent::Overlay(Overlay::HoldEnding { .. } | Overlay::ExemptEnding)
         | KeyEvent::Consent(Consent::NoticeVoided { .. })
         | KeyEvent::Consent(Consent::ApprovalVoided { .. })
+        | KeyEvent::Record(Note::NoLongerNeeded)
         | KeyEvent::Record(Note::NotDue)
         | KeyEvent::Change(Change::Quarantined { .. } | Change::QuarantineEnded { .. })
         | KeyEvent::Change(Change::Deactivated { .. })

@@ -56,7 +56,7 @@ pub(crate) fn mk_named(key: usize) -> Named {
     }
 }
 
-pub(crate) const EVENTS: usize = 50;
+pub(crate) const EVENTS: usize = 51;
 
 /// The n-th kind of event of a key. [`index`] keeps the list complete.
 pub(crate) fn mk_event(n: usize, key: usize, fill: &Fill) -> KeyEvent {
@@ -172,6 +172,7 @@ pub(crate) fn mk_event(n: usize, key: usize, fill: &Fill) -> KeyEvent {
         47 => KeyEvent::Consent(Consent::OwnerMissing { decoy: flag }),
         48 => KeyEvent::Overlay(Overlay::HoldEnding { hold: 1 }),
         49 => KeyEvent::Overlay(Overlay::ExemptEnding),
+        50 => KeyEvent::Record(Note::NoLongerNeeded),
         _ => panic!("no such event"),
     }
 }
@@ -281,6 +282,7 @@ fn index(event: &KeyEvent) -> usize {
         KeyEvent::Consent(Consent::OwnerMissing { .. }) => 47,
         KeyEvent::Overlay(Overlay::HoldEnding { .. }) => 48,
         KeyEvent::Overlay(Overlay::ExemptEnding) => 49,
+        KeyEvent::Record(Note::NoLongerNeeded) => 50,
     }
 }
 

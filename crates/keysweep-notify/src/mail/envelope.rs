@@ -104,6 +104,7 @@ mod tests {
             "a@example.com\r\nRCPT TO:b@c.d",
             "a\n@example.com",
             "a@exam\u{202E}ple.com",
+            "a\u{202E}b@example.com",
             "<a@example.com> b",
             "a b@example.com",
             "a>@example.com",

@@ -140,6 +140,16 @@ mod tests {
     }
 
     #[test]
+    fn subjects_and_list_ids_become_one_plain_line() {
+        let subject = "Keys of \u{202E}ci\r\nBcc: x@evil.example".to_owned();
+        let list_id = "Notices\r\nBcc: x <notices.example.com>".to_owned();
+        let message = write("a@b.example", &Letter { subject, list_id, ..mk_letter() });
+        for line in ["Subject: Keys of ci Bcc: x@evil.example", "List-Id: <notices.example.com>"] {
+            assert!(message.contains(&format!("\r\n{line}\r\n")), "{message}");
+        }
+    }
+
+    #[test]
     fn different_ids_stay_different() {
         assert_eq!(id_part("a.b=c"), "a=2eb=3dc");
         assert_eq!(id_part("\r\n@>"), "=0d=0a=40=3e");

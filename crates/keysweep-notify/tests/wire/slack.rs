@@ -100,6 +100,19 @@ async fn failures_say_what_is_needed_and_nothing_that_was_sent() {
 }
 
 #[tokio::test]
+async fn an_unknown_address_is_no_failure() {
+    for (code, expected) in [("users_not_found", Ok(None)), ("invalid_auth", Err(Misconfigured))] {
+        let body = json!({ "ok": false, "error": code }).to_string();
+        let server = HttpServer::answering(&json_answer("200 OK", "", &body), Then::Close).await;
+        let found = Slack::new(options(server.port)).unwrap().user_by_email("a+b@example.com").await;
+        assert_eq!(found.map_err(|failure| failure.kind), expected);
+        let request = server.requests().remove(0);
+        assert_eq!(request.line, "POST /api/users.lookupByEmail HTTP/1.1");
+        assert_eq!(request.body, b"email=a%2Bb%40example.com");
+    }
+}
+
+#[tokio::test]
 async fn a_rate_limit_says_how_long_to_wait() {
     let body = r#"{"ok":false,"error":"ratelimited"}"#;
     let with_code = json_answer("429 Too Many Requests", "retry-after: 30\r\n", body);

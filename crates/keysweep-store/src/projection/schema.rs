@@ -60,7 +60,7 @@ mod tests {
     use keysweep_core::lifecycle::event::Overlay;
     use keysweep_core::lifecycle::{
         Approval, Deactivated, DeactivatedBy, Deleting, Delivery, Due, ExemptMark, Granted, Hold, HoldKind,
-        Incident, KeyEvent, Notice, NoticeTerms, OpenIntent, OpenQuarantine, Past, PastQuarantine,
+        Incident, KeyEvent, NotNeeded, Notice, NoticeTerms, OpenIntent, OpenQuarantine, Past, PastQuarantine,
         Quarantine, Record, Sent, Setback, SetbackKind, Shown, Sighting, State, Watch, Woken,
     };
     use keysweep_core::owner::{Confidence, Contact, Listed, Owner, OwnerSource};
@@ -211,7 +211,9 @@ mod tests {
                 open: Some(OpenQuarantine::Detach(intent(21))),
             })),
             past: Past {
-                sent: Some(Sent { seq: 8, at: mk_at(8) }),
+                sent: Some(Sent { seq: 8, at: mk_at(8), ordered: true }),
+                owner_holds: 2,
+                not_needed: Some(NotNeeded { by: Actor::Link { owner: "Dana".into() }, at: mk_at(25) }),
                 reactivated: 2,
                 cleared: 1,
                 deletion_accepted: true,

@@ -16,6 +16,17 @@ pub struct Channels {
     pub slack: Option<SlackBot>,
     /// `[[notices.webhook]]`, in order.
     pub webhooks: Vec<WebhookTarget>,
+    /// Links in notices.
+    pub links: Option<Links>,
+}
+
+/// How links in notices are made.
+#[derive(Debug, Clone)]
+pub struct Links {
+    /// Content of `notices.link_secret_file`.
+    pub secret: SecretString,
+    /// URL of the page, without a slash at its end.
+    pub base: String,
 }
 
 /// `[notices.email]`: a mail server that accepts messages.
@@ -161,6 +172,12 @@ impl PartialEq for Email {
             && *from == other.from
             && *reply_to == other.reply_to
             && *ca_pem == other.ca_pem
+    }
+}
+
+impl PartialEq for Links {
+    fn eq(&self, other: &Self) -> bool {
+        same(&self.secret, &other.secret) && self.base == other.base
     }
 }
 

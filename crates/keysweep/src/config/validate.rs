@@ -56,7 +56,8 @@ const REPORT_PERIOD: Duration = Duration::from_secs(4 * 3_600);
 /// Builds the configuration. Where the review found mistakes the result is not to be used.
 pub(super) fn build(model: &Model, effective: Effective, now: Timestamp, review: &mut Review) -> Config {
     data_dir(model, review);
-    let channels = channels::build(model, review);
+    let http = http::build(model, review);
+    let channels = channels::build(model, &http, review);
     Config {
         data_dir: model.data_dir.clone(),
         aws: aws(model, review),
@@ -68,7 +69,7 @@ pub(super) fn build(model: &Model, effective: Effective, now: Timestamp, review:
         evidence: evidence(model, review),
         directory_file: Some(&model.owners.directory_file).filter(|file| !file.is_empty()).map(Into::into),
         backup: backup(model, review),
-        http: http::build(model, review),
+        http,
         log: log(model, review),
         dev: Dev { allow_short_periods: model.dev.allow_short_periods },
         warnings: Vec::new(),

@@ -60,6 +60,8 @@ impl Stage {
             Mailbox::new(&mail).map_err(|source| DemoError::Files { path: mail.clone(), source })?;
         let stage = Self { folder, demo, server, clock, calendar, mailbox: Arc::new(mailbox) };
         stage.write("external-id", seed::EXTERNAL_ID)?;
+        // The demo listens on loopback only, and ends with its links.
+        stage.write("link-secret", &format!("{:032x}", began.as_nanosecond()))?;
         let backups = stage.folder.path().join("backups");
         fs::create_dir(&backups).map_err(|source| DemoError::Files { path: backups, source })?;
         Ok(stage)
@@ -160,6 +162,7 @@ sources = ["user_tags", "account_email"]
 [notices]
 notify = ["{TEAM}"]
 remind_before = ["3d", "1d"]
+link_secret_file = {link_secret}
 
 # The demo keeps messages in files instead of sending them.
 [notices.email]
@@ -176,6 +179,7 @@ listen = "{listen}"
         data_dir = quoted("data"),
         external_id = quoted("external-id"),
         backups = quoted("backups"),
+        link_secret = quoted("link-secret"),
     )
 }
 

@@ -220,6 +220,7 @@ fn of_key(entry: &Entry, event: &KeyEvent, created: Timestamp, calendar: Calenda
         KeyEvent::Overlay(Overlay::IncidentEnded) => {
             (Tone::Usual, "incident over: AWS's policy was taken off".into())
         }
+        KeyEvent::Record(Note::NoLongerNeeded) => (Tone::Usual, format!("no longer needed, says {by}")),
         KeyEvent::Record(Note::Forgotten { .. }) => (Tone::Usual, format!("forgotten by {by}")),
         // Steps between two of the above.
         KeyEvent::Consent(Consent::Noticed { .. } | Consent::ReminderDue { .. })
@@ -304,7 +305,16 @@ mod tests {
         let began: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
         let period = std::time::Duration::from_secs(86_400);
         let terms = NoticeTerms { threshold: period, notice: period, grace: period, approval: true };
-        let notice = Notice { at: began, deactivation: Some(began), deletion: None, terms, owner: None };
+        let notice = Notice {
+            at: began,
+            deactivation: Some(began),
+            deletion: None,
+            terms,
+            owner: None,
+            delivery: keysweep_core::lifecycle::Delivery::Recorded,
+            reminded: None,
+            decoy: false,
+        };
         let shown = Shown {
             user_name: "ci".parse().unwrap(),
             finding: FindingKind::Unused,
@@ -332,6 +342,7 @@ mod tests {
                 notice: Some(notice.clone()),
                 approval,
                 setback: None,
+                team_told: false,
             })
         };
         let calendar = Calendar::new(began, 30);

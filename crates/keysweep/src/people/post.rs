@@ -16,8 +16,8 @@ use keysweep_notify::FailureKind;
 use keysweep_store::AppendError;
 use tokio::time::{Instant, sleep};
 
-use super::letter::{Draft, Links, Writer};
-use super::{Carrier, Letter, Outgoing};
+use super::letter::{Draft, Writer};
+use super::{Carrier, Letter, LinkMaker, Outgoing};
 use crate::causes::in_words;
 use crate::config::Config;
 use crate::engine::Engine;
@@ -225,7 +225,7 @@ async fn attempt(engine: &Engine, message: &Message) -> Outcome {
     if items.is_empty() {
         return Outcome::Void;
     }
-    let letter = write(&config, message, &items, &names, at);
+    let letter = write(&config, engine.links().as_ref(), message, &items, &names, at);
     let letter = match letter {
         Ok(letter) => letter,
         Err(why) => return Outcome::Failed { why, pause: None, for_good: false },
@@ -238,6 +238,7 @@ async fn attempt(engine: &Engine, message: &Message) -> Outcome {
 /// The message as it is to be read at this time.
 fn write(
     config: &Config,
+    links: Option<&LinkMaker>,
     message: &Message,
     items: &[Item],
     names: &BTreeMap<AccountId, String>,
@@ -249,8 +250,8 @@ fn write(
         account_name: &|account| names.get(&account).cloned(),
         at,
         time_zone: &config.policy.notices.time_zone,
-        links: &|_| None::<Links>,
-        page: None,
+        links: &|item| links.and_then(|maker| maker.links(item, &message.to.name, at)),
+        page: config.channels.links.as_ref().map(|links| links.base.as_str()),
     };
     Writer::new(&BTreeMap::new())?.write(&draft)
 }

@@ -3,6 +3,7 @@
 //! It holds no script and asks for nothing else: one style sheet stands in it, and the browser is told its hash.
 
 mod actions;
+mod answer;
 mod words;
 
 use askama::Template;
@@ -19,6 +20,7 @@ use keysweep_core::words::{remedy, title, why};
 use sha2::{Digest, Sha256};
 
 use self::actions::{Actions, actions};
+pub(super) use self::answer::{Told, answer_page, answer_policy};
 use self::words::{moment, number, span};
 use crate::engine::Engine;
 use crate::metrics::inventory::Tally;
@@ -31,9 +33,14 @@ const FAILED_ACCOUNTS: usize = 20;
 
 /// What browsers are told to load: the style sheet of the page, known by its hash, and nothing else.
 pub(super) fn content_policy() -> HeaderValue {
-    let hash = STANDARD.encode(Sha256::digest(STYLE));
+    policy_of(STYLE, "'none'")
+}
+
+/// The policy of a page with this style sheet whose forms go there.
+fn policy_of(style: &str, forms: &str) -> HeaderValue {
+    let hash = STANDARD.encode(Sha256::digest(style));
     let policy = format!(
-        "default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        "default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action {forms}; frame-ancestors 'none'"
     );
     HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("default-src 'none'"))
 }

@@ -21,7 +21,8 @@ use tower_http::timeout::TimeoutLayer;
 use super::app::{App, Serving};
 use super::auth::{Address, Listener, names};
 use super::page;
-use super::routes::{api, health, landing, metrics, reload};
+use super::routes::{answer, api, health, landing, metrics, reload};
+use crate::people::ANSWER_PATH;
 
 /// Within this an answer is there, or it is too late for Prometheus, which gives up after ten seconds by default.
 /// Decisions may take longer: an undo is waited for.
@@ -52,6 +53,10 @@ pub(super) fn router(serving: Serving, listener: Listener) -> Router {
         .route("/metrics", get(metrics::scrape))
         .route(RELOAD, post(reload::reload))
         .route_layer(by_name.clone());
+    // An undo is waited for.
+    let answers = Router::new()
+        .route(&format!("{ANSWER_PATH}/{{token}}"), get(answer::show).post(answer::answer))
+        .route_layer(by_name.clone());
     let answered_soon = Router::new()
         .merge(shown)
         .route(HEALTHY, get(health::healthy))
@@ -62,6 +67,7 @@ pub(super) fn router(serving: Serving, listener: Listener) -> Router {
         .layer(from_fn(in_words));
     answered_soon
         .nest(BASE, api::routes().layer(by_name))
+        .merge(answers)
         .layer(RequestBodyLimitLayer::new(BODY_BYTES))
         .layer(from_fn(api::problems))
         .layer(map_response_with_state(policy, with_headers))
@@ -149,7 +155,8 @@ async fn in_words(request: Request, next: Next) -> Response {
 
 async fn with_headers(State(policy): State<HeaderValue>, mut response: Response) -> Response {
     let headers = response.headers_mut();
-    headers.insert(CONTENT_SECURITY_POLICY, policy);
+    // A page with a form has its own.
+    headers.entry(CONTENT_SECURITY_POLICY).or_insert(policy);
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));

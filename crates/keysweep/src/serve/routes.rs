@@ -1,5 +1,6 @@
 //! What each path answers.
 
+pub(super) mod answer;
 pub(super) mod api;
 pub(super) mod health;
 pub(super) mod landing;

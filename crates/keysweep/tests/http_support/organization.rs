@@ -51,7 +51,8 @@ pub(crate) fn days_ago(days: i64) -> Timestamp {
 
 /// A policy that deactivates without delivered notices.
 pub(crate) fn policy() -> Policy {
-    let mut policy = Policy { notices_required: false, ..Policy::default() };
+    let mut policy = Policy::default();
+    policy.notices.required = false;
     policy.base.mode = Mode::Deactivate;
     policy.base.unused_after = 90 * DAY;
     policy
@@ -95,6 +96,8 @@ pub(crate) fn entries() -> Vec<(Timestamp, Body)> {
             deletion: None,
             terms,
             owner: None,
+            send: false,
+            decoy: false,
         });
         told.push((days_ago(40), key(PROD, user, noticed)));
     }
@@ -124,7 +127,7 @@ pub(crate) fn entries() -> Vec<(Timestamp, Body)> {
             name: email.unwrap_or("somebody").into(),
             source: OwnerSource::UserTags,
             confidence: Confidence::Medium,
-            contact: Contact { email: email.map(|email| email.parse().unwrap()), slack: None },
+            contact: Contact { email: email.map(|email| email.parse().unwrap()), ..Contact::default() },
             listed: None,
             left,
         };

@@ -51,6 +51,8 @@ pub enum Note {
     },
     /// The change that was due is not due any more.
     NotDue,
+    /// The owner says that the key is not needed any more. It is shown to approvers, and nothing happens earlier for it.
+    NoLongerNeeded,
     /// An operator cleared the reactivations of a key: they no longer make its changes need approval.
     ReactivationsCleared {
         /// Why.

@@ -22,6 +22,12 @@ pub struct NoticesSection {
     pub remind_before: Vec<Period>,
     /// How long keysweep tries to deliver a message: 1h to 7d. After that, keysweep informs the security team.
     pub give_up: Period,
+    /// File that contains the secret that signs the links in notices to owners: at least 32 characters, such as the output
+    /// of `openssl rand -hex 32`. By these links, an owner can hold or reactivate a key without logging in. Another secret
+    /// revokes all links. Requires http.public_url, unless http.listen is a loopback address. Empty: no links.
+    pub link_secret_file: String,
+    /// The longest hold that an owner can place through a link, twice in a row: 1d to 90d.
+    pub owner_hold_max: Period,
     /// Time zone of quiet hours and of the dates in messages, such as "Europe/Berlin". Empty: policy.time_zone.
     pub time_zone: String,
     /// E-mail, sent through a mail server (SMTP).
@@ -43,6 +49,8 @@ impl Default for NoticesSection {
             notify: Vec::new(),
             remind_before: vec![Period::days(3), Period::days(1)],
             give_up: Period::hours(24),
+            link_secret_file: String::new(),
+            owner_hold_max: Period::days(30),
             time_zone: String::new(),
             email: EmailSection::default(),
             slack: SlackSection::default(),

@@ -16,8 +16,9 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::Review;
 use crate::config::channels::{
-    Channels, Email, MailSecurity, Mailbox, NotAMailbox, SlackBot, WebhookFormat, WebhookTarget,
+    Channels, Email, Links, MailSecurity, Mailbox, NotAMailbox, SlackBot, WebhookFormat, WebhookTarget,
 };
+use crate::config::Http;
 use crate::config::model::{EmailSection, Model, SlackSection, WebhookSection};
 use crate::config::path::KeyPath;
 
@@ -30,13 +31,42 @@ const SECRET_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
 /// Longer than any name that a person reads, and short enough for a label of a metric.
 const LONGEST_NAME: usize = 64;
 
-pub(super) fn build(model: &Model, review: &mut Review) -> Channels {
+pub(super) fn build(model: &Model, http: &Http, review: &mut Review) -> Channels {
     let at = KeyPath::of("notices");
     Channels {
         email: email(&model.notices.email, &at.key("email"), review),
         slack: slack(&model.notices.slack, &at.key("slack"), review),
         webhooks: webhooks(&model.notices.webhook, &at.key("webhook"), review),
+        links: links(&model.notices.link_secret_file, http, &at.key("link_secret_file"), review),
     }
+}
+
+/// Shorter secrets could be guessed from a link.
+const SHORTEST_LINK_SECRET: usize = 32;
+
+fn links(file: &str, http: &Http, at: &KeyPath, review: &mut Review) -> Option<Links> {
+    if file.is_empty() {
+        return None;
+    }
+    let secret = review.secret_text(at, file, "secret for links")?;
+    if secret.expose_secret().chars().count() < SHORTEST_LINK_SECRET {
+        let problem = format!("{file} is too short: expected at least {SHORTEST_LINK_SECRET} characters");
+        review.unusable(at, problem);
+        return None;
+    }
+    let scheme = if http.tls.is_some() { "https" } else { "http" };
+    let base = match &http.public {
+        Some(authority) => format!("https://{authority}"),
+        // Which port it will be is not known yet.
+        None if http.listen.port() == 0 => return None,
+        None if http.listen.ip().is_loopback() => format!("{scheme}://{}", http.listen),
+        None => {
+            let problem = "requires http.public_url: otherwise, keysweep does not know the address of its page";
+            review.contradiction(at, &KeyPath::of("http.public_url"), problem.to_owned());
+            return None;
+        }
+    };
+    Some(Links { secret, base })
 }
 
 fn email(section: &EmailSection, at: &KeyPath, review: &mut Review) -> Option<Email> {

@@ -90,6 +90,9 @@ pub(super) fn build(model: &Model, policy_zone: &TimeZone, review: &mut Review) 
     if !(least..=7 * DAY).contains(&give_up) {
         review.unexpected(&at.key("give_up"), &section.give_up, "1h to 7d");
     }
+    if !(DAY..=90 * DAY).contains(&section.owner_hold_max.get()) {
+        review.unexpected(&at.key("owner_hold_max"), &section.owner_hold_max, "1d to 90d");
+    }
     let routes = section.route.iter().enumerate().map(|(index, route)| {
         let at = at.key("route").index(index);
         self::route(route, &at, &configured, review)
@@ -106,6 +109,7 @@ pub(super) fn build(model: &Model, policy_zone: &TimeZone, review: &mut Review) 
         webhooks: configured.webhooks.iter().map(|name| (*name).to_owned()).collect(),
         remind_before,
         give_up,
+        owner_hold_max: section.owner_hold_max.get(),
         notify,
         protect,
         routes,

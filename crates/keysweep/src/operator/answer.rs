@@ -1,0 +1,147 @@
+//! Answers of owners through links in notices: each can only hold back or undo.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use keysweep_api::{Decide, Decision, Done, Refusal};
+use keysweep_core::lifecycle::event::{Note, Overlay};
+use keysweep_core::lifecycle::{HoldKind, KeyEvent, Notice, Record, State as KeyState};
+use keysweep_core::state::{Actor, Body, State};
+
+use super::Act;
+use crate::engine::Engine;
+use crate::people::{Link, Purpose, shortened};
+
+/// So many times in a row an owner may hold a key.
+const OWNER_HOLDS: u32 = 2;
+
+/// An answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Answer {
+    /// The link that it came by.
+    pub(crate) link: Link,
+    /// Why, in the owner's words.
+    pub(crate) reason: String,
+    /// For how long the key is still needed.
+    pub(crate) length: Duration,
+}
+
+impl Engine {
+    /// Carries out an answer.
+    ///
+    /// # Errors
+    /// Why not: what the link was sent for has changed, or a person has to decide.
+    pub(crate) async fn answer(&self, answer: Answer) -> Result<Done, Refusal> {
+        let Answer { link, reason, length } = answer;
+        let actor = Actor::Link { owner: link.recipient.clone() };
+        let most = self.config().policy.notices.owner_hold_max;
+        match link.purpose {
+            Purpose::Show => Err(Refusal::Malformed("this link only shows the key".to_owned())),
+            Purpose::StillNeeded => {
+                let length = length.min(most);
+                self.write_answer(&actor, &link, |record, now| {
+                    let until = now.checked_add(length).unwrap_or(Timestamp::MAX);
+                    hold(record, until, &reason)
+                })
+                .await
+            }
+            Purpose::NoLongerNeeded => {
+                self.write_answer(&actor, &link, |record, _| {
+                    let said = "recorded: you no longer need this key. Nothing happens earlier for it".to_owned();
+                    match record.past.not_needed {
+                        Some(_) => Ok((None, said)),
+                        None => Ok((Some(Note::NoLongerNeeded.into()), said)),
+                    }
+                })
+                .await
+            }
+            Purpose::Reactivate => {
+                self.store().read(|state| match state.record(&link.key) {
+                    Some(record) => may_reactivate(record, &link),
+                    None => Err(outdated()),
+                })?;
+                let decision = Decision::Reactivate {};
+                Decide { key: link.key, decision, reason }.act(self, &actor).await
+            }
+        }
+    }
+
+    async fn write_answer(
+        &self,
+        actor: &Actor,
+        link: &Link,
+        mut answer: impl FnMut(&Record, Timestamp) -> Result<(Option<KeyEvent>, String), Refusal> + Send,
+    ) -> Result<Done, Refusal> {
+        let written = |state: &State, now: Timestamp| {
+            let record = state.record(&link.key).ok_or_else(outdated)?;
+            is_current(record, link)?;
+            let (event, message) = answer(record, now)?;
+            let (account, key) = (record.identity.account, record.identity.key.clone());
+            let entries = event.map(|event| Body::Key { account, key, event });
+            Ok((entries.into_iter().collect(), message))
+        };
+        self.decide_for(actor, written).await
+    }
+}
+
+fn outdated() -> Refusal {
+    Refusal::Conflict("what this link was sent for has changed since; your security team can help".to_owned())
+}
+
+/// Whether the link is still about what comes next for the key, and for its present owner.
+///
+/// # Errors
+/// If it is not.
+pub(crate) fn is_current(record: &Record, link: &Link) -> Result<(), Refusal> {
+    let owner = record.owner.as_ref().map(|owner| shortened(&owner.name));
+    let same_owner = owner.as_ref() == Some(&link.recipient);
+    let current = match link.purpose {
+        // It only shows.
+        Purpose::Show => true,
+        Purpose::StillNeeded | Purpose::NoLongerNeeded => {
+            let announced = record.notice().and_then(Notice::number).is_some_and(|notice| notice <= link.entry);
+            let pending = matches!(record.state, KeyState::Flagged(_) | KeyState::Deactivated(_));
+            announced && pending
+        }
+        Purpose::Reactivate => {
+            let since = record.past.sent.is_some_and(|sent| sent.seq < link.entry);
+            let inactive = matches!(record.state, KeyState::Deactivated(_) | KeyState::Deleting(_));
+            since && inactive && record.may_undo()
+        }
+    };
+    if same_owner && current { Ok(()) } else { Err(outdated()) }
+}
+
+/// Whether a link may undo this deactivation. Where a person had a reason of their own, a person has to decide.
+pub(crate) fn may_reactivate(record: &Record, link: &Link) -> Result<(), Refusal> {
+    is_current(record, link)?;
+    if record.incident.is_some() {
+        return Err(Refusal::Conflict(
+            "AWS considers this key compromised, so that it cannot be reactivated by a link: ask your security team"
+                .to_owned(),
+        ));
+    }
+    if record.past.sent.is_some_and(|sent| sent.ordered) {
+        return Err(Refusal::Conflict(
+            "someone on your security team deactivated this key on purpose: ask them to reactivate it".to_owned(),
+        ));
+    }
+    Ok(())
+}
+
+fn hold(record: &Record, until: Timestamp, reason: &str) -> Result<(Option<KeyEvent>, String), Refusal> {
+    let mine = record.holds.iter().find(|hold| hold.kind == HoldKind::Owner);
+    if let Some(hold) = mine.filter(|hold| hold.until.is_none_or(|known| until <= known)) {
+        let until = hold.until.map_or_else(|| "it is released".to_owned(), |until| until.to_string());
+        return Ok((None, format!("the key is on hold until {until} already")));
+    }
+    // Prolonging a hold that has not ended is the next one in the row.
+    if record.past.owner_holds >= OWNER_HOLDS {
+        return Err(Refusal::Conflict(format!(
+            "you have put this key on hold {OWNER_HOLDS} times in a row: ask your security team for a longer hold or an \
+             exemption"
+        )));
+    }
+    let message = format!("the key is on hold until {until}: keysweep will not change it before");
+    Ok((Some(Overlay::HoldPlaced { reason: reason.to_owned(), until: Some(until) }.into()), message))
+}
