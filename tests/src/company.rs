@@ -2,6 +2,7 @@
 //! the simulator, without a socket. Time moves only when a test moves it.
 #![allow(clippy::expect_used, clippy::panic, reason = "a test that cannot be set up fails")]
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,11 +21,16 @@ use keysweep_sim::{Change, KeySpec, Sim, UserRef, Who};
 use keysweep_store::OpenOptions;
 use tempfile::TempDir;
 
+use crate::letters::Letters;
+
 /// When every story begins.
 pub const BEGIN: &str = "2026-01-01T00:00:00Z";
 
 /// External ID of every role.
 pub const EXTERNAL_ID: &str = "keysweep-tests";
+
+/// What signs the links in notices.
+const LINK_SECRET: &str = "0123456789abcdef0123456789abcdef";
 
 /// One day.
 pub const DAY: Duration = Duration::from_secs(86_400);
@@ -46,6 +52,8 @@ pub struct Company {
     pub sim: Sim,
     /// Policy time.
     pub clock: Clock,
+    /// What takes messages to people.
+    pub letters: Arc<Letters>,
     /// Where journal and records are.
     pub data_dir: TempDir,
     files: TempDir,
@@ -65,6 +73,7 @@ impl Company {
         Self {
             sim,
             clock,
+            letters: Arc::default(),
             data_dir: tempfile::tempdir().expect("a temporary directory"),
             files: tempfile::tempdir().expect("a temporary directory"),
             toml: toml.into(),
@@ -111,8 +120,7 @@ impl Company {
     #[must_use]
     pub fn config(&self) -> Config {
         let file = self.files.path().join("keysweep.toml");
-        let external_id = self.files.path().join("external-id");
-        std::fs::write(&external_id, EXTERNAL_ID).expect("the external ID is written");
+        let external_id = self.external_id();
         let data_dir = self.data_dir.path().display();
         let text = format!(
             "data_dir = \"{data_dir}\"\nrole.external_id_file = \"{}\"\n{}",
@@ -122,6 +130,28 @@ impl Company {
         std::fs::write(&file, text).expect("the configuration is written");
         let sources = Sources { file: Some(file), ..Sources::default() };
         config::load(&sources, self.clock.now()).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// The file with the external ID, for `role.external_id_file`.
+    ///
+    /// # Panics
+    /// If it cannot be written.
+    #[must_use]
+    pub fn external_id(&self) -> PathBuf {
+        let file = self.files.path().join("external-id");
+        std::fs::write(&file, EXTERNAL_ID).expect("the external ID is written");
+        file
+    }
+
+    /// The file that signs links, for `notices.link_secret_file`.
+    ///
+    /// # Panics
+    /// If it cannot be written.
+    #[must_use]
+    pub fn link_secret(&self) -> PathBuf {
+        let file = self.files.path().join("link-secret");
+        std::fs::write(&file, LINK_SECRET).expect("the secret of links is written");
+        file
     }
 
     /// Opens data_dir, and resumes where it is new.
@@ -165,7 +195,7 @@ impl Company {
                 session_token: token.map(Into::into),
             }),
             endpoint: None,
-            carrier: None,
+            carrier: Some(Arc::<Letters>::clone(&self.letters)),
         }
     }
 

@@ -4,6 +4,7 @@ pub mod company;
 pub mod conformance;
 pub mod crashes;
 pub mod history;
+pub mod letters;
 pub mod load;
 pub mod node;
 pub mod site;

@@ -74,6 +74,12 @@ impl NoticeKind {
         matches!(self, Self::DeactivationAhead | Self::DeletionAhead)
     }
 
+    /// Whether it says that a change is to come. While keysweep is paused, nobody knows whether it is.
+    #[must_use]
+    pub fn foretells(self) -> bool {
+        self.announces() || self == Self::Reminder
+    }
+
     /// Whether it is sent during quiet hours: what has already happened to a key may be an outage.
     #[must_use]
     pub fn is_urgent(self) -> bool {

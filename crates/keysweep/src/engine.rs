@@ -285,7 +285,7 @@ impl Engine {
 
     /// Notes that the clock of this machine agrees with that of AWS.
     pub(crate) fn confirm_clock(&self) {
-        let confirmed = (self.clock.operational(), self.clock.instant());
+        let confirmed = (self.clock.now(), self.clock.instant());
         *self.clock_confirmed.lock().unwrap_or_else(PoisonError::into_inner) = Some(confirmed);
     }
 
@@ -293,10 +293,12 @@ impl Engine {
     /// that is wrong.
     pub(crate) fn clock_is_trusted(&self) -> bool {
         let confirmed = *self.clock_confirmed.lock().unwrap_or_else(PoisonError::into_inner);
-        confirmed.is_some_and(|(wall, at)| {
-            let elapsed = self.clock.elapsed_since(at);
-            let expected = wall.checked_add(elapsed).unwrap_or(Timestamp::MAX);
-            self.clock.operational().duration_since(expected).abs() <= MAX_SKEW
+        confirmed.is_some_and(|(then, at)| {
+            // By the wall, and without it; time that is sped up counts as what it takes.
+            let wall = self.clock.now().duration_since(then);
+            let passed = self.clock.operational_span(wall.unsigned_abs());
+            let apart = passed.abs_diff(self.clock.elapsed_since(at));
+            (!wall.is_negative() || passed <= MAX_SKEW.unsigned_abs()) && apart <= MAX_SKEW.unsigned_abs()
         })
     }
 

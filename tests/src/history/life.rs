@@ -19,7 +19,7 @@ use tokio::time::{sleep, timeout};
 
 use super::disk::Fuse;
 use super::oracle::CallFuse;
-use super::{DAY, Shared, operators, owners, weather};
+use super::{DAY, Shared, answers, operators, owners, weather};
 
 /// How a life ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -182,6 +182,9 @@ async fn day(
         }
         if visitors.random_bool(0.1) {
             operators::end_quarantine(shared, engine, &mut visitors).await;
+        }
+        if shared.oracle.rules().mail && visitors.random_bool(0.6) {
+            answers::click(shared, engine, &mut visitors).await;
         }
         prepare(shared, &mut today);
         if sweep_once(shared, engine, &mut today).await || post(shared, engine, postman, &mut today).await {

@@ -10,6 +10,7 @@
     reason = "a history that cannot be set up fails"
 )]
 
+mod answers;
 mod damage;
 mod death;
 mod disk;
@@ -254,6 +255,8 @@ impl Shared {
         let folder = tempfile::Builder::new().prefix(&name).rand_bytes(0).tempdir_in(place);
         let folder = folder.expect("a temporary directory");
         std::fs::write(folder.path().join("external-id"), EXTERNAL_ID).expect("the external ID is written");
+        let secret = format!("{:064}", setting.seed);
+        std::fs::write(folder.path().join("link-secret"), secret).expect("the secret of links is written");
         let data_dir = folder.path().join(DATA_DIR);
         let oracle = Oracle::new(sim.clone(), time.clone(), death.clone(), disk.clone(), rules, &data_dir);
         for (account, exempt) in populated {
@@ -290,9 +293,10 @@ impl Shared {
         let file = self.folder.path().join("keysweep.toml");
         let (data_dir, external_id) = (self.data_dir(), self.folder.path().join("external-id"));
         let text = format!(
-            "data_dir = \"{}\"\nrole.external_id_file = \"{}\"\n{}",
+            "data_dir = \"{}\"\nrole.external_id_file = \"{}\"\nnotices.link_secret_file = \"{}\"\n{}",
             data_dir.display(),
             external_id.display(),
+            self.folder.path().join("link-secret").display(),
             rules.to_toml()
         );
         std::fs::write(&file, text).expect("the configuration is written");

@@ -21,6 +21,7 @@ use keysweep_sim::Sim;
 
 use self::seen::Seen;
 use self::watch::Watched;
+use super::answers::Sent;
 use super::death::Death;
 use super::disk::PowerDisk;
 use super::rules::Rules;
@@ -133,6 +134,8 @@ struct Inner {
     told: BTreeMap<String, Option<String>>,
     /// Announcements of changes of a key that a channel accepted.
     received: BTreeMap<String, Vec<mail::Received>>,
+    /// Links in messages that a channel accepted, the newest last.
+    links: Vec<Sent>,
     /// Messages that the journal knows to be delivered.
     delivered: BTreeSet<u64>,
     /// Messages of which this process heard that they were accepted.
@@ -221,6 +224,7 @@ impl Oracle {
             noticed: BTreeMap::new(),
             told: BTreeMap::new(),
             received: BTreeMap::new(),
+            links: Vec::new(),
             delivered: BTreeSet::new(),
             acknowledged: BTreeSet::new(),
             flagged: BTreeMap::new(),

@@ -12,12 +12,17 @@ use crate::state::{Body, State};
 use crate::ticket::Planned;
 
 /// The entries that put every item that still stands, and that no message contains yet, into one message per recipient. An
-/// announcement that nobody can receive is undelivered at once.
+/// announcement that nobody can receive is undelivered at once. While keysweep is paused, nobody is told of changes to come:
+/// an operator who reviews a new configuration reads the list before thousands of owners do.
 #[must_use]
 pub fn compose(now: Timestamp, notices: &Notices, state: &State) -> Vec<Body> {
     let mut groups: BTreeMap<(Recipient, Timestamp), BTreeSet<ItemId>> = BTreeMap::new();
     let mut entries = Vec::new();
-    for item in state.outbox().items().filter(|item| item.messages.is_empty() && stands(state, item)) {
+    let paused = !state.control().pauses.is_empty();
+    let due = |item: &&Item| {
+        item.messages.is_empty() && stands(state, item) && !(paused && item.kind.foretells())
+    };
+    for item in state.outbox().items().filter(due) {
         let account = state.account(item.account).map_or("", |account| account.name.as_str());
         let route = notices.route(item, account);
         let recipients = recipients(notices, item, route.map(|(_, route)| route));

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{Body, Draft, Entry};
-use crate::notice::{Item, ItemId, Message, Parcel, ParcelId, Status};
+use crate::notice::{Item, ItemId, Message, Parcel, ParcelId, Status, stands};
 
 impl Draft<'_> {
     /// Notes what people are to be told.
@@ -80,7 +80,7 @@ impl Draft<'_> {
 
     /// Drops what is not worth keeping any more.
     pub(super) fn tidy_outbox(&mut self, now: Timestamp) {
-        for id in self.base.outbox.outdated(now) {
+        for id in self.base.outbox.outdated(now, |item| stands(self.base, item)) {
             // What an entry that is not committed yet made of it stays.
             if !self.earlier.outbox.contains_key(&id) {
                 self.delta.outbox.entry(id).or_insert(None);

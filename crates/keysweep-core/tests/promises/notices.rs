@@ -615,3 +615,39 @@ fn the_team_hears_once_of_an_owner_who_cannot_be_reached() {
     assert_eq!(heard[..2], [(1, Undeliverable), (3, DeactivationAhead)], "{heard:?}");
     assert!(heard[2..].iter().all(|(n, _)| *n > 3), "{heard:?}");
 }
+
+#[test]
+fn an_announcement_that_was_not_composed_in_time_is_sent_all_the_same() {
+    let mut world = mk_world(Mode::Deactivate, 2);
+    world.sweep(day(0));
+    world.keys[1].last_use = Fact::Known(used_at(hours(3)));
+    world.sweep(hours(6));
+    let finished = Body::SweepFinished {
+        took: days(0),
+        scanned: 1,
+        failed: 0,
+        skipped: 0,
+        complete: true,
+        keys: 1,
+        unknown_keys: 0,
+    };
+    world.write(day(3), finished);
+    assert_eq!(world.state.outbox().items().count(), 1, "what is void is not kept");
+    assert_eq!(world.deliver(day(3)), [said(DANA, NoticeKind::DeactivationAhead, 0)]);
+}
+
+#[test]
+fn nobody_is_told_of_changes_to_come_while_keysweep_is_paused() {
+    let mut world = mk_world(Mode::Deactivate, 1);
+    world.write_as(
+        keysweep_core::state::Actor::local("ada"),
+        day(0),
+        Body::Paused { reason: "read the list first".into() },
+    );
+    world.run(0, 4);
+    assert_eq!(world.deliver(day(5)), []);
+    world.resume(day(5));
+    assert_eq!(world.deliver(day(5)), [said(DANA, NoticeKind::DeactivationAhead, 0)]);
+    assert_eq!(world.run(5, 11), 0);
+    assert_eq!(world.run(12, 12), 1);
+}

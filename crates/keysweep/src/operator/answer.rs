@@ -27,6 +27,17 @@ pub(crate) struct Answer {
 }
 
 impl Engine {
+    /// Answers by the token of a link, as its page does.
+    ///
+    /// # Errors
+    /// As the page says: the link is invalid or outdated, or a person has to decide.
+    pub async fn answer_link(&self, token: &str, reason: &str, length: Duration) -> Result<Done, Refusal> {
+        let maker = self.links().ok_or_else(|| Refusal::NotFound("there are no links".to_owned()))?;
+        let link = maker.read(token, self.clock().now());
+        let link = link.map_err(|invalid| Refusal::NotFound(invalid.to_string()))?;
+        self.answer(Answer { link, reason: reason.to_owned(), length }).await
+    }
+
     /// Carries out an answer.
     ///
     /// # Errors

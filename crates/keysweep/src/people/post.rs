@@ -92,9 +92,15 @@ impl Postman {
         let now = (engine.clock().now(), engine.clock().instant());
         let trusted = engine.clock_is_trusted();
         let open: Vec<Message> = engine.store().read(|state| {
+            let paused = !state.control().pauses.is_empty();
+            let waits = |message: &Message| {
+                let items = || state.outbox().items_of(message);
+                // The next sweep confirms the clock.
+                let clock = !trusted && items().any(|item| item.kind.announces());
+                clock || (paused && items().any(|item| item.kind.foretells()))
+            };
             let open = state.outbox().messages().filter(|message| message.is_open());
-            // The next sweep confirms the clock.
-            open.filter(|message| trusted || !announces(state, message)).cloned().collect()
+            open.filter(|message| !waits(message)).cloned().collect()
         });
         let messages: BTreeSet<u64> = engine.store().read(|state| {
             state.outbox().messages().filter(|message| message.is_open()).map(|message| message.number).collect()
@@ -172,11 +178,6 @@ impl Postman {
         let next = engine.clock().instant() + pause;
         self.attempts.insert(number, Attempts { count, next, accepted });
     }
-}
-
-/// Whether the notice period of a key begins with the delivery of this message.
-fn announces(state: &State, message: &Message) -> bool {
-    state.outbox().items_of(message).any(|item| item.kind.announces())
 }
 
 /// Puts what is owed into messages, unless a sweep that is under way may still add to it.

@@ -161,6 +161,7 @@ impl Inner {
 
     /// What the promises say of a line just written.
     fn news(&mut self, sim: &Sim, now: Timestamp, line: &Value) {
+        self.by_link(line);
         let key = text(line, "access_key_id");
         match text(line, "kind") {
             "account_left" => self.account_left(sim, text(line, "account_id")),

@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::judge::{CLOSE, Case, Verdict};
-use super::{Inner, Oracle, Rules};
+use super::{Held, Inner, Oracle, Rules, is_undo};
+use crate::history::answers::Sent;
 
 /// A message about a key that a channel accepted.
 #[derive(Debug, Clone)]
@@ -15,6 +16,23 @@ pub(super) struct Received {
 
 /// Kinds that announce a change.
 const AHEAD: [&str; 2] = ["deactivation_ahead", "deletion_ahead"];
+
+/// So many links are remembered.
+const LINKS: usize = 200;
+
+/// What a link may have written to the journal: what holds back or undoes, and what came of it.
+const BY_LINK: [&str; 10] = [
+    "hold_placed",
+    "no_longer_needed",
+    "intent",
+    "accepted",
+    "undone",
+    "quarantine_ended",
+    "reactivated",
+    "refused",
+    "unclear",
+    "activity_seen",
+];
 
 fn number(message: &Value) -> u64 {
     message.get("message").and_then(Value::as_u64).unwrap_or_default()
@@ -45,7 +63,26 @@ impl Oracle {
                 let received = Received { at: now, to: to.to_owned() };
                 inner.received.entry(text("access_key_id")).or_default().push(received);
             }
+            for (purpose, url) in item.get("links").and_then(Value::as_object).into_iter().flatten() {
+                let Some(url) = url.as_str() else { continue };
+                let (key, purpose, url) = (text("access_key_id"), purpose.clone(), url.to_owned());
+                inner.links.push(Sent { key, purpose, url });
+            }
+            let most = inner.links.len().saturating_sub(LINKS);
+            inner.links.drain(..most);
         }
+    }
+
+    /// Links that people have.
+    pub(crate) fn links(&self) -> Vec<Sent> {
+        self.locked().links.clone()
+    }
+
+    /// An owner holds a key through a link: whatever else, it is not changed until then.
+    pub(crate) fn held_by_owner(&self, key: &str, until: Timestamp) {
+        let held =
+            Held { since: self.time.now(), until: Some(until), promise: "P13", why: "its owner holds it" };
+        self.locked().held.entry(key.into()).or_default().push(held);
     }
 
     /// keysweep heard that a message was accepted.
@@ -55,6 +92,18 @@ impl Oracle {
 }
 
 impl Inner {
+    /// A link can only hold back or undo.
+    pub(super) fn by_link(&mut self, line: &Value) {
+        if line.pointer("/actor/link").is_none() {
+            return;
+        }
+        let text = |name: &str| line.get(name).and_then(Value::as_str).unwrap_or_default();
+        let undoes = text("event") != "intent" || is_undo(text("action"));
+        if !BY_LINK.contains(&text("event")) || !undoes {
+            self.broken("link", format!("a link led to more than it may: {line}"));
+        }
+    }
+
     /// P13: a channel accepted a notice of the change to those who were to be told, the whole notice period before it.
     pub(super) fn heard_first(&self, case: &Case<'_>, rules: &Rules) -> Verdict {
         let told = self.told.get(case.key).and_then(Option::as_ref);

@@ -703,6 +703,41 @@ fn a_message_is_given_up_within_a_week() {
 }
 
 #[test]
+fn links_need_a_secret_and_the_address_of_the_page() {
+    let stage = Stage::new();
+    stage.write("links", &"s".repeat(32));
+    let with = |rest: &str| format!("notices.link_secret_file = {:?}\n{rest}\n", stage.at("links"));
+    let links = |rest: &str| load_served(&with(rest)).channels.links;
+    assert_eq!(links("").unwrap().base, "http://127.0.0.1:9853");
+    let public = "http.public_url = \"https://keysweep.example.com\"";
+    assert_eq!(links(public).unwrap().base, "https://keysweep.example.com");
+    assert_eq!(links(public).unwrap().secret.expose_secret(), "s".repeat(32));
+    let found = problems_to_serve(&with("http.listen = \"10.1.2.3:9853\""));
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].starts_with("notices.link_secret_file: requires http.public_url"), "{found:?}");
+    let before = load_served(&with(""));
+    assert!(!format!("{before:?}").contains(&"s".repeat(32)));
+    stage.write("links", &"t".repeat(32));
+    assert!(!before.does_the_same(&load_served(&with(""))));
+    stage.write("links", &"s".repeat(31));
+    assert_eq!(
+        stage.shown(&problems_to_serve(&with(""))),
+        "notices.link_secret_file: DIR/links is too short: expected at least 32 characters"
+    );
+    assert!(load_served("").channels.links.is_none());
+}
+
+#[test]
+fn a_hold_by_an_owner_is_short() {
+    for bad in ["23h", "91d"] {
+        let found = problems_to_serve(&format!("notices.owner_hold_max = \"{bad}\"\n"));
+        assert_eq!(found, [format!("notices.owner_hold_max: found \"{bad}\", expected 1d to 90d")]);
+    }
+    let held = |text: &str| load_served(text).policy.notices.owner_hold_max;
+    assert_eq!((held(""), held("notices.owner_hold_max = \"90d\"")), (30 * DAY, 90 * DAY));
+}
+
+#[test]
 fn the_time_zone_is_that_of_the_policy_unless_set() {
     let zone = |text: &str| load_served(text).policy.notices.time_zone.iana_name().map(str::to_owned);
     assert_eq!(zone("policy.time_zone = \"Asia/Tokyo\"").as_deref(), Some("Asia/Tokyo"));

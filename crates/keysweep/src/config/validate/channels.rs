@@ -15,10 +15,10 @@ use rustls::pki_types::pem::PemObject as _;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::Review;
+use crate::config::Http;
 use crate::config::channels::{
     Channels, Email, Links, MailSecurity, Mailbox, NotAMailbox, SlackBot, WebhookFormat, WebhookTarget,
 };
-use crate::config::Http;
 use crate::config::model::{EmailSection, Model, SlackSection, WebhookSection};
 use crate::config::path::KeyPath;
 
@@ -61,7 +61,8 @@ fn links(file: &str, http: &Http, at: &KeyPath, review: &mut Review) -> Option<L
         None if http.listen.port() == 0 => return None,
         None if http.listen.ip().is_loopback() => format!("{scheme}://{}", http.listen),
         None => {
-            let problem = "requires http.public_url: otherwise, keysweep does not know the address of its page";
+            let problem =
+                "requires http.public_url: otherwise, keysweep does not know the address of its page";
             review.contradiction(at, &KeyPath::of("http.public_url"), problem.to_owned());
             return None;
         }

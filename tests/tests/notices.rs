@@ -1,0 +1,287 @@
+//! Notices, from a stale key to a message, and from a link in it back to AWS.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use keysweep::engine::Engine;
+use keysweep::people::Postman;
+use keysweep_api::{Decision, ListNotices, MessageStatus, RetryNotice, ShowKey};
+use keysweep_core::lifecycle::HoldKind;
+use keysweep_notify::FailureKind;
+use keysweep_tests::company::{Company, DAY, ask, decide, look, state_of, swept};
+use keysweep_tests::letters::Received;
+
+const PROD: &str = "111122223333";
+const HOUR: Duration = Duration::from_secs(3_600);
+
+fn settings(company: &Company) -> String {
+    let secret = company.link_secret();
+    format!(
+        r#"
+[scan]
+interval = "24h"
+report_max_age = "24h"
+[policy]
+mode = "delete"
+[owners]
+default = "dana@example.com"
+[notices]
+notify = ["security@example.com"]
+remind_before = []
+link_secret_file = {secret:?}
+[notices.email]
+host = "127.0.0.1"
+security = "none"
+from = "keysweep@example.com"
+"#
+    )
+}
+
+fn mk_company() -> Company {
+    let mut company = Company::new("");
+    company.configure(&settings(&company));
+    company.account(PROD);
+    company
+}
+
+fn stale(company: &Company, name: &str) -> String {
+    company.stale_user(PROD, name, 200).keys[0].clone()
+}
+
+/// Everything that was accepted in one round, as recipient, kinds, and keys.
+async fn post(company: &Company, engine: &Engine, postman: &mut Postman) -> Vec<Received> {
+    postman.round(engine).await;
+    company.letters.take()
+}
+
+fn told(received: &[Received]) -> Vec<(&str, Vec<(String, String)>)> {
+    received.iter().map(|message| (message.to.as_str(), message.items())).collect()
+}
+
+fn item(kind: &str, key: &str) -> (String, String) {
+    (kind.to_owned(), key.to_owned())
+}
+
+fn token(message: &Received, purpose: &str) -> String {
+    let url = message.link(purpose).unwrap_or_else(|| panic!("no link {purpose} in {:#}", message.letter.json));
+    let token = url.strip_prefix("http://127.0.0.1:9853/answer/");
+    token.unwrap_or_else(|| panic!("{url}")).to_owned()
+}
+
+/// A key that was deactivated, with the message that says so.
+async fn deactivated(company: &Company) -> (Arc<Engine>, Postman, String, Received) {
+    let key = stale(company, "ci");
+    let (engine, mut postman) = (company.begin().await, Postman::default());
+    post(company, &engine, &mut postman).await;
+    company.days(&engine, 7).await;
+    assert_eq!(company.sim.key_status(&key).as_deref(), Some("Inactive"));
+    let message = post(company, &engine, &mut postman).await.remove(0);
+    assert_eq!(message.items(), [item("deactivated", &key)]);
+    (engine, postman, key, message)
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_notice_period_begins_when_the_mail_server_accepts_the_message() {
+    let company = mk_company();
+    let key = stale(&company, "ci");
+    let (engine, mut postman) = (company.begin().await, Postman::default());
+    company.letters.fail(Some(FailureKind::Temporary));
+    company.days(&engine, 3).await;
+    assert_eq!(post(&company, &engine, &mut postman).await.len(), 0);
+    company.letters.fail(None);
+    tokio::time::advance(HOUR).await;
+    let received = post(&company, &engine, &mut postman).await;
+    assert_eq!(told(&received), [("dana@example.com", vec![item("deactivation_ahead", &key)])]);
+
+    company.days(&engine, 6).await;
+    assert_eq!(company.changes(), Vec::<String>::new());
+    company.days(&engine, 2).await;
+    assert_eq!(company.changes(), [format!("Inactive {key}")]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_is_sent_until_it_is_accepted_and_never_after_that() {
+    let company = mk_company();
+    stale(&company, "ci");
+    let engine = company.begin().await;
+    let mut postman = Postman::default();
+    company.letters.fail(Some(FailureKind::Misconfigured));
+    for _ in 0..3 {
+        postman.round(&engine).await;
+    }
+    assert_eq!(company.letters.tried(), 1, "it rests after a failure");
+    tokio::time::advance(HOUR).await;
+    postman.round(&engine).await;
+    assert_eq!(company.letters.tried(), 2);
+    engine.close().await.unwrap();
+    drop(engine);
+
+    // Another process knows of the message, but not of the failures. It waits until AWS has confirmed its clock.
+    let engine = company.open().await;
+    let mut postman = Postman::default();
+    company.letters.fail(None);
+    assert_eq!(post(&company, &engine, &mut postman).await.len(), 0);
+    swept(&engine).await;
+    assert_eq!(post(&company, &engine, &mut postman).await.len(), 1);
+    for _ in 0..3 {
+        company.days(&engine, 1).await;
+        assert_eq!(post(&company, &engine, &mut postman).await.len(), 0);
+    }
+    engine.close().await.unwrap();
+    drop(engine);
+    let engine = company.open().await;
+    swept(&engine).await;
+    assert_eq!(post(&company, &engine, &mut Postman::default()).await.len(), 0, "a restart repeats nothing");
+}
+
+#[tokio::test(start_paused = true)]
+async fn keysweep_gives_up_after_a_day_and_an_operator_can_have_it_tried_again() {
+    let company = mk_company();
+    let key = stale(&company, "ci");
+    let engine = company.begin().await;
+    let mut postman = Postman::default();
+    company.letters.fail(Some(FailureKind::Temporary));
+    for _ in 0..30 {
+        postman.round(&engine).await;
+        tokio::time::advance(HOUR).await;
+    }
+    let document = look(&engine, ListNotices {}).await;
+    let row = document.messages.iter().find(|row| row.recipient == "dana@example.com").unwrap();
+    assert_eq!(row.status, MessageStatus::Undeliverable);
+    assert_eq!(row.why.as_deref(), Some("dana@example.com: the server said no"));
+    assert_eq!(row.items[0].access_key_id, key);
+
+    company.letters.fail(None);
+    let retry = RetryNotice { message: row.message, reason: "the server is back".into() };
+    let done = ask(&engine, retry.clone()).await.unwrap();
+    assert!(done.message.contains("tries again"), "{done:?}");
+    let again = ask(&engine, retry).await.unwrap_err();
+    assert!(again.to_string().contains("still tries"), "{again}");
+    // The next sweep confirms the clock.
+    swept(&engine).await;
+    let received = post(&company, &engine, &mut postman).await;
+    assert!(told(&received).contains(&("dana@example.com", vec![item("deactivation_ahead", &key)])), "{received:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_recipient_whom_every_server_refuses_is_given_up_at_once() {
+    let company = mk_company();
+    stale(&company, "ci");
+    let engine = company.begin().await;
+    let mut postman = Postman::default();
+    company.letters.fail(Some(FailureKind::Rejected));
+    postman.round(&engine).await;
+    assert_eq!(look(&engine, ListNotices {}).await.messages[0].status, MessageStatus::Undeliverable);
+    company.letters.fail(None);
+    let received = post(&company, &engine, &mut postman).await;
+    assert_eq!(received.len(), 1);
+    assert_eq!((received[0].to.as_str(), received[0].items()[0].0.as_str()), ("security@example.com", "undeliverable"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_owner_who_still_needs_a_key_holds_it_twice_and_no_longer_than_permitted() {
+    let company = mk_company();
+    let key = stale(&company, "ci");
+    let (engine, mut postman) = (company.begin().await, Postman::default());
+    let message = post(&company, &engine, &mut postman).await.remove(0);
+    let needed = token(&message, "still_needed");
+    let done = engine.answer_link(&needed, "year-end job", DAY * 400).await.unwrap();
+    assert!(done.message.contains("on hold until 2026-01-31"), "30 days: {}", done.message);
+    let again = engine.answer_link(&needed, "year-end job", DAY * 7).await.unwrap();
+    assert!(again.message.contains("already"), "{}", again.message);
+    let record = engine.store().read(|state| state.record(&key.parse().unwrap()).cloned()).unwrap();
+    assert_eq!(record.holds.iter().map(|hold| hold.kind).collect::<Vec<_>>(), [HoldKind::Owner]);
+
+    company.days(&engine, 29).await;
+    assert_eq!(company.changes(), Vec::<String>::new());
+    let mut last = message;
+    for n in 1..=2 {
+        // The hold ends, and the owner is notified anew.
+        company.days(&engine, 8).await;
+        let received = post(&company, &engine, &mut postman).await;
+        last = received
+            .into_iter()
+            .find(|message| message.items().iter().any(|(kind, _)| kind == "deactivation_ahead"))
+            .unwrap_or_else(|| panic!("no new notice, round {n}"));
+        let answered = engine.answer_link(&token(&last, "still_needed"), "again", DAY * 5).await;
+        assert_eq!(answered.is_ok(), n == 1, "{answered:?}");
+    }
+    assert!(engine.answer_link(&needed, "an old link", DAY).await.is_err());
+    assert_eq!(told(&[last])[0].1[0].0, "deactivation_ahead");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_owner_reactivates_a_key_by_link() {
+    let company = mk_company();
+    let (engine, mut postman, key, message) = deactivated(&company).await;
+    // Even while everything else stands still.
+    ask(&engine, keysweep_api::Pause { reason: "freeze".into() }).await.unwrap();
+    let reactivate = token(&message, "reactivate");
+    engine.answer_link(&reactivate, "the report job needs it", DAY).await.unwrap();
+    assert_eq!(company.sim.key_status(&key).as_deref(), Some("Active"));
+    let received = post(&company, &engine, &mut postman).await;
+    assert_eq!(told(&received), [("security@example.com", vec![item("reactivated", &key)])]);
+    assert!(received[0].letter.text.contains("dana@example.com"), "{}", received[0].letter.text);
+    let again = engine.answer_link(&reactivate, "twice", DAY).await.unwrap_err();
+    assert!(again.to_string().contains("has changed since"), "{again}");
+    let row = look(&engine, ShowKey { key: key.parse().unwrap() }).await.record.unwrap();
+    assert_eq!(row.holds[0].kind, HoldKind::Reactivated);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_person_deactivated_on_purpose_is_not_reactivated_by_link() {
+    let company = mk_company();
+    let key = stale(&company, "ci");
+    let (engine, mut postman) = (company.begin().await, Postman::default());
+    post(&company, &engine, &mut postman).await;
+    assert!(decide(&engine, &key, Decision::Deactivate {}).await.0);
+    let received = post(&company, &engine, &mut postman).await;
+    let message = received.iter().find(|message| message.items()[0].0 == "deactivated").unwrap();
+    let refused = engine.answer_link(&token(message, "reactivate"), "I need it", DAY).await.unwrap_err();
+    assert!(refused.to_string().contains("on purpose"), "{refused}");
+    assert_eq!(company.sim.key_status(&key).as_deref(), Some("Inactive"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_of_an_incident_is_not_reactivated_by_link() {
+    let company = mk_company();
+    let (engine, _, key, message) = deactivated(&company).await;
+    let user = company.sim.keys().into_iter().find(|truth| truth.key_id == key).unwrap().user_id;
+    company.sim.attach_policy(PROD, &user, "arn:aws:iam::aws:policy/AWSCompromisedKeyQuarantineV3");
+    company.days(&engine, 1).await;
+    let refused = engine.answer_link(&token(&message, "reactivate"), "I need it", DAY).await.unwrap_err();
+    assert!(refused.to_string().contains("compromised"), "{refused}");
+    assert_eq!(company.sim.key_status(&key).as_deref(), Some("Inactive"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_longer_needed_is_recorded_and_makes_nothing_happen_earlier() {
+    let company = mk_company();
+    let key = stale(&company, "ci");
+    let (engine, mut postman) = (company.begin().await, Postman::default());
+    let message = post(&company, &engine, &mut postman).await.remove(0);
+    let unneeded = token(&message, "no_longer_needed");
+    for _ in 0..2 {
+        engine.answer_link(&unneeded, "", DAY).await.unwrap();
+    }
+    let record = engine.store().read(|state| state.record(&key.parse().unwrap()).cloned()).unwrap();
+    assert_eq!(record.past.not_needed.unwrap().by.to_string(), "link to dana@example.com");
+    company.days(&engine, 6).await;
+    assert_eq!(state_of(&engine, &key), "flagged");
+    company.days(&engine, 1).await;
+    assert_eq!(state_of(&engine, &key), "deactivated");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_link_of_the_last_owner_is_of_no_use_to_them() {
+    let mut company = mk_company();
+    let (engine, _, key, message) = deactivated(&company).await;
+    company.configure(&settings(&company).replace("dana@", "eve@"));
+    let actor = keysweep_core::state::Actor::local("ada");
+    engine.replace_config(&actor, Arc::new(company.config())).await.unwrap();
+    company.days(&engine, 1).await;
+    let refused = engine.answer_link(&token(&message, "reactivate"), "mine", DAY).await.unwrap_err();
+    assert!(refused.to_string().contains("has changed since"), "{refused}");
+    assert_eq!(company.sim.key_status(&key).as_deref(), Some("Inactive"));
+}
