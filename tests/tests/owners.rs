@@ -75,6 +75,7 @@ async fn the_owner_is_in_findings_records_and_gauges() {
         confidence: Confidence::High,
         email: Some("payments@example.com".into()),
         slack: Some("#payments".into()),
+        webhook: None,
         left: None,
     };
     assert_eq!(owner, expected);

@@ -186,8 +186,11 @@ pub struct BundleLifecycle {
 /// A notice, as far as the record keeps it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BundleNotice {
-    /// When it was sent or recorded.
+    /// When a channel accepted it; when it was given, if `delivered` is false.
     pub at: Timestamp,
+    /// Whether a channel accepted it. Otherwise, only the journal contains it.
+    #[serde(default)]
+    pub delivered: bool,
     /// Earliest time of the announced change.
     pub announced: Option<Timestamp>,
     /// Owner to whom the notice was addressed; null if no owner was known.

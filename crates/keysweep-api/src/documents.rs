@@ -164,6 +164,9 @@ pub struct KeyRow {
     pub activity: Option<Activity>,
     /// Observed part of the grace period, in seconds; for deactivated keys.
     pub watched_seconds: Option<u64>,
+    /// When the owner said, through a link in a notice, that they no longer need the key; null otherwise.
+    #[serde(default)]
+    pub not_needed_at: Option<Timestamp>,
     /// The action whose approval is asked for and not given.
     pub approval_pending: Option<Planned>,
     /// The request for approval, decided or not.
@@ -189,6 +192,9 @@ pub struct OwnerRow {
     pub email: Option<String>,
     /// Slack channel or ID; null if keysweep knows none.
     pub slack: Option<String>,
+    /// Name of a webhook; null if keysweep knows none.
+    #[serde(default)]
+    pub webhook: Option<String>,
     /// Original owner, if that person has left according to the directory; same as `name` if no one took over.
     pub left: Option<String>,
 }

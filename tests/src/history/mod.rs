@@ -293,11 +293,10 @@ impl Shared {
         let file = self.folder.path().join("keysweep.toml");
         let (data_dir, external_id) = (self.data_dir(), self.folder.path().join("external-id"));
         let text = format!(
-            "data_dir = \"{}\"\nrole.external_id_file = \"{}\"\nnotices.link_secret_file = \"{}\"\n{}",
+            "data_dir = \"{}\"\nrole.external_id_file = \"{}\"\n{}",
             data_dir.display(),
             external_id.display(),
-            self.folder.path().join("link-secret").display(),
-            rules.to_toml()
+            rules.to_toml(&self.folder.path().join("link-secret"))
         );
         std::fs::write(&file, text).expect("the configuration is written");
         let sources = Sources { file: Some(file), ..Sources::default() };

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
 use rand::Rng;
@@ -175,7 +176,7 @@ impl Rules {
         SignedDuration::from_hours(24 * days)
     }
 
-    pub(super) fn to_toml(&self) -> String {
+    pub(super) fn to_toml(&self, link_secret: &Path) -> String {
         let approval = match (self.approve_deactivate, self.approve_delete) {
             (false, false) => "none",
             (true, false) => "deactivate",
@@ -278,8 +279,9 @@ until = "2099-01-01"
             toml = toml.replace("[notices]", &format!("{owners}[notices]"));
         }
         if self.mail {
-            let mail = "required = true\nnotify = [\"security@corp.example\"]\nremind_before = [\"12h\"]\n[notices.email]\nhost = \"127.0.0.1\"\nsecurity = \"none\"\nfrom = \"keysweep@corp.example\"\n";
-            toml = toml.replace("required = false\n", mail);
+            let mail = "required = true\nnotify = [\"security@corp.example\"]\nlink_secret_file = \"LINK_SECRET\"\nremind_before = [\"12h\"]\n[notices.email]\nhost = \"127.0.0.1\"\nsecurity = \"none\"\nfrom = \"keysweep@corp.example\"\n";
+            let mail = mail.replace("LINK_SECRET", &link_secret.display().to_string());
+            toml = toml.replace("required = false\n", &mail);
         }
         if self.reads_ous {
             let rule = "[[policy.exempt]]\nmatch = { ous = [\"ou-none-nothing0\"] }\nreason = \"an OU that is not there\"\nuntil = \"2099-01-01\"\n";

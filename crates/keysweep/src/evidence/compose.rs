@@ -276,6 +276,7 @@ fn lifecycle(record: &Record) -> BundleLifecycle {
         holds: record.holds.iter().map(ToString::to_string).collect(),
         notice: notice.map(|(notice, announced)| BundleNotice {
             at: notice.at,
+            delivered: notice.was_delivered(),
             announced,
             owner: notice.owner.clone(),
         }),
@@ -325,10 +326,11 @@ fn limits(subject: Subject<'_>, history: &[Entry]) -> Vec<String> {
     if matches!(record.state, State::Deactivated(_) | State::Deleting(_)) {
         limits.push(QUIET.to_owned());
     }
-    limits.push(
-        "keysweep does not contact owners: it records notices in the journal only, and nobody confirmed them"
-            .to_owned(),
-    );
+    let delivered = record.notice().is_some_and(Notice::was_delivered);
+    limits.push(match delivered {
+        true => "a channel accepted the notice to the owner; that does not prove that anyone read it".to_owned(),
+        false => "no notice to an owner was delivered: the journal alone contains it, if there was one".to_owned(),
+    });
     if history.len() > ENTRIES {
         limits.push(format!(
             "the journal has {} entries about the key; the newest {ENTRIES} are in this bundle",

@@ -294,6 +294,7 @@ fn mk_row(now: Timestamp, state: &State, record: &Record, planned: Option<&Plann
         past_quarantine: record.past.quarantined.clone(),
         activity: record.past.activity.clone(),
         watched_seconds: told.watched_seconds,
+        not_needed_at: record.past.not_needed.as_ref().map(|said| said.at),
         approval_pending: told.approval_pending,
         approval: pending(record).map(|approval| mk_approval(record, approval)),
         next_action: next,
@@ -318,6 +319,7 @@ fn mk_owner(owner: &Owner) -> OwnerRow {
         confidence: *confidence,
         email: contact.email.as_ref().map(ToString::to_string),
         slack: contact.slack.clone(),
+        webhook: contact.webhook.clone(),
         left: left.as_ref().map(|left| left.name.clone()),
     }
 }

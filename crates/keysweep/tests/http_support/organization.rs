@@ -20,6 +20,7 @@ use keysweep_core::finding::{Counts, FindingKind};
 use keysweep_core::ids::{AccessKeyId, AccountId};
 use keysweep_core::lifecycle::event::{Change, Consent, Note, Overlay, Seen};
 use keysweep_core::lifecycle::{KeyEvent, Named, NoticeTerms, Shown, Sighting};
+use keysweep_core::notice::{Audience, Recipient};
 use keysweep_core::owner::{Confidence, Contact, Listed, Owner, OwnerSource};
 use keysweep_core::policy::{DAY, Mode, Policy};
 use keysweep_core::state::{Actor, Body, Entry, State};
@@ -163,6 +164,14 @@ pub(crate) fn entries() -> Vec<(Timestamp, Body)> {
     ));
     told.push((days_ago(2), failed(ACME, "ac<me> & \"s\u{f6}hne\"", "get the credential report: throttled")));
     told.push((days_ago(2), Body::AccountLeft { account: SOLD.parse().unwrap() }));
+    // What the team is to be told has not reached anybody yet.
+    let to = Recipient {
+        name: "security@example.com".into(),
+        addresses: vec!["security@example.com".parse().unwrap()],
+        audience: Audience::Team,
+    };
+    let (send_from, give_up) = (days_ago(1), days_ago(0));
+    told.push((days_ago(1), Body::MessageComposed { to, items: [].into(), send_from, give_up }));
     told.push((days_ago(0), scanned(PROD, "prod", "Root/Workloads", days_ago(0), 38)));
     let counts =
         Counts::new([(FindingKind::Unused, 4), (FindingKind::NeverUsed, 1), (FindingKind::OverAge, 2)], 1);

@@ -54,7 +54,10 @@ pub fn approvals_table(document: &KeysDocument, screen: Screen) -> String {
             row.owner.as_ref().map(|owner| owner.name.as_str()).unwrap_or_default().into(),
             format!("{} of {}", approval.approved_by.len(), approval.approvals_needed).into(),
             when(now, approval.expires_at).into(),
-            approval.reason.as_str().into(),
+            match row.not_needed_at {
+                Some(_) => format!("{}; the owner no longer needs the key", approval.reason).into(),
+                None => approval.reason.as_str().into(),
+            },
         ])
     });
     let header = ["REQUEST", "TO", "KEY", "USER", "ACCOUNT", "OWNER", "APPROVALS", "EXPIRES", "WHY"];
@@ -116,6 +119,7 @@ fn of_record(lines: &mut Vec<(&str, String)>, row: &KeyRow, now: Timestamp) {
         lines.push(("created by", format!("{}{another}{}", call.by, origin(call))));
     }
     lines.extend(row.owner.as_ref().map(|owner| ("owner", owner_line(owner))));
+    lines.extend(row.not_needed_at.map(|at| ("owner says", format!("no longer needed ({})", when(now, at)))));
     let since = row.since.map(|at| format!(" since {}", when(now, at))).unwrap_or_default();
     lines.push(("state", state(&row.state, &row.overlays) + &since));
     if let Some(finding) = row.finding {
@@ -181,10 +185,11 @@ fn of_record(lines: &mut Vec<(&str, String)>, row: &KeyRow, now: Timestamp) {
 
 /// Who, how to reach them, and who says so.
 fn owner_line(owner: &OwnerRow) -> String {
-    let OwnerRow { name, source, confidence, email, slack, left } = owner;
-    let ways = [email, slack].into_iter().flatten().filter(|way| *way != name);
-    let ways: Vec<&str> = ways.map(String::as_str).collect();
-    let reached = match (ways.is_empty(), email.is_some() || slack.is_some()) {
+    let OwnerRow { name, source, confidence, email, slack, webhook, left } = owner;
+    let hook = webhook.as_ref().map(|name| format!("webhook {name}"));
+    let all = || [email, slack, &hook].into_iter().flatten();
+    let ways: Vec<&str> = all().filter(|way| *way != name).map(String::as_str).collect();
+    let reached = match (ways.is_empty(), all().next().is_some()) {
         (false, _) => format!(" ({})", ways.join(", ")),
         (true, true) => String::new(),
         (true, false) => " (no contact details)".to_owned(),
