@@ -6,7 +6,7 @@ mod ledger;
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use jiff::Timestamp;
 use keysweep_aws::{Aws, ConnectError};
@@ -25,7 +25,7 @@ use crate::collect::OrganizationCache;
 use crate::config::Config;
 use crate::connect::{Given, connect};
 use crate::metrics::Metrics;
-use crate::people::{Carrier, Channels, LinkMaker};
+use crate::people::{Dispatch, LinkMaker};
 
 /// Sweeps in a row that a new configuration may overtake. A few, so that an operator who reloads twice does not wait; no
 /// more, so that reloads every few seconds do not prevent changes.
@@ -38,8 +38,8 @@ const GATHERING_AT_ONCE: usize = 2;
 pub struct Engine {
     config: RwLock<Arc<Config>>,
     aws: RwLock<Arc<OnceCell<Aws>>>,
-    /// What carries messages, built from the configuration when the first is sent.
-    carrier: RwLock<Arc<std::sync::OnceLock<Arc<dyn Carrier>>>>,
+    /// What it takes to send messages, built from the configuration when the first is sent.
+    dispatch: RwLock<Arc<OnceLock<Dispatch>>>,
     given: Given,
     clock: Clock,
     ledger: Ledger,
@@ -124,7 +124,7 @@ impl Engine {
         let engine = Arc::new(Self {
             config: RwLock::new(config),
             aws: RwLock::default(),
-            carrier: RwLock::default(),
+            dispatch: RwLock::default(),
             given,
             clock,
             ledger,
@@ -172,7 +172,7 @@ impl Engine {
         // end is waited for below.
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
         *self.aws.write().unwrap_or_else(PoisonError::into_inner) = Arc::default();
-        *self.carrier.write().unwrap_or_else(PoisonError::into_inner) = Arc::default();
+        *self.dispatch.write().unwrap_or_else(PoisonError::into_inner) = Arc::default();
         *self.organization.lock().unwrap_or_else(PoisonError::into_inner) = Arc::default();
         self.sweeps_overtaken.fetch_add(1, Ordering::AcqRel);
         self.config_replaced.notify_one();
@@ -255,19 +255,15 @@ impl Engine {
         self.sweep_wanted.notified().await;
     }
 
-    /// What carries messages to people under the configuration in force.
-    pub(crate) fn carrier(&self) -> Arc<dyn Carrier> {
-        if let Some(given) = &self.given.carrier {
-            return Arc::clone(given);
-        }
-        let cell = Arc::clone(&self.carrier.read().unwrap_or_else(PoisonError::into_inner));
-        Arc::clone(cell.get_or_init(|| Arc::new(Channels::new(&self.config().channels))))
+    /// What it takes to send messages under the configuration in force.
+    pub(crate) fn dispatch<T>(&self, use_: impl FnOnce(&Dispatch) -> T) -> T {
+        let cell = Arc::clone(&self.dispatch.read().unwrap_or_else(PoisonError::into_inner));
+        use_(cell.get_or_init(|| Dispatch::new(&self.config().channels, self.given.carrier.clone())))
     }
 
     /// What makes and reads the links in notices, if there are any.
     pub(crate) fn links(&self) -> Option<LinkMaker> {
-        let config = self.config();
-        config.channels.links.as_ref().map(|links| LinkMaker::new(&links.secret, links.base.clone()))
+        self.dispatch(|dispatch| dispatch.links.clone())
     }
 
     /// Notes whether a sweep is under way. What it owes people is put into messages when it is over.

@@ -4,6 +4,7 @@
 //! [`carrier`] hands a message to a channel; [`letter`] writes it.
 
 mod carrier;
+mod dispatch;
 mod letter;
 mod link;
 mod post;
@@ -21,6 +22,7 @@ use keysweep_store::AppendError;
 
 pub use self::carrier::{Carrier, Outgoing};
 pub(crate) use self::carrier::Channels;
+pub(crate) use self::dispatch::{Dispatch, check_templates};
 pub use self::letter::Letter;
 pub(crate) use self::link::{PATH as ANSWER_PATH, shortened};
 pub use self::link::{Invalid, Link, LinkMaker, Purpose};

@@ -1,5 +1,6 @@
 //! Channels through which notices reach people, with the secrets that they need.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use keysweep_core::owner::EmailAddress;
@@ -18,6 +19,8 @@ pub struct Channels {
     pub webhooks: Vec<WebhookTarget>,
     /// Links in notices.
     pub links: Option<Links>,
+    /// Templates of the operator, by name.
+    pub templates: BTreeMap<String, String>,
 }
 
 /// How links in notices are made.

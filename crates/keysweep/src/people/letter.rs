@@ -100,6 +100,7 @@ struct Texts {
 }
 
 /// Writes letters.
+#[derive(Debug)]
 pub(crate) struct Writer {
     templates: Templates,
 }

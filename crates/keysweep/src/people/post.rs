@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
@@ -16,8 +17,8 @@ use keysweep_notify::FailureKind;
 use keysweep_store::AppendError;
 use tokio::time::{Instant, sleep};
 
-use super::letter::{Draft, Writer};
-use super::{Carrier, Letter, LinkMaker, Outgoing};
+use super::letter::Draft;
+use super::{Carrier, Dispatch, Letter, Outgoing};
 use crate::causes::in_words;
 use crate::config::Config;
 use crate::engine::Engine;
@@ -226,20 +227,21 @@ async fn attempt(engine: &Engine, message: &Message) -> Outcome {
     if items.is_empty() {
         return Outcome::Void;
     }
-    let letter = write(&config, engine.links().as_ref(), message, &items, &names, at);
+    let letter = engine.dispatch(|dispatch| write(&config, dispatch, message, &items, &names, at));
     let letter = match letter {
         Ok(letter) => letter,
         Err(why) => return Outcome::Failed { why, pause: None, for_good: false },
     };
     let id = format!("keysweep-{}-{:x}", message.number, message.at.as_nanosecond());
     let outgoing = Outgoing { id, letter, at: engine.clock().operational() };
-    send(engine, &*engine.carrier(), message, &outgoing, items.iter().map(|item| item.id).collect()).await
+    let carrier = engine.dispatch(|dispatch| Arc::clone(&dispatch.carrier));
+    send(engine, &*carrier, message, &outgoing, items.iter().map(|item| item.id).collect()).await
 }
 
 /// The message as it is to be read at this time.
 fn write(
     config: &Config,
-    links: Option<&LinkMaker>,
+    dispatch: &Dispatch,
     message: &Message,
     items: &[Item],
     names: &BTreeMap<AccountId, String>,
@@ -251,10 +253,10 @@ fn write(
         account_name: &|account| names.get(&account).cloned(),
         at,
         time_zone: &config.policy.notices.time_zone,
-        links: &|item| links.and_then(|maker| maker.links(item, &message.to.name, at)),
+        links: &|item| dispatch.links.as_ref().and_then(|maker| maker.links(item, &message.to.name, at)),
         page: config.channels.links.as_ref().map(|links| links.base.as_str()),
     };
-    Writer::new(&BTreeMap::new())?.write(&draft)
+    dispatch.writer.as_ref().map_err(Clone::clone)?.write(&draft)
 }
 
 async fn send(

@@ -1,7 +1,5 @@
 //! A notice as it would read, without sending it.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 use keysweep_api::NoticePreview;
 use keysweep_core::lifecycle::Record;
@@ -49,7 +47,7 @@ pub(crate) fn preview(
         page: None,
     };
     let Letter { subject, text, html, slack_text: _, slack_blocks, card, json } =
-        Writer::new(&BTreeMap::new())?.write(&draft)?;
+        Writer::new(&config.channels.templates)?.write(&draft)?;
     Ok(NoticePreview { subject, text, html, slack_blocks, card, webhook: json })
 }
 

@@ -1,7 +1,5 @@
 //! One test message, for an operator who sets up a channel.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 use keysweep_core::notice::{Address, Audience, ChannelKind, Message, NoticeKind, Recipient, Status};
 use keysweep_notify::Failure;
@@ -100,7 +98,7 @@ pub(crate) async fn try_channel(config: &Config, where_to: &str, now: Timestamp)
             links: &|_| None,
             page: None,
         };
-        let mut letter = Writer::new(&BTreeMap::new())?.write(&draft)?;
+        let mut letter = Writer::new(&config.channels.templates)?.write(&draft)?;
         mark(&mut letter);
         letter.subject = format!("[keysweep] Test message, no action required: {}", letter.subject);
         let id = format!("keysweep-test-{:x}", now.as_nanosecond());

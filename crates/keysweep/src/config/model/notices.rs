@@ -22,6 +22,9 @@ pub struct NoticesSection {
     pub remind_before: Vec<Period>,
     /// How long keysweep tries to deliver a message: 1h to 7d. After that, keysweep informs the security team.
     pub give_up: Period,
+    /// Directory with templates that replace the built-in ones: subject.txt, mail.txt, mail.html, slack.txt. Jinja syntax;
+    /// `keysweep notices preview` prints the result. Empty: the built-in templates.
+    pub template_dir: String,
     /// File that contains the secret that signs the links in notices to owners: at least 32 characters, such as the output
     /// of `openssl rand -hex 32`. By these links, an owner can hold or reactivate a key without logging in. Another secret
     /// revokes all links. Requires http.public_url, unless http.listen is a loopback address. Empty: no links.
@@ -49,6 +52,7 @@ impl Default for NoticesSection {
             notify: Vec::new(),
             remind_before: vec![Period::days(3), Period::days(1)],
             give_up: Period::hours(24),
+            template_dir: String::new(),
             link_secret_file: String::new(),
             owner_hold_max: Period::days(30),
             time_zone: String::new(),

@@ -829,3 +829,23 @@ fn people_who_cannot_be_notified_are_warnings() {
     let shown = format!("owners.default = \"Dana\"\nowners.directory_file = {:?}\n{contacts}", people.path());
     assert_eq!(warned(&shown), Vec::<String>::new());
 }
+
+#[test]
+fn templates_are_read_from_a_directory_and_tried_before_they_are_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let toml = format!("notices.template_dir = {:?}\n", folder.path());
+    std::fs::write(folder.path().join(".data"), "of kubernetes").unwrap();
+    std::fs::write(folder.path().join("subject.txt"), "Keys: {{ headline }}").unwrap();
+    let config = load_served(&toml);
+    assert_eq!(config.channels.templates.keys().collect::<Vec<_>>(), ["subject.txt"]);
+
+    std::fs::write(folder.path().join("mail.txt"), "fine\n{{ headlin }}").unwrap();
+    let found = problems_to_serve(&toml);
+    assert!(found.len() == 1 && found[0].contains("mail.txt, line 2"), "{found:?}");
+    std::fs::remove_file(folder.path().join("mail.txt")).unwrap();
+    std::fs::write(folder.path().join("letter.txt"), "x").unwrap();
+    let found = problems_to_serve(&toml);
+    assert!(found.len() == 1 && found[0].contains("unknown template \"letter.txt\""), "{found:?}");
+    let missing = problems_to_serve("notices.template_dir = \"/nonexistent/templates\"\n");
+    assert!(missing.len() == 1 && missing[0].contains("could not be read"), "{missing:?}");
+}

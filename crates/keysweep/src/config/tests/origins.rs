@@ -257,6 +257,7 @@ unused_after = "180d"
     notify = []  # default
     remind_before = ["3d", "1d"]  # default
     give_up = "1d"  # default
+    template_dir = ""  # default
     link_secret_file = ""  # default
     owner_hold_max = "30d"  # default
     time_zone = ""  # default

@@ -21,9 +21,10 @@ use crate::config::channels::{
 };
 use crate::config::model::{EmailSection, Model, SlackSection, WebhookSection};
 use crate::config::path::KeyPath;
+use crate::people::check_templates;
 
 /// The certificates of every public authority have a quarter of this.
-const LARGEST_CA_FILE: u64 = 1 << 20;
+const LARGEST_FILE: u64 = 1 << 20;
 
 /// Standard Webhooks: bytes of a secret.
 const SECRET_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
@@ -37,7 +38,37 @@ pub(super) fn build(model: &Model, http: &Http, review: &mut Review) -> Channels
         email: email(&model.notices.email, &at.key("email"), review),
         slack: slack(&model.notices.slack, &at.key("slack"), review),
         webhooks: webhooks(&model.notices.webhook, &at.key("webhook"), review),
+        templates: templates(&model.notices.template_dir, &at.key("template_dir"), review),
         links: links(&model.notices.link_secret_file, http, &at.key("link_secret_file"), review),
+    }
+}
+
+/// The templates in a directory. One that cannot be used is a mistake: messages are not to change with a typing error.
+fn templates(directory: &str, at: &KeyPath, review: &mut Review) -> BTreeMap<String, String> {
+    if directory.is_empty() {
+        return BTreeMap::new();
+    }
+    let read = || -> std::io::Result<BTreeMap<String, String>> {
+        let mut templates = BTreeMap::new();
+        for entry in std::fs::read_dir(directory)? {
+            let entry = entry?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            // Kubernetes and editors keep files of their own beside them.
+            if name.starts_with('.') || name.ends_with('~') {
+                continue;
+            }
+            let text = String::from_utf8(read_file(&entry.path())?);
+            templates.insert(name, text.map_err(|_| Error::other("a template is not UTF-8"))?);
+        }
+        Ok(templates)
+    };
+    let templates = read().map_err(|error| format!("{directory} could not be read: {error}"));
+    match templates.and_then(|templates| check_templates(&templates).map(|()| templates)) {
+        Ok(templates) => templates,
+        Err(problem) => {
+            review.unusable(at, problem);
+            BTreeMap::new()
+        }
     }
 }
 
@@ -314,7 +345,7 @@ fn authorities(file: &str, at: &KeyPath, review: &mut Review) -> Option<Option<V
         return Some(None);
     }
     let path = review.secret_path(file);
-    let read = read_authorities(&path).map_err(|error| format!("read {}: {error}", path.display()));
+    let read = read_file(&path).map_err(|error| format!("read {}: {error}", path.display()));
     match read.and_then(|pem| check_authorities(&pem).map(|()| pem).map_err(|why| format!("{file} {why}"))) {
         Ok(pem) => Some(Some(pem)),
         Err(problem) => {
@@ -325,16 +356,16 @@ fn authorities(file: &str, at: &KeyPath, review: &mut Review) -> Option<Option<V
 }
 
 /// A pipe may never end.
-fn read_authorities(path: &Path) -> std::io::Result<Vec<u8>> {
+fn read_file(path: &Path) -> std::io::Result<Vec<u8>> {
     let metadata = std::fs::metadata(path)?;
     if !metadata.is_file() {
         return Err(Error::other("not a regular file"));
     }
-    if metadata.len() > LARGEST_CA_FILE {
-        return Err(Error::other(format!("larger than {LARGEST_CA_FILE} bytes")));
+    if metadata.len() > LARGEST_FILE {
+        return Err(Error::other(format!("larger than {LARGEST_FILE} bytes")));
     }
     let mut bytes = Vec::new();
-    File::open(path)?.take(LARGEST_CA_FILE).read_to_end(&mut bytes)?;
+    File::open(path)?.take(LARGEST_FILE).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 

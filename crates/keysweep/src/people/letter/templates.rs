@@ -35,6 +35,7 @@ const MRKDWN: AutoEscape = AutoEscape::Custom(Cow::Borrowed("mrkdwn"));
 const COLUMNS: usize = 76;
 
 /// The templates of messages.
+#[derive(Debug)]
 pub(super) struct Templates {
     environment: Environment<'static>,
     overrides: BTreeMap<String, String>,
