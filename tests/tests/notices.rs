@@ -64,7 +64,8 @@ fn item(kind: &str, key: &str) -> (String, String) {
 }
 
 fn token(message: &Received, purpose: &str) -> String {
-    let url = message.link(purpose).unwrap_or_else(|| panic!("no link {purpose} in {:#}", message.letter.json));
+    let url =
+        message.link(purpose).unwrap_or_else(|| panic!("no link {purpose} in {:#}", message.letter.json));
     let token = url.strip_prefix("http://127.0.0.1:9853/answer/");
     token.unwrap_or_else(|| panic!("{url}")).to_owned()
 }
@@ -161,7 +162,10 @@ async fn keysweep_gives_up_after_a_day_and_an_operator_can_have_it_tried_again()
     // The next sweep confirms the clock.
     swept(&engine).await;
     let received = post(&company, &engine, &mut postman).await;
-    assert!(told(&received).contains(&("dana@example.com", vec![item("deactivation_ahead", &key)])), "{received:?}");
+    assert!(
+        told(&received).contains(&("dana@example.com", vec![item("deactivation_ahead", &key)])),
+        "{received:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -176,7 +180,10 @@ async fn a_recipient_whom_every_server_refuses_is_given_up_at_once() {
     company.letters.fail(None);
     let received = post(&company, &engine, &mut postman).await;
     assert_eq!(received.len(), 1);
-    assert_eq!((received[0].to.as_str(), received[0].items()[0].0.as_str()), ("security@example.com", "undeliverable"));
+    assert_eq!(
+        (received[0].to.as_str(), received[0].items()[0].0.as_str()),
+        ("security@example.com", "undeliverable")
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -411,8 +411,7 @@ mod tests {
         let clock = Clock::system();
         let sources = Sources { file: Some(file.path().to_owned()), ..Sources::default() };
         let config = Arc::new(config::load(&sources, clock.now()).unwrap());
-        let opening =
-            Engine::open(config, clock, Metrics::new(), Given::default(), OpenOptions::default());
+        let opening = Engine::open(config, clock, Metrics::new(), Given::default(), OpenOptions::default());
         let (engine, _) = opening.await.unwrap();
         Worker { engine, health: Health::new(), activity: Activity::default() }
     }

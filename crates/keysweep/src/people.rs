@@ -20,12 +20,12 @@ use keysweep_core::plan::{Context, Plan, still_to_tell};
 use keysweep_core::state::{Actor, Body, State};
 use keysweep_store::AppendError;
 
-pub use self::carrier::{Carrier, Outgoing};
 pub(crate) use self::carrier::Channels;
+pub use self::carrier::{Carrier, Outgoing};
 pub(crate) use self::dispatch::{Dispatch, check_templates};
 pub use self::letter::Letter;
-pub(crate) use self::link::{PATH as ANSWER_PATH, shortened};
 pub use self::link::{Invalid, Link, LinkMaker, Purpose};
+pub(crate) use self::link::{PATH as ANSWER_PATH, shortened};
 pub use self::post::Postman;
 pub(crate) use self::preview::preview;
 pub(crate) use self::trial::{Trial, try_channel};

@@ -13,8 +13,8 @@ use keysweep_core::finding::FindingKind;
 use keysweep_core::ids::{BundleId, KeyIdentity, UserName};
 use keysweep_core::lifecycle::event::{Change, Note, Purpose};
 use keysweep_core::lifecycle::{
-    Deactivated, DeactivatedBy, Delivery, Due, Flagged, KeyEvent, Notice, NoticeTerms, Quarantine, Record, Sighting,
-    State as KeyState, Watch,
+    Deactivated, DeactivatedBy, Delivery, Due, Flagged, KeyEvent, Notice, NoticeTerms, Quarantine, Record,
+    Sighting, State as KeyState, Watch,
 };
 use keysweep_core::plan::{Context, View, ordered, plan, recheck};
 use keysweep_core::policy::{Mode, Policy, Terms};
@@ -211,7 +211,16 @@ fn mk_flagged(since: Timestamp) -> KeyState {
     let base = mk_policy().base;
     let (threshold, grace) = (base.never_used_after, base.grace);
     let terms = NoticeTerms { threshold, notice: base.notice, grace, approval: false };
-    let notice = Some(Notice { at: since, deactivation: Some(since), deletion: None, terms, owner: None, delivery: Delivery::Recorded, reminded: None, decoy: false });
+    let notice = Some(Notice {
+        at: since,
+        deactivation: Some(since),
+        deletion: None,
+        terms,
+        owner: None,
+        delivery: Delivery::Recorded,
+        reminded: None,
+        decoy: false,
+    });
     KeyState::Flagged(Flagged {
         finding,
         since,

@@ -150,12 +150,7 @@ async fn stop(engine: &Arc<Engine>) -> Ended {
 }
 
 /// One day and its sweeps; whether the process died.
-async fn day(
-    shared: &mut Shared,
-    engine: &Arc<Engine>,
-    postman: &mut Postman,
-    rng: &mut ChaCha8Rng,
-) -> bool {
+async fn day(shared: &mut Shared, engine: &Arc<Engine>, postman: &mut Postman, rng: &mut ChaCha8Rng) -> bool {
     let interval = shared.oracle.rules().interval();
     let sweeps = if interval < SignedDuration::from_hours(24) { 2 } else { 1 };
     let started = tokio::time::Instant::now();

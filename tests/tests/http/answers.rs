@@ -89,7 +89,10 @@ async fn a_link_asks_before_it_does_anything() {
         page.is(200, "account-111122223333 (111122223333)");
         assert_eq!(page.header("referrer-policy").as_deref(), Some("no-referrer"));
         let policy = page.header("content-security-policy").unwrap();
-        assert!(policy.contains("form-action 'self'") && policy.contains("frame-ancestors 'none'"), "{policy}");
+        assert!(
+            policy.contains("form-action 'self'") && policy.contains("frame-ancestors 'none'"),
+            "{policy}"
+        );
         assert_eq!(page.header("cache-control").as_deref(), Some("no-store"));
     }
     assert_eq!(holds(&running), 0);
@@ -165,6 +168,7 @@ async fn links_are_answered_over_https_or_on_this_machine_only() {
 
 #[test]
 fn debug_output_of_links_holds_no_secret() {
-    let maker = LinkMaker::new(&"0123456789abcdef0123456789abcdef".to_owned().into(), "https://k.example.com");
+    let maker =
+        LinkMaker::new(&"0123456789abcdef0123456789abcdef".to_owned().into(), "https://k.example.com");
     assert!(!format!("{maker:?}").contains("0123456789abcdef"));
 }

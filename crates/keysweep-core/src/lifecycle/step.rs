@@ -114,8 +114,7 @@ fn flagged(mut data: Flagged, when: When<'_>, event: &KeyEvent) -> Step {
         KeyEvent::Seen(Seen::Absent) => absent(when),
         KeyEvent::Consent(event) => {
             let Flagged { notice, approval, team_told, .. } = &mut data;
-            let hold =
-                Given { to: Planned::Deactivate, notice, approval, team_told }.apply(when, event)?;
+            let hold = Given { to: Planned::Deactivate, notice, approval, team_told }.apply(when, event)?;
             Some((State::Flagged(data), hold))
         }
         KeyEvent::Change(Change::Intent { action: Action::Deactivate, deadline, origin, .. }) => {

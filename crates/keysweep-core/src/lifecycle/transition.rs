@@ -5,9 +5,9 @@ use jiff::Timestamp;
 use super::event::{Change, Consent, KeyEvent, Note, Overlay, Purpose, Seen};
 use super::step::{open, our_hold, set_back_to, step};
 use super::{
-    Deactivated, Deleted, Due, ExemptMark, Hold, HoldKind, Incident, NotNeeded, OpenIntent, OpenQuarantine, Past,
-    PastQuarantine, Quarantine, Record, SETTLED_AFTER_DEADLINE, Sent, Setback, SetbackKind, State, Watch,
-    Woken,
+    Deactivated, Deleted, Due, ExemptMark, Hold, HoldKind, Incident, NotNeeded, OpenIntent, OpenQuarantine,
+    Past, PastQuarantine, Quarantine, Record, SETTLED_AFTER_DEADLINE, Sent, Setback, SetbackKind, State,
+    Watch, Woken,
 };
 use crate::evidence::UserChange;
 use crate::ids::{AccessKeyId, AccountId, KeyIdentity};

@@ -19,9 +19,8 @@ pub fn compose(now: Timestamp, notices: &Notices, state: &State) -> Vec<Body> {
     let mut groups: BTreeMap<(Recipient, Timestamp), BTreeSet<ItemId>> = BTreeMap::new();
     let mut entries = Vec::new();
     let paused = !state.control().pauses.is_empty();
-    let due = |item: &&Item| {
-        item.messages.is_empty() && stands(state, item) && !(paused && item.kind.foretells())
-    };
+    let due =
+        |item: &&Item| item.messages.is_empty() && stands(state, item) && !(paused && item.kind.foretells());
     for item in state.outbox().items().filter(due) {
         let account = state.account(item.account).map_or("", |account| account.name.as_str());
         let route = notices.route(item, account);

@@ -98,7 +98,11 @@ fn the_notice_period_begins_when_a_channel_accepts_the_notice() {
     let mut world = mk_world(Mode::Delete, 1);
     assert_eq!(world.run(0, 29), 0, "nobody was told");
     assert!(matches!(world.delivery(0), Delivery::Pending { .. }));
-    assert!(world.wait_of(day(29), 0).contains("for a channel to accept the notice"), "{}", world.wait_of(day(29), 0));
+    assert!(
+        world.wait_of(day(29), 0).contains("for a channel to accept the notice"),
+        "{}",
+        world.wait_of(day(29), 0)
+    );
 
     assert_eq!(world.deliver(day(30)), [said(DANA, NoticeKind::DeactivationAhead, 0)]);
     let notice = world.record(0).unwrap().notice().unwrap().clone();
@@ -122,7 +126,11 @@ fn a_notice_that_cannot_be_delivered_never_leads_to_a_change() {
     assert!(world.wait_of(hours(14 * 24 + 6), 0).ends_with("could not be delivered: 550 no such user"));
     let names = world.names_of(0);
     assert_eq!(names.iter().filter(|name| **name == "notice_undelivered").count(), 5);
-    assert_eq!(names.iter().filter(|name| **name == "notice_voided").count(), 4, "one more notice a day later");
+    assert_eq!(
+        names.iter().filter(|name| **name == "notice_voided").count(),
+        4,
+        "one more notice a day later"
+    );
     assert!(!names.contains(&"intent"));
 }
 
@@ -229,7 +237,11 @@ fn reminders_come_before_the_date_and_each_once() {
             later.push((quarter * 6 / 24, kind));
         }
     }
-    assert_eq!(later, [(18, Reminder), (20, Reminder), (21, NoticeKind::Deleted)], "days before the deletion");
+    assert_eq!(
+        later,
+        [(18, Reminder), (20, Reminder), (21, NoticeKind::Deleted)],
+        "days before the deletion"
+    );
 }
 
 #[test]
@@ -253,7 +265,10 @@ fn a_key_without_an_owner_waits_and_the_team_learns_it_once() {
     assert_eq!(world.deliver(day(0)), [said(TEAM, NoticeKind::OwnerMissing, 0)]);
     assert_eq!(world.run(0, 20), 0);
     assert_eq!(world.deliver(day(20)), []);
-    assert_eq!(world.wait_of(day(21), 0), "a notice is required, but keysweep knows no owner whom it can notify");
+    assert_eq!(
+        world.wait_of(day(21), 0),
+        "a notice is required, but keysweep knows no owner whom it can notify"
+    );
 
     world.policy.owners.default = Some(DANA.into());
     world.sweep(day(21));
@@ -368,19 +383,27 @@ fn each_member_of_the_team_is_asked_and_learns_the_outcome() {
     let recipients: Vec<_> = messages.iter().map(|message| message.to.name.as_str()).collect();
     assert_eq!(recipients, ["#security", TEAM]);
     world.accept(hours(6), &messages[0]);
-    assert_eq!(world.standing(&messages[1]).len(), 2, "what one has received is still to be sent to the other");
+    assert_eq!(
+        world.standing(&messages[1]).len(),
+        2,
+        "what one has received is still to be sent to the other"
+    );
     world.accept(hours(6), &messages[1]);
     assert_eq!(world.state.outbox().items().count(), 0);
 
     world.approve(day(1), 0);
     let said = world.deliver(day(1));
-    assert_eq!(said.iter().map(|(_, kind, key)| (*kind, *key)).collect::<BTreeSet<_>>(), [(NoticeKind::Outcome, 0)].into());
+    assert_eq!(
+        said.iter().map(|(_, kind, key)| (*kind, *key)).collect::<BTreeSet<_>>(),
+        [(NoticeKind::Outcome, 0)].into()
+    );
     assert_eq!(said.len(), 2);
     // A request that nobody needs to answer any more is closed where it was made.
     world.keys[1].last_use = Fact::Known(used_at(hours(30)));
     world.sweep(day(2));
     let said = world.deliver(day(2));
-    let of_team = said.iter().filter(|(to, kind, key)| to != DANA && (*kind, *key) == (NoticeKind::Outcome, 1));
+    let of_team =
+        said.iter().filter(|(to, kind, key)| to != DANA && (*kind, *key) == (NoticeKind::Outcome, 1));
     assert_eq!(of_team.count(), 2, "{said:?}");
 }
 
@@ -430,8 +453,11 @@ fn people_hear_before_a_hold_or_an_exemption_ends() {
 fn quiet_hours_hold_back_what_can_wait() {
     let mut world = mk_world(Mode::Deactivate, 1);
     let quiet = Some("22:00-07:00".parse().unwrap());
-    world.policy.notices.routes =
-        vec![Route { group_wait: std::time::Duration::from_secs(600), quiet_hours: quiet, ..Route::default() }];
+    world.policy.notices.routes = vec![Route {
+        group_wait: std::time::Duration::from_secs(600),
+        quiet_hours: quiet,
+        ..Route::default()
+    }];
     world.policy.notices.time_zone = jiff::tz::TimeZone::get("Europe/Berlin").unwrap();
     // 23:00 in Berlin.
     world.sweep(hours(22));
@@ -602,7 +628,7 @@ fn the_team_hears_once_of_an_owner_who_cannot_be_reached() {
         world.sweep(day(2 * n));
         for message in world.post(day(2 * n)) {
             match message.to.name.as_str() {
-                DANA if n < 3 || n > 4 => world.give_up(day(2 * n), &message),
+                DANA if !(3..=4).contains(&n) => world.give_up(day(2 * n), &message),
                 _ => {
                     heard.extend(world.standing(&message).iter().map(|item| (n, item.kind)));
                     world.accept(day(2 * n), &message);

@@ -63,10 +63,7 @@ pub fn mk_noticed(key: u64) -> Body {
     let terms = NoticeTerms { threshold: days(90), notice: days(7), grace: days(14), approval: false };
     let (deactivation, deletion) = (Some(mk_at(600_000)), Some(mk_at(1_000_000)));
     let (owner, send, decoy) = (None, false, false);
-    mk_event(
-        key,
-        KeyEvent::Consent(Consent::Noticed { deactivation, deletion, terms, owner, send, decoy }),
-    )
+    mk_event(key, KeyEvent::Consent(Consent::Noticed { deactivation, deletion, terms, owner, send, decoy }))
 }
 
 pub fn mk_intent(key: u64, action: Action) -> Body {

@@ -94,9 +94,13 @@ async fn previews(global: &Global, args: PreviewArgs, console: &Console) -> Resu
     }
     console.print_until_closed(|out| {
         let output = |source| CliError::Output { source };
-        for (n, NoticePreview { subject, text, html, slack_blocks, card, webhook }) in shown.iter().enumerate() {
+        for (n, NoticePreview { subject, text, html, slack_blocks, card, webhook }) in
+            shown.iter().enumerate()
+        {
             match format {
-                PreviewFormat::Text if n == 0 => write!(out, "Subject: {subject}\n\n{text}").map_err(output)?,
+                PreviewFormat::Text if n == 0 => {
+                    write!(out, "Subject: {subject}\n\n{text}").map_err(output)?
+                }
                 PreviewFormat::Text => {
                     let rule = "-".repeat(72);
                     write!(out, "\n{rule}\nSubject: {subject}\n\n{text}").map_err(output)?;

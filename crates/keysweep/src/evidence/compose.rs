@@ -328,8 +328,12 @@ fn limits(subject: Subject<'_>, history: &[Entry]) -> Vec<String> {
     }
     let delivered = record.notice().is_some_and(Notice::was_delivered);
     limits.push(match delivered {
-        true => "a channel accepted the notice to the owner; that does not prove that anyone read it".to_owned(),
-        false => "no notice to an owner was delivered: the journal alone contains it, if there was one".to_owned(),
+        true => {
+            "a channel accepted the notice to the owner; that does not prove that anyone read it".to_owned()
+        }
+        false => {
+            "no notice to an owner was delivered: the journal alone contains it, if there was one".to_owned()
+        }
     });
     if history.len() > ENTRIES {
         limits.push(format!(

@@ -58,7 +58,8 @@ impl Engine {
             }
             Purpose::NoLongerNeeded => {
                 self.write_answer(&actor, &link, |record, _| {
-                    let said = "recorded: you no longer need this key. Nothing happens earlier for it".to_owned();
+                    let said =
+                        "recorded: you no longer need this key. Nothing happens earlier for it".to_owned();
                     match record.past.not_needed {
                         Some(_) => Ok((None, said)),
                         None => Ok((Some(Note::NoLongerNeeded.into()), said)),
@@ -110,7 +111,8 @@ pub(crate) fn is_current(record: &Record, link: &Link) -> Result<(), Refusal> {
         // It only shows.
         Purpose::Show => true,
         Purpose::StillNeeded | Purpose::NoLongerNeeded => {
-            let announced = record.notice().and_then(Notice::number).is_some_and(|notice| notice <= link.entry);
+            let announced =
+                record.notice().and_then(Notice::number).is_some_and(|notice| notice <= link.entry);
             let pending = matches!(record.state, KeyState::Flagged(_) | KeyState::Deactivated(_));
             announced && pending
         }
@@ -134,7 +136,8 @@ pub(crate) fn may_reactivate(record: &Record, link: &Link) -> Result<(), Refusal
     }
     if record.past.sent.is_some_and(|sent| sent.ordered) {
         return Err(Refusal::Conflict(
-            "someone on your security team deactivated this key on purpose: ask them to reactivate it".to_owned(),
+            "someone on your security team deactivated this key on purpose: ask them to reactivate it"
+                .to_owned(),
         ));
     }
     Ok(())

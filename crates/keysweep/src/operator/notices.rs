@@ -75,10 +75,14 @@ impl Act for RetryNotice {
             match &message.status {
                 Status::Undeliverable { .. } => {}
                 Status::Open => {
-                    return Err(Refusal::Conflict(format!("keysweep still tries to deliver message {number}")));
+                    return Err(Refusal::Conflict(format!(
+                        "keysweep still tries to deliver message {number}"
+                    )));
                 }
                 Status::Delivered { at, via } => {
-                    return Err(Refusal::Conflict(format!("message {number} was delivered to {via} at {at}")));
+                    return Err(Refusal::Conflict(format!(
+                        "message {number} was delivered to {via} at {at}"
+                    )));
                 }
             }
             if !state.outbox().items_of(message).any(|item| stands(state, item)) {

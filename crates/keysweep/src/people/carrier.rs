@@ -97,7 +97,8 @@ impl Carrier for Channels {
 
 /// The sender for an address, if its channel is configured and can be used.
 fn ready<'a, T>(sender: Option<&'a Result<T, String>>, to: &Address) -> Result<&'a T, Failure> {
-    let misconfigured = |detail: String| Failure { kind: FailureKind::Misconfigured, detail, retry_after: None };
+    let misconfigured =
+        |detail: String| Failure { kind: FailureKind::Misconfigured, detail, retry_after: None };
     match sender {
         Some(Ok(sender)) => Ok(sender),
         Some(Err(why)) => Err(misconfigured(why.clone())),
@@ -138,7 +139,8 @@ fn webhook(target: &WebhookTarget) -> Result<Hook, String> {
     match format {
         WebhookFormat::Json => {
             let secrets = secrets.clone();
-            Webhook::new(WebhookOptions { url, secrets, allow_private, timeout: ATTEMPT, ca_pem }).map(Hook::Json)
+            Webhook::new(WebhookOptions { url, secrets, allow_private, timeout: ATTEMPT, ca_pem })
+                .map(Hook::Json)
         }
         WebhookFormat::Teams => {
             Teams::new(TeamsOptions { url, allow_private, timeout: ATTEMPT, ca_pem }).map(Hook::Teams)

@@ -166,10 +166,14 @@ impl LinkMaker {
         };
         let deleted = item.kind == NoticeKind::Deleted;
         Some(Links {
-            still_needed: ahead.filter(|change| *change == Planned::Deactivate).and_then(|_| url(Purpose::StillNeeded)),
+            still_needed: ahead
+                .filter(|change| *change == Planned::Deactivate)
+                .and_then(|_| url(Purpose::StillNeeded)),
             no_longer_needed: ahead.and_then(|_| url(Purpose::NoLongerNeeded)),
             show: if deleted { None } else { url(Purpose::Show) },
-            reactivate: ahead.filter(|change| *change == Planned::Delete).and_then(|_| url(Purpose::Reactivate)),
+            reactivate: ahead
+                .filter(|change| *change == Planned::Delete)
+                .and_then(|_| url(Purpose::Reactivate)),
         })
     }
 }
@@ -233,7 +237,9 @@ mod tests {
         for purpose in [Purpose::StillNeeded, Purpose::NoLongerNeeded, Purpose::Reactivate, Purpose::Show] {
             let link = mk_link(purpose);
             let token = token(&maker, &link);
-            assert!(token.len() < 200 && token.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)));
+            assert!(
+                token.len() < 200 && token.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+            );
             assert_eq!(maker.read(&token, now()), Ok(link.clone()));
             assert_eq!(maker.read(&token, link.expires), Err(Invalid));
             assert_eq!(mk_maker("another secret").read(&token, now()), Err(Invalid), "rotated");
@@ -249,7 +255,11 @@ mod tests {
             for bit in 0..8 {
                 let mut changed = bytes.clone();
                 changed[place] ^= 1 << bit;
-                assert_eq!(maker.read(&URL_SAFE_NO_PAD.encode(changed), now()), Err(Invalid), "{place}.{bit}");
+                assert_eq!(
+                    maker.read(&URL_SAFE_NO_PAD.encode(changed), now()),
+                    Err(Invalid),
+                    "{place}.{bit}"
+                );
             }
         }
         for length in 0..bytes.len() {

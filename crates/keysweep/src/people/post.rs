@@ -60,7 +60,11 @@ enum Outcome {
     /// Nothing in it is true any more.
     Void,
     /// No channel accepted it: why, when to try again at the earliest, and whether that is of use at all.
-    Failed { why: String, pause: Option<Duration>, for_good: bool },
+    Failed {
+        why: String,
+        pause: Option<Duration>,
+        for_good: bool,
+    },
 }
 
 impl Postman {
@@ -104,7 +108,12 @@ impl Postman {
             open.filter(|message| !waits(message)).cloned().collect()
         });
         let messages: BTreeSet<u64> = engine.store().read(|state| {
-            state.outbox().messages().filter(|message| message.is_open()).map(|message| message.number).collect()
+            state
+                .outbox()
+                .messages()
+                .filter(|message| message.is_open())
+                .map(|message| message.number)
+                .collect()
         });
         self.attempts.retain(|number, _| messages.contains(number));
         let due = open.into_iter().filter(|message| self.is_due(message, now));

@@ -84,9 +84,7 @@ fn of_record(config: &Config, record: &Record, kind: NoticeKind, now: Timestamp)
         NoticeKind::DeletionAhead => {
             Item { change: Some(Planned::Delete), deletion: Some(announced), ..item }
         }
-        NoticeKind::Deactivated => {
-            Item { deletion: deletes.then(|| after(now, terms.grace)), ..item }
-        }
+        NoticeKind::Deactivated => Item { deletion: deletes.then(|| after(now, terms.grace)), ..item },
         NoticeKind::ApprovalRequest => Item {
             change: Some(Planned::Deactivate),
             ends: Some(after(now, terms.approval_expires)),

@@ -29,7 +29,9 @@ fn addresses(config: &Config, where_to: &str) -> Result<Vec<Address>, String> {
         .find(|channel| channel.as_str() == where_to);
     let Some(channel) = channel else {
         let address: Address = where_to.parse().map_err(|expected| {
-            format!("{where_to:?} is no channel and no address: expected email, slack, webhook, or {expected}")
+            format!(
+                "{where_to:?} is no channel and no address: expected email, slack, webhook, or {expected}"
+            )
         })?;
         return match notices.serves(&address) {
             true => Ok(vec![address]),
@@ -47,7 +49,9 @@ fn addresses(config: &Config, where_to: &str) -> Result<Vec<Address>, String> {
     addresses.sort();
     addresses.dedup();
     match addresses.is_empty() {
-        true => Err(format!("notices.notify has no address for the channel {where_to}: name an address instead")),
+        true => {
+            Err(format!("notices.notify has no address for the channel {where_to}: name an address instead"))
+        }
         false => Ok(addresses),
     }
 }
@@ -57,7 +61,8 @@ fn mark(letter: &mut Letter) {
     const TEST: &str = "This is a test message about an invented key. No action is required.";
     letter.text = format!("{TEST}\n\n{}", letter.text);
     // After the opening tag of the body, wherever a template of the operator has it.
-    let body = letter.html.find("<body").and_then(|at| letter.html.get(at..)?.find('>').map(|end| at + end + 1));
+    let body =
+        letter.html.find("<body").and_then(|at| letter.html.get(at..)?.find('>').map(|end| at + end + 1));
     letter.html.insert_str(body.unwrap_or(0), &format!("<p><strong>{TEST}</strong></p>"));
     letter.slack_text = format!("{TEST} {}", letter.slack_text);
     let block = json!({ "type": "section", "text": { "type": "plain_text", "text": TEST } });
@@ -74,7 +79,11 @@ fn mark(letter: &mut Letter) {
 ///
 /// # Errors
 /// Why nothing was sent at all.
-pub(crate) async fn try_channel(config: &Config, where_to: &str, now: Timestamp) -> Result<Vec<Trial>, String> {
+pub(crate) async fn try_channel(
+    config: &Config,
+    where_to: &str,
+    now: Timestamp,
+) -> Result<Vec<Trial>, String> {
     let addresses = addresses(config, where_to)?;
     let carrier = Channels::new(&config.channels);
     let item = sample::item(NoticeKind::DeactivationAhead, 0)?;

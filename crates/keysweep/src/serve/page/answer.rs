@@ -17,7 +17,8 @@ use crate::operator::{is_current, may_reactivate};
 use crate::people::{Link, Purpose};
 use crate::safe::safe_lines;
 
-const STYLE: &str = concat!(include_str!("../../../templates/page.css"), include_str!("../../../templates/answer.css"));
+const STYLE: &str =
+    concat!(include_str!("../../../templates/page.css"), include_str!("../../../templates/answer.css"));
 
 /// Lengths of a hold that an owner can choose from, in days; the longest permitted one is among them.
 const DAYS: [u64; 3] = [7, 14, 30];
@@ -93,7 +94,8 @@ pub(in crate::serve) fn answer_page(
     let done = told.as_ref().is_some_and(|told| told.good);
     let form = holds.as_ref().ok().filter(|()| !done).and_then(|()| form(link.purpose, most, reason));
     let told = told.or_else(|| holds.err().map(|text| Told { good: false, text }));
-    let page = Page { style: STYLE, title: title(link.purpose), told, key, form, recipient: link.recipient.clone() };
+    let page =
+        Page { style: STYLE, title: title(link.purpose), told, key, form, recipient: link.recipient.clone() };
     page.render().map(|html| safe_lines(&html).into_owned())
 }
 
@@ -142,10 +144,14 @@ fn key(record: &Record, account: Option<&str>, now: Timestamp) -> Key {
     let notice = record.notice();
     match &record.state {
         KeyState::Flagged(_) => {
-            more.extend(date(notice.and_then(|n| n.deactivation)).map(|at| ("Deactivation, at the earliest", at)));
+            more.extend(
+                date(notice.and_then(|n| n.deactivation)).map(|at| ("Deactivation, at the earliest", at)),
+            );
         }
         KeyState::Deactivated(_) => {
-            more.extend(date(notice.and_then(|n: &Notice| n.deletion)).map(|at| ("Deletion, at the earliest", at)));
+            more.extend(
+                date(notice.and_then(|n: &Notice| n.deletion)).map(|at| ("Deletion, at the earliest", at)),
+            );
         }
         KeyState::Active
         | KeyState::Deactivating(_)
@@ -159,7 +165,9 @@ fn key(record: &Record, account: Option<&str>, now: Timestamp) -> Key {
         user: record.user_name.to_string(),
         account: account.map_or_else(|| id.to_string(), |name| format!("{name} ({id})")),
         last_used: match item.last_use {
-            Some(LastUse::At { at, service: Some(service), .. }) => format!("{} with {service}", moment(now, at)),
+            Some(LastUse::At { at, service: Some(service), .. }) => {
+                format!("{} with {service}", moment(now, at))
+            }
             Some(LastUse::At { at, service: None, .. }) => moment(now, at),
             Some(LastUse::Never) => format!("never; created {}", instant(record.identity.created)),
             None => "see your security team".to_owned(),

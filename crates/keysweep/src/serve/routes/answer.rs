@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::{FromRequestParts, Path, State};
+use axum::http::StatusCode;
 use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::http::request::Parts;
-use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use keysweep_api::{Refusal, reason};
 
 use crate::operator::Answer;
-use crate::people::{Link, Purpose};
+use crate::people::{Invalid, Link, Purpose};
 use crate::serve::app::App;
 use crate::serve::auth::{Address, Listener, same_site};
 use crate::serve::page::{Told, answer_page, answer_policy};
@@ -42,10 +42,7 @@ pub(in crate::serve) async fn show(
     State(app): State<Arc<App>>,
     Path(token): Path<String>,
 ) -> Response {
-    let link = match link(&app, &token) {
-        Ok(link) => link,
-        Err(response) => return response,
-    };
+    let Ok(link) = link(&app, &token) else { return invalid() };
     page(app, link, None, String::new(), StatusCode::OK).await
 }
 
@@ -57,10 +54,7 @@ pub(in crate::serve) async fn answer(
     Path(token): Path<String>,
     body: Bytes,
 ) -> Response {
-    let link = match link(&app, &token) {
-        Ok(link) => link,
-        Err(response) => return response,
-    };
+    let Ok(link) = link(&app, &token) else { return invalid() };
     let (mut given, mut days) = (String::new(), None);
     for (name, value) in form_urlencoded::parse(&body) {
         match name.as_ref() {
@@ -73,7 +67,8 @@ pub(in crate::serve) async fn answer(
     let why = match (asks, reason(&given)) {
         (true, Ok(why)) => why,
         (true, Err(expected)) => {
-            let told = Told { good: false, text: format!("Please say what the key is needed for: {expected}.") };
+            let told =
+                Told { good: false, text: format!("Please say what the key is needed for: {expected}.") };
             return page(app, link, Some(told), given, StatusCode::BAD_REQUEST).await;
         }
         (false, _) => "the owner no longer needs the key".to_owned(),
@@ -101,11 +96,13 @@ impl FromRequestParts<Arc<App>> for OwnPage {
     }
 }
 
-fn link(app: &App, token: &str) -> Result<Link, Response> {
-    let invalid = || told(StatusCode::NOT_FOUND, "This link is invalid or has expired.\n").into_response();
+fn link(app: &App, token: &str) -> Result<Link, Invalid> {
     let engine = app.engine();
-    let maker = engine.links().ok_or_else(invalid)?;
-    maker.read(token, engine.clock().now()).map_err(|_| invalid())
+    engine.links().ok_or(Invalid)?.read(token, engine.clock().now())
+}
+
+fn invalid() -> Response {
+    told(StatusCode::NOT_FOUND, "This link is invalid or has expired.\n").into_response()
 }
 
 async fn page(app: Arc<App>, link: Link, told: Option<Told>, reason: String, status: StatusCode) -> Response {
