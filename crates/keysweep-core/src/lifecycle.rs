@@ -82,6 +82,9 @@ pub struct Past {
     /// How often the owner held the key in a row, through links in notices.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub owner_holds: u32,
+    /// Whether only `protect.notify` was told of it, as of a honeytoken.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub decoy: bool,
     /// What the owner said of it: that it is not needed any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_needed: Option<NotNeeded>,
@@ -125,6 +128,11 @@ pub struct NotNeeded {
     pub by: Actor,
     /// When.
     pub at: Timestamp,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]

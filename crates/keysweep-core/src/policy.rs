@@ -316,7 +316,8 @@ impl Policy {
     /// Whether a rule that could match in this account, or the search for owners, reads tags of users.
     #[must_use]
     pub fn reads_user_tags(&self, account: &AccountFacts) -> bool {
-        self.owners.reads_user_tags() || self.matches().any(|m| m.reads_user_tags() && m.possible_in(account))
+        let decoys = !self.honeytokens.is_empty() && !self.notices.protect.is_empty();
+        decoys || self.owners.reads_user_tags() || self.matches().any(|m| m.reads_user_tags() && m.possible_in(account))
     }
 
     /// Whether any rule reads the OUs of accounts.

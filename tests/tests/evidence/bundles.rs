@@ -104,7 +104,7 @@ async fn a_deletion_leaves_a_bundle_that_the_journal_named_before_its_intent() {
         ("policy.override[1]", "policy")
     );
     assert!(bundle.lifecycle.watched_seconds.unwrap() >= 14 * 86_400);
-    for limit in ["no data events", "calls with an Inactive key", "does not contact owners"] {
+    for limit in ["no data events", "calls with an Inactive key", "no notice to an owner was delivered"] {
         assert!(bundle.limits.iter().any(|told| told.contains(limit)), "{limit}: {:?}", bundle.limits);
     }
     engine.close().await.unwrap();

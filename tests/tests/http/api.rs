@@ -183,6 +183,7 @@ fn paths_of(verb: &str) -> Vec<String> {
     let with_verb = paths.iter().filter(|(_, operations)| operations.get(verb).is_some());
     let filled =
         |path: &str| path.replace("{key}", KEY).replace("{account}", "111122223333").replace("{id}", "1");
+    let filled = |path: &str| filled(path).replace("{kind}", "deleted").replace("{message}", "1");
     with_verb.map(|(path, _)| filled(path)).collect()
 }
 
@@ -217,7 +218,7 @@ async fn every_path_of_the_document_is_served_and_no_other() {
         let answer = running.ask(&post(&path, BOSS, r#"{"nonsense":1}"#)).await;
         refuses(&answer, 400, "malformed", "nonsense");
     }
-    assert_eq!(looks().len() + decisions().len(), 14, "as many as there are operations");
+    assert_eq!(looks().len() + decisions().len(), 17, "as many as there are operations");
     running.stop().await;
 }
 

@@ -45,6 +45,7 @@ const QUIET: [(&str, &[&str]); 8] = [
             "KeysweepSweepsFailing",
             "KeysweepSweepSlow",
             "KeysweepApprovalStuck",
+            "KeysweepNoticesDelayed",
         ],
     ),
     (

@@ -257,7 +257,7 @@ impl Record {
     #[must_use]
     pub fn may_be_decoy(&self) -> bool {
         let asked = |approval: &Approval| approval.why == Need::Honeytoken.to_string();
-        self.notice().is_some_and(|notice| notice.decoy) || self.approval().is_some_and(asked)
+        self.past.decoy || self.approval().is_some_and(asked)
     }
 }
 

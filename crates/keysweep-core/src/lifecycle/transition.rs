@@ -328,6 +328,9 @@ fn base_state(record: &mut Record, when: When<'_>, event: &KeyEvent) -> Option<(
     let (name, sent, deleting) = (before.as_str(), sent_by(&before), deletion_accepted(&before));
     let (state, hold) = step(before, when, event)?;
     let noticed = matches!(event, KeyEvent::Consent(Consent::Noticed { .. }));
+    if let KeyEvent::Consent(Consent::Noticed { decoy, .. } | Consent::OwnerMissing { decoy }) = event {
+        record.past.decoy = *decoy;
+    }
     if let KeyEvent::Consent(Consent::NoticeVoided { keeps, .. }) = event {
         record.past.announced = *keeps;
     } else if state.as_str() != name || noticed {

@@ -11,7 +11,10 @@ use crate::facts::LastUse;
 use crate::finding::FindingKind;
 use crate::lifecycle::event::{Consent, KeyEvent, Overlay};
 use crate::lifecycle::{Approval, Delivery, Notice, NoticeTerms, Record, Shown, State};
-use crate::notice::{EXEMPTION_ENDS_IN, HOLD_ENDS_IN};
+use crate::notice::{
+    Audience, EXEMPTION_ENDS_IN, HOLD_ENDS_IN, Item, ItemId, Message, NoticeKind,
+};
+use crate::owner::Owner;
 use crate::policy::{DAY, Mode, Terms};
 use crate::ticket::Planned;
 use crate::words::friendly;
@@ -101,7 +104,16 @@ impl Look<'_> {
         let decoy = self.is_for_protect(record);
         let reachable = match decoy {
             true => notices.protect.iter().any(|address| notices.serves(address)),
-            false => !notices.addresses(record.owner.as_deref(), None).is_empty(),
+            false => {
+                let change = Some(consent.action);
+                let kind = match consent.action {
+                    Planned::Deactivate => NoticeKind::DeactivationAhead,
+                    Planned::Delete => NoticeKind::DeletionAhead,
+                };
+                let item = Item { change, ..Item::about(record, kind, Audience::Owner, self.context.now) };
+                let route = notices.route(&item, &self.view.account.name).map(|(_, route)| route);
+                !notices.addresses(record.owner.as_deref(), route).is_empty()
+            }
         };
         let notice = |send| One::Announce(self.notice(record, consent, mode, terms, approval, send));
         if reachable || !notices.can_send() {
@@ -118,7 +130,7 @@ impl Look<'_> {
     }
 
     /// Whether only `protect.notify` is told of the key.
-    fn is_for_protect(&self, record: &Record) -> bool {
+    pub(super) fn is_for_protect(&self, record: &Record) -> bool {
         !self.context.policy.notices.protect.is_empty() && self.may_be_honeytoken(record)
     }
 
@@ -132,6 +144,10 @@ impl Look<'_> {
             Some("no notice channel is configured any more".to_owned())
         } else if waiting && notice.decoy != self.is_for_protect(record) {
             Some("it is for other recipients now".to_owned())
+        } else if let Delivery::Pending { notice: number } = &notice.delivery
+            && let Some(why) = self.never_arrives(record, *number)
+        {
+            Some(why)
         } else if let Delivery::Undelivered { at, .. } = &notice.delivery
             && notices.required
             && after(*at, AGAIN_AFTER) <= self.context.now
@@ -140,6 +156,26 @@ impl Look<'_> {
         } else {
             None
         }
+    }
+
+    /// Why a notice that is on its way is not going to reach the owner: no message contains it any more, such as after an
+    /// order by name that AWS refused, or the contact of the owner has changed since.
+    fn never_arrives(&self, record: &Record, number: u64) -> Option<String> {
+        // One that this very plan gives has no number yet.
+        if number == 0 {
+            return None;
+        }
+        let outbox = self.context.state.outbox();
+        let lost = || Some("the message with it was closed".to_owned());
+        let Some(item) = outbox.item(ItemId(number, 0)) else { return lost() };
+        let open = |message: &u64| outbox.message(*message).is_some_and(Message::is_open);
+        if !item.messages.is_empty() && !item.messages.iter().any(open) {
+            return lost();
+        }
+        let contact = |owner: Option<&Owner>| owner.map(|owner| owner.contact.clone());
+        let same = item.audience != Audience::Owner
+            || contact(item.owner.as_deref()) == contact(record.owner.as_deref());
+        (!same).then(|| "the contact of the owner changed".to_owned())
     }
 
     /// What a change waits for until its notice is delivered.
@@ -173,7 +209,9 @@ impl Look<'_> {
     /// People are told that a hold or an exemption ends soon: after that, the key goes on where it stopped.
     pub(super) fn ending(&self, record: &Record) -> Option<KeyEvent> {
         let stale = self.finding.is_some_and(FindingKind::is_stale);
-        if self.by != By::Policy || !stale || !self.context.policy.notices.can_send() {
+        // Of a honeytoken, nobody hears but those who know of it.
+        let secret = self.may_be_honeytoken(record);
+        if self.by != By::Policy || !stale || secret || !self.context.policy.notices.can_send() {
             return None;
         }
         let soon = |until: Timestamp, ahead: Duration| {

@@ -38,7 +38,8 @@ impl Look<'_> {
     /// Why a notice does not count for the owner of the key: somebody else was told, or nobody could be.
     pub(super) fn told_another(&self, record: &Record, notice: &Notice) -> Option<String> {
         if notice.decoy {
-            return None;
+            let told = "only protect.notify was told, and the key is no longer considered a honeytoken";
+            return (!self.is_for_protect(record)).then(|| told.to_owned());
         }
         // The last owner who was told may still object.
         let owner = told(record.owner.as_deref())?;

@@ -212,6 +212,14 @@ fn recheck_undo(
     if !record.may_undo() {
         return refuse(Recheck::NothingToUndo(record.state.as_str()));
     }
+    // A link undoes what keysweep did for staleness, and nothing that a person had a reason for.
+    if let Origin::Operator { actor: Actor::Link { .. }, .. } = ticket.origin() {
+        let ordered = record.past.sent.is_some_and(|sent| sent.ordered);
+        let sound = view.facts.compromise().known().is_some_and(Vec::is_empty);
+        if ordered || record.incident.is_some() || !sound {
+            return refuse(Recheck::NotByLink);
+        }
+    }
     match &view.facts.status {
         KeyStatus::Inactive => {}
         // A deactivation that was sent may show late: setting it Active again is right in either case.

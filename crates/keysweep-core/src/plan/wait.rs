@@ -303,6 +303,8 @@ pub enum Recheck {
     PolicyGrants,
     /// keysweep has attached nothing to the user, or has reason to leave it there.
     NotInQuarantine,
+    /// A link may not undo this deactivation.
+    NotByLink,
     /// The key is Active already.
     Active,
     /// The status of the key is one that keysweep does not know.

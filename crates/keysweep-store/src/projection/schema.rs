@@ -213,6 +213,7 @@ mod tests {
             past: Past {
                 sent: Some(Sent { seq: 8, at: mk_at(8), ordered: true }),
                 owner_holds: 2,
+                decoy: true,
                 not_needed: Some(NotNeeded { by: Actor::Link { owner: "Dana".into() }, at: mk_at(25) }),
                 reactivated: 2,
                 cleared: 1,

@@ -18,22 +18,38 @@ use crate::people::{Carrier, Outgoing};
 pub(super) struct Mailbox {
     folder: PathBuf,
     count: AtomicU32,
-    /// The first recipient but the team: the server has no such mailbox, so that a newcomer sees what keysweep does then.
-    unknown: Mutex<Option<String>>,
+    /// Recipients but the team, as they first appeared.
+    seen: Mutex<Vec<String>>,
+}
+
+/// What the server makes of a message, so that a newcomer sees what keysweep does then.
+enum Fate {
+    Accepted,
+    /// There is no such mailbox: the first recipient.
+    Unknown,
+    /// It asks to try again later: the second recipient, once.
+    Greylisted,
 }
 
 impl Mailbox {
     /// A mailbox in a folder, which is made.
     pub(super) fn new(folder: &Path) -> std::io::Result<Self> {
         fs::create_dir(folder)?;
-        Ok(Self { folder: folder.to_owned(), count: AtomicU32::new(0), unknown: Mutex::default() })
+        Ok(Self { folder: folder.to_owned(), count: AtomicU32::new(0), seen: Mutex::default() })
     }
 
     fn take(&self, to: &Address, message: &Outgoing) -> Result<(), Failure> {
         let failure = |kind, detail: String| Failure { kind, detail, retry_after: None };
-        if self.is_unknown(&to.to_string()) {
-            let detail = "550 5.1.1 the server has no such mailbox".to_owned();
-            return Err(failure(FailureKind::Rejected, detail));
+        match self.fate(&to.to_string()) {
+            Fate::Accepted => {}
+            Fate::Unknown => {
+                let detail = "550 5.1.1 the server has no such mailbox".to_owned();
+                return Err(failure(FailureKind::Rejected, detail));
+            }
+            Fate::Greylisted => {
+                let detail = "451 4.7.1 greylisted; try again later".to_owned();
+                return Err(failure(FailureKind::Temporary, detail));
+            }
         }
         let number = self.count.fetch_add(1, Ordering::Relaxed) + 1;
         let name = format!("{number:03}");
@@ -43,12 +59,18 @@ impl Mailbox {
         written.map_err(|error| failure(FailureKind::Temporary, error.to_string()))
     }
 
-    fn is_unknown(&self, address: &str) -> bool {
-        let mut unknown = self.unknown.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if unknown.is_none() && address != TEAM {
-            *unknown = Some(address.to_owned());
+    fn fate(&self, address: &str) -> Fate {
+        let mut seen = self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let known = seen.iter().position(|before| before == address);
+        if known.is_none() && address != TEAM {
+            seen.push(address.to_owned());
         }
-        unknown.as_deref() == Some(address)
+        match (known, seen.len()) {
+            (Some(0), _) => Fate::Unknown,
+            (None, 1) if address != TEAM => Fate::Unknown,
+            (None, 2) if address != TEAM => Fate::Greylisted,
+            (_, _) => Fate::Accepted,
+        }
     }
 }
 
