@@ -237,7 +237,7 @@ async fn an_owner_reactivates_a_key_by_link() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_person_deactivated_on_purpose_is_not_reactivated_by_link() {
+async fn a_link_does_not_undo_an_operators_deactivation() {
     let company = mk_company();
     let key = stale(&company, "ci");
     let (engine, mut postman) = (company.begin().await, Postman::default());
@@ -246,7 +246,7 @@ async fn what_a_person_deactivated_on_purpose_is_not_reactivated_by_link() {
     let received = post(&company, &engine, &mut postman).await;
     let message = received.iter().find(|message| message.items()[0].0 == "deactivated").unwrap();
     let refused = engine.answer_link(&token(message, "reactivate"), "I need it", DAY).await.unwrap_err();
-    assert!(refused.to_string().contains("on purpose"), "{refused}");
+    assert!(refused.to_string().contains("by name"), "{refused}");
     assert_eq!(company.sim.key_status(&key).as_deref(), Some("Inactive"));
 }
 
@@ -281,7 +281,7 @@ async fn no_longer_needed_is_recorded_and_makes_nothing_happen_earlier() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_link_of_the_last_owner_is_of_no_use_to_them() {
+async fn a_link_of_a_previous_owner_is_invalid() {
     let mut company = mk_company();
     let (engine, _, key, message) = deactivated(&company).await;
     company.configure(&settings(&company).replace("dana@", "eve@"));

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Done, Operation, Verb};
 
-/// The outbox: messages that are to be sent, and those of the last seven days.
+/// Pending messages, and messages of the last seven days.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ListNotices {}
@@ -38,7 +38,7 @@ impl Operation for PreviewNotice {
     const PATH: &'static str = "/keys/{key}/notices/{kind}";
 }
 
-/// Try again to deliver a message that keysweep gave up.
+/// Retry an undeliverable message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RetryNotice {
@@ -124,7 +124,7 @@ pub struct MessageItem {
     pub user_name: String,
     /// Access key ID.
     pub access_key_id: String,
-    /// Whether it is still true; otherwise it is not sent.
+    /// Whether the notice still applies; if not, keysweep does not send it.
     pub stands: bool,
 }
 
@@ -134,7 +134,7 @@ pub struct MessageItem {
 #[derive(strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum MessageStatus {
-    /// keysweep will send it, or tries again.
+    /// No channel has accepted it yet.
     Pending,
     /// A channel accepted it.
     Delivered,

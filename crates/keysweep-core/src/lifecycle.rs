@@ -285,19 +285,24 @@ pub enum DeactivatedBy {
 }
 
 impl Record {
-    /// Who deactivated the key, in words; `None` if it is not deactivated.
+    /// Who deactivated the key; `None` if it is not deactivated.
     #[must_use]
-    pub fn deactivated_by(&self) -> Option<&'static str> {
-        let origin = match &self.state {
-            State::Deactivated(data) => data.origin,
-            State::Deleting(data) => data.deactivated.origin,
+    pub fn origin(&self) -> Option<DeactivatedBy> {
+        match &self.state {
+            State::Deactivated(data) => Some(data.origin),
+            State::Deleting(data) => Some(data.deactivated.origin),
             State::Active
             | State::Flagged(_)
             | State::Deactivating(_)
             | State::Deleted(_)
-            | State::Gone(_) => return None,
-        };
-        Some(match origin {
+            | State::Gone(_) => None,
+        }
+    }
+
+    /// The same in words.
+    #[must_use]
+    pub fn deactivated_by(&self) -> Option<&'static str> {
+        self.origin().map(|origin| match origin {
             DeactivatedBy::Keysweep => "keysweep",
             DeactivatedBy::External if self.past.sent.is_some() => "unknown, maybe keysweep",
             DeactivatedBy::External => "somebody else",

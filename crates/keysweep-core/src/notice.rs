@@ -15,7 +15,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use self::address::{Address, ChannelKind, NotAnAddress, is_slack};
-pub use self::compose::{compose, delivered, stands, undelivered};
+pub(crate) use self::compose::is_current;
+pub use self::compose::{compose, delivered, oldest_due, stands, undelivered};
 pub use self::outbox::{Message, Outbox, Parcel, ParcelId, Recipient, Status};
 pub(crate) use self::owed::owed;
 pub(crate) use self::rules::{EXEMPTION_ENDS_IN, HOLD_ENDS_IN};

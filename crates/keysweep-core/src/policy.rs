@@ -317,7 +317,9 @@ impl Policy {
     #[must_use]
     pub fn reads_user_tags(&self, account: &AccountFacts) -> bool {
         let decoys = !self.honeytokens.is_empty() && !self.notices.protect.is_empty();
-        decoys || self.owners.reads_user_tags() || self.matches().any(|m| m.reads_user_tags() && m.possible_in(account))
+        decoys
+            || self.owners.reads_user_tags()
+            || self.matches().any(|m| m.reads_user_tags() && m.possible_in(account))
     }
 
     /// Whether any rule reads the OUs of accounts.

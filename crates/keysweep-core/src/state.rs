@@ -302,6 +302,9 @@ impl<'a> Draft<'a> {
     /// [`Illegal`] if it cannot happen in the present state of its key; the draft is then unchanged.
     pub fn apply(&mut self, entry: &Entry) -> Result<Unwritten, Illegal> {
         let mut unwritten = Unwritten::new(entry.seq);
+        if entry.seq == 1 {
+            self.control_mut().began = Some(entry.at);
+        }
         match &entry.body {
             Body::Key { account, key, event } => self.key(entry, *account, key, event, &mut unwritten)?,
             Body::KeyCreated { account, key, creation } => self.created(*account, key, creation),

@@ -21,7 +21,8 @@ const API_URL: &str = "https://slack.com/api";
 /// Which workspace, and as which app.
 #[derive(Debug)]
 pub struct SlackOptions {
-    /// The bot token, `xoxb-...`. Needs the scopes `chat:write`, `im:write` and `users:read.email`.
+    /// The bot token, `xoxb-...`. Needs the scopes `chat:write`, `chat:write.public`, `users:read`, and
+    /// `users:read.email`.
     pub token: SecretString,
     /// Another address of the Web API, such as `https://slack-gov.com/api`. Must be HTTPS, or HTTP on loopback.
     pub api_url: Option<String>,

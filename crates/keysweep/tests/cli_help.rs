@@ -128,6 +128,7 @@ fn every_command_of_the_documents_can_be_typed() {
         ("docs/RUNBOOK.md", 30),
         ("docs/FIRST-WEEKS.md", 12),
         ("docs/FAQ.md", 5),
+        ("docs/NOTICES.md", 4),
         ("docs/UPGRADING.md", 2),
     ] {
         let text = std::fs::read_to_string(top.join(document)).unwrap();

@@ -96,8 +96,8 @@ async fn a_link_asks_before_it_does_anything() {
         assert_eq!(page.header("cache-control").as_deref(), Some("no-store"));
     }
     assert_eq!(holds(&running), 0);
-    send(&running, &needed, "days=7&reason=").await.is(400, "Please say what the key is needed for");
-    send(&running, &needed, "days=7&reason=%00").await.is(400, "Please say what the key is needed for");
+    send(&running, &needed, "days=7&reason=").await.is(400, "Enter what the key is needed for");
+    send(&running, &needed, "days=7&reason=%00").await.is(400, "Enter what the key is needed for");
     assert_eq!(holds(&running), 0);
     send(&running, &needed, "days=7&reason=year-end+%3Cb%3Ejob").await.is(200, "on hold until");
     assert_eq!(holds(&running), 1);
@@ -109,7 +109,7 @@ async fn a_link_asks_before_it_does_anything() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nobody_else_can_make_a_link_or_have_a_browser_follow_one() {
+async fn forged_links_and_cross_site_requests_are_refused() {
     let stage = Stage::new();
     let (running, message) = notified(&stage, "127.0.0.1").await;
     let needed = path(&message, "still_needed");

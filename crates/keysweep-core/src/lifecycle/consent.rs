@@ -100,6 +100,15 @@ impl Notice {
         }
     }
 
+    /// The entry that gave notice, while keysweep tries to deliver it.
+    #[must_use]
+    pub fn pending(&self) -> Option<u64> {
+        match &self.delivery {
+            Delivery::Pending { notice } => Some(*notice),
+            Delivery::Recorded | Delivery::Delivered { .. } | Delivery::Undelivered { .. } => None,
+        }
+    }
+
     /// The entry that gave notice, if no channel has accepted it.
     #[must_use]
     pub fn undelivered(&self) -> Option<u64> {

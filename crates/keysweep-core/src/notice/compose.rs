@@ -16,12 +16,9 @@ use crate::ticket::Planned;
 /// an operator who reviews a new configuration reads the list before thousands of owners do.
 #[must_use]
 pub fn compose(now: Timestamp, notices: &Notices, state: &State) -> Vec<Body> {
-    let mut groups: BTreeMap<(Recipient, Timestamp), BTreeSet<ItemId>> = BTreeMap::new();
+    let mut groups: BTreeMap<(Recipient, Option<usize>, bool), Group> = BTreeMap::new();
     let mut entries = Vec::new();
-    let paused = !state.control().pauses.is_empty();
-    let due =
-        |item: &&Item| item.messages.is_empty() && stands(state, item) && !(paused && item.kind.foretells());
-    for item in state.outbox().items().filter(due) {
+    for item in due(state) {
         let account = state.account(item.account).map_or("", |account| account.name.as_str());
         let route = notices.route(item, account);
         let recipients = recipients(notices, item, route.map(|(_, route)| route));
@@ -29,14 +26,24 @@ pub fn compose(now: Timestamp, notices: &Notices, state: &State) -> Vec<Body> {
             let why = "no configured channel can reach the owner".to_owned();
             entries.push(undelivered_item(item, None, &why));
         }
-        let send_from = notices.send_from(now, route.map(|(_, route)| route), item.kind.is_urgent());
+        // Other people read the same message at another time.
+        let urgent = item.kind.is_urgent();
+        let wait = route.map(|(_, route)| route.group_wait).filter(|_| !urgent).unwrap_or_default();
         for recipient in recipients {
-            groups.entry((recipient, send_from)).or_default().insert(item.id);
+            let group = groups.entry((recipient, route.map(|(position, _)| position), urgent)).or_default();
+            group.items.insert(item.id);
+            let ready = item.at.checked_add(wait).unwrap_or(Timestamp::MAX);
+            group.ready = Some(group.ready.map_or(ready, |first| first.min(ready)));
         }
     }
     let give_up = |from: Timestamp| from.checked_add(notices.give_up).unwrap_or(Timestamp::MAX);
-    for ((to, send_from), items) in groups {
-        let items: Vec<ItemId> = items.into_iter().collect();
+    for ((to, position, urgent), group) in groups {
+        if group.ready.is_some_and(|ready| now < ready) {
+            continue;
+        }
+        let route = position.and_then(|position| notices.routes.get(position));
+        let send_from = notices.send_from(now, route, urgent);
+        let items: Vec<ItemId> = group.items.into_iter().collect();
         entries.extend(items.chunks(most_items(&to)).map(|items| Body::MessageComposed {
             to: to.clone(),
             items: items.iter().copied().collect(),
@@ -45,6 +52,39 @@ pub fn compose(now: Timestamp, notices: &Notices, state: &State) -> Vec<Body> {
         }));
     }
     entries
+}
+
+/// Items that go to one recipient together.
+#[derive(Debug, Default)]
+struct Group {
+    items: BTreeSet<ItemId>,
+    /// When the oldest of them has waited for further ones long enough.
+    ready: Option<Timestamp>,
+}
+
+/// Items that are to be put into a message.
+fn due(state: &State) -> impl Iterator<Item = &Item> {
+    let paused = !state.control().pauses.is_empty();
+    state.outbox().items().filter(move |item| {
+        let waits = paused && item.kind.foretells();
+        item.messages.is_empty() && !waits && is_current(state.record(&item.key), item)
+    })
+}
+
+/// When the oldest item that is to be put into a message came up.
+#[must_use]
+pub fn oldest_due(state: &State) -> Option<Timestamp> {
+    due(state).map(|item| item.at).min()
+}
+
+/// Whether an item that no message contains yet is to be sent. An announcement that keysweep gave up is given again by the
+/// next plan, with new dates.
+pub(crate) fn is_current(record: Option<&Record>, item: &Item) -> bool {
+    let pending = || {
+        let number = record.and_then(Record::notice).and_then(crate::lifecycle::Notice::pending);
+        number == Some(item.id.0)
+    };
+    stands_for(record, item) && (!item.kind.announces() || pending())
 }
 
 /// So many keys a message shows in full, whichever of its addresses it goes to: someone who is only told a number is not
@@ -90,7 +130,11 @@ fn recipients(notices: &Notices, item: &Item, route: Option<&super::Route>) -> V
 /// Whether an item is still true. What became void in the meantime is not sent.
 #[must_use]
 pub fn stands(state: &State, item: &Item) -> bool {
-    let Some(record) = state.record(&item.key) else {
+    stands_for(state.record(&item.key), item)
+}
+
+fn stands_for(record: Option<&Record>, item: &Item) -> bool {
+    let Some(record) = record else {
         return !matches!(
             item.kind,
             NoticeKind::DeactivationAhead
@@ -127,7 +171,10 @@ pub fn stands(state: &State, item: &Item) -> bool {
             let asked = |approval: &Approval| approval.number == item.id.0 && !approval.is_granted();
             record.approval().is_some_and(asked)
         }
-        NoticeKind::OwnerMissing => record.notice().is_none() && item.owner == record.owner,
+        NoticeKind::OwnerMissing => {
+            let sent = record.notice().and_then(crate::lifecycle::Notice::number);
+            sent.is_none() && item.owner == record.owner
+        }
         NoticeKind::HoldEnding => record.holds.iter().any(|hold| hold.ending && hold.until == item.ends),
         NoticeKind::ExemptionEnding => {
             record.exempt.as_ref().is_some_and(|mark| Some(mark.until) == item.ends)

@@ -174,15 +174,20 @@ impl Outbox {
 
     /// What is not worth keeping any more at `now`: news that nobody was told in time, and messages that were closed long
     /// ago, with their items. An announcement stays as long as it stands: its key waits for it.
-    pub(crate) fn outdated(&self, now: Timestamp, stands: impl Fn(&Item) -> bool) -> Vec<ParcelId> {
+    pub(crate) fn outdated(&self, now: Timestamp, is_current: impl Fn(&Item) -> bool) -> Vec<ParcelId> {
         let older = |at: Timestamp, than: Duration| at < now && now.duration_since(at).unsigned_abs() > than;
         let closed = |message: &&Message| message.closed().is_some_and(|at| older(at, REMEMBERED));
+        // An item stays while another message contains it.
+        let kept = |number: &u64| self.message(*number).is_some_and(|message| !closed(&message));
+        let only_here = |id: &&ItemId| {
+            self.item(**id).is_none_or(|item| !item.messages.iter().any(kept))
+        };
         let messages = self.messages.values().filter(closed).flat_map(|message| {
-            let items = message.items.iter().copied().map(ParcelId::Item);
+            let items = message.items.iter().filter(only_here).copied().map(ParcelId::Item);
             items.chain([ParcelId::Message(message.number)])
         });
         let news = |item: &&Item| {
-            let waited_for = || item.kind.announces() && stands(item);
+            let waited_for = || item.kind.announces() && is_current(item);
             item.messages.is_empty() && older(item.at, NEWS_FOR) && !waited_for()
         };
         messages.chain(self.items.values().filter(news).map(|item| ParcelId::Item(item.id))).collect()

@@ -123,13 +123,15 @@ fn of_event(mk: &Make<'_>, before: Option<&Record>, after: Option<&Record>, even
 fn of_consent(mk: &Make<'_>, before: Option<&Record>, after: Option<&Record>, event: &Consent) -> Vec<Item> {
     match event {
         Consent::Noticed { send: false, .. } | Consent::NoticeDelivered { .. } => Vec::new(),
-        Consent::Noticed { send: true, deactivation, deletion, terms, .. } => {
+        Consent::Noticed { send: true, deactivation, deletion, terms, decoy, .. } => {
             let (kind, change) = match deactivation {
                 Some(_) => (NoticeKind::DeactivationAhead, Planned::Deactivate),
                 None => (NoticeKind::DeletionAhead, Planned::Delete),
             };
             let (deactivation, deletion, period) = (*deactivation, *deletion, Some(terms.notice));
-            let item = mk.item(kind, Audience::Owner);
+            // Whatever the notice before this one said of the key.
+            let audience = if *decoy { Audience::Protect } else { Audience::Owner };
+            let item = Item { audience, ..mk.item(kind, audience) };
             vec![Item { change: Some(change), deactivation, deletion, period, ..item }]
         }
         Consent::ReminderDue { action } => {
@@ -146,7 +148,7 @@ fn of_consent(mk: &Make<'_>, before: Option<&Record>, after: Option<&Record>, ev
         }
         Consent::OwnerMissing { decoy } => {
             let audience = if *decoy { Audience::Protect } else { Audience::Team };
-            vec![mk.item(NoticeKind::OwnerMissing, audience)]
+            vec![Item { audience, ..mk.item(NoticeKind::OwnerMissing, audience) }]
         }
         Consent::NoticeVoided { why, .. } => mk.called_off(before, why),
         Consent::ApprovalAsked { action, expires, why, .. } => {

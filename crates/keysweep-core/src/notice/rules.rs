@@ -149,16 +149,11 @@ impl Notices {
         named && self.channels.contains(&address.channel())
     }
 
-    /// When a message that is composed now is to be sent: after `group_wait`, and not in quiet hours unless it is urgent.
+    /// When a message that is composed now is to be sent: not in quiet hours unless it is urgent.
     pub(crate) fn send_from(&self, now: Timestamp, route: Option<&Route>, urgent: bool) -> Timestamp {
-        let Some(route) = route else { return now };
-        if urgent {
-            return now;
-        }
-        let waited = now.checked_add(route.group_wait).unwrap_or(Timestamp::MAX);
-        let Some(quiet) = route.quiet_hours else { return waited };
+        let Some(quiet) = route.and_then(|route| route.quiet_hours).filter(|_| !urgent) else { return now };
         let loud =
             Window { days: BTreeSet::new(), hours: Some(quiet.rest()), time_zone: self.time_zone.clone() };
-        if loud.is_open(waited) { waited } else { loud.next_opening(waited).unwrap_or(waited) }
+        if loud.is_open(now) { now } else { loud.next_opening(now).unwrap_or(now) }
     }
 }

@@ -11,9 +11,7 @@ use crate::facts::LastUse;
 use crate::finding::FindingKind;
 use crate::lifecycle::event::{Consent, KeyEvent, Overlay};
 use crate::lifecycle::{Approval, Delivery, Notice, NoticeTerms, Record, Shown, State};
-use crate::notice::{
-    Audience, EXEMPTION_ENDS_IN, HOLD_ENDS_IN, Item, ItemId, Message, NoticeKind,
-};
+use crate::notice::{Audience, EXEMPTION_ENDS_IN, HOLD_ENDS_IN, Item, ItemId, Message, NoticeKind};
 use crate::owner::Owner;
 use crate::policy::{DAY, Mode, Terms};
 use crate::ticket::Planned;

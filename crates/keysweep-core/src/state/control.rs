@@ -44,6 +44,9 @@ pub struct Control {
     /// When the journal was last put back from a backup: changes made before may not be among [`changes`](Self::changes).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restored: Option<Timestamp>,
+    /// When the journal began: the time of its first entry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub began: Option<Timestamp>,
     /// Whether keysweep paused itself once, as it does in a new journal, or an operator resumed.
     pub introduced: bool,
     /// The configuration that was last in force.

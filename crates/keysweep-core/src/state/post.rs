@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{Body, Draft, Entry};
-use crate::notice::{Item, ItemId, Message, Parcel, ParcelId, Status, stands};
+use crate::notice::{Item, ItemId, Message, Parcel, ParcelId, Status, is_current};
 
 impl Draft<'_> {
     /// Notes what people are to be told.
@@ -80,10 +80,11 @@ impl Draft<'_> {
 
     /// Drops what is not worth keeping any more.
     pub(super) fn tidy_outbox(&mut self, now: Timestamp) {
-        for id in self.base.outbox.outdated(now, |item| stands(self.base, item)) {
+        let outdated = self.base.outbox.outdated(now, |item| is_current(self.record(&item.key), item));
+        for id in outdated {
             // What an entry that is not committed yet made of it stays.
-            if !self.earlier.outbox.contains_key(&id) {
-                self.delta.outbox.entry(id).or_insert(None);
+            if self.pending(id).is_none() {
+                self.delta.outbox.insert(id, None);
             }
         }
     }

@@ -245,6 +245,7 @@ impl fmt::Display for Recheck {
                 "the quarantine policy contains a statement that is not Deny; keysweep does not attach it",
             ),
             Self::NotInQuarantine => f.write_str("there is no quarantine to end now"),
+            Self::NotByLink => f.write_str("a link cannot undo this deactivation; the security team can"),
             Self::Active => f.write_str("it is Active already"),
             Self::Status(status) => write!(f, "its status in AWS is {status}"),
         }

@@ -178,7 +178,7 @@ fn what_became_void_before_it_was_sent_is_not_sent() {
 }
 
 #[test]
-fn a_message_that_is_accepted_late_does_not_stand_for_a_newer_notice() {
+fn a_late_delivery_does_not_count_for_a_newer_notice() {
     let mut world = mk_world(Mode::Deactivate, 1);
     world.sweep(day(0));
     let message = world.post(day(0)).remove(0);
@@ -276,7 +276,7 @@ fn a_key_without_an_owner_waits_and_the_team_learns_it_once() {
 }
 
 #[test]
-fn where_no_notice_is_required_it_is_sent_all_the_same_and_its_failure_stops_nothing() {
+fn an_optional_notice_is_sent_and_its_failure_stops_nothing() {
     let mut world = mk_world(Mode::Deactivate, 2);
     world.policy.notices.required = false;
     world.sweep(day(0));
@@ -333,7 +333,7 @@ fn only_those_who_know_of_honeytokens_hear_of_one() {
 }
 
 #[test]
-fn those_who_were_told_learn_that_nothing_will_happen() {
+fn a_notified_owner_learns_that_the_change_is_called_off() {
     let mut world = mk_world(Mode::Deactivate, 2);
     world.sweep(day(0));
     world.deliver(day(0));
@@ -574,7 +574,7 @@ fn a_closed_message_is_remembered_for_a_week() {
 }
 
 #[test]
-fn an_order_waits_for_no_notice_and_one_that_was_not_delivered_is_void_with_it() {
+fn an_order_does_not_wait_for_a_notice_and_voids_an_undelivered_one() {
     let mut world = mk_world(Mode::Delete, 1);
     world.sweep(day(0));
     let message = world.post(day(0)).remove(0);
@@ -663,7 +663,7 @@ fn an_announcement_that_was_not_composed_in_time_is_sent_all_the_same() {
 }
 
 #[test]
-fn nobody_is_told_of_changes_to_come_while_keysweep_is_paused() {
+fn no_announcements_are_composed_while_paused() {
     let mut world = mk_world(Mode::Deactivate, 1);
     world.write_as(
         keysweep_core::state::Actor::local("ada"),
@@ -676,4 +676,102 @@ fn nobody_is_told_of_changes_to_come_while_keysweep_is_paused() {
     assert_eq!(world.deliver(day(5)), [said(DANA, NoticeKind::DeactivationAhead, 0)]);
     assert_eq!(world.run(5, 11), 0);
     assert_eq!(world.run(12, 12), 1);
+}
+
+#[test]
+fn a_message_waits_for_further_notices_only_as_long_as_its_oldest_may() {
+    let mut world = mk_world(Mode::Deactivate, 2);
+    world.policy.notices.routes =
+        vec![Route { group_wait: std::time::Duration::from_secs(12 * 3600), ..Route::default() }];
+    let late = world.keys.pop().unwrap();
+    world.sweep(hours(0));
+    assert_eq!(world.post(hours(6)), []);
+    world.keys.push(late);
+    world.sweep(hours(11));
+    assert_eq!(world.post(hours(11)), []);
+    let ahead = |key| said(DANA, NoticeKind::DeactivationAhead, key);
+    assert_eq!(world.deliver(hours(12)), [ahead(0), ahead(1)]);
+    assert_eq!(world.deliver(hours(24)), []);
+}
+
+#[test]
+fn an_undelivered_announcement_without_an_address_is_reported_once() {
+    let mut world = mk_world(Mode::Deactivate, 1);
+    world.sweep(day(0));
+    // The channel went away between the plan and the message.
+    world.policy.notices.channels = vec![ChannelKind::Slack];
+    for hour in 1..9 {
+        world.post(hours(hour));
+    }
+    let undelivered = world.names_of(0).iter().filter(|name| **name == "notice_undelivered").count();
+    assert_eq!(undelivered, 1);
+}
+
+#[test]
+fn a_pending_notice_to_an_address_that_has_changed_is_given_again() {
+    let mut world = mk_world(Mode::Deactivate, 1);
+    world.sweep(day(0));
+    assert_eq!(world.post(day(0))[0].to.addresses, [address(DANA)]);
+    world.policy.owners.default = Some("new@example.com".into());
+    world.sweep(hours(6));
+    world.sweep(hours(12));
+    let open = world.post(hours(12));
+    let standing: Vec<_> = open.iter().filter(|message| !world.standing(message).is_empty()).collect();
+    assert_eq!(standing.len(), 1);
+    assert_eq!(standing[0].to.addresses, [address("new@example.com")]);
+}
+
+#[test]
+fn a_pending_notice_whose_message_is_gone_is_given_again() {
+    let mut world = mk_world(Mode::Deactivate, 1);
+    world.sweep(day(0));
+    let message = world.post(day(0)).remove(0).number;
+    world.write(hours(1), Body::MessageWithdrawn { message });
+    for hour in [6, 12] {
+        world.sweep(hours(hour));
+    }
+    assert_eq!(world.deliver(hours(12)), [said(DANA, NoticeKind::DeactivationAhead, 0)]);
+    world.run(1, 6);
+    assert_eq!(world.state_of(0), "flagged");
+    world.run(7, 8);
+    assert_eq!(world.state_of(0), "deactivated");
+}
+
+#[test]
+fn an_owner_is_notified_once_a_key_is_no_longer_considered_a_honeytoken() {
+    let mut world = mk_world(Mode::Deactivate, 1);
+    world.keys[0].user_name = "prod-canary".parse().unwrap();
+    world.policy.notices.protect = vec![address("decoys@example.com")];
+    world.sweep(day(0));
+    assert_eq!(world.deliver(day(0)).len(), 1);
+    world.keys[0].user_name = "prod-app".parse().unwrap();
+    for quarter in 1..4 {
+        world.sweep(hours(quarter * 6));
+    }
+    assert_eq!(world.deliver(day(1)), [said(DANA, NoticeKind::DeactivationAhead, 0)]);
+    assert_eq!(world.run(1, 7), 0, "the notice period of the owner has not passed");
+    assert_eq!(world.run(8, 8), 1);
+}
+
+#[test]
+fn an_item_stays_while_another_message_that_contains_it_is_open() {
+    let mut world = mk_world(Mode::Deactivate, 1);
+    world.policy.notices.notify = vec![address(TEAM), address("lead@example.com")];
+    world.policy.owners.default = None;
+    world.sweep(day(0));
+    let messages = world.post(day(0));
+    assert_eq!(messages.len(), 2, "each member of the team");
+    world.accept(day(0), &messages[0]);
+    let finished = Body::SweepFinished {
+        took: days(0),
+        scanned: 1,
+        failed: 0,
+        skipped: 0,
+        complete: true,
+        keys: 1,
+        unknown_keys: 0,
+    };
+    world.write(day(9), finished);
+    assert!(world.state.outbox().message(messages[0].number).is_none());
+    assert_eq!(world.standing(&messages[1]).len(), 1);
 }

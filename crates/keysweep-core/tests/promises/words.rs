@@ -179,7 +179,8 @@ fn following_recheck(recheck: &Recheck) -> Option<Wait> {
         Recheck::NothingToUndo(_) => Recheck::OtherKeyUsed(mk_key_id(1)),
         Recheck::OtherKeyUsed(_) => Recheck::PolicyGrants,
         Recheck::PolicyGrants => Recheck::NotInQuarantine,
-        Recheck::NotInQuarantine => Recheck::Active,
+        Recheck::NotInQuarantine => Recheck::NotByLink,
+        Recheck::NotByLink => Recheck::Active,
         Recheck::Active => Recheck::Status("Expired".into()),
         Recheck::Status(_) => return None,
     };

@@ -154,7 +154,7 @@ fn notifications(state: &State, now: Timestamp) -> Vec<Family> {
     );
     let mut oldest = Family::new(
         "keysweep_notification_oldest_pending_timestamp_seconds",
-        "Unix time from which the oldest pending notification is to be sent; absent when there is none.",
+        "Unix time at which the oldest pending notification is or was due; absent when there is none.",
     );
     if let Some(at) = open().map(|message| message.send_from).min() {
         oldest.push(&[], at);

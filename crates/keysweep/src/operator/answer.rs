@@ -1,11 +1,11 @@
-//! Answers of owners through links in notices: each can only hold back or undo.
+//! Answers of owners through links in notices: each can only delay or undo a change.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 use keysweep_api::{Decide, Decision, Done, Refusal};
 use keysweep_core::lifecycle::event::{Note, Overlay};
-use keysweep_core::lifecycle::{HoldKind, KeyEvent, Notice, Record, State as KeyState};
+use keysweep_core::lifecycle::{DeactivatedBy, HoldKind, KeyEvent, Notice, Record, State as KeyState};
 use keysweep_core::state::{Actor, Body, State};
 
 use super::Act;
@@ -14,6 +14,9 @@ use crate::people::{Link, Purpose, shortened};
 
 /// So many times in a row an owner may hold a key.
 const OWNER_HOLDS: u32 = 2;
+
+/// The shortest hold: a shorter one would change nothing that keysweep does.
+const SHORTEST_HOLD: Duration = Duration::from_secs(86_400);
 
 /// An answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,17 +52,19 @@ impl Engine {
         match link.purpose {
             Purpose::Show => Err(Refusal::Malformed("this link only shows the key".to_owned())),
             Purpose::StillNeeded => {
-                let length = length.min(most);
-                self.write_answer(&actor, &link, |record, now| {
-                    let until = now.checked_add(length).unwrap_or(Timestamp::MAX);
-                    hold(record, until, &reason)
-                })
-                .await
+                let length = length.max(SHORTEST_HOLD).min(most);
+                let done = self
+                    .write_answer(&actor, &link, |record, now| {
+                        let until = now.checked_add(length).unwrap_or(Timestamp::MAX);
+                        hold(record, until, &reason)
+                    })
+                    .await?;
+                self.end_quarantine_soon(&link.key);
+                Ok(done)
             }
             Purpose::NoLongerNeeded => {
                 self.write_answer(&actor, &link, |record, _| {
-                    let said =
-                        "recorded: you no longer need this key. Nothing happens earlier for it".to_owned();
+                    let said = "recorded; keysweep changes the key no earlier than announced".to_owned();
                     match record.past.not_needed {
                         Some(_) => Ok((None, said)),
                         None => Ok((Some(Note::NoLongerNeeded.into()), said)),
@@ -69,7 +74,7 @@ impl Engine {
             }
             Purpose::Reactivate => {
                 self.store().read(|state| match state.record(&link.key) {
-                    Some(record) => may_reactivate(record, &link),
+                    Some(record) => may_reactivate(state, record, &link),
                     None => Err(outdated()),
                 })?;
                 let decision = Decision::Reactivate {};
@@ -86,7 +91,7 @@ impl Engine {
     ) -> Result<Done, Refusal> {
         let written = |state: &State, now: Timestamp| {
             let record = state.record(&link.key).ok_or_else(outdated)?;
-            is_current(record, link)?;
+            is_current(state, record, link)?;
             let (event, message) = answer(record, now)?;
             let (account, key) = (record.identity.account, record.identity.key.clone());
             let entries = event.map(|event| Body::Key { account, key, event });
@@ -97,16 +102,21 @@ impl Engine {
 }
 
 fn outdated() -> Refusal {
-    Refusal::Conflict("what this link was sent for has changed since; your security team can help".to_owned())
+    let why = "the key or its owner has changed since this link was sent: ask your security team";
+    Refusal::Conflict(why.to_owned())
 }
 
 /// Whether the link is still about what comes next for the key, and for its present owner.
 ///
 /// # Errors
 /// If it is not.
-pub(crate) fn is_current(record: &Record, link: &Link) -> Result<(), Refusal> {
-    let owner = record.owner.as_ref().map(|owner| shortened(&owner.name));
-    let same_owner = owner.as_ref() == Some(&link.recipient);
+pub(crate) fn is_current(state: &State, record: &Record, link: &Link) -> Result<(), Refusal> {
+    let owner = record.owner.as_ref().map(|owner| shortened(&owner.name).to_lowercase());
+    let same_owner = owner == Some(link.recipient.to_lowercase());
+    // The numbers of entries mean something else in another journal, and since a backup was restored.
+    let control = state.control();
+    let numbered = control.began.max(control.restored);
+    let same_journal = numbered.is_none_or(|at| link.written_at().as_second() >= at.as_second());
     let current = match link.purpose {
         // It only shows.
         Purpose::Show => true,
@@ -119,25 +129,25 @@ pub(crate) fn is_current(record: &Record, link: &Link) -> Result<(), Refusal> {
         Purpose::Reactivate => {
             let since = record.past.sent.is_some_and(|sent| sent.seq < link.entry);
             let inactive = matches!(record.state, KeyState::Deactivated(_) | KeyState::Deleting(_));
-            since && inactive && record.may_undo()
+            let ours = record.origin() == Some(DeactivatedBy::Keysweep);
+            since && inactive && ours && record.may_undo()
         }
     };
-    if same_owner && current { Ok(()) } else { Err(outdated()) }
+    if same_owner && same_journal && current { Ok(()) } else { Err(outdated()) }
 }
 
 /// Whether a link may undo this deactivation. Where a person had a reason of their own, a person has to decide.
-pub(crate) fn may_reactivate(record: &Record, link: &Link) -> Result<(), Refusal> {
-    is_current(record, link)?;
+pub(crate) fn may_reactivate(state: &State, record: &Record, link: &Link) -> Result<(), Refusal> {
+    is_current(state, record, link)?;
     if record.incident.is_some() {
         return Err(Refusal::Conflict(
-            "AWS considers this key compromised, so that it cannot be reactivated by a link: ask your security team"
+            "a link cannot reactivate a key that AWS considers compromised: ask your security team"
                 .to_owned(),
         ));
     }
     if record.past.sent.is_some_and(|sent| sent.ordered) {
         return Err(Refusal::Conflict(
-            "someone on your security team deactivated this key on purpose: ask them to reactivate it"
-                .to_owned(),
+            "an operator deactivated this key by name: ask your security team to reactivate it".to_owned(),
         ));
     }
     Ok(())
@@ -146,8 +156,9 @@ pub(crate) fn may_reactivate(record: &Record, link: &Link) -> Result<(), Refusal
 fn hold(record: &Record, until: Timestamp, reason: &str) -> Result<(Option<KeyEvent>, String), Refusal> {
     let mine = record.holds.iter().find(|hold| hold.kind == HoldKind::Owner);
     if let Some(hold) = mine.filter(|hold| hold.until.is_none_or(|known| until <= known)) {
-        let until = hold.until.map_or_else(|| "it is released".to_owned(), |until| until.to_string());
-        return Ok((None, format!("the key is on hold until {until} already")));
+        let until =
+            hold.until.map_or_else(|| "an operator releases it".to_owned(), |until| until.to_string());
+        return Ok((None, format!("the key is already on hold until {until}")));
     }
     // Prolonging a hold that has not ended is the next one in the row.
     if record.past.owner_holds >= OWNER_HOLDS {
@@ -156,6 +167,6 @@ fn hold(record: &Record, until: Timestamp, reason: &str) -> Result<(Option<KeyEv
              exemption"
         )));
     }
-    let message = format!("the key is on hold until {until}: keysweep will not change it before");
+    let message = format!("the key is on hold until {until}; keysweep does not change it before then");
     Ok((Some(Overlay::HoldPlaced { reason: reason.to_owned(), until: Some(until) }.into()), message))
 }

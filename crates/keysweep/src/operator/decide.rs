@@ -82,7 +82,7 @@ impl Engine {
     }
 
     /// A key on hold is no reason for a quarantine any more: the next sweep ends it.
-    fn end_quarantine_soon(&self, key: &AccessKeyId) {
+    pub(super) fn end_quarantine_soon(&self, key: &AccessKeyId) {
         if self.store().read(|state| state.record(key).is_some_and(|record| record.quarantine.is_some())) {
             self.request_sweep();
         }

@@ -76,7 +76,7 @@ impl Act for RetryNotice {
                 Status::Undeliverable { .. } => {}
                 Status::Open => {
                     return Err(Refusal::Conflict(format!(
-                        "keysweep still tries to deliver message {number}"
+                        "keysweep is still trying to deliver message {number}"
                     )));
                 }
                 Status::Delivered { at, via } => {
@@ -86,13 +86,13 @@ impl Act for RetryNotice {
                 }
             }
             if !state.outbox().items_of(message).any(|item| stands(state, item)) {
-                let what = format!("nothing in message {number} is true any more");
-                return Err(Refusal::Conflict(what));
+                let why = format!("no notice in message {number} applies any longer");
+                return Err(Refusal::Conflict(why));
             }
             let give_up = now.checked_add(give_up_after).unwrap_or(jiff::Timestamp::MAX);
             let to = message.to.name.clone();
             let body = Body::MessageRetried { message: number, reason: reason.clone(), give_up };
-            Ok((vec![body], format!("keysweep tries again to deliver message {number} to {to}")))
+            Ok((vec![body], format!("keysweep will retry message {number} to {to}")))
         };
         engine.decide_for(actor, retried).await
     }

@@ -1,7 +1,6 @@
 //! Links by which an owner answers a notice without logging in.
 //!
-//! A link can only hold back or undo: whoever has it, such as a colleague to whom the message was forwarded, can cause no
-//! change that keysweep would not undo. It names one key, one purpose, and one recipient, is bound to what it was sent for,
+//! A link can only delay or undo a change: a colleague to whom the message was forwarded can cause no other change. It names one key, one purpose, and one recipient, is bound to what it was sent for,
 //! and expires. All of it is signed, so that nothing of it need be stored; another secret revokes every link.
 
 use std::fmt;
@@ -93,6 +92,14 @@ pub struct LinkMaker {
 impl fmt::Debug for LinkMaker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LinkMaker").field("base", &self.base).finish_non_exhaustive()
+    }
+}
+
+impl Link {
+    /// When the message with it was written.
+    #[must_use]
+    pub(crate) fn written_at(&self) -> Timestamp {
+        self.expires.checked_sub(VALID_FOR).unwrap_or(Timestamp::MIN)
     }
 }
 

@@ -5,13 +5,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
 use keysweep_core::ids::AccountId;
-use keysweep_core::notice::{self, Address, Item, ItemId, Message, stands};
+use keysweep_core::notice::{self, Address, Audience, Item, ItemId, Message, stands};
 use keysweep_core::state::{Actor, Body, State};
 use keysweep_notify::FailureKind;
 use keysweep_store::AppendError;
@@ -26,14 +27,23 @@ use crate::engine::Engine;
 /// Messages that are sent in parallel: mail servers and chat systems limit connections and requests per second.
 const IN_PARALLEL: usize = 4;
 
-/// Pause after the first failed attempt. It doubles with each further one.
-const FIRST_PAUSE: Duration = Duration::from_secs(60);
+/// Interval after the first failed attempt. It doubles with each further one.
+const FIRST_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Longest pause between two attempts, whatever a server asks for.
-const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
+/// Longest interval between two attempts, whatever a server asks for.
+const LONGEST_INTERVAL: Duration = Duration::from_secs(3600);
+
+/// So many attempts a message gets, even if its time is over: keysweep may have been stopped for long.
+const FEWEST_ATTEMPTS: u32 = 3;
+
+/// After so many failures in a row, the other messages of a round do not wait for the same server.
+const FAILURES_IN_A_ROW: u32 = 3;
 
 /// How often it is looked whether a message is due.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
+
+/// How long a stop waits for a message that is being sent. If no server answers by then, it is sent again after the start.
+const STOP_WITHIN: Duration = Duration::from_secs(15);
 
 /// How long a sweep may go on before what it owes so far is put into messages: the digest of a sweep is one message, and
 /// the news of an undo does not wait for hours.
@@ -54,11 +64,48 @@ struct Attempts {
     accepted: Option<(Address, BTreeSet<ItemId>)>,
 }
 
+/// What the attempts of a round have in common.
+#[derive(Debug, Default)]
+struct Round {
+    /// No further message is sent: the journal could not record what came of one.
+    halted: AtomicBool,
+    /// How often each server has failed in a row.
+    failures: Mutex<BTreeMap<String, u32>>,
+}
+
+impl Round {
+    fn is_down(&self, to: &Address) -> bool {
+        self.failures().get(&server(to)).is_some_and(|failures| *failures >= FAILURES_IN_A_ROW)
+    }
+
+    fn failed(&self, to: &Address) {
+        *self.failures().entry(server(to)).or_default() += 1;
+    }
+
+    fn answered(&self, to: &Address) {
+        self.failures().remove(&server(to));
+    }
+
+    fn failures(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, u32>> {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What an address shares with others: mail and Slack go to one server each, a webhook has its own.
+fn server(to: &Address) -> String {
+    match to {
+        Address::Email(_) | Address::Slack(_) => to.channel().as_str().to_owned(),
+        Address::Webhook(_) => to.to_string(),
+    }
+}
+
 /// What an attempt came to.
 enum Outcome {
     Delivered(Address, BTreeSet<ItemId>),
     /// Nothing in it is true any more.
     Void,
+    /// It was not tried: keysweep stops or is paused, or others have just failed to reach the same server.
+    Later,
     /// No channel accepted it: why, when to try again at the earliest, and whether that is of use at all.
     Failed {
         why: String,
@@ -72,9 +119,8 @@ impl Postman {
     pub(crate) async fn work(mut self, engine: &Engine) {
         let stop = engine.stopping();
         loop {
-            if stop.run_until_cancelled(self.round(engine)).await.is_none() {
-                return;
-            }
+            // A message that is being sent is waited for: only then does the journal know that it arrived.
+            self.round(engine).await;
             let waiting = async {
                 tokio::select! {
                     () = sleep(LOOK_EVERY) => {}
@@ -95,40 +141,35 @@ impl Postman {
             return;
         }
         let now = (engine.clock().now(), engine.clock().instant());
-        let trusted = engine.clock_is_trusted();
-        let open: Vec<Message> = engine.store().read(|state| {
-            let paused = !state.control().pauses.is_empty();
-            let waits = |message: &Message| {
-                let items = || state.outbox().items_of(message);
-                // The next sweep confirms the clock.
-                let clock = !trusted && items().any(|item| item.kind.announces());
-                clock || (paused && items().any(|item| item.kind.foretells()))
-            };
+        // What is urgent comes first.
+        let open: Vec<(bool, Message)> = engine.store().read(|state| {
             let open = state.outbox().messages().filter(|message| message.is_open());
-            open.filter(|message| !waits(message)).cloned().collect()
+            let urgent = |message| state.outbox().items_of(message).any(|item| item.kind.is_urgent());
+            let mut open: Vec<_> = open.map(|message| (!urgent(message), message.clone())).collect();
+            open.sort_by_key(|(can_wait, _)| *can_wait);
+            open
         });
-        let messages: BTreeSet<u64> = engine.store().read(|state| {
-            state
-                .outbox()
-                .messages()
-                .filter(|message| message.is_open())
-                .map(|message| message.number)
-                .collect()
-        });
-        self.attempts.retain(|number, _| messages.contains(number));
-        let due = open.into_iter().filter(|message| self.is_due(message, now));
+        let numbers: BTreeSet<u64> = open.iter().map(|(_, message)| message.number).collect();
+        self.attempts.retain(|number, _| numbers.contains(number));
+        let due = open.into_iter().map(|(_, message)| message).filter(|message| self.is_due(message, now));
         let due: Vec<_> = due.map(|message| (self.accepted(message.number), message)).collect();
+        let round = Round::default();
         let mut outcomes = stream::iter(due)
-            .map(|(accepted, message)| async move {
-                let outcome = match accepted {
-                    Some((via, items)) => Outcome::Delivered(via, items),
-                    None => attempt(engine, &message).await,
-                };
-                (message, outcome)
+            .map(|(accepted, message)| {
+                let round = &round;
+                async move {
+                    let outcome = match accepted {
+                        Some((via, items)) => Outcome::Delivered(via, items),
+                        None => attempt(engine, round, &message).await,
+                    };
+                    (message, outcome)
+                }
             })
             .buffer_unordered(IN_PARALLEL);
         while let Some((message, outcome)) = outcomes.next().await {
-            self.settle(engine, &message, outcome).await;
+            if !self.settle(engine, &message, outcome).await {
+                round.halted.store(true, Ordering::Release);
+            }
         }
     }
 
@@ -141,10 +182,19 @@ impl Postman {
         self.attempts.get(&number).and_then(|attempts| attempts.accepted.clone())
     }
 
-    /// Journals what an attempt came to.
-    async fn settle(&mut self, engine: &Engine, message: &Message, outcome: Outcome) {
+    /// Journals what an attempt came to. Returns whether the journal says it now.
+    async fn settle(&mut self, engine: &Engine, message: &Message, outcome: Outcome) -> bool {
         let number = message.number;
         let (journaled, accepted) = match outcome {
+            Outcome::Later => return true,
+            Outcome::Delivered(via, items) if waits_for_clock(engine, message) => {
+                tracing::warn!(
+                    message = number,
+                    "message delivered; its notice periods begin when the clock is confirmed"
+                );
+                self.rest(engine, number, None, Some((via, items)));
+                return true;
+            }
             Outcome::Delivered(via, items) => {
                 let entries = |state: &State| notice::delivered(state, message, &items, &via);
                 let journaled = journal(engine, message, entries).await;
@@ -156,23 +206,26 @@ impl Postman {
             }
             Outcome::Void => {
                 let entries = |_: &State| vec![Body::MessageWithdrawn { message: number }];
-                tracing::info!(message = number, "message withdrawn: nothing in it is true any more");
+                tracing::info!(message = number, "message withdrawn: no notice in it applies any longer");
                 (journal(engine, message, entries).await, None)
             }
             Outcome::Failed { why, pause, for_good } => {
-                if !for_good && engine.clock().now() < message.give_up {
+                let attempts = self.attempts.get(&number).map_or(0, |attempts| attempts.count) + 1;
+                if !for_good && (engine.clock().now() < message.give_up || attempts < FEWEST_ATTEMPTS) {
                     tracing::warn!(message = number, why, "message not delivered; retrying");
-                    return self.rest(engine, number, pause, None);
+                    self.rest(engine, number, pause, None);
+                    return true;
                 }
                 tracing::error!(message = number, to = message.to.name, why, "message undeliverable");
                 let entries = |state: &State| notice::undelivered(state, message, &why);
                 (journal(engine, message, entries).await, None)
             }
         };
-        match journaled {
+        match &journaled {
             Ok(()) => drop(self.attempts.remove(&number)),
             Err(_) => self.rest(engine, number, None, accepted),
         }
+        journaled.is_ok()
     }
 
     fn rest(
@@ -183,8 +236,8 @@ impl Postman {
         accepted: Option<(Address, BTreeSet<ItemId>)>,
     ) {
         let count = self.attempts.get(&number).map_or(0, |attempts| attempts.count) + 1;
-        let doubled = FIRST_PAUSE.saturating_mul(1_u32.checked_shl(count - 1).unwrap_or(u32::MAX));
-        let pause = asked.unwrap_or_default().max(doubled).min(LONGEST_PAUSE);
+        let doubled = FIRST_INTERVAL.saturating_mul(1_u32.checked_shl(count - 1).unwrap_or(u32::MAX));
+        let pause = asked.unwrap_or_default().max(doubled).min(LONGEST_INTERVAL);
         let next = engine.clock().instant() + pause;
         self.attempts.insert(number, Attempts { count, next, accepted });
     }
@@ -194,8 +247,7 @@ impl Postman {
 async fn compose(engine: &Engine) -> Result<(), AppendError> {
     let config = engine.config();
     let composed = |state: &State, now: Timestamp| {
-        let waiting = state.outbox().items().filter(|item| item.messages.is_empty());
-        let oldest = waiting.map(|item| item.at).min();
+        let oldest = notice::oldest_due(state);
         let long = oldest.is_some_and(|at| {
             engine.clock().operational_span(now.duration_since(at).unsigned_abs()) > COMPOSE_WITHIN
         });
@@ -221,8 +273,24 @@ async fn journal(
     engine.decide(&Actor::Keysweep, settled).await.map(drop).map_err(AppendError::from)
 }
 
+/// Whether a notice period would begin by a clock that AWS has not confirmed. The next sweep confirms it.
+fn waits_for_clock(engine: &Engine, message: &Message) -> bool {
+    let announces = |state: &State| state.outbox().items_of(message).any(|item| item.kind.announces());
+    !engine.clock_is_trusted() && engine.store().read(announces)
+}
+
+/// Whether a message is not sent for now: it says what is to come, and keysweep is paused.
+fn waits_for_resume(state: &State, message: &Message) -> bool {
+    !state.control().pauses.is_empty() && state.outbox().items_of(message).any(|item| item.kind.foretells())
+}
+
 /// Sends a message to the first of its addresses whose channel accepts it.
-async fn attempt(engine: &Engine, message: &Message) -> Outcome {
+async fn attempt(engine: &Engine, round: &Round, message: &Message) -> Outcome {
+    let stops = engine.stopping().is_cancelled() || round.halted.load(Ordering::Acquire);
+    let paused = || engine.store().read(|state| waits_for_resume(state, message));
+    if stops || waits_for_clock(engine, message) || paused() {
+        return Outcome::Later;
+    }
     let (config, at) = (engine.config(), engine.clock().now());
     let written = engine.store().read(|state| {
         let standing: Vec<_> =
@@ -244,7 +312,16 @@ async fn attempt(engine: &Engine, message: &Message) -> Outcome {
     let id = format!("keysweep-{}-{:x}", message.number, message.at.as_nanosecond());
     let outgoing = Outgoing { id, letter, at: engine.clock().operational() };
     let carrier = engine.dispatch(|dispatch| Arc::clone(&dispatch.carrier));
-    send(engine, &*carrier, message, &outgoing, items.iter().map(|item| item.id).collect()).await
+    let items = items.iter().map(|item| item.id).collect();
+    let stop = engine.stopping();
+    let too_long = async {
+        stop.cancelled().await;
+        sleep(STOP_WITHIN).await;
+    };
+    tokio::select! {
+        outcome = send(engine, round, &*carrier, message, &outgoing, items) => outcome,
+        () = too_long => Outcome::Later,
+    }
 }
 
 /// The message as it is to be read at this time.
@@ -262,7 +339,11 @@ fn write(
         account_name: &|account| names.get(&account).cloned(),
         at,
         time_zone: &config.policy.notices.time_zone,
-        links: &|item| dispatch.links.as_ref().and_then(|maker| maker.links(item, &message.to.name, at)),
+        // The team has the page.
+        links: &|item| {
+            let maker = dispatch.links.as_ref().filter(|_| message.to.audience == Audience::Owner);
+            maker.and_then(|maker| maker.links(item, &message.to.name, at))
+        },
         page: config.channels.links.as_ref().map(|links| links.base.as_str()),
     };
     dispatch.writer.as_ref().map_err(Clone::clone)?.write(&draft)
@@ -270,24 +351,37 @@ fn write(
 
 async fn send(
     engine: &Engine,
+    round: &Round,
     carrier: &dyn Carrier,
     message: &Message,
     outgoing: &Outgoing,
     items: BTreeSet<ItemId>,
 ) -> Outcome {
-    let (mut whys, mut pause, mut for_good) = (Vec::new(), None, true);
-    for to in &message.to.addresses {
+    let (mut whys, mut pause) = (Vec::new(), None);
+    // An address that is not tried now may still work.
+    let mut for_good = !message.to.addresses.iter().any(|to| round.is_down(to));
+    for to in message.to.addresses.iter().filter(|to| !round.is_down(to)) {
         let carried = carrier.carry(to, outgoing).await;
         engine.metrics().notifications.attempted(to.channel(), carried.is_ok());
         match carried {
-            Ok(()) => return Outcome::Delivered(to.clone(), items),
+            Ok(()) => {
+                round.answered(to);
+                return Outcome::Delivered(to.clone(), items);
+            }
             Err(failure) => {
+                match failure.kind {
+                    FailureKind::Rejected => round.answered(to),
+                    FailureKind::Temporary | FailureKind::Misconfigured => round.failed(to),
+                }
                 // Credentials can be renewed, and servers come back; a recipient that is refused stays refused.
                 for_good &= failure.kind == FailureKind::Rejected;
                 pause = pause.max(failure.retry_after);
                 whys.push(format!("{to}: {failure}"));
             }
         }
+    }
+    if whys.is_empty() {
+        return Outcome::Later;
     }
     Outcome::Failed { why: whys.join("; "), pause, for_good }
 }

@@ -29,9 +29,7 @@ fn addresses(config: &Config, where_to: &str) -> Result<Vec<Address>, String> {
         .find(|channel| channel.as_str() == where_to);
     let Some(channel) = channel else {
         let address: Address = where_to.parse().map_err(|expected| {
-            format!(
-                "{where_to:?} is no channel and no address: expected email, slack, webhook, or {expected}"
-            )
+            format!("found {where_to:?}, expected email, slack, webhook, or {expected}")
         })?;
         return match notices.serves(&address) {
             true => Ok(vec![address]),
@@ -50,7 +48,7 @@ fn addresses(config: &Config, where_to: &str) -> Result<Vec<Address>, String> {
     addresses.dedup();
     match addresses.is_empty() {
         true => {
-            Err(format!("notices.notify has no address for the channel {where_to}: name an address instead"))
+            Err(format!("notices.notify has no address for the channel {where_to}: use an address instead"))
         }
         false => Ok(addresses),
     }

@@ -92,7 +92,7 @@ impl Oracle {
 }
 
 impl Inner {
-    /// A link can only hold back or undo.
+    /// A link can only delay or undo a change.
     pub(super) fn by_link(&mut self, line: &Value) {
         if line.pointer("/actor/link").is_none() {
             return;

@@ -24,7 +24,7 @@ pub(in crate::cli) enum NoticesCommand {
         #[arg(long, value_name = "CHANNEL", required = true)]
         test: String,
     },
-    /// Try again to deliver a message that keysweep gave up
+    /// Retry an undeliverable message
     Retry {
         /// Number of the message, as `keysweep notices list` shows it
         #[arg(value_name = "NUMBER")]
@@ -50,7 +50,7 @@ pub(in crate::cli) struct PreviewArgs {
 /// A status in `notices list --status`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(in crate::cli) enum StatusName {
-    /// keysweep will send it, or tries again
+    /// No channel has accepted it yet
     Pending,
     /// A channel accepted it
     Delivered,

@@ -34,7 +34,7 @@ fn details(row: &MessageRow) -> String {
         (MessageStatus::Delivered, Some(to), _) if *to != row.recipient => format!("to {to}"),
         (MessageStatus::Undeliverable, _, Some(why)) => why.clone(),
         (MessageStatus::Pending, _, _) if row.items.iter().all(|item| !item.stands) => {
-            "nothing in it is true any more".to_owned()
+            "no longer applies".to_owned()
         }
         (MessageStatus::Pending, _, _) => {
             format!("to {}; gives up {}", row.addresses.join(", "), row.give_up_at)
@@ -55,7 +55,7 @@ pub fn notices_summary(document: &NoticesDocument) -> String {
         text += "\nno notice channel is configured: see [notices]";
     }
     if undeliverable > 0 {
-        text += "\ntry one again: keysweep notices retry NUMBER --reason TEXT";
+        text += "\nto retry one: keysweep notices retry NUMBER --reason TEXT";
     }
     text
 }

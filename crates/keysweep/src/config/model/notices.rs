@@ -20,14 +20,15 @@ pub struct NoticesSection {
     pub notify: Vec<String>,
     /// How long before a deactivation or deletion keysweep sends reminders: at most 5, each at least 1h.
     pub remind_before: Vec<Period>,
-    /// How long keysweep tries to deliver a message: 1h to 7d. After that, keysweep informs the security team.
+    /// How long keysweep tries to deliver a message: 1h to 7d. After that, it notifies the security team.
     pub give_up: Period,
     /// Directory with templates that replace the built-in ones: subject.txt, mail.txt, mail.html, slack.txt. Jinja syntax;
     /// `keysweep notices preview` prints the result. Empty: the built-in templates.
     pub template_dir: String,
     /// File that contains the secret that signs the links in notices to owners: at least 32 characters, such as the output
-    /// of `openssl rand -hex 32`. By these links, an owner can hold or reactivate a key without logging in. Another secret
-    /// revokes all links. Requires http.public_url, unless http.listen is a loopback address. Empty: no links.
+    /// of `openssl rand -hex 32`. With these links, an owner can hold or reactivate a key without logging
+    /// in. A new secret revokes all links. Requires http.public_url, unless http.listen is a loopback
+    /// address. Empty: no links.
     pub link_secret_file: String,
     /// The longest hold that an owner can place through a link, twice in a row: 1d to 90d.
     pub owner_hold_max: Period,
@@ -106,8 +107,8 @@ impl Default for EmailSection {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SlackSection {
-    /// File that contains the bot token of the Slack app, "xoxb-...", with the scopes chat:write, im:write, and
-    /// users:read.email. Empty: no Slack.
+    /// File that contains the bot token of the Slack app, "xoxb-...", with the scopes chat:write,
+    /// chat:write.public, users:read, and users:read.email. Empty: no Slack.
     pub token_file: String,
     /// URL of the Slack Web API for GovSlack: `https://slack-gov.com/api`. Empty: Slack's standard URL.
     pub api_url: String,

@@ -81,15 +81,19 @@ pub(in crate::serve) fn answer_page(
     let most = engine.config().policy.notices.owner_hold_max;
     let (key, holds) = engine.store().read(|state| match state.record(&link.key) {
         // A key that belongs to somebody else by now is nobody's business here.
-        Some(record) if is_current(record, &Link { purpose: Purpose::Show, ..link.clone() }).is_ok() => {
+        Some(record)
+            if is_current(state, record, &Link { purpose: Purpose::Show, ..link.clone() }).is_ok() =>
+        {
             let account = state.account(record.identity.account).map(|account| account.name.clone());
             let holds = match link.purpose {
-                Purpose::Reactivate => may_reactivate(record, link),
-                Purpose::StillNeeded | Purpose::NoLongerNeeded | Purpose::Show => is_current(record, link),
+                Purpose::Reactivate => may_reactivate(state, record, link),
+                Purpose::StillNeeded | Purpose::NoLongerNeeded | Purpose::Show => {
+                    is_current(state, record, link)
+                }
             };
             (Some(key(record, account.as_deref(), now)), holds.map_err(|refusal| refusal.to_string()))
         }
-        Some(_) | None => (None, Err("keysweep does not track this key for you any more".to_owned())),
+        Some(_) | None => (None, Err("keysweep no longer tracks this key, or its owner changed".to_owned())),
     });
     let done = told.as_ref().is_some_and(|told| told.good);
     let form = holds.as_ref().ok().filter(|()| !done).and_then(|()| form(link.purpose, most, reason));
@@ -120,7 +124,7 @@ fn form(purpose: Purpose, most: Duration, reason: &str) -> Option<Form> {
             "Hold the key",
         ),
         Purpose::NoLongerNeeded => (
-            "keysweep records your answer for the security team. Nothing happens earlier than announced.",
+            "keysweep records your answer for the security team and changes nothing earlier than announced.",
             false,
             Vec::new(),
             "I no longer need this key",
@@ -170,7 +174,7 @@ fn key(record: &Record, account: Option<&str>, now: Timestamp) -> Key {
             }
             Some(LastUse::At { at, service: None, .. }) => moment(now, at),
             Some(LastUse::Never) => format!("never; created {}", instant(record.identity.created)),
-            None => "see your security team".to_owned(),
+            None => "unknown".to_owned(),
         },
         state: record.state.as_str().to_owned(),
         more,

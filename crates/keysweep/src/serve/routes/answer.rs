@@ -29,7 +29,7 @@ impl FromRequestParts<Arc<App>> for Private {
     async fn from_request_parts(_: &mut Parts, app: &Arc<App>) -> Result<Self, Response> {
         match app.listener() {
             Listener::Address(Address { loopback: false, tls: false }) => {
-                Err(told(StatusCode::FORBIDDEN, "Links are answered over https only.\n").into_response())
+                Err(told(StatusCode::FORBIDDEN, "Links require https.\n").into_response())
             }
             Listener::Address(_) | Listener::Socket => Ok(Self),
         }
@@ -67,8 +67,7 @@ pub(in crate::serve) async fn answer(
     let why = match (asks, reason(&given)) {
         (true, Ok(why)) => why,
         (true, Err(expected)) => {
-            let told =
-                Told { good: false, text: format!("Please say what the key is needed for: {expected}.") };
+            let told = Told { good: false, text: format!("Enter what the key is needed for: {expected}.") };
             return page(app, link, Some(told), given, StatusCode::BAD_REQUEST).await;
         }
         (false, _) => "the owner no longer needs the key".to_owned(),
@@ -77,10 +76,16 @@ pub(in crate::serve) async fn answer(
     let answer = Answer { link: link.clone(), reason: why, length };
     let engine = Arc::clone(app.engine());
     let answered = app.decide(async move { engine.answer(answer).await }).await;
-    let answered = answered.unwrap_or_else(|| Err(Refusal::Internal("the answer was cut off".to_owned())));
+    let answered = answered.unwrap_or_else(|| {
+        Err(Refusal::Internal("open the link again to see whether this was done".to_owned()))
+    });
     let (told, status) = match answered {
         Ok(done) => (Told { good: true, text: sentence(&done.message) }, StatusCode::OK),
-        Err(refusal) => (Told { good: false, text: sentence(&refusal.to_string()) }, refusal.status()),
+        Err(refusal) => {
+            // What follows the first line is for operators: commands, and other keys of the user.
+            let text = sentence(refusal.to_string().lines().next().unwrap_or_default());
+            (Told { good: false, text }, refusal.status())
+        }
     };
     page(app, link, Some(told), given, status).await
 }
