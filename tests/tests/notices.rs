@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keysweep::engine::Engine;
-use keysweep::people::Postman;
+use keysweep::people::{Link, LinkMaker, Postman, Purpose};
 use keysweep_api::{Decision, ListNotices, MessageStatus, RetryNotice, ShowKey};
 use keysweep_core::lifecycle::HoldKind;
 use keysweep_notify::FailureKind;
@@ -156,9 +156,9 @@ async fn keysweep_gives_up_after_a_day_and_an_operator_can_have_it_tried_again()
     company.letters.fail(None);
     let retry = RetryNotice { message: row.message, reason: "the server is back".into() };
     let done = ask(&engine, retry.clone()).await.unwrap();
-    assert!(done.message.contains("tries again"), "{done:?}");
+    assert!(done.message.contains("will retry message"), "{done:?}");
     let again = ask(&engine, retry).await.unwrap_err();
-    assert!(again.to_string().contains("still tries"), "{again}");
+    assert!(again.to_string().contains("still trying"), "{again}");
     // The next sweep confirms the clock.
     swept(&engine).await;
     let received = post(&company, &engine, &mut postman).await;
@@ -260,6 +260,78 @@ async fn a_key_of_an_incident_is_not_reactivated_by_link() {
     let refused = engine.answer_link(&token(&message, "reactivate"), "I need it", DAY).await.unwrap_err();
     assert!(refused.to_string().contains("compromised"), "{refused}");
     assert_eq!(company.sim.key_status(&key).as_deref(), Some("Inactive"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_link_does_not_reactivate_a_key_that_became_compromised_since_the_last_sweep() {
+    let company = mk_company();
+    let (engine, _, key, message) = deactivated(&company).await;
+    let user = company.sim.keys().into_iter().find(|truth| truth.key_id == key).unwrap().user_id;
+    company.sim.attach_policy(PROD, &user, "arn:aws:iam::aws:policy/AWSCompromisedKeyQuarantineV3");
+    let refused = engine.answer_link(&token(&message, "reactivate"), "I need it", DAY).await.unwrap_err();
+    assert!(refused.to_string().contains("a link cannot undo this deactivation"), "{refused}");
+    assert_eq!(company.sim.key_status(&key).as_deref(), Some("Inactive"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_link_from_before_this_journal_began_is_invalid() {
+    let company = mk_company();
+    let key = stale(&company, "ci");
+    let (engine, mut postman) = (company.begin().await, Postman::default());
+    post(&company, &engine, &mut postman).await;
+    let secret = std::fs::read_to_string(company.link_secret()).unwrap();
+    let maker = LinkMaker::new(&secret.trim().to_owned().into(), "");
+    let link = |age: Duration| {
+        let written = engine.clock().now().checked_sub(age).unwrap();
+        let (purpose, recipient) = (Purpose::StillNeeded, "dana@example.com".to_owned());
+        let expires = written.checked_add(DAY * 90).unwrap();
+        let link = Link { purpose, key: key.parse().unwrap(), entry: 999, recipient, expires };
+        maker.url(&link).rsplit('/').next().unwrap().to_owned()
+    };
+    let refused = engine.answer_link(&link(DAY), "I need it", DAY).await.unwrap_err();
+    assert!(refused.to_string().contains("has changed since"), "{refused}");
+    // The shortest hold is a day.
+    let done = engine.answer_link(&link(Duration::ZERO), "I need it", Duration::ZERO).await.unwrap();
+    assert!(done.message.contains("on hold until 2026-01-02"), "{}", done.message);
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_do_not_wait_for_a_server_that_has_just_failed() {
+    let mut company = mk_company();
+    let team = (0..9).map(|n| format!("\"member-{n}@example.com\"")).collect::<Vec<_>>().join(", ");
+    let settings = settings(&company).replace("default = \"dana@example.com\"", "sources = [\"user_tags\"]");
+    company.configure(&settings.replace("\"security@example.com\"", &team));
+    stale(&company, "ci");
+    let (engine, mut postman) = (company.begin().await, Postman::default());
+    company.letters.fail(Some(FailureKind::Temporary));
+    postman.round(&engine).await;
+    assert_eq!(company.letters.tried(), 3, "the others are not tried in this round");
+    company.letters.fail(None);
+    let received = post(&company, &engine, &mut postman).await;
+    assert_eq!(received.len(), 6, "and do not wait after it");
+    assert!(received.iter().all(|message| message.link("show").is_none()), "links are for owners");
+    tokio::time::advance(HOUR).await;
+    assert_eq!(post(&company, &engine, &mut postman).await.len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_sent_while_keysweep_is_paused_or_stops() {
+    let company = mk_company();
+    stale(&company, "ci");
+    let (engine, mut postman) = (company.begin().await, Postman::default());
+    company.letters.fail(Some(FailureKind::Temporary));
+    postman.round(&engine).await;
+    company.letters.fail(None);
+    ask(&engine, keysweep_api::Pause { reason: "freeze".into() }).await.unwrap();
+    tokio::time::advance(HOUR).await;
+    assert_eq!(post(&company, &engine, &mut postman).await.len(), 0);
+    ask(&engine, keysweep_api::Resume { which: keysweep_api::Which::Own, reason: "go on".into() })
+        .await
+        .unwrap();
+    engine.stopping().cancel();
+    assert_eq!(post(&company, &engine, &mut postman).await.len(), 0);
+    let open = engine.store().read(|state| state.outbox().messages().filter(|m| m.is_open()).count());
+    assert_eq!(open, 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -54,6 +54,8 @@ mod present {
             if disabled || !ENDPOINTS.iter().any(given) {
                 return Ok(Self(None));
             }
+            // The exporter's HTTP client takes the provider of the process, even for plain HTTP. An earlier one stays.
+            let _ = rustls::crypto::ring::default_provider().install_default();
             let exporter = SpanExporter::builder().with_http().build();
             let exporter = exporter.map_err(|error| TelemetryError(error.to_string()))?;
             let mut resource = Resource::builder();

@@ -179,9 +179,7 @@ impl Outbox {
         let closed = |message: &&Message| message.closed().is_some_and(|at| older(at, REMEMBERED));
         // An item stays while another message contains it.
         let kept = |number: &u64| self.message(*number).is_some_and(|message| !closed(&message));
-        let only_here = |id: &&ItemId| {
-            self.item(**id).is_none_or(|item| !item.messages.iter().any(kept))
-        };
+        let only_here = |id: &&ItemId| self.item(**id).is_none_or(|item| !item.messages.iter().any(kept));
         let messages = self.messages.values().filter(closed).flat_map(|message| {
             let items = message.items.iter().filter(only_here).copied().map(ParcelId::Item);
             items.chain([ParcelId::Message(message.number)])
