@@ -1,6 +1,6 @@
 //! Notices: what people are told about keys, and the outbox through which it reaches them.
 //!
-//! An event in the journal can owe people an [`Item`] ([`owed`]): that a key is about to be deactivated, that somebody
+//! An event in the journal can owe people an [`Item`]: that a key is about to be deactivated, that somebody
 //! reactivated it, that a request for approval was denied. [`compose`] groups items into one [`Message`] per recipient.
 //! Both are part of the [`Outbox`], which follows from the journal alone, so that a restart neither loses nor repeats
 //! anything. A message stays open until a channel accepts it, or until keysweep gives up.

@@ -1,7 +1,7 @@
-//! Telling people: notices, requests for approval, and the messages that carry them.
+//! Notices to people, and their answers.
 //!
-//! [`announce`] journals what a plan wants people told; [`post`] puts what the journal owes into messages and delivers them;
-//! [`carrier`] hands a message to a channel; [`letter`] writes it.
+//! A [`Postman`] puts what the journal owes into messages and sends each as a [`Letter`] through a [`Carrier`]. A [`Link`] in
+//! a message is a signed value by which an owner answers.
 
 mod carrier;
 mod dispatch;

@@ -1,6 +1,6 @@
 //! Text from AWS, tags, and people, made harmless for each place where a message shows it.
 //!
-//! [`line`] applies to every such text. Beyond it, each place has its own markup: HTML is escaped by the templates, [`slack`]
+//! [`line()`] applies to every such text. Beyond it, each place has its own markup: HTML is escaped by the templates, [`slack`]
 //! is for mrkdwn, [`markdown`] for Adaptive Cards. Neither of the latter two has an escape character that every client
 //! honours, so that active characters are replaced by ones that look alike.
 
