@@ -24,9 +24,8 @@ pub(super) async fn click(shared: &Shared, engine: &Engine, rng: &mut ChaCha8Rng
     let links = shared.oracle.links();
     let Some(Sent { key, purpose, url }) = pick(rng, &links).cloned() else { return };
     let token = url.rsplit('/').next().unwrap_or_default().to_owned();
-    if rng.random_bool(0.1) {
+    if rng.random_bool(0.3) {
         forge(shared, engine, rng, &token).await;
-        return;
     }
     let days = rng.random_range(1..60);
     let again = if rng.random_bool(0.3) { 2 } else { 1 };
@@ -53,7 +52,9 @@ pub(super) async fn click(shared: &Shared, engine: &Engine, rng: &mut ChaCha8Rng
 
 /// A link that was tampered with does nothing.
 async fn forge(shared: &Shared, engine: &Engine, rng: &mut ChaCha8Rng, token: &str) {
-    let place = rng.random_range(0..token.len());
+    // What is signed, or only the signature, which is the end.
+    let first = if rng.random_bool(0.5) { 0 } else { token.len() - 20 };
+    let place = rng.random_range(first..token.len());
     let letter = ["A", "b", "7", "_"][rng.random_range(0..4)];
     let mut forged = token.to_owned();
     forged.replace_range(place..=place, letter);
