@@ -53,7 +53,7 @@ async fn an_endpoint_in_the_environment_is_refused_unless_it_is_allowed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_decides_is_shown_the_request_first_and_may_name_it() {
+async fn a_decision_shows_the_request_first_and_can_name_it() {
     let toml = "[notices]\nrequired = false\n[policy]\nmode = \"deactivate\"\napproval = \"deactivate\"\napprovals_needed = 2\n";
     let (site, stale) = mk_site(toml).await;
     let mut daemon = site.daemon();

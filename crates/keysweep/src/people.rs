@@ -32,8 +32,8 @@ pub(crate) use self::trial::{Trial, try_channel};
 use crate::config::Config;
 use crate::engine::Engine;
 
-/// Tells people what a plan wants them told, as far as that still holds on exactly the state that the entries follow, and
-/// gives these entries. Under a configuration that is no longer in effect, nobody is told anything.
+/// Journals the notices of a plan that still apply to exactly the state that the entries follow, and returns these entries.
+/// Under a configuration that is no longer in effect, it journals none.
 ///
 /// # Errors
 /// If it cannot be journaled.

@@ -19,7 +19,7 @@ pub(super) struct Sent {
     pub(super) url: String,
 }
 
-/// Somebody follows a link, whoever it was sent to and whenever.
+/// Someone follows any link that was sent, at any time.
 pub(super) async fn click(shared: &Shared, engine: &Engine, rng: &mut ChaCha8Rng) {
     let links = shared.oracle.links();
     let Some(Sent { key, purpose, url }) = pick(rng, &links).cloned() else { return };

@@ -1,7 +1,8 @@
 //! Links by which an owner answers a notice without logging in.
 //!
-//! A link can only delay or undo a change: a colleague to whom the message was forwarded can cause no other change. It names one key, one purpose, and one recipient, is bound to what it was sent for,
-//! and expires. All of it is signed, so that nothing of it need be stored; another secret revokes every link.
+//! A link can only delay or undo a change: a colleague to whom the message was forwarded can cause no other change. It names
+//! one key, one purpose, and one recipient, is valid only for what it was sent for, and expires. All of it is signed, so
+//! keysweep stores no links; a new secret revokes all of them.
 
 use std::fmt;
 use std::str::FromStr;
