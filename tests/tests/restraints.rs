@@ -273,7 +273,7 @@ async fn a_reload_into_a_mode_that_changes_keys_pauses_a_journal_that_saw_none()
     company.stale_user(PROD, "svc-old", 200);
     let engine = company.begin().await;
     company.configure(DELETE);
-    let dana = Actor::Token { name: "dana".into() };
+    let dana = Actor::token("dana");
     engine.replace_config(&dana, Arc::new(company.config())).await.unwrap();
     assert!(control(&engine).paused_by_keysweep());
     company.days(&engine, 20).await;
@@ -285,7 +285,7 @@ async fn the_journal_says_what_configuration_is_in_force_and_who_changed_what() 
     let mut company = Company::new(OBSERVE);
     company.account(PROD);
     let engine = company.open_with(OpenOptions::default()).await;
-    let dana = Actor::Token { name: "dana".into() };
+    let dana = Actor::token("dana");
     engine.replace_config(&dana, Arc::new(company.config())).await.unwrap();
     company.configure(&format!("{OBSERVE}[policy]\ngrace = \"30d\"\n"));
     engine.replace_config(&dana, Arc::new(company.config())).await.unwrap();

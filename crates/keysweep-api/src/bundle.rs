@@ -220,4 +220,7 @@ pub struct BundleGranted {
     pub at: Timestamp,
     /// Why.
     pub reason: String,
+    /// Whether it was given as the owner of the key, without the role of an approver.
+    #[serde(default)]
+    pub as_owner: bool,
 }

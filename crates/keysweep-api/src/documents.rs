@@ -248,6 +248,15 @@ pub struct ApprovalRow {
     pub approved_by: Vec<String>,
     /// How many different people have to approve.
     pub approvals_needed: u32,
+    /// Whether the owner of the key can approve, too.
+    #[serde(default)]
+    pub owner_can_approve: bool,
+    /// Who is looking at the request; anyone else can still decide.
+    #[serde(default)]
+    pub claimed_by: Option<String>,
+    /// When the claim ends.
+    #[serde(default)]
+    pub claimed_until: Option<Timestamp>,
 }
 
 /// The output of `keysweep keys show KEY --format json`.

@@ -57,7 +57,7 @@ impl Document {
             "security": match O::ROLE {
                 // On a loopback address without a viewer's token, looking is open.
                 Role::Viewer => json!([{ "token": [] }, {}]),
-                Role::Operator => json!([{ "token": [] }]),
+                Role::Approver | Role::Operator => json!([{ "token": [] }]),
             },
             "x-role": O::ROLE,
             "parameters": parameters,

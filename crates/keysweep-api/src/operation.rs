@@ -75,16 +75,17 @@ impl Verb {
     }
 }
 
-/// What the owner of a token may do. Each may do what those before it may.
+/// What a person or token may do. Each role includes the ones before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-#[schemars(rename = "TokenRole")]
 #[derive(strum::Display, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum Role {
     /// Look.
     Viewer,
-    /// Look, decide, and reload the configuration.
+    /// Look, decide on requests for approval, hold keys, release them, and undo.
+    Approver,
+    /// Everything: also pause and resume, close the circuit breaker, change keys by name, and reload the configuration.
     Operator,
 }
 

@@ -84,6 +84,7 @@ impl Operation for GatherEvidence {
     const NAME: &'static str = "gather_evidence";
     const VERB: Verb = Verb::Post;
     const PATH: &'static str = "/keys/{key}/evidence";
+    const ROLE: Role = Role::Approver;
 }
 
 /// A decision about one key. It is journaled with the caller and the reason before it takes effect.
@@ -105,6 +106,8 @@ impl Operation for Decide {
     const NAME: &'static str = "decide";
     const VERB: Verb = Verb::Post;
     const PATH: &'static str = "/keys/{key}/decisions";
+    // The least of all decisions: see `Decision::role`.
+    const ROLE: Role = Role::Approver;
 }
 
 impl Decide {
@@ -133,6 +136,16 @@ pub enum Decision {
         /// Which request, as it was shown.
         request: RequestRef,
     },
+    /// Say that the caller is looking at a request. Anyone else can still decide.
+    Claim {
+        /// What it asks to be approved.
+        action: Planned,
+        /// Which request, as it was shown.
+        request: RequestRef,
+        /// For how long, in minutes: 1 to 1440.
+        #[serde(default = "one_hour")]
+        minutes: u32,
+    },
     /// Hold the key.
     Hold {
         /// For how long, in seconds; null until released.
@@ -160,6 +173,34 @@ pub enum Decision {
     },
     /// Drop the record of a key that is gone, deleted, or out of reach.
     Forget {},
+}
+
+fn one_hour() -> u32 {
+    60
+}
+
+impl Decision {
+    /// What the caller must be allowed to do in the account of the key.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        match self {
+            Self::Approve { .. }
+            | Self::Deny { .. }
+            | Self::Claim { .. }
+            | Self::Hold { .. }
+            | Self::Release { .. }
+            | Self::Reactivate {} => Role::Approver,
+            Self::ClearReactivations {} | Self::Deactivate {} | Self::Delete { .. } | Self::Forget {} => {
+                Role::Operator
+            }
+        }
+    }
+
+    /// Whether the owner of the key may do it, too, after login.
+    #[must_use]
+    pub fn is_for_owners(&self) -> bool {
+        matches!(self, Self::Approve { .. } | Self::Deny { .. } | Self::Claim { .. })
+    }
 }
 
 mod seconds {

@@ -15,7 +15,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-pub use self::consent::{Approval, Delivery, Granted, Notice, NoticeTerms, Shown};
+pub use self::consent::{Approval, Claim, Delivery, Granted, Notice, NoticeTerms, Shown};
 pub use self::event::{ClearedWhy, KeyEvent, Named, RefusedKind};
 pub use self::hold::{Hold, HoldKind};
 pub use self::quarantine::{OpenQuarantine, PastQuarantine, Quarantine};

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use self::likeness::wide;
 pub use self::matching::{Match, Subject};
-pub use self::terms::{ApprovalFor, IncompleteEvidence, Mode, Terms, TermsPatch};
+pub use self::terms::{ApprovalBy, ApprovalFor, IncompleteEvidence, Mode, Terms, TermsPatch};
 pub use self::window::{DayOfWeek, Hours, ParseHoursError, Window};
 use crate::facts::{AccountFacts, KeyFacts};
 use crate::ids::UserName;
@@ -131,6 +131,8 @@ pub struct Policy {
     pub owners: Owners,
     /// Time zone of the base policy: that of `until`.
     pub time_zone: TimeZone,
+    /// Scopes of roles. They decide nothing about keys; the facts of accounts that they need are read as well.
+    pub scopes: Vec<Match>,
 }
 
 impl Default for Policy {
@@ -147,6 +149,7 @@ impl Default for Policy {
             management_read_only: false,
             owners: Owners::default(),
             time_zone: TimeZone::UTC,
+            scopes: Vec::new(),
         }
     }
 }
@@ -322,16 +325,16 @@ impl Policy {
             || self.matches().any(|m| m.reads_user_tags() && m.possible_in(account))
     }
 
-    /// Whether any rule reads the OUs of accounts.
+    /// Whether any rule, or the scope of a role, reads the OUs of accounts.
     #[must_use]
     pub fn reads_ous(&self) -> bool {
-        self.matches().any(Match::reads_ous)
+        self.matches().chain(&self.scopes).any(Match::reads_ous)
     }
 
-    /// Whether any rule, or the search for owners, reads the tags of accounts.
+    /// Whether any rule, the scope of a role, or the search for owners reads the tags of accounts.
     #[must_use]
     pub fn reads_account_tags(&self) -> bool {
-        self.owners.reads_account_tags() || self.matches().any(Match::reads_account_tags)
+        self.owners.reads_account_tags() || self.matches().chain(&self.scopes).any(Match::reads_account_tags)
     }
 
     /// User tags that alone exempt this user, so that IAM itself can be asked to refuse a change where they stand.

@@ -16,7 +16,7 @@ use crate::plan::{Next, Plan, PlannedKey, Reason};
 use crate::state::State;
 use crate::ticket::{Action, Planned};
 
-pub use self::coverage::{Coverage, NotScanned, UnreadUser, coverage};
+pub use self::coverage::{Coverage, NotScanned, UnreadUser, coverage, coverage_in};
 
 /// The output of `keysweep scan --format json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-pub use self::actor::Actor;
+pub use self::actor::{Actor, TokenUse};
 pub use self::control::{
     Acknowledged, Change, Control, MissingReference, Pause, SweepSummary, Trip, TripReason,
 };

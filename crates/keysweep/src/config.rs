@@ -29,6 +29,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use http::uri::Authority;
+use ipnet::IpNet;
 use keysweep_aws::{Analyzer, RoleName};
 use keysweep_core::ids::{AccountId, OuId};
 use keysweep_core::policy::Policy;
@@ -45,6 +46,7 @@ pub use self::reference::reference_toml;
 pub use self::schema::schema;
 pub use self::show::{Effective, Setting};
 pub use self::sources::{CREDENTIALS_VARIABLE, DEFAULT_FILE, FILE_VARIABLE, Flag, Sources, VARIABLE_PREFIX};
+use crate::access::Holding;
 use crate::token::Token;
 
 /// A valid configuration.
@@ -72,6 +74,8 @@ pub struct Config {
     pub backup: Option<Backup>,
     /// `[http]`.
     pub http: Http,
+    /// `[[access]]`.
+    pub access: Vec<Holding>,
     /// `[log]`.
     pub log: Log,
     /// `[dev]`.
@@ -99,6 +103,7 @@ impl Config {
             directory_file,
             backup,
             http,
+            access,
             log,
             dev,
             warnings: _,
@@ -121,6 +126,7 @@ impl Config {
             && *directory_file == other.directory_file
             && *backup == other.backup
             && *http == other.http
+            && *access == other.access
             && *log == other.log
             && *dev == other.dev
     }
@@ -213,7 +219,7 @@ pub struct Backup {
 }
 
 /// Metrics, health, the page and reloads.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Http {
     /// Address and port. On other than a loopback address only metrics and health are served, unless there are TLS and
     /// tokens.
@@ -224,6 +230,53 @@ pub struct Http {
     pub public: Option<Authority>,
     /// Who may ask for what is not open to everybody.
     pub tokens: Vec<Token>,
+    /// The Unix socket for other users of this machine.
+    pub socket: Option<PathBuf>,
+    /// Networks of reverse proxies.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Login through an identity provider.
+    pub oidc: Option<Oidc>,
+    /// How long a session lasts without use, and at most.
+    pub session: SessionLife,
+}
+
+/// How long a session lasts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionLife {
+    /// Without use.
+    pub idle: Duration,
+    /// After the login.
+    pub lifetime: Duration,
+}
+
+/// An OpenID Connect provider.
+#[derive(Debug, Clone)]
+pub struct Oidc {
+    /// The issuer.
+    pub issuer: String,
+    /// The client ID of keysweep.
+    pub client_id: String,
+    /// The client secret, if there is one.
+    pub client_secret: Option<SecretString>,
+    /// Scopes to request besides openid.
+    pub scopes: Vec<String>,
+    /// The claim with the groups of a person.
+    pub groups_claim: String,
+    /// Further root certificates, in PEM.
+    pub roots: Option<String>,
+}
+
+impl PartialEq for Oidc {
+    fn eq(&self, other: &Self) -> bool {
+        let secret = |of: &Self| of.client_secret.as_ref().map(|secret| secret.expose_secret().to_owned());
+        let Self { issuer, client_id, client_secret: _, scopes, groups_claim, roots } = self;
+        *issuer == other.issuer
+            && *client_id == other.client_id
+            && secret(self) == secret(other)
+            && *scopes == other.scopes
+            && *groups_claim == other.groups_claim
+            && *roots == other.roots
+    }
 }
 
 /// Where a certificate and its key are.

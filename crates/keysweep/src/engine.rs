@@ -19,6 +19,7 @@ use tokio::sync::{Notify, OnceCell, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::ledger::{Ledger, Room};
+use crate::access::Sessions;
 use crate::change::{Changes, Gaps};
 use crate::clock::Clock;
 use crate::collect::OrganizationCache;
@@ -62,6 +63,7 @@ pub struct Engine {
     pub(crate) gaps: Gaps,
     /// Who may gather evidence on request right now.
     pub(crate) gathering: Semaphore,
+    sessions: Sessions,
     stopping: CancellationToken,
 }
 
@@ -110,6 +112,7 @@ impl Engine {
     ) -> Result<(Arc<Self>, Opened), EngineError> {
         let room = if options.for_undo { Room::Reserved } else { Room::Common };
         let (store, opened) = Store::open(&config.data_dir, options).await?;
+        let sessions = Sessions::open(&config.data_dir);
         let ledger = Ledger::new(store, clock.clone(), Arc::clone(&metrics));
         let started = |state: &State, _| {
             let configuration = in_force(&config);
@@ -141,6 +144,7 @@ impl Engine {
             changes: Changes::default(),
             gaps: Gaps::default(),
             gathering: Semaphore::new(GATHERING_AT_ONCE),
+            sessions,
             stopping: CancellationToken::new(),
         });
         Ok((engine, opened))
@@ -229,6 +233,11 @@ impl Engine {
     /// The store.
     pub fn store(&self) -> &Store {
         self.ledger.store()
+    }
+
+    /// Sessions of people who have logged in.
+    pub fn sessions(&self) -> &Sessions {
+        &self.sessions
     }
 
     /// The metrics.

@@ -5,6 +5,7 @@
 //! pass of collect, plan and act, `operator` answers what `keysweep-api` lets operators ask, `serve` does so over HTTP and
 //! shows the page, `iam` says which permissions all of that needs, and `doctor` what is missing of them.
 
+pub mod access;
 mod causes;
 mod change;
 pub mod cli;

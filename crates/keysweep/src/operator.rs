@@ -11,13 +11,19 @@ mod show;
 
 use jiff::SignedDuration;
 use keysweep_api::{Operation, Refusal};
-use keysweep_core::state::Actor;
 
 pub(crate) use self::answer::{Answer, is_current, may_reactivate};
+pub(crate) use self::show::{account_of, unknown_key};
+use crate::access::{Caller, Need, Permit, Sight};
 use crate::engine::Engine;
 
 /// An operation that only looks.
 pub trait Look: Operation {
+    /// What it requires of its caller. By default the reply is limited to what the caller may see.
+    fn need(&self) -> Need {
+        Need::visible()
+    }
+
     /// Whether it can be answered from what is there, without asking AWS. Where everybody on a network may ask, nothing
     /// else is answered.
     ///
@@ -27,15 +33,43 @@ pub trait Look: Operation {
         Ok(())
     }
 
-    /// Looks.
-    fn look(self, engine: &Engine) -> impl Future<Output = Result<Self::Reply, Refusal>> + Send;
+    /// Looks. The reply contains only what `sight` shows.
+    fn look(
+        self,
+        engine: &Engine,
+        sight: &Sight,
+    ) -> impl Future<Output = Result<Self::Reply, Refusal>> + Send;
 }
 
 /// An operation that decides.
 pub trait Act: Operation {
-    /// Decides, and waits for what comes of it. `actor` is who asks, as the journal will name him.
-    fn act(self, engine: &Engine, actor: &Actor)
-    -> impl Future<Output = Result<Self::Reply, Refusal>> + Send;
+    /// What it requires of its caller.
+    fn need(&self) -> Need;
+
+    /// Decides, and waits for what comes of it.
+    fn act(
+        self,
+        engine: &Engine,
+        permit: &Permit<'_>,
+    ) -> impl Future<Output = Result<Self::Reply, Refusal>> + Send;
+}
+
+/// Looks on behalf of a caller.
+///
+/// # Errors
+/// The caller may not, or there is no answer.
+pub async fn look<O: Look>(engine: &Engine, caller: &Caller, asked: O) -> Result<O::Reply, Refusal> {
+    caller.authorize(engine, &asked.need())?;
+    asked.look(engine, &caller.sight(engine)).await
+}
+
+/// Decides on behalf of a caller.
+///
+/// # Errors
+/// The caller may not, or it was not done.
+pub async fn act<O: Act>(engine: &Engine, caller: &Caller, asked: O) -> Result<O::Reply, Refusal> {
+    let permit = caller.authorize(engine, &asked.need())?;
+    asked.act(engine, &permit).await
 }
 
 /// What it means for everything that is judged by time that our clock and AWS's differ, if it is by too much. The AWS

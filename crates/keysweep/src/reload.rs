@@ -137,7 +137,7 @@ mod tests {
     #[tokio::test]
     async fn who_asks_is_answered_and_many_at_once_are_told_to_wait() {
         let (reloads, mut requests) = channel();
-        let asked = tokio::join!(reloads.ask(By::Operator(Actor::Token { name: "dana".into() })), async {
+        let asked = tokio::join!(reloads.ask(By::Operator(Actor::token("dana"))), async {
             let request = requests.next().await.unwrap();
             assert_eq!(request.by().to_string(), "token dana");
             request.answer(Err(ReloadError::Refused("1 mistake".into())));

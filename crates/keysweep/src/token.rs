@@ -7,6 +7,9 @@ use std::fmt;
 use std::str::FromStr;
 
 pub use keysweep_api::Role;
+use keysweep_core::policy::Match;
+
+use crate::access::Grant;
 use secrecy::SecretString;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
@@ -24,7 +27,7 @@ const NAME_BYTES: usize = 64;
 const BYTES: usize = 32;
 
 /// A token as it is configured.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Token {
     /// Whose it is, in the log.
     pub name: String,
@@ -32,6 +35,16 @@ pub struct Token {
     pub role: Role,
     /// What it is known by.
     pub digest: Digest,
+    /// The accounts in which it has its role; `None` for the whole organization.
+    pub scope: Option<Match>,
+}
+
+impl Token {
+    /// The role of its holder.
+    #[must_use]
+    pub fn grant(&self) -> Grant {
+        Grant { role: self.role, scope: self.scope.clone() }
+    }
 }
 
 /// The SHA-256 of a token. Compared in constant time, and never shown.
@@ -118,7 +131,7 @@ mod tests {
     use super::*;
 
     fn mk_token(name: &str, role: Role, token: &str) -> Token {
-        Token { name: name.into(), role, digest: Digest::of(token) }
+        Token { name: name.into(), role, digest: Digest::of(token), scope: None }
     }
 
     #[test]
@@ -165,6 +178,6 @@ mod tests {
     #[test]
     fn an_operator_may_do_what_a_viewer_may() {
         assert!(Role::Operator >= Role::Viewer);
-        assert!(Role::Viewer < Role::Operator);
+        assert!(Role::Viewer < Role::Approver && Role::Approver < Role::Operator);
     }
 }

@@ -162,9 +162,24 @@ pub struct Approval {
     /// How many different people have to approve.
     #[serde(default = "one")]
     pub needed: u32,
+    /// Whether the owner of the key may approve, too.
+    #[serde(default)]
+    pub by_owner: bool,
     /// Who approved so far, and when.
     #[serde(default)]
     pub granted: Vec<Granted>,
+    /// Who is looking at it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claim: Option<Claim>,
+}
+
+/// Someone is looking at a request. Everyone else can still decide.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    /// Who.
+    pub by: Actor,
+    /// When the claim ends.
+    pub until: Timestamp,
 }
 
 pub(crate) fn one() -> u32 {
@@ -180,6 +195,9 @@ pub struct Granted {
     pub reason: String,
     /// When.
     pub at: Timestamp,
+    /// Whether it was given as the owner of the key, without the role of an approver.
+    #[serde(default)]
+    pub as_owner: bool,
 }
 
 /// The facts that a request for approval shows, beside the identity of the key.
@@ -281,6 +299,12 @@ impl Approval {
     #[must_use]
     pub fn given_by(&self, actor: &Actor) -> Option<&Granted> {
         self.granted.iter().find(|granted| granted.by.may_be(actor))
+    }
+
+    /// Who is looking at the request now.
+    #[must_use]
+    pub fn claimed(&self, now: Timestamp) -> Option<&Claim> {
+        self.claim.as_ref().filter(|claim| now < claim.until)
     }
 
     /// A short hash of what was shown: who decides repeats it beside the number.

@@ -155,6 +155,7 @@ fn of_consent(mk: &Make<'_>, before: Option<&Record>, after: Option<&Record>, ev
             let item = mk.item(NoticeKind::ApprovalRequest, Audience::Team);
             vec![Item { change: Some(*action), ends: Some(*expires), why: Some(why.clone()), ..item }]
         }
+        Consent::Claimed { .. } => Vec::new(),
         Consent::Approved { action, reason, .. } => {
             let granted = after.and_then(Record::approval).is_some_and(Approval::is_granted);
             let why = format!("approved: {reason}");

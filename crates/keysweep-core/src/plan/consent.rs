@@ -13,7 +13,7 @@ use crate::lifecycle::event::{Consent, KeyEvent, Overlay};
 use crate::lifecycle::{Approval, Delivery, Notice, NoticeTerms, Record, Shown, State};
 use crate::notice::{Audience, EXEMPTION_ENDS_IN, HOLD_ENDS_IN, Item, ItemId, Message, NoticeKind};
 use crate::owner::Owner;
-use crate::policy::{DAY, Mode, Terms};
+use crate::policy::{ApprovalBy, DAY, Mode, Terms};
 use crate::ticket::Planned;
 use crate::words::friendly;
 
@@ -331,6 +331,8 @@ impl Look<'_> {
         let Some(need) = wanted else {
             return consent.approval.and_then(|_| void("approval is not needed any more".into()));
         };
+        // Protections that are built in need somebody other than the owner.
+        let by_owner = matches!(need, Need::Policy(_)) && terms.approval_by.contains(&ApprovalBy::Owner);
         let ask = |repeats| {
             let (expires, shown) = (after(now, terms.approval_expires), shown.clone());
             Some(One::Announce(Consent::ApprovalAsked {
@@ -339,6 +341,7 @@ impl Look<'_> {
                 repeats,
                 why: need.to_string(),
                 needed: terms.approvals_needed,
+                by_owner,
                 shown,
             }))
         };
@@ -353,6 +356,8 @@ impl Look<'_> {
         } else if approval.needed < terms.approvals_needed {
             let (then, now) = (approval.needed, terms.approvals_needed);
             void(format!("approvals_needed is {now} now, and was {then}"))
+        } else if approval.by_owner && !by_owner {
+            void("the owner may not approve it any more".to_owned())
         } else if approval.is_granted() {
             None
         } else if now < approval.expires {

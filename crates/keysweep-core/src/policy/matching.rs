@@ -92,6 +92,24 @@ impl Match {
         conjunction(fields).is_ok_and(|verdict| verdict == Likeness::No).not()
     }
 
+    /// Whether no other fact about an account than its ID is needed.
+    #[must_use]
+    pub fn names_accounts_only(&self) -> bool {
+        !self.accounts.is_empty() && self.ous.is_empty() && self.account_tags.is_empty()
+    }
+
+    /// Whether the account surely matches: a fact that is unknown, or that AWS only may take for the same, does not count.
+    /// Fields about users are not considered.
+    #[must_use]
+    pub fn surely_has(&self, account: &AccountFacts) -> bool {
+        let fields = [
+            Ok((self.accounts.is_empty() || self.accounts.contains(&account.id)).into()),
+            self.ous_match(account),
+            self.account_tags_match(account),
+        ];
+        conjunction(fields).is_ok_and(|verdict| verdict == Likeness::Yes)
+    }
+
     fn name_matches(&self, name: &UserName) -> Likeness {
         if self.users.is_empty() {
             return Likeness::Yes;

@@ -75,6 +75,26 @@ impl ApprovalFor {
     }
 }
 
+/// In what capacity a person approves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[derive(strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+pub enum ApprovalBy {
+    /// With the role `approver` for the account of the key.
+    Approver,
+    /// As the owner of the key.
+    Owner,
+}
+
+impl ApprovalBy {
+    /// Its name in the configuration.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+}
+
 /// Behavior if CloudTrail cannot be read in one or more Regions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -150,6 +170,8 @@ terms! {
     approval: ApprovalFor,
     /// How many people have to approve a change that wants approval; at least one.
     approvals_needed: u32,
+    /// Who may approve a change because the policy requires it; an approver always may.
+    approval_by: BTreeSet<ApprovalBy>,
     /// How long a request for approval stands.
     approval_expires: Duration,
     /// How often an expired request is asked again.
@@ -182,6 +204,7 @@ impl Default for Terms {
             grace: 14 * DAY,
             approval: ApprovalFor::None,
             approvals_needed: 1,
+            approval_by: BTreeSet::from([ApprovalBy::Approver]),
             approval_expires: 14 * DAY,
             approval_repeats: 2,
             hold_after_reactivation: 30 * DAY,

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::facts::{Collection, Outcome};
+use crate::ids::AccountId;
 use crate::plan::PlannedKey;
 
 /// What was looked at, and what was not.
@@ -93,8 +94,19 @@ pub struct UnreadUser {
 /// What was looked at.
 #[must_use]
 pub fn coverage(collection: &Collection, keys: &[PlannedKey]) -> Coverage {
+    coverage_in(collection, keys, |_| true)
+}
+
+/// As [`coverage`], of the accounts that `sees` admits.
+#[must_use]
+pub fn coverage_in(
+    collection: &Collection,
+    keys: &[PlannedKey],
+    sees: impl Fn(AccountId) -> bool,
+) -> Coverage {
     let mut coverage = Coverage::default();
-    for (account, outcome) in &collection.accounts {
+    let accounts = || collection.accounts.iter().filter(|(account, _)| sees(account.id));
+    for (account, outcome) in accounts() {
         coverage.accounts += 1;
         let not_scanned =
             |reason: &String| NotScanned { account_id: account.id.to_string(), reason: reason.clone() };
@@ -119,8 +131,8 @@ pub fn coverage(collection: &Collection, keys: &[PlannedKey]) -> Coverage {
         Outcome::Failed { .. } | Outcome::Skipped { .. } => 0,
     };
     // As `plan::unknown_keys` counts, which gave the plan its keys.
-    let unknown = keys.iter().filter(|key| !key.unknown.is_empty()).count()
-        + collection.accounts.iter().map(|(_, outcome)| unread(outcome)).sum::<usize>();
+    let unknown = keys.iter().filter(|key| sees(key.facts.account) && !key.unknown.is_empty()).count()
+        + accounts().map(|(_, outcome)| unread(outcome)).sum::<usize>();
     coverage.unknown_keys = u64::try_from(unknown).unwrap_or(u64::MAX);
     // Only `scan --account` looks at a part of the organization.
     coverage.find_gaps(!collection.complete);

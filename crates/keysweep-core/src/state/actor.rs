@@ -22,6 +22,9 @@ pub enum Actor {
     Token {
         /// Name of the token in the configuration.
         name: String,
+        /// How it was presented.
+        #[serde(default, skip_serializing_if = "TokenUse::is_api")]
+        by: TokenUse,
     },
     /// Somebody who signed in through an identity provider.
     Oidc {
@@ -44,15 +47,39 @@ pub enum Actor {
     },
 }
 
+/// How a token was presented.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TokenUse {
+    /// With the request, as scripts do.
+    #[default]
+    Api,
+    /// At the login to the page.
+    Page,
+}
+
+impl TokenUse {
+    #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    fn is_api(&self) -> bool {
+        *self == Self::Api
+    }
+}
+
 impl Actor {
+    /// The holder of a token that came with the request.
+    #[must_use]
+    pub fn token(name: impl Into<String>) -> Self {
+        Self::Token { name: name.into(), by: TokenUse::Api }
+    }
+
     /// The way that a decision came.
     #[must_use]
     pub fn channel(&self) -> &'static str {
         match self {
             Self::Keysweep => "keysweep",
             Self::Local { .. } => "cli",
-            Self::Token { .. } => "api",
-            Self::Oidc { .. } => "page",
+            Self::Token { by: TokenUse::Api, .. } => "api",
+            Self::Token { by: TokenUse::Page, .. } | Self::Oidc { .. } => "page",
             Self::Slack { .. } => "slack",
             Self::Link { .. } => "link",
         }
@@ -81,7 +108,7 @@ impl Actor {
         match self {
             Self::Keysweep => "keysweep",
             Self::Local { user, login } => login.as_ref().unwrap_or(user),
-            Self::Token { name } | Self::Oidc { name, .. } | Self::Slack { name, .. } => name,
+            Self::Token { name, .. } | Self::Oidc { name, .. } | Self::Slack { name, .. } => name,
             Self::Link { owner } => owner,
         }
     }
@@ -115,7 +142,7 @@ impl fmt::Display for Actor {
                     None => Ok(()),
                 }
             }
-            Self::Token { name } => write!(f, "token {name}"),
+            Self::Token { name, .. } => write!(f, "token {name}"),
             Self::Oidc { subject, name } => write!(f, "{name} (OIDC {subject})"),
             Self::Slack { id, name } => write!(f, "{name} (Slack {id})"),
             Self::Link { owner } => write!(f, "link to {owner}"),
@@ -141,7 +168,8 @@ mod tests {
             Actor::local("keysweep"),
             Actor::Local { user: "root".into(), login: Some(name()) },
             Actor::Local { user: name(), login: Some(name()) },
-            Actor::Token { name: name() },
+            Actor::token(name()),
+            Actor::Token { name: name(), by: TokenUse::Page },
             Actor::Oidc { subject: "00u1".into(), name: name() },
             Actor::Slack { id: "U012".into(), name: name() },
             Actor::Link { owner: name() },
@@ -170,6 +198,7 @@ mod tests {
             r#"{"local":{"user":"root","login":"keysweep"}}"#,
             r#"{"local":{"user":"keysweep","login":"keysweep"}}"#,
             r#"{"token":{"name":"keysweep"}}"#,
+            r#"{"token":{"name":"keysweep","by":"page"}}"#,
             r#"{"oidc":{"subject":"00u1","name":"keysweep"}}"#,
             r#"{"slack":{"id":"U012","name":"keysweep"}}"#,
             r#"{"link":{"owner":"keysweep"}}"#,

@@ -152,7 +152,7 @@ fn nobody_approves_twice_by_whatever_way_it_comes() {
     for same in [
         sudo(Some("ada")),
         Actor::local("Ada"),
-        Actor::Token { name: "ada".into() },
+        Actor::token("ada"),
         Actor::Slack { id: "U1".into(), name: "ADA".into() },
     ] {
         assert!(approve_as(&world, &same, 1).is_err(), "{same:?}");

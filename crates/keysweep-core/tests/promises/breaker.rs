@@ -391,7 +391,7 @@ fn a_pause_ends_by_its_number_and_leaves_the_others() {
 
 #[test]
 fn a_person_called_keysweep_is_not_the_program() {
-    for actor in [Actor::local("keysweep"), Actor::Token { name: "keysweep".into() }] {
+    for actor in [Actor::local("keysweep"), Actor::token("keysweep")] {
         let mut world = mk_world(1);
         world.write_as(actor, day(0), Body::Paused { reason: "incident".into() });
         let control = world.state.control();

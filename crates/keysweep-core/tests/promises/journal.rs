@@ -222,7 +222,7 @@ fn mk_actor(fill: &Fill) -> Actor {
     match fill.number % 6 {
         0 => Actor::Keysweep,
         1 => Actor::Local { user: name(), login: fill.flag.then(name) },
-        2 => Actor::Token { name: name() },
+        2 => Actor::token(name()),
         3 => Actor::Oidc { subject: name(), name: name() },
         4 => Actor::Slack { id: name(), name: name() },
         _ => Actor::Link { owner: name() },

@@ -301,7 +301,7 @@ fn each_actor_comes_by_a_channel_of_its_own() {
     let actors = [
         Actor::Keysweep,
         Actor::local("ada"),
-        Actor::Token { name: name() },
+        Actor::token(name()),
         Actor::Oidc { subject: "00u1".into(), name: name() },
         Actor::Slack { id: "U012".into(), name: name() },
         Actor::Link { owner: name() },

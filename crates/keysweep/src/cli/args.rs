@@ -411,7 +411,7 @@ pub(super) struct NewTokenArgs {
     /// Name of the owner, shown in the log [default: your user name]
     #[arg(long, value_name = "NAME", value_parser = token_name)]
     pub(super) name: Option<String>,
-    /// Role: viewer (read-only) or operator (can also decide, and reload the configuration)
+    /// Role: viewer (read-only), approver (can also approve, deny, hold, release, and undo), or operator (everything)
     #[arg(long, value_enum, value_name = "ROLE", default_value = "viewer", hide_possible_values = true)]
     pub(super) role: RoleName,
 }
@@ -421,6 +421,8 @@ pub(super) struct NewTokenArgs {
 pub(super) enum RoleName {
     /// Look
     Viewer,
+    /// Look, decide on requests for approval, hold, release, and undo
+    Approver,
     /// Look, decide, and reload the configuration
     Operator,
 }
@@ -429,6 +431,7 @@ impl From<RoleName> for Role {
     fn from(name: RoleName) -> Self {
         match name {
             RoleName::Viewer => Self::Viewer,
+            RoleName::Approver => Self::Approver,
             RoleName::Operator => Self::Operator,
         }
     }

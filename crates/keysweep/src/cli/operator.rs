@@ -19,8 +19,14 @@ use crate::config::Config;
 use crate::connect::Given;
 use crate::engine::Engine;
 use crate::metrics::Metrics;
-use crate::operator::{Act, Look, skewed};
+use crate::access::Caller;
+use crate::operator::{self, Act, Look, skewed};
 use crate::socket::{self, own_actor};
+
+/// Who runs this command: data_dir is theirs.
+fn own_caller() -> Caller {
+    Caller::unrestricted(own_actor())
+}
 
 /// Looks.
 pub(super) async fn look<O: Look>(
@@ -29,7 +35,7 @@ pub(super) async fn look<O: Look>(
     console: &Console,
 ) -> Result<O::Reply, CliError> {
     ask(global, asked, OpenOptions::default(), console, async |asked: O, engine: &Engine| {
-        asked.look(engine).await
+        operator::look(engine, &own_caller(), asked).await
     })
     .await
 }
@@ -74,7 +80,7 @@ async fn order_in<O: Act>(
     options: OpenOptions,
     console: &Console,
 ) -> Result<O::Reply, CliError> {
-    let act = async |asked: O, engine: &Engine| asked.act(engine, &own_actor()).await;
+    let act = async |asked: O, engine: &Engine| operator::act(engine, &own_caller(), asked).await;
     ask(global, asked, options, console, act).await
 }
 
@@ -142,7 +148,7 @@ pub(super) async fn plan(global: &Global, format: FormatArgs, console: &Console)
             document?
         }
         None if is_ours(&config.data_dir)? => {
-            let look = async |engine: &Engine| ShowPlan {}.look(engine).await;
+            let look = async |engine: &Engine| operator::look(engine, &own_caller(), ShowPlan {}).await;
             in_data_dir(config, metrics, OpenOptions::default(), console, look).await?
         }
         None => {

@@ -6,6 +6,7 @@ use super::mistake::Origin;
 use super::model::Model;
 use super::path::KeyPath;
 use super::reference::{
+    ACCESS_EXAMPLE, ACCESS_FIELDS, SCOPE_FIELDS, TOKEN_FIELDS,
     CONTACT_EXAMPLE, EXEMPT_EXAMPLE, MATCH_FIELDS, OVERRIDE_EXAMPLE, ROUTE_EXAMPLE, ROUTE_FIELDS,
     ROUTE_MATCH_FIELDS, TOKEN_EXAMPLE, WEBHOOK_EXAMPLE, WEBHOOK_FIELDS,
 };
@@ -42,7 +43,8 @@ pub fn reference_markdown() -> String {
     let describe = |path: &KeyPath| in_a_cell(known.description(path).unwrap_or_default());
     let mut text = PREFACE.to_owned();
     let mut section = None;
-    let [policy, owners, slack, tls] = ["policy", "owners", "notices.slack", "http.tls"].map(KeyPath::of);
+    let [policy, owners, slack, session] =
+        ["policy", "owners", "notices.slack", "http.session"].map(KeyPath::of);
     for setting in Effective::of(&Model::default(), |_| Origin::Default).settings {
         let at = setting.path.parent();
         if section.as_ref() != Some(&at) {
@@ -52,8 +54,8 @@ pub fn reference_markdown() -> String {
                 example(&mut text, &describe, "owners.contact", CONTACT_EXAMPLE);
             } else if section.as_ref() == Some(&slack) {
                 notices(&mut text, &describe);
-            } else if section.as_ref() == Some(&tls) {
-                example(&mut text, &describe, "http.token", TOKEN_EXAMPLE);
+            } else if section.as_ref() == Some(&session) {
+                access(&mut text, &describe);
             }
             // What stands above every section has no header of its own.
             let (title, about) = if at == KeyPath::default() {
@@ -95,6 +97,20 @@ fn notices(text: &mut String, describe: &impl Fn(&KeyPath) -> String) {
         "\nFields of the match of a route. All given fields must match; in a list, one matching entry is enough.\n",
     );
     fields(text, describe, "field", &route.key("match"), &ROUTE_MATCH_FIELDS);
+}
+
+/// Tokens and roles of people, of which there are none by default.
+fn access(text: &mut String, describe: &impl Fn(&KeyPath) -> String) {
+    let [token, access] = ["http.token", "access"].map(|list| KeyPath::of(list).index(0));
+    example(text, describe, "http.token", TOKEN_EXAMPLE);
+    fields(text, describe, "key", &token, &TOKEN_FIELDS);
+    example(text, describe, "access", ACCESS_EXAMPLE);
+    fields(text, describe, "key", &access, &ACCESS_FIELDS);
+    text.push_str(
+        "\nFields of the match of a token or an entry. All given fields must match; in a list, one matching entry is \
+         enough. A role that depends on a fact that keysweep could not read is not held.\n",
+    );
+    fields(text, describe, "field", &access.key("match"), &SCOPE_FIELDS);
 }
 
 /// A table of keys that have no default.

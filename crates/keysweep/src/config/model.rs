@@ -4,6 +4,7 @@
 //! so they are written for operators. Every key has a default; what a rule must have (`until`) is optional here and
 //! asked for in validation, so that its lack is one mistake among others.
 
+mod access;
 mod http;
 mod notices;
 mod owners;
@@ -15,7 +16,8 @@ use keysweep_core::quarantine::QuarantinePolicy;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use self::http::{HttpSection, TlsSection, TokenSection};
+pub use self::access::{AccessSection, ScopeSection};
+pub use self::http::{HttpSection, OidcSection, SessionSection, TlsSection, TokenSection};
 pub use self::notices::{
     EmailSection, NoticesSection, RouteMatchSection, RouteSection, SlackSection, WebhookSection,
 };
@@ -53,8 +55,12 @@ pub struct Model {
     pub limits: LimitsSection,
     /// Scheduled backups of the journal.
     pub backup: BackupSection,
-    /// Metrics, health, the status page, and reloads.
+    /// Metrics, health, the page, the API, and reloads.
     pub http: HttpSection,
+    /// Roles of people: who may look, who may approve, and who may do everything; in the whole organization, or in some
+    /// accounts. Tokens have their own role.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub access: Vec<AccessSection>,
     /// Log messages on stderr.
     pub log: LogSection,
     /// Settings for trials. Never use them for a real organization.
@@ -77,6 +83,7 @@ impl Default for Model {
             limits: LimitsSection::default(),
             backup: BackupSection::default(),
             http: HttpSection::default(),
+            access: Vec::new(),
             log: LogSection::default(),
             dev: DevSection::default(),
         }

@@ -68,6 +68,18 @@ pub(super) const WEBHOOK_FIELDS: [&str; 6] =
 pub(super) const ROUTE_FIELDS: [&str; 5] = ["match", "channels", "notify", "group_wait", "quiet_hours"];
 pub(super) const ROUTE_MATCH_FIELDS: [&str; 4] = ["accounts", "account_names", "owners", "kinds"];
 
+pub(super) const ACCESS_EXAMPLE: &str = r#"[[access]]
+oidc_group = "payments-team"
+role = "approver"
+match = { ous = ["ou-abcd-11112222"] }
+"#;
+
+/// Keys of `[[http.token]]` and `[[access]]`, and of their match.
+pub(super) const TOKEN_FIELDS: [&str; 4] = ["name", "role", "sha256", "match"];
+pub(super) const ACCESS_FIELDS: [&str; 6] =
+    ["oidc_group", "oidc_subject", "local_user", "slack_user", "role", "match"];
+pub(super) const SCOPE_FIELDS: [&str; 3] = ["ous", "accounts", "account_tags"];
+
 pub(super) const MATCH_FIELDS: [&str; 6] = ["ous", "accounts", "account_tags", "users", "paths", "user_tags"];
 
 /// The text of `config/keysweep.toml`. It can be loaded as it is, and gives the defaults.
@@ -77,7 +89,8 @@ pub fn reference_toml() -> String {
     let describe = |path: &KeyPath| known.description(path).unwrap_or_default().to_owned();
     let mut text = PREFACE.to_owned();
     let mut section = KeyPath::default();
-    let [policy, owners, slack, tls] = ["policy", "owners", "notices.slack", "http.tls"].map(KeyPath::of);
+    let [policy, owners, slack, session] =
+        ["policy", "owners", "notices.slack", "http.session"].map(KeyPath::of);
     for setting in Effective::of(&Model::default(), |_| Origin::Default).settings {
         let at = setting.path.parent();
         if at != section {
@@ -87,8 +100,8 @@ pub fn reference_toml() -> String {
                 example(&mut text, &describe, "owners.contact", CONTACT_EXAMPLE);
             } else if section == slack {
                 notices(&mut text, &describe);
-            } else if section == tls {
-                example(&mut text, &describe, "http.token", TOKEN_EXAMPLE);
+            } else if section == session {
+                access(&mut text, &describe);
             }
             text.push('\n');
             comment(&mut text, "# ", &describe(&at));
@@ -134,6 +147,27 @@ fn notices(text: &mut String, describe: &impl Fn(&KeyPath) -> String) {
         "Fields of the match. All given fields must match; in a list, one matching entry is enough.",
     );
     fields(text, describe, &route.key("match"), &ROUTE_MATCH_FIELDS);
+}
+
+/// Tokens and roles of people, commented out.
+fn access(text: &mut String, describe: &impl Fn(&KeyPath) -> String) {
+    let [token, access] = ["http.token", "access"].map(|list| KeyPath::of(list).index(0));
+    example(text, describe, "http.token", TOKEN_EXAMPLE);
+    text.push('\n');
+    comment(text, "# ", "Keys of a token:");
+    fields(text, describe, &token, &TOKEN_FIELDS);
+    example(text, describe, "access", ACCESS_EXAMPLE);
+    text.push('\n');
+    comment(text, "# ", "Keys of an entry:");
+    fields(text, describe, &access, &ACCESS_FIELDS);
+    text.push('\n');
+    comment(
+        text,
+        "# ",
+        "Fields of the match of a token or an entry. All given fields must match; in a list, one matching entry is enough. A \
+         role that depends on a fact that keysweep could not read is not held.",
+    );
+    fields(text, describe, &access.key("match"), &SCOPE_FIELDS);
 }
 
 fn fields(text: &mut String, describe: &impl Fn(&KeyPath) -> String, at: &KeyPath, names: &[&str]) {

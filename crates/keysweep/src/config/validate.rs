@@ -1,5 +1,6 @@
 //! From what was written to what is valid: bad values and contradictions, all at once.
 
+mod access;
 mod channels;
 mod http;
 mod meaning;
@@ -57,19 +58,24 @@ const REPORT_PERIOD: Duration = Duration::from_secs(4 * 3_600);
 pub(super) fn build(model: &Model, effective: Effective, now: Timestamp, review: &mut Review) -> Config {
     data_dir(model, review);
     let http = http::build(model, review);
+    let access = access::build(model, review);
     let channels = channels::build(model, &http, review);
+    let mut policy = policy::build(model, now, review);
+    let of_tokens = http.tokens.iter().filter_map(|token| token.scope.clone());
+    policy.scopes = of_tokens.chain(access.iter().filter_map(|holding| holding.grant.scope.clone())).collect();
     Config {
         data_dir: model.data_dir.clone(),
         aws: aws(model, review),
         organization: organization(model, review),
         role: role(model, review),
         scan: scan(model, review),
-        policy: policy::build(model, now, review),
+        policy,
         channels,
         evidence: evidence(model, review),
         directory_file: Some(&model.owners.directory_file).filter(|file| !file.is_empty()).map(Into::into),
         backup: backup(model, review),
         http,
+        access,
         log: log(model, review),
         dev: Dev { allow_short_periods: model.dev.allow_short_periods },
         warnings: Vec::new(),

@@ -170,6 +170,7 @@ fn of_key(entry: &Entry, event: &KeyEvent, created: Timestamp, calendar: Calenda
         KeyEvent::Consent(Consent::ApprovalAsked { action, why, .. }) => {
             (Tone::Usual, format!("a person has to decide whether to {action} it ({why})"))
         }
+        KeyEvent::Consent(Consent::Claimed { .. }) => (Tone::Usual, format!("{by} is looking at the request")),
         KeyEvent::Consent(Consent::Approved { action, .. }) => {
             (Tone::Usual, format!("approved by {by}: {action}"))
         }

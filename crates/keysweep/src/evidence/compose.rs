@@ -290,8 +290,8 @@ fn lifecycle(record: &Record) -> BundleLifecycle {
 }
 
 fn granted(granted: &Granted) -> BundleGranted {
-    let Granted { by, reason, at } = granted;
-    BundleGranted { by: by.to_string(), at: *at, reason: reason.clone() }
+    let Granted { by, reason, at, as_owner } = granted;
+    BundleGranted { by: by.to_string(), at: *at, reason: reason.clone(), as_owner: *as_owner }
 }
 
 /// What a bundle of this key does not show.

@@ -15,6 +15,7 @@ use keysweep_store::{AppendError, Undecided};
 
 use super::Act;
 use super::show::{find, unknown_key};
+use crate::access::{Need, Permit};
 use crate::causes::in_words;
 use crate::engine::Engine;
 use crate::metrics::ApprovalDecision;
@@ -22,16 +23,28 @@ use crate::metrics::ApprovalDecision;
 /// More holds of one key than this help nobody.
 const MOST_HOLDS: usize = 16;
 
+/// The longest claim of a request, in minutes: a day.
+const LONGEST_CLAIM: u32 = 1_440;
+
 impl Act for Decide {
-    async fn act(self, engine: &Engine, actor: &Actor) -> Result<Done, Refusal> {
-        engine.decide_on(actor, self).boxed().await
+    fn need(&self) -> Need {
+        let need = Need::key(self.decision.role(), &self.key);
+        if self.decision.is_for_owners() { need.or_owner() } else { need }
+    }
+
+    async fn act(self, engine: &Engine, permit: &Permit<'_>) -> Result<Done, Refusal> {
+        engine.decide_on(permit, self).boxed().await
     }
 }
 
 impl Engine {
-    async fn decide_on(&self, actor: &Actor, asked: Decide) -> Result<Done, Refusal> {
+    async fn decide_on(&self, permit: &Permit<'_>, asked: Decide) -> Result<Done, Refusal> {
+        let actor = permit.actor();
         let Decide { key, decision, reason } = asked;
-        if let Decision::Approve { request, .. } | Decision::Deny { request, .. } = &decision {
+        if let Decision::Approve { request, .. }
+        | Decision::Deny { request, .. }
+        | Decision::Claim { request, .. } = &decision
+        {
             shown_in_full(actor, request)?;
         }
         let action = match decision {
@@ -42,18 +55,28 @@ impl Engine {
                 return Err(Refusal::Malformed(format!("`confirm` names {confirm} and not {key}")));
             }
             Decision::Approve { action, request } => {
-                let approve = |record: &Record, now| approved(record, now, actor, action, &request, &reason);
+                let approve = |record: &Record, now| approved(record, now, permit, action, &request, &reason);
                 let done = self.write(actor, &key, approve).await?;
                 self.metrics().lifecycle.decided(ApprovalDecision::Approved, actor);
                 return Ok(done);
             }
             Decision::Deny { action, request } => {
                 let hold = self.hold_after_denial(&key);
-                let deny = |record: &Record, now| denied(record, after(now, hold), action, &request, &reason);
+                let deny = |record: &Record, now| {
+                    denied(record, after(now, hold), permit, action, &request, &reason)
+                };
                 let done = self.write(actor, &key, deny).await?;
                 self.metrics().lifecycle.decided(ApprovalDecision::Denied, actor);
                 self.end_quarantine_soon(&key);
                 return Ok(done);
+            }
+            Decision::Claim { action, request, minutes } => {
+                if !(1..=LONGEST_CLAIM).contains(&minutes) {
+                    return Err(Refusal::Malformed(format!("`minutes` must be 1 to {LONGEST_CLAIM}")));
+                }
+                let length = Duration::from_secs(60 * u64::from(minutes));
+                let claim = |record: &Record, now| claimed(record, after(now, length), now, permit, action, &request);
+                return self.write(actor, &key, claim).await;
             }
             Decision::Hold { length } => {
                 let hold =
@@ -230,7 +253,7 @@ type Decided = Result<(KeyEvent, String), Refusal>;
 fn approved(
     record: &Record,
     now: Timestamp,
-    actor: &Actor,
+    permit: &Permit<'_>,
     action: Planned,
     request: &RequestRef,
     reason: &str,
@@ -246,6 +269,13 @@ fn approved(
             approval.expires
         )));
     }
+    if permit.as_owner() && !approval.by_owner {
+        return Err(Refusal::Forbidden(format!(
+            "the owner of {key} cannot approve request {request}: {}",
+            approval.why
+        )));
+    }
+    still_permitted(record, permit)?;
     let (number, needed) = (approval.number, approval.needed);
     if approval.is_granted() {
         let by: Vec<String> = approval.granted.iter().map(|granted| granted.by.to_string()).collect();
@@ -254,13 +284,14 @@ fn approved(
             by.join(" and ")
         )));
     }
-    if let Some(granted) = approval.given_by(actor) {
+    if let Some(granted) = approval.given_by(permit.actor()) {
         return Err(Refusal::Conflict(format!(
             "{} approved request {request} to {action} {key} already: {needed} different people have to approve",
             granted.by
         )));
     }
-    let event = Consent::Approved { action, request: number, reason: reason.into() };
+    let as_owner = permit.as_owner();
+    let event = Consent::Approved { action, request: number, reason: reason.into(), as_owner };
     let given = approval.granted.len() + 1;
     let message = match needed {
         0 | 1 => format!("approved: {action} of {key} (request {number})"),
@@ -269,13 +300,43 @@ fn approved(
     Ok((event.into(), message))
 }
 
+/// An owner could have changed since the permit was given.
+fn still_permitted(record: &Record, permit: &Permit<'_>) -> Result<(), Refusal> {
+    if permit.as_owner() && !permit.owns(record) {
+        return Err(unknown_key(&record.identity.key));
+    }
+    Ok(())
+}
+
+fn claimed(
+    record: &Record,
+    until: Timestamp,
+    now: Timestamp,
+    permit: &Permit<'_>,
+    action: Planned,
+    request: &RequestRef,
+) -> Decided {
+    still_permitted(record, permit)?;
+    let key = &record.identity.key;
+    let approval = asked(record, action, request)?;
+    if approval.is_granted() {
+        return Err(Refusal::Conflict(format!("request {request} to {action} {key} is already approved")));
+    }
+    let before = approval.claimed(now).filter(|claim| claim.by != *permit.actor());
+    let before = before.map(|claim| format!("; {} was looking at it, too", claim.by)).unwrap_or_default();
+    let message = format!("claimed request {request} to {action} {key} until {until}{before}");
+    Ok((Consent::Claimed { action, request: approval.number, until }.into(), message))
+}
+
 fn denied(
     record: &Record,
     hold_until: Timestamp,
+    permit: &Permit<'_>,
     action: Planned,
     request: &RequestRef,
     reason: &str,
 ) -> Decided {
+    still_permitted(record, permit)?;
     let key = &record.identity.key;
     let request = asked(record, action, request)?.number;
     let inactive = match action {

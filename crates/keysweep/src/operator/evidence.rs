@@ -1,21 +1,26 @@
 //! Operations that show or gather evidence bundles.
 
-use keysweep_api::{EvidenceDocument, GatherEvidence, Refusal, ShowEvidence};
+use keysweep_api::{Operation, EvidenceDocument, GatherEvidence, Refusal, ShowEvidence};
 use keysweep_core::ids::{AccessKeyId, BundleId};
 use keysweep_core::lifecycle::event::{Note, Purpose};
 use keysweep_core::lifecycle::{KeyEvent, State};
-use keysweep_core::state::{Actor, Body};
+use keysweep_core::state::{Body};
 use keysweep_store::AppendError;
 
 use super::show::unknown_key;
 use super::{Act, Look};
+use crate::access::{Need, Permit, Sight};
 use crate::causes::in_words;
 use crate::change::{GatherError, gather};
 use crate::engine::Engine;
 use crate::evidence::{FileError, Filed};
 
 impl Look for ShowEvidence {
-    async fn look(self, engine: &Engine) -> Result<EvidenceDocument, Refusal> {
+    fn need(&self) -> Need {
+        Need::key(Self::ROLE, &self.key).or_owner()
+    }
+
+    async fn look(self, engine: &Engine, _: &Sight) -> Result<EvidenceDocument, Refusal> {
         let id = engine.newest_bundle(&self.key).await?;
         match engine.store().bundle(&id).await {
             Ok(Some(bytes)) => document(&id, bytes),
@@ -29,7 +34,12 @@ impl Look for ShowEvidence {
 }
 
 impl Act for GatherEvidence {
-    async fn act(self, engine: &Engine, actor: &Actor) -> Result<EvidenceDocument, Refusal> {
+    fn need(&self) -> Need {
+        Need::key(Self::ROLE, &self.key)
+    }
+
+    async fn act(self, engine: &Engine, permit: &Permit<'_>) -> Result<EvidenceDocument, Refusal> {
+        let actor = permit.actor();
         let record = engine.store().read(|state| state.record(&self.key).cloned());
         let record = record.ok_or_else(|| unknown_key(&self.key))?;
         let aws = engine.aws().await.map_err(|error| Refusal::Unavailable(in_words(&error)))?;

@@ -1,29 +1,37 @@
 //! The outbox, for people.
 
-use keysweep_api::{
+use keysweep_api::{Operation, 
     Done, ListNotices, MessageItem, MessageRow, MessageStatus, NoticePreview, NoticesDocument, PreviewNotice,
     Refusal, RetryNotice,
 };
 use keysweep_core::lifecycle::Record;
-use keysweep_core::notice::{Item, Message, Outbox, Status, stands};
-use keysweep_core::state::{Actor, Body, State};
+use keysweep_core::notice::{Item, ItemId, Message, Outbox, Status, stands};
+use keysweep_core::state::{Body, State};
 
 use super::{Act, Look};
+use crate::access::{Need, Permit, Sight};
 use crate::engine::Engine;
 use crate::people::preview;
 
 impl Look for ListNotices {
-    async fn look(self, engine: &Engine) -> Result<NoticesDocument, Refusal> {
+    async fn look(self, engine: &Engine, sight: &Sight) -> Result<NoticesDocument, Refusal> {
         let can_send = engine.config().policy.notices.can_send();
         let generated_at = engine.clock().now();
         Ok(engine.store().read(|state| {
             let outbox = state.outbox();
-            let waiting = outbox.items().filter(|item| item.messages.is_empty() && stands(state, item));
+            let visible = |item: &&Item| sight.key(item.account, state.record(&item.key));
+            let waiting = outbox.items().filter(visible);
+            let waiting = waiting.filter(|item| item.messages.is_empty() && stands(state, item));
+            // A message names its recipient, and perhaps keys of several accounts.
+            let messages = outbox.messages().filter(|message| {
+                let sees = |id: &ItemId| outbox.item(*id).is_some_and(|item| visible(&item));
+                sight.is_whole() || (!message.items.is_empty() && message.items.iter().all(sees))
+            });
             NoticesDocument {
                 generated_at,
                 can_send,
                 waiting: u64::try_from(waiting.count()).unwrap_or(u64::MAX),
-                messages: outbox.messages().map(|message| row(state, outbox, message)).rev().collect(),
+                messages: messages.map(|message| row(state, outbox, message)).rev().collect(),
             }
         }))
     }
@@ -63,7 +71,12 @@ fn row(state: &State, outbox: &Outbox, message: &Message) -> MessageRow {
 }
 
 impl Act for RetryNotice {
-    async fn act(self, engine: &Engine, actor: &Actor) -> Result<Done, Refusal> {
+    fn need(&self) -> Need {
+        Need::organization(Self::ROLE)
+    }
+
+    async fn act(self, engine: &Engine, permit: &Permit<'_>) -> Result<Done, Refusal> {
+        let actor = permit.actor();
         let Self { message: number, reason } = self;
         let give_up_after = engine.config().policy.notices.give_up;
         let retried = |state: &State, now: jiff::Timestamp| {
@@ -99,7 +112,11 @@ impl Act for RetryNotice {
 }
 
 impl Look for PreviewNotice {
-    async fn look(self, engine: &Engine) -> Result<NoticePreview, Refusal> {
+    fn need(&self) -> Need {
+        Need::key(Self::ROLE, &self.key).or_owner()
+    }
+
+    async fn look(self, engine: &Engine, _: &Sight) -> Result<NoticePreview, Refusal> {
         let Self { key, kind } = self;
         let (config, now) = (engine.config(), engine.clock().now());
         let found = engine.store().read(|state| {

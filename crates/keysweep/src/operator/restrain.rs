@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use keysweep_api::{
+use keysweep_api::{Operation, 
     BreakerDocument, BreakerKey, Done, Pause, Refusal, ResetBreaker, Resume, ShowBreaker, UnparkAccount,
     Which,
 };
@@ -14,6 +14,7 @@ use keysweep_core::words::until_resumed;
 use sha2::{Digest as _, Sha256};
 
 use super::{Act, Look};
+use crate::access::{Need, Permit, Sight};
 use crate::causes::in_words;
 use crate::engine::Engine;
 
@@ -22,7 +23,12 @@ use crate::engine::Engine;
 const HASH_DIGITS: usize = 8;
 
 impl Act for Pause {
-    async fn act(self, engine: &Engine, actor: &Actor) -> Result<Done, Refusal> {
+    fn need(&self) -> Need {
+        Need::organization(Self::ROLE)
+    }
+
+    async fn act(self, engine: &Engine, permit: &Permit<'_>) -> Result<Done, Refusal> {
+        let actor = permit.actor();
         // An intent that is decided after this finds the pause; the calls of those before it are waited for.
         let number = match engine.record(actor, vec![Body::Paused { reason: self.reason }]).await {
             Ok(receipts) => receipts.first().map_or(0, keysweep_core::state::Receipt::seq),
@@ -38,7 +44,12 @@ impl Act for Pause {
 }
 
 impl Act for Resume {
-    async fn act(self, engine: &Engine, actor: &Actor) -> Result<Done, Refusal> {
+    fn need(&self) -> Need {
+        Need::organization(Self::ROLE)
+    }
+
+    async fn act(self, engine: &Engine, permit: &Permit<'_>) -> Result<Done, Refusal> {
+        let actor = permit.actor();
         let Self { which, reason } = self;
         let resumed = |state: &State, _| {
             let pauses = &state.control().pauses;
@@ -61,13 +72,24 @@ impl Act for Resume {
 }
 
 impl Look for ShowBreaker {
-    async fn look(self, engine: &Engine) -> Result<BreakerDocument, Refusal> {
-        Ok(engine.store().read(breaker))
+    async fn look(self, engine: &Engine, sight: &Sight) -> Result<BreakerDocument, Refusal> {
+        let mut shown = engine.store().read(breaker);
+        if !sight.is_whole() {
+            // Only someone who sees the whole set can accept it.
+            shown.confirm = None;
+            shown.keys.retain(|key| key.account_id.parse().is_ok_and(|account| sight.account(account)));
+        }
+        Ok(shown)
     }
 }
 
 impl Act for ResetBreaker {
-    async fn act(self, engine: &Engine, actor: &Actor) -> Result<Done, Refusal> {
+    fn need(&self) -> Need {
+        Need::organization(Self::ROLE)
+    }
+
+    async fn act(self, engine: &Engine, permit: &Permit<'_>) -> Result<Done, Refusal> {
+        let actor = permit.actor();
         let Self { reason, confirm } = self;
         let reset = |state: &State, _| {
             let expected = breaker(state)
@@ -95,7 +117,12 @@ impl Act for ResetBreaker {
 }
 
 impl Act for UnparkAccount {
-    async fn act(self, engine: &Engine, actor: &Actor) -> Result<Done, Refusal> {
+    fn need(&self) -> Need {
+        Need::account(Self::ROLE, self.account)
+    }
+
+    async fn act(self, engine: &Engine, permit: &Permit<'_>) -> Result<Done, Refusal> {
+        let actor = permit.actor();
         let Self { account, reason } = self;
         let unparked = |state: &State, now| {
             let control = state.control();

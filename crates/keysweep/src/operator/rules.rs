@@ -1,11 +1,12 @@
 //! Rules that name what does not exist: shown, and acknowledged one by one.
 
-use keysweep_api::{AcknowledgeRule, Done, ListRules, MissingRow, Refusal, RulesDocument};
+use keysweep_api::{Operation, AcknowledgeRule, Done, ListRules, MissingRow, Refusal, RulesDocument};
 use keysweep_core::references::Reference;
-use keysweep_core::state::{Actor, Body, State};
+use keysweep_core::state::{Body, State};
 use sha2::{Digest as _, Sha256};
 
 use super::{Act, Look};
+use crate::access::{Need, Permit, Sight};
 use crate::engine::Engine;
 
 /// Digits of an ID: with a hundred references at most, two do not share one.
@@ -17,7 +18,11 @@ fn id_of(reference: &Reference) -> String {
 }
 
 impl Look for ListRules {
-    async fn look(self, engine: &Engine) -> Result<RulesDocument, Refusal> {
+    fn need(&self) -> Need {
+        Need::organization(Self::ROLE)
+    }
+
+    async fn look(self, engine: &Engine, _: &Sight) -> Result<RulesDocument, Refusal> {
         let idle = engine.latest().and_then(|latest| latest.idle_rules.clone());
         let missing = engine.store().read(|state| {
             let rows = state.control().references.iter().map(|known| MissingRow {
@@ -42,7 +47,12 @@ impl Look for ListRules {
 }
 
 impl Act for AcknowledgeRule {
-    async fn act(self, engine: &Engine, actor: &Actor) -> Result<Done, Refusal> {
+    fn need(&self) -> Need {
+        Need::organization(Self::ROLE)
+    }
+
+    async fn act(self, engine: &Engine, permit: &Permit<'_>) -> Result<Done, Refusal> {
+        let actor = permit.actor();
         let Self { id, reason } = self;
         let acknowledged = |state: &State, _| {
             let mut references = state.control().references.iter();

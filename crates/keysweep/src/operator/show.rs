@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use futures_util::FutureExt;
 use jiff::Timestamp;
-use keysweep_api::{
+use keysweep_api::{Operation, 
     ApprovalRow, HoldRow, JournalBytes, KeyDocument, KeyRow, KeysDocument, ListKeys, OwnerRow, ParkedAccount,
     PauseRow, PlanDocument, PolicyTerm, QuarantineRow, Refusal, ShowKey, ShowPlan, UnknownOrigin,
     ViewJournal,
@@ -12,17 +12,18 @@ use keysweep_api::{
 use keysweep_core::evidence::Creation;
 use keysweep_core::facts::{AccountFacts, Collection, KeyFacts, Outcome};
 use keysweep_core::finding::FindingKind;
-use keysweep_core::ids::AccessKeyId;
+use keysweep_core::ids::{AccessKeyId, AccountId};
 use keysweep_core::lifecycle::{Approval, Hold, Incident, Quarantine, Record, State as KeyState};
 use keysweep_core::owner::Owner;
 use keysweep_core::plan::{Plan, PlannedKey, plan, quarantine_ends_because};
 use keysweep_core::policy::{Policy, Subject};
-use keysweep_core::render::{NextAction, coverage, next_action, rows};
+use keysweep_core::render::{FindingRow, NextAction, coverage_in, next_action, rows};
 use keysweep_core::state::{Control, Pause, State};
 use keysweep_core::ticket::Planned;
 
 use super::Look;
 use super::decide::{pending, request_of};
+use crate::access::{Need, Sight};
 use crate::causes::in_words;
 use crate::collect::{Inputs, OrganizationCache, collect};
 use crate::engine::{Engine, Latest};
@@ -34,8 +35,12 @@ pub(super) const GIVES_BACK: &str =
     "AWS considers this key compromised: anyone who has a copy can use it again once it is Active";
 
 impl Look for ViewJournal {
+    fn need(&self) -> Need {
+        Need::organization(Self::ROLE)
+    }
+
     /// The asker makes the backup himself: the file is then his, and where he means.
-    async fn look(self, engine: &Engine) -> Result<JournalBytes, Refusal> {
+    async fn look(self, engine: &Engine, _: &Sight) -> Result<JournalBytes, Refusal> {
         let store = engine.store().clone();
         let view = match tokio::task::spawn_blocking(move || store.view()).await {
             Ok(Ok(view)) => view,
@@ -57,22 +62,26 @@ impl Look for ShowPlan {
     }
 
     /// Planned again on what the last sweep saw, or, where there was none, on what is seen now.
-    async fn look(self, engine: &Engine) -> Result<PlanDocument, Refusal> {
+    async fn look(self, engine: &Engine, sight: &Sight) -> Result<PlanDocument, Refusal> {
         match engine.latest() {
-            Some(latest) => Ok(engine.planned(&latest.collection)),
-            None => Ok(engine.planned(&engine.look_now().boxed().await?)),
+            Some(latest) => Ok(engine.planned(&latest.collection, sight)),
+            None => Ok(engine.planned(&engine.look_now().boxed().await?, sight)),
         }
     }
 }
 
 impl Look for ListKeys {
-    async fn look(self, engine: &Engine) -> Result<KeysDocument, Refusal> {
-        Ok(engine.show_keys())
+    async fn look(self, engine: &Engine, sight: &Sight) -> Result<KeysDocument, Refusal> {
+        Ok(engine.show_keys(sight))
     }
 }
 
 impl Look for ShowKey {
-    async fn look(self, engine: &Engine) -> Result<KeyDocument, Refusal> {
+    fn need(&self) -> Need {
+        Need::key(Self::ROLE, &self.key).or_owner()
+    }
+
+    async fn look(self, engine: &Engine, _: &Sight) -> Result<KeyDocument, Refusal> {
         engine.show_key(&self.key).await
     }
 }
@@ -93,14 +102,14 @@ impl Engine {
         collect(inputs, &state, &()).await.map_err(|error| Refusal::Unavailable(in_words(&error)))
     }
 
-    fn planned(&self, collection: &Collection) -> PlanDocument {
+    fn planned(&self, collection: &Collection, sight: &Sight) -> PlanDocument {
         let (now, config) = (self.clock().now(), self.config());
         self.store().read(|state| {
             let plan = self.plan(now, &config.policy, state, collection);
             let control = state.control();
             let stops = control.stops(&config.policy);
             let unknown_origin = |(account, key): &(_, AccessKeyId)| UnknownOrigin {
-                account_id: keysweep_core::ids::AccountId::to_string(account),
+                account_id: AccountId::to_string(account),
                 access_key_id: key.to_string(),
             };
             PlanDocument {
@@ -108,13 +117,14 @@ impl Engine {
                 collected_at: collection.at,
                 stopped: stops.map(|stop| stop.to_string()).reduce(|all, one| format!("{all}; {one}")),
                 pauses: control.pauses.iter().map(pause_row).collect(),
-                parked: parked(control, now),
+                parked: parked(control, now, sight),
                 clock_skew_seconds: self.skew_seconds(),
-                coverage: coverage(collection, &plan.keys),
-                keys: rows(now, collection, &plan, state),
+                coverage: coverage_in(collection, &plan.keys, |account| sight.account(account)),
+                keys: visible_rows(now, collection, &plan, state, sight),
                 inactive_of_unknown_origin: plan
                     .inactive_of_unknown_origin
                     .iter()
+                    .filter(|(account, _)| sight.account(*account))
                     .map(unknown_origin)
                     .collect(),
             }
@@ -133,7 +143,7 @@ impl Engine {
         self.metrics().calls.skew().map(|skew| skew.as_secs())
     }
 
-    fn show_keys(&self) -> KeysDocument {
+    fn show_keys(&self, sight: &Sight) -> KeysDocument {
         let (now, config, latest) = (self.clock().now(), self.config(), self.latest());
         let keys: Vec<KeyRow> = self.store().read(|state| {
             let planned =
@@ -141,7 +151,7 @@ impl Engine {
             let planned: HashMap<&AccessKeyId, &PlannedKey> =
                 planned.iter().flat_map(|plan| &plan.keys).map(|key| (&key.facts.key, key)).collect();
             let planned_of = |record: &Record| planned.get(&record.identity.key).copied();
-            let mut records: Vec<&Record> = state.records().collect();
+            let mut records: Vec<&Record> = state.records().filter(|record| sight.record(record)).collect();
             records.sort_by_key(|record| record.incident.is_none());
             records.into_iter().map(|record| mk_row(now, state, record, planned_of(record))).collect()
         });
@@ -194,8 +204,8 @@ fn pause_row(pause: &Pause) -> PauseRow {
     }
 }
 
-fn parked(control: &Control, now: Timestamp) -> Vec<ParkedAccount> {
-    let parked = control.all_parked(now).filter_map(|(account, park)| {
+fn parked(control: &Control, now: Timestamp, sight: &Sight) -> Vec<ParkedAccount> {
+    let parked = control.all_parked(now).filter(|(account, _)| sight.account(*account)).filter_map(|(account, park)| {
         let (_, until) = control.parked(account, now)?;
         Some(ParkedAccount {
             account_id: account.to_string(),
@@ -210,8 +220,37 @@ fn parked(control: &Control, now: Timestamp) -> Vec<ParkedAccount> {
     parked.collect()
 }
 
+/// The account of a key that has a record, or that the last sweep saw.
+pub(crate) fn account_of(engine: &Engine, key: &AccessKeyId) -> Option<AccountId> {
+    let of_record = engine.store().read(|state| state.record(key).map(|record| record.identity.account));
+    of_record.or_else(|| {
+        let latest = engine.latest()?;
+        find(&latest.collection, key).map(|(account, _)| account.id)
+    })
+}
+
+/// The rows of a plan that are visible.
+fn visible_rows(
+    now: Timestamp,
+    collection: &Collection,
+    plan: &Plan,
+    state: &State,
+    sight: &Sight,
+) -> Vec<FindingRow> {
+    let mut rows = rows(now, collection, plan, state);
+    if !sight.is_whole() {
+        rows.retain(|row| {
+            let account = row.account_id.parse().ok();
+            let key: Option<AccessKeyId> = row.access_key_id.as_ref().and_then(|key| key.parse().ok());
+            let record = key.and_then(|key| state.record(&key));
+            account.is_some_and(|account| sight.key(account, record))
+        });
+    }
+    rows
+}
+
 /// Said of a key that nothing is known of.
-pub(super) fn unknown_key(key: &AccessKeyId) -> Refusal {
+pub(crate) fn unknown_key(key: &AccessKeyId) -> Refusal {
     Refusal::NotFound(format!(
         "unknown key {key}: only stale keys have records and findings, which `keysweep keys list` and `plan` show; \
          to protect a key in use from any change, configure an exemption ([[policy.exempt]])"
@@ -296,7 +335,7 @@ fn mk_row(now: Timestamp, state: &State, record: &Record, planned: Option<&Plann
         watched_seconds: told.watched_seconds,
         not_needed_at: record.past.not_needed.as_ref().map(|said| said.at),
         approval_pending: told.approval_pending,
-        approval: pending(record).map(|approval| mk_approval(record, approval)),
+        approval: pending(record).map(|approval| mk_approval(record, approval, now)),
         next_action: next,
         next_action_at: next_at,
         next_action_reason: why,
@@ -336,7 +375,8 @@ fn mk_hold(hold: &Hold) -> HoldRow {
     }
 }
 
-fn mk_approval(record: &Record, approval: &Approval) -> ApprovalRow {
+pub(super) fn mk_approval(record: &Record, approval: &Approval, now: Timestamp) -> ApprovalRow {
+    let claim = approval.claimed(now);
     ApprovalRow {
         request: request_of(record, approval).to_string(),
         action: approval.action,
@@ -347,6 +387,9 @@ fn mk_approval(record: &Record, approval: &Approval) -> ApprovalRow {
         keys_of_user: approval.shown.keys_of_user,
         approved_by: approval.granted.iter().map(|granted| granted.by.to_string()).collect(),
         approvals_needed: approval.needed,
+        owner_can_approve: approval.by_owner,
+        claimed_by: claim.map(|claim| claim.by.to_string()),
+        claimed_until: claim.map(|claim| claim.until),
     }
 }
 

@@ -2,18 +2,20 @@
 //!
 //! Metrics and health are open to all who reach the listener. The rest goes by what the listener can promise: on the Unix
 //! socket the kernel says who asks; on a loopback address only this machine asks, and with TLS nobody else hears a token.
-//! What a route requires is an argument of its handler, [`Viewer`] or [`Operator`], so that none can forget it.
+//! What a route requires is an argument of its handler, [`Asker`], [`Viewer`] or [`Operator`], so that none can forget it.
+//! A session counts on the page only: no other site can have a browser send a token.
 
 mod bearer;
+pub(super) mod cookie;
 mod refusal;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::extract::{FromRequestParts, OriginalUri};
-use axum::http::header::{HOST, ORIGIN};
+use axum::http::header::{AUTHORIZATION, HOST, ORIGIN};
 use axum::http::request::Parts;
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri};
@@ -23,8 +25,10 @@ use leaky_bucket::RateLimiter;
 pub(super) use self::refusal::Refused;
 use super::app::App;
 use super::socket::LocalPeer;
+use crate::access::{Caller, Grant, Holder, Live};
 use crate::config::Http;
-use crate::token::{self, Role, Token};
+use crate::socket::user_name;
+use crate::token::{self, Role};
 
 /// Browsers say by it where a request comes from (Fetch Metadata Request Headers, section 2.3).
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -57,32 +61,24 @@ pub(super) struct Address {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Peer(pub(super) SocketAddr);
 
-/// Proof that who asks may look.
+/// Someone who asks, with the session that they ask by, if it is one.
 #[derive(Debug)]
-pub(super) struct Viewer;
-
-/// Proof that who asks may decide, and who it is.
-#[derive(Debug)]
-pub(super) struct Operator(pub(super) Actor);
-
-/// What it takes to be answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Wanted {
-    /// To have reached the listener.
-    Nothing,
-    /// A token with the role.
-    Token,
-    /// Nothing helps while the listener and the configuration are as they are.
-    Never(Closed),
+pub(super) struct Asker {
+    /// Who, with their roles.
+    pub(super) caller: Caller,
+    /// The session of a page.
+    pub(super) live: Option<Live>,
+    /// Nobody had to prove anything: looking is open on this listener.
+    pub(super) anonymous: bool,
 }
 
-/// Why nothing helps.
+/// How someone can prove who they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Closed {
-    /// A token, and whatever is answered, would be known to whoever listens.
-    PlainHttp,
-    /// Nobody has a token.
-    NoTokens,
+pub(super) enum By {
+    /// By a token that comes with the request.
+    Token,
+    /// By a token, or by the cookie of a session.
+    TokenOrSession,
 }
 
 /// Counts what was refused for its token, in constant memory. A right token is never looked for here, so that nobody
@@ -90,23 +86,6 @@ enum Closed {
 pub(super) struct Failures {
     bounds: RateLimiter,
     unlogged: AtomicU64,
-}
-
-impl Address {
-    /// What whoever asks for something of this role has to show.
-    fn wants(self, role: Role, tokens: &[Token]) -> Wanted {
-        let any_token = !tokens.is_empty();
-        // A viewer's token would open nothing if it were not asked for.
-        let for_viewers = tokens.iter().any(|token| token.role == Role::Viewer);
-        match (self, role) {
-            (Self { loopback: true, .. }, Role::Viewer) if !for_viewers => Wanted::Nothing,
-            (Self { loopback: false, tls: false }, Role::Viewer | Role::Operator) => {
-                Wanted::Never(Closed::PlainHttp)
-            }
-            (Self { .. }, Role::Viewer | Role::Operator) if any_token => Wanted::Token,
-            (Self { .. }, Role::Viewer | Role::Operator) => Wanted::Never(Closed::NoTokens),
-        }
-    }
 }
 
 impl Failures {
@@ -130,17 +109,6 @@ impl Failures {
     }
 }
 
-impl FromRequestParts<Arc<App>> for Viewer {
-    type Rejection = Refused;
-
-    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Refused> {
-        match app.listener() {
-            Listener::Socket => Ok(Self),
-            Listener::Address(address) => admitted(parts, app, address, Role::Viewer).map(|_| Self),
-        }
-    }
-}
-
 /// Refuses what a page of another site has a browser ask.
 pub(super) fn same_site(parts: &Parts, app: &App) -> Result<(), Refused> {
     match app.listener() {
@@ -153,22 +121,69 @@ pub(super) fn same_site(parts: &Parts, app: &App) -> Result<(), Refused> {
     }
 }
 
+/// Someone who may look, by a token.
+#[derive(Debug)]
+pub(super) struct Viewer;
+
+impl FromRequestParts<Arc<App>> for Viewer {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Refused> {
+        ask(parts, app, By::Token, Role::Viewer).map(|_| Self)
+    }
+}
+
+/// Someone who may change how keysweep runs.
+#[derive(Debug)]
+pub(super) struct Operator(pub(super) Actor);
+
 impl FromRequestParts<Arc<App>> for Operator {
     type Rejection = Refused;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Refused> {
         same_site(parts, app)?;
-        match app.listener() {
-            Listener::Socket => {
-                let peer = parts.extensions.get::<LocalPeer>();
-                peer.map(|peer| Self(peer.0.clone())).ok_or(Refused::UnknownPeer)
-            }
-            // Where looking is open nobody is asked who he is; where deciding is, everybody.
-            Listener::Address(address) => {
-                admitted(parts, app, address, Role::Operator)?.map(Self).ok_or(Refused::Missing)
-            }
+        let asker = ask(parts, app, By::Token, Role::Operator)?;
+        if !asker.caller.is(Role::Operator) {
+            return Err(Refused::Weak {
+                name: asker.caller.actor().to_string(),
+                has: asker.caller.best_role(),
+                wants: Role::Operator,
+            });
         }
+        Ok(Self(asker.caller.actor().clone()))
     }
+}
+
+/// Finds out who asks. `wants` is the least role that what they ask for requires in some account; where exactly it has to
+/// be held is [authorized](Caller::authorize) later, and owners of keys need none.
+pub(super) fn ask(parts: &Parts, app: &App, by: By, wants: Role) -> Result<Asker, Refused> {
+    let asker = match app.listener() {
+        Listener::Socket => local(parts, app)?,
+        Listener::Address(address) => admitted(parts, app, address, by, wants)?,
+    };
+    let has = asker.caller.best_role();
+    let owner = asker.caller.email().is_some();
+    if has < Some(wants) && !owner {
+        if asker.anonymous {
+            return Err(nobody(&app.config().http, wants));
+        }
+        return Err(Refused::Weak { name: asker.caller.actor().to_string(), has, wants });
+    }
+    Ok(asker)
+}
+
+/// A user of this machine. Root and the daemon's own user may do everything: they can read and write data_dir.
+fn local(parts: &Parts, app: &App) -> Result<Asker, Refused> {
+    let LocalPeer { actor, uid } = parts.extensions.get::<LocalPeer>().ok_or(Refused::UnknownPeer)?;
+    let caller = if *uid == 0 || *uid == rustix::process::geteuid().as_raw() {
+        Caller::unrestricted(actor.clone())
+    } else {
+        let name = user_name(*uid);
+        let config = app.config();
+        let grants = config.access.iter().filter(|holding| holding.holder == Holder::LocalUser(name.clone()));
+        Caller::new(actor.clone(), grants.map(|holding| holding.grant.clone()).collect())
+    };
+    Ok(Asker { caller, live: None, anonymous: false })
 }
 
 /// Headers by which proxies say for whom they ask.
@@ -203,8 +218,43 @@ pub(super) fn names(host: &HeaderValue, public: Option<&Authority>) -> bool {
     })
 }
 
-/// Who asks, if that had to be known, or why he is not answered.
-fn admitted(parts: &Parts, app: &App, mut address: Address, role: Role) -> Result<Option<Actor>, Refused> {
+/// Whether a request comes from a proxy that is trusted to have received it over https.
+fn is_from_trusted_proxy(parts: &Parts, http: &Http) -> bool {
+    let peer = parts.extensions.get::<Peer>().map(|peer| peer.0.ip().to_canonical());
+    let trusted = |ip: IpAddr| http.trusted_proxies.iter().any(|network| network.contains(&ip));
+    let mut schemes = parts.headers.get_all("x-forwarded-proto").iter().peekable();
+    schemes.peek().is_some()
+        && schemes.all(|scheme| scheme.as_bytes().eq_ignore_ascii_case(b"https"))
+        && parts.headers.get_all(HOST).iter().any(|host| names(host, http.public.as_ref()))
+        && peer.is_some_and(trusted)
+}
+
+/// The address of the client, as far as it is known: that of the connection, or what trusted proxies say.
+pub(super) fn client(parts: &Parts, http: &Http) -> String {
+    let Some(peer) = parts.extensions.get::<Peer>().map(|peer| peer.0.ip().to_canonical()) else {
+        return "local socket".to_owned();
+    };
+    let trusted = |ip: &IpAddr| http.trusted_proxies.iter().any(|network| network.contains(ip));
+    let forwarded = parts.headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
+    let mut hops: Vec<IpAddr> =
+        forwarded.flat_map(|value| value.split(',')).filter_map(|hop| hop.trim().parse().ok()).collect();
+    // Each proxy appends the address that it was asked by: only what a trusted one wrote counts.
+    let mut client = peer;
+    while trusted(&client)
+        && let Some(hop) = hops.pop()
+    {
+        client = hop.to_canonical();
+    }
+    client.to_string()
+}
+
+/// Why someone who has proven nothing is not answered.
+fn nobody(http: &Http, role: Role) -> Refused {
+    if http.tokens.is_empty() && http.oidc.is_none() { Refused::NoTokens { role } } else { Refused::Missing }
+}
+
+/// Who asks on an address, or why they are not answered.
+fn admitted(parts: &Parts, app: &App, mut address: Address, by: By, role: Role) -> Result<Asker, Refused> {
     let config = app.config();
     let public = config.http.public.as_ref();
     // Not every proxy says that it is one: where there is one, a request through it may look like any other.
@@ -215,38 +265,63 @@ fn admitted(parts: &Parts, app: &App, mut address: Address, role: Role) -> Resul
         // Who asks may be on another machine, and the proxy speaks https with it.
         address = Address { loopback: false, tls: true };
     }
-    match address.wants(role, &config.http.tokens) {
-        Wanted::Nothing => return Ok(None),
-        Wanted::Never(Closed::PlainHttp) => return Err(Refused::PlainHttp { role }),
-        Wanted::Never(Closed::NoTokens) => return Err(Refused::NoTokens { role }),
-        Wanted::Token => {}
+    if !address.loopback && !address.tls && !is_from_trusted_proxy(parts, &config.http) {
+        return Err(Refused::PlainHttp { role });
     }
-    let refusal = match known(&parts.headers, &config.http, role) {
-        Ok(actor) => return Ok(Some(actor)),
+    let presented = match by {
+        // A request with both is that of a script.
+        By::Token | By::TokenOrSession if parts.headers.contains_key(AUTHORIZATION) => bearer::token(&parts.headers),
+        By::Token => Err(Refused::Missing),
+        By::TokenOrSession => {
+            if let Some((caller, live)) = session(&parts.headers, app) {
+                return Ok(Asker { caller, live: Some(live), anonymous: false });
+            }
+            Err(Refused::Missing)
+        }
+    };
+    // A viewer's token, or a provider, would open nothing if it were not asked for.
+    let closed = config.http.oidc.is_some() || config.http.tokens.iter().any(|token| token.role == Role::Viewer);
+    let refusal = match presented.and_then(|presented| {
+        token::find(&config.http.tokens, presented).ok_or(Refused::Unknown)
+    }) {
+        Ok(token) => {
+            let caller = Caller::new(Actor::token(&token.name), vec![token.grant()]);
+            return Ok(Asker { caller, live: None, anonymous: false });
+        }
         // Most who have no token do not know that they need one.
-        Err(Refused::Missing) => return Err(Refused::Missing),
+        Err(Refused::Missing) if address.loopback && !closed => {
+            let caller = Caller::new(Actor::local("anonymous"), vec![Grant::everywhere(Role::Viewer)]);
+            return Ok(Asker { caller, live: None, anonymous: true });
+        }
+        Err(Refused::Missing) => return Err(nobody(&config.http, role)),
         Err(refusal) => refusal,
     };
+    Err(count(parts, app, refusal))
+}
+
+/// Counts an attempt with a wrong token, and gives the refusal to answer with.
+pub(super) fn count(parts: &Parts, app: &App, refusal: Refused) -> Refused {
     match app.failures().note() {
         Ok(unlogged) => {
-            let peer = parts.extensions.get::<Peer>().map(|peer| peer.0.ip().to_string());
+            let peer = client(parts, &app.config().http);
             let asked = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |uri| &uri.0);
             let (path, why) = (asked.path(), refusal.why());
             tracing::warn!(peer, path, why, unlogged, "an http request was refused for its token");
-            Err(refusal)
+            refusal
         }
-        Err(after) => Err(Refused::TooMany { after }),
+        Err(after) => Refused::TooMany { after },
     }
 }
 
-/// The owner of the token in the headers, if he may do this.
-fn known(headers: &HeaderMap, http: &Http, role: Role) -> Result<Actor, Refused> {
-    let presented = bearer::token(headers)?;
-    let token = token::find(&http.tokens, presented).ok_or(Refused::Unknown)?;
-    if token.role < role {
-        return Err(Refused::Weak { name: token.name.clone(), has: token.role, wants: role });
-    }
-    Ok(Actor::Token { name: token.name.clone() })
+/// The session of a cookie, with the roles that its person has now.
+fn session(headers: &HeaderMap, app: &App) -> Option<(Caller, Live)> {
+    let (config, engine) = (app.config(), app.engine());
+    let (http, now) = (&config.http, engine.clock().operational());
+    cookie::all(headers, cookie::SESSION).find_map(|value| {
+        let live = engine.sessions().find(value, http.session, now)?;
+        let caller = live.session.who.caller(&http.tokens, &config.access)?;
+        Some((caller, live))
+    })
 }
 
 /// Whether a browser says that a page of somebody else's had it ask. A page cannot make it send a token either, so

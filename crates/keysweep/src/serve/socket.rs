@@ -24,7 +24,12 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Who is at the other end, as the kernel says.
 #[derive(Debug, Clone)]
-pub(super) struct LocalPeer(pub(super) Actor);
+pub(super) struct LocalPeer {
+    /// As the journal names them.
+    pub(super) actor: Actor,
+    /// The user ID.
+    pub(super) uid: u32,
+}
 
 /// Serves until `stop`, then answers what was asked before, and removes the socket at `path`.
 ///
@@ -65,7 +70,7 @@ async fn connection(stream: UnixStream, router: Router, stop: CancellationToken)
     match stream.peer_cred() {
         Ok(peer) => {
             let actor = peer_actor(peer.uid(), peer.pid());
-            answer(stream, LocalPeer(actor), router, None, stop).await;
+            answer(stream, LocalPeer { actor, uid: peer.uid() }, router, None, stop).await;
         }
         Err(error) => tracing::warn!(%error, "a command was turned away: its user is not known"),
     }

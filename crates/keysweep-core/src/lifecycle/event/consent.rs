@@ -84,10 +84,22 @@ pub enum Consent {
         /// How many different people have to approve.
         #[serde(default = "one")]
         needed: u32,
+        /// Whether the owner of the key may approve, too.
+        #[serde(default, skip_serializing_if = "is_false")]
+        by_owner: bool,
         /// What is shown with the request.
         shown: Shown,
     },
-    /// An operator approved.
+    /// Someone is looking at the request. This restrains nobody.
+    Claimed {
+        /// What it asks to be approved.
+        action: Planned,
+        /// The request.
+        request: u64,
+        /// When the claim ends.
+        until: Timestamp,
+    },
+    /// An approver, or the owner of the key, approved.
     Approved {
         /// What.
         action: Planned,
@@ -95,6 +107,9 @@ pub enum Consent {
         request: u64,
         /// Why.
         reason: String,
+        /// Whether it was given as the owner of the key, without the role of an approver.
+        #[serde(default, skip_serializing_if = "is_false")]
+        as_owner: bool,
     },
     /// An operator denied: the key is held.
     Denied {

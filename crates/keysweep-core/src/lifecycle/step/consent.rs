@@ -1,7 +1,7 @@
 //! Notice and approval after an event that concerns them. Both base states that need consent share this.
 
 use crate::lifecycle::event::Consent;
-use crate::lifecycle::{Approval, Delivery, Granted, Hold, HoldKind, Notice, When};
+use crate::lifecycle::{Approval, Claim, Delivery, Granted, Hold, HoldKind, Notice, When};
 use crate::ticket::Planned;
 
 use super::our_hold;
@@ -51,7 +51,7 @@ impl Given<'_> {
                 notice.take()?;
                 *approval = None;
             }
-            Consent::ApprovalAsked { action, expires, repeats, why, needed, shown } if *action == to => {
+            Consent::ApprovalAsked { action, expires, repeats, why, needed, by_owner, shown } if *action == to => {
                 *approval = Some(Approval {
                     number: when.seq,
                     action: *action,
@@ -61,11 +61,17 @@ impl Given<'_> {
                     why: why.clone(),
                     shown: shown.clone(),
                     needed: *needed,
+                    by_owner: *by_owner,
                     granted: Vec::new(),
+                    claim: None,
                 });
             }
-            Consent::Approved { action, request, reason } if *action == to => {
-                grant(approval.as_mut(), when, *request, reason)?;
+            Consent::Claimed { action, request, until } if *action == to => {
+                let approval = approval.as_mut().filter(|approval| approval.number == *request)?;
+                approval.claim = Some(Claim { by: when.actor.clone(), until: *until });
+            }
+            Consent::Approved { action, request, reason, as_owner } if *action == to => {
+                grant(approval.as_mut(), when, *request, reason, *as_owner)?;
             }
             Consent::Denied { action, request, reason, hold_until } if *action == to => {
                 approval.take().filter(|approval| approval.number == *request)?;
@@ -90,6 +96,7 @@ impl Given<'_> {
             // Of the other change.
             Consent::ReminderDue { .. }
             | Consent::ApprovalAsked { .. }
+            | Consent::Claimed { .. }
             | Consent::Approved { .. }
             | Consent::Denied { .. }
             | Consent::ApprovalUnanswered { .. } => return None,
@@ -98,13 +105,22 @@ impl Given<'_> {
     }
 }
 
-fn grant(approval: Option<&mut Approval>, when: When<'_>, request: u64, reason: &str) -> Option<()> {
+fn grant(
+    approval: Option<&mut Approval>,
+    when: When<'_>,
+    request: u64,
+    reason: &str,
+    as_owner: bool,
+) -> Option<()> {
     let approval = approval.filter(|approval| approval.number == request)?;
+    if as_owner && !approval.by_owner {
+        return None;
+    }
     // Enough is enough, nobody counts twice, and nobody after the request expired.
     let twice = approval.given_by(when.actor).is_some();
     if approval.is_granted() || twice || when.at >= approval.expires {
         return None;
     }
-    approval.granted.push(Granted { by: when.actor.clone(), reason: reason.into(), at: when.at });
+    approval.granted.push(Granted { by: when.actor.clone(), reason: reason.into(), at: when.at, as_owner });
     Some(())
 }

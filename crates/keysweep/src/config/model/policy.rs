@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::civil::Weekday;
-use keysweep_core::policy::{ApprovalFor, IncompleteEvidence, Mode};
+use keysweep_core::policy::{ApprovalBy, ApprovalFor, IncompleteEvidence, Mode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -75,6 +75,10 @@ terms! {
     /// Number of different people who must approve a change that requires an approval: 1 to 10. A person with two tokens or
     /// logins of the same name counts once.
     approvals_needed: u32 = 1,
+    /// Who can approve a change that requires an approval: "approver" (people with the role `approver` or `operator` for the
+    /// account of the key), and optionally "owner" (the owner of the key, after login). Owners can never approve a change of
+    /// a key that keysweep protects by itself, such as one that looks like a honeytoken.
+    approval_by: Vec<ApprovalBy> = vec![ApprovalBy::Approver],
     /// Time after which a request for approval expires.
     approval_expires: Period = Period::days(14),
     /// Number of times that an expired request is repeated. After that, keysweep holds the key.

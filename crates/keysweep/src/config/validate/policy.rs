@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use jiff::civil::{Date, Weekday};
 use jiff::tz::TimeZone;
 use keysweep_core::policy::{
+    ApprovalBy,
     DAY, DayOfWeek, Exemption, Hours, Limits, Match, Mode, Override, Policy, Rule, Terms, TermsPatch,
 };
 
@@ -49,6 +50,7 @@ pub(super) fn build(model: &Model, now: Timestamp, review: &mut Review) -> Polic
     let at_quarantine = KeyPath::of("evidence").key("quarantine_policy");
     let quarantine_policy = review.parse(&at_quarantine, &model.evidence.quarantine_policy, expected);
     let policy = Policy {
+        scopes: Vec::new(),
         base,
         overrides,
         exemptions,
@@ -138,6 +140,10 @@ impl Check {
         if let Some(needed) = rule.approvals_needed.filter(|needed| !(1..=10).contains(needed)) {
             review.unexpected(&at.key("approvals_needed"), &needed, "a whole number from 1 to 10");
         }
+        if rule.approval_by.as_ref().is_some_and(|by| !by.contains(&ApprovalBy::Approver)) {
+            let problem = "missing \"approver\": expected [\"approver\"] or [\"approver\", \"owner\"]";
+            review.wrong(&at.key("approval_by"), problem.to_owned());
+        }
         TermsPatch {
             mode: rule.mode,
             unused_after: rule.unused_after.map(Period::get),
@@ -148,6 +154,7 @@ impl Check {
             grace: rule.grace.map(Period::get),
             approval: rule.approval,
             approvals_needed: rule.approvals_needed,
+            approval_by: rule.approval_by.as_ref().map(|by| by.iter().copied().collect()),
             approval_expires: rule.approval_expires.map(Period::get),
             approval_repeats: rule.approval_repeats,
             hold_after_reactivation: rule.hold_after_reactivation.map(Period::get),
@@ -251,7 +258,7 @@ fn each(at: &KeyPath, texts: &[String], check: fn(&str) -> Result<(), &'static s
     }
 }
 
-fn tags_of(at: &KeyPath, tags: &BTreeMap<String, String>, review: &mut Review) {
+pub(super) fn tags_of(at: &KeyPath, tags: &BTreeMap<String, String>, review: &mut Review) {
     for (key, glob) in tags {
         for (text, checked) in [(key, names::tag_key(key)), (glob, names::tag_glob(glob))] {
             if let Err(expected) = checked {

@@ -197,7 +197,7 @@ fn person(actor: &Actor) -> String {
     match actor {
         Actor::Keysweep => "keysweep".to_owned(),
         Actor::Local { user, login } => line(login.as_ref().unwrap_or(user), NAME),
-        Actor::Token { name } => format!("the holder of API token {}", line(name, NAME)),
+        Actor::Token { name, .. } => format!("the holder of API token {}", line(name, NAME)),
         Actor::Oidc { name, .. } | Actor::Slack { name, .. } => line(name, NAME),
         Actor::Link { owner } => format!("the link that was sent to {}", line(owner, NAME)),
     }

@@ -31,7 +31,7 @@ pub(in crate::serve) enum Refused {
     /// The token is nobody's.
     Unknown,
     /// The token is somebody's who may not do this.
-    Weak { name: String, has: Role, wants: Role },
+    Weak { name: String, has: Option<Role>, wants: Role },
     /// There were too many wrong tokens.
     TooMany { after: Duration },
 }
@@ -49,7 +49,10 @@ impl Refused {
             Self::OtherScheme => "not a bearer token".into(),
             Self::Malformed(what) => (*what).into(),
             Self::Unknown => "an unknown token".into(),
-            Self::Weak { name, has, wants } => format!("{name} is {has}, and this wants {wants}"),
+            Self::Weak { name, has, wants } => {
+                let has = has.map_or("no role", |role| role.as_str());
+                format!("{name} has {has}, and this requires {wants}")
+            }
             Self::TooMany { .. } => "too many wrong tokens".into(),
         }
     }
@@ -83,6 +86,9 @@ impl Refused {
             Self::Weak { wants: Role::Viewer, .. } => {
                 Some("Bearer realm=\"keysweep\", error=\"insufficient_scope\", scope=\"viewer\"")
             }
+            Self::Weak { wants: Role::Approver, .. } => {
+                Some("Bearer realm=\"keysweep\", error=\"insufficient_scope\", scope=\"approver\"")
+            }
             Self::Weak { wants: Role::Operator, .. } => {
                 Some("Bearer realm=\"keysweep\", error=\"insufficient_scope\", scope=\"operator\"")
             }
@@ -96,7 +102,7 @@ impl Refused {
                  /-/healthy, and /-/ready. See http.tls and http.token in the configuration.\n"
                     .into()
             }
-            Self::PlainHttp { role: Role::Operator } => {
+            Self::PlainHttp { role: Role::Approver | Role::Operator } => {
                 "Without TLS, tokens are accepted on a loopback address only: anyone on the network path can read them. \
                  Replace a token that was sent here. See http.tls in the configuration, or use the command line on \
                  the machine of the daemon.\n"
@@ -109,10 +115,11 @@ impl Refused {
                     .into()
             }
             Self::NoTokens { role: Role::Viewer } => {
-                "No token is configured, and requests from other machines need one. `keysweep token new` makes one.\n"
+                "No token and no http.oidc is configured, and requests from other machines need a login. `keysweep token new` \
+                 creates a token.\n"
                     .into()
             }
-            Self::NoTokens { role: Role::Operator } => {
+            Self::NoTokens { role: Role::Approver | Role::Operator } => {
                 "No token is configured, so this is not permitted over HTTP. Use the command line on the daemon's machine \
                  (`systemctl reload keysweep` reloads the configuration), or create an operator's token with \
                  `keysweep token new --role operator`.\n"
@@ -124,7 +131,10 @@ impl Refused {
             Self::OtherScheme => "Send the token as Authorization: Bearer TOKEN.\n".into(),
             Self::Malformed(what) => format!("Invalid token: {what}. Send Authorization: Bearer TOKEN.\n"),
             Self::Unknown => "Unknown or revoked token.\n".into(),
-            Self::Weak { has, wants, .. } => format!("This requires the role {wants}; the token has {has}.\n"),
+            Self::Weak { name, has, wants } => {
+                let has = has.map_or("no role".to_owned(), |role| format!("the role {role}"));
+                format!("This requires the role {wants}; {name} has {has}.\n")
+            }
             Self::TooMany { after } => {
                 format!("Too many invalid tokens. A valid token is always accepted; otherwise, retry in {} s.\n", after.as_secs())
             }

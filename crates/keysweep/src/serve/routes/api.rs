@@ -18,16 +18,17 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use http_body_util::Full;
 use hyper::body::{Frame, SizeHint};
-use keysweep_api::{BASE, OPENAPI, Operation, PROBLEM_JSON, Problem, Refusal, Role, decode, operations};
+use keysweep_api::{BASE, OPENAPI, Operation, PROBLEM_JSON, Problem, Refusal, decode, operations};
 use serde::Serialize;
 use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use crate::operator::{Act, Look};
+use crate::access::Caller;
+use crate::operator::{Act, Look, act as act_as, look as look_as};
 use crate::serve::app::App;
-use crate::serve::auth::{Listener, Operator, Refused, Viewer, same_site};
+use crate::serve::auth::{By, Listener, Refused, Viewer, ask, same_site};
 use crate::serve::router::{ANSWER_WITHIN, BODY_BYTES};
 
 /// What is said of work whose task ended before it.
@@ -57,23 +58,24 @@ fn act<O: Act>() -> Router<Arc<App>> {
     Router::new().route(O::PATH, post(answer_act::<O>))
 }
 
-/// Proof that who asks may look in this way.
-struct MayLook<O>(PhantomData<fn() -> O>);
+/// Someone who may ask for this operation somewhere.
+struct Asked<O> {
+    caller: Caller,
+    operation: PhantomData<fn() -> O>,
+}
 
-impl<O: Operation> FromRequestParts<Arc<App>> for MayLook<O> {
+impl<O: Operation> FromRequestParts<Arc<App>> for Asked<O> {
     type Rejection = Refused;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Refused> {
         same_site(parts, app)?;
-        match O::ROLE {
-            Role::Viewer => Viewer::from_request_parts(parts, app).await.map(|_| Self(PhantomData)),
-            Role::Operator => Operator::from_request_parts(parts, app).await.map(|_| Self(PhantomData)),
-        }
+        let asker = ask(parts, app, By::Token, O::ROLE)?;
+        Ok(Self { caller: asker.caller, operation: PhantomData })
     }
 }
 
 async fn answer_look<O: Look>(
-    _: MayLook<O>,
+    Asked { caller, .. }: Asked<O>,
     State(app): State<Arc<App>>,
     parameters: RawPathParams,
     RawQuery(query): RawQuery,
@@ -87,28 +89,28 @@ async fn answer_look<O: Look>(
         }
         let asked: O = decode(parameters.iter(), query.as_deref(), b"")?;
         match app.listener() {
-            Listener::Socket => look_for_command(&app, asked).await.map(Body::from),
-            Listener::Address(_) => look_for_network(&app, asked).await,
+            Listener::Socket => look_for_command(&app, &caller, asked).await.map(Body::from),
+            Listener::Address(_) => look_for_network(&app, caller, asked).await,
         }
     };
     answer(looked.await)
 }
 
 /// A command waits for nobody else, and for AWS if it has to: who hangs up is no longer looked for.
-async fn look_for_command<O: Look>(app: &App, asked: O) -> Result<Vec<u8>, Refusal> {
+async fn look_for_command<O: Look>(app: &App, caller: &Caller, asked: O) -> Result<Vec<u8>, Refusal> {
     let stopping = app.engine().stopping();
-    let looked = stopping.run_until_cancelled(asked.look(app.engine())).await;
+    let looked = stopping.run_until_cancelled(look_as(app.engine(), caller, asked)).await;
     let stopped = || Refusal::Unavailable("keysweep is stopping".into());
     to_json(looked.ok_or_else(stopped)?)
 }
 
 /// Away from the tasks of the runtime, from what is at hand, and a few at a time until they are read.
-async fn look_for_network<O: Look>(app: &Arc<App>, asked: O) -> Result<Body, Refusal> {
+async fn look_for_network<O: Look>(app: &Arc<App>, caller: Caller, asked: O) -> Result<Body, Refusal> {
     asked.is_at_hand(app.engine())?;
     let (engine, runtime) = (Arc::clone(app.engine()), Handle::current());
     let made = async {
         let place = app.place().await;
-        let making = spawn_blocking(move || to_json(runtime.block_on(asked.look(&engine))));
+        let making = spawn_blocking(move || to_json(runtime.block_on(look_as(&engine, &caller, asked))));
         let cut_off = |_| Refusal::Internal(CUT_OFF.into());
         let json = making.await.map_err(cut_off)??;
         Ok(Body::new(Placed { json: Full::from(json), _place: place }))
@@ -148,7 +150,7 @@ impl HttpBody for Placed {
 }
 
 async fn answer_act<O: Act>(
-    Operator(actor): Operator,
+    Asked { caller, .. }: Asked<O>,
     State(app): State<Arc<App>>,
     parameters: RawPathParams,
     RawQuery(query): RawQuery,
@@ -159,7 +161,7 @@ async fn answer_act<O: Act>(
         is_json(&headers)?;
         let asked: O = decode(parameters.iter(), query.as_deref(), &read(body).await?)?;
         let engine = Arc::clone(app.engine());
-        let acting = async move { to_json(asked.act(&engine, &actor).await) };
+        let acting = async move { to_json(act_as(&engine, &caller, asked).await) };
         let cut_off = || Refusal::Internal(CUT_OFF.into());
         app.decide(acting).await.ok_or_else(cut_off)?.map(Body::from)
     };
