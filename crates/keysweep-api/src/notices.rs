@@ -43,7 +43,7 @@ impl Operation for PreviewNotice {
 #[serde(deny_unknown_fields)]
 pub struct RetryNotice {
     /// Number of the message.
-    #[serde(deserialize_with = "number")]
+    #[serde(deserialize_with = "crate::number::required")]
     pub message: u64,
     /// Why, for the audit log: one line of at most 500 characters.
     #[serde(deserialize_with = "crate::reason::read")]
@@ -55,20 +55,6 @@ impl Operation for RetryNotice {
     const NAME: &'static str = "retry_notice";
     const VERB: Verb = Verb::Post;
     const PATH: &'static str = "/notices/{message}/retry";
-}
-
-/// A number in a path is text.
-fn number<'de, D: serde::Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Number {
-        Number(u64),
-        Text(String),
-    }
-    match Number::deserialize(from)? {
-        Number::Number(number) => Ok(number),
-        Number::Text(text) => text.parse().map_err(|_| serde::de::Error::custom("expected a number")),
-    }
 }
 
 /// The output of `keysweep notices list --format json`.

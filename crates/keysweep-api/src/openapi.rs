@@ -45,6 +45,9 @@ impl Document {
         for (name, schema) in properties {
             if of_path.contains(&name.as_str()) {
                 parameters.push(json!({ "name": name, "in": "path", "required": true, "schema": schema }));
+            } else if O::VERB == Verb::Get {
+                let required = required.contains(&name);
+                parameters.push(json!({ "name": name, "in": "query", "required": required, "schema": schema }));
             } else {
                 body.insert(name, schema);
             }

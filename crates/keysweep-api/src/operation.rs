@@ -16,7 +16,8 @@ pub const BASE: &str = "/api/v1";
 /// Path of the OpenAPI document, beneath [`BASE`].
 pub const OPENAPI: &str = "/openapi.json";
 
-/// One operation: its fields are the parameters of its path, and the others those of the JSON body of a [`Verb::Post`].
+/// One operation: its fields are the parameters of its path, and the others those of the query of a [`Verb::Get`] or of the
+/// JSON body of a [`Verb::Post`].
 pub trait Operation: Serialize + DeserializeOwned + JsonSchema + Debug + Send + 'static {
     /// What is answered if it is done.
     type Reply: Serialize + DeserializeOwned + JsonSchema + Send + 'static;
@@ -36,7 +37,18 @@ pub trait Operation: Serialize + DeserializeOwned + JsonSchema + Debug + Send + 
 macro_rules! operations {
     ($look:ident, $act:ident) => {
         [
+            $look::<$crate::ShowStatus>,
+            $look::<$crate::ListFindings>,
             $look::<$crate::ShowPlan>,
+            $look::<$crate::ShowCalendar>,
+            $look::<$crate::ListAccounts>,
+            $look::<$crate::ListApprovals>,
+            $act::<$crate::DecideApprovals>,
+            $look::<$crate::ListHolds>,
+            $look::<$crate::ListExemptions>,
+            $look::<$crate::ListJournal>,
+            $look::<$crate::ListSessions>,
+            $act::<$crate::RevokeSessions>,
             $look::<$crate::ListKeys>,
             $look::<$crate::ShowKey>,
             $look::<$crate::ShowEvidence>,
@@ -119,7 +131,21 @@ pub fn encode<O: Operation>(operation: &O) -> Result<(String, Vec<u8>), serde_js
         });
     let path = BASE.to_owned() + &segments.collect::<Vec<_>>().join("/");
     match O::VERB {
-        Verb::Get => Ok((path, Vec::new())),
+        Verb::Get => {
+            let mut query = form_urlencoded::Serializer::new(String::new());
+            for (name, value) in &fields {
+                match value {
+                    Value::Null => {}
+                    Value::String(text) => drop(query.append_pair(name, text)),
+                    Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+                        query.append_pair(name, &value.to_string());
+                    }
+                }
+            }
+            let query = query.finish();
+            let path = if query.is_empty() { path } else { format!("{path}?{query}") };
+            Ok((path, Vec::new()))
+        }
         Verb::Post => Ok((path, serde_json::to_vec(&fields)?)),
     }
 }
@@ -137,13 +163,18 @@ pub fn decode<'a, O: Operation>(
     body: &[u8],
 ) -> Result<O, Refusal> {
     let wrong = |what: String| Refusal::Malformed(format!("{}: {what}", O::NAME));
-    if query.is_some_and(|query| !query.is_empty()) {
-        return Err(wrong("it takes no query".into()));
-    }
+    let query = query.filter(|query| !query.is_empty());
     let mut fields = match O::VERB {
         Verb::Get => Map::new(),
+        Verb::Post if query.is_some() => return Err(wrong("it takes no query".into())),
         Verb::Post => once::object(body).map_err(|error| wrong(error.to_string()))?,
     };
+    let queried = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+    for (name, value) in queried {
+        if fields.insert(name.to_string(), Value::String(value.into_owned())).is_some() {
+            return Err(wrong(format!("`{name}` is given twice")));
+        }
+    }
     for (name, value) in parameters {
         if fields.insert(name.to_owned(), Value::String(value.to_owned())).is_some() {
             return Err(wrong(format!("`{name}` is given twice")));
