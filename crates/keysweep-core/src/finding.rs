@@ -255,6 +255,13 @@ impl Counts {
         self.by_kind.get(&kind).copied().unwrap_or(0)
     }
 
+    /// Stale keys.
+    #[must_use]
+    pub fn stale(&self) -> u64 {
+        let stale = self.by_kind.iter().filter(|(kind, _)| kind.is_stale());
+        stale.map(|(_, count)| count).sum()
+    }
+
     /// Counts some of a kind.
     pub fn add(&mut self, kind: FindingKind, count: u64) {
         if count > 0 {

@@ -20,7 +20,7 @@ pub(crate) use self::likeness::wide;
 pub use self::matching::{Match, Subject};
 pub use self::terms::{ApprovalBy, ApprovalFor, IncompleteEvidence, Mode, Terms, TermsPatch};
 pub use self::window::{DayOfWeek, Hours, ParseHoursError, Window};
-use crate::facts::{AccountFacts, KeyFacts};
+use crate::facts::{AccountFacts, Collection, KeyFacts, Outcome};
 use crate::ids::UserName;
 use crate::notice::Notices;
 use crate::owner::Owners;
@@ -373,6 +373,31 @@ impl Policy {
             .enumerate()
             .map(|(index, rule)| (Rule::Exempt(index + 1), rule, self.end_of(rule)))
             .filter(move |(_, _, end)| now < *end)
+    }
+
+    /// Every exemption in force, with the keys of candidates that it matches, if only possibly. A key can match several.
+    #[must_use]
+    pub fn exempted<'a>(
+        &'a self,
+        now: Timestamp,
+        collection: &'a Collection,
+    ) -> Vec<(&'a Exemption, Vec<&'a KeyFacts>)> {
+        let mut exempted: Vec<_> =
+            self.exemptions_in_force(now).map(|(_, rule, _)| (rule, Vec::new())).collect();
+        if exempted.is_empty() {
+            return exempted;
+        }
+        for (account, outcome) in &collection.accounts {
+            let Outcome::Scanned(scan) = outcome else { continue };
+            for facts in &scan.keys {
+                let subject =
+                    Subject { account, user_name: &facts.user_name, path: &facts.path, tags: &facts.tags };
+                // What cannot be told counts as matched: nobody is to be advised to remove such a rule.
+                let matching = exempted.iter_mut().filter(|(rule, _)| rule.matches.possibly(&subject).unwrap_or(true));
+                matching.for_each(|(_, found)| found.push(facts));
+            }
+        }
+        exempted
     }
 
     /// The match of every rule that holds at `now`, with the name of its list.

@@ -18,7 +18,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 pub use self::actor::{Actor, TokenUse};
-pub use self::control::{
+pub use self::control::{StaleOfDay, TREND_DAYS, 
     Acknowledged, Change, Control, MissingReference, Pause, SweepSummary, Trip, TripReason,
 };
 pub use self::entry::{Body, Configuration, Entry, Term};

@@ -300,6 +300,32 @@ impl Store {
         Ok(entries)
     }
 
+    /// Up to `n` entries for which `pick` gives something, newest first, beginning with the entry `newest`. Looks at no more
+    /// than `most` entries. Also gives the number of the entry to continue with, unless the journal begins there.
+    ///
+    /// # Errors
+    /// If the journal cannot be read.
+    pub async fn newest_where<T: Send + 'static>(
+        &self,
+        newest: u64,
+        n: usize,
+        most: usize,
+        mut pick: impl FnMut(Entry) -> Option<T> + Send + 'static,
+    ) -> Result<(Vec<T>, Option<u64>), ReadError> {
+        let read = self.in_job(move |store| {
+            let journal = store.inner.data_dir.join(journal::DIR);
+            let (mut found, mut seen, mut last) = (Vec::new(), 0_usize, None);
+            backwards(&journal, newest.min(store.last_seq()), &mut |entry| {
+                seen += 1;
+                last = Some(entry.seq);
+                found.extend(pick(entry));
+                found.len() < n && seen < most
+            })?;
+            Ok((found, last.filter(|last| *last > 1).map(|last| last - 1)))
+        });
+        read.await.unwrap_or(Err(ReadError::Interrupted))
+    }
+
     /// The journal as it stands now, for a [backup](crate::back_up) that reads it while it goes on. Holds up appends for
     /// as long as it takes to list the segments.
     ///

@@ -25,6 +25,7 @@ use crate::clock::Clock;
 use crate::collect::OrganizationCache;
 use crate::config::Config;
 use crate::connect::{Given, connect};
+use crate::health::Health;
 use crate::metrics::Metrics;
 use crate::people::{Dispatch, LinkMaker};
 
@@ -64,6 +65,8 @@ pub struct Engine {
     /// Who may gather evidence on request right now.
     pub(crate) gathering: Semaphore,
     sessions: Sessions,
+    /// What a daemon knows of itself.
+    health: OnceLock<Health>,
     stopping: CancellationToken,
 }
 
@@ -145,6 +148,7 @@ impl Engine {
             gaps: Gaps::default(),
             gathering: Semaphore::new(GATHERING_AT_ONCE),
             sessions,
+            health: OnceLock::new(),
             stopping: CancellationToken::new(),
         });
         Ok((engine, opened))
@@ -233,6 +237,16 @@ impl Engine {
     /// The store.
     pub fn store(&self) -> &Store {
         self.ledger.store()
+    }
+
+    /// Lets operations show what the daemon knows of itself.
+    pub fn set_health(&self, health: Health) {
+        let _ = self.health.set(health);
+    }
+
+    /// What the daemon knows of itself; `None` for a command without one.
+    pub fn health(&self) -> Option<&Health> {
+        self.health.get()
     }
 
     /// Sessions of people who have logged in.

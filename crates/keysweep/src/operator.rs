@@ -3,10 +3,14 @@
 mod answer;
 mod decide;
 mod evidence;
+mod find;
 mod notices;
 mod order;
+mod overview;
+mod people;
 mod restrain;
 mod rules;
+mod sessions;
 mod show;
 
 use jiff::SignedDuration;

@@ -9,7 +9,9 @@ use futures_util::FutureExt;
 use keysweep_aws::Aws;
 use keysweep_core::facts::{AccountFacts, AccountScan, Collection, KeyFacts, KeyStatus, Outcome};
 use keysweep_core::ids::AccessKeyId;
+use jiff::Timestamp;
 use keysweep_core::plan::{Context, Next, Plan, View, is_another, plan, quarantines_to_end, unknown_keys};
+use keysweep_core::policy::Policy;
 use keysweep_core::references::{self, Choice, Reference};
 use keysweep_core::render::coverage;
 use keysweep_core::state::{Actor, Body, Reach, State};
@@ -176,6 +178,9 @@ async fn look(engine: &Engine, started: tokio::time::Instant) -> Result<Looked, 
     }
     let hidden = hidden_users(&collection);
     let unknown = plan.keys.iter().filter(|key| !key.unknown.is_empty()).count();
+    let (idle_exemptions, busy_exemptions) = engine.store().read(|state| {
+        exemptions_that_changed(state, &config.policy, engine.clock().now(), &collection)
+    });
     let finished = Body::SweepFinished {
         took: engine.clock().elapsed_since(started),
         scanned: as_u64(swept.scanned),
@@ -184,11 +189,42 @@ async fn look(engine: &Engine, started: tokio::time::Instant) -> Result<Looked, 
         complete: collection.complete,
         keys: as_u64(plan.keys.len() + hidden),
         unknown_keys: as_u64(unknown + hidden),
+        stale: Some(engine.store().read(stale_keys)),
+        idle_exemptions,
+        busy_exemptions,
     };
     engine.set_latest(Latest { collection, idle_rules });
     // Scanning is over; what is acted on from here is read again key by key.
     engine.record(&Actor::Keysweep, vec![finished]).await?;
     Ok(Looked { aws, config, swept, keys: plan.keys.len(), tickets, spare })
+}
+
+/// Stale keys, as the last successful scan of each account counted them.
+fn stale_keys(state: &State) -> u64 {
+    let present = state.accounts().filter(|(_, account)| !matches!(account.reach, Reach::Left { .. }));
+    present.map(|(_, account)| account.findings.stale()).sum()
+}
+
+/// Exemptions that match no finding any more, and those that do again. Where the collection is not complete, or facts are
+/// missing, nothing is said: an exemption may match what was not seen.
+fn exemptions_that_changed(
+    state: &State,
+    policy: &Policy,
+    now: Timestamp,
+    collection: &Collection,
+) -> (BTreeSet<String>, BTreeSet<String>) {
+    let known = &state.control().idle_exemptions;
+    let matches = policy.exempted(now, collection);
+    let configured: BTreeSet<_> = policy.exemptions.iter().map(|rule| rule.matches.to_string()).collect();
+    let whole = collection.complete
+        && collection.accounts.iter().all(|(_, outcome)| !matches!(outcome, Outcome::Failed { .. }));
+    let idle = matches.iter().filter(|(_, found)| found.is_empty()).map(|(rule, _)| rule.matches.to_string());
+    let idle: BTreeSet<_> = idle.filter(|_| whole).collect();
+    let busy = matches.iter().filter(|(_, found)| !found.is_empty()).map(|(rule, _)| rule.matches.to_string());
+    let busy: BTreeSet<_> = busy.collect();
+    let began = idle.iter().filter(|rule| !known.contains_key(*rule) && !busy.contains(*rule)).cloned();
+    let ended = known.keys().filter(|rule| busy.contains(*rule) || !configured.contains(*rule)).cloned();
+    (began.collect(), ended.collect())
 }
 
 /// The plan whose entries are journaled, and for which people have been told what they are to be told first.

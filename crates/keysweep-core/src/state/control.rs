@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use super::actor::Actor;
@@ -20,6 +22,9 @@ pub(super) const ROLLING: Duration = Duration::from_secs(24 * 3600);
 /// How long past changes are remembered: well over [`ROLLING`], so that a clock that jumped ahead and came back has
 /// not emptied the caps.
 const REMEMBERED: Duration = Duration::from_secs(14 * 24 * 3600);
+
+/// How many days of the trend are kept.
+pub const TREND_DAYS: usize = 90;
 
 /// What restrains changes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,10 +52,25 @@ pub struct Control {
     /// When the journal began: the time of its first entry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub began: Option<Timestamp>,
+    /// Stale keys at the end of each day with a sweep, oldest first: at most [`TREND_DAYS`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trend: Vec<StaleOfDay>,
+    /// Exemptions that match no finding, by their match, each with the sweep since which it has been so.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub idle_exemptions: BTreeMap<String, Timestamp>,
     /// Whether keysweep paused itself once, as it does in a new journal, or an operator resumed.
     pub introduced: bool,
     /// The configuration that was last in force.
     pub configuration: Configuration,
+}
+
+/// Stale keys at the end of a day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StaleOfDay {
+    /// The day, UTC.
+    pub day: Date,
+    /// How many.
+    pub stale: u64,
 }
 
 /// Something that a rule names and that does not exist.
@@ -258,7 +278,25 @@ impl Control {
             Body::BreakerTripped { reason } => {
                 self.breaker = Some(Trip { reason: reason.clone(), since: entry.at });
             }
-            Body::SweepFinished { took, scanned, failed, skipped, complete, keys, unknown_keys } => {
+            Body::SweepFinished {
+                took,
+                scanned,
+                failed,
+                skipped,
+                complete,
+                keys,
+                unknown_keys,
+                stale,
+                idle_exemptions,
+                busy_exemptions,
+            } => {
+                if let Some(stale) = stale {
+                    self.count_stale(entry.at, *stale);
+                }
+                self.idle_exemptions.retain(|exemption, _| !busy_exemptions.contains(exemption));
+                for exemption in idle_exemptions {
+                    self.idle_exemptions.entry(exemption.clone()).or_insert(entry.at);
+                }
                 self.last_sweep = Some(SweepSummary {
                     at: entry.at,
                     took: *took,
@@ -290,6 +328,15 @@ impl Control {
             | Body::MessageWithdrawn { .. }
             | Body::MessageRetried { .. } => {}
         }
+    }
+
+    /// The last sweep of a day counts.
+    fn count_stale(&mut self, at: Timestamp, stale: u64) {
+        let day = TimeZone::UTC.to_datetime(at).date();
+        self.trend.retain(|point| point.day < day);
+        self.trend.push(StaleOfDay { day, stale });
+        let over = self.trend.len().saturating_sub(TREND_DAYS);
+        self.trend.drain(..over);
     }
 
     pub(super) fn reset_breaker(&mut self, accounts: Option<u64>) {

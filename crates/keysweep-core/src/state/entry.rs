@@ -280,6 +280,15 @@ pub enum Body {
         /// How many of them are unknown, users that could not be read included.
         #[serde(default)]
         unknown_keys: u64,
+        /// Stale keys, as the last successful scan of each account counted them; absent in entries of older versions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        stale: Option<u64>,
+        /// Exemptions that match no finding since this sweep, by their match.
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        idle_exemptions: BTreeSet<String>,
+        /// Exemptions that match a finding again, or that are no longer configured.
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        busy_exemptions: BTreeSet<String>,
     },
 }
 

@@ -355,8 +355,7 @@ fn mk_body(n: usize, event: usize, fill: &Fill) -> Body {
             skipped: 2,
             complete: flag,
             keys: 0,
-            unknown_keys: 0,
-        },
+            unknown_keys: 0, stale: None, idle_exemptions: std::collections::BTreeSet::new(), busy_exemptions: std::collections::BTreeSet::new() },
         16 => Body::ChangeFailed {
             account,
             key: mk_key_id(number as usize),

@@ -21,7 +21,7 @@ pub struct Caller {
 /// Proof that the caller may do one operation. Only [`Caller::authorize`] and a valid link make one.
 #[derive(Debug)]
 pub struct Permit<'c> {
-    actor: &'c Actor,
+    caller: &'c Caller,
     /// The verified address of an owner who has no role in the account of the key that would suffice.
     owner: Option<&'c str>,
 }
@@ -30,7 +30,13 @@ impl Permit<'_> {
     /// Who asks, as the journal records it.
     #[must_use]
     pub fn actor(&self) -> &Actor {
-        self.actor
+        &self.caller.actor
+    }
+
+    /// Who asks, for operations that consist of others.
+    #[must_use]
+    pub fn caller(&self) -> &Caller {
+        self.caller
     }
 
     /// Whether it is given to the owner of the key, who has no role in its account that would suffice.
@@ -46,8 +52,8 @@ impl Permit<'_> {
     }
 
     /// The permit of a valid link in a notice, for the one answer that it was made for.
-    pub(crate) fn by_link(actor: &Actor) -> Permit<'_> {
-        Permit { actor, owner: None }
+    pub(crate) fn by_link(caller: &Caller) -> Permit<'_> {
+        Permit { caller, owner: None }
     }
 }
 
@@ -127,7 +133,7 @@ impl Caller {
     /// # Errors
     /// [`Refusal::Forbidden`] with the role that is missing; [`Refusal::NotFound`] for a key that the caller may not see.
     pub fn authorize(&self, engine: &Engine, need: &Need) -> Result<Permit<'_>, Refusal> {
-        let permit = || Ok(Permit { actor: &self.actor, owner: None });
+        let permit = || Ok(Permit { caller: self, owner: None });
         match &need.about {
             About::Organization if self.is(need.role) => permit(),
             About::Organization => Err(self.lacks(need.role, "for the whole organization")),
@@ -142,7 +148,7 @@ impl Caller {
 
     fn authorize_key(&self, engine: &Engine, need: &Need, key: &AccessKeyId) -> Result<Permit<'_>, Refusal> {
         if self.is(need.role) {
-            return Ok(Permit { actor: &self.actor, owner: None });
+            return Ok(Permit { caller: self, owner: None });
         }
         // Nobody learns by asking whether a key that they may not see exists.
         let account = account_of(engine, key).ok_or_else(|| unknown_key(key))?;
@@ -155,10 +161,10 @@ impl Caller {
             return Err(unknown_key(key));
         }
         if self.is_in(need.role, account, engine) {
-            return Ok(Permit { actor: &self.actor, owner: None });
+            return Ok(Permit { caller: self, owner: None });
         }
         if owned && need.owner_suffices {
-            return Ok(Permit { actor: &self.actor, owner: self.email.as_deref() });
+            return Ok(Permit { caller: self, owner: self.email.as_deref() });
         }
         Err(self.lacks(need.role, &format!("for account {account}")))
     }

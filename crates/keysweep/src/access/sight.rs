@@ -6,6 +6,7 @@ use keysweep_api::Role;
 use keysweep_core::ids::AccountId;
 use keysweep_core::lifecycle::Record;
 use keysweep_core::owner::Owner;
+use keysweep_core::state::State;
 
 use super::{Caller, Grant};
 use crate::engine::Engine;
@@ -68,6 +69,16 @@ impl Sight {
     #[must_use]
     pub fn record(&self, record: &Record) -> bool {
         self.key(record.identity.account, Some(record))
+    }
+
+    /// The IDs of keys that are the caller's own.
+    #[must_use]
+    pub fn owned_keys(&self, state: &State) -> BTreeSet<String> {
+        if self.email.is_none() {
+            return BTreeSet::new();
+        }
+        let owned = state.records().filter(|record| self.owns(record));
+        owned.map(|record| record.identity.key.to_string()).collect()
     }
 
     /// Whether the key is the caller's own.

@@ -9,7 +9,7 @@ use keysweep_core::lifecycle::{DeactivatedBy, HoldKind, KeyEvent, Notice, Record
 use keysweep_core::state::{Actor, Body, State};
 
 use super::Act;
-use crate::access::Permit;
+use crate::access::{Caller, Permit};
 use crate::engine::Engine;
 use crate::people::{Link, Purpose, shortened};
 
@@ -79,7 +79,8 @@ impl Engine {
                     None => Err(outdated()),
                 })?;
                 let decision = Decision::Reactivate {};
-                Decide { key: link.key, decision, reason }.act(self, &Permit::by_link(&actor)).await
+                let caller = Caller::new(actor, Vec::new());
+                Decide { key: link.key, decision, reason }.act(self, &Permit::by_link(&caller)).await
             }
         }
     }

@@ -143,7 +143,7 @@ impl Engine {
         self.metrics().calls.skew().map(|skew| skew.as_secs())
     }
 
-    fn show_keys(&self, sight: &Sight) -> KeysDocument {
+    pub(super) fn show_keys(&self, sight: &Sight) -> KeysDocument {
         let (now, config, latest) = (self.clock().now(), self.config(), self.latest());
         let keys: Vec<KeyRow> = self.store().read(|state| {
             let planned =
@@ -195,7 +195,7 @@ impl Engine {
     }
 }
 
-fn pause_row(pause: &Pause) -> PauseRow {
+pub(super) fn pause_row(pause: &Pause) -> PauseRow {
     PauseRow {
         number: pause.number,
         by: pause.by.to_string(),
@@ -230,7 +230,7 @@ pub(crate) fn account_of(engine: &Engine, key: &AccessKeyId) -> Option<AccountId
 }
 
 /// The rows of a plan that are visible.
-fn visible_rows(
+pub(super) fn visible_rows(
     now: Timestamp,
     collection: &Collection,
     plan: &Plan,
@@ -286,13 +286,6 @@ fn policy_of(
 fn mk_row(now: Timestamp, state: &State, record: &Record, planned: Option<&PlannedKey>) -> KeyRow {
     let identity = &record.identity;
     let out_of_reach = state.out_of_reach(identity.account);
-    let overlays = [
-        ("incident", record.incident.is_some()),
-        ("hold", !record.holds.is_empty()),
-        ("exempt", record.exempt.is_some()),
-        ("out_of_reach", out_of_reach.is_some()),
-        ("quarantine", record.quarantine.is_some()),
-    ];
     let (next, next_at, why) = match (&out_of_reach, planned) {
         (Some(why), _) if record.state.is_tracked() => (NextAction::Wait, None, why.clone()),
         (_, Some(key)) => next_action(now, &key.next),
@@ -317,7 +310,7 @@ fn mk_row(now: Timestamp, state: &State, record: &Record, planned: Option<&Plann
         owner: record.owner.as_deref().map(mk_owner),
         state: record.state.as_str().into(),
         since: told.since,
-        overlays: overlays.into_iter().filter(|(_, on)| *on).map(|(name, _)| name.into()).collect(),
+        overlays: overlays_of(state, record),
         finding: told.finding,
         hold: record.holds_in_words(),
         holds: record.holds.iter().map(mk_hold).collect(),
@@ -340,6 +333,23 @@ fn mk_row(now: Timestamp, state: &State, record: &Record, planned: Option<&Plann
         next_action_at: next_at,
         next_action_reason: why,
     }
+}
+
+/// The overlays of a record, by name.
+pub(super) fn overlays_of(state: &State, record: &Record) -> Vec<String> {
+    let overlays = [
+        ("incident", record.incident.is_some()),
+        ("hold", !record.holds.is_empty()),
+        ("exempt", record.exempt.is_some()),
+        ("out_of_reach", state.out_of_reach(record.identity.account).is_some()),
+        ("quarantine", record.quarantine.is_some()),
+    ];
+    overlays.into_iter().filter(|(_, on)| *on).map(|(name, _)| name.into()).collect()
+}
+
+/// Why the key was flagged.
+pub(super) fn finding_of(record: &Record) -> Option<FindingKind> {
+    told(&record.state).finding
 }
 
 fn mk_quarantine(state: &State, record: &Record, quarantine: &Quarantine, now: Timestamp) -> QuarantineRow {

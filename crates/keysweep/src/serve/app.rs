@@ -48,6 +48,7 @@ impl Serving {
     /// Serves what this engine knows and can do.
     #[must_use]
     pub fn new(engine: Arc<Engine>, health: Health, reloads: Reloads) -> Self {
+        engine.set_health(health.clone());
         Self {
             engine,
             health,

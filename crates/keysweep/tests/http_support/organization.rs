@@ -185,8 +185,7 @@ pub(crate) fn entries() -> Vec<(Timestamp, Body)> {
             skipped: 1,
             complete: true,
             keys: 0,
-            unknown_keys: 0,
-        },
+            unknown_keys: 0, stale: None, idle_exemptions: std::collections::BTreeSet::new(), busy_exemptions: std::collections::BTreeSet::new() },
     ));
     told
 }

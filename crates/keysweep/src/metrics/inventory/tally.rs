@@ -161,8 +161,14 @@ impl Tally {
     /// Counts a state as it is now.
     #[must_use]
     pub fn of(state: &State, now: Timestamp) -> Self {
+        Self::seen(state, now, |_| true)
+    }
+
+    /// As [`of`](Self::of), of the accounts that `sees` admits.
+    #[must_use]
+    pub fn seen(state: &State, now: Timestamp, sees: impl Fn(AccountId) -> bool) -> Self {
         let mut tally = Self::default();
-        for record in state.records() {
+        for record in state.records().filter(|record| sees(record.identity.account)) {
             let account = state.account(record.identity.account);
             let to_end = quarantine_ends_because(state, record, now).is_some();
             tally.accounts.entry(record.identity.account).or_default().add(record, account, to_end);
@@ -172,7 +178,7 @@ impl Tally {
                 tally.owners.add(record.owner.as_deref());
             }
         }
-        for (id, account) in state.accounts() {
+        for (id, account) in state.accounts().filter(|(id, _)| sees(*id)) {
             tally.account(id, account);
         }
         tally
