@@ -393,7 +393,8 @@ impl Policy {
                 let subject =
                     Subject { account, user_name: &facts.user_name, path: &facts.path, tags: &facts.tags };
                 // What cannot be told counts as matched: nobody is to be advised to remove such a rule.
-                let matching = exempted.iter_mut().filter(|(rule, _)| rule.matches.possibly(&subject).unwrap_or(true));
+                let matching =
+                    exempted.iter_mut().filter(|(rule, _)| rule.matches.possibly(&subject).unwrap_or(true));
                 matching.for_each(|(_, found)| found.push(facts));
             }
         }

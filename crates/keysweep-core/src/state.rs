@@ -18,8 +18,9 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 pub use self::actor::{Actor, TokenUse};
-pub use self::control::{StaleOfDay, TREND_DAYS, 
-    Acknowledged, Change, Control, MissingReference, Pause, SweepSummary, Trip, TripReason,
+pub use self::control::{
+    Acknowledged, Change, Control, MissingReference, Pause, StaleOfDay, SweepSummary, TREND_DAYS, Trip,
+    TripReason,
 };
 pub use self::entry::{Body, Configuration, Entry, Term};
 pub use self::failure::{Failure, FailureCause, Park, ParkReason, Weight};

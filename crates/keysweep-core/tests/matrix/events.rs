@@ -59,6 +59,7 @@ impl Samples {
         KeyEvent::Consent(Consent::ApprovalAsked {
             action,
             needed: 1,
+            by_owner: false,
             expires: hour(20),
             repeats: 0,
             why: "policy".into(),
@@ -125,6 +126,10 @@ impl Samples {
             KeyEvent::Consent(Consent::NoticeVoided { .. }) => self.asked(Planned::Deactivate),
             KeyEvent::Consent(Consent::ApprovalAsked { action, .. }) => match after_planned(action) {
                 Some(action) => self.asked(action),
+                None => claimed(Planned::Deactivate),
+            },
+            KeyEvent::Consent(Consent::Claimed { action, .. }) => match after_planned(action) {
+                Some(action) => claimed(action),
                 None => approved(Planned::Deactivate),
             },
             KeyEvent::Consent(Consent::Approved { action, .. }) => match after_planned(action) {
@@ -300,8 +305,12 @@ pub(crate) fn delivered() -> KeyEvent {
     })
 }
 
+fn claimed(action: Planned) -> KeyEvent {
+    KeyEvent::Consent(Consent::Claimed { action, request: SEQ, until: hour(10) })
+}
+
 fn approved(action: Planned) -> KeyEvent {
-    KeyEvent::Consent(Consent::Approved { action, request: SEQ, reason: "known".into() })
+    KeyEvent::Consent(Consent::Approved { action, request: SEQ, reason: "known".into(), as_owner: false })
 }
 
 pub(crate) fn accepted(action: Action) -> KeyEvent {

@@ -39,6 +39,7 @@ fn cell(samples: &Samples, state: &str, event: &KeyEvent) -> String {
 fn title(event: &KeyEvent) -> String {
     match event {
         KeyEvent::Consent(Consent::ApprovalAsked { action, .. })
+        | KeyEvent::Consent(Consent::Claimed { action, .. })
         | KeyEvent::Consent(Consent::Approved { action, .. })
         | KeyEvent::Consent(Consent::Denied { action, .. })
         | KeyEvent::Consent(Consent::ApprovalUnanswered { action })

@@ -6,7 +6,7 @@ use keysweep_core::facts::{Fact, KeyFacts, LastUse};
 use keysweep_core::lifecycle::event::Consent;
 use keysweep_core::lifecycle::{KeyEvent, State, When, next};
 use keysweep_core::plan::{Next, Reason};
-use keysweep_core::policy::{ApprovalFor, Mode};
+use keysweep_core::policy::{ApprovalBy, ApprovalFor, Mode};
 use keysweep_core::state::Actor;
 use keysweep_core::ticket::Planned;
 
@@ -20,7 +20,7 @@ fn mk_world(approval: ApprovalFor) -> World {
 
 fn approved(world: &World, action: Planned) -> KeyEvent {
     let request = world.asked(0).map(|approval| approval.number).unwrap();
-    KeyEvent::Consent(Consent::Approved { action, request, reason: "looked".into() })
+    KeyEvent::Consent(Consent::Approved { action, request, reason: "looked".into(), as_owner: false })
 }
 
 fn count(world: &World, name: &str) -> usize {
@@ -350,4 +350,88 @@ fn a_request_is_asked_again_at_the_moment_from_which_on_it_cannot_be_answered() 
     world.sweep(day(14));
     assert_eq!(count(&world, "approval_asked"), 2);
     assert_eq!(world.asked(0).map(|approval| (approval.repeats, approval.expires)), Some((1, day(28))));
+}
+
+fn owner_world(approval: ApprovalFor) -> World {
+    let mut world = mk_world(approval);
+    world.policy.base.approval_by.insert(ApprovalBy::Owner);
+    world
+}
+
+fn approve_as_owner(
+    world: &World,
+    actor: &Actor,
+    at: i64,
+) -> Result<Option<keysweep_core::lifecycle::Record>, keysweep_core::lifecycle::Illegal> {
+    let asked = world.asked(0).unwrap();
+    let (action, request) = (asked.action, asked.number);
+    let event =
+        KeyEvent::Consent(Consent::Approved { action, request, reason: "mine".into(), as_owner: true });
+    let when = When { seq: 1_000, at: day(at), actor };
+    next(mk_account_id(0), &mk_key_id(0), world.record(0), when, &event)
+}
+
+#[test]
+fn an_owner_approves_only_where_the_policy_lets_owners_approve() {
+    let dana = Actor::Oidc { subject: "00u1".into(), name: "dana".into() };
+    let mut world = mk_world(ApprovalFor::Deactivate);
+    world.sweep(day(0));
+    assert!(approve_as_owner(&world, &dana, 1).is_err(), "the policy names approvers only");
+    let mut world = owner_world(ApprovalFor::Deactivate);
+    world.sweep(day(0));
+    let after = approve_as_owner(&world, &dana, 1).unwrap().unwrap();
+    assert!(after.approval().unwrap().is_granted());
+}
+
+#[test]
+fn an_owner_never_approves_a_change_of_a_protected_key() {
+    let dana = Actor::Oidc { subject: "00u1".into(), name: "dana".into() };
+    type Protect = fn(&mut World);
+    let protected: [Protect; 4] = [
+        |world| world.keys[0].user_name = "aws-canary-1".parse().unwrap(),
+        |world| world.keys[0].user_name = "ses-smtp-user.20240101".parse().unwrap(),
+        |world| world.keys[0].last_use = mk_used_with("ses"),
+        |world| world.keys[0].other_keys = mk_others(2),
+    ];
+    for (n, protect) in protected.into_iter().enumerate() {
+        let mut world = owner_world(ApprovalFor::Both);
+        protect(&mut world);
+        world.sweep(day(0));
+        assert!(world.asked(0).is_some(), "{n}");
+        assert!(approve_as_owner(&world, &dana, 1).is_err(), "{n}");
+    }
+}
+
+#[test]
+fn an_approval_by_an_owner_is_void_once_owners_may_not_approve() {
+    let mut world = owner_world(ApprovalFor::Deactivate);
+    world.sweep(day(0));
+    let asked = world.asked(0).unwrap();
+    let (action, request) = (asked.action, asked.number);
+    let event =
+        KeyEvent::Consent(Consent::Approved { action, request, reason: "mine".into(), as_owner: true });
+    let dana = Actor::Oidc { subject: "00u1".into(), name: "dana".into() };
+    let (account, key) = (mk_account_id(0), mk_key_id(0));
+    world.write_as(dana, day(1), keysweep_core::state::Body::Key { account, key, event });
+    world.policy.base.approval_by.remove(&ApprovalBy::Owner);
+    assert_eq!(world.run(1, 13), 0, "nothing is done on an approval that would not be accepted now");
+    assert_eq!(count(&world, "approval_voided"), 1);
+}
+
+#[test]
+fn a_claim_restrains_nobody_and_counts_for_nothing() {
+    let mut world = mk_world(ApprovalFor::Deactivate);
+    world.sweep(day(0));
+    let asked = world.asked(0).unwrap();
+    let (action, request) = (asked.action, asked.number);
+    let until = day(2);
+    let event = KeyEvent::Consent(Consent::Claimed { action, request, until });
+    let (account, key) = (mk_account_id(0), mk_key_id(0));
+    world.write_as(Actor::local("ann"), day(1), keysweep_core::state::Body::Key { account, key, event });
+    let approval = world.asked(0).unwrap();
+    assert_eq!(approval.claimed(day(1)).map(|claim| claim.by.clone()), Some(Actor::local("ann")));
+    assert_eq!(approval.claimed(day(2)), None, "it ends");
+    assert!(!approval.is_granted());
+    assert!(approve_as(&world, &Actor::local("bob"), 1).is_ok(), "anyone else can still decide");
+    assert_eq!(world.run(1, 13), 0, "a claim is no approval");
 }

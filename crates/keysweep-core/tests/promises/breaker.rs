@@ -148,7 +148,11 @@ fn an_organization_that_shrank_trips_the_breaker_until_a_reset_names_its_new_siz
         skipped: 0,
         complete: true,
         keys: 0,
-        unknown_keys: 0, stale: None, idle_exemptions: std::collections::BTreeSet::new(), busy_exemptions: std::collections::BTreeSet::new() };
+        unknown_keys: 0,
+        stale: None,
+        idle_exemptions: std::collections::BTreeSet::new(),
+        busy_exemptions: std::collections::BTreeSet::new(),
+    };
     world.write(day(6), body(3));
     assert_eq!(world.sweep(day(7)).changes().count(), 0);
     let tripped = world.state.control().breaker.clone().unwrap().reason;
@@ -170,7 +174,11 @@ fn an_incomplete_listing_is_no_shrinking() {
         skipped: 0,
         complete: true,
         keys: 0,
-        unknown_keys: 0, stale: None, idle_exemptions: std::collections::BTreeSet::new(), busy_exemptions: std::collections::BTreeSet::new() };
+        unknown_keys: 0,
+        stale: None,
+        idle_exemptions: std::collections::BTreeSet::new(),
+        busy_exemptions: std::collections::BTreeSet::new(),
+    };
     world.write(day(6), body);
     let mut collection = world.collection(day(7));
     collection.complete = false;
@@ -521,7 +529,11 @@ fn an_organization_may_shrink_by_its_share_and_not_by_more() {
         skipped: 0,
         complete: true,
         keys: 0,
-        unknown_keys: 0, stale: None, idle_exemptions: std::collections::BTreeSet::new(), busy_exemptions: std::collections::BTreeSet::new() };
+        unknown_keys: 0,
+        stale: None,
+        idle_exemptions: std::collections::BTreeSet::new(),
+        busy_exemptions: std::collections::BTreeSet::new(),
+    };
     world.write(day(6), body);
     let mut fewer = world.clone();
     fewer.keys.retain(|key| key.account != mk_account_id(8));

@@ -56,7 +56,7 @@ pub(crate) fn mk_named(key: usize) -> Named {
     }
 }
 
-pub(crate) const EVENTS: usize = 51;
+pub(crate) const EVENTS: usize = 52;
 
 /// The n-th kind of event of a key. [`index`] keeps the list complete.
 pub(crate) fn mk_event(n: usize, key: usize, fill: &Fill) -> KeyEvent {
@@ -101,10 +101,13 @@ pub(crate) fn mk_event(n: usize, key: usize, fill: &Fill) -> KeyEvent {
                 repeats: number,
                 why: text,
                 needed: number,
+                by_owner: flag,
                 shown,
             })
         }
-        6 => KeyEvent::Consent(Consent::Approved { action: planned, request: 1, reason: text }),
+        6 => {
+            KeyEvent::Consent(Consent::Approved { action: planned, request: 1, reason: text, as_owner: flag })
+        }
         7 => KeyEvent::Consent(Consent::Denied { action: planned, request: 1, reason: text, hold_until: at }),
         8 => KeyEvent::Consent(Consent::ApprovalUnanswered { action: planned }),
         9 => KeyEvent::Consent(Consent::ApprovalVoided { why: text }),
@@ -173,6 +176,7 @@ pub(crate) fn mk_event(n: usize, key: usize, fill: &Fill) -> KeyEvent {
         48 => KeyEvent::Overlay(Overlay::HoldEnding { hold: 1 }),
         49 => KeyEvent::Overlay(Overlay::ExemptEnding),
         50 => KeyEvent::Record(Note::NoLongerNeeded),
+        51 => KeyEvent::Consent(Consent::Claimed { action: planned, request: 1, until: at }),
         _ => panic!("no such event"),
     }
 }
@@ -283,6 +287,7 @@ fn index(event: &KeyEvent) -> usize {
         KeyEvent::Overlay(Overlay::HoldEnding { .. }) => 48,
         KeyEvent::Overlay(Overlay::ExemptEnding) => 49,
         KeyEvent::Record(Note::NoLongerNeeded) => 50,
+        KeyEvent::Consent(Consent::Claimed { .. }) => 51,
     }
 }
 
@@ -355,7 +360,11 @@ fn mk_body(n: usize, event: usize, fill: &Fill) -> Body {
             skipped: 2,
             complete: flag,
             keys: 0,
-            unknown_keys: 0, stale: None, idle_exemptions: std::collections::BTreeSet::new(), busy_exemptions: std::collections::BTreeSet::new() },
+            unknown_keys: 0,
+            stale: None,
+            idle_exemptions: std::collections::BTreeSet::new(),
+            busy_exemptions: std::collections::BTreeSet::new(),
+        },
         16 => Body::ChangeFailed {
             account,
             key: mk_key_id(number as usize),

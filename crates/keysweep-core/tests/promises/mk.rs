@@ -420,7 +420,12 @@ impl World {
         self.happen(
             at,
             key,
-            KeyEvent::Consent(Consent::Approved { action, request, reason: "looked".into() }),
+            KeyEvent::Consent(Consent::Approved {
+                action,
+                request,
+                reason: "looked".into(),
+                as_owner: false,
+            }),
         );
     }
 

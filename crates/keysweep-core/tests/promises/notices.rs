@@ -542,7 +542,11 @@ fn news_that_nobody_heard_within_a_day_is_not_sent() {
         skipped: 0,
         complete: true,
         keys: 1,
-        unknown_keys: 0, stale: None, idle_exemptions: std::collections::BTreeSet::new(), busy_exemptions: std::collections::BTreeSet::new() };
+        unknown_keys: 0,
+        stale: None,
+        idle_exemptions: std::collections::BTreeSet::new(),
+        busy_exemptions: std::collections::BTreeSet::new(),
+    };
     world.write(day(8), finished());
     assert_eq!(world.state.outbox().items().count(), 1);
     world.write(day(9), finished());
@@ -563,7 +567,11 @@ fn a_closed_message_is_remembered_for_a_week() {
         skipped: 0,
         complete: true,
         keys: 1,
-        unknown_keys: 0, stale: None, idle_exemptions: std::collections::BTreeSet::new(), busy_exemptions: std::collections::BTreeSet::new() };
+        unknown_keys: 0,
+        stale: None,
+        idle_exemptions: std::collections::BTreeSet::new(),
+        busy_exemptions: std::collections::BTreeSet::new(),
+    };
     world.write(day(7), finished.clone());
     assert_eq!(world.state.outbox().messages().count(), 1);
     world.write(day(8), finished);
@@ -653,7 +661,11 @@ fn an_announcement_that_was_not_composed_in_time_is_sent_all_the_same() {
         skipped: 0,
         complete: true,
         keys: 1,
-        unknown_keys: 0, stale: None, idle_exemptions: std::collections::BTreeSet::new(), busy_exemptions: std::collections::BTreeSet::new() };
+        unknown_keys: 0,
+        stale: None,
+        idle_exemptions: std::collections::BTreeSet::new(),
+        busy_exemptions: std::collections::BTreeSet::new(),
+    };
     world.write(day(3), finished);
     assert_eq!(world.state.outbox().items().count(), 1, "what is void is not kept");
     assert_eq!(world.deliver(day(3)), [said(DANA, NoticeKind::DeactivationAhead, 0)]);
@@ -766,7 +778,11 @@ fn an_item_stays_while_another_message_that_contains_it_is_open() {
         skipped: 0,
         complete: true,
         keys: 1,
-        unknown_keys: 0, stale: None, idle_exemptions: std::collections::BTreeSet::new(), busy_exemptions: std::collections::BTreeSet::new() };
+        unknown_keys: 0,
+        stale: None,
+        idle_exemptions: std::collections::BTreeSet::new(),
+        busy_exemptions: std::collections::BTreeSet::new(),
+    };
     world.write(day(9), finished);
     assert!(world.state.outbox().message(messages[0].number).is_none());
     assert_eq!(world.standing(&messages[1]).len(), 1);

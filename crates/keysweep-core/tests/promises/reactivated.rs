@@ -256,7 +256,12 @@ fn a_decision_about_another_request_is_not_written() {
     let (actor, key) = (Actor::local("ada"), mk_key_id(0));
     let grant = |request, action| {
         let when = When { at: day(41), seq: 9000, actor: &actor };
-        let event = KeyEvent::Consent(Consent::Approved { action, request, reason: "looked".into() });
+        let event = KeyEvent::Consent(Consent::Approved {
+            action,
+            request,
+            reason: "looked".into(),
+            as_owner: false,
+        });
         next(mk_account_id(0), &key, world.record(0), when, &event)
     };
     assert!(grant(request, Planned::Deactivate).is_ok());

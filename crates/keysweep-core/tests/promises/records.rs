@@ -80,7 +80,18 @@ fn what_is_told_of_an_account_that_nobody_knows_makes_no_record_of_it() {
 
 fn swept(complete: bool) -> Body {
     let (took, scanned, failed, skipped) = (INTERVAL, 7, 2, 4);
-    Body::SweepFinished { took, scanned, failed, skipped, complete, keys: 5, unknown_keys: 3, stale: Some(4), idle_exemptions: std::collections::BTreeSet::from(["users = [\"ci-*\"]".to_owned()]), busy_exemptions: std::collections::BTreeSet::new() }
+    Body::SweepFinished {
+        took,
+        scanned,
+        failed,
+        skipped,
+        complete,
+        keys: 5,
+        unknown_keys: 3,
+        stale: Some(4),
+        idle_exemptions: std::collections::BTreeSet::from(["users = [\"ci-*\"]".to_owned()]),
+        busy_exemptions: std::collections::BTreeSet::new(),
+    }
 }
 
 #[test]

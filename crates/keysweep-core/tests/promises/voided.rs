@@ -5,7 +5,7 @@ use keysweep_core::lifecycle::event::{Consent, Note, Overlay};
 use keysweep_core::lifecycle::{KeyEvent, State};
 use keysweep_core::plan::{self, Next, Reason};
 use keysweep_core::policy::{
-    ApprovalFor, DayOfWeek, IncompleteEvidence, Match, Mode, Override, Terms, TermsPatch,
+    ApprovalBy, ApprovalFor, DayOfWeek, IncompleteEvidence, Match, Mode, Override, Terms, TermsPatch,
 };
 use keysweep_core::state::Body;
 use keysweep_core::ticket::Planned;
@@ -36,6 +36,7 @@ fn cases() -> Vec<Case> {
         grace: _,
         approval: _,
         approvals_needed: _,
+        approval_by: _,
         approval_expires: _,
         approval_repeats: _,
         hold_after_reactivation: _,
@@ -58,6 +59,7 @@ fn cases() -> Vec<Case> {
         ("longer grace", |terms| terms.grace = days(20), false, false),
         ("approval", |terms| terms.approval = ApprovalFor::Both, false, false),
         ("approvals_needed", |terms| terms.approvals_needed = 3, false, false),
+        ("approval_by", |terms| drop(terms.approval_by.insert(ApprovalBy::Owner)), false, false),
         ("approval_expires", |terms| terms.approval_expires = days(1), false, false),
         ("approval_repeats", |terms| terms.approval_repeats = 9, false, false),
         ("hold_after_reactivation", |terms| terms.hold_after_reactivation = days(1), false, false),

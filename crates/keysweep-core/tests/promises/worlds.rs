@@ -188,9 +188,13 @@ fn try_event(world: &mut World, key: usize, event: usize, fill: &Fill) {
             KeyEvent::Seen(Seen::Flagged { finding, named, last_use })
         }
         // Decisions are about what is asked, and releases about a hold that there is.
-        KeyEvent::Consent(Consent::Approved { action, reason, .. }) => {
+        KeyEvent::Consent(Consent::Approved { action, reason, as_owner, .. }) => {
             let request = world.asked(key).map_or(0, |approval| approval.number);
-            KeyEvent::Consent(Consent::Approved { action, request, reason })
+            KeyEvent::Consent(Consent::Approved { action, request, reason, as_owner })
+        }
+        KeyEvent::Consent(Consent::Claimed { action, until, .. }) => {
+            let request = world.asked(key).map_or(0, |approval| approval.number);
+            KeyEvent::Consent(Consent::Claimed { action, request, until })
         }
         KeyEvent::Consent(Consent::Denied { action, reason, hold_until, .. }) => {
             let request = world.asked(key).map_or(0, |approval| approval.number);

@@ -253,8 +253,13 @@ fn nobody(http: &Http, role: Role) -> Refused {
     if http.tokens.is_empty() && http.oidc.is_none() { Refused::NoTokens { role } } else { Refused::Missing }
 }
 
-/// Who asks on an address, or why they are not answered.
-fn admitted(parts: &Parts, app: &App, mut address: Address, by: By, role: Role) -> Result<Asker, Refused> {
+/// What an address can promise about one request: less than usual if it came through a proxy.
+pub(super) fn transport(
+    parts: &Parts,
+    app: &App,
+    mut address: Address,
+    role: Role,
+) -> Result<Address, Refused> {
     let config = app.config();
     let public = config.http.public.as_ref();
     // Not every proxy says that it is one: where there is one, a request through it may look like any other.
@@ -265,9 +270,19 @@ fn admitted(parts: &Parts, app: &App, mut address: Address, by: By, role: Role) 
         // Who asks may be on another machine, and the proxy speaks https with it.
         address = Address { loopback: false, tls: true };
     }
-    if !address.loopback && !address.tls && !is_from_trusted_proxy(parts, &config.http) {
-        return Err(Refused::PlainHttp { role });
+    if !address.loopback && !address.tls {
+        if !is_from_trusted_proxy(parts, &config.http) {
+            return Err(Refused::PlainHttp { role });
+        }
+        address.tls = true;
     }
+    Ok(address)
+}
+
+/// Who asks on an address, or why they are not answered.
+fn admitted(parts: &Parts, app: &App, address: Address, by: By, role: Role) -> Result<Asker, Refused> {
+    let config = app.config();
+    let address = transport(parts, app, address, role)?;
     let presented = match by {
         // A request with both is that of a script.
         By::Token | By::TokenOrSession if parts.headers.contains_key(AUTHORIZATION) => bearer::token(&parts.headers),

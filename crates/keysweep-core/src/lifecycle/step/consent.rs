@@ -51,7 +51,9 @@ impl Given<'_> {
                 notice.take()?;
                 *approval = None;
             }
-            Consent::ApprovalAsked { action, expires, repeats, why, needed, by_owner, shown } if *action == to => {
+            Consent::ApprovalAsked { action, expires, repeats, why, needed, by_owner, shown }
+                if *action == to =>
+            {
                 *approval = Some(Approval {
                     number: when.seq,
                     action: *action,

@@ -3,8 +3,6 @@
 use axum::http::header::COOKIE;
 use axum::http::{HeaderMap, HeaderValue};
 
-use super::Address;
-
 /// The cookie of a session.
 pub(in crate::serve) const SESSION: &str = "keysweep_session";
 
@@ -43,11 +41,6 @@ fn header(name: &str, value: &str, secure: bool, more: &str) -> Option<HeaderVal
     let mut header = HeaderValue::try_from(text).ok()?;
     header.set_sensitive(true);
     Some(header)
-}
-
-/// Whether the browser speaks https with us, or with a proxy in front.
-pub(in crate::serve) fn is_secure(address: Address, behind_proxy: bool) -> bool {
-    address.tls || behind_proxy
 }
 
 #[cfg(test)]
