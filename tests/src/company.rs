@@ -12,6 +12,7 @@ use keysweep::config::{self, Config, Sources};
 use keysweep::connect::Given;
 use keysweep::engine::Engine;
 use keysweep::metrics::Metrics;
+use keysweep::access::Caller;
 use keysweep::operator::{Act, Look};
 use keysweep::sweep::{Swept, sweep};
 use keysweep_api::{Decide, Decision, Done, Refusal, RequestRef, Resume, ShowKey, Which};
@@ -252,9 +253,15 @@ pub async fn swept(engine: &Engine) -> Swept {
 /// Looks as an operator.
 ///
 /// # Panics
+/// Someone who may do everything.
+#[must_use]
+pub fn caller(name: &str) -> Caller {
+    Caller::unrestricted(keysweep_core::state::Actor::local(name))
+}
+
 /// If it is refused.
 pub async fn look<O: Look>(engine: &Engine, asked: O) -> O::Reply {
-    asked.look(engine).await.unwrap_or_else(|refusal| panic!("{refusal}"))
+    keysweep::operator::look(engine, &caller("alice"), asked).await.unwrap_or_else(|refusal| panic!("{refusal}"))
 }
 
 /// Decides as an operator.
@@ -262,7 +269,7 @@ pub async fn look<O: Look>(engine: &Engine, asked: O) -> O::Reply {
 /// # Errors
 /// Why it is refused.
 pub async fn ask<O: Act>(engine: &Engine, asked: O) -> Result<O::Reply, Refusal> {
-    asked.act(engine, &keysweep_core::state::Actor::local("alice")).await
+    keysweep::operator::act(engine, &caller("alice"), asked).await
 }
 
 /// Decides about a key as an operator; whether it was done, and the answer in words.
@@ -283,7 +290,7 @@ pub async fn delete(engine: &Engine, key: &str) -> (bool, String) {
 /// The request for approval of a key: what it asks, and how a decision names it.
 pub async fn asked(engine: &Engine, key: &str) -> Option<(Planned, RequestRef)> {
     let key = key.parse().unwrap_or_else(|error| panic!("{error}"));
-    let approval = ShowKey { key }.look(engine).await.ok()?.record?.approval?;
+    let approval = keysweep::operator::look(engine, &caller("alice"), ShowKey { key }).await.ok()?.record?.approval?;
     Some((approval.action, approval.request.parse().ok()?))
 }
 

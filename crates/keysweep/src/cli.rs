@@ -17,6 +17,7 @@ mod journal;
 mod keys;
 mod notices;
 mod operator;
+mod people;
 mod progress;
 mod rules;
 mod run;
@@ -124,6 +125,9 @@ impl Cli {
             Command::Plan(args) => operator::plan(global, args, console).await,
             Command::Keys { command } => keys::keys(global, command, console).await,
             Command::Approvals { command } => approvals::approvals(global, command, console).await,
+            Command::Holds { command } => people::holds(global, command, console).await,
+            Command::Exemptions { command } => people::exemptions(global, command, console).await,
+            Command::Sessions { command } => people::sessions(global, command, console).await,
             Command::Notices { command } => notices::notices(global, command, console).await,
             Command::Evidence(args) => evidence::evidence(global, args, console).await,
             Command::Pause(args) => stop::pause(global, args.reason, console).await,

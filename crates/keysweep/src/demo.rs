@@ -40,13 +40,13 @@ use self::signals::Signals;
 use self::snapshot::Snapshot;
 use self::stage::Stage;
 use self::words::Event;
+use crate::access::Caller;
 use crate::config::ConfigError;
 use crate::config::period::Period;
 use crate::daemon::{Daemon, DaemonError, Parts};
 use crate::engine::Engine;
 use crate::logging::LoggingError;
 use crate::metrics::Metrics;
-use crate::access::Caller;
 use crate::operator::act;
 
 /// How often the journal is looked at: an eye takes it for at once.

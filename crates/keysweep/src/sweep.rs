@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use jiff::Timestamp;
 use keysweep_aws::Aws;
 use keysweep_core::facts::{AccountFacts, AccountScan, Collection, KeyFacts, KeyStatus, Outcome};
 use keysweep_core::ids::AccessKeyId;
-use jiff::Timestamp;
 use keysweep_core::plan::{Context, Next, Plan, View, is_another, plan, quarantines_to_end, unknown_keys};
 use keysweep_core::policy::Policy;
 use keysweep_core::references::{self, Choice, Reference};
@@ -178,9 +178,9 @@ async fn look(engine: &Engine, started: tokio::time::Instant) -> Result<Looked, 
     }
     let hidden = hidden_users(&collection);
     let unknown = plan.keys.iter().filter(|key| !key.unknown.is_empty()).count();
-    let (idle_exemptions, busy_exemptions) = engine.store().read(|state| {
-        exemptions_that_changed(state, &config.policy, engine.clock().now(), &collection)
-    });
+    let (idle_exemptions, busy_exemptions) = engine
+        .store()
+        .read(|state| exemptions_that_changed(state, &config.policy, engine.clock().now(), &collection));
     let finished = Body::SweepFinished {
         took: engine.clock().elapsed_since(started),
         scanned: as_u64(swept.scanned),
@@ -220,7 +220,8 @@ fn exemptions_that_changed(
         && collection.accounts.iter().all(|(_, outcome)| !matches!(outcome, Outcome::Failed { .. }));
     let idle = matches.iter().filter(|(_, found)| found.is_empty()).map(|(rule, _)| rule.matches.to_string());
     let idle: BTreeSet<_> = idle.filter(|_| whole).collect();
-    let busy = matches.iter().filter(|(_, found)| !found.is_empty()).map(|(rule, _)| rule.matches.to_string());
+    let busy =
+        matches.iter().filter(|(_, found)| !found.is_empty()).map(|(rule, _)| rule.matches.to_string());
     let busy: BTreeSet<_> = busy.collect();
     let began = idle.iter().filter(|rule| !known.contains_key(*rule) && !busy.contains(*rule)).cloned();
     let ended = known.keys().filter(|rule| busy.contains(*rule) || !configured.contains(*rule)).cloned();

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use keysweep::operator::Act as _;
+use keysweep::access::Caller;
+use keysweep::operator::act;
 use keysweep::people::LinkMaker;
 use keysweep_api::{Resume, Which};
 use keysweep_core::state::Actor;
@@ -52,7 +53,7 @@ async fn notified(stage: &Stage, listen: &str) -> (Running, Received) {
     let letters = &company.letters;
     assert_eq!(letters.tried(), 0);
     let resume = Resume { which: Which::All(1), reason: "the list is right".into() };
-    resume.act(engine, &Actor::local("ada")).await.unwrap();
+    act(engine, &Caller::unrestricted(Actor::local("ada")), resume).await.unwrap();
     assert!(within_minutes(|| async { !letters.received().is_empty() }).await, "a message");
     let message = letters.received().remove(0);
     (running, message)

@@ -59,7 +59,7 @@ mod tests {
     use keysweep_core::finding::{Counts, FindingKind};
     use keysweep_core::lifecycle::event::Overlay;
     use keysweep_core::lifecycle::{
-        Approval, Deactivated, DeactivatedBy, Deleting, Delivery, Due, ExemptMark, Granted, Hold, HoldKind,
+        Approval, Claim, Deactivated, DeactivatedBy, Deleting, Delivery, Due, ExemptMark, Granted, Hold, HoldKind,
         Incident, KeyEvent, NotNeeded, Notice, NoticeTerms, OpenIntent, OpenQuarantine, Past, PastQuarantine,
         Quarantine, Record, Sent, Setback, SetbackKind, Shown, Sighting, State, Watch, Woken,
     };
@@ -148,7 +148,9 @@ mod tests {
                     owner: Some("Dana".into()),
                 },
                 needed: 2,
-                granted: vec![Granted { by: Actor::local("ann"), reason: "unused".into(), at: mk_at(16) }],
+                by_owner: true,
+                granted: vec![Granted { by: Actor::local("ann"), reason: "unused".into(), at: mk_at(16), as_owner: true }],
+                claim: Some(Claim { by: Actor::local("bob"), until: mk_at(17) }),
             }),
             bundle: Some([9; 32].into()),
             setback: Some(Setback {

@@ -112,7 +112,8 @@ impl Caller {
         if self.is(role) {
             return true;
         }
-        let scopes = || self.grants.iter().filter(|grant| grant.role >= role).filter_map(|grant| grant.scope.as_ref());
+        let scopes =
+            || self.grants.iter().filter(|grant| grant.role >= role).filter_map(|grant| grant.scope.as_ref());
         if scopes().any(|scope| scope.names_accounts_only() && scope.accounts.contains(&account)) {
             return true;
         }
@@ -174,6 +175,8 @@ impl Caller {
             Some(best) => format!("{} has the role {best}", self.actor),
             None => format!("{} has no role", self.actor),
         };
-        Refusal::Forbidden(format!("this requires the role {role} {place}; {has}: see [[access]] in the configuration"))
+        Refusal::Forbidden(format!(
+            "this requires the role {role} {place}; {has}: see [[access]] in the configuration"
+        ))
     }
 }

@@ -191,7 +191,8 @@ impl Sessions {
         let mut inner = self.lock();
         let kept = &mut inner.kept;
         if kept.sessions.len() >= MOST {
-            let oldest = kept.sessions.iter().min_by_key(|(_, session)| session.seen).map(|(id, _)| id.clone());
+            let oldest =
+                kept.sessions.iter().min_by_key(|(_, session)| session.seen).map(|(id, _)| id.clone());
             oldest.and_then(|id| kept.sessions.remove(&id));
         }
         kept.next += 1;

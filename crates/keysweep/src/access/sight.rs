@@ -37,9 +37,9 @@ impl Sight {
         let scopes: Vec<_> = sees().filter_map(|grant: &Grant| grant.scope.as_ref()).collect();
         let latest = engine.latest();
         let facts = latest.iter().flat_map(|latest| latest.collection.accounts.iter());
-        let matched = facts.map(|(account, _)| account).filter(|account| {
-            scopes.iter().any(|scope| scope.surely_has(account))
-        });
+        let matched = facts
+            .map(|(account, _)| account)
+            .filter(|account| scopes.iter().any(|scope| scope.surely_has(account)));
         let matched = matched.map(|account| account.id);
         // Known without any fact about the account.
         let named = scopes.iter().filter(|scope| scope.names_accounts_only());

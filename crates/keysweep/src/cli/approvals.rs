@@ -1,15 +1,38 @@
 //! `approvals`: what waits for a decision, and decisions by request.
 
-use keysweep_api::{Decide, Decision, KeyRow, KeysDocument, ListKeys, Refusal, RequestRef};
-use keysweep_core::ids::{AccessKeyId, AccountId};
+use keysweep_api::{
+    ApprovalsDocument, Decide, DecideApprovals, Decision, KeyFilter, ListApprovals, PendingApproval, Refusal,
+    RequestRef,
+};
+use keysweep_core::ids::AccessKeyId;
 use keysweep_core::ticket::Planned;
 
 use super::args::{ApprovalsCommand, Format, Global, ReasonArgs, RequestsArgs};
 use super::console::Console;
 use super::error::CliError;
-use super::keys::print_rows;
-use super::operator::{act, look};
-use super::{Exit, view};
+use super::operator::{act, look, order};
+use super::text::count;
+use super::{Exit, export, view};
+
+/// Recorded for a claim, which needs no reason.
+const CLAIMED: &str = "claimed";
+
+/// `approvals list` as CSV.
+const REQUEST: [export::Column<PendingApproval>; 13] = [
+    ("request", |row| row.approval.request.clone()),
+    ("action", |row| row.approval.action.as_str().into()),
+    ("account_id", |row| row.account_id.clone()),
+    ("account_name", |row| row.account_name.clone().unwrap_or_default()),
+    ("user_name", |row| row.user_name.clone()),
+    ("access_key_id", |row| row.access_key_id.clone()),
+    ("owner", |row| row.owner.clone().unwrap_or_default()),
+    ("finding", |row| row.finding.clone()),
+    ("approved_by", |row| row.approval.approved_by.join("; ")),
+    ("approvals_needed", |row| row.approval.approvals_needed.to_string()),
+    ("claimed_by", |row| row.approval.claimed_by.clone().unwrap_or_default()),
+    ("expires_at", |row| row.approval.expires_at.to_string()),
+    ("reason", |row| row.approval.reason.clone()),
+];
 
 /// `approvals ...`
 pub(super) async fn approvals(
@@ -17,53 +40,65 @@ pub(super) async fn approvals(
     command: ApprovalsCommand,
     console: &Console,
 ) -> Result<Exit, CliError> {
+    let approve = |action, request| Decision::Approve { action, request };
+    let deny = |action, request| Decision::Deny { action, request };
     match command {
-        ApprovalsCommand::List { account, format } => list(global, &account, format.format, console).await,
-        ApprovalsCommand::Approve(args) => {
-            decide(global, args, |action, request| Decision::Approve { action, request }, console).await
+        ApprovalsCommand::List { filter, format } => {
+            list(global, filter.into(), format.format, console).await
         }
-        ApprovalsCommand::Deny(args) => {
-            decide(global, args, |action, request| Decision::Deny { action, request }, console).await
+        ApprovalsCommand::Approve(args) if args.all.is_some() => {
+            decide_all(global, args, true, console).await
+        }
+        ApprovalsCommand::Deny(args) if args.all.is_some() => decide_all(global, args, false, console).await,
+        ApprovalsCommand::Approve(args) => {
+            decide(global, args.requests, &args.reason, approve, console).await
+        }
+        ApprovalsCommand::Deny(args) => decide(global, args.requests, &args.reason, deny, console).await,
+        ApprovalsCommand::Claim { requests, minutes } => {
+            let reason = ReasonArgs { reason: CLAIMED.to_owned() };
+            let claim = |action, request| Decision::Claim { action, request, minutes };
+            decide(global, requests, &reason, claim, console).await
         }
     }
 }
 
 async fn list(
     global: &Global,
-    accounts: &[AccountId],
+    filter: KeyFilter,
     format: Format,
     console: &Console,
 ) -> Result<Exit, CliError> {
-    let mut document = look(global, ListKeys {}, console).await?;
-    select(&mut document, accounts);
-    let none = "no request for approval is pending";
-    print_rows(&document, view::approvals_table, none, format, console)
-}
-
-/// Keeps the keys of these accounts that wait for approval, what was asked first before the rest.
-fn select(document: &mut KeysDocument, accounts: &[AccountId]) {
-    let accounts: Vec<String> = accounts.iter().map(ToString::to_string).collect();
-    document.keys.retain(|row| {
-        row.approval_pending.is_some() && (accounts.is_empty() || accounts.contains(&row.account_id))
-    });
-    document.keys.sort_by_key(|row| row.approval.as_ref().map(|approval| approval.asked_at));
+    let document = look(global, ListApprovals { filter }, console).await?;
+    console.print_until_closed(|out| match format {
+        Format::Table => {
+            let text = view::approvals_table(&document, console.screen);
+            write!(out, "{text}").map_err(|source| CliError::Output { source })
+        }
+        Format::Json => export::json(out, &document),
+        Format::Jsonl => export::json_lines(out, &document.approvals),
+        Format::Csv => export::csv(out, &REQUEST, &document.approvals),
+    })?;
+    if format == Format::Table && document.approvals.is_empty() {
+        console.say("no request for approval is pending");
+    }
+    Ok(Exit::Done)
 }
 
 /// Decides about one request after the other. One that cannot be decided keeps none of the others from it.
 async fn decide(
     global: &Global,
-    args: RequestsArgs,
-    decision: fn(Planned, RequestRef) -> Decision,
+    requests: Vec<RequestRef>,
+    reason: &ReasonArgs,
+    decision: impl Fn(Planned, RequestRef) -> Decision,
     console: &Console,
 ) -> Result<Exit, CliError> {
-    let RequestsArgs { requests, reason: ReasonArgs { reason } } = args;
-    let document = look(global, ListKeys {}, console).await?;
+    let document = look(global, ListApprovals::default(), console).await?;
     let mut failed = None;
     for request in requests {
-        let decided = match asked(&document.keys, &request) {
+        let decided = match asked(&document, &request) {
             Ok((key, action)) => {
                 let decision = decision(action, request);
-                act(global, Decide { key, decision, reason: reason.clone() }, console).await
+                act(global, Decide { key, decision, reason: reason.reason.clone() }, console).await
             }
             Err(refusal) => Err(refusal.into()),
         };
@@ -77,16 +112,35 @@ async fn decide(
     failed.map_or(Ok(Exit::Done), Err)
 }
 
+/// Decides about all requests that match, if there are as many as were typed.
+async fn decide_all(
+    global: &Global,
+    args: RequestsArgs,
+    approve: bool,
+    console: &Console,
+) -> Result<Exit, CliError> {
+    let RequestsArgs { requests: _, all, filter, reason } = args;
+    let filter = KeyFilter::from(filter);
+    let shown = look(global, ListApprovals { filter: filter.clone() }, console).await?;
+    let requests = shown.approvals.into_iter().map(|row| row.approval.request).collect();
+    let asked = DecideApprovals { filter, approve, count: all.unwrap_or(0), requests, reason: reason.reason };
+    let outcome = order(global, asked, console).await?;
+    let verb = if approve { "approved" } else { "denied" };
+    console.say(&format!("{verb} {}", count(u64::from(outcome.decided), "request", "requests")));
+    for refused in &outcome.refused {
+        console.warn(&format!("{}: {}", refused.access_key_id, refused.reason));
+    }
+    Ok(if outcome.refused.is_empty() { Exit::Done } else { Exit::Incomplete })
+}
+
 /// The key and the change that a request asks about. Whether it is still what was shown is decided with it.
-fn asked(rows: &[KeyRow], request: &RequestRef) -> Result<(AccessKeyId, Planned), Refusal> {
-    let is_meant = |row: &&KeyRow| {
-        let shown = row.approval.as_ref().and_then(|approval| approval.request.parse::<RequestRef>().ok());
+fn asked(document: &ApprovalsDocument, request: &RequestRef) -> Result<(AccessKeyId, Planned), Refusal> {
+    let is_meant = |row: &&PendingApproval| {
+        let shown = row.approval.request.parse::<RequestRef>().ok();
         shown.is_some_and(|shown| shown.number == request.number)
     };
-    let found = rows
-        .iter()
-        .find(is_meant)
-        .and_then(|row| Some((row.access_key_id.parse().ok()?, row.approval.as_ref()?.action)));
+    let found = document.approvals.iter().find(is_meant);
+    let found = found.and_then(|row| Some((row.access_key_id.parse().ok()?, row.approval.action)));
     found.ok_or_else(|| {
         Refusal::NotFound(format!("no request {request} is pending: `keysweep approvals list` shows what is"))
     })

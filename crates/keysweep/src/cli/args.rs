@@ -3,11 +3,12 @@
 mod examples;
 mod keys;
 mod notices;
+mod people;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use keysweep_api::{RequestRef, reason};
+use keysweep_api::reason;
 use keysweep_core::finding::FindingKind;
 use keysweep_core::ids::{AccessKeyId, AccountId};
 
@@ -20,6 +21,9 @@ use self::examples::{
 };
 pub(super) use self::keys::{DecisionArgs, KeysCommand, RequestArgs, StateName};
 pub(super) use self::notices::{NoticesCommand, PreviewArgs, PreviewFormat, StatusName};
+pub(super) use self::people::{
+    ApprovalsCommand, ExemptionsCommand, HoldsCommand, RequestsArgs, SessionsCommand,
+};
 
 /// Finds stale IAM access keys in every account of an AWS Organization and removes them safely
 #[derive(Debug, Parser)]
@@ -66,6 +70,16 @@ pub(super) enum Command {
     Approvals {
         #[command(subcommand)]
         command: ApprovalsCommand,
+    },
+    /// Show keys on hold
+    Holds {
+        #[command(subcommand)]
+        command: HoldsCommand,
+    },
+    /// Show exemptions, and what they match now
+    Exemptions {
+        #[command(subcommand)]
+        command: ExemptionsCommand,
     },
     /// Show messages to owners and the security team, preview them, and test channels
     #[command(after_help = NOTICES_EXAMPLES)]
@@ -118,6 +132,11 @@ pub(super) enum Command {
     Iam {
         #[command(subcommand)]
         command: IamCommand,
+    },
+    /// Show who is logged in to the page, and end sessions
+    Sessions {
+        #[command(subcommand)]
+        command: SessionsCommand,
     },
     /// Create tokens for authentication over HTTP
     #[command(after_help = TOKEN_EXAMPLES)]
@@ -298,31 +317,6 @@ pub(super) enum BreakerCommand {
         #[arg(long, value_name = "COUNT-HASH")]
         confirm: String,
     },
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum ApprovalsCommand {
-    /// Show what waits for approval, oldest request first
-    List {
-        /// Only this account; repeatable
-        #[arg(long, value_name = "ID")]
-        account: Vec<AccountId>,
-        #[command(flatten)]
-        format: FormatArgs,
-    },
-    /// Approve requests as they were shown
-    Approve(RequestsArgs),
-    /// Deny requests; keysweep holds their keys
-    Deny(RequestsArgs),
-}
-
-#[derive(Debug, Args)]
-pub(super) struct RequestsArgs {
-    /// Request, as `keysweep approvals list` shows it; repeatable
-    #[arg(value_name = "REQUEST", required = true)]
-    pub(super) requests: Vec<RequestRef>,
-    #[command(flatten)]
-    pub(super) reason: ReasonArgs,
 }
 
 #[derive(Debug, Subcommand)]

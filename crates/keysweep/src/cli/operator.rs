@@ -14,12 +14,12 @@ use super::config::{data_dir_despite, load};
 use super::console::Console;
 use super::error::CliError;
 use super::{export, scan, view};
+use crate::access::Caller;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::connect::Given;
 use crate::engine::Engine;
 use crate::metrics::Metrics;
-use crate::access::Caller;
 use crate::operator::{self, Act, Look, skewed};
 use crate::socket::{self, own_actor};
 

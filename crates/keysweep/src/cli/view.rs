@@ -6,6 +6,7 @@ mod finding;
 mod journal;
 mod key;
 mod notices;
+mod people;
 mod rules;
 
 pub use self::bundle::HtmlError;
@@ -15,8 +16,9 @@ pub(super) use self::finding::is_exempt;
 pub use self::finding::{plan_summary, plan_table, scan_summary, scan_table};
 pub(super) use self::journal::details;
 pub use self::journal::entries_table;
-pub use self::key::{approval_text, approvals_table, breaker_text, key_text, keys_table};
+pub use self::key::{approval_text, breaker_text, key_text, keys_table};
 pub use self::notices::{notices_summary, notices_table};
+pub use self::people::{approvals_table, exemptions_table, holds_table, sessions_table};
 pub use self::rules::rules_text;
 pub use super::console::{Screen, Width};
 use super::table::Tone;

@@ -62,7 +62,8 @@ pub(super) fn build(model: &Model, effective: Effective, now: Timestamp, review:
     let channels = channels::build(model, &http, review);
     let mut policy = policy::build(model, now, review);
     let of_tokens = http.tokens.iter().filter_map(|token| token.scope.clone());
-    policy.scopes = of_tokens.chain(access.iter().filter_map(|holding| holding.grant.scope.clone())).collect();
+    policy.scopes =
+        of_tokens.chain(access.iter().filter_map(|holding| holding.grant.scope.clone())).collect();
     Config {
         data_dir: model.data_dir.clone(),
         aws: aws(model, review),

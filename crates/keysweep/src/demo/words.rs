@@ -170,7 +170,9 @@ fn of_key(entry: &Entry, event: &KeyEvent, created: Timestamp, calendar: Calenda
         KeyEvent::Consent(Consent::ApprovalAsked { action, why, .. }) => {
             (Tone::Usual, format!("a person has to decide whether to {action} it ({why})"))
         }
-        KeyEvent::Consent(Consent::Claimed { .. }) => (Tone::Usual, format!("{by} is looking at the request")),
+        KeyEvent::Consent(Consent::Claimed { .. }) => {
+            (Tone::Usual, format!("{by} is looking at the request"))
+        }
         KeyEvent::Consent(Consent::Approved { action, .. }) => {
             (Tone::Usual, format!("approved by {by}: {action}"))
         }
@@ -333,6 +335,8 @@ mod tests {
             why: "reactivated".into(),
             shown,
             needed: 1,
+            by_owner: false,
+            claim: None,
             granted: Vec::new(),
         };
         let flagged = |approval| {

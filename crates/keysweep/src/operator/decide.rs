@@ -75,7 +75,8 @@ impl Engine {
                     return Err(Refusal::Malformed(format!("`minutes` must be 1 to {LONGEST_CLAIM}")));
                 }
                 let length = Duration::from_secs(60 * u64::from(minutes));
-                let claim = |record: &Record, now| claimed(record, after(now, length), now, permit, action, &request);
+                let claim =
+                    |record: &Record, now| claimed(record, after(now, length), now, permit, action, &request);
                 return self.write(actor, &key, claim).await;
             }
             Decision::Hold { length } => {

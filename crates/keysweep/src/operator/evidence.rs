@@ -1,10 +1,10 @@
 //! Operations that show or gather evidence bundles.
 
-use keysweep_api::{Operation, EvidenceDocument, GatherEvidence, Refusal, ShowEvidence};
+use keysweep_api::{EvidenceDocument, GatherEvidence, Operation, Refusal, ShowEvidence};
 use keysweep_core::ids::{AccessKeyId, BundleId};
 use keysweep_core::lifecycle::event::{Note, Purpose};
 use keysweep_core::lifecycle::{KeyEvent, State};
-use keysweep_core::state::{Body};
+use keysweep_core::state::Body;
 use keysweep_store::AppendError;
 
 use super::show::unknown_key;

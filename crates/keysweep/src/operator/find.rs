@@ -185,7 +185,9 @@ fn sort_rows(rows: &mut [FindingRow], order: KeyOrder) {
     let incident = |row: &FindingRow| !row.overlays.iter().any(|name| name == "incident");
     match order {
         KeyOrder::Priority => {
-            rows.sort_by_cached_key(|row| (incident(row), Reverse(row.severity), Reverse(row.idle_days), row_id(row)));
+            rows.sort_by_cached_key(|row| {
+                (incident(row), Reverse(row.severity), Reverse(row.idle_days), row_id(row))
+            });
         }
         KeyOrder::Idle => rows.sort_by_cached_key(|row| (Reverse(row.idle_days), row_id(row))),
         KeyOrder::Age => {
@@ -199,7 +201,9 @@ fn sort_rows(rows: &mut [FindingRow], order: KeyOrder) {
             rows.sort_by_cached_key(|row| (row.account_id.clone(), row.user_name.clone(), row_id(row)));
         }
         KeyOrder::Owner => {
-            rows.sort_by_cached_key(|row| (row.owner.is_none(), row.owner.clone(), row.account_id.clone(), row_id(row)));
+            rows.sort_by_cached_key(|row| {
+                (row.owner.is_none(), row.owner.clone(), row.account_id.clone(), row_id(row))
+            });
         }
     }
 }
@@ -231,7 +235,9 @@ pub(super) fn page<T>(
     let total = u64::try_from(rows.len()).unwrap_or(u64::MAX);
     if let Some(cursor) = cursor.filter(|cursor| !cursor.is_empty()) {
         let at = rows.iter().position(|row| id(row) == cursor).ok_or_else(|| {
-            Refusal::Conflict("the list has changed since this cursor was given: begin again without it".into())
+            Refusal::Conflict(
+                "the list has changed since this cursor was given: begin again without it".into(),
+            )
         })?;
         rows.drain(..=at);
     }

@@ -1,8 +1,8 @@
 //! The outbox, for people.
 
-use keysweep_api::{Operation, 
-    Done, ListNotices, MessageItem, MessageRow, MessageStatus, NoticePreview, NoticesDocument, PreviewNotice,
-    Refusal, RetryNotice,
+use keysweep_api::{
+    Done, ListNotices, MessageItem, MessageRow, MessageStatus, NoticePreview, NoticesDocument, Operation,
+    PreviewNotice, Refusal, RetryNotice,
 };
 use keysweep_core::lifecycle::Record;
 use keysweep_core::notice::{Item, ItemId, Message, Outbox, Status, stands};

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use keysweep_api::{
-    AccountRow, AccountsDocument, CalendarDay, CalendarDocument, CalendarEvent, CountRow, JournalDocument, JournalRow,
-    ListAccounts, ListJournal, Refusal, ShowCalendar, ShowStatus, StatusDocument, StopRow, SweepRow, TrendPoint,
+    AccountRow, AccountsDocument, CalendarDay, CalendarDocument, CalendarEvent, CountRow, JournalDocument,
+    JournalRow, ListAccounts, ListJournal, Refusal, ShowCalendar, ShowStatus, StatusDocument, StopRow,
+    SweepRow, TrendPoint,
 };
 use keysweep_core::finding::FindingKind;
 use keysweep_core::ids::{AccessKeyId, AccountId};
@@ -140,7 +141,11 @@ fn findings(tally: &Tally) -> Vec<CountRow> {
     vec![
         row("unused", "used before, and idle past the threshold", found.of(FindingKind::Unused)),
         row("never_used", "not used since creation, past the threshold", found.of(FindingKind::NeverUsed)),
-        row("over_age", "in use, and older than the policy permits; never changed", found.of(FindingKind::OverAge)),
+        row(
+            "over_age",
+            "in use, and older than the policy permits; never changed",
+            found.of(FindingKind::OverAge),
+        ),
         bad("incident", "AWS considers the key compromised; not changed", sum(|keys| keys.in_incident)),
         bad("root_key", "active keys of root users; never changed by keysweep", tally.root_keys),
         row("exempt", "stale, and exempt from changes", found.exempt),
@@ -229,7 +234,8 @@ impl Look for ShowCalendar {
         let (now, config, latest) = (engine.clock().now(), engine.config(), engine.latest());
         let zone = config.policy.time_zone.clone();
         let mut events = engine.store().read(|state| {
-            let planned = latest.as_ref().map(|latest| engine.plan(now, &config.policy, state, &latest.collection));
+            let planned =
+                latest.as_ref().map(|latest| engine.plan(now, &config.policy, state, &latest.collection));
             let planned: BTreeMap<&AccessKeyId, _> =
                 planned.iter().flat_map(|plan| &plan.keys).map(|key| (&key.facts.key, &key.next)).collect();
             let visible = state.records().filter(|record| sight.record(record));
@@ -284,7 +290,9 @@ fn of_record(
     events.extend(asked.map(|approval| (approval.expires, "approval_expires")));
     let tracked = record.state.is_tracked();
     let ends = record.holds.iter().filter(|_| tracked).filter_map(|hold| hold.until).max();
-    events.extend(ends.filter(|_| record.holds.iter().all(|hold| hold.until.is_some())).map(|at| (at, "hold_ends")));
+    events.extend(
+        ends.filter(|_| record.holds.iter().all(|hold| hold.until.is_some())).map(|at| (at, "hold_ends")),
+    );
     events.extend(record.exempt.as_ref().filter(|_| tracked).map(|mark| (mark.until, "exemption_ends")));
     events
 }
@@ -326,7 +334,9 @@ impl Look for ListJournal {
                 asked.as_ref().is_none_or(|asked| text.to_lowercase().contains(asked.as_str()))
             };
             let is = |text: &Option<String>, asked: &Option<String>| {
-                asked.as_ref().is_none_or(|asked| text.as_ref().is_some_and(|text| text.to_lowercase() == *asked))
+                asked
+                    .as_ref()
+                    .is_none_or(|asked| text.as_ref().is_some_and(|text| text.to_lowercase() == *asked))
             };
             let visible = sight.is_whole()
                 || row.account_id.as_ref().and_then(|id| id.parse().ok()).is_some_and(|id| sight.account(id))

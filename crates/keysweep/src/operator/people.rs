@@ -2,9 +2,9 @@
 
 use jiff::Timestamp;
 use keysweep_api::{
-    ApprovalsDocument, Decide, DecideApprovals, DecidedApprovals, Decision, ExemptionRow, ExemptionsDocument, HeldKey,
-    HoldsDocument, KeyFilter, ListApprovals, ListExemptions, ListHolds, Operation, PendingApproval, Refusal,
-    RefusedApproval,
+    ApprovalsDocument, Decide, DecideApprovals, DecidedApprovals, Decision, ExemptionRow, ExemptionsDocument,
+    HeldKey, HoldsDocument, KeyFilter, ListApprovals, ListExemptions, ListHolds, Operation, PendingApproval,
+    Refusal, RefusedApproval,
 };
 use keysweep_core::lifecycle::{Approval, Record};
 use keysweep_core::policy::Rule;
@@ -27,7 +27,8 @@ const AT_ONCE: usize = 1_000;
 impl Look for ListApprovals {
     async fn look(self, engine: &Engine, sight: &Sight) -> Result<ApprovalsDocument, Refusal> {
         let generated_at = engine.clock().now();
-        let approvals = engine.store().read(|state| open_requests(state, &self.filter, sight, generated_at))?;
+        let approvals =
+            engine.store().read(|state| open_requests(state, &self.filter, sight, generated_at))?;
         Ok(ApprovalsDocument { generated_at, approvals })
     }
 }
@@ -108,7 +109,9 @@ impl Act for DecideApprovals {
             )));
         }
         if found > AT_ONCE {
-            return Err(Refusal::Malformed(format!("{found} requests match; decide on at most {AT_ONCE} at once")));
+            return Err(Refusal::Malformed(format!(
+                "{found} requests match; decide on at most {AT_ONCE} at once"
+            )));
         }
         if let Some(row) = open.iter().find(|row| !requests.contains(&row.approval.request)) {
             return Err(Refusal::Conflict(format!(
@@ -159,7 +162,8 @@ impl Look for ListHolds {
             records.flat_map(|record| held(state, record)).collect()
         });
         holds.sort_by(|one: &HeldKey, other| {
-            let key = |hold: &HeldKey| (hold.until.is_none(), hold.until, hold.access_key_id.clone(), hold.number);
+            let key =
+                |hold: &HeldKey| (hold.until.is_none(), hold.until, hold.access_key_id.clone(), hold.number);
             key(one).cmp(&key(other))
         });
         Ok(HoldsDocument { generated_at: engine.clock().now(), holds })

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use keysweep_api::{Operation, 
-    BreakerDocument, BreakerKey, Done, Pause, Refusal, ResetBreaker, Resume, ShowBreaker, UnparkAccount,
-    Which,
+use keysweep_api::{
+    BreakerDocument, BreakerKey, Done, Operation, Pause, Refusal, ResetBreaker, Resume, ShowBreaker,
+    UnparkAccount, Which,
 };
 use keysweep_core::ids::AccessKeyId;
 use keysweep_core::plan::newly_due;

@@ -1,6 +1,6 @@
 //! Rules that name what does not exist: shown, and acknowledged one by one.
 
-use keysweep_api::{Operation, AcknowledgeRule, Done, ListRules, MissingRow, Refusal, RulesDocument};
+use keysweep_api::{AcknowledgeRule, Done, ListRules, MissingRow, Operation, Refusal, RulesDocument};
 use keysweep_core::references::Reference;
 use keysweep_core::state::{Body, State};
 use sha2::{Digest as _, Sha256};

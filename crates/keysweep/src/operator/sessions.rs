@@ -38,7 +38,9 @@ impl Act for RevokeSessions {
         let Self { number, reason } = self;
         let ended = engine.sessions().end(|session| number.is_none_or(|number| session.number == number));
         let ended = ended.map_err(|error| {
-            Refusal::Unavailable(format!("sessions ended until keysweep restarts, but could not be saved: {error}"))
+            Refusal::Unavailable(format!(
+                "sessions ended until keysweep restarts, but could not be saved: {error}"
+            ))
         })?;
         for session in &ended {
             let (person, by) = (session.who.actor(), permit.actor());
@@ -47,9 +49,9 @@ impl Act for RevokeSessions {
         match (ended.as_slice(), number) {
             ([], Some(number)) => Err(Refusal::NotFound(format!("there is no session {number}"))),
             ([], None) => Err(Refusal::Conflict("nobody is logged in".to_owned())),
-            ([session], _) => Ok(Done {
-                message: format!("ended session {} of {}", session.number, session.who.actor()),
-            }),
+            ([session], _) => {
+                Ok(Done { message: format!("ended session {} of {}", session.number, session.who.actor()) })
+            }
             (ended, _) => Ok(Done { message: format!("ended {} sessions", ended.len()) }),
         }
     }

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use futures_util::FutureExt;
 use jiff::Timestamp;
-use keysweep_api::{Operation, 
-    ApprovalRow, HoldRow, JournalBytes, KeyDocument, KeyRow, KeysDocument, ListKeys, OwnerRow, ParkedAccount,
-    PauseRow, PlanDocument, PolicyTerm, QuarantineRow, Refusal, ShowKey, ShowPlan, UnknownOrigin,
-    ViewJournal,
+use keysweep_api::{
+    ApprovalRow, HoldRow, JournalBytes, KeyDocument, KeyRow, KeysDocument, ListKeys, Operation, OwnerRow,
+    ParkedAccount, PauseRow, PlanDocument, PolicyTerm, QuarantineRow, Refusal, ShowKey, ShowPlan,
+    UnknownOrigin, ViewJournal,
 };
 use keysweep_core::evidence::Creation;
 use keysweep_core::facts::{AccountFacts, Collection, KeyFacts, Outcome};
@@ -205,18 +205,20 @@ pub(super) fn pause_row(pause: &Pause) -> PauseRow {
 }
 
 fn parked(control: &Control, now: Timestamp, sight: &Sight) -> Vec<ParkedAccount> {
-    let parked = control.all_parked(now).filter(|(account, _)| sight.account(*account)).filter_map(|(account, park)| {
-        let (_, until) = control.parked(account, now)?;
-        Some(ParkedAccount {
-            account_id: account.to_string(),
-            since: park.since,
-            until,
-            reason: park.reason,
-            access_key_id: park.key.to_string(),
-            action: park.action,
-            detail: park.detail.clone(),
-        })
-    });
+    let parked = control.all_parked(now).filter(|(account, _)| sight.account(*account)).filter_map(
+        |(account, park)| {
+            let (_, until) = control.parked(account, now)?;
+            Some(ParkedAccount {
+                account_id: account.to_string(),
+                since: park.since,
+                until,
+                reason: park.reason,
+                access_key_id: park.key.to_string(),
+                action: park.action,
+                detail: park.detail.clone(),
+            })
+        },
+    );
     parked.collect()
 }
 

@@ -285,7 +285,9 @@ fn admitted(parts: &Parts, app: &App, address: Address, by: By, role: Role) -> R
     let address = transport(parts, app, address, role)?;
     let presented = match by {
         // A request with both is that of a script.
-        By::Token | By::TokenOrSession if parts.headers.contains_key(AUTHORIZATION) => bearer::token(&parts.headers),
+        By::Token | By::TokenOrSession if parts.headers.contains_key(AUTHORIZATION) => {
+            bearer::token(&parts.headers)
+        }
         By::Token => Err(Refused::Missing),
         By::TokenOrSession => {
             if let Some((caller, live)) = session(&parts.headers, app) {
@@ -295,10 +297,11 @@ fn admitted(parts: &Parts, app: &App, address: Address, by: By, role: Role) -> R
         }
     };
     // A viewer's token, or a provider, would open nothing if it were not asked for.
-    let closed = config.http.oidc.is_some() || config.http.tokens.iter().any(|token| token.role == Role::Viewer);
-    let refusal = match presented.and_then(|presented| {
-        token::find(&config.http.tokens, presented).ok_or(Refused::Unknown)
-    }) {
+    let closed =
+        config.http.oidc.is_some() || config.http.tokens.iter().any(|token| token.role == Role::Viewer);
+    let refusal = match presented
+        .and_then(|presented| token::find(&config.http.tokens, presented).ok_or(Refused::Unknown))
+    {
         Ok(token) => {
             let caller = Caller::new(Actor::token(&token.name), vec![token.grant()]);
             return Ok(Asker { caller, live: None, anonymous: false });
@@ -307,6 +310,9 @@ fn admitted(parts: &Parts, app: &App, address: Address, by: By, role: Role) -> R
         Err(Refused::Missing) if address.loopback && !closed => {
             let caller = Caller::new(Actor::local("anonymous"), vec![Grant::everywhere(Role::Viewer)]);
             return Ok(Asker { caller, live: None, anonymous: true });
+        }
+        Err(_) if config.http.tokens.is_empty() && config.http.oidc.is_none() => {
+            return Err(nobody(&config.http, role));
         }
         Err(Refused::Missing) => return Err(nobody(&config.http, role)),
         Err(refusal) => refusal,

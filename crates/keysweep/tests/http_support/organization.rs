@@ -108,6 +108,7 @@ pub(crate) fn entries() -> Vec<(Timestamp, Body)> {
         repeats: 0,
         why: "policy: approval = both".into(),
         needed: 1,
+        by_owner: false,
         shown: Shown {
             user_name: "alice".parse().unwrap(),
             finding: FindingKind::Unused,
@@ -185,7 +186,11 @@ pub(crate) fn entries() -> Vec<(Timestamp, Body)> {
             skipped: 1,
             complete: true,
             keys: 0,
-            unknown_keys: 0, stale: None, idle_exemptions: std::collections::BTreeSet::new(), busy_exemptions: std::collections::BTreeSet::new() },
+            unknown_keys: 0,
+            stale: None,
+            idle_exemptions: std::collections::BTreeSet::new(),
+            busy_exemptions: std::collections::BTreeSet::new(),
+        },
     ));
     told
 }

@@ -44,8 +44,11 @@ Examples:
 pub(super) const APPROVALS_EXAMPLES: &str = "\
 Examples:
   keysweep approvals list
+  keysweep approvals claim 120-1f2e3d4c
   keysweep approvals approve 120-1f2e3d4c --reason \"ticket 4711\"
-  keysweep approvals deny 120-1f2e3d4c 121-0a1b2c3d --reason \"used by the yearly audit\"";
+  keysweep approvals deny 120-1f2e3d4c 121-0a1b2c3d --reason \"used by the yearly audit\"
+  keysweep approvals approve --account 111122223333 --all 12 --reason \"account is being closed\"
+      approves the listed requests of an account, if there are exactly 12";
 
 pub(super) const NOTICES_EXAMPLES: &str = "\
 Examples:

@@ -39,31 +39,6 @@ pub fn keys_table(document: &KeysDocument, screen: Screen) -> String {
     table(screen, header, rows.collect())
 }
 
-/// What waits for approval.
-#[must_use]
-pub fn approvals_table(document: &KeysDocument, screen: Screen) -> String {
-    let now = document.generated_at;
-    let rows = document.keys.iter().filter_map(|row| {
-        let approval = row.approval.as_ref()?;
-        Some([
-            approval.request.as_str().into(),
-            approval.action.as_str().into(),
-            (&row.access_key_id).into(),
-            (&row.user_name).into(),
-            account(&row.account_id, row.account_name.as_deref()).into(),
-            row.owner.as_ref().map(|owner| owner.name.as_str()).unwrap_or_default().into(),
-            format!("{} of {}", approval.approved_by.len(), approval.approvals_needed).into(),
-            when(now, approval.expires_at).into(),
-            match row.not_needed_at {
-                Some(_) => format!("{}; the owner no longer needs the key", approval.reason).into(),
-                None => approval.reason.as_str().into(),
-            },
-        ])
-    });
-    let header = ["REQUEST", "TO", "KEY", "USER", "ACCOUNT", "OWNER", "APPROVALS", "EXPIRES", "WHY"];
-    table(screen, header, rows.collect())
-}
-
 /// Everything about one key.
 #[must_use]
 pub fn key_text(document: &KeyDocument, screen: Screen) -> String {

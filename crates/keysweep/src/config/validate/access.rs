@@ -17,16 +17,21 @@ const SLACK_PREFIXES: [char; 2] = ['U', 'W'];
 pub(super) fn build(model: &Model, review: &mut Review) -> Vec<Holding> {
     let at = KeyPath::of("access");
     let entries = model.access.iter().enumerate();
-    let holdings: Vec<_> = entries.filter_map(|(index, entry)| holding(entry, &at.index(index), review)).collect();
+    let holdings: Vec<_> =
+        entries.filter_map(|(index, entry)| holding(entry, &at.index(index), review)).collect();
     let uses = |wanted: fn(&Holder) -> bool| holdings.iter().position(|holding| wanted(&holding.holder));
     if let Some(index) = uses(|holder| matches!(holder, Holder::OidcGroup(_) | Holder::OidcSubject(_)))
         && model.http.oidc.issuer.is_empty()
     {
-        let problem = "has no effect: http.oidc.issuer is empty, so that nobody can log in through a provider";
+        let problem =
+            "has no effect: http.oidc.issuer is empty, so that nobody can log in through a provider";
         review.questionable(&at.index(index), problem.to_owned());
     }
-    if let Some(index) = uses(|holder| matches!(holder, Holder::LocalUser(_))) && model.http.socket.is_empty() {
-        let problem = "has no effect: http.socket is empty, so that only root and the daemon's own user can connect";
+    if let Some(index) = uses(|holder| matches!(holder, Holder::LocalUser(_)))
+        && model.http.socket.is_empty()
+    {
+        let problem =
+            "has no effect: http.socket is empty, so that only root and the daemon's own user can connect";
         review.questionable(&at.index(index), problem.to_owned());
     }
     holdings
@@ -56,7 +61,8 @@ fn holding(entry: &AccessSection, at: &KeyPath, review: &mut Review) -> Option<H
     };
     let (key, name) = holder.setting();
     let slack = matches!(holder, Holder::SlackUser(_));
-    if name.trim() != name || name.is_empty() || name.len() > NAME_BYTES || name.chars().any(char::is_control) {
+    if name.trim() != name || name.is_empty() || name.len() > NAME_BYTES || name.chars().any(char::is_control)
+    {
         review.unexpected(&at.key(key), name, "1 to 255 characters, without spaces around them");
     } else if slack && !is_slack_id(name) {
         review.unexpected(&at.key(key), name, "the ID of a user, such as \"U012AB3CD\"");

@@ -40,7 +40,8 @@ pub(super) fn build(model: &Model, review: &mut Review) -> Http {
     review.positive(&session.key("idle"), idle);
     review.positive(&session.key("lifetime"), lifetime);
     if idle > lifetime {
-        let problem = format!("found \"{idle}\", expected at most http.session.lifetime, which is \"{lifetime}\"");
+        let problem =
+            format!("found \"{idle}\", expected at most http.session.lifetime, which is \"{lifetime}\"");
         review.contradiction(&session.key("idle"), &session.key("lifetime"), problem);
     }
     if lifetime.get() > LONGEST_SESSION {
@@ -76,7 +77,10 @@ fn proxies(section: &HttpSection, public: bool, at: &KeyPath, review: &mut Revie
         }
     }
     if !networks.is_empty() && !public {
-        review.wrong(at, "found proxies, but http.public_url is empty: set it to the URL of the proxy".to_owned());
+        review.wrong(
+            at,
+            "found proxies, but http.public_url is empty: set it to the URL of the proxy".to_owned(),
+        );
     }
     networks
 }
@@ -87,7 +91,11 @@ fn socket(text: &str, at: &KeyPath, review: &mut Review) -> Option<PathBuf> {
     }
     let path = PathBuf::from(text);
     if !path.is_absolute() || std::os::unix::net::SocketAddr::from_pathname(&path).is_err() {
-        review.unexpected(at, text, "an absolute path of at most 107 bytes, such as \"/run/keysweep/operators.sock\"");
+        review.unexpected(
+            at,
+            text,
+            "an absolute path of at most 107 bytes, such as \"/run/keysweep/operators.sock\"",
+        );
     }
     Some(path)
 }

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use jiff::civil::{Date, Weekday};
 use jiff::tz::TimeZone;
 use keysweep_core::policy::{
-    ApprovalBy,
-    DAY, DayOfWeek, Exemption, Hours, Limits, Match, Mode, Override, Policy, Rule, Terms, TermsPatch,
+    ApprovalBy, DAY, DayOfWeek, Exemption, Hours, Limits, Match, Mode, Override, Policy, Rule, Terms,
+    TermsPatch,
 };
 
 use super::notices::{self, Configured};

@@ -61,7 +61,10 @@ mod tests {
     #[test]
     fn cookies_are_found_among_others() {
         let mut headers = HeaderMap::new();
-        headers.append(COOKIE, HeaderValue::from_static("a=b; __Host-keysweep_session=one;keysweep_session=two"));
+        headers.append(
+            COOKIE,
+            HeaderValue::from_static("a=b; __Host-keysweep_session=one;keysweep_session=two"),
+        );
         headers.append(COOKIE, HeaderValue::from_static("keysweep_login=three; keysweep_sessions=x"));
         assert_eq!(all(&headers, SESSION).collect::<Vec<_>>(), ["one", "two"]);
         assert_eq!(all(&headers, LOGIN).collect::<Vec<_>>(), ["three"]);

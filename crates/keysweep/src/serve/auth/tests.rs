@@ -1,51 +1,10 @@
 //! The rules, one by one.
 
-use axum::http::HeaderValue;
-use axum::http::header::AUTHORIZATION;
-
 use super::*;
-use crate::token::{Digest, Token};
+use crate::config::SessionLife;
 
 const LOOPBACK: Address = Address { loopback: true, tls: false };
-const LOOPBACK_TLS: Address = Address { loopback: true, tls: true };
-const OPEN: Address = Address { loopback: false, tls: false };
 const OPEN_TLS: Address = Address { loopback: false, tls: true };
-
-#[test]
-fn what_it_takes_follows_from_listener_role_and_whether_there_are_tokens() {
-    use Closed::{NoTokens, PlainHttp};
-    use Role::{Operator, Viewer};
-    use Wanted::{Never, Nothing, Token};
-    let mk = |role: Role| crate::token::Token { name: "x".into(), role, digest: Digest::of("x") };
-    for (listener, role, any_token, expected) in [
-        (LOOPBACK, Viewer, false, Nothing),
-        (LOOPBACK, Viewer, true, Nothing),
-        (LOOPBACK, Operator, false, Never(NoTokens)),
-        (LOOPBACK, Operator, true, Token),
-        (LOOPBACK_TLS, Viewer, false, Nothing),
-        (LOOPBACK_TLS, Viewer, true, Nothing),
-        (LOOPBACK_TLS, Operator, false, Never(NoTokens)),
-        (LOOPBACK_TLS, Operator, true, Token),
-        (OPEN, Viewer, false, Never(PlainHttp)),
-        (OPEN, Viewer, true, Never(PlainHttp)),
-        (OPEN, Operator, false, Never(PlainHttp)),
-        (OPEN, Operator, true, Never(PlainHttp)),
-        (OPEN_TLS, Viewer, false, Never(NoTokens)),
-        (OPEN_TLS, Viewer, true, Token),
-        (OPEN_TLS, Operator, false, Never(NoTokens)),
-        (OPEN_TLS, Operator, true, Token),
-    ] {
-        let tokens = if any_token { vec![mk(Operator)] } else { Vec::new() };
-        assert_eq!(listener.wants(role, &tokens), expected, "{listener:?} {role} {any_token}");
-    }
-}
-
-#[test]
-fn a_viewer_token_closes_the_page_on_loopback() {
-    let tokens = mk_http().tokens;
-    assert_eq!(LOOPBACK.wants(Role::Viewer, &tokens), Wanted::Token);
-    assert_eq!(LOOPBACK_TLS.wants(Role::Viewer, &tokens), Wanted::Token);
-}
 
 #[test]
 fn a_proxied_request_is_known_by_headers_or_host() {
@@ -62,31 +21,63 @@ fn a_proxied_request_is_known_by_headers_or_host() {
     }
 }
 
-fn mk_http() -> Http {
-    let token = |name: &str, role| Token { name: name.into(), role, digest: Digest::of(name) };
+fn mk_http(proxies: &[&str]) -> Http {
     Http {
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         tls: None,
-        public: None,
-        tokens: vec![token("looker", Role::Viewer), token("boss", Role::Operator)],
+        public: Some("keysweep.example.com".parse().unwrap()),
+        tokens: Vec::new(),
+        socket: None,
+        trusted_proxies: proxies.iter().map(|network| network.parse().unwrap()).collect(),
+        oidc: None,
+        session: SessionLife { idle: Duration::from_secs(60), lifetime: Duration::from_secs(60) },
     }
 }
 
-fn who(token: &str, role: Role) -> Result<String, Refused> {
-    let mut headers = HeaderMap::new();
-    headers.insert(AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {token}")).unwrap());
-    known(&headers, &mk_http(), role).map(|actor| actor.to_string())
+fn mk_parts(peer: &str, pairs: &[(&'static str, &str)]) -> Parts {
+    let (mut parts, ()) = axum::http::Request::new(()).into_parts();
+    parts.headers = mk_headers(pairs);
+    parts.extensions.insert(Peer(SocketAddr::new(peer.parse().unwrap(), 4711)));
+    parts
 }
 
 #[test]
-fn a_token_opens_what_its_role_may_and_nothing_above() {
-    assert_eq!(who("looker", Role::Viewer), Ok("token looker".into()));
-    assert_eq!(who("boss", Role::Viewer), Ok("token boss".into()));
-    assert_eq!(who("boss", Role::Operator), Ok("token boss".into()));
-    let weak = Refused::Weak { name: "looker".into(), has: Role::Viewer, wants: Role::Operator };
-    assert_eq!(who("looker", Role::Operator), Err(weak));
-    assert_eq!(who("nobody", Role::Viewer), Err(Refused::Unknown));
-    assert_eq!(known(&HeaderMap::new(), &mk_http(), Role::Viewer), Err(Refused::Missing));
+fn only_a_trusted_proxy_that_speaks_https_counts_as_tls() {
+    let http = mk_http(&["10.42.0.0/16", "fd00::/8"]);
+    let (host, https) = (("host", "keysweep.example.com"), ("x-forwarded-proto", "https"));
+    for (peer, headers, trusted) in [
+        ("10.42.3.7", &[host, https][..], true),
+        ("::ffff:10.42.3.7", &[host, https], true),
+        ("fd00::1", &[host, https], true),
+        ("10.43.0.1", &[host, https], false),
+        ("192.0.2.1", &[host, https], false),
+        ("10.42.3.7", &[host], false),
+        ("10.42.3.7", &[https], false),
+        ("10.42.3.7", &[host, ("x-forwarded-proto", "http")], false),
+        ("10.42.3.7", &[host, https, ("x-forwarded-proto", "http")], false),
+        ("10.42.3.7", &[host, ("x-forwarded-proto", "https,http")], false),
+        ("10.42.3.7", &[("host", "other.example.com"), https], false),
+    ] {
+        assert_eq!(is_from_trusted_proxy(&mk_parts(peer, headers), &http), trusted, "{peer} {headers:?}");
+    }
+    assert!(!is_from_trusted_proxy(&mk_parts("10.42.3.7", &[host, https]), &mk_http(&[])));
+}
+
+#[test]
+fn the_address_of_a_client_is_what_trusted_proxies_say() {
+    let http = mk_http(&["10.42.0.0/16"]);
+    let forwarded = |value| ("x-forwarded-for", value);
+    for (peer, headers, expected) in [
+        ("192.0.2.1", &[forwarded("203.0.113.9")][..], "192.0.2.1"),
+        ("10.42.0.1", &[forwarded("203.0.113.9")], "203.0.113.9"),
+        ("10.42.0.1", &[forwarded("198.51.100.1, 203.0.113.9")], "203.0.113.9"),
+        ("10.42.0.1", &[forwarded("203.0.113.9, 10.42.0.2")], "203.0.113.9"),
+        ("10.42.0.1", &[forwarded("198.51.100.1"), forwarded("203.0.113.9")], "203.0.113.9"),
+        ("10.42.0.1", &[forwarded("nonsense")], "10.42.0.1"),
+        ("10.42.0.1", &[], "10.42.0.1"),
+    ] {
+        assert_eq!(client(&mk_parts(peer, headers), &http), expected, "{peer} {headers:?}");
+    }
 }
 
 fn mk_headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
@@ -146,7 +137,9 @@ async fn failures_are_noted_up_to_a_bound_and_again_after_a_while() {
 #[test]
 fn no_refusal_repeats_a_token() {
     for token in ["keysweep_token_5ec7e7", "5ec7e7\"", "5ec7e7, 5ec7e7"] {
-        let refused = who(token, Role::Operator).unwrap_err();
+        let mut headers = HeaderMap::new();
+        headers.insert(AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {token}")).unwrap());
+        let refused = bearer::token(&headers).err().unwrap_or(Refused::Unknown);
         let said = format!("{refused:?} {}", refused.why());
         assert!(!said.contains("5ec7e7"), "{said}");
     }
