@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use keysweep::access::Caller;
 use keysweep::clock::Clock;
 use keysweep::config::{self, Config, Sources};
 use keysweep::connect::Given;
 use keysweep::engine::Engine;
 use keysweep::metrics::Metrics;
-use keysweep::access::Caller;
 use keysweep::operator::{Act, Look};
 use keysweep::sweep::{Swept, sweep};
 use keysweep_api::{Decide, Decision, Done, Refusal, RequestRef, Resume, ShowKey, Which};
@@ -261,7 +261,9 @@ pub fn caller(name: &str) -> Caller {
 
 /// If it is refused.
 pub async fn look<O: Look>(engine: &Engine, asked: O) -> O::Reply {
-    keysweep::operator::look(engine, &caller("alice"), asked).await.unwrap_or_else(|refusal| panic!("{refusal}"))
+    keysweep::operator::look(engine, &caller("alice"), asked)
+        .await
+        .unwrap_or_else(|refusal| panic!("{refusal}"))
 }
 
 /// Decides as an operator.
@@ -290,7 +292,8 @@ pub async fn delete(engine: &Engine, key: &str) -> (bool, String) {
 /// The request for approval of a key: what it asks, and how a decision names it.
 pub async fn asked(engine: &Engine, key: &str) -> Option<(Planned, RequestRef)> {
     let key = key.parse().unwrap_or_else(|error| panic!("{error}"));
-    let approval = keysweep::operator::look(engine, &caller("alice"), ShowKey { key }).await.ok()?.record?.approval?;
+    let approval =
+        keysweep::operator::look(engine, &caller("alice"), ShowKey { key }).await.ok()?.record?.approval?;
     Some((approval.action, approval.request.parse().ok()?))
 }
 

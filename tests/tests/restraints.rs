@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use keysweep::engine::Engine;
 use keysweep::access::Caller;
+use keysweep::engine::Engine;
 use keysweep::operator::{Act, act};
 use keysweep_api::{
     Decision, Done, Pause, Refusal, ResetBreaker, Resume, ShowBreaker, ShowPlan, UnparkAccount, Which,

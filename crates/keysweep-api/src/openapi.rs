@@ -47,7 +47,8 @@ impl Document {
                 parameters.push(json!({ "name": name, "in": "path", "required": true, "schema": schema }));
             } else if O::VERB == Verb::Get {
                 let required = required.contains(&name);
-                parameters.push(json!({ "name": name, "in": "query", "required": required, "schema": schema }));
+                parameters
+                    .push(json!({ "name": name, "in": "query", "required": required, "schema": schema }));
             } else {
                 body.insert(name, schema);
             }

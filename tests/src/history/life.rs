@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::SignedDuration;
+use keysweep::access::Caller;
 use keysweep::clock::Clock;
 use keysweep::engine::Engine;
 use keysweep::metrics::Metrics;
-use keysweep::access::Caller;
 use keysweep::operator::act;
 use keysweep::people::Postman;
 use keysweep::sweep::sweep;

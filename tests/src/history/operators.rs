@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use keysweep::engine::Engine;
 use keysweep::access::Caller;
+use keysweep::engine::Engine;
 use keysweep::operator::{Act, act, look};
 use keysweep_api::{
     AcknowledgeRule, Decide, Decision, GatherEvidence, KeyRow, ListKeys, ListRules, Pause, RequestRef,
@@ -322,7 +322,9 @@ pub(super) async fn end_quarantine(shared: &mut Shared, engine: &Engine, rng: &m
 
 /// Keys in the lifecycle and not at its end, with the change whose approval is asked for.
 async fn tracked(engine: &Engine) -> Vec<(String, String)> {
-    let Ok(document) = look(engine, &Caller::unrestricted(alice()), ListKeys {}).await else { return Vec::new() };
+    let Ok(document) = look(engine, &Caller::unrestricted(alice()), ListKeys {}).await else {
+        return Vec::new();
+    };
     let rows = serde_json::to_value(&document.keys).unwrap_or_default();
     let rows = rows.as_array().cloned().unwrap_or_default();
     let text = |row: &serde_json::Value, name: &str| {
@@ -346,7 +348,12 @@ async fn delete(engine: &Engine, key: &str) -> bool {
 /// The record of a key, as it is listed: `keys show` reads the journal on another thread, so what happens meanwhile would
 /// depend on the machine.
 async fn shown(engine: &Engine, key: &str) -> Option<KeyRow> {
-    look(engine, &Caller::unrestricted(alice()), ListKeys {}).await.ok()?.keys.into_iter().find(|row| row.access_key_id == key)
+    look(engine, &Caller::unrestricted(alice()), ListKeys {})
+        .await
+        .ok()?
+        .keys
+        .into_iter()
+        .find(|row| row.access_key_id == key)
 }
 
 /// The request that is asked of a key right now.

@@ -233,11 +233,19 @@ async fn what_cannot_be_gathered_says_why() {
     let engine = company.begin().await;
     let asked = |key: &str| GatherEvidence { key: key.parse().unwrap() };
     let shown = |key: &str| ShowEvidence { key: key.parse().unwrap() };
-    let refusal = keysweep::operator::look(&engine, &keysweep_tests::company::caller("alice"), shown(&key)).await.unwrap_err();
+    let refusal = keysweep::operator::look(&engine, &keysweep_tests::company::caller("alice"), shown(&key))
+        .await
+        .unwrap_err();
     assert!(matches!(&refusal, Refusal::NotFound(why) if why.contains("--gather")), "{refusal}");
     for refusal in [
         ask(&engine, asked("AKIAIOSFODNN7EXAMPLE")).await.unwrap_err(),
-        keysweep::operator::look(&engine, &keysweep_tests::company::caller("alice"), shown("AKIAIOSFODNN7EXAMPLE")).await.unwrap_err(),
+        keysweep::operator::look(
+            &engine,
+            &keysweep_tests::company::caller("alice"),
+            shown("AKIAIOSFODNN7EXAMPLE"),
+        )
+        .await
+        .unwrap_err(),
     ] {
         assert!(matches!(&refusal, Refusal::NotFound(why) if why.starts_with("unknown key")), "{refusal}");
     }

@@ -59,9 +59,9 @@ mod tests {
     use keysweep_core::finding::{Counts, FindingKind};
     use keysweep_core::lifecycle::event::Overlay;
     use keysweep_core::lifecycle::{
-        Approval, Claim, Deactivated, DeactivatedBy, Deleting, Delivery, Due, ExemptMark, Granted, Hold, HoldKind,
-        Incident, KeyEvent, NotNeeded, Notice, NoticeTerms, OpenIntent, OpenQuarantine, Past, PastQuarantine,
-        Quarantine, Record, Sent, Setback, SetbackKind, Shown, Sighting, State, Watch, Woken,
+        Approval, Claim, Deactivated, DeactivatedBy, Deleting, Delivery, Due, ExemptMark, Granted, Hold,
+        HoldKind, Incident, KeyEvent, NotNeeded, Notice, NoticeTerms, OpenIntent, OpenQuarantine, Past,
+        PastQuarantine, Quarantine, Record, Sent, Setback, SetbackKind, Shown, Sighting, State, Watch, Woken,
     };
     use keysweep_core::owner::{Confidence, Contact, Listed, Owner, OwnerSource};
     use keysweep_core::quarantine::{QuarantinePolicy, UserBefore};
@@ -149,7 +149,12 @@ mod tests {
                 },
                 needed: 2,
                 by_owner: true,
-                granted: vec![Granted { by: Actor::local("ann"), reason: "unused".into(), at: mk_at(16), as_owner: true }],
+                granted: vec![Granted {
+                    by: Actor::local("ann"),
+                    reason: "unused".into(),
+                    at: mk_at(16),
+                    as_owner: true,
+                }],
                 claim: Some(Claim { by: Actor::local("bob"), until: mk_at(17) }),
             }),
             bundle: Some([9; 32].into()),
