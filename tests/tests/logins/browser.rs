@@ -123,7 +123,8 @@ fn filled(html: &str, name: &str) -> (Option<String>, String) {
 
 /// The first value of an attribute that is as wanted.
 fn attribute(html: &str, name: &str, is_wanted: impl Fn(&str) -> bool) -> Option<String> {
-    let values = html.split(&format!(" {name}=\"")).skip(1).filter_map(|rest| rest.split('"').next());
+    let start = format!(" {name}=\"");
+    let values = html.split(&start).skip(1).filter_map(|rest| rest.split('"').next());
     values.map(|value| value.replace("&amp;", "&")).find(|value| is_wanted(value))
 }
 
