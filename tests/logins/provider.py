@@ -4,6 +4,7 @@ Its user `anna` has groups and a verified address; everybody else has neither.
 """
 
 import json
+import logging
 import os
 import sys
 from datetime import timedelta
@@ -12,6 +13,9 @@ from datetime import timedelta
 os.environ["AUTHLIB_INSECURE_TRANSPORT"] = "1"
 
 from oidc_provider_mock import User, run_server_in_thread
+
+# Every request otherwise.
+logging.getLogger("werkzeug").setLevel(logging.ERROR)
 
 ANNA = User(
     sub="anna",

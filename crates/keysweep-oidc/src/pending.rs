@@ -10,9 +10,8 @@ use subtle::ConstantTimeEq as _;
 pub const PENDING_LIFETIME: SignedDuration = SignedDuration::from_mins(10);
 
 /// A login that has begun.
-#[derive(Debug)]
 pub struct Begun {
-    /// Where to send the browser.
+    /// Where to send the browser. Contains the state and the nonce of the login, so do not log it.
     pub authorize_url: String,
     /// What to keep until the browser returns, bound to this browser alone: whoever holds it can finish the login.
     pub pending: Pending,
@@ -44,6 +43,12 @@ impl Pending {
 
     pub(crate) fn has_state(&self, state: &str) -> bool {
         self.state.secret().as_bytes().ct_eq(state.as_bytes()).into()
+    }
+}
+
+impl fmt::Debug for Begun {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Begun").field("pending", &self.pending).finish_non_exhaustive()
     }
 }
 
