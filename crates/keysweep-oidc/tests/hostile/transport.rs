@@ -40,6 +40,16 @@ async fn responses_are_bounded() {
 }
 
 #[tokio::test]
+async fn a_response_has_at_most_a_mebibyte() {
+    for (size, accepted) in [(1 << 20, true), ((1 << 20) + 1, false)] {
+        let stage = Stage::new().await;
+        let document = stage.op.state().discovery.to_string();
+        stage.op.state().replies.insert(PATHS[0], Reply::Json(200, format!("{document:size$}")));
+        assert_eq!(stage.login().await.is_ok(), accepted, "{size}");
+    }
+}
+
+#[tokio::test]
 async fn a_silent_provider_times_out() {
     let silent = |path| async move {
         // Long enough for the requests before it on a busy machine.
