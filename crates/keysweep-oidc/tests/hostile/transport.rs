@@ -44,7 +44,8 @@ async fn a_response_has_at_most_a_mebibyte() {
     for (size, accepted) in [(1 << 20, true), ((1 << 20) + 1, false)] {
         let stage = Stage::new().await;
         let document = stage.op.state().discovery.to_string();
-        stage.op.state().replies.insert(PATHS[0], Reply::Json(200, format!("{document:size$}")));
+        let padded = document.clone() + &" ".repeat(size - document.len());
+        stage.op.state().replies.insert(PATHS[0], Reply::Json(200, padded));
         assert_eq!(stage.login().await.is_ok(), accepted, "{size}");
     }
 }
