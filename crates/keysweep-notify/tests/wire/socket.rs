@@ -62,11 +62,11 @@ impl Running {
 
     async fn until(&mut self, is: impl FnMut(&SocketState) -> bool) -> SocketState {
         let reached = timeout(PATIENCE, self.state.wait_for(is)).await;
-        reached.expect("the state was not reached").unwrap().clone()
+        reached.unwrap_or_else(|_| panic!("the state was not reached")).unwrap().clone()
     }
 
     async fn event(&mut self) -> Event {
-        timeout(PATIENCE, self.events.recv()).await.expect("no event came").unwrap()
+        timeout(PATIENCE, self.events.recv()).await.unwrap_or_else(|_| panic!("no event came")).unwrap()
     }
 
     async fn click(&mut self) -> String {
@@ -78,7 +78,11 @@ impl Running {
 
     async fn stopped(mut self) {
         self.stop.take().unwrap().send(()).unwrap();
-        timeout(PATIENCE, self.task.join_next()).await.expect("the socket did not stop").unwrap().unwrap();
+        timeout(PATIENCE, self.task.join_next())
+            .await
+            .unwrap_or_else(|_| panic!("the socket did not stop"))
+            .unwrap()
+            .unwrap();
     }
 }
 

@@ -63,7 +63,10 @@ impl SocketServer {
 
     /// The next connection, before its handshake.
     pub(crate) async fn raw(&mut self) -> Box<dyn Stream> {
-        tokio::time::timeout(PATIENCE, self.connections.recv()).await.expect("no connection came").unwrap()
+        tokio::time::timeout(PATIENCE, self.connections.recv())
+            .await
+            .unwrap_or_else(|_| panic!("no connection came"))
+            .unwrap()
     }
 
     /// The next connection, which was not greeted yet.
@@ -157,6 +160,6 @@ impl Peer {
 
     async fn any(&mut self) -> Option<Message> {
         let next = tokio::time::timeout(PATIENCE, self.socket.next()).await;
-        next.expect("the client said nothing").and_then(Result::ok)
+        next.unwrap_or_else(|_| panic!("the client said nothing")).and_then(Result::ok)
     }
 }
