@@ -162,10 +162,11 @@ async fn serve(upgraded: Upgraded, workspace: &Mutex<Workspace>) {
     let number = locked().sockets.opened(sender);
     loop {
         tokio::select! {
-            message = messages.recv() => match message {
-                Some(message) if socket.send(message).await.is_ok() => {}
-                _ => break,
-            },
+            Some(message) = messages.recv() => {
+                if socket.send(message).await.is_err() {
+                    break;
+                }
+            }
             message = socket.next() => match message {
                 Some(Ok(Message::Text(text))) => {
                     let Some(acknowledgement) = acknowledgement(number, &text) else { break };
