@@ -29,7 +29,7 @@ fn options(stub: &SlackStub, app_token: &str) -> SocketOptions {
 }
 
 enum Client {
-    Theirs(Program),
+    Theirs(Box<Program>),
     Ours { events: mpsc::Receiver<Event>, _task: JoinSet<()> },
 }
 
@@ -144,10 +144,10 @@ async fn slacks_socket_clients_and_ours_see_and_answer_the_same() {
     assert_eq!(answers, [None, Some(refusal), None, None, None]);
     let stub = mk_stub().await;
     let python = Program::python("slack_socket.py", &[&stub.url, APP_TOKEN]).await;
-    assert_eq!(conversation(&stub, &mut Client::Theirs(python)).await, ours);
+    assert_eq!(conversation(&stub, &mut Client::Theirs(Box::new(python))).await, ours);
     let stub = mk_stub().await;
     let javascript = Program::node("slack_socket.mjs", &[&stub.url, APP_TOKEN]).await;
-    assert_eq!(conversation(&stub, &mut Client::Theirs(javascript)).await, ours);
+    assert_eq!(conversation(&stub, &mut Client::Theirs(Box::new(javascript))).await, ours);
 }
 
 #[tokio::test]
