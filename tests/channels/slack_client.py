@@ -15,6 +15,8 @@ METHODS = {
     "users.lookupByEmail": client.users_lookupByEmail,
     "chat.postMessage": client.chat_postMessage,
     "chat.update": client.chat_update,
+    "chat.postEphemeral": client.chat_postEphemeral,
+    "views.open": client.views_open,
 }
 
 for line in sys.stdin:

@@ -1,6 +1,10 @@
-//! A Slack of our own: the methods of its Web API that keysweep calls.
+//! A Slack of our own: the methods of its Web API that keysweep calls, and Socket Mode.
 //!
 //! Slack's own clients prove it: the test `channels` has them ask it the same as keysweep does, and compares.
+
+mod blocks;
+mod people;
+mod socket;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
@@ -19,6 +23,12 @@ use tokio::task::JoinSet;
 
 /// The token that the stub accepts.
 pub const TOKEN: &str = "xoxb-000000000000-stub";
+
+/// The app-level token that the stub accepts.
+pub const APP_TOKEN: &str = "xapp-1-A0STUB-0-stub";
+
+pub use socket::Acknowledgement;
+use socket::Sockets;
 
 /// What the next call gets in place of an answer.
 #[derive(Debug, Clone, Copy)]
@@ -55,6 +65,14 @@ struct Workspace {
     messages: BTreeMap<(String, String), Value>,
     calls: Vec<Call>,
     troubles: VecDeque<Trouble>,
+    /// Triggers, and whether each was exchanged for a modal.
+    triggers: BTreeMap<String, bool>,
+    /// Open modals by their ID.
+    views: BTreeMap<String, Value>,
+    interactions: u64,
+    /// Host and port, for the addresses of WebSockets.
+    authority: String,
+    sockets: Sockets,
 }
 
 impl SlackStub {
@@ -64,9 +82,10 @@ impl SlackStub {
     /// No port of loopback can be listened on.
     pub async fn start(users: &[(&str, &str)]) -> std::io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
-        let url = format!("http://{}/api/", listener.local_addr()?);
+        let authority = listener.local_addr()?.to_string();
+        let url = format!("http://{authority}/api/");
         let users = users.iter().map(|(email, id)| ((*email).to_owned(), (*id).to_owned())).collect();
-        let workspace = Arc::new(Mutex::new(Workspace { users, ..Workspace::default() }));
+        let workspace = Arc::new(Mutex::new(Workspace { users, authority, ..Workspace::default() }));
         let mut server = JoinSet::new();
         server.spawn(listen(listener, Arc::clone(&workspace)));
         Ok(Self { url, workspace, _server: server })
@@ -92,6 +111,13 @@ impl SlackStub {
     }
 }
 
+impl Drop for SlackStub {
+    fn drop(&mut self) {
+        // These tasks hold the workspace that holds them.
+        self.workspace().sockets.abort();
+    }
+}
+
 async fn listen(listener: TcpListener, workspace: Arc<Mutex<Workspace>>) {
     let mut connections = JoinSet::new();
     while let Ok((stream, _)) = listener.accept().await {
@@ -102,13 +128,16 @@ async fn listen(listener: TcpListener, workspace: Arc<Mutex<Workspace>>) {
 async fn serve(stream: TcpStream, workspace: Arc<Mutex<Workspace>>) {
     let service = service_fn(move |request| answer(request, Arc::clone(&workspace)));
     // An error means that the client left.
-    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).with_upgrades().await;
 }
 
 async fn answer(
     request: Request<Incoming>,
     workspace: Arc<Mutex<Workspace>>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
+    if request.uri().path() == "/link/" {
+        return Ok(socket::upgrade(request, &workspace));
+    }
     let (parts, body) = request.into_parts();
     let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
     let content_type = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
@@ -128,7 +157,7 @@ fn arguments(query: Option<&str>, content_type: &str, body: &[u8]) -> Map<String
     let pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
     let pairs = pairs.chain(form_urlencoded::parse(body));
     let decoded = pairs.map(|(name, value)| {
-        let is_json = matches!(&*name, "blocks" | "unfurl_links" | "unfurl_media");
+        let is_json = matches!(&*name, "blocks" | "unfurl_links" | "unfurl_media" | "view");
         let json = if is_json { serde_json::from_str(&value).ok() } else { None };
         (name.into_owned(), json.unwrap_or_else(|| Value::from(&*value)))
     });
@@ -144,10 +173,17 @@ impl Workspace {
     ) -> Response<Full<Bytes>> {
         let in_form = arguments.remove("token").and_then(|token| token.as_str().map(str::to_owned));
         self.calls.push(Call { method: method.clone(), arguments: arguments.clone() });
+        let is_bearer = bearer.is_some();
         let outcome = match (self.troubles.pop_front(), bearer.or(in_form).as_deref()) {
             (Some(Trouble::Status(status)), _) => return page(status),
             (Some(Trouble::RateLimited(seconds)), _) => return limited(seconds),
             (Some(Trouble::Code(code)), _) => Err(code),
+            // Slack takes an app-level token from the header only.
+            (None, Some(APP_TOKEN)) if method == "apps.connections.open" && is_bearer => {
+                Ok(self.open_socket())
+            }
+            (None, Some(APP_TOKEN)) => Err("not_allowed_token_type"),
+            (None, Some(TOKEN)) if method == "apps.connections.open" => Err("not_allowed_token_type"),
             (None, None | Some("")) => Err("not_authed"),
             (None, Some(token)) if token != TOKEN => Err("invalid_auth"),
             (None, Some(_)) => self.call(&method, &arguments),
@@ -192,6 +228,17 @@ impl Workspace {
                 }
                 self.write(channel, ts, arguments)
             }
+            "chat.postEphemeral" => {
+                if !text("channel").starts_with(['C', 'D']) {
+                    return Err("channel_not_found");
+                }
+                if !self.users.values().any(|id| id == text("user")) {
+                    return Err("user_not_in_channel");
+                }
+                blocks::check_message(arguments)?;
+                Ok(json!({ "message_ts": "1775000000.000000" }))
+            }
+            "views.open" => self.open_view(text("trigger_id"), arguments.get("view")),
             _ => Err("unknown_method"),
         }
     }
@@ -211,17 +258,7 @@ impl Workspace {
         ts: String,
         given: &Map<String, Value>,
     ) -> Result<Value, &'static str> {
-        let text = given.get("text").and_then(Value::as_str).unwrap_or_default();
-        let blocks = given.get("blocks").and_then(Value::as_array).cloned().unwrap_or_default();
-        if text.is_empty() && blocks.is_empty() {
-            return Err("no_text");
-        }
-        if text.chars().count() > 40_000 {
-            return Err("msg_too_long");
-        }
-        if blocks.len() > 50 || blocks.iter().any(|block| block.get("type").is_none()) {
-            return Err("invalid_blocks");
-        }
+        let (text, blocks) = blocks::check_message(given)?;
         let message = json!({ "type": "message", "user": "U0BOT", "ts": ts, "text": text, "blocks": blocks,
             "thread_ts": given.get("thread_ts") });
         self.messages.insert((channel.clone(), ts.clone()), message.clone());

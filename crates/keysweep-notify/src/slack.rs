@@ -1,10 +1,14 @@
-//! Messages of a Slack app, by its bot token.
+//! Messages and modals of a Slack app, by its bot token, and what people answer, through [`socket`].
 //!
-//! These are four methods of the Web API over the crate's own client. slack-morphism would send them too, but parses
+//! These are a few methods of the Web API over the crate's own client. slack-morphism would send them too, but parses
 //! blocks into its own types, which silently drop fields that it does not know, has no timeouts and no limit to
 //! responses, and keeps whole response bodies in its errors.
 
 mod api;
+mod buttons;
+pub mod limits;
+mod modal;
+pub mod socket;
 
 use std::fmt;
 use std::time::Duration;
@@ -15,6 +19,11 @@ use serde_json::{Value, json};
 
 use crate::failure::Failure;
 use crate::http::{Http, HttpOptions};
+
+pub use buttons::{ApprovalActions, Button, ButtonStyle, approval_buttons, buttons};
+pub use modal::{Modal, TextInput};
+
+use limits::{MAX_SECTION_TEXT, escaped, plain_text};
 
 const API_URL: &str = "https://slack.com/api";
 
@@ -62,6 +71,11 @@ impl Slack {
     /// # Errors
     /// The token is empty or has characters that no token has, or the URL is invalid or not allowed.
     pub fn new(options: SlackOptions) -> Result<Self, String> {
+        Self::trusting(options, None)
+    }
+
+    /// Trusts PEM certificates in addition to those of the system.
+    fn trusting(options: SlackOptions, ca_pem: Option<&[u8]>) -> Result<Self, String> {
         let token = options.token.expose_secret().trim();
         let mut authorization = HeaderValue::from_str(&format!("Bearer {token}"))
             .ok()
@@ -73,7 +87,7 @@ impl Slack {
             // Another address comes from the configuration only, never from a contact.
             allow_private: options.api_url.is_some(),
             timeout: options.timeout,
-            ca_pem: None,
+            ca_pem,
         })?;
         Ok(Self { http, authorization })
     }
@@ -134,6 +148,22 @@ impl Slack {
             "blocks": message.blocks,
         });
         self.posted(&self.json("chat.update", &body).await?)
+    }
+
+    /// Shows a text to one person in a conversation, such as why a click had no effect. Only that person sees it, and
+    /// Slack does not promise to show it ("chat.postEphemeral": delivery is not guaranteed). `text` is plain text.
+    ///
+    /// # Errors
+    /// The person or the app is not in the conversation, or Slack refused the token or did not answer.
+    pub async fn whisper(&self, channel: &str, user: &str, text: &str) -> Result<(), Failure> {
+        let body = json!({
+            "channel": channel,
+            "user": user,
+            "text": escaped(text),
+            "blocks": [{ "type": "section", "text": plain_text(text, MAX_SECTION_TEXT) }],
+        });
+        self.json("chat.postEphemeral", &body).await?;
+        Ok(())
     }
 
     fn posted(&self, answer: &Value) -> Result<Posted, Failure> {

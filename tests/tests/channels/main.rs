@@ -5,4 +5,5 @@
 mod mail;
 mod program;
 mod slack;
+mod socket;
 mod webhooks;

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use keysweep_notify::FailureKind::{Misconfigured, Rejected, Temporary};
-use keysweep_notify::slack::{Posted, Slack, SlackMessage, SlackOptions};
+use keysweep_notify::slack::{
+    ApprovalActions, Modal, Posted, Slack, SlackMessage, SlackOptions, TextInput, approval_buttons,
+};
 use keysweep_tests::slack_stub::{Call, SlackStub, TOKEN, Trouble};
 use serde_json::{Value, json};
 
@@ -11,11 +13,11 @@ use crate::program::Program;
 
 const ANNA: &str = "anna+keys@example.com";
 
-async fn mk_stub() -> SlackStub {
+pub(crate) async fn mk_stub() -> SlackStub {
     SlackStub::start(&[(ANNA, "U0ANNA")]).await.unwrap()
 }
 
-fn mk_slack(stub: &SlackStub, token: &str) -> Slack {
+pub(crate) fn mk_slack(stub: &SlackStub, token: &str) -> Slack {
     let timeout = Duration::from_secs(60);
     Slack::new(SlackOptions { token: token.into(), api_url: Some(stub.url.clone()), timeout }).unwrap()
 }
@@ -23,6 +25,30 @@ fn mk_slack(stub: &SlackStub, token: &str) -> Slack {
 fn mk_message(text: &str) -> SlackMessage {
     let section = json!({ "type": "section", "text": { "type": "mrkdwn", "text": format!("*{text}* & <https://x.example|ü>") } });
     SlackMessage { text: text.to_owned(), blocks: vec![section, json!({ "type": "divider" })], thread: None }
+}
+
+/// An approval request with its buttons.
+pub(crate) fn mk_request() -> SlackMessage {
+    let actions = ApprovalActions { approve: "approve", deny: "deny", claim: "claim" };
+    let buttons = approval_buttons(&actions, "opaque & <value>").unwrap();
+    SlackMessage { blocks: vec![buttons], ..mk_message("Approve?") }
+}
+
+pub(crate) fn mk_modal() -> Modal {
+    Modal {
+        title: "Approve a deactivation of a key".to_owned(),
+        context: "AKIAIOSFODNN7EXAMPLE & <!channel>".to_owned(),
+        submit: "Approve".to_owned(),
+        input: TextInput::reason("reason", "Why?"),
+        callback_id: "approve".to_owned(),
+        private_metadata: "opaque & <metadata>".to_owned(),
+    }
+}
+
+/// The trigger of a click on "Approve…".
+fn trigger(stub: &SlackStub, ts: &str) -> String {
+    let click = stub.click("U0ANNA", "D0ANNA", ts, "approve").unwrap();
+    click["trigger_id"].as_str().unwrap().to_owned()
 }
 
 /// What our client does, as a call that another can make.
@@ -59,6 +85,21 @@ async fn conversation_of(client: &mut Program, stub: &SlackStub) -> Vec<Call> {
     let update = json!({ "channel": "D0ANNA", "ts": ts, "text": update.text, "blocks": update.blocks });
     assert_eq!(ask(client, json!({ "method": "chat.update", "arguments": update })).await["ts"], json!(ts));
     assert_eq!(ask(client, post("C0NOWHERE", &mk_message("x"))).await["error"], "channel_not_found");
+    let request = ask(client, post("U0ANNA", &mk_request())).await;
+    let trigger = trigger(stub, request["ts"].as_str().unwrap());
+    let open = json!({ "trigger_id": trigger, "view": mk_modal().view().unwrap() });
+    let open = json!({ "method": "views.open", "arguments": open });
+    assert!(ask(client, open.clone()).await["view"]["id"].is_string());
+    assert_eq!(ask(client, open).await["error"], "exchanged_trigger_id");
+    let section =
+        json!({ "type": "section", "text": { "type": "plain_text", "text": "Not <you>.", "emoji": false } });
+    let whisper = |user: &str| {
+        let arguments =
+            json!({ "channel": "C0TEAM", "user": user, "text": "Not &lt;you&gt;.", "blocks": [section] });
+        json!({ "method": "chat.postEphemeral", "arguments": arguments })
+    };
+    assert!(ask(client, whisper("U0ANNA")).await["message_ts"].is_string());
+    assert_eq!(ask(client, whisper("U0OTHER")).await["error"], "user_not_in_channel");
     stub.take_calls()
 }
 
@@ -77,6 +118,14 @@ async fn conversation_of_ours(slack: &Slack, stub: &SlackStub) -> Vec<Call> {
     assert_eq!((&message["text"], &message["blocks"]), (&json!("Done"), &json!(mk_message("Done").blocks)));
     let failure = slack.post("C0NOWHERE", &mk_message("x")).await.unwrap_err();
     assert_eq!(failure.kind, Rejected, "{failure}");
+    let request = slack.post("U0ANNA", &mk_request()).await.unwrap();
+    let trigger = trigger(stub, &request.ts);
+    assert!(slack.open_modal(&trigger, &mk_modal()).await.unwrap().starts_with('V'));
+    let again = slack.open_modal(&trigger, &mk_modal()).await.unwrap_err();
+    assert_eq!((again.kind, again.detail.as_str()), (Rejected, "slack views.open: exchanged_trigger_id"));
+    slack.whisper("C0TEAM", "U0ANNA", "Not <you>.").await.unwrap();
+    let elsewhere = slack.whisper("C0TEAM", "U0OTHER", "Not <you>.").await.unwrap_err();
+    assert_eq!(elsewhere.kind, Rejected);
     stub.take_calls()
 }
 
@@ -93,7 +142,7 @@ async fn slacks_clients_and_ours_make_the_same_calls() {
     // A stub each, so that messages get the same timestamps.
     let stub = mk_stub().await;
     let ours = conversation_of_ours(&mk_slack(&stub, TOKEN), &stub).await;
-    assert_eq!(ours.len(), 7);
+    assert_eq!(ours.len(), 12);
     for which in 0..2 {
         let stub = mk_stub().await;
         let [python, javascript] = &mut clients(&stub, TOKEN).await;

@@ -54,14 +54,14 @@ impl Mailer {
     /// Up to the moment in which the server waits for a handshake.
     async fn start_tls(&self, tcp: TcpStream) -> Result<TcpStream, Failure> {
         let mut stream = BufReader::new(tcp);
-        self.expect("220", response(&mut stream).await)?;
+        self.require_reply("220", response(&mut stream).await)?;
         let hello = self.ask(&mut stream, &format!("EHLO {}\r\n", self.hello)).await;
-        let extensions = self.expect("250", hello)?;
+        let extensions = self.require_reply("250", hello)?;
         if !extensions.iter().skip(1).any(|extension| extension.trim().eq_ignore_ascii_case("STARTTLS")) {
             return Err(Failure::misconfigured(self.detail("the server does not offer STARTTLS")));
         }
         let ready = self.ask(&mut stream, "STARTTLS\r\n").await;
-        self.expect("220", ready)?;
+        self.require_reply("220", ready)?;
         if !stream.buffer().is_empty() {
             let what = "plain text after STARTTLS: somebody may be manipulating the connection";
             return Err(Failure::misconfigured(self.detail(what)));
@@ -76,7 +76,7 @@ impl Mailer {
     }
 
     /// The lines of a response with this code, without it.
-    fn expect(&self, code: &str, response: io::Result<Vec<String>>) -> Result<Vec<String>, Failure> {
+    fn require_reply(&self, code: &str, response: io::Result<Vec<String>>) -> Result<Vec<String>, Failure> {
         let lines = response.map_err(|error| {
             Failure::temporary(self.detail(&format!("the connection failed: {}", innermost(&error))))
         })?;

@@ -9,16 +9,19 @@ use crate::failure::{Failure, FailureKind};
 use crate::http::{retry_after, shown};
 use crate::plain::excerpt;
 
+pub(super) const VIEWS_OPEN: &str = "views.open";
+
 /// An answer repeats the message that was posted, which has at most 40,000 characters and its blocks.
 const MAX_ANSWER: usize = 1 << 20;
 
 /// Codes that say that the token or the app is the problem.
-const MISCONFIGURED: [&str; 16] = [
+const MISCONFIGURED: [&str; 17] = [
     "access_denied",
     "account_inactive",
     "deprecated_endpoint",
     "ekm_access_denied",
     "enterprise_is_restricted",
+    "forbidden_team",
     "invalid_auth",
     "method_deprecated",
     "missing_scope",
@@ -32,17 +35,20 @@ const MISCONFIGURED: [&str; 16] = [
     "two_factor_setup_required",
 ];
 
-/// Codes that say that this conversation or this message will not be accepted.
-const REJECTED: [&str; 29] = [
+/// Codes that say that this conversation, message, or modal will not be accepted.
+const REJECTED: [&str; 33] = [
     "as_user_not_supported",
     "cannot_dm_bot",
     "cant_update_message",
     "channel_is_limited_access",
     "channel_not_found",
     "edit_window_closed",
+    "exchanged_trigger_id",
+    "expired_trigger_id",
     "invalid_arguments",
     "invalid_blocks",
     "invalid_blocks_format",
+    "invalid_trigger_id",
     "is_archived",
     "is_inactive",
     "message_not_found",
@@ -63,6 +69,7 @@ const REJECTED: [&str; 29] = [
     "user_not_found",
     "user_not_in_channel",
     "users_not_found",
+    "view_too_large",
 ];
 
 /// An error that Slack itself answered with.

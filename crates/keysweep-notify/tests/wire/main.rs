@@ -7,6 +7,8 @@ mod mail;
 mod mail_tls;
 mod slack;
 mod smtp_server;
+mod socket;
+mod socket_server;
 mod teams;
 mod webhook;
 mod webhook_tls;
