@@ -146,15 +146,7 @@ fn stands_for(record: Option<&Record>, item: &Item) -> bool {
                 | NoticeKind::ExemptionEnding
         );
     };
-    let ahead = |change: Planned| match &record.state {
-        KeyState::Flagged(_) => change == Planned::Deactivate,
-        KeyState::Deactivated(_) => change == Planned::Delete,
-        KeyState::Active
-        | KeyState::Deactivating(_)
-        | KeyState::Deleting(_)
-        | KeyState::Deleted(_)
-        | KeyState::Gone(_) => false,
-    };
+    let ahead = |change: Planned| is_ahead(record, change);
     match item.kind {
         NoticeKind::DeactivationAhead | NoticeKind::DeletionAhead => {
             let undelivered = record.notice().and_then(crate::lifecycle::Notice::undelivered);
@@ -190,8 +182,21 @@ fn stands_for(record: Option<&Record>, item: &Item) -> bool {
     }
 }
 
+/// Whether this is the next change of the key.
+pub(super) fn is_ahead(record: &Record, change: Planned) -> bool {
+    match &record.state {
+        KeyState::Flagged(_) => change == Planned::Deactivate,
+        KeyState::Deactivated(_) => change == Planned::Delete,
+        KeyState::Active
+        | KeyState::Deactivating(_)
+        | KeyState::Deleting(_)
+        | KeyState::Deleted(_)
+        | KeyState::Gone(_) => false,
+    }
+}
+
 /// Whether an overlay stops every automatic change.
-fn is_stopped(record: &Record) -> bool {
+pub(super) fn is_stopped(record: &Record) -> bool {
     !record.holds.is_empty() || record.exempt.is_some() || record.incident.is_some()
 }
 
