@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::address::{Address, ChannelKind, NotAnAddress, is_slack};
 pub(crate) use self::compose::is_current;
-pub use self::compose::{compose, delivered, oldest_due, stands, undelivered};
+pub use self::compose::{compose, delivered, oldest_due, stands, time_zone, undelivered};
 pub use self::dead::dead_recipients;
 pub use self::outbox::{Message, Outbox, Parcel, ParcelId, Recipient, Status};
 pub(crate) use self::owed::owed;
