@@ -117,7 +117,7 @@ enum Outcome {
 
 impl Postman {
     /// Composes and delivers until keysweep stops.
-    pub(crate) async fn work(mut self, engine: &Engine) {
+    pub async fn work(mut self, engine: &Engine) {
         let stop = engine.stopping();
         loop {
             // A message that is being sent is waited for: only then does the journal know that it arrived.
