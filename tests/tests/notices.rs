@@ -389,7 +389,7 @@ async fn each_reader_sees_dates_in_their_own_time_zone() {
     assert!(text.contains(" JST or later") && text.contains("in the time zone Asia/Tokyo"), "{text}");
 
     stale(&company, "web");
-    swept(&engine).await;
+    company.days(&engine, 1).await;
     company.letters.fail(Some(FailureKind::Rejected));
     postman.round(&engine).await;
     company.letters.fail(None);
