@@ -1,6 +1,7 @@
 //! A mail server that tests can look into, and that fails when it is told to.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, ready};
@@ -8,6 +9,8 @@ use keysweep::people::{Carrier, Letter, Outgoing};
 use keysweep_core::notice::Address;
 use keysweep_notify::{Failure, FailureKind};
 use serde_json::Value;
+use tokio::sync::Notify;
+use tokio::time::sleep;
 
 /// A message that was accepted.
 #[derive(Debug, Clone)]
@@ -41,6 +44,7 @@ impl Received {
 #[derive(Debug, Default)]
 pub struct Letters {
     inner: Mutex<Inner>,
+    began: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -48,6 +52,7 @@ struct Inner {
     received: Vec<Received>,
     tried: usize,
     fails: Option<FailureKind>,
+    takes: Duration,
 }
 
 impl Letters {
@@ -58,6 +63,16 @@ impl Letters {
     /// From now on each message is refused in this way; `None` for none.
     pub fn fail(&self, kind: Option<FailureKind>) {
         self.inner().fails = kind;
+    }
+
+    /// From now on it takes so long to accept a message.
+    pub fn take_long(&self, takes: Duration) {
+        self.inner().takes = takes;
+    }
+
+    /// Waits until a message has come, accepted or not.
+    pub async fn began(&self) {
+        self.began.notified().await;
     }
 
     /// Everything that was accepted so far.
@@ -88,7 +103,14 @@ impl Carrier for Letters {
             return ready(Err(Failure { kind, detail, retry_after: None })).boxed();
         }
         let (to, id, letter) = (to.to_string(), message.id.clone(), message.letter.clone());
-        inner.received.push(Received { to, id, letter });
-        ready(Ok(())).boxed()
+        let takes = inner.takes;
+        drop(inner);
+        self.began.notify_one();
+        async move {
+            sleep(takes).await;
+            self.inner().received.push(Received { to, id, letter });
+            Ok(())
+        }
+        .boxed()
     }
 }

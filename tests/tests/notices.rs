@@ -334,6 +334,74 @@ async fn nothing_is_sent_while_keysweep_is_paused_or_stops() {
     assert_eq!(open, 1);
 }
 
+/// Stops keysweep while a message is being sent that takes so long. Returns how long the stop took.
+async fn stop_while_sending(company: &Company, engine: &Arc<Engine>, takes: Duration) -> Duration {
+    company.letters.take_long(takes);
+    let posting = Arc::clone(engine);
+    let work = tokio::spawn(async move { Postman::default().work(&posting).await });
+    company.letters.began().await;
+    let before = tokio::time::Instant::now();
+    engine.stopping().cancel();
+    work.await.unwrap();
+    before.elapsed()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_waits_for_a_message_that_is_being_sent() {
+    let company = mk_company();
+    stale(&company, "ci");
+    let engine = company.begin().await;
+    stop_while_sending(&company, &engine, Duration::from_secs(10)).await;
+    assert_eq!(company.letters.take().len(), 1);
+    let open = |engine: &Engine| {
+        engine.store().read(|state| state.outbox().messages().filter(|m| m.is_open()).count())
+    };
+    assert_eq!(open(&engine), 0, "the journal knows that it arrived");
+    engine.close().await.unwrap();
+    drop(engine);
+    let engine = company.open().await;
+    swept(&engine).await;
+    assert_eq!(post(&company, &engine, &mut Postman::default()).await.len(), 0, "it is not sent again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_does_not_wait_for_a_server_that_never_answers() {
+    let company = mk_company();
+    stale(&company, "ci");
+    let engine = company.begin().await;
+    let took = stop_while_sending(&company, &engine, DAY).await;
+    assert!(took < Duration::from_secs(30), "a service manager kills what takes longer: {took:?}");
+    let open = engine.store().read(|state| state.outbox().messages().filter(|m| m.is_open()).count());
+    assert_eq!(open, 1, "it is sent after the next start");
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_reader_sees_dates_in_their_own_time_zone() {
+    let mut company = mk_company();
+    let zones = "[[owners.contact]]\nmatch = \"dana*\"\nemail = \"dana@example.com\"\ntime_zone = \"Asia/Tokyo\"\n\
+                 [[notices.route]]\ntime_zone = \"America/New_York\"\n";
+    company.configure(&format!("{}{zones}", settings(&company)));
+    stale(&company, "ci");
+    let (engine, mut postman) = (company.begin().await, Postman::default());
+    let received = post(&company, &engine, &mut postman).await;
+    let text = &received[0].letter.text;
+    assert_eq!(received[0].to, "dana@example.com");
+    assert!(text.contains(" JST or later") && text.contains("in the time zone Asia/Tokyo"), "{text}");
+
+    stale(&company, "web");
+    company.days(&engine, 1).await;
+    company.letters.fail(Some(FailureKind::Rejected));
+    postman.round(&engine).await;
+    company.letters.fail(None);
+    let received = post(&company, &engine, &mut postman).await;
+    assert_eq!(
+        (received[0].to.as_str(), received[0].items()[0].0.as_str()),
+        ("security@example.com", "undeliverable")
+    );
+    let text = &received[0].letter.text;
+    assert!(text.contains("in the time zone America/New_York"), "{text}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn no_longer_needed_is_recorded_and_makes_nothing_happen_earlier() {
     let company = mk_company();

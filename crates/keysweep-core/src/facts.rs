@@ -284,6 +284,42 @@ pub struct AccountFacts {
     pub tags: Fact<BTreeMap<String, String>>,
 }
 
+/// Where an account is and how it is tagged: what the routes of notices match beside its name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// IDs of the OUs and the root above it.
+    pub ous: Fact<BTreeSet<OuId>>,
+    /// Its tags.
+    pub tags: Fact<BTreeMap<String, String>>,
+}
+
+impl Default for Place {
+    fn default() -> Self {
+        Self { ous: Fact::NotRead, tags: Fact::NotRead }
+    }
+}
+
+impl Place {
+    /// Whether nobody asked for any of it.
+    #[must_use]
+    pub fn is_unread(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl AccountFacts {
+    /// Where it is and how it is tagged.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        let ous = match &self.ous {
+            Fact::Known(ous) => Fact::Known(ous.iter().map(|ou| ou.id.clone()).collect()),
+            Fact::Unknown(why) => Fact::Unknown(why.clone()),
+            Fact::NotRead => Fact::NotRead,
+        };
+        Place { ous, tags: self.tags.clone() }
+    }
+}
+
 /// An organizational unit or the root.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ou {

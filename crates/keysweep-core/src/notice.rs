@@ -7,6 +7,7 @@
 
 mod address;
 mod compose;
+mod dead;
 mod outbox;
 mod owed;
 mod rules;
@@ -16,7 +17,8 @@ use serde::{Deserialize, Serialize};
 
 pub use self::address::{Address, ChannelKind, NotAnAddress, is_slack};
 pub(crate) use self::compose::is_current;
-pub use self::compose::{compose, delivered, oldest_due, stands, undelivered};
+pub use self::compose::{compose, delivered, oldest_due, stands, time_zone, undelivered};
+pub use self::dead::dead_recipients;
 pub use self::outbox::{Message, Outbox, Parcel, ParcelId, Recipient, Status};
 pub(crate) use self::owed::owed;
 pub(crate) use self::rules::{EXEMPTION_ENDS_IN, HOLD_ENDS_IN};

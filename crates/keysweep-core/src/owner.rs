@@ -9,6 +9,7 @@ mod find;
 
 use std::sync::Arc;
 
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use wildmatch::WildMatch;
 
@@ -152,13 +153,20 @@ impl Owner {
 pub struct ContactRule {
     name: WildMatch,
     contact: Contact,
+    time_zone: Option<TimeZone>,
 }
 
 impl ContactRule {
     /// `name` is a glob for what the source says, without regard to case.
     #[must_use]
     pub fn new(name: &str, contact: Contact) -> Self {
-        Self { name: WildMatch::new(&name.to_lowercase()), contact }
+        Self { name: WildMatch::new(&name.to_lowercase()), contact, time_zone: None }
+    }
+
+    /// The same, for readers in another time zone than that of `[notices]`.
+    #[must_use]
+    pub fn in_time_zone(self, time_zone: Option<TimeZone>) -> Self {
+        Self { time_zone, ..self }
     }
 
     /// How they are reached.
@@ -213,6 +221,15 @@ impl Owners {
     /// Every source, in the order in which they answer.
     pub fn in_order(&self) -> impl Iterator<Item = OwnerSource> {
         self.sources.iter().copied().chain(self.default.iter().map(|_| OwnerSource::Default))
+    }
+
+    /// The time zone of an owner, if the contact through which keysweep reaches the owner has one.
+    #[must_use]
+    pub fn time_zone(&self, owner: &Owner) -> Option<&TimeZone> {
+        let name = owner.name.to_lowercase();
+        let rule = self.contacts.iter().find(|rule| rule.matches(&name))?;
+        // The directory may list somebody of the same name.
+        rule.time_zone.as_ref().filter(|_| rule.contact == owner.contact)
     }
 
     /// Why `default` names nobody, if it does not.

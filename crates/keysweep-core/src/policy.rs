@@ -17,6 +17,7 @@ use jiff::{Timestamp, ToSpan};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::likeness::wide;
+pub(crate) use self::matching::is_surely_at;
 pub use self::matching::{Match, Subject};
 pub use self::terms::{ApprovalBy, ApprovalFor, IncompleteEvidence, Mode, Terms, TermsPatch};
 pub use self::window::{DayOfWeek, Hours, ParseHoursError, Window};
@@ -325,16 +326,31 @@ impl Policy {
             || self.matches().any(|m| m.reads_user_tags() && m.possible_in(account))
     }
 
-    /// Whether any rule, or the scope of a role, reads the OUs of accounts.
+    /// Whether any rule or route, or the scope of a role, reads the OUs of accounts.
     #[must_use]
     pub fn reads_ous(&self) -> bool {
-        self.matches().chain(&self.scopes).any(Match::reads_ous)
+        self.change_reads_ous() || self.notices.reads_ous() || self.scopes.iter().any(Match::reads_ous)
     }
 
-    /// Whether any rule, the scope of a role, or the search for owners reads the tags of accounts.
+    /// Whether any rule reads the OUs of accounts, so that they are read again before a change. Routes and roles do not
+    /// decide about changes.
+    #[must_use]
+    pub fn change_reads_ous(&self) -> bool {
+        self.matches().any(Match::reads_ous)
+    }
+
+    /// Whether any rule or route, the scope of a role, or the search for owners reads the tags of accounts.
     #[must_use]
     pub fn reads_account_tags(&self) -> bool {
-        self.owners.reads_account_tags() || self.matches().chain(&self.scopes).any(Match::reads_account_tags)
+        self.change_reads_account_tags()
+            || self.notices.reads_account_tags()
+            || self.scopes.iter().any(Match::reads_account_tags)
+    }
+
+    /// Whether any rule, or the search for owners, reads the tags of accounts, so that they are read again before a change.
+    #[must_use]
+    pub fn change_reads_account_tags(&self) -> bool {
+        self.owners.reads_account_tags() || self.matches().any(Match::reads_account_tags)
     }
 
     /// User tags that alone exempt this user, so that IAM itself can be asked to refuse a change where they stand.

@@ -27,7 +27,7 @@ pub use self::failure::{Failure, FailureCause, Park, ParkReason, Weight};
 pub use self::receipt::{Receipt, Unwritten};
 pub use self::stop::Stop;
 use crate::evidence::Creation;
-use crate::facts::Inventory;
+use crate::facts::{Inventory, Place};
 use crate::finding::Counts;
 use crate::ids::{AccessKeyId, AccountId};
 use crate::lifecycle::event::{self, Note, Purpose};
@@ -55,6 +55,9 @@ pub struct AccountRecord {
     pub unknown_keys: u64,
     /// Findings among what the last successful scan saw.
     pub findings: Counts,
+    /// Where it was and how it was tagged at the last successful scan, as far as a route of notices needs it.
+    #[serde(default, skip_serializing_if = "Place::is_unread")]
+    pub place: Place,
 }
 
 /// Whether an account can be read.
@@ -318,7 +321,8 @@ impl<'a> Draft<'a> {
                 inventory,
                 untold,
                 unknown_keys,
-                ..
+                place,
+                report_generated_at: _,
             } => {
                 for key in inactive {
                     let here = |record: &&Record| record.identity.account == *account;
@@ -349,6 +353,7 @@ impl<'a> Draft<'a> {
                     unknown_keys: *unknown_keys,
                     // Told by the entry that follows, and the same as before until then.
                     findings: self.account(*account).map(|a| a.findings.clone()).unwrap_or_default(),
+                    place: place.clone(),
                 };
                 self.delta.accounts.insert(*account, Some(scanned));
             }
@@ -491,6 +496,7 @@ impl<'a> Draft<'a> {
             inventory: Inventory::default(),
             unknown_keys: 0,
             findings: Counts::default(),
+            place: Place::default(),
         })
     }
 

@@ -78,13 +78,15 @@ pub fn hub(config: &Config) -> Result<Document, IamError> {
         statements.push(Statement::allow("ListAccounts", actions));
     }
     if lists && (chooses_by_ou || policy.reads_ous()) {
-        let actions = [
+        let mut actions = vec![
             "organizations:ListRoots",
             "organizations:ListOrganizationalUnitsForParent",
             "organizations:ListAccountsForParent",
-            // Right before a change.
-            "organizations:ListParents",
         ];
+        // Right before a change.
+        if chooses_by_ou || policy.change_reads_ous() {
+            actions.push("organizations:ListParents");
+        }
         statements.push(Statement::allow("ListOrganizationalUnits", actions));
     }
     if policy.reads_account_tags() {

@@ -27,7 +27,7 @@ pub use self::letter::Letter;
 pub use self::link::{Invalid, Link, LinkMaker, Purpose};
 pub(crate) use self::link::{PATH as ANSWER_PATH, shortened};
 pub use self::post::Postman;
-pub(crate) use self::preview::preview;
+pub(crate) use self::preview::{Subject, preview};
 pub(crate) use self::trial::{Trial, try_channel};
 use crate::config::Config;
 use crate::engine::Engine;

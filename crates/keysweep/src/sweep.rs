@@ -339,6 +339,7 @@ fn scanned(context: &Context<'_>, account: &AccountFacts, scan: &AccountScan) ->
         untold: scan.untold(),
         unknown_keys: unknown_keys(context, account, scan),
         report_generated_at: scan.report_generated_at,
+        place: context.policy.notices.place(account),
     }
 }
 

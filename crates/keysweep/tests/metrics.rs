@@ -15,8 +15,9 @@ use keysweep::metrics::{LastBackup, Metrics, render};
 use keysweep_aws::{FaultKind, Observer};
 use keysweep_core::lifecycle::KeyEvent;
 use keysweep_core::lifecycle::event::{Change, Note};
+use keysweep_core::notice::{Address, Audience, ChannelKind, Recipient};
 use keysweep_core::plan::Reason;
-use keysweep_core::state::{Body, State, TripReason};
+use keysweep_core::state::{Actor, Body, Entry, State, TripReason};
 use keysweep_core::ticket::{Action, Origin};
 use keysweep_store::ErrorCounts;
 
@@ -262,6 +263,57 @@ fn the_oldest_request_for_approval_is_absent_where_nobody_was_asked() {
     let text = gauges(&State::default());
     assert_eq!(series(&text, "keysweep_approvals_pending"), ["keysweep_approvals_pending 0"]);
     assert!(series(&text, "keysweep_approval_oldest_pending_timestamp_seconds").is_empty());
+}
+
+#[test]
+fn dead_letters_are_recipients_by_the_channel_that_is_tried_first() {
+    let mut policy = policy_with_owners();
+    policy.notices.channels = vec![ChannelKind::Slack, ChannelKind::Email];
+    policy.notices.notify =
+        ["#security", "ada@example.com", "bob@example.com"].map(|to| to.parse().unwrap()).to_vec();
+    let mut state = state();
+    let last = days_ago(5);
+    let mut seq = 10_000;
+    // Four days ago: the gauge does not depend on the time of a failure.
+    for (to, delivered) in [
+        ("#security", false),
+        ("ada@example.com", false),
+        ("ada@example.com", false),
+        ("bob@example.com", true),
+    ] {
+        let address: Address = to.parse().unwrap();
+        let recipient =
+            Recipient { name: to.into(), addresses: vec![address.clone()], audience: Audience::Team };
+        let composed =
+            Body::MessageComposed { to: recipient, items: BTreeSet::new(), send_from: last, give_up: last };
+        let closed = match delivered {
+            true => Body::MessageDelivered { message: seq, via: address },
+            false => Body::MessageUndeliverable { message: seq, why: "550 no such user".into() },
+        };
+        for body in [composed, closed] {
+            state.replay(&Entry { seq, at: days_ago(4), actor: Actor::Keysweep, body }).unwrap();
+            seq += 1;
+        }
+    }
+    let observed = Observed {
+        now: now(),
+        state: &state,
+        policy: &policy,
+        scan_interval: Duration::from_secs(6 * 3600),
+        seen: None,
+        idle_rules: None,
+        store_bytes: None,
+        evidence_bytes: None,
+    };
+    let text = render(families(&observed)).unwrap();
+    assert_eq!(
+        series(&text, "keysweep_notification_dead_letters"),
+        [
+            "keysweep_notification_dead_letters{channel=\"slack\"} 1",
+            "keysweep_notification_dead_letters{channel=\"email\"} 1",
+            "keysweep_notification_dead_letters{channel=\"webhook\"} 0",
+        ]
+    );
 }
 
 #[test]

@@ -1,15 +1,24 @@
 //! From items to messages, and from what became of a message to entries.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
+use super::rules::Routing;
 use super::{Address, Audience, ChannelKind, Item, ItemId, Message, NoticeKind, Notices, Recipient};
+use crate::facts::Place;
 use crate::lifecycle::Record;
 use crate::lifecycle::event::Consent;
 use crate::lifecycle::{Approval, State as KeyState};
+use crate::policy::Policy;
 use crate::state::{Body, State};
 use crate::ticket::Planned;
+
+/// How long a notice that no change waits for is held back while its route is not known: longer than two scans by default,
+/// and shorter than the time for which news is worth sending.
+const WAITS_FOR_ROUTE: Duration = Duration::from_secs(13 * 3600);
 
 /// The entries that put every item that still stands, and that no message contains yet, into one message per recipient. An
 /// announcement that nobody can receive is undelivered at once. While keysweep is paused, nobody is told of changes to come:
@@ -19,8 +28,12 @@ pub fn compose(now: Timestamp, notices: &Notices, state: &State) -> Vec<Body> {
     let mut groups: BTreeMap<(Recipient, Option<usize>, bool), Group> = BTreeMap::new();
     let mut entries = Vec::new();
     for item in due(state) {
-        let account = state.account(item.account).map_or("", |account| account.name.as_str());
-        let route = notices.route(item, account);
+        let routing = routing(notices, state, item);
+        let doubt = routing.doubt(|route| recipients(notices, item, route));
+        if doubt.is_some() && waits_for_route(now, item) {
+            continue;
+        }
+        let route = routing.sure();
         let recipients = recipients(notices, item, route.map(|(_, route)| route));
         if recipients.is_empty() && item.kind.announces() {
             let why = "no configured channel can reach the owner".to_owned();
@@ -52,6 +65,36 @@ pub fn compose(now: Timestamp, notices: &Notices, state: &State) -> Vec<Body> {
         }));
     }
     entries
+}
+
+/// The routes that may apply to an item, by what the last scan of its account knew.
+fn routing<'n>(notices: &'n Notices, state: &State, item: &Item) -> Routing<'n> {
+    let unread = Place::default();
+    let account = state.account(item.account);
+    let (name, place) = account.map_or(("", &unread), |account| (account.name.as_str(), &account.place));
+    notices.route(item, name, place)
+}
+
+/// The time zone of the dates that readers of an item see: that of the owner's contact, or that of the route for the team.
+#[must_use]
+pub fn time_zone<'p>(policy: &'p Policy, state: &State, reader: Audience, item: &Item) -> &'p TimeZone {
+    let own = match reader {
+        Audience::Owner => item.owner.as_deref().and_then(|owner| policy.owners.time_zone(owner)),
+        Audience::Team => {
+            let route = routing(&policy.notices, state, item).sure();
+            route.and_then(|(_, route)| route.time_zone.as_ref())
+        }
+        Audience::Protect => None,
+    };
+    own.unwrap_or(&policy.notices.time_zone)
+}
+
+/// Whether an item whose route is not known waits for the next scan: one that goes by the wrong route shows a key to the
+/// wrong people. A change waits for its announcement. Other news would be lost, so it goes by the first route that surely
+/// matches in the end.
+fn waits_for_route(now: Timestamp, item: &Item) -> bool {
+    let until = item.at.checked_add(WAITS_FOR_ROUTE).unwrap_or(Timestamp::MAX);
+    item.kind.announces() || now < until
 }
 
 /// Items that go to one recipient together.
@@ -146,15 +189,7 @@ fn stands_for(record: Option<&Record>, item: &Item) -> bool {
                 | NoticeKind::ExemptionEnding
         );
     };
-    let ahead = |change: Planned| match &record.state {
-        KeyState::Flagged(_) => change == Planned::Deactivate,
-        KeyState::Deactivated(_) => change == Planned::Delete,
-        KeyState::Active
-        | KeyState::Deactivating(_)
-        | KeyState::Deleting(_)
-        | KeyState::Deleted(_)
-        | KeyState::Gone(_) => false,
-    };
+    let ahead = |change: Planned| is_ahead(record, change);
     match item.kind {
         NoticeKind::DeactivationAhead | NoticeKind::DeletionAhead => {
             let undelivered = record.notice().and_then(crate::lifecycle::Notice::undelivered);
@@ -190,8 +225,21 @@ fn stands_for(record: Option<&Record>, item: &Item) -> bool {
     }
 }
 
+/// Whether this is the next change of the key.
+pub(super) fn is_ahead(record: &Record, change: Planned) -> bool {
+    match &record.state {
+        KeyState::Flagged(_) => change == Planned::Deactivate,
+        KeyState::Deactivated(_) => change == Planned::Delete,
+        KeyState::Active
+        | KeyState::Deactivating(_)
+        | KeyState::Deleting(_)
+        | KeyState::Deleted(_)
+        | KeyState::Gone(_) => false,
+    }
+}
+
 /// Whether an overlay stops every automatic change.
-fn is_stopped(record: &Record) -> bool {
+pub(super) fn is_stopped(record: &Record) -> bool {
     !record.holds.is_empty() || record.exempt.is_some() || record.incident.is_some()
 }
 

@@ -104,7 +104,7 @@ impl Message {
         self.status == Status::Open
     }
 
-    fn closed(&self) -> Option<Timestamp> {
+    pub(super) fn closed(&self) -> Option<Timestamp> {
         match &self.status {
             Status::Open => None,
             Status::Delivered { at, .. } | Status::Undeliverable { at, .. } => Some(*at),
@@ -173,10 +173,19 @@ impl Outbox {
     }
 
     /// What is not worth keeping any more at `now`: news that nobody was told in time, and messages that were closed long
-    /// ago, with their items. An announcement stays as long as it stands: its key waits for it.
+    /// ago, with their items. An announcement stays as long as it stands: its key waits for it. While a message to a
+    /// recipient is open, the one that keysweep gave up last stays: only the outcome of the open one shows whether the
+    /// recipient can be reached again.
     pub(crate) fn outdated(&self, now: Timestamp, is_current: impl Fn(&Item) -> bool) -> Vec<ParcelId> {
         let older = |at: Timestamp, than: Duration| at < now && now.duration_since(at).unsigned_abs() > than;
-        let closed = |message: &&Message| message.closed().is_some_and(|at| older(at, REMEMBERED));
+        let open = self.messages.values().filter(|message| message.is_open());
+        let tried: BTreeSet<&Recipient> = open.map(|message| &message.to).collect();
+        let dead = self.dead_letters().into_iter().filter(|(to, _)| tried.contains(to));
+        let dead: BTreeSet<u64> =
+            dead.filter_map(|(_, letters)| letters.last().map(|message| message.number)).collect();
+        let closed = |message: &&Message| {
+            message.closed().is_some_and(|at| older(at, REMEMBERED)) && !dead.contains(&message.number)
+        };
         // An item stays while another message contains it.
         let kept = |number: &u64| self.message(*number).is_some_and(|message| !closed(&message));
         let only_here = |id: &&ItemId| self.item(**id).is_none_or(|item| !item.messages.iter().any(kept));

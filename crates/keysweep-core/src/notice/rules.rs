@@ -1,6 +1,6 @@
 //! `[notices]`: who is notified, through which channels, and when.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -8,9 +8,10 @@ use jiff::tz::TimeZone;
 use wildmatch::WildMatch;
 
 use super::{Address, Audience, ChannelKind, Item, NoticeKind};
-use crate::ids::AccountId;
+use crate::facts::{AccountFacts, Fact, Place};
+use crate::ids::{AccountId, OuId};
 use crate::owner::Owner;
-use crate::policy::{Hours, Window};
+use crate::policy::{Hours, Window, is_surely_at};
 
 /// How many days before its end people are told of an exemption or a hold.
 pub(crate) const EXEMPTION_ENDS_IN: Duration = Duration::from_secs(14 * 86_400);
@@ -38,7 +39,7 @@ pub struct Notices {
     pub protect: Vec<Address>,
     /// `[[notices.route]]`; the first that matches applies.
     pub routes: Vec<Route>,
-    /// Time zone of quiet hours and of the dates in messages.
+    /// Time zone of quiet hours and of the dates in messages, where neither a contact nor a route has another.
     pub time_zone: TimeZone,
 }
 
@@ -72,11 +73,18 @@ pub struct Route {
     pub group_wait: Duration,
     /// Hours in which keysweep sends nothing that can wait.
     pub quiet_hours: Option<Hours>,
+    /// Time zone of the quiet hours, and of the dates in messages to the team; `None` for that of `[notices]`.
+    pub time_zone: Option<TimeZone>,
 }
 
-/// Which notices a route is for: all conditions that are set apply. Text is compared without regard to case.
+/// Which notices a route is for: all conditions that are set apply. Names are compared without regard to case, tags as in
+/// [`Match`](crate::policy::Match).
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct RouteMatch {
+    /// OUs or roots of accounts, descendants included; empty for all.
+    pub ous: Vec<OuId>,
+    /// Tags of accounts: key, and a glob for the value; empty for all.
+    pub account_tags: BTreeMap<String, String>,
     /// Accounts by ID; empty for all.
     pub accounts: BTreeSet<AccountId>,
     /// Globs for names of accounts; empty for all.
@@ -88,16 +96,42 @@ pub struct RouteMatch {
 }
 
 impl RouteMatch {
-    fn applies(&self, item: &Item, account_name: &str) -> bool {
+    /// Whether the route surely is for a notice, or surely is not; an error names the fact that is missing.
+    fn applies(&self, item: &Item, account_name: &str, place: &Place) -> Result<bool, String> {
         let among = |globs: &[WildMatch], name: &str| {
             let name = name.to_lowercase();
             globs.is_empty() || globs.iter().any(|glob| glob.matches(&name))
         };
         let owner = item.owner.as_ref().map_or("", |owner| owner.name.as_str());
-        (self.accounts.is_empty() || self.accounts.contains(&item.account))
+        let others = (self.accounts.is_empty() || self.accounts.contains(&item.account))
             && among(&self.account_names, account_name)
             && among(&self.owners, owner)
-            && (self.kinds.is_empty() || self.kinds.contains(&item.kind))
+            && (self.kinds.is_empty() || self.kinds.contains(&item.kind));
+        if others { is_surely_at(place, &self.ous, &self.account_tags) } else { Ok(false) }
+    }
+}
+
+/// The routes that may apply to a notice.
+#[derive(Debug)]
+pub(crate) struct Routing<'a> {
+    /// Those before the sure one of which a fact is missing, and why.
+    maybe: Vec<(&'a Route, String)>,
+    /// The first that surely matches, with its position; `None` if none does: the notice then goes as `[notices]` says.
+    sure: Option<(usize, &'a Route)>,
+}
+
+impl<'a> Routing<'a> {
+    /// The first route that surely matches.
+    pub(crate) fn sure(&self) -> Option<(usize, &'a Route)> {
+        self.sure
+    }
+
+    /// Why the route is not known, if it makes a difference for `what` is asked of it: a notice must not reach people or
+    /// channels of another route.
+    pub(crate) fn doubt<T: PartialEq>(&self, what: impl Fn(Option<&Route>) -> T) -> Option<&str> {
+        let sure = what(self.sure.map(|(_, route)| route));
+        let other = self.maybe.iter().find(|(route, _)| what(Some(route)) != sure);
+        other.map(|(_, why)| why.as_str())
     }
 }
 
@@ -108,9 +142,42 @@ impl Notices {
         !self.channels.is_empty()
     }
 
-    /// The route of a notice, with its position; `None` if none matches.
-    pub(crate) fn route(&self, item: &Item, account_name: &str) -> Option<(usize, &Route)> {
-        self.routes.iter().enumerate().find(|(_, route)| route.matches.applies(item, account_name))
+    /// The routes that may apply to a notice: the first that surely matches, and those before it that may match.
+    pub(crate) fn route(&self, item: &Item, account_name: &str, place: &Place) -> Routing<'_> {
+        let mut routing = Routing { maybe: Vec::new(), sure: None };
+        for (position, route) in self.routes.iter().enumerate() {
+            match route.matches.applies(item, account_name, place) {
+                Ok(true) => {
+                    routing.sure = Some((position, route));
+                    return routing;
+                }
+                Ok(false) => {}
+                Err(why) => routing.maybe.push((route, why)),
+            }
+        }
+        routing
+    }
+
+    /// What routes match of an account beside its name: the rest is not read.
+    #[must_use]
+    pub fn place(&self, account: &AccountFacts) -> Place {
+        let place = account.place();
+        Place {
+            ous: if self.reads_ous() { place.ous } else { Fact::NotRead },
+            tags: if self.reads_account_tags() { place.tags } else { Fact::NotRead },
+        }
+    }
+
+    /// Whether any route reads the OUs of accounts.
+    #[must_use]
+    pub fn reads_ous(&self) -> bool {
+        self.routes.iter().any(|route| !route.matches.ous.is_empty())
+    }
+
+    /// Whether any route reads the tags of accounts.
+    #[must_use]
+    pub fn reads_account_tags(&self) -> bool {
+        self.routes.iter().any(|route| !route.matches.account_tags.is_empty())
     }
 
     /// Where the owner can be notified, in the order in which keysweep tries it.
@@ -152,8 +219,8 @@ impl Notices {
     /// When a message that is composed now is to be sent: not in quiet hours unless it is urgent.
     pub(crate) fn send_from(&self, now: Timestamp, route: Option<&Route>, urgent: bool) -> Timestamp {
         let Some(quiet) = route.and_then(|route| route.quiet_hours).filter(|_| !urgent) else { return now };
-        let loud =
-            Window { days: BTreeSet::new(), hours: Some(quiet.rest()), time_zone: self.time_zone.clone() };
+        let time_zone = route.and_then(|route| route.time_zone.as_ref()).unwrap_or(&self.time_zone).clone();
+        let loud = Window { days: BTreeSet::new(), hours: Some(quiet.rest()), time_zone };
         if loud.is_open(now) { now } else { loud.next_opening(now).unwrap_or(now) }
     }
 }

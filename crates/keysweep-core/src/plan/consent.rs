@@ -11,7 +11,7 @@ use crate::facts::LastUse;
 use crate::finding::FindingKind;
 use crate::lifecycle::event::{Consent, KeyEvent, Overlay};
 use crate::lifecycle::{Approval, Delivery, Notice, NoticeTerms, Record, Shown, State};
-use crate::notice::{Audience, EXEMPTION_ENDS_IN, HOLD_ENDS_IN, Item, ItemId, Message, NoticeKind};
+use crate::notice::{Audience, EXEMPTION_ENDS_IN, HOLD_ENDS_IN, Item, ItemId, Message, NoticeKind, Route};
 use crate::owner::Owner;
 use crate::policy::{ApprovalBy, DAY, Mode, Terms};
 use crate::ticket::Planned;
@@ -109,8 +109,15 @@ impl Look<'_> {
                     Planned::Delete => NoticeKind::DeletionAhead,
                 };
                 let item = Item { change, ..Item::about(record, kind, Audience::Owner, self.context.now) };
-                let route = notices.route(&item, &self.view.account.name).map(|(_, route)| route);
-                !notices.addresses(record.owner.as_deref(), route).is_empty()
+                let account = self.view.account;
+                let routing = notices.route(&item, &account.name, &notices.place(account));
+                let addresses = |route: Option<&Route>| notices.addresses(record.owner.as_deref(), route);
+                // The message would wait as well. What is due stays due.
+                if let Some(why) = routing.doubt(addresses) {
+                    let why = format!("route of the notice: {why}");
+                    return later(consent.action, Unknown::Facts(vec![why]));
+                }
+                !addresses(routing.sure().map(|(_, route)| route)).is_empty()
             }
         };
         let notice = |send| One::Announce(self.notice(record, consent, mode, terms, approval, send));

@@ -5,7 +5,7 @@ use std::fmt;
 use std::ops::Not as _;
 
 use super::likeness::{self, Likeness};
-use crate::facts::{AccountFacts, Fact};
+use crate::facts::{AccountFacts, Fact, Place};
 use crate::ids::{AccountId, OuId, UserName};
 use crate::ticket::ExemptTag;
 
@@ -54,11 +54,7 @@ impl Match {
     ///
     /// A field that surely does not match decides, whatever else is unknown.
     pub(super) fn surely(&self, subject: &Subject<'_>) -> Result<bool, String> {
-        match self.verdict(subject)? {
-            Likeness::Yes => Ok(true),
-            Likeness::No => Ok(false),
-            Likeness::Maybe(why) => Err(why),
-        }
+        surely(self.verdict(subject)?)
     }
 
     /// As [`Match::surely`], for a rule that holds back: it matches also where AWS only may take names for the same.
@@ -168,9 +164,37 @@ impl Match {
     }
 
     fn account_tags_match(&self, account: &AccountFacts) -> Result<Likeness, String> {
-        when(!self.account_tags.is_empty(), "tags of the account", &account.tags, |tags| {
-            tags_match(&self.account_tags, tags, likeness::account_tag_key)
-        })
+        account_tags_match(&self.account_tags, &account.tags)
+    }
+}
+
+/// Whether an account surely is below one of these OUs and surely has all of these tags, as [`Match`] compares them. An
+/// empty condition matches. An error names the fact that is missing.
+pub(crate) fn is_surely_at(
+    place: &Place,
+    ous: &[OuId],
+    account_tags: &BTreeMap<String, String>,
+) -> Result<bool, String> {
+    let below = when(!ous.is_empty(), "OUs of the account", &place.ous, |above| {
+        ous.iter().any(|ou| above.contains(ou)).into()
+    });
+    surely(conjunction([below, account_tags_match(account_tags, &place.tags)])?)
+}
+
+fn account_tags_match(
+    wanted: &BTreeMap<String, String>,
+    tags: &Fact<BTreeMap<String, String>>,
+) -> Result<Likeness, String> {
+    when(!wanted.is_empty(), "tags of the account", tags, |tags| {
+        tags_match(wanted, tags, likeness::account_tag_key)
+    })
+}
+
+fn surely(verdict: Likeness) -> Result<bool, String> {
+    match verdict {
+        Likeness::Yes => Ok(true),
+        Likeness::No => Ok(false),
+        Likeness::Maybe(why) => Err(why),
     }
 }
 

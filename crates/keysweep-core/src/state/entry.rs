@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::actor::Actor;
 use super::control::TripReason;
 use crate::evidence::Creation;
-use crate::facts::{Count, Inventory};
+use crate::facts::{Count, Inventory, Place};
 use crate::finding::Counts;
 use crate::ids::{AccessKeyId, AccountId};
 use crate::lifecycle::{KeyEvent, RefusedKind, Sighting};
@@ -100,6 +100,9 @@ pub enum Body {
         unknown_keys: u64,
         /// When the credential report was made; absent in a live scan.
         report_generated_at: Option<Timestamp>,
+        /// Where the account is and how it is tagged, as far as a route of notices needs it.
+        #[serde(default, skip_serializing_if = "Place::is_unread")]
+        place: Place,
     },
     /// The findings of an account changed.
     AccountFindings {

@@ -119,6 +119,7 @@ fn the_share_of_active_keys_within_reach_counts_where_it_is_larger() {
         untold: std::collections::BTreeSet::new(),
         unknown_keys: 0,
         report_generated_at: None,
+        place: keysweep_core::facts::Place::default(),
     };
     gone.write(day(0), body);
     world.run(0, 6);

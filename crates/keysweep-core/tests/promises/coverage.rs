@@ -93,6 +93,7 @@ fn counts_that_a_scan_could_not_complete_stay_as_they_were() {
             untold: untold.iter().copied().collect(),
             unknown_keys: 0,
             report_generated_at: None,
+            place: keysweep_core::facts::Place::default(),
         };
         world.write(day(0), body);
         world.state.account(account).unwrap().inventory.clone()

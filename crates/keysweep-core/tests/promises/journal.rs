@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use keysweep_core::evidence::{Creation, TracedCall, UserChange};
-use keysweep_core::facts::{IdleHistogram, Inventory, LastUse};
+use keysweep_core::facts::{Fact, IdleHistogram, Inventory, LastUse, Place};
 use keysweep_core::finding::{Counts, FindingKind};
 use keysweep_core::lifecycle::event::{Change, Consent, Note, Overlay, Purpose, Seen};
 use keysweep_core::lifecycle::{ClearedWhy, KeyEvent, Named, NoticeTerms, Record, RefusedKind, Shown};
@@ -340,6 +340,13 @@ fn mk_body(n: usize, event: usize, fill: &Fill) -> Body {
             untold: std::collections::BTreeSet::new(),
             unknown_keys: count,
             report_generated_at: flag.then(|| hours(hour)),
+            place: match flag {
+                true => Place {
+                    ous: Fact::Known(["ou-ab12-12345678".parse().unwrap()].into()),
+                    tags: Fact::Unknown(reason),
+                },
+                false => Place::default(),
+            },
         },
         3 => Body::AccountFindings { account, findings: Counts::new([(FindingKind::Unused, count)], 0) },
         4 => Body::AccountFailed { account, name, reason },

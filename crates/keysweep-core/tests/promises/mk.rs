@@ -281,6 +281,7 @@ impl World {
                 untold: std::collections::BTreeSet::new(),
                 unknown_keys: 0,
                 report_generated_at: None,
+                place: self.policy.notices.place(account),
             };
             self.write(collection.at, body);
         }

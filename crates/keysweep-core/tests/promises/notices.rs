@@ -1,5 +1,9 @@
 //! P13: no key is changed before its owner was notified, and the whole notice period has passed since.
 
+mod dead;
+mod readers;
+mod routes;
+
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;

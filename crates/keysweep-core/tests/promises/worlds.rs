@@ -250,6 +250,7 @@ fn restraint(world: &World, n: usize, fill: &Fill) -> Option<Body> {
             untold: std::collections::BTreeSet::new(),
             unknown_keys: 0,
             report_generated_at: None,
+            place: keysweep_core::facts::Place::default(),
         },
         _ => return None,
     })

@@ -55,7 +55,7 @@ mod tests {
 
     use jiff::Timestamp;
     use keysweep_core::evidence::{Creation, TracedCall, UserChange};
-    use keysweep_core::facts::{Inventory, LastUse};
+    use keysweep_core::facts::{Fact, Inventory, LastUse, Place};
     use keysweep_core::finding::{Counts, FindingKind};
     use keysweep_core::lifecycle::event::Overlay;
     use keysweep_core::lifecycle::{
@@ -270,6 +270,10 @@ mod tests {
                 [(FindingKind::Unused, 1), (FindingKind::NeverUsed, 2), (FindingKind::OverAge, 3)],
                 4,
             ),
+            place: Place {
+                ous: Fact::Known(["r-ab12".parse().unwrap(), "ou-ab12-12345678".parse().unwrap()].into()),
+                tags: Fact::Unknown("throttled".into()),
+            },
         }
     }
 

@@ -106,6 +106,7 @@ pub fn mk_scanned(account: u64, seconds: i64, inactive: &[u64]) -> Body {
         untold: std::collections::BTreeSet::new(),
         unknown_keys: 1,
         report_generated_at: Some(mk_at(seconds)),
+        place: keysweep_core::facts::Place::default(),
     }
 }
 

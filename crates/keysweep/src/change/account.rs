@@ -50,10 +50,10 @@ async fn look_up(aws: &Aws, config: &Config, id: AccountId, for_change: bool) ->
 /// tagged, is judged by where it is. What cannot be read is unknown, whatever it was before.
 async fn read_for_rules(aws: &Aws, config: &Config, account: &mut AccountFacts) {
     let lists = config.organization.accounts.is_empty();
-    if lists && (config.policy.reads_ous() || Scope::of(config).chooses_by_ou()) {
+    if lists && (config.policy.change_reads_ous() || Scope::of(config).chooses_by_ou()) {
         account.ous = fact(aws.parents(account.id).await);
     }
-    if config.policy.reads_account_tags() {
+    if config.policy.change_reads_account_tags() {
         account.tags = fact(aws.account_tags(account.id).await);
     }
 }

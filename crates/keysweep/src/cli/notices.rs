@@ -13,7 +13,7 @@ use super::error::CliError;
 use super::operator::{act, look};
 use super::{Exit, export, view};
 use crate::clock::Clock;
-use crate::people::{Trial, preview, try_channel};
+use crate::people::{Subject, Trial, preview, try_channel};
 
 /// `notices list` as CSV.
 const MESSAGE: [export::Column<MessageRow>; 9] = [
@@ -88,7 +88,8 @@ async fn previews(global: &Global, args: PreviewArgs, console: &Console) -> Resu
         None => {
             let (config, now) = (read(global)?, Clock::system().now());
             for kind in kinds {
-                shown.push(preview(&config, kind, None, now).map_err(CliError::Usage)?);
+                let about = Subject::invented(&config, kind).map_err(CliError::Usage)?;
+                shown.push(preview(&config, &about, now).map_err(CliError::Usage)?);
             }
         }
     }

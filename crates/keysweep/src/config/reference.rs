@@ -65,8 +65,10 @@ quiet_hours = "22:00-07:00"
 /// Keys of `[[notices.webhook]]` and `[[notices.route]]`, and of the match of a route.
 pub(super) const WEBHOOK_FIELDS: [&str; 6] =
     ["name", "url_file", "secret_file", "format", "allow_private", "ca_file"];
-pub(super) const ROUTE_FIELDS: [&str; 5] = ["match", "channels", "notify", "group_wait", "quiet_hours"];
-pub(super) const ROUTE_MATCH_FIELDS: [&str; 4] = ["accounts", "account_names", "owners", "kinds"];
+pub(super) const ROUTE_FIELDS: [&str; 6] =
+    ["match", "channels", "notify", "group_wait", "quiet_hours", "time_zone"];
+pub(super) const ROUTE_MATCH_FIELDS: [&str; 6] =
+    ["ous", "accounts", "account_tags", "account_names", "owners", "kinds"];
 
 pub(super) const ACCESS_EXAMPLE: &str = r#"[[access]]
 oidc_group = "payments-team"

@@ -112,7 +112,7 @@ impl Asking<'_> {
         if listed.is_empty() {
             raised.push(empty());
         }
-        if tree.is_some()
+        if (chooses_by_ou || config.policy.change_reads_ous())
             && let Some(first) = listed.first()
         {
             raised.extend(self.refused("organizations:ListParents", aws.parents(first.id).await.as_ref()));

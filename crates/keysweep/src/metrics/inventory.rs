@@ -9,9 +9,9 @@ mod tally;
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use keysweep_core::facts::Collection;
-use keysweep_core::notice::{Address, ChannelKind, Status};
+use keysweep_core::notice::{self, Address, ChannelKind, Notices, Recipient};
 use keysweep_core::owner::{OwnerSource, Owners};
 use keysweep_core::policy::Policy;
 use keysweep_core::state::State;
@@ -50,7 +50,7 @@ pub fn families(observed: &Observed<'_>) -> Vec<MetricFamily> {
     let tally = Tally::of(observed.state, observed.now);
     let mut families = process(observed);
     families.extend(lifecycle(&tally));
-    families.extend(notifications(observed.state, observed.now));
+    families.extend(notifications(&observed.policy.notices, observed.state));
     families.extend(owners(&observed.policy.owners, &tally));
     families.extend(accounts::families(observed, &tally));
     families.into_iter().filter_map(Family::finish).collect()
@@ -131,20 +131,18 @@ fn process(observed: &Observed<'_>) -> Vec<Family> {
 }
 
 /// Messages that no channel has accepted.
-fn notifications(state: &State, now: Timestamp) -> Vec<Family> {
-    const DAY: SignedDuration = SignedDuration::from_hours(24);
+fn notifications(notices: &Notices, state: &State) -> Vec<Family> {
     let messages = || state.outbox().messages();
     let mut dead = Family::new(
         "keysweep_notification_dead_letters",
-        "Notifications that keysweep gave up delivering within the last 24 hours.",
+        "Recipients to whom keysweep gave up delivering a notification and has delivered none since, while they are still \
+         to be notified.",
     );
+    let recipients = notice::dead_recipients(notices, state);
     for channel in ChannelKind::VARIANTS {
-        let given_up = messages().filter(|message| {
-            let first = message.to.addresses.first().map(Address::channel);
-            let Status::Undeliverable { at, .. } = &message.status else { return false };
-            now.duration_since(*at) < DAY && first == Some(*channel)
-        });
-        dead.push(&[("channel", channel.as_str())], u64::try_from(given_up.count()).unwrap_or(u64::MAX));
+        let first = |to: &&&Recipient| to.addresses.first().map(Address::channel) == Some(*channel);
+        let count = recipients.iter().filter(first).count();
+        dead.push(&[("channel", channel.as_str())], u64::try_from(count).unwrap_or(u64::MAX));
     }
     let open = || messages().filter(|message| message.is_open());
     let pending = Family::single(

@@ -4,14 +4,13 @@ use keysweep_api::{
     Done, ListNotices, MessageItem, MessageRow, MessageStatus, NoticePreview, NoticesDocument, Operation,
     PreviewNotice, Refusal, RetryNotice,
 };
-use keysweep_core::lifecycle::Record;
 use keysweep_core::notice::{Item, ItemId, Message, Outbox, Status, stands};
 use keysweep_core::state::{Body, State};
 
 use super::{Act, Look};
 use crate::access::{Need, Permit, Sight};
 use crate::engine::Engine;
-use crate::people::preview;
+use crate::people::{Subject, preview};
 
 impl Look for ListNotices {
     async fn look(self, engine: &Engine, sight: &Sight) -> Result<NoticesDocument, Refusal> {
@@ -119,14 +118,10 @@ impl Look for PreviewNotice {
     async fn look(self, engine: &Engine, _: &Sight) -> Result<NoticePreview, Refusal> {
         let Self { key, kind } = self;
         let (config, now) = (engine.config(), engine.clock().now());
-        let found = engine.store().read(|state| {
-            let record = state.record(&key).cloned()?;
-            let account = state.account(record.identity.account).map(|account| account.name.clone());
-            Some((record, account))
-        });
-        let (record, account): (Record, _) = found.ok_or_else(|| {
+        let found = engine.store().read(|state| Subject::of(&config, state, &key, kind, now));
+        let about = found.ok_or_else(|| {
             Refusal::NotFound(format!("keysweep has no record of key {key}: see `keysweep keys list`"))
         })?;
-        preview(&config, kind, Some((&record, account.as_deref())), now).map_err(Refusal::Internal)
+        preview(&config, &about, now).map_err(Refusal::Internal)
     }
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use keysweep_core::ids::AccountId;
 use keysweep_core::notice::{self, Address, Audience, Item, ItemId, Message, stands};
 use keysweep_core::state::{Actor, Body, State};
@@ -116,7 +117,7 @@ enum Outcome {
 
 impl Postman {
     /// Composes and delivers until keysweep stops.
-    pub(crate) async fn work(mut self, engine: &Engine) {
+    pub async fn work(mut self, engine: &Engine) {
         let stop = engine.stopping();
         loop {
             // A message that is being sent is waited for: only then does the journal know that it arrived.
@@ -298,13 +299,12 @@ async fn attempt(engine: &Engine, round: &Round, message: &Message) -> Outcome {
         let names = standing.iter().filter_map(|item| {
             state.account(item.account).map(|account| (item.account, account.name.clone()))
         });
-        (names.collect::<BTreeMap<_, _>>(), standing)
+        let zone = |item| notice::time_zone(&config.policy, state, message.to.audience, item).clone();
+        (names.collect::<BTreeMap<_, _>>(), standing.first().map(zone), standing)
     });
-    let (names, items) = written;
-    if items.is_empty() {
-        return Outcome::Void;
-    }
-    let letter = engine.dispatch(|dispatch| write(&config, dispatch, message, &items, &names, at));
+    // All of them have the same reader.
+    let (names, Some(zone), items) = written else { return Outcome::Void };
+    let letter = engine.dispatch(|dispatch| write(&config, dispatch, message, &items, &names, (at, &zone)));
     let letter = match letter {
         Ok(letter) => letter,
         Err(why) => return Outcome::Failed { why, pause: None, for_good: false },
@@ -331,14 +331,14 @@ fn write(
     message: &Message,
     items: &[Item],
     names: &BTreeMap<AccountId, String>,
-    at: Timestamp,
+    (at, time_zone): (Timestamp, &TimeZone),
 ) -> Result<Letter, String> {
     let draft = Draft {
         message,
         items: items.iter().collect(),
         account_name: &|account| names.get(&account).cloned(),
         at,
-        time_zone: &config.policy.notices.time_zone,
+        time_zone,
         // The team has the page.
         links: &|item| {
             let maker = dispatch.links.as_ref().filter(|_| message.to.audience == Audience::Owner);

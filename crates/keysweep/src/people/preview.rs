@@ -1,28 +1,56 @@
 //! A notice as it would read, without sending it.
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use keysweep_api::NoticePreview;
+use keysweep_core::ids::AccessKeyId;
 use keysweep_core::lifecycle::Record;
-use keysweep_core::notice::{Audience, Item, Message, NoticeKind, Recipient, Status};
+use keysweep_core::notice::{self, Audience, Item, Message, NoticeKind, Recipient, Status};
+use keysweep_core::state::State;
 use keysweep_core::ticket::Planned;
 
 use super::letter::{Draft, Letter, Writer, sample};
 use crate::config::Config;
 
-/// A notice of this kind about a key with its account's name, or about an invented one.
+/// What a notice is written from.
+#[derive(Debug)]
+pub(crate) struct Subject {
+    item: Item,
+    account: Option<String>,
+    time_zone: TimeZone,
+}
+
+impl Subject {
+    /// A notice of this kind about a key; `None` if the key has no record.
+    pub(crate) fn of(
+        config: &Config,
+        state: &State,
+        key: &AccessKeyId,
+        kind: NoticeKind,
+        now: Timestamp,
+    ) -> Option<Self> {
+        let item = of_record(config, state.record(key)?, kind, now);
+        let account = state.account(item.account).map(|account| account.name.clone());
+        let time_zone = notice::time_zone(&config.policy, state, item.audience, &item).clone();
+        Some(Self { item, account, time_zone })
+    }
+
+    /// A notice of this kind about an invented key.
+    ///
+    /// # Errors
+    /// If no sample can be made.
+    pub(crate) fn invented(config: &Config, kind: NoticeKind) -> Result<Self, String> {
+        let time_zone = config.policy.notices.time_zone.clone();
+        Ok(Self { item: sample::item(kind, 0)?, account: Some("example-account".to_owned()), time_zone })
+    }
+}
+
+/// The notice as it would read now.
 ///
 /// # Errors
 /// What is wrong with a template.
-pub(crate) fn preview(
-    config: &Config,
-    kind: NoticeKind,
-    about: Option<(&Record, Option<&str>)>,
-    now: Timestamp,
-) -> Result<NoticePreview, String> {
-    let (item, account) = match about {
-        Some((record, account)) => (of_record(config, record, kind, now), account),
-        None => (sample::item(kind, 0)?, Some("example-account")),
-    };
+pub(crate) fn preview(config: &Config, about: &Subject, now: Timestamp) -> Result<NoticePreview, String> {
+    let Subject { item, account, time_zone } = about;
     let recipient = Recipient {
         name: item.owner.as_ref().map_or_else(|| "security@example.com".to_owned(), |o| o.name.clone()),
         addresses: Vec::new(),
@@ -39,10 +67,10 @@ pub(crate) fn preview(
     };
     let draft = Draft {
         message: &message,
-        items: vec![&item],
-        account_name: &|_| account.map(str::to_owned),
+        items: vec![item],
+        account_name: &|_| account.clone(),
         at: now,
-        time_zone: &config.policy.notices.time_zone,
+        time_zone,
         links: &|_| None,
         page: None,
     };

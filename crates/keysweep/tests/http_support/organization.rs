@@ -302,6 +302,7 @@ fn scanned(account: &str, name: &str, ou_path: &str, at: Timestamp, active: u64)
         untold: std::collections::BTreeSet::new(),
         unknown_keys: u64::from(active == 38),
         report_generated_at: Some(at),
+        place: keysweep_core::facts::Place::default(),
     }
 }
 

@@ -1,5 +1,7 @@
 //! `[notices]` with its channels and routes.
 
+use std::collections::BTreeMap;
+
 use keysweep_core::notice::{ChannelKind, NoticeKind};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -32,7 +34,8 @@ pub struct NoticesSection {
     pub link_secret_file: String,
     /// The longest hold that an owner can place through a link, twice in a row: 1d to 90d.
     pub owner_hold_max: Period,
-    /// Time zone of quiet hours and of the dates in messages, such as "Europe/Berlin". Empty: policy.time_zone.
+    /// Time zone of quiet hours and of the dates in messages, such as "Europe/Berlin", unless a contact or a route has its
+    /// own. Empty: policy.time_zone.
     pub time_zone: String,
     /// E-mail, sent through a mail server (SMTP).
     pub email: EmailSection,
@@ -159,19 +162,31 @@ pub struct RouteSection {
     /// message per recipient and sweep.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub group_wait: Option<Period>,
-    /// Hours without messages, such as "22:00-07:00", in notices.time_zone. keysweep sends messages about keys that were
+    /// Hours without messages, such as "22:00-07:00", in time_zone. keysweep sends messages about keys that were
     /// deactivated or reactivated at any hour. A notice period begins when the notice is delivered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quiet_hours: Option<String>,
+    /// Time zone of the quiet hours, and of the dates in messages to the security team, such as "America/New_York". Messages
+    /// to owners have the time zone of their contact. Default: notices.time_zone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
 }
 
 /// The notices that a route applies to. All given fields must match; in a list, one matching entry is enough.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RouteMatchSection {
+    /// IDs of OUs or roots, including descendants. A notice waits if keysweep could not read the OUs of the account and the
+    /// route depends on them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ous: Vec<String>,
     /// Account IDs.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub accounts: Vec<String>,
+    /// Tags of the account: a tag key, and a glob for the value. A notice waits if keysweep could not read the tags and the
+    /// route depends on them.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub account_tags: BTreeMap<String, String>,
     /// Account names, as globs such as "prod-*"; not case-sensitive.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub account_names: Vec<String>,

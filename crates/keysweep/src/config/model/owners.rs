@@ -30,7 +30,7 @@ pub struct OwnersSection {
     /// [[owners.contact]] or the directory. Empty: none.
     pub default: String,
     /// How to contact the people and teams that sources name: email, slack, and webhook (the name of a
-    /// [[notices.webhook]]). The first matching entry applies.
+    /// [[notices.webhook]]), and optionally the time_zone of the dates in messages to them. The first matching entry applies.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub contact: Vec<ContactSection>,
 }
@@ -93,4 +93,7 @@ pub struct ContactSection {
     /// Name of a webhook in [[notices.webhook]].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub webhook: Option<String>,
+    /// Time zone of the dates in messages to this contact, such as "America/New_York". Default: notices.time_zone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
 }

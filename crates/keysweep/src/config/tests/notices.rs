@@ -555,7 +555,8 @@ fn a_route_is_read_with_what_it_matches() {
     let stage = Stage::new();
     let route = "
         [[notices.route]]
-        match = { accounts = [\"111122223333\"], account_names = [\"Prod-*\"], owners = [\"Pay*\"], kinds = [\"deactivation_ahead\", \"outcome\"] }
+        match = { accounts = [\"111122223333\"], account_names = [\"Prod-*\"], owners = [\"Pay*\"], kinds = [\"deactivation_ahead\", \"outcome\"], ous = [\"ou-ab12-12345678\", \"r-ab12\"], account_tags = { env = \"prod*\" } }
+        time_zone = \"America/New_York\"
         channels = [\"webhook\", \"slack\"]
         notify = [\"webhook:tickets\", \"a@example.com\"]
         group_wait = \"24h\"
@@ -583,6 +584,14 @@ fn a_route_is_read_with_what_it_matches() {
     assert!(route.matches.account_names[0].matches("prod-eu"), "without regard to case");
     assert!(route.matches.owners[0].matches("payments"));
     assert!(route.matches.kinds.contains(&NoticeKind::Outcome));
+    assert_eq!(
+        route.matches.ous.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ["ou-ab12-12345678", "r-ab12"]
+    );
+    assert_eq!(route.matches.account_tags, [("env".to_owned(), "prod*".to_owned())].into());
+    assert_eq!(route.time_zone.as_ref().and_then(|zone| zone.iana_name()), Some("America/New_York"));
+    assert!(config.policy.reads_ous() && config.policy.reads_account_tags());
+    assert!(!config.policy.change_reads_ous() && !config.policy.change_reads_account_tags());
     assert_eq!(*rest, keysweep_core::notice::Route::default());
 }
 
@@ -591,7 +600,8 @@ fn every_mistake_in_a_route_is_told_at_once() {
     let stage = Stage::new();
     let route = "
         [[notices.route]]
-        match = { accounts = [\"42\"], account_names = [\"\"], owners = [\" a\"], kinds = [\"reminder\", \"reminder\"] }
+        match = { accounts = [\"42\"], account_names = [\"\"], owners = [\" a\"], kinds = [\"reminder\", \"reminder\"], ous = [\"prod\"], account_tags = { env = \"^prod$\" } }
+        time_zone = \"Mars/Olympus\"
         channels = [\"slack\", \"slack\"]
         group_wait = \"25h\"
         quiet_hours = \"22-7\"
@@ -602,9 +612,12 @@ fn every_mistake_in_a_route_is_told_at_once() {
     let found = problems_to_serve(&format!("{}{route}", stage.all("")));
     insta::assert_snapshot!(found.join("\n"), @r#"
     notices.route[1].match.kinds[2]: reminder is listed twice
+    notices.route[1].match.account_tags.env: found "^prod$", expected a glob such as "*" or "prod-*", not a regular expression
+    notices.route[1].match.ous[1]: found "prod", expected the ID of an OU or root, ou-... or r-...
     notices.route[1].match.accounts[1]: found "42", expected an account ID of 12 digits
     notices.route[1].match.account_names[1]: found "", expected the name of an account, or a glob such as "prod-*", without blanks around it
     notices.route[1].match.owners[1]: found " a", expected a name, or a glob such as "payments*", without blanks around it
+    notices.route[1].time_zone: found "Mars/Olympus", expected a name of the IANA time zone database, such as "Europe/Berlin"
     notices.route[1].channels[2]: slack is listed twice
     notices.route[1].group_wait: found "1d1h", expected at most 24h
     notices.route[1].quiet_hours: found "22-7", expected two different times such as "22:00-07:00"
@@ -612,6 +625,36 @@ fn every_mistake_in_a_route_is_told_at_once() {
     notices.route[2].match.users: no such key
     notices.route[2].channels[1]: found "pager", expected "slack", "email" or "webhook"
     "#);
+}
+
+#[test]
+fn a_route_by_ou_needs_the_organization() {
+    let stage = Stage::new();
+    let text = stage.all("organization.accounts = [\"111122223333\"]");
+    let found = problems_to_serve(&format!("{text}[[notices.route]]\nmatch.ous = [\"ou-ab12-12345678\"]\n"));
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].starts_with("notices.route[1].match.ous: cannot be told where organization.accounts"));
+    let tagged =
+        problems_to_serve(&format!("{text}[[notices.route]]\nmatch.account_tags = {{ env = \"prod\" }}\n"));
+    assert_eq!(tagged, [""; 0]);
+}
+
+#[test]
+fn a_contact_has_a_time_zone() {
+    let stage = Stage::new();
+    let contact = |zone: &str| {
+        let text = stage.all("owners.sources = [\"user_tags\"]");
+        format!("{text}[[owners.contact]]\nmatch = \"pay\"\nemail = \"pay@example.com\"\n{zone}\n")
+    };
+    let owners = |zone: &str| load_served(&contact(zone)).policy.owners;
+    assert_eq!(owners(""), owners(""));
+    assert_ne!(owners("time_zone = \"Asia/Tokyo\""), owners(""));
+    let found = problems_to_serve(&contact("time_zone = \"Mars/Olympus\""));
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(
+        found[0]
+            .starts_with("owners.contact[1].time_zone: found \"Mars/Olympus\", expected a name of the IANA")
+    );
 }
 
 #[test]

@@ -8,7 +8,7 @@ use keysweep_core::notice::{Address, ChannelKind, NotAnAddress, Notices, Route, 
 use keysweep_core::policy::{DAY, Policy};
 use wildmatch::WildMatch;
 
-use super::policy::time_zone;
+use super::policy::{tags_of, time_zone};
 use super::{HOUR, Review, meaning};
 use crate::config::Origin;
 use crate::config::model::{Model, RouteSection};
@@ -205,6 +205,7 @@ fn route(section: &RouteSection, at: &KeyPath, configured: &Configured<'_>, revi
         notify: addresses(&section.notify, &at.key("notify"), configured, review),
         group_wait: group_wait.get(),
         quiet_hours,
+        time_zone: section.time_zone.as_deref().map(|name| time_zone(name, at, review)),
     }
 }
 
@@ -216,7 +217,10 @@ fn matches(section: &RouteSection, at: &KeyPath, review: &mut Review) -> RouteMa
         }
     }
     let account = "the name of an account, or a glob such as \"prod-*\"";
+    tags_of(&at.key("account_tags"), &matches.account_tags, review);
     RouteMatch {
+        ous: review.ou_ids(&at.key("ous"), &matches.ous),
+        account_tags: matches.account_tags.clone(),
         accounts: review.account_ids(&at.key("accounts"), &matches.accounts).into_iter().collect(),
         account_names: globs(&matches.account_names, &at.key("account_names"), account, review),
         owners: globs(&matches.owners, &at.key("owners"), "a name, or a glob such as \"payments*\"", review),

@@ -7,6 +7,7 @@ use keysweep_core::notice::{ChannelKind, is_slack};
 use keysweep_core::owner::{Contact, ContactRule, EmailAddress, OwnerSource, Owners};
 
 use super::notices::{Configured, section_of, webhook_exists};
+use super::policy::time_zone;
 use super::{Review, names};
 use crate::config::directory::{self, Read, Ways};
 use crate::config::model::{ContactSection, Model, SourceName};
@@ -114,7 +115,8 @@ fn contact_rule(
         let problem = format!("cannot be notified: {} is not configured", sections.join(" or "));
         review.questionable(at, problem);
     }
-    Some(ContactRule::new(name, contact))
+    let zone = section.time_zone.as_deref().map(|name| time_zone(name, at, review));
+    Some(ContactRule::new(name, contact).in_time_zone(zone))
 }
 
 /// People who have contact details for other channels only.

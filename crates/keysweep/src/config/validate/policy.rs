@@ -79,14 +79,19 @@ fn refuse_ous_of_a_list(model: &Model, at: &KeyPath, review: &mut Review) {
     if model.organization.accounts.is_empty() {
         return;
     }
-    let overrides = model.policy.overrides.iter().map(|rule| ("override", &rule.matches));
-    let exemptions = model.policy.exempt.iter().map(|rule| ("exempt", &rule.matches));
-    for (section, rules) in [("override", overrides.collect::<Vec<_>>()), ("exempt", exemptions.collect())] {
-        for (index, (_, matches)) in rules.iter().enumerate() {
-            if !matches.ous.is_empty() {
+    let overrides = model.policy.overrides.iter().map(|rule| &rule.matches.ous);
+    let exemptions = model.policy.exempt.iter().map(|rule| &rule.matches.ous);
+    let routes = model.notices.route.iter().map(|route| &route.matches.ous);
+    for (list, rules) in [
+        (at.key("override"), overrides.collect::<Vec<_>>()),
+        (at.key("exempt"), exemptions.collect()),
+        (KeyPath::of("notices.route"), routes.collect()),
+    ] {
+        for (index, ous) in rules.iter().enumerate() {
+            if !ous.is_empty() {
                 let problem = "cannot be told where organization.accounts lists the accounts, since Organizations is \
                                then not asked: name the accounts with accounts = [...]";
-                review.wrong(&at.key(section).index(index).key("match").key("ous"), problem.to_owned());
+                review.wrong(&list.index(index).key("match").key("ous"), problem.to_owned());
             }
         }
     }

@@ -35,8 +35,19 @@ pub(super) fn write_with(
     account_name: &dyn Fn(AccountId) -> Option<String>,
     links: &dyn Fn(&Item) -> Option<Links>,
 ) -> Letter {
+    write_in("Europe/Berlin", audience, items, account_name, links)
+}
+
+/// A letter to a reader in this time zone.
+pub(super) fn write_in(
+    zone: &str,
+    audience: Audience,
+    items: &[Item],
+    account_name: &dyn Fn(AccountId) -> Option<String>,
+    links: &dyn Fn(&Item) -> Option<Links>,
+) -> Letter {
     let message = sample::message(audience);
-    let zone = TimeZone::get("Europe/Berlin").unwrap();
+    let zone = TimeZone::get(zone).unwrap();
     let at: Timestamp = NOW.parse().unwrap();
     let page = Some("https://keysweep.example.com/");
     let items = items.iter().collect();

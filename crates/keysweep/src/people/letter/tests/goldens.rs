@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use keysweep_core::notice::Audience;
+use keysweep_core::notice::{Audience, NoticeKind};
 
 use super::super::Letter;
 use super::super::kinds::BY_URGENCY;
 use super::super::sample;
-use super::fixture::{mk_account, mk_digest, mk_item, write, write_with};
+use super::fixture::{mk_account, mk_digest, mk_item, mk_name, write, write_in, write_with};
 
 fn compare(name: &str, actual: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/letter").join(name);
@@ -47,6 +47,14 @@ fn a_digest_of_60_keys() {
 fn letters_to_owners_without_links() {
     let items: Vec<_> = BY_URGENCY[..5].iter().map(|kind| mk_item(*kind)).collect();
     compare_letter("without_links", &write_with(Audience::Owner, &items, &mk_account, &|_| None));
+}
+
+#[test]
+fn a_letter_to_a_reader_in_new_york() {
+    let links = |item: &_| Some(sample::links(item));
+    let item = mk_item(NoticeKind::DeactivationAhead);
+    let letter = write_in("America/New_York", Audience::Owner, &[item], &mk_name, &links);
+    compare_letter("in_new_york", &letter);
 }
 
 #[test]
