@@ -8,7 +8,19 @@ impl World {
         self.sweep(at);
         let (took, complete) = (days(0), true);
         let (scanned, failed, skipped, keys, unknown_keys) = (1, 0, 0, 1, 0);
-        let finished = Body::SweepFinished { took, scanned, failed, skipped, complete, keys, unknown_keys };
+        let (idle_exemptions, busy_exemptions) = (BTreeSet::new(), BTreeSet::new());
+        let finished = Body::SweepFinished {
+            took,
+            scanned,
+            failed,
+            skipped,
+            complete,
+            keys,
+            unknown_keys,
+            stale: None,
+            idle_exemptions,
+            busy_exemptions,
+        };
         self.write(at, finished);
         self.post(at)
     }
