@@ -6,12 +6,14 @@
 
 mod caller;
 mod grant;
+mod login;
 mod need;
 mod session;
 mod sight;
 
 pub use self::caller::{Caller, Permit};
 pub use self::grant::{Grant, Holder, Holding};
+pub use self::login::{CALLBACK, LoginFault, Logins, Started};
 pub use self::need::{About, Need};
 pub use self::session::{Live, Said, Session, Sessions, Who};
 pub use self::sight::Sight;
