@@ -2,8 +2,29 @@
 //!
 //! It holds no script and asks for nothing else: one style sheet stands in it, and the browser is told its hash.
 
+mod accounts;
 mod actions;
 mod answer;
+mod approvals;
+mod audit;
+mod calendar;
+mod filter;
+mod frame;
+mod holds;
+mod key;
+mod keys;
+mod login;
+mod notices;
+mod overview;
+mod query;
+mod rows;
+#[cfg(test)]
+mod samples;
+mod sessions;
+mod timeline;
+mod trend;
+#[cfg(test)]
+mod views;
 mod words;
 
 use askama::Template;
