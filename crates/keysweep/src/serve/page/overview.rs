@@ -3,11 +3,16 @@
 use askama::Template;
 use keysweep_api::{BreakerDocument, BreakerKey, CountRow, FindingsDocument, PauseRow, StatusDocument};
 
+use keysweep_core::render::NextAction;
+
 use super::frame::{Frame, Shell, View, html};
 use super::query::{key_path, keys_with};
 use super::rows::{Row, rows};
 use super::trend::{Trend, trend};
 use super::words::{When, counted, number, spaced, span};
+
+/// Keys of which something comes next that are listed.
+const NEXT: usize = 15;
 
 /// Keys of the circuit breaker that are listed; the others are counted.
 const BREAKER_KEYS: usize = 20;
@@ -98,7 +103,11 @@ pub(in crate::serve) fn overview(frame: &Frame, shown: Overview<'_>) -> Result<S
         states: bars(&status.states, |name| Some(keys_with("state", name))),
         findings: status.findings.iter().map(count).collect(),
         idle: bars(&status.idle, |_| None),
-        next: rows(frame, &next.findings),
+        next: rows(frame, &next.findings)
+            .into_iter()
+            .filter(|row| row.row.next_action != NextAction::None)
+            .take(NEXT)
+            .collect(),
         collected: next.collected_at.is_some(),
         pauses: status.pauses.iter().map(|pause| (pause, frame.when(pause.since))).collect(),
         breaker: breaker.and_then(opened),

@@ -18,7 +18,8 @@ fn every_line_is_a_sentence() {
     for line in lines() {
         assert!(line.text.ends_with(['.', '?']), "{line:?}");
         assert!(!line.text.ends_with("..") && !line.text.contains("  "), "{line:?}");
-        let begins = line.text.starts_with(char::is_uppercase) || line.text.starts_with("keysweep ");
+        let begins = line.text.starts_with(|first: char| first.is_uppercase() || first.is_numeric())
+            || line.text.starts_with("keysweep ");
         assert_eq!(line.who.is_none(), begins, "{line:?}");
         assert!(!line.text.contains('_') || line.text.contains("aws_iam_access_key"), "{line:?}");
     }
