@@ -62,6 +62,8 @@ pub(in crate::serve) struct Can {
     pub(in crate::serve) approve: bool,
     /// Everything else.
     pub(in crate::serve) operate: bool,
+    /// Decide on requests about their own keys where the policy permits that.
+    pub(in crate::serve) own: bool,
 }
 
 /// The outcome of a decision.
@@ -116,6 +118,7 @@ pub(super) struct Shell<'a> {
     pub(super) csrf: &'a str,
     pub(super) approve: bool,
     pub(super) operate: bool,
+    pub(super) own: bool,
     /// Why there are no forms, and where decisions are made instead.
     pub(super) hint: Option<Hint>,
     pub(super) login: Option<String>,
@@ -161,6 +164,7 @@ impl Frame {
             csrf: self.csrf.as_deref().unwrap_or_default(),
             approve,
             operate,
+            own: forms && self.can.own,
             hint: self.hint(),
             login: (self.login && self.person.is_none())
                 .then(|| Query::default().with("next", Some(&self.here)).href("/login")),
@@ -168,7 +172,7 @@ impl Frame {
     }
 
     fn hint(&self) -> Option<Hint> {
-        let (text, login) = match (&self.csrf, self.can.approve || self.can.operate) {
+        let (text, login) = match (&self.csrf, self.can.approve || self.can.operate || self.can.own) {
             (Some(_), true) => return None,
             (Some(_), false) => ("Your role permits no decisions.", false),
             (None, _) if self.login && self.person.is_none() => ("Log in to make decisions.", true),

@@ -70,7 +70,9 @@ pub(in crate::serve) fn key(
     let account_id =
         record.map_or_else(|| row.map_or("", |row| row.account_id.as_str()), |it| &it.account_id);
     let shell = frame.shell(View::Keys, format!("Access key {key}"), Some(document.generated_at), false);
-    let fields = shell.approve || shell.operate;
+    let request = record.and_then(|record| record.approval.as_ref()).and_then(|it| Request::of(frame, it));
+    let own = shell.own && request.as_ref().is_some_and(|request| request.row.owner_can_approve);
+    let fields = shell.approve || shell.operate || own;
     html(&Page {
         shell: Shell { fields, ..shell },
         key,
@@ -94,7 +96,7 @@ pub(in crate::serve) fn key(
             .and_then(|record| record.owner.as_ref()?.left.as_deref())
             .or_else(|| row.and_then(|row| row.owner_left.as_deref())),
         holds: record.map(|record| holds(frame, record)).unwrap_or_default(),
-        request: record.and_then(|record| record.approval.as_ref()).and_then(|it| Request::of(frame, it)),
+        request,
         forms: Forms::of(
             state,
             record,

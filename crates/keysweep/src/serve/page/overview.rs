@@ -9,7 +9,7 @@ use super::frame::{Frame, Shell, View, html};
 use super::query::{key_path, keys_with};
 use super::rows::{Row, rows};
 use super::trend::{Trend, trend};
-use super::words::{When, counted, number, spaced, span};
+use super::words::{When, counted, days, number, spaced, span};
 
 /// Keys of which something comes next that are listed.
 const NEXT: usize = 15;
@@ -100,9 +100,9 @@ pub(in crate::serve) fn overview(frame: &Frame, shown: Overview<'_>) -> Result<S
         undeliverable: number(status.undeliverable),
         sweep: sweep(frame, status),
         trend: trend(&status.trend),
-        states: bars(&status.states, |name| Some(keys_with("state", name))),
+        states: bars(&status.states, spaced, |name| Some(keys_with("state", name))),
         findings: status.findings.iter().map(count).collect(),
-        idle: bars(&status.idle, |_| None),
+        idle: bars(&status.idle, days, |_| None),
         next: rows(frame, &next.findings)
             .into_iter()
             .filter(|row| row.row.next_action != NextAction::None)
@@ -136,12 +136,16 @@ fn sweep(frame: &Frame, status: &StatusDocument) -> Option<Sweep> {
     })
 }
 
-fn bars(counts: &[CountRow], href: impl Fn(&str) -> Option<String>) -> Vec<Bar> {
+fn bars(
+    counts: &[CountRow],
+    label: impl Fn(&str) -> String,
+    href: impl Fn(&str) -> Option<String>,
+) -> Vec<Bar> {
     let largest = counts.iter().map(|row| row.count).max().unwrap_or(0).max(1);
     // What is there must be seen: a share is at least one percent.
     let share = |count: u64| if count == 0 { 0 } else { (count * 100 / largest).max(1) };
     let bar = |row: &CountRow| Bar {
-        label: spaced(&row.name),
+        label: label(&row.name),
         href: href(&row.name),
         count: number(row.count),
         share: share(row.count),

@@ -106,7 +106,7 @@ pub(super) fn operator(cast: Cast, here: &str) -> Frame {
         stops: Vec::new(),
         person: Some(Person { name: cast.name(0, "Ann Example"), role: "operator".into() }),
         csrf: Some("c5rf".into()),
-        can: Can { approve: true, operate: true },
+        can: Can { approve: true, operate: true, own: true },
         said: None,
         login: true,
         here: here.into(),
@@ -227,7 +227,7 @@ pub(super) fn status(cast: Cast) -> StatusDocument {
         urgent,
     };
     let states = [("flagged", 310), ("deactivated", 86), ("deleted", 1_204), ("gone", 7)];
-    let idle = [("90-180 days", 120), ("180-365 days", 140), ("365 days and more", 88)];
+    let idle = [("0-30d", 1_120), ("90-180d", 140), ("365d-", 88)];
     let day = |index: usize| TrendPoint {
         day: (now() - SignedDuration::from_hours(24 * (90 - i64::try_from(index).unwrap())))
             .to_zoned(jiff::tz::TimeZone::UTC)
@@ -300,11 +300,11 @@ pub(super) fn breaker(cast: Cast) -> BreakerDocument {
 pub(super) fn request(cast: Cast, index: usize) -> ApprovalRow {
     ApprovalRow {
         request: format!("{}-1f2e3d4c", 120 + index),
-        action: if index % 2 == 0 { Planned::Deactivate } else { Planned::Delete },
+        action: if index.is_multiple_of(2) { Planned::Deactivate } else { Planned::Delete },
         asked_at: ago(30),
         expires_at: ago(-200),
         reason: cast.name(index, "an SES SMTP user"),
-        last_used_at: (index % 3 != 0).then(|| ago(24 * 200)),
+        last_used_at: (!index.is_multiple_of(3)).then(|| ago(24 * 200)),
         keys_of_user: 1,
         approved_by: if index % 3 == 1 { vec![cast.name(index, "bob (OIDC 00u1)")] } else { Vec::new() },
         approvals_needed: if index % 3 == 1 { 2 } else { 1 },

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::LazyLock;
 
 use keysweep_api::{KeyFilter, KeyOrder, ListAccounts, ListFindings, ListJournal};
 
@@ -91,7 +92,13 @@ fn sign_in<'a>(provider: &'a str, next: &'a str) -> Login<'a> {
 }
 
 /// Everything by everybody.
-fn all() -> Vec<(String, String)> {
+static ALL: LazyLock<Vec<(String, String)>> = LazyLock::new(every_page);
+
+fn all() -> impl Iterator<Item = (&'static str, &'static str)> {
+    ALL.iter().map(|(name, html)| (name.as_str(), html.as_str()))
+}
+
+fn every_page() -> Vec<(String, String)> {
     let mut all = Vec::new();
     for (size, cast) in [("none", NONE), ("one", ONE), ("many", MANY), ("hostile", HOSTILE)] {
         let here = "/keys?q=a&state=flagged";
@@ -111,8 +118,8 @@ fn all() -> Vec<(String, String)> {
     all
 }
 
-fn view(name: &str) -> String {
-    all().into_iter().find(|(it, _)| it == name).unwrap().1
+fn view(name: &str) -> &'static str {
+    all().find(|(it, _)| *it == name).unwrap().1
 }
 
 #[test]
@@ -154,15 +161,15 @@ fn only_the_login_may_send_a_form_elsewhere() {
 #[test]
 fn every_field_has_a_label_and_every_id_is_there_once() {
     for (name, html) in all() {
-        let ids: Vec<&str> = values(&html, " id=\"");
+        let ids: Vec<&str> = values(html, " id=\"");
         for id in &ids {
             assert_eq!(ids.iter().filter(|it| it == &id).count(), 1, "{name}: id {id}");
         }
-        let labelled = values(&html, "<label for=\"");
+        let labelled = values(html, "<label for=\"");
         for id in &labelled {
             assert!(ids.contains(id), "{name}: a label for {id}");
         }
-        for tag in tags(&html, &["<input ", "<select "]) {
+        for tag in tags(html, &["<input ", "<select "]) {
             let hidden = ["type=\"hidden\"", "type=\"radio\"", "type=\"checkbox\""];
             let id = values(tag, " id=\"");
             let is_labelled = id.first().is_some_and(|id| labelled.contains(id));
@@ -174,7 +181,7 @@ fn every_field_has_a_label_and_every_id_is_there_once() {
 #[test]
 fn a_form_that_decides_has_the_token_and_the_way_back() {
     let mut forms = 0;
-    for (name, html) in all().iter().filter(|(name, _)| !name.ends_with("-login")) {
+    for (name, html) in all().filter(|(name, _)| !name.ends_with("-login")) {
         for form in html
             .split("<form ")
             .skip(1)
@@ -195,7 +202,7 @@ fn a_form_that_decides_has_the_token_and_the_way_back() {
 fn without_a_script_only_a_view_without_fields_reloads_by_itself() {
     let mut reloads = 0;
     for (name, html) in all() {
-        let fields = tags(&html, &["<input ", "<select ", "<textarea "]);
+        let fields = tags(html, &["<input ", "<select ", "<textarea "]);
         let fields = fields.iter().any(|tag| !tag.contains("type=\"hidden\""));
         let refresh = html.contains("http-equiv=\"refresh\"");
         assert!(!(refresh && fields), "{name}");
@@ -207,7 +214,7 @@ fn without_a_script_only_a_view_without_fields_reloads_by_itself() {
 
 #[test]
 fn a_stop_shows_on_every_view_of_somebody_who_is_in() {
-    for (name, html) in all().iter().filter(|(name, _)| name.starts_with("many-stopped-")) {
+    for (name, html) in all().filter(|(name, _)| name.starts_with("many-stopped-")) {
         let shown = html.contains("keysweep resume 88 --reason TEXT") && html.contains("by ann: incident 42");
         assert_eq!(shown, !name.ends_with("-login"), "{name}");
     }
@@ -247,10 +254,22 @@ fn only_operators_can_order_and_only_what_the_state_permits() {
     );
     let gone = view("many-operator-key-gone");
     assert!(gone.contains("value=\"forget\"") && !gone.contains("name=\"confirm\""));
-    let approver = Frame { can: Can { approve: true, operate: false }, ..operator(MANY, "/") };
+    let approver = Frame { can: Can { approve: true, ..Can::default() }, ..operator(MANY, "/") };
     let html = key(&approver, &key_id(0), &samples::key(MANY, "deactivated")).unwrap();
     assert!(html.contains("value=\"reactivate\"") && !html.contains("value=\"forget\""));
     assert!(!html.contains("Orders of an operator"));
+}
+
+#[test]
+fn an_owner_decides_only_where_the_policy_permits() {
+    let owner = Frame { can: Can { own: true, ..Can::default() }, ..operator(MANY, "/") };
+    let html = approvals(&owner, &KeyFilter::default(), &samples::approvals(MANY)).unwrap();
+    let cards: Vec<&str> = html.split("<ul class=\"cards\">").nth(1).unwrap().split("<h2>").skip(1).collect();
+    for card in cards {
+        let permitted = card.contains("The owner of the key can approve, too.");
+        assert_eq!(card.contains("value=\"approve\""), permitted, "{card}");
+    }
+    assert!(!html.contains("/approvals/decide"));
 }
 
 #[test]

@@ -72,6 +72,15 @@ pub(super) fn when(now: Timestamp, at: Timestamp) -> When {
     }
 }
 
+/// A label of the histogram of idle times in words: `90-180d` as `90–180 days`.
+pub(super) fn days(label: &str) -> String {
+    let days = label.trim_end_matches('d');
+    match days.strip_suffix("d-") {
+        Some(from) => format!("{from} days and more"),
+        None => format!("{} days", days.replace('-', "\u{2013}")),
+    }
+}
+
 /// A name of an enumeration in words: `never_used` as `never used`.
 pub(super) fn spaced(name: &str) -> String {
     name.replace('_', " ")

@@ -276,6 +276,9 @@ pub(in crate::serve::page) fn every_body(cast: Cast) -> Vec<Entry> {
                 complete: true,
                 keys: 0,
                 unknown_keys: 0,
+                stale: Some(348),
+                idle_exemptions: [].into(),
+                busy_exemptions: [].into(),
             },
         ),
     ];

@@ -47,7 +47,7 @@ pub(super) fn holds(cast: Cast) -> (HoldsDocument, ExemptionsDocument) {
             by: cast.name(index, "ann"),
             reason: cast.name(index + 1, "needed for the migration until the end of the year"),
             since: ago(48),
-            until: (index % 2 == 0).then(|| ago(-90)),
+            until: index.is_multiple_of(2).then(|| ago(-90)),
         }
     };
     let exemption = |index: usize| ExemptionRow {
@@ -135,7 +135,7 @@ pub(super) fn notices(cast: Cast) -> NoticesDocument {
         account_id: cast.account(index).0,
         user_name: cast.user(index),
         access_key_id: key_id(index),
-        stands: index % 2 == 0,
+        stands: index.is_multiple_of(2),
     };
     let message = |index: usize| {
         let status = statuses[index % statuses.len()];
