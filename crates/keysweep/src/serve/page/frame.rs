@@ -137,7 +137,7 @@ pub(super) struct Stop<'a> {
 
 pub(super) struct Hint {
     pub(super) text: &'static str,
-    pub(super) login: bool,
+    pub(super) login: Option<String>,
 }
 
 impl Frame {
@@ -166,22 +166,26 @@ impl Frame {
             operate,
             own: forms && self.can.own,
             hint: self.hint(),
-            login: (self.login && self.person.is_none())
-                .then(|| Query::default().with("next", Some(&self.here)).href("/login")),
+            login: self.login_path(),
         }
     }
 
     fn hint(&self) -> Option<Hint> {
-        let (text, login) = match (&self.csrf, self.can.approve || self.can.operate || self.can.own) {
-            (Some(_), true) => return None,
-            (Some(_), false) => ("Your role permits no decisions.", false),
-            (None, _) if self.login && self.person.is_none() => ("Log in to make decisions.", true),
-            (None, _) => (
-                "Decisions are made on the command line or through the API; `keysweep --help` lists the commands.",
-                false,
-            ),
+        let may_decide = self.can.approve || self.can.operate || self.can.own;
+        let text = match &self.csrf {
+            Some(_) if may_decide => return None,
+            Some(_) => "Your role permits no decisions.",
+            None => {
+                "Decisions are made on the command line or through the API; keysweep --help lists the commands."
+            }
         };
-        Some(Hint { text, login })
+        Some(Hint { text, login: self.login_path() })
+    }
+
+    /// Where somebody who has not logged in can do so, and come back.
+    fn login_path(&self) -> Option<String> {
+        let offered = self.login && self.person.is_none();
+        offered.then(|| Query::default().with("next", Some(&self.here)).href("/login"))
     }
 
     /// An instant, seen from now.

@@ -353,7 +353,7 @@ fn an_exemption_that_matched_nothing_for_90_days_is_pointed_out() {
 fn observe_says_would_and_a_visitor_learns_where_to_decide() {
     let html = view("many-visitor-overview");
     assert!(html.contains("What keysweep would do next") && !html.contains("What happens next"));
-    assert!(html.contains("Log in to make decisions."));
+    assert!(html.contains("Log in</a> to make decisions."));
     assert!(html.contains("href=\"/login?next=%2Fkeys%3Fq%3Da%26state%3Dflagged\""));
     let nobody = Frame { login: false, ..visitor(MANY, "/") };
     assert!(overview_of(&nobody, MANY).contains("Decisions are made on the command line"));
