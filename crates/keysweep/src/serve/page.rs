@@ -2,8 +2,29 @@
 //!
 //! It holds no script and asks for nothing else: one style sheet stands in it, and the browser is told its hash.
 
+mod accounts;
 mod actions;
 mod answer;
+mod approvals;
+mod audit;
+mod calendar;
+mod filter;
+mod frame;
+mod holds;
+mod key;
+mod keys;
+mod login;
+mod notices;
+mod overview;
+mod query;
+mod rows;
+#[cfg(test)]
+mod samples;
+mod sessions;
+mod timeline;
+mod trend;
+#[cfg(test)]
+mod views;
 mod words;
 
 use askama::Template;
@@ -21,7 +42,7 @@ use sha2::{Digest, Sha256};
 
 use self::actions::{Actions, actions};
 pub(super) use self::answer::{Told, answer_page, answer_policy};
-use self::words::{moment, number, span};
+use self::words::{days, moment, number, span};
 use crate::engine::Engine;
 use crate::metrics::inventory::Tally;
 use crate::safe::safe_lines;
@@ -255,15 +276,6 @@ fn bars(counts: Vec<(String, u64)>) -> Vec<Bar> {
     let share = |count: u64| if count == 0 { 0 } else { (count * 100 / largest).max(1) };
     let bar = |(label, count): (String, u64)| Bar { label, count: number(count), share: share(count) };
     counts.into_iter().map(bar).collect()
-}
-
-/// A label of the histogram in words.
-fn days(label: &str) -> String {
-    let days = label.trim_end_matches('d');
-    match days.strip_suffix("d-") {
-        Some(from) => format!("{from} days and more"),
-        None => format!("{} days", days.replace('-', "\u{2013}")),
-    }
 }
 
 #[cfg(test)]

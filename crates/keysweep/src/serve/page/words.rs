@@ -45,9 +45,78 @@ pub(super) fn span(span: Duration) -> String {
     format!("{count} {unit}{plural}")
 }
 
+/// An instant in the parts that a page lays out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct When {
+    /// For programs.
+    pub(super) iso: String,
+    /// To the minute.
+    pub(super) exact: String,
+    /// How far away it is.
+    pub(super) distance: String,
+}
+
+/// An instant as the page shows it.
+pub(super) fn when(now: Timestamp, at: Timestamp) -> When {
+    let distance = span(at.duration_since(now).unsigned_abs());
+    When {
+        iso: at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        exact: instant(at),
+        distance: if at.as_second() == now.as_second() {
+            "just now".to_owned()
+        } else if at > now {
+            format!("in {distance}")
+        } else {
+            format!("{distance} ago")
+        },
+    }
+}
+
+/// A label of the histogram of idle times in words: `90-180d` as `90–180 days`.
+pub(super) fn days(label: &str) -> String {
+    let days = label.trim_end_matches('d');
+    match days.strip_suffix("d-") {
+        Some(from) => format!("{from} days and more"),
+        None => format!("{} days", days.replace('-', "\u{2013}")),
+    }
+}
+
+/// A name of an enumeration in words: `never_used` as `never used`.
+pub(super) fn spaced(name: &str) -> String {
+    name.replace('_', " ")
+}
+
+/// A count and its noun: `1 key`, `2 keys`.
+pub(super) fn counted(count: u64, one: &str, many: &str) -> String {
+    format!("{} {}", number(count), if count == 1 { one } else { many })
+}
+
+/// The first letter as a capital.
+pub(super) fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_time_has_a_form_for_programs_and_two_for_people() {
+        let now: Timestamp = "2026-11-22T02:30:10.5Z".parse().unwrap();
+        let at = when(now, "2026-11-24T02:30:10Z".parse().unwrap());
+        assert_eq!(
+            (at.iso.as_str(), at.exact.as_str(), at.distance.as_str()),
+            ("2026-11-24T02:30:10Z", "2026-11-24 02:30 UTC", "in 47 hours")
+        );
+        assert_eq!(when(now, now).distance, "just now");
+    }
+
+    #[test]
+    fn one_key_is_not_keys() {
+        assert_eq!([0, 1, 2].map(|n| counted(n, "key", "keys")), ["0 keys", "1 key", "2 keys"]);
+        assert_eq!((capital("é x").as_str(), capital("").as_str()), ("É x", ""));
+    }
 
     #[test]
     fn a_number_is_grouped_by_thousands() {

@@ -1,0 +1,425 @@
+//! Made-up documents for tests of the views.
+
+mod history;
+mod lists;
+
+use jiff::{SignedDuration, Timestamp};
+use keysweep_api::{
+    AccountsDocument, ApprovalRow, ApprovalsDocument, BreakerDocument, BreakerKey, CalendarDocument,
+    CountRow, ExemptionsDocument, FindingsDocument, HoldRow, HoldsDocument, JournalDocument, KeyDocument,
+    KeyRow, NoticesDocument, OwnerRow, PauseRow, PolicyTerm, SessionsDocument, StatusDocument, StopRow,
+    SweepRow, TrendPoint,
+};
+use keysweep_core::facts::Source;
+use keysweep_core::finding::{FindingKind, Severity, SubjectKind};
+use keysweep_core::lifecycle::HoldKind;
+use keysweep_core::owner::{Confidence, OwnerSource};
+use keysweep_core::render::{FindingRow, NextAction};
+use keysweep_core::ticket::Planned;
+
+use super::frame::{Can, Frame, Person};
+
+pub(super) use self::history::{every_body, every_key_event};
+
+/// What everything here is told as of.
+pub(super) fn now() -> Timestamp {
+    "2026-11-22T02:30:00Z".parse().unwrap()
+}
+
+/// So many hours before [`now`].
+pub(super) fn ago(hours: i64) -> Timestamp {
+    now() - SignedDuration::from_hours(hours)
+}
+
+/// Names as a hostile user of AWS would choose them.
+pub(super) const NASTY: [&str; 5] = [
+    "<script>alert(1)</script>",
+    "\"><img src=x onerror=alert(1)>'&amp;",
+    "safe\u{202e}gpj.exe",
+    "two\r\nlines\u{0}\u{7}",
+    "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+];
+
+/// How a set of documents is made up.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Cast {
+    /// Rows in each document.
+    pub(super) rows: usize,
+    /// Whether names are hostile.
+    pub(super) nasty: bool,
+}
+
+const USERS: [&str; 7] = [
+    "ci-deploy",
+    "backup-uploader",
+    "ses-smtp-user.20190312-101530",
+    "alice",
+    "jenkins",
+    "bi-export",
+    "söhne",
+];
+const ACCOUNTS: [(&str, &str); 4] = [
+    ("111122223333", "prod-payments"),
+    ("222233334444", "shared-services"),
+    ("333344445555", "sandbox-data-science"),
+    ("444455556666", "legacy"),
+];
+const OWNERS: [&str; 3] = ["Dana Reyes", "team-payments@example.com", "platform"];
+
+impl Cast {
+    /// A name: the given one, or a hostile one.
+    pub(super) fn name(self, index: usize, usual: &str) -> String {
+        if self.nasty { NASTY[index % NASTY.len()].to_owned() } else { usual.to_owned() }
+    }
+
+    pub(super) fn user(self, index: usize) -> String {
+        self.name(index, USERS[index % USERS.len()])
+    }
+
+    pub(super) fn account(self, index: usize) -> (String, Option<String>) {
+        let (id, name) = ACCOUNTS[index % ACCOUNTS.len()];
+        (id.to_owned(), Some(self.name(index + 1, name)))
+    }
+
+    pub(super) fn owner(self, index: usize) -> Option<String> {
+        (index % 4 != 3).then(|| self.name(index + 2, OWNERS[index % OWNERS.len()]))
+    }
+
+    /// Every count from 0.
+    pub(super) fn indexes(self) -> std::ops::Range<usize> {
+        0..self.rows
+    }
+}
+
+/// A key ID.
+pub(super) fn key_id(index: usize) -> String {
+    format!("AKIAIOSFODNN7{index:07}")
+}
+
+/// A frame of somebody who may do everything.
+pub(super) fn operator(cast: Cast, here: &str) -> Frame {
+    Frame {
+        now: now(),
+        version: "0.1.0".into(),
+        mode: "deactivate".into(),
+        mode_means: "deactivates stale keys, and deletes none".into(),
+        stops: Vec::new(),
+        person: Some(Person { name: cast.name(0, "Ann Example"), role: "operator".into() }),
+        csrf: Some("c5rf".into()),
+        can: Can { approve: true, operate: true, own: true },
+        said: None,
+        login: true,
+        here: here.into(),
+    }
+}
+
+/// A frame of somebody who has not logged in, and could.
+pub(super) fn visitor(cast: Cast, here: &str) -> Frame {
+    Frame { person: None, csrf: None, can: Can::default(), ..operator(cast, here) }
+}
+
+/// What stops all changes.
+pub(super) fn stops(cast: Cast) -> Vec<StopRow> {
+    vec![
+        StopRow {
+            title: "Paused".into(),
+            reason: format!("by {}: {}", cast.name(0, "ann"), cast.name(1, "incident 42, we look first")),
+            since: ago(3),
+            remedy: "keysweep resume 88 --reason TEXT".into(),
+        },
+        StopRow {
+            title: "Circuit breaker open".into(),
+            reason: "90 keys became due in one sweep; the limit is 20".into(),
+            since: ago(26),
+            remedy: "keysweep breaker show".into(),
+        },
+    ]
+}
+
+/// One finding.
+pub(super) fn finding(cast: Cast, index: usize) -> FindingRow {
+    let (account_id, account_name) = cast.account(index);
+    let used = !index.is_multiple_of(3);
+    let owner = cast.owner(index);
+    let steps = [
+        (NextAction::Deactivate, Some(-70), "notice given; the notice period ends 2026-11-24T20:30:00Z"),
+        (NextAction::Approval, Some(-240), "waits for approval until 2026-12-02T02:30:00Z: an SES SMTP user"),
+        (NextAction::Delete, Some(1), "unused; seen Inactive for 14d of 14d"),
+        (NextAction::Wait, None, "held by ann until released: audit"),
+        (NextAction::Notice, None, "waiting since 2026-11-21T02:30:00Z for a channel to accept the notice"),
+        (NextAction::None, None, ""),
+    ];
+    let (next_action, hours, why) = steps[index % steps.len()];
+    let finding = [FindingKind::Unused, FindingKind::NeverUsed, FindingKind::OverAge][index % 3];
+    let overlays: &[&str] = [&[][..], &["hold"], &["incident"], &["exempt", "out_of_reach"]][index % 4];
+    FindingRow {
+        subject: SubjectKind::Key,
+        account_id,
+        account_name,
+        user_name: cast.user(index),
+        user_id: Some(format!("AIDAIOSFODNN7{index:07}")),
+        access_key_id: Some(key_id(index)),
+        status: "Active".into(),
+        created_at: Some(ago(24 * 900)),
+        last_used_at: used.then(|| ago(24 * (100 + 37 * (i64::try_from(index).unwrap() % 20)))),
+        last_used_service: used.then(|| cast.name(index, "s3")),
+        last_used_region: used.then(|| "eu-central-1".into()),
+        idle_days: Some(140),
+        age_days: Some(900),
+        finding: Some(finding),
+        severity: Some([Severity::High, Severity::Medium, Severity::Critical, Severity::Low][index % 4]),
+        compliance: vec!["CIS 1.12".into(), "IAM.22".into()],
+        remediation: vec![format!(
+            "aws iam update-access-key --access-key-id {} --status Inactive",
+            key_id(index)
+        )],
+        state: ["flagged", "flagged", "deactivated", "active"][index % 4].into(),
+        overlays: overlays.iter().map(|&overlay| overlay.into()).collect(),
+        unknown: if index % 5 == 4 {
+            vec![cast.name(index, "tags of the user: throttled")]
+        } else {
+            Vec::new()
+        },
+        next_action,
+        next_action_at: hours.map(ago),
+        next_action_reason: if why.is_empty() { String::new() } else { cast.name(index, why) },
+        approval_request: (next_action == NextAction::Approval).then(|| "120-1f2e3d4c".into()),
+        reactivations: 0,
+        owner_source: owner.as_ref().map(|_| OwnerSource::UserTags),
+        owner_confidence: owner.as_ref().map(|_| Confidence::High),
+        owner_left: (index % 6 == 1).then(|| cast.name(index, "Eve Former")),
+        owner,
+        source: Source::Report,
+        report_generated_at: Some(ago(5)),
+        warnings: if index % 4 == 2 {
+            vec![cast.name(index, "tag terraform=true: managed as code")]
+        } else {
+            Vec::new()
+        },
+    }
+}
+
+/// One page of findings.
+pub(super) fn findings(cast: Cast) -> FindingsDocument {
+    let mut findings: Vec<FindingRow> = cast.indexes().map(|index| finding(cast, index)).collect();
+    if let Some(root) = findings.get_mut(5) {
+        let id = (FindingKind::RootKey, "<root_account>".to_owned());
+        (root.subject, root.finding, root.user_name) = (SubjectKind::RootKey, Some(id.0), id.1);
+        root.access_key_id = None;
+    }
+    let rows = findings.len() as u64;
+    FindingsDocument {
+        generated_at: now(),
+        collected_at: (cast.rows > 0).then(|| ago(1)),
+        total: if rows > 20 { 12_345 } else { rows },
+        findings,
+        next_cursor: (rows > 20).then(|| "c+/=&".into()),
+    }
+}
+
+/// How things stand.
+pub(super) fn status(cast: Cast) -> StatusDocument {
+    let rows = cast.rows > 0;
+    let count = |name: &str, meaning: &str, count: u64, urgent| CountRow {
+        name: name.into(),
+        meaning: cast.name(0, meaning),
+        count,
+        urgent,
+    };
+    let states = [("flagged", 310), ("deactivated", 86), ("deleted", 1_204), ("gone", 7)];
+    let idle = [("0-30d", 1_120), ("90-180d", 140), ("365d-", 88)];
+    let day = |index: usize| TrendPoint {
+        day: (now() - SignedDuration::from_hours(24 * (90 - i64::try_from(index).unwrap())))
+            .to_zoned(jiff::tz::TimeZone::UTC)
+            .date(),
+        stale: 900 - 6 * index as u64 + (index as u64 % 7) * 4,
+    };
+    StatusDocument {
+        generated_at: now(),
+        version: "0.1.0".into(),
+        mode: "deactivate".into(),
+        mode_means: "deactivates stale keys, and deletes none".into(),
+        stops: Vec::new(),
+        pauses: if rows {
+            vec![PauseRow {
+                number: 88,
+                by: cast.name(0, "ann"),
+                reason: cast.name(1, "incident 42"),
+                since: ago(3),
+            }]
+        } else {
+            Vec::new()
+        },
+        missing: if rows { vec![cast.name(1, "the last sweep is older than 2 hours")] } else { Vec::new() },
+        sweep: rows.then(|| SweepRow {
+            at: ago(1),
+            took_seconds: 93,
+            scanned: 1_498,
+            failed: 3,
+            skipped: 12,
+            unknown_keys: 2,
+        }),
+        states: if rows { states.map(|(name, n)| count(name, "", n, false)).to_vec() } else { Vec::new() },
+        findings: if rows {
+            vec![
+                count("unused", "was used, and is idle past the threshold", 261, false),
+                count("never_used", "not used since creation, past the threshold", 87, false),
+                count("over_age", "in use, and older than the policy permits", 530, false),
+                count("incident", "AWS considers the key compromised", 1, true),
+                count("exempt", "stale, and excluded by an exemption", 14, false),
+                count("something_new", "a count that this page does not know", 3, false),
+            ]
+        } else {
+            Vec::new()
+        },
+        idle: if rows { idle.map(|(name, n)| count(name, "", n, false)).to_vec() } else { Vec::new() },
+        approvals: cast.rows as u64,
+        without_owner: 41,
+        undeliverable: u64::from(rows),
+        trend: (0..cast.rows.min(90)).map(day).collect(),
+    }
+}
+
+/// The circuit breaker, open.
+pub(super) fn breaker(cast: Cast) -> BreakerDocument {
+    let key = |index| BreakerKey {
+        account_id: cast.account(index).0,
+        user_name: cast.user(index),
+        access_key_id: key_id(index),
+        action: Planned::Deactivate,
+    };
+    BreakerDocument {
+        open: Some(cast.name(1, "90 keys became due in one sweep; the limit is 20")),
+        count: cast.rows as u64,
+        confirm: Some("90-1f2e3d4c".into()),
+        keys: cast.indexes().map(key).collect(),
+    }
+}
+
+/// A request for approval.
+pub(super) fn request(cast: Cast, index: usize) -> ApprovalRow {
+    ApprovalRow {
+        request: format!("{}-1f2e3d4c", 120 + index),
+        action: if index.is_multiple_of(2) { Planned::Deactivate } else { Planned::Delete },
+        asked_at: ago(30),
+        expires_at: ago(-200),
+        reason: cast.name(index, "an SES SMTP user"),
+        last_used_at: (!index.is_multiple_of(3)).then(|| ago(24 * 200)),
+        keys_of_user: 1,
+        approved_by: if index % 3 == 1 { vec![cast.name(index, "bob (OIDC 00u1)")] } else { Vec::new() },
+        approvals_needed: if index % 3 == 1 { 2 } else { 1 },
+        owner_can_approve: index % 2 == 1,
+        claimed_by: (index % 4 == 2).then(|| cast.name(index, "carol")),
+        claimed_until: (index % 4 == 2).then(|| ago(-1)),
+    }
+}
+
+/// A record in this state.
+pub(super) fn record(cast: Cast, state: &str) -> KeyRow {
+    let (account_id, account_name) = cast.account(0);
+    KeyRow {
+        account_id,
+        account_name,
+        user_name: cast.user(0),
+        user_id: "AIDAIOSFODNN7EXAMPLE".into(),
+        access_key_id: key_id(0),
+        created_at: ago(24 * 900),
+        created_by: None,
+        created_by_another_user: false,
+        owner: Some(OwnerRow {
+            name: cast.name(0, "Dana Reyes"),
+            source: OwnerSource::UserTags,
+            confidence: Confidence::High,
+            email: Some(cast.name(1, "dana@example.com")),
+            slack: Some(cast.name(2, "U024BE7LH")),
+            webhook: None,
+            left: Some(cast.name(1, "Eve Former")),
+        }),
+        state: state.into(),
+        since: Some(ago(80)),
+        overlays: vec!["hold".into()],
+        finding: Some(FindingKind::Unused),
+        hold: None,
+        holds: vec![HoldRow {
+            number: 77,
+            kind: HoldKind::Operator,
+            by: cast.name(3, "ann"),
+            reason: cast.name(0, "quarterly audit"),
+            since: ago(20),
+            until: Some(ago(-300)),
+        }],
+        deactivated_by: (state == "deactivated").then(|| "keysweep".into()),
+        reactivations: 1,
+        reactivations_need_approval: true,
+        reactivated_by: None,
+        user_changes: Vec::new(),
+        quarantine: None,
+        past_quarantine: None,
+        activity: None,
+        watched_seconds: (state == "deactivated").then_some(5 * 86_400),
+        not_needed_at: Some(ago(2)),
+        approval_pending: Some(Planned::Delete),
+        approval: Some(request(cast, 0)),
+        next_action: NextAction::Approval,
+        next_action_at: Some(ago(-200)),
+        next_action_reason: "waits for approval".into(),
+    }
+}
+
+/// One key in this state, with every kind of entry in its history.
+pub(super) fn key(cast: Cast, state: &str) -> KeyDocument {
+    let mut facts = finding(cast, 1);
+    facts.state = state.into();
+    facts.access_key_id = Some(key_id(0));
+    let term = |term: &str, value: &str, set_by: &str| PolicyTerm {
+        term: term.into(),
+        value: cast.name(0, value),
+        set_by: set_by.into(),
+    };
+    KeyDocument {
+        generated_at: now(),
+        clock_skew_seconds: None,
+        record: (cast.rows > 0).then(|| record(cast, state)),
+        facts: (cast.rows != 1).then_some(facts),
+        policy: if cast.rows > 0 {
+            vec![
+                term("unused_after", "90d", "policy"),
+                term("notice", "14d", "policy.override[2]"),
+                term("approval", "delete", "policy.override[0]"),
+            ]
+        } else {
+            Vec::new()
+        },
+        exempt: (cast.rows > 1).then(|| cast.name(4, "policy.exempt[1] until 2026-12-31: break-glass")),
+        history: if cast.rows > 0 { every_key_event(cast) } else { Vec::new() },
+        caveats: vec!["No AWS log records a call with an Inactive key.".into()],
+    }
+}
+
+pub(super) fn approvals(cast: Cast) -> ApprovalsDocument {
+    lists::approvals(cast)
+}
+
+pub(super) fn holds(cast: Cast) -> (HoldsDocument, ExemptionsDocument) {
+    lists::holds(cast)
+}
+
+pub(super) fn accounts(cast: Cast) -> AccountsDocument {
+    lists::accounts(cast)
+}
+
+pub(super) fn calendar(cast: Cast) -> CalendarDocument {
+    lists::calendar(cast)
+}
+
+pub(super) fn notices(cast: Cast) -> NoticesDocument {
+    lists::notices(cast)
+}
+
+pub(super) fn sessions(cast: Cast) -> SessionsDocument {
+    lists::sessions(cast)
+}
+
+pub(super) fn journal(cast: Cast) -> JournalDocument {
+    lists::journal(cast)
+}

@@ -1,0 +1,51 @@
+// Keeps what is shown up to date: loads the view again every minute, unless somebody is using it.
+"use strict";
+(() => {
+  const EVERY = 60_000;
+  if (!("live" in document.body.dataset)) return;
+  let touched = false;
+  document.addEventListener("input", () => { touched = true; });
+
+  const say = (text) => {
+    const place = document.getElementById("live");
+    if (place && place.textContent !== text) place.textContent = text;
+  };
+
+  const inUse = () => {
+    const focus = document.activeElement;
+    if (touched || (focus && focus !== document.body && focus.id !== "main")) return true;
+    const opened = [...document.querySelectorAll("details")].some((it) => it.open !== it.hasAttribute("data-open"));
+    const selection = document.getSelection();
+    return opened || (selection !== null && !selection.isCollapsed);
+  };
+
+  const refresh = async () => {
+    if (document.hidden) return;
+    if (inUse()) {
+      say("Not refreshed while you use this page.");
+      return;
+    }
+    let fresh;
+    try {
+      const answer = await fetch(location.href, { cache: "no-store" });
+      // The session is over: the browser shows where to log in.
+      if (answer.redirected) { location.reload(); return; }
+      if (!answer.ok) throw new Error(String(answer.status));
+      fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+    } catch {
+      say("keysweep does not answer; trying again every minute.");
+      return;
+    }
+    if (inUse()) return;
+    // The outcome of a decision stays until the person goes on.
+    const said = document.getElementById("said");
+    document.title = fresh.title;
+    document.body.replaceChildren(...fresh.body.childNodes);
+    if (said && !document.getElementById("said")) document.querySelector(".title")?.after(said);
+    say("Refreshed every minute.");
+  };
+
+  say("Refreshed every minute.");
+  setInterval(refresh, EVERY);
+  document.addEventListener("visibilitychange", refresh);
+})();
