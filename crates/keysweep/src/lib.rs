@@ -19,6 +19,7 @@ pub mod demo;
 pub mod doctor;
 pub mod engine;
 pub mod evidence;
+mod export;
 pub mod health;
 pub mod iam;
 pub mod logging;

@@ -6,7 +6,9 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use keysweep_oidc::{Answer, Begun, DEFAULT_TIMEOUT, LoginError, Pending, Person, Provider, Settings, SettingsError};
+use keysweep_oidc::{
+    Answer, Begun, DEFAULT_TIMEOUT, LoginError, Pending, Person, Provider, Settings, SettingsError,
+};
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 
@@ -78,7 +80,12 @@ impl Logins {
     ///
     /// # Errors
     /// [`LoginFault`] if the provider cannot be reached, or is not configured.
-    pub async fn begin(&self, oidc: Option<&Oidc>, public: Option<&str>, next: &str) -> Result<Started, LoginFault> {
+    pub async fn begin(
+        &self,
+        oidc: Option<&Oidc>,
+        public: Option<&str>,
+        next: &str,
+    ) -> Result<Started, LoginFault> {
         let provider = self.provider(oidc, public)?;
         let Begun { authorize_url, pending } = provider.begin().await?;
         let mut bytes = [0; BYTES];

@@ -10,9 +10,10 @@ use keysweep_core::ticket::Planned;
 use super::args::{ApprovalsCommand, Format, Global, ReasonArgs, RequestsArgs};
 use super::console::Console;
 use super::error::CliError;
+use super::export;
 use super::operator::{act, look, order};
 use super::text::count;
-use super::{Exit, export, view};
+use super::{Exit, view};
 
 /// Recorded for a claim, which needs no reason.
 const CLAIMED: &str = "claimed";

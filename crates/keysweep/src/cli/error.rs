@@ -14,6 +14,7 @@ use crate::config::ConfigError;
 use crate::daemon::DaemonError;
 use crate::engine::EngineError;
 use crate::evidence::CheckError;
+use crate::export::ExportError;
 use crate::iam::IamError;
 use crate::logging::LoggingError;
 use crate::socket::SocketError;
@@ -183,6 +184,16 @@ pub enum CliError {
         /// Why.
         source: io::Error,
     },
+}
+
+impl From<ExportError> for CliError {
+    fn from(error: ExportError) -> Self {
+        match error {
+            ExportError::Json { source } => Self::Json { source },
+            ExportError::Csv { source } => Self::Csv { source },
+            ExportError::Output { source } => Self::Output { source },
+        }
+    }
 }
 
 impl CliError {

@@ -11,8 +11,9 @@ use super::args::{Format, FormatArgs, Global};
 use super::config::data_dir;
 use super::console::Console;
 use super::error::CliError;
+use super::export;
 use super::text::count;
-use super::{Exit, export, view};
+use super::{Exit, view};
 
 /// An entry as CSV.
 const ENTRY: [export::Column<Entry>; 5] = [

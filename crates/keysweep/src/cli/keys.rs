@@ -7,8 +7,9 @@ use keysweep_core::ticket::Planned;
 use super::args::{DecisionArgs, Format, Global, KeysCommand, RequestArgs, StateName};
 use super::console::{Console, Screen};
 use super::error::CliError;
+use super::export;
 use super::operator::{act, look, skew_in_words, told_of_gaps, undo};
-use super::{Exit, export, view};
+use super::{Exit, view};
 
 /// `keys ...`
 pub(super) async fn keys(global: &Global, command: KeysCommand, console: &Console) -> Result<Exit, CliError> {

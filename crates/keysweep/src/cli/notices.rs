@@ -10,8 +10,9 @@ use super::args::{Format, Global, NoticesCommand, PreviewArgs, PreviewFormat, St
 use super::config::read;
 use super::console::Console;
 use super::error::CliError;
+use super::export;
 use super::operator::{act, look};
-use super::{Exit, export, view};
+use super::{Exit, view};
 use crate::clock::Clock;
 use crate::people::{Subject, Trial, preview, try_channel};
 

@@ -7,8 +7,9 @@ use keysweep_api::{
 use super::args::{ExemptionsCommand, Format, Global, HoldsCommand, SessionsCommand};
 use super::console::Console;
 use super::error::CliError;
+use super::export;
 use super::operator::{act, look};
-use super::{Exit, export, view};
+use super::{Exit, view};
 
 /// `holds list` as CSV.
 const HOLD: [export::Column<HeldKey>; 12] = [

@@ -5,8 +5,9 @@ use keysweep_api::{AcknowledgeRule, ListRules, MissingRow, RulesDocument};
 use super::args::{Format, Global, RulesCommand};
 use super::console::Console;
 use super::error::CliError;
+use super::export;
 use super::operator::{act, look};
-use super::{Exit, export, view};
+use super::{Exit, view};
 
 /// `rules list` as CSV.
 const MISSING: [export::Column<MissingRow>; 6] = [

@@ -7,8 +7,9 @@ use keysweep_api::{
 use super::args::{AccountsCommand, BreakerCommand, Format, Global, ResumeArgs};
 use super::console::Console;
 use super::error::CliError;
+use super::export;
 use super::operator::{act, look};
-use super::{Exit, export, view};
+use super::{Exit, view};
 
 /// `breaker show` as CSV.
 const DUE: [export::Column<BreakerKey>; 4] = [

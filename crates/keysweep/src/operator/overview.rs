@@ -43,12 +43,6 @@ impl Look for ShowStatus {
             let tally = Tally::seen(state, now, |account| sight.account(account));
             let control = state.control();
             let whole = sight.is_whole();
-            let stops = control.stops(policy).map(|stop| StopRow {
-                title: title(stop).to_owned(),
-                reason: why(stop),
-                since: stop.since(),
-                remedy: remedy(stop),
-            });
             let unknown = visible_accounts(state, sight).map(|(_, account)| account.unknown_keys).sum();
             let sweep = control.last_sweep.as_ref().map(|sweep| SweepRow {
                 at: sweep.at,
@@ -64,7 +58,7 @@ impl Look for ShowStatus {
                 version: env!("CARGO_PKG_VERSION").to_owned(),
                 mode: policy.base.mode.as_str().to_owned(),
                 mode_means: mode_means(policy),
-                stops: stops.collect(),
+                stops: stop_rows(state, policy),
                 pauses: control.pauses.iter().map(pause_row).collect(),
                 missing,
                 sweep,
@@ -96,8 +90,19 @@ fn visible_accounts<'a>(
     present.filter(|(id, _)| sight.account(*id))
 }
 
+/// What stops all automatic changes.
+pub(crate) fn stop_rows(state: &State, policy: &Policy) -> Vec<StopRow> {
+    let stops = state.control().stops(policy).map(|stop| StopRow {
+        title: title(stop).to_owned(),
+        reason: why(stop),
+        since: stop.since(),
+        remedy: remedy(stop),
+    });
+    stops.collect()
+}
+
 /// What the mode means, overrides included.
-fn mode_means(policy: &Policy) -> String {
+pub(crate) fn mode_means(policy: &Policy) -> String {
     let overrides = policy.overrides.iter().filter_map(|rule| rule.terms.mode);
     let strongest = overrides.max().filter(|mode| *mode > policy.base.mode);
     let means = match policy.base.mode {

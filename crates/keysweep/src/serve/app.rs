@@ -7,6 +7,7 @@ use tokio::task::spawn_blocking;
 use tokio_util::task::TaskTracker;
 
 use super::auth::{Failures, Listener};
+use crate::access::Logins;
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::health::{Health, LastSweep};
@@ -25,6 +26,7 @@ pub struct Serving {
     at_once: Arc<Semaphore>,
     documents: Arc<Semaphore>,
     decisions: Decisions,
+    logins: Arc<Logins>,
 }
 
 /// Decisions that were begun.
@@ -49,6 +51,7 @@ impl Serving {
     #[must_use]
     pub fn new(engine: Arc<Engine>, health: Health, reloads: Reloads) -> Self {
         engine.set_health(health.clone());
+        let logins = Arc::new(Logins::new(engine.clock().clone()));
         Self {
             engine,
             health,
@@ -57,6 +60,7 @@ impl Serving {
             at_once: Arc::new(Semaphore::new(AT_ONCE)),
             documents: Arc::new(Semaphore::new(AT_ONCE)),
             decisions: Decisions::default(),
+            logins,
         }
     }
 
@@ -100,6 +104,11 @@ impl App {
     /// The effective configuration.
     pub(super) fn config(&self) -> Arc<Config> {
         self.serving.engine.config()
+    }
+
+    /// Logins through an identity provider that are under way.
+    pub(super) fn logins(&self) -> &Logins {
+        &self.serving.logins
     }
 
     /// What was refused for its token.

@@ -20,8 +20,9 @@ use tower_http::timeout::TimeoutLayer;
 
 use super::app::{App, Serving};
 use super::auth::{Address, Listener, names};
-use super::page;
-use super::routes::{answer, api, health, landing, metrics, reload};
+use super::page::{self, SCRIPT_PATH};
+use super::routes::{answer, api, decisions, health, login, metrics, pages, reload};
+use crate::access::CALLBACK;
 use crate::people::ANSWER_PATH;
 
 /// Within this an answer is there, or it is too late for Prometheus, which gives up after ten seconds by default.
@@ -46,16 +47,17 @@ pub(super) type Told = (StatusCode, [(HeaderName, &'static str); 1], String);
 /// Every path, for one listener.
 pub(super) fn router(serving: Serving, listener: Listener) -> Router {
     let app = Arc::new(App::new(serving, listener));
-    let policy = page::content_policy();
+    let policy = page::view_policy();
     let by_name = from_fn_with_state(Arc::clone(&app), only_by_local_names);
     let shown = Router::new()
-        .route("/", get(landing::landing))
         .route("/metrics", get(metrics::scrape))
         .route(RELOAD, post(reload::reload))
+        .merge(views())
         .route_layer(by_name.clone());
     // An undo is waited for.
     let answers = Router::new()
         .route(&format!("{ANSWER_PATH}/{{token}}"), get(answer::show).post(answer::answer))
+        .merge(decisions())
         .route_layer(by_name.clone());
     let answered_soon = Router::new()
         .merge(shown)
@@ -72,6 +74,42 @@ pub(super) fn router(serving: Serving, listener: Listener) -> Router {
         .layer(from_fn(api::problems))
         .layer(map_response_with_state(policy, with_headers))
         .with_state(app)
+}
+
+/// Views of the page, and the login.
+fn views() -> Router<Arc<App>> {
+    Router::new()
+        .route("/", get(pages::show_overview))
+        .route("/keys", get(pages::show_keys))
+        .route("/keys.csv", get(pages::save_keys))
+        .route("/keys.json", get(pages::save_keys))
+        .route("/keys/{key}", get(pages::show_key))
+        .route("/keys/{key}/evidence", get(pages::show_evidence))
+        .route("/approvals", get(pages::show_approvals))
+        .route("/holds", get(pages::show_holds))
+        .route("/accounts", get(pages::show_accounts))
+        .route("/audit", get(pages::show_audit))
+        .route("/calendar", get(pages::show_calendar))
+        .route("/notices", get(pages::show_notices))
+        .route("/sessions", get(pages::show_sessions))
+        .route(SCRIPT_PATH, get(pages::script))
+        .route("/login", get(login::show).post(login::by_token))
+        .route("/login/provider", get(login::at_provider))
+        .route(CALLBACK, get(login::callback))
+        .route("/logout", post(login::logout))
+}
+
+/// Decisions by forms. Some wait for AWS.
+fn decisions() -> Router<Arc<App>> {
+    Router::new()
+        .route("/keys/{key}/decide", post(decisions::decide))
+        .route("/approvals/decide", post(decisions::decide_many))
+        .route("/pause", post(decisions::pause))
+        .route("/resume", post(decisions::resume))
+        .route("/breaker/reset", post(decisions::reset_breaker))
+        .route("/accounts/{account}/unpark", post(decisions::unpark))
+        .route("/notices/{message}/retry", post(decisions::retry_notice))
+        .route("/sessions/revoke", post(decisions::revoke_session))
 }
 
 /// Whether a path is one that orchestrators ask.
@@ -95,7 +133,7 @@ async fn not_found(uri: Uri) -> Told {
     told(
         StatusCode::NOT_FOUND,
         format!(
-            "There is nothing at {path}. There are /, /metrics, /-/healthy, /-/ready, {RELOAD} and {BASE}{OPENAPI}.\n"
+            "There is nothing at {path}. There are /, /keys, /metrics, /-/healthy, /-/ready, {RELOAD} and {BASE}{OPENAPI}.\n"
         ),
     )
 }
@@ -104,7 +142,7 @@ async fn not_allowed(method: Method, uri: Uri) -> Told {
     let why = if uri.path() == RELOAD {
         "it takes POST"
     } else {
-        "everything here is read-only. Decisions are made by the command line, or by the API beneath /api/v1"
+        "decisions are made by the forms of the page, the command line, or the API beneath /api/v1"
     };
     told(StatusCode::METHOD_NOT_ALLOWED, format!("{method} is not possible here: {why}.\n"))
 }

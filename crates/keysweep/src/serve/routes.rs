@@ -2,7 +2,10 @@
 
 pub(super) mod answer;
 pub(super) mod api;
+pub(super) mod decisions;
+mod form;
 pub(super) mod health;
-pub(super) mod landing;
+pub(super) mod login;
 pub(super) mod metrics;
+pub(super) mod pages;
 pub(super) mod reload;

@@ -1,5 +1,6 @@
 //! Why a request is not answered, in words and in the terms of RFC 6750, section 3.
 
+use std::fmt;
 use std::time::Duration;
 
 use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
@@ -139,6 +140,12 @@ impl Refused {
                 format!("Too many invalid tokens. A valid token is always accepted; otherwise, retry in {} s.\n", after.as_secs())
             }
         }
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text().trim_end())
     }
 }
 

@@ -10,7 +10,7 @@ use keysweep_core::facts::LastUse;
 use keysweep_core::lifecycle::{Notice, Record, State as KeyState};
 use keysweep_core::notice::{Audience, Item, NoticeKind};
 
-use super::policy_of;
+use super::frame::policy_with;
 use super::words::{instant, moment};
 use crate::engine::Engine;
 use crate::operator::{is_current, may_reactivate};
@@ -27,7 +27,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 
 /// What browsers are told to load, and where they may send the form: to the page itself.
 pub(in crate::serve) fn answer_policy() -> HeaderValue {
-    policy_of(STYLE, "'self'")
+    policy_with(STYLE)
 }
 
 /// What came of an answer.

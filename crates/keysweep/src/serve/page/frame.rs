@@ -210,20 +210,16 @@ pub(super) fn html(view: &impl askama::Template) -> Result<String, askama::Error
 }
 
 /// What browsers are told to load for every view: the style sheet, known by its hash, and the script.
-///
-/// `provider` is the origin of the identity provider, for the view `/login` alone: Chromium applies `form-action` to the
-/// redirect that follows a form, too.
-pub(in crate::serve) fn view_policy(provider: Option<&str>) -> HeaderValue {
-    policy_with(STYLE, provider)
+pub(in crate::serve) fn view_policy() -> HeaderValue {
+    policy_with(STYLE)
 }
 
 /// The policy of views with this style sheet.
-pub(super) fn policy_with(style: &str, provider: Option<&str>) -> HeaderValue {
+pub(super) fn policy_with(style: &str) -> HeaderValue {
     let hash = STANDARD.encode(Sha256::digest(style));
-    let forms = provider.map_or_else(|| "'self'".to_owned(), |origin| format!("'self' {origin}"));
     let policy = format!(
         "default-src 'none'; style-src 'sha256-{hash}'; script-src 'self'; connect-src 'self'; base-uri 'none'; \
-         form-action {forms}; frame-ancestors 'none'"
+         form-action 'self'; frame-ancestors 'none'"
     );
     HeaderValue::try_from(policy).unwrap_or(HeaderValue::from_static("default-src 'none'"))
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use keysweep_api::{
-    Decide, DecideApprovals, DecidedApprovals, Decision, Done, KeyFilter, Pause, Refusal, RequestRef, ResetBreaker, Resume,
-    RetryNotice, RevokeSessions, UnparkAccount, Which, reason,
+    Decide, DecideApprovals, DecidedApprovals, Decision, Done, KeyFilter, Pause, Refusal, RequestRef,
+    ResetBreaker, Resume, RetryNotice, RevokeSessions, UnparkAccount, Which, reason,
 };
 use keysweep_core::ids::AccessKeyId;
 use keysweep_core::ticket::Planned;
@@ -128,7 +128,8 @@ fn number(fields: &Fields, name: &str) -> Result<u64, Refusal> {
 }
 
 fn decision(key: &str, fields: &Fields) -> Result<Decide, Refusal> {
-    let key: AccessKeyId = key.parse().map_err(|_| Refusal::NotFound("this is not the ID of a key".to_owned()))?;
+    let key: AccessKeyId =
+        key.parse().map_err(|_| Refusal::NotFound("this is not the ID of a key".to_owned()))?;
     let request = || -> Result<(Planned, RequestRef), Refusal> {
         let action = match fields.get("action") {
             "deactivate" => Planned::Deactivate,
@@ -141,9 +142,7 @@ fn decision(key: &str, fields: &Fields) -> Result<Decide, Refusal> {
     let decision = match fields.get("decision") {
         "approve" => request().map(|(action, request)| Decision::Approve { action, request }),
         "deny" => request().map(|(action, request)| Decision::Deny { action, request }),
-        "claim" => {
-            request().map(|(action, request)| Decision::Claim { action, request, minutes: 60 })
-        }
+        "claim" => request().map(|(action, request)| Decision::Claim { action, request, minutes: 60 }),
         "hold" => Ok(Decision::Hold { length: days(fields)? }),
         "release" => Ok(Decision::Release { hold: Some(number(fields, "hold")?) }),
         "clear_reactivations" => Ok(Decision::ClearReactivations {}),
@@ -151,7 +150,8 @@ fn decision(key: &str, fields: &Fields) -> Result<Decide, Refusal> {
         "deactivate" => Ok(Decision::Deactivate {}),
         "delete" => {
             let typed = fields.get("confirm").trim().parse();
-            let confirm = typed.map_err(|_| Refusal::Malformed("enter the key ID to delete the key".to_owned()))?;
+            let confirm =
+                typed.map_err(|_| Refusal::Malformed("enter the key ID to delete the key".to_owned()))?;
             Ok(Decision::Delete { confirm })
         }
         "forget" => Ok(Decision::Forget {}),
@@ -168,7 +168,9 @@ fn decision(key: &str, fields: &Fields) -> Result<Decide, Refusal> {
 fn days(fields: &Fields) -> Result<Option<Duration>, Refusal> {
     let Some(text) = fields.filled("days") else { return Ok(None) };
     let days: u32 = text.parse().ok().filter(|days| (1..=3_650).contains(days)).ok_or_else(|| {
-        Refusal::Malformed("enter a number of days from 1 to 3650, or nothing for a hold without end".to_owned())
+        Refusal::Malformed(
+            "enter a number of days from 1 to 3650, or nothing for a hold without end".to_owned(),
+        )
     })?;
     Ok(Some(DAY.saturating_mul(days)))
 }
@@ -183,7 +185,8 @@ fn many(fields: &Fields) -> Result<DecideApprovals, Refusal> {
     Ok(DecideApprovals {
         filter: filter(fields),
         approve,
-        count: count.map_err(|_| Refusal::Malformed("enter the number of requests that are listed".to_owned()))?,
+        count: count
+            .map_err(|_| Refusal::Malformed("enter the number of requests that are listed".to_owned()))?,
         requests: fields.all("request").map(str::to_owned).collect(),
         reason: why(fields)?,
     })

@@ -16,11 +16,11 @@ use crate::serve::router::{BODY_BYTES, told};
 
 /// The fields of a form, in order.
 #[derive(Debug, Default)]
-pub(super) struct Fields(Vec<(String, String)>);
+pub(in crate::serve) struct Fields(Vec<(String, String)>);
 
 /// A form of someone who has logged in.
 #[derive(Debug)]
-pub(super) struct Form {
+pub(in crate::serve) struct Form {
     pub(super) caller: Caller,
     pub(super) live: Live,
     pub(super) fields: Fields,
@@ -33,7 +33,8 @@ impl Fields {
 
     /// The first value of a field; empty if there is none.
     pub(super) fn get(&self, name: &str) -> &str {
-        self.all(name).next().unwrap_or_default()
+        let found = self.0.iter().find(|(found, _)| found == name);
+        found.map_or("", |(_, value)| value.as_str())
     }
 
     /// Every value of a field.
@@ -60,9 +61,9 @@ impl FromRequest<Arc<App>> for Form {
         same_site(&parts, app).map_err(IntoResponse::into_response)?;
         let asker = ask(&parts, app, By::TokenOrSession, Role::Viewer);
         let is_form = is_form(&parts.headers);
-        let body: Bytes = to_bytes(body, BODY_BYTES).await.map_err(|_| {
-            told(StatusCode::PAYLOAD_TOO_LARGE, "The form is too long.\n").into_response()
-        })?;
+        let body: Bytes = to_bytes(body, BODY_BYTES)
+            .await
+            .map_err(|_| told(StatusCode::PAYLOAD_TOO_LARGE, "The form is too long.\n").into_response())?;
         if !is_form {
             let text = "Expected the header Content-Type: application/x-www-form-urlencoded.\n";
             return Err(told(StatusCode::UNSUPPORTED_MEDIA_TYPE, text).into_response());

@@ -6,17 +6,20 @@ use axum::body::Bytes;
 use axum::extract::{FromRequestParts, RawQuery, State};
 use axum::http::header::SET_COOKIE;
 use axum::http::request::Parts;
+use axum::http::uri::Authority;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use keysweep_api::Role;
+use keysweep_oidc::{LoginError, Person};
 use secrecy::ExposeSecret as _;
 
 use super::form::{Fields, Form, local_path, see_other};
-use super::view;
-use crate::access::Who;
+use super::pages::{html, outside, sentence};
+use crate::access::{LoginFault, Started, Who};
+use crate::causes::in_words;
 use crate::serve::app::App;
 use crate::serve::auth::{Listener, Refused, client, cookie, count, same_site, transport};
-use crate::serve::page::login::Login;
+use crate::serve::page::{Login, login as login_page};
 use crate::serve::router::told;
 use crate::token;
 
@@ -114,15 +117,72 @@ pub(super) fn enter(door: &Door, app: &App, who: Who, next: &str) -> Response {
     }
 }
 
+/// Begins a login through the provider. A link leads here, not a form: browsers would hold the way to the provider against
+/// the `form-action` of our policy.
+pub(in crate::serve) async fn at_provider(
+    door: Door,
+    State(app): State<Arc<App>>,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let next = Fields::parse(query.unwrap_or_default().as_bytes()).next();
+    let config = app.config();
+    let public = config.http.public.as_ref().map(Authority::as_str);
+    match app.logins().begin(config.http.oidc.as_ref(), public, &next).await {
+        Ok(Started { url, cookie }) => {
+            let mut response = see_other(&url);
+            let set = cookie::set(cookie::LOGIN, cookie.expose_secret(), door.secure);
+            response.headers_mut().extend(set.map(|cookie: HeaderValue| (SET_COOKIE, cookie)));
+            response
+        }
+        Err(fault) => failed_login(&app, &next, &fault),
+    }
+}
+
+/// Ends a login through the provider, which sends the browser here.
+pub(in crate::serve) async fn callback(
+    door: Door,
+    State(app): State<Arc<App>>,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let config = app.config();
+    let public = config.http.public.as_ref().map(Authority::as_str);
+    let cookies = cookie::all(&door.parts.headers, cookie::LOGIN);
+    let query = query.unwrap_or_default();
+    let finished = app.logins().finish(config.http.oidc.as_ref(), public, cookies, &query).await;
+    let (person, next) = match finished {
+        Ok(finished) => finished,
+        Err(fault) => return failed_login(&app, "/", &fault),
+    };
+    let Person { subject, name, email, groups } = person;
+    let who = Who::Oidc { subject, name, email, groups };
+    let mut response = enter(&door, &app, who, &next);
+    let cleared = cookie::clear(cookie::LOGIN, door.secure);
+    response.headers_mut().extend(cleared.map(|cookie: HeaderValue| (SET_COOKIE, cookie)));
+    response
+}
+
+/// The log has what went wrong; the page says what the person can do.
+fn failed_login(app: &App, next: &str, fault: &LoginFault) -> Response {
+    let why = in_words(fault);
+    tracing::warn!(why, "a login through the identity provider failed");
+    let (status, text) = match fault {
+        LoginFault::NoProvider => (StatusCode::NOT_FOUND, sentence(&fault.to_string())),
+        LoginFault::Unknown => (StatusCode::BAD_REQUEST, sentence(&fault.to_string())),
+        LoginFault::Login(
+            LoginError::Refused { .. } | LoginError::TooLate | LoginError::GroupsOverage { .. },
+        ) => (StatusCode::FORBIDDEN, sentence(&why)),
+        LoginFault::Settings(_) | LoginFault::Login(_) | LoginFault::Random(_) => {
+            (StatusCode::BAD_GATEWAY, "The login failed; the log of keysweep says why.".to_owned())
+        }
+    };
+    form(app, next, Some(&text), status)
+}
+
 /// The login page.
 pub(super) fn form(app: &App, next: &str, failure: Option<&str>, status: StatusCode) -> Response {
     let config = app.config();
-    let provider = config.http.oidc.as_ref().map(|oidc| oidc.issuer.clone());
-    let login = Login {
-        provider,
-        tokens: !config.http.tokens.is_empty(),
-        failure: failure.map(str::to_owned),
-        next: next.to_owned(),
-    };
-    view::html(status, &login.render())
+    let issuer = config.http.oidc.as_ref().map(|oidc| oidc.issuer.as_str());
+    let provider = issuer.map(|issuer| issuer.trim_start_matches("https://").trim_end_matches('/'));
+    let login = Login { provider, tokens: !config.http.tokens.is_empty(), failure, next };
+    html(status, login_page(&outside(app, "/login"), login))
 }

@@ -1,0 +1,441 @@
+//! Views of the page: each shows the reply of an operation, to the person who asks.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::extract::{FromRequestParts, OriginalUri, Path, RawQuery, State};
+use axum::http::header::{ACCEPT, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use keysweep_api::{
+    FindingsDocument, KeyFilter, KeyOrder, ListAccounts, ListApprovals, ListExemptions, ListFindings,
+    ListHolds, ListJournal, ListNotices, ListSessions, Operation, Refusal, Role, ShowBreaker, ShowCalendar,
+    ShowEvidence, ShowKey, ShowStatus, decode,
+};
+use tokio::runtime::Handle;
+
+use super::form::{Fields, login_path, see_other};
+use super::login;
+use crate::access::Caller;
+use crate::causes::in_words;
+use crate::engine::Engine;
+use crate::export;
+use crate::operator::{Look, look, mode_means, stop_rows};
+use crate::serve::app::App;
+use crate::serve::auth::{Asker, By, Refused, ask};
+use crate::serve::page::{
+    Can, Denied, Frame, Group, Keys, KeysQuery, Overview, Person, SCRIPT, Said, accounts, approvals, audit,
+    calendar, denied, holds, key, keys, notices, overview, sessions, view_policy,
+};
+use crate::serve::router::failed;
+
+/// Rows of the overview.
+const NEXT: u32 = 20;
+
+/// Rows of a list that is saved or grouped.
+const MOST: u32 = 1_000;
+
+/// Someone who looks at a view.
+#[derive(Debug)]
+pub(in crate::serve) struct Visitor {
+    asker: Asker,
+    /// Path and query of the view.
+    here: String,
+}
+
+impl FromRequestParts<Arc<App>> for Visitor {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Response> {
+        let uri = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |uri| &uri.0);
+        let here = uri.path_and_query().map_or("/", |it| it.as_str()).to_owned();
+        match ask(parts, app, By::TokenOrSession, Role::Viewer) {
+            Ok(asker) => Ok(Self { asker, here }),
+            Err(Refused::Missing) if is_browser(parts) => Err(see_other(&login_path(&here))),
+            Err(refused @ Refused::Weak { .. }) if is_browser(parts) => {
+                let why = refused.to_string();
+                Err(login::form(app, &here, Some(why.trim()), StatusCode::FORBIDDEN))
+            }
+            Err(refused) => Err(refused.into_response()),
+        }
+    }
+}
+
+/// Browsers ask for HTML when a person follows a link.
+fn is_browser(parts: &Parts) -> bool {
+    let accepts = parts.headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    parts.method == Method::GET && accepts.into_iter().any(|value| value.contains("text/html"))
+}
+
+/// The script of the page.
+pub(in crate::serve) async fn script() -> impl IntoResponse {
+    ([(CONTENT_TYPE, "text/javascript; charset=utf-8")], SCRIPT)
+}
+
+pub(in crate::serve) async fn show_overview(visitor: Visitor, State(app): State<Arc<App>>) -> Response {
+    view(app, visitor, |at| {
+        let status = at.at(ShowStatus {})?;
+        let list = ListFindings { sort: KeyOrder::Next, limit: Some(NEXT), ..ListFindings::default() };
+        let next = at.at(list)?;
+        let breaker = match at.frame.can.operate {
+            true => Some(at.at(ShowBreaker {})?),
+            false => None,
+        };
+        let breaker = breaker.filter(|breaker| breaker.open.is_some());
+        Ok(overview(at.frame, Overview { status: &status, next: &next, breaker: breaker.as_ref() }))
+    })
+    .await
+}
+
+pub(in crate::serve) async fn show_keys(
+    visitor: Visitor,
+    State(app): State<Arc<App>>,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let query = match keys_query(query.as_deref()) {
+        Ok(query) => query,
+        Err(refusal) => return refused(&app, &visitor, &refusal),
+    };
+    view(app, visitor, move |at| {
+        let mut list = query.list.clone();
+        if query.group.is_some() {
+            list.limit = Some(MOST);
+        }
+        let found = at.at(list)?;
+        let ous = ou_paths(at.engine, &found);
+        Ok(keys(at.frame, Keys { query: &query, found: &found, ous: &ous }))
+    })
+    .await
+}
+
+/// Names of the OUs above each account of these rows.
+fn ou_paths(engine: &Engine, found: &FindingsDocument) -> BTreeMap<String, String> {
+    let ids: std::collections::BTreeSet<_> =
+        found.findings.iter().map(|row| row.account_id.clone()).collect();
+    engine.store().read(|state| {
+        let path = |id: &String| state.account(id.parse().ok()?).map(|account| account.ou_path.clone());
+        ids.into_iter().filter_map(|id| path(&id).map(|path| (id, path))).collect()
+    })
+}
+
+fn keys_query(query: Option<&str>) -> Result<KeysQuery, Refusal> {
+    let group = Fields::parse(query.unwrap_or_default().as_bytes()).filled("group");
+    let unknown = |_| Refusal::Malformed("`group` must be account, owner, finding, or ou".to_owned());
+    let group = group.map(|group| group.parse::<Group>().map_err(unknown)).transpose()?;
+    Ok(KeysQuery { list: from_query(query, &["group"])?, group })
+}
+
+/// An operation from the query of a view. An empty field of a form asks for nothing.
+fn from_query<O: Operation>(query: Option<&str>, not: &[&str]) -> Result<O, Refusal> {
+    let mut given = form_urlencoded::Serializer::new(String::new());
+    for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
+        if !value.trim().is_empty() && !not.contains(&name.as_ref()) {
+            given.append_pair(&name, value.trim());
+        }
+    }
+    decode(std::iter::empty(), Some(&given.finish()), b"")
+}
+
+/// A list as a file: every page of it.
+pub(in crate::serve) async fn save_keys(
+    visitor: Visitor,
+    State(app): State<Arc<App>>,
+    OriginalUri(uri): OriginalUri,
+) -> Response {
+    let query = uri.query();
+    let query = match keys_query(query) {
+        Ok(query) => query,
+        Err(refusal) => return refused(&app, &visitor, &refusal),
+    };
+    let as_csv = uri.path().ends_with(".csv");
+    let Visitor { asker, .. } = visitor;
+    let runtime = Handle::current();
+    let made =
+        app.work(move |app| runtime.block_on(all_findings(app.engine(), &asker.caller, query.list))).await;
+    let found = match made {
+        Some(Ok(found)) => found,
+        Some(Err(refusal)) => return (refusal.status(), refusal.to_string()).into_response(),
+        None => return failed("the list", "the work was broken off").into_response(),
+    };
+    let (name, kind, bytes) = if as_csv {
+        let mut csv = Vec::new();
+        let written = export::csv(&mut csv, &export::FINDING, &found.findings);
+        ("keys.csv", "text/csv; charset=utf-8", written.map(|()| csv).map_err(|error| in_words(&error)))
+    } else {
+        (
+            "keys.json",
+            "application/json",
+            serde_json::to_vec_pretty(&found).map_err(|error| error.to_string()),
+        )
+    };
+    match bytes {
+        Ok(bytes) => {
+            let disposition = format!("attachment; filename=\"{name}\"");
+            ([(CONTENT_TYPE, kind.to_owned()), (CONTENT_DISPOSITION, disposition)], bytes).into_response()
+        }
+        Err(error) => failed("the list", &error).into_response(),
+    }
+}
+
+/// The list on one page, however long it is.
+async fn all_findings(
+    engine: &Engine,
+    caller: &Caller,
+    list: ListFindings,
+) -> Result<FindingsDocument, Refusal> {
+    let list = ListFindings { limit: Some(MOST), cursor: None, ..list };
+    let mut found = look(engine, caller, list.clone()).await?;
+    while let Some(cursor) = found.next_cursor.take() {
+        let page = look(engine, caller, ListFindings { cursor: Some(cursor), ..list.clone() }).await?;
+        found.findings.extend(page.findings);
+        found.next_cursor = page.next_cursor;
+    }
+    Ok(found)
+}
+
+pub(in crate::serve) async fn show_key(
+    visitor: Visitor,
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+) -> Response {
+    let Ok(asked) = id.parse() else {
+        let refusal = Refusal::NotFound("this is not the ID of an access key".to_owned());
+        return refused(&app, &visitor, &refusal);
+    };
+    view(app, visitor, move |at| {
+        let document = at.at(ShowKey { key: asked })?;
+        Ok(key(at.frame, &id, &document))
+    })
+    .await
+}
+
+/// The newest evidence bundle of a key, as its page.
+pub(in crate::serve) async fn show_evidence(
+    visitor: Visitor,
+    State(app): State<Arc<App>>,
+    Path(id): Path<String>,
+) -> Response {
+    let Ok(asked) = id.parse() else {
+        let refusal = Refusal::NotFound("this is not the ID of an access key".to_owned());
+        return refused(&app, &visitor, &refusal);
+    };
+    let (caller, runtime) = (visitor.asker.caller.clone(), Handle::current());
+    let made = app
+        .clone()
+        .work(move |app| runtime.block_on(look(app.engine(), &caller, ShowEvidence { key: asked })))
+        .await;
+    match made {
+        Some(Ok(document)) => {
+            let name =
+                HeaderValue::try_from(format!("attachment; filename=\"evidence-{}.json\"", document.sha256));
+            let mut response = ([(CONTENT_TYPE, "application/json")], document.file).into_response();
+            response.headers_mut().extend(name.ok().map(|name| (CONTENT_DISPOSITION, name)));
+            response
+        }
+        Some(Err(refusal)) => refused(&app, &visitor, &refusal),
+        None => failed("the evidence", "the work was broken off").into_response(),
+    }
+}
+
+pub(in crate::serve) async fn show_approvals(
+    visitor: Visitor,
+    State(app): State<Arc<App>>,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let asked: ListApprovals = match from_query(query.as_deref(), &[]) {
+        Ok(asked) => asked,
+        Err(refusal) => return refused(&app, &visitor, &refusal),
+    };
+    view(app, visitor, move |at| {
+        let filter: KeyFilter = asked.filter.clone();
+        let document = at.at(asked)?;
+        Ok(approvals(at.frame, &filter, &document))
+    })
+    .await
+}
+
+pub(in crate::serve) async fn show_holds(visitor: Visitor, State(app): State<Arc<App>>) -> Response {
+    view(app, visitor, |at| {
+        let held = at.at(ListHolds::default())?;
+        let exempt = at.at(ListExemptions {})?;
+        Ok(holds(at.frame, &held, &exempt))
+    })
+    .await
+}
+
+pub(in crate::serve) async fn show_accounts(
+    visitor: Visitor,
+    State(app): State<Arc<App>>,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let asked: ListAccounts = match from_query(query.as_deref(), &[]) {
+        Ok(asked) => asked,
+        Err(refusal) => return refused(&app, &visitor, &refusal),
+    };
+    view(app, visitor, move |at| {
+        let document = at.at(asked.clone())?;
+        Ok(accounts(at.frame, &asked, &document))
+    })
+    .await
+}
+
+pub(in crate::serve) async fn show_audit(
+    visitor: Visitor,
+    State(app): State<Arc<App>>,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let asked: ListJournal = match from_query(query.as_deref(), &[]) {
+        Ok(asked) => asked,
+        Err(refusal) => return refused(&app, &visitor, &refusal),
+    };
+    view(app, visitor, move |at| {
+        let document = at.at(asked.clone())?;
+        Ok(audit(at.frame, &asked, &document))
+    })
+    .await
+}
+
+pub(in crate::serve) async fn show_calendar(visitor: Visitor, State(app): State<Arc<App>>) -> Response {
+    view(app, visitor, |at| {
+        let document = at.at(ShowCalendar {})?;
+        Ok(calendar(at.frame, &document))
+    })
+    .await
+}
+
+pub(in crate::serve) async fn show_notices(visitor: Visitor, State(app): State<Arc<App>>) -> Response {
+    view(app, visitor, |at| {
+        let document = at.at(ListNotices {})?;
+        Ok(notices(at.frame, &document))
+    })
+    .await
+}
+
+pub(in crate::serve) async fn show_sessions(visitor: Visitor, State(app): State<Arc<App>>) -> Response {
+    view(app, visitor, |at| {
+        let document = at.at(ListSessions {})?;
+        Ok(sessions(at.frame, &document))
+    })
+    .await
+}
+
+/// What a view is made from.
+struct Looking<'a> {
+    engine: &'a Engine,
+    caller: &'a Caller,
+    frame: &'a Frame,
+    runtime: Handle,
+}
+
+impl Looking<'_> {
+    /// The reply of an operation, for the person who asks.
+    fn at<O: Look>(&self, asked: O) -> Result<O::Reply, Refusal> {
+        asked.is_at_hand(self.engine)?;
+        self.runtime.block_on(look(self.engine, self.caller, asked))
+    }
+}
+
+/// A view, made away from the tasks of the runtime: many walk all records.
+async fn view(
+    app: Arc<App>,
+    visitor: Visitor,
+    make: impl FnOnce(&Looking<'_>) -> Result<Result<String, askama::Error>, Refusal> + Send + 'static,
+) -> Response {
+    let (frame, caller, runtime) = (frame(&app, &visitor), visitor.asker.caller, Handle::current());
+    let shown = frame.clone();
+    let made = Arc::clone(&app)
+        .work(move |app| make(&Looking { engine: app.engine(), caller: &caller, frame: &frame, runtime }));
+    match made.await {
+        Some(Ok(made)) => html(StatusCode::OK, made),
+        Some(Err(refusal)) => denied_page(&shown, &refusal),
+        None => failed("the page", "the work was broken off").into_response(),
+    }
+}
+
+fn refused(app: &App, visitor: &Visitor, refusal: &Refusal) -> Response {
+    denied_page(&frame(app, visitor), refusal)
+}
+
+fn denied_page(frame: &Frame, refusal: &Refusal) -> Response {
+    let title = match refusal {
+        Refusal::Forbidden(_) | Refusal::Unauthenticated(_) => "Not permitted",
+        Refusal::NotFound(_) => "Not found",
+        Refusal::Malformed(_) | Refusal::NotAllowed(_) | Refusal::TooLarge(_) => "Invalid request",
+        Refusal::Conflict(_) => "The list has changed",
+        Refusal::TooMany(_) | Refusal::Internal(_) | Refusal::Aws(_) | Refusal::Unavailable(_) => {
+            "Not available"
+        }
+    };
+    let why = sentence(&refusal.to_string());
+    let back = if frame.here == "/" { "/keys" } else { "/" };
+    html(refusal.status(), denied(frame, Denied { title, why: &why, back }))
+}
+
+/// A message of a command as a sentence.
+pub(super) fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    let first = chars.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
+    let text = format!("{first}{}", chars.as_str());
+    if text.ends_with(['.', '`']) { text } else { format!("{text}.") }
+}
+
+/// A page of HTML with the policy of views.
+pub(super) fn html(status: StatusCode, made: Result<String, askama::Error>) -> Response {
+    match made {
+        Ok(html) => {
+            let headers = [
+                (CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
+                (CONTENT_SECURITY_POLICY, view_policy()),
+            ];
+            (status, headers, html).into_response()
+        }
+        Err(error) => failed("the page", &error.to_string()).into_response(),
+    }
+}
+
+/// What every view shows around its own content.
+fn frame(app: &App, visitor: &Visitor) -> Frame {
+    let Visitor { asker, here } = visitor;
+    let (engine, caller) = (app.engine(), &asker.caller);
+    let best = caller.best_role();
+    let said = asker.live.as_ref().and_then(|live| engine.sessions().heard(live));
+    Frame {
+        person: (!asker.anonymous)
+            .then(|| Person { name: caller.actor().to_string(), role: role_in_words(caller) }),
+        csrf: asker.live.as_ref().map(|live| live.csrf.clone()),
+        can: Can {
+            approve: best >= Some(Role::Approver),
+            operate: best >= Some(Role::Operator),
+            own: caller.email().is_some(),
+        },
+        said: said.map(|said| Said { good: said.good, text: said.text }),
+        ..outside(app, here)
+    }
+}
+
+/// The frame of a view that shows nothing about keys, to someone unknown.
+pub(super) fn outside(app: &App, here: &str) -> Frame {
+    let (config, engine) = (app.config(), app.engine());
+    Frame {
+        now: engine.clock().now(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        mode: config.policy.base.mode.as_str().to_owned(),
+        mode_means: mode_means(&config.policy),
+        stops: engine.store().read(|state| stop_rows(state, &config.policy)),
+        person: None,
+        csrf: None,
+        can: Can::default(),
+        said: None,
+        login: !config.http.tokens.is_empty() || config.http.oidc.is_some(),
+        here: here.to_owned(),
+    }
+}
+
+fn role_in_words(caller: &Caller) -> String {
+    match caller.best_role() {
+        None => "owner of keys".to_owned(),
+        Some(role) if caller.is(role) => role.to_string(),
+        Some(role) => format!("{role} in some accounts"),
+    }
+}
