@@ -1,25 +1,25 @@
 //! Made-up documents for tests of the views.
 
 mod history;
+mod keys;
 mod lists;
+mod status;
 
 use jiff::{SignedDuration, Timestamp};
 use keysweep_api::{
-    AccountsDocument, ApprovalRow, ApprovalsDocument, BreakerDocument, BreakerKey, CalendarDocument,
-    CountRow, ExemptionsDocument, FindingsDocument, HoldRow, HoldsDocument, JournalDocument, KeyDocument,
-    KeyRow, NoticesDocument, OwnerRow, PauseRow, PolicyTerm, SessionsDocument, StatusDocument, StopRow,
-    SweepRow, TrendPoint,
+    AccountsDocument, ApprovalsDocument, CalendarDocument, ExemptionsDocument, FindingsDocument,
+    HoldsDocument, JournalDocument, NoticesDocument, SessionsDocument, StopRow,
 };
 use keysweep_core::facts::Source;
 use keysweep_core::finding::{FindingKind, Severity, SubjectKind};
-use keysweep_core::lifecycle::HoldKind;
 use keysweep_core::owner::{Confidence, OwnerSource};
 use keysweep_core::render::{FindingRow, NextAction};
-use keysweep_core::ticket::Planned;
 
 use super::frame::{Can, Frame, Person};
 
 pub(super) use self::history::{every_body, every_key_event};
+pub(super) use self::keys::{key, request};
+pub(super) use self::status::{breaker, status};
 
 /// What everything here is told as of.
 pub(super) fn now() -> Timestamp {
@@ -214,185 +214,6 @@ pub(super) fn findings(cast: Cast) -> FindingsDocument {
         total: if rows > 20 { 12_345 } else { rows },
         findings,
         next_cursor: (rows > 20).then(|| "c+/=&".into()),
-    }
-}
-
-/// How things stand.
-pub(super) fn status(cast: Cast) -> StatusDocument {
-    let rows = cast.rows > 0;
-    let count = |name: &str, meaning: &str, count: u64, urgent| CountRow {
-        name: name.into(),
-        meaning: cast.name(0, meaning),
-        count,
-        urgent,
-    };
-    let states = [("flagged", 310), ("deactivated", 86), ("deleted", 1_204), ("gone", 7)];
-    let idle = [("0-30d", 1_120), ("90-180d", 140), ("365d-", 88)];
-    let day = |index: usize| TrendPoint {
-        day: (now() - SignedDuration::from_hours(24 * (90 - i64::try_from(index).unwrap())))
-            .to_zoned(jiff::tz::TimeZone::UTC)
-            .date(),
-        stale: 900 - 6 * index as u64 + (index as u64 % 7) * 4,
-    };
-    StatusDocument {
-        generated_at: now(),
-        version: "0.1.0".into(),
-        mode: "deactivate".into(),
-        mode_means: "deactivates stale keys, and deletes none".into(),
-        stops: Vec::new(),
-        pauses: if rows {
-            vec![PauseRow {
-                number: 88,
-                by: cast.name(0, "ann"),
-                reason: cast.name(1, "incident 42"),
-                since: ago(3),
-            }]
-        } else {
-            Vec::new()
-        },
-        missing: if rows { vec![cast.name(1, "the last sweep is older than 2 hours")] } else { Vec::new() },
-        sweep: rows.then(|| SweepRow {
-            at: ago(1),
-            took_seconds: 93,
-            scanned: 1_498,
-            failed: 3,
-            skipped: 12,
-            unknown_keys: 2,
-        }),
-        states: if rows { states.map(|(name, n)| count(name, "", n, false)).to_vec() } else { Vec::new() },
-        findings: if rows {
-            vec![
-                count("unused", "was used, and is idle past the threshold", 261, false),
-                count("never_used", "not used since creation, past the threshold", 87, false),
-                count("over_age", "in use, and older than the policy permits", 530, false),
-                count("incident", "AWS considers the key compromised", 1, true),
-                count("exempt", "stale, and excluded by an exemption", 14, false),
-                count("something_new", "a count that this page does not know", 3, false),
-            ]
-        } else {
-            Vec::new()
-        },
-        idle: if rows { idle.map(|(name, n)| count(name, "", n, false)).to_vec() } else { Vec::new() },
-        approvals: cast.rows as u64,
-        without_owner: 41,
-        undeliverable: u64::from(rows),
-        trend: (0..cast.rows.min(90)).map(day).collect(),
-    }
-}
-
-/// The circuit breaker, open.
-pub(super) fn breaker(cast: Cast) -> BreakerDocument {
-    let key = |index| BreakerKey {
-        account_id: cast.account(index).0,
-        user_name: cast.user(index),
-        access_key_id: key_id(index),
-        action: Planned::Deactivate,
-    };
-    BreakerDocument {
-        open: Some(cast.name(1, "90 keys became due in one sweep; the limit is 20")),
-        count: cast.rows as u64,
-        confirm: Some("90-1f2e3d4c".into()),
-        keys: cast.indexes().map(key).collect(),
-    }
-}
-
-/// A request for approval.
-pub(super) fn request(cast: Cast, index: usize) -> ApprovalRow {
-    ApprovalRow {
-        request: format!("{}-1f2e3d4c", 120 + index),
-        action: if index.is_multiple_of(2) { Planned::Deactivate } else { Planned::Delete },
-        asked_at: ago(30),
-        expires_at: ago(-200),
-        reason: cast.name(index, "an SES SMTP user"),
-        last_used_at: (!index.is_multiple_of(3)).then(|| ago(24 * 200)),
-        keys_of_user: 1,
-        approved_by: if index % 3 == 1 { vec![cast.name(index, "bob (OIDC 00u1)")] } else { Vec::new() },
-        approvals_needed: if index % 3 == 1 { 2 } else { 1 },
-        owner_can_approve: index % 2 == 1,
-        claimed_by: (index % 4 == 2).then(|| cast.name(index, "carol")),
-        claimed_until: (index % 4 == 2).then(|| ago(-1)),
-    }
-}
-
-/// A record in this state.
-pub(super) fn record(cast: Cast, state: &str) -> KeyRow {
-    let (account_id, account_name) = cast.account(0);
-    KeyRow {
-        account_id,
-        account_name,
-        user_name: cast.user(0),
-        user_id: "AIDAIOSFODNN7EXAMPLE".into(),
-        access_key_id: key_id(0),
-        created_at: ago(24 * 900),
-        created_by: None,
-        created_by_another_user: false,
-        owner: Some(OwnerRow {
-            name: cast.name(0, "Dana Reyes"),
-            source: OwnerSource::UserTags,
-            confidence: Confidence::High,
-            email: Some(cast.name(1, "dana@example.com")),
-            slack: Some(cast.name(2, "U024BE7LH")),
-            webhook: None,
-            left: Some(cast.name(1, "Eve Former")),
-        }),
-        state: state.into(),
-        since: Some(ago(80)),
-        overlays: vec!["hold".into()],
-        finding: Some(FindingKind::Unused),
-        hold: None,
-        holds: vec![HoldRow {
-            number: 77,
-            kind: HoldKind::Operator,
-            by: cast.name(3, "ann"),
-            reason: cast.name(0, "quarterly audit"),
-            since: ago(20),
-            until: Some(ago(-300)),
-        }],
-        deactivated_by: (state == "deactivated").then(|| "keysweep".into()),
-        reactivations: 1,
-        reactivations_need_approval: true,
-        reactivated_by: None,
-        user_changes: Vec::new(),
-        quarantine: None,
-        past_quarantine: None,
-        activity: None,
-        watched_seconds: (state == "deactivated").then_some(5 * 86_400),
-        not_needed_at: Some(ago(2)),
-        approval_pending: Some(Planned::Delete),
-        approval: Some(request(cast, 0)),
-        next_action: NextAction::Approval,
-        next_action_at: Some(ago(-200)),
-        next_action_reason: "waits for approval".into(),
-    }
-}
-
-/// One key in this state, with every kind of entry in its history.
-pub(super) fn key(cast: Cast, state: &str) -> KeyDocument {
-    let mut facts = finding(cast, 1);
-    facts.state = state.into();
-    facts.access_key_id = Some(key_id(0));
-    let term = |term: &str, value: &str, set_by: &str| PolicyTerm {
-        term: term.into(),
-        value: cast.name(0, value),
-        set_by: set_by.into(),
-    };
-    KeyDocument {
-        generated_at: now(),
-        clock_skew_seconds: None,
-        record: (cast.rows > 0).then(|| record(cast, state)),
-        facts: (cast.rows != 1).then_some(facts),
-        policy: if cast.rows > 0 {
-            vec![
-                term("unused_after", "90d", "policy"),
-                term("notice", "14d", "policy.override[2]"),
-                term("approval", "delete", "policy.override[0]"),
-            ]
-        } else {
-            Vec::new()
-        },
-        exempt: (cast.rows > 1).then(|| cast.name(4, "policy.exempt[1] until 2026-12-31: break-glass")),
-        history: if cast.rows > 0 { every_key_event(cast) } else { Vec::new() },
-        caveats: vec!["No AWS log records a call with an Inactive key.".into()],
     }
 }
 
