@@ -37,10 +37,10 @@ fn every_mistake_in_tokens_and_certificate_is_told_at_once() {
     http.token[2].name: the same name as that of http.token[1]
     http.token[3].sha256: the same token as that of "dana": expected one for each
     http.token[4].name: missing: expected 1 to 64 letters, digits or ._@-, such as "dana" or "ci-deploy"
-    http.token[4].role: missing: expected "viewer" or "operator"
+    http.token[4].role: missing: expected "viewer", "approver", or "operator"
     http.token[4].sha256: missing: expected 64 hexadecimal digits: the SHA-256 of a token, as `keysweep token new` prints it
     http.token[5].name: found "two words", expected 1 to 64 letters, digits or ._@-, such as "dana" or "ci-deploy"
-    http.token[5].role: found "admin", expected "viewer" or "operator"
+    http.token[5].role: found "admin", expected "viewer", "approver" or "operator"
     http.token[5].sha256: found a value that is not shown, expected 64 hexadecimal digits: the SHA-256 of a token, as `keysweep token new` prints it
     http.token[6].sha256: the SHA-256 of an empty text: expected that of a token
     "#);

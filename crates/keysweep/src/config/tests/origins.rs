@@ -217,6 +217,7 @@ unused_after = "180d"
     grace = "14d"  # default
     approval = "none"  # default
     approvals_needed = 1  # default
+    approval_by = ["approver"]  # default
     approval_expires = "14d"  # default
     approval_repeats = 2  # default
     hold_after_reactivation = "30d"  # default
@@ -292,11 +293,25 @@ unused_after = "180d"
 
     [http]
     listen = "127.0.0.1:9853"  # default
+    socket = ""  # default
     public_url = ""  # default
+    trusted_proxies = []  # default
 
     [http.tls]
     cert_file = ""  # default
     key_file = ""  # default
+
+    [http.oidc]
+    issuer = ""  # default
+    client_id = ""  # default
+    client_secret_file = ""  # default
+    scopes = ["profile", "email"]  # default
+    groups_claim = "groups"  # default
+    ca_file = ""  # default
+
+    [http.session]
+    idle = "1h"  # default
+    lifetime = "12h"  # default
 
     [log]
     format = "auto"  # default
