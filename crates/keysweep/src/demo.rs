@@ -105,6 +105,9 @@ pub enum DemoError {
     /// Reading the journal was interrupted.
     #[error("reading the journal of the demo was interrupted")]
     Interrupted(#[source] tokio::task::JoinError),
+    /// The system has no random numbers to give.
+    #[error("no token for the page of the demo")]
+    Random(#[source] getrandom::Error),
     /// Standard output does not take any more.
     #[error("standard output could not be written")]
     Output(#[source] io::Error),

@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 
 use keysweep_core::ids::AccessKeyId;
 
+use secrecy::ExposeSecret as _;
+
 use super::stage::Stage;
 
 /// What runs, and where to look.
@@ -16,6 +18,8 @@ pub(super) struct Marquee {
     pub(super) speed: String,
     /// Where the page is; the metrics are below it.
     pub(super) page: String,
+    /// What to log in with there, to decide.
+    pub(super) token: String,
     /// The command that brings another terminal to this daemon.
     pub(super) join: String,
     /// How this program was called.
@@ -35,6 +39,7 @@ impl Marquee {
             ),
             speed: stage.calendar.speed(),
             page: format!("http://{http}/"),
+            token: stage.token.expose_secret().to_owned(),
             join: format!("export KEYSWEEP_CONFIG={}", stage.config_file().display()),
             program: std::env::args().next().unwrap_or_else(|| "keysweep".to_owned()),
         }

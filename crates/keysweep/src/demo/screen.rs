@@ -95,7 +95,7 @@ impl Picture {
     }
 
     fn head(&self, snapshot: &Snapshot) -> Vec<String> {
-        let Marquee { organization, speed, page, join, program } = &self.marquee;
+        let Marquee { organization, speed, page, token, join, program } = &self.marquee;
         let Counts { flagged, deactivated, deleted, hold, exempt, approval } = snapshot.keys;
         let swept = match &snapshot.last_sweep {
             Some(sweep) => format!(
@@ -116,7 +116,7 @@ impl Picture {
                 snapshot.date
             ),
             label("Metrics", &format!("{page}metrics")),
-            label("Page", page),
+            label("Page", &format!("{page} (to decide, log in with {token})")),
             label("Join in", join),
             label("", &format!("{program} keys list")),
         ];
@@ -205,6 +205,7 @@ mod tests {
             organization: "31 accounts".to_owned(),
             speed: "a day passes every 2 s".to_owned(),
             page: "http://127.0.0.1:9853/".to_owned(),
+            token: format!("demo-{}", "0".repeat(16)),
             join: "export KEYSWEEP_CONFIG=/tmp/keysweep-abcdef/demo.toml".to_owned(),
             program: "keysweep".to_owned(),
         };

@@ -15,11 +15,14 @@ use tempfile::TempDir;
 use super::calendar::{Calendar, date};
 use super::mailbox::Mailbox;
 use super::{DemoError, DemoOptions};
+use secrecy::{ExposeSecret as _, SecretString};
+
 use crate::clock::Clock;
 use crate::config::{Config, Sources, load};
 use crate::connect::Given;
 use crate::logging::{self, Form};
 use crate::metrics::Metrics;
+use crate::token::Digest;
 
 /// Folder of the messages.
 pub(super) const MAIL: &str = "mail";
@@ -43,6 +46,8 @@ pub(super) struct Stage {
     /// Days of the demo.
     pub(super) calendar: Calendar,
     mailbox: Arc<Mailbox>,
+    /// With it, the page of the demo takes decisions.
+    pub(super) token: SecretString,
 }
 
 impl Stage {
@@ -58,7 +63,11 @@ impl Stage {
         let mail = folder.path().join(MAIL);
         let mailbox =
             Mailbox::new(&mail).map_err(|source| DemoError::Files { path: mail.clone(), source })?;
-        let stage = Self { folder, demo, server, clock, calendar, mailbox: Arc::new(mailbox) };
+        let mut random = [0; 8];
+        getrandom::fill(&mut random).map_err(DemoError::Random)?;
+        // Short, so that it fits into a line: the demo listens on loopback, and ends with it.
+        let token = SecretString::from(format!("demo-{}", hex::encode(random)));
+        let stage = Self { folder, demo, server, clock, calendar, mailbox: Arc::new(mailbox), token };
         stage.write("external-id", seed::EXTERNAL_ID)?;
         // The demo listens on loopback only, and ends with its links.
         stage.write("link-secret", &format!("{:032x}", began.as_nanosecond()))?;
@@ -92,7 +101,7 @@ impl Stage {
         let listen = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
         let now = self.clock.now();
         let next_year = now.checked_add(SignedDuration::from_hours(24 * 365)).unwrap_or(now);
-        let text = settings(self.folder.path(), listen, &date(next_year));
+        let text = settings(self.folder.path(), listen, &date(next_year), &self.token);
         self.write("demo.toml", &text)?;
         let sources = Sources { file: Some(self.config_file()), ..Sources::default() };
         Ok((load(&sources, now)?, sources))
@@ -132,7 +141,7 @@ fn organization(seed: u64, clock: &Clock) -> Demo {
 
 /// The demo's configuration. What it does not say has the default: thresholds of 90 days, notice of 7, grace of 14,
 /// every limit.
-fn settings(folder: &Path, listen: SocketAddr, exempt_until: &str) -> String {
+fn settings(folder: &Path, listen: SocketAddr, exempt_until: &str, token: &SecretString) -> String {
     let quoted = |name: &str| toml::Value::from(folder.join(name).to_string_lossy().into_owned()).to_string();
     format!(
         r#"# keysweep demo. Commands in other terminals reach the daemon with this file.
@@ -175,7 +184,13 @@ directory = {backups}
 
 [http]
 listen = "{listen}"
+
+[[http.token]]
+name = "demo"
+role = "operator"
+sha256 = "{digest}"
 "#,
+        digest = Digest::of(token.expose_secret()).to_hex(),
         data_dir = quoted("data"),
         external_id = quoted("external-id"),
         backups = quoted("backups"),

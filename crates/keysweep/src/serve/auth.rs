@@ -348,9 +348,13 @@ fn session(headers: &HeaderMap, app: &App) -> Option<(Caller, Live)> {
 /// Whether a browser says that a page of somebody else's had it ask. A page cannot make it send a token either, so
 /// this is a second line.
 fn from_elsewhere(headers: &HeaderMap, address: Address, public: Option<&Authority>) -> bool {
-    let site = headers.get_all(SEC_FETCH_SITE).iter();
-    if site.into_iter().any(|site| site != "same-origin" && site != "none") {
-        return true;
+    let mut sites = headers.get_all(SEC_FETCH_SITE).iter().peekable();
+    let mut own = sites.peek().is_some();
+    for site in sites {
+        if site != "same-origin" && site != "none" {
+            return true;
+        }
+        own &= site == "same-origin";
     }
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
     let scheme = if address.tls { "https" } else { "http" };
@@ -366,7 +370,9 @@ fn from_elsewhere(headers: &HeaderMap, address: Address, public: Option<&Authori
                 && authority.zip(host).is_some_and(|(theirs, ours)| theirs.eq_ignore_ascii_case(ours))
         })
     };
-    headers.get_all(ORIGIN).iter().any(|origin| !origin.to_str().is_ok_and(ours))
+    // Our pages send no referrer, and browsers then hide the origin of a form, too (Fetch, "append a request `Origin` header").
+    let hidden = |origin: &HeaderValue| own && origin == "null";
+    headers.get_all(ORIGIN).iter().any(|origin| !hidden(origin) && !origin.to_str().is_ok_and(ours))
 }
 
 #[cfg(test)]

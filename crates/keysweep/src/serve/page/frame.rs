@@ -158,7 +158,8 @@ impl Frame {
             frame: self,
             title: title.into(),
             nav: shown.map(|(it, href, label)| NavItem { href, label, current: it == view }).collect(),
-            as_of: as_of.map(|at| when(self.now, at)),
+            // It is made after the frame.
+            as_of: as_of.map(|at| when(self.now.max(at), at)),
             fields,
             stops: self.stops.iter().map(|row| Stop { row, since: when(self.now, row.since) }).collect(),
             csrf: self.csrf.as_deref().unwrap_or_default(),
