@@ -6,10 +6,12 @@
 
 mod app;
 mod auth;
+mod budget;
 mod connection;
 mod handshake;
 mod page;
 mod places;
+mod replay;
 mod router;
 mod routes;
 mod socket;

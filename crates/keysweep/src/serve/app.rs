@@ -7,6 +7,8 @@ use tokio::task::spawn_blocking;
 use tokio_util::task::TaskTracker;
 
 use super::auth::{Failures, Listener};
+use super::budget::Budgets;
+use super::replay::Replays;
 use crate::access::Logins;
 use crate::config::Config;
 use crate::engine::Engine;
@@ -27,6 +29,8 @@ pub struct Serving {
     documents: Arc<Semaphore>,
     decisions: Decisions,
     logins: Arc<Logins>,
+    budgets: Arc<Budgets>,
+    replays: Arc<Replays>,
 }
 
 /// Decisions that were begun.
@@ -61,6 +65,8 @@ impl Serving {
             documents: Arc::new(Semaphore::new(AT_ONCE)),
             decisions: Decisions::default(),
             logins,
+            budgets: Arc::default(),
+            replays: Arc::default(),
         }
     }
 
@@ -104,6 +110,16 @@ impl App {
     /// The effective configuration.
     pub(super) fn config(&self) -> Arc<Config> {
         self.serving.engine.config()
+    }
+
+    /// How many requests each caller has left.
+    pub(super) fn budgets(&self) -> &Budgets {
+        &self.serving.budgets
+    }
+
+    /// Answers to requests that may be sent again.
+    pub(super) fn replays(&self) -> &Arc<Replays> {
+        &self.serving.replays
     }
 
     /// Logins through an identity provider that are under way.

@@ -35,6 +35,8 @@ pub(in crate::serve) enum Refused {
     Weak { name: String, has: Option<Role>, wants: Role },
     /// There were too many wrong tokens.
     TooMany { after: Duration },
+    /// There were too many requests.
+    TooManyRequests { after: Duration },
 }
 
 impl Refused {
@@ -55,6 +57,7 @@ impl Refused {
                 format!("{name} has {has}, and this requires {wants}")
             }
             Self::TooMany { .. } => "too many wrong tokens".into(),
+            Self::TooManyRequests { .. } => "too many requests".into(),
         }
     }
 
@@ -68,7 +71,7 @@ impl Refused {
             | Self::Weak { .. } => StatusCode::FORBIDDEN,
             Self::Missing | Self::OtherScheme | Self::Unknown => StatusCode::UNAUTHORIZED,
             Self::Malformed(_) => StatusCode::BAD_REQUEST,
-            Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooMany { .. } | Self::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
         }
     }
 
@@ -80,7 +83,8 @@ impl Refused {
             | Self::NoTokens { .. }
             | Self::CrossSite
             | Self::UnknownPeer
-            | Self::TooMany { .. } => None,
+            | Self::TooMany { .. }
+            | Self::TooManyRequests { .. } => None,
             Self::Missing | Self::OtherScheme => Some("Bearer realm=\"keysweep\""),
             Self::Malformed(_) => Some("Bearer realm=\"keysweep\", error=\"invalid_request\""),
             Self::Unknown => Some("Bearer realm=\"keysweep\", error=\"invalid_token\""),
@@ -136,6 +140,9 @@ impl Refused {
                 let has = has.map_or("no role".to_owned(), |role| format!("the role {role}"));
                 format!("This requires the role {wants}; {name} has {has}.\n")
             }
+            Self::TooManyRequests { after } => {
+                format!("Too many requests of this caller; retry in {} s.\n", after.as_secs())
+            }
             Self::TooMany { after } => {
                 format!("Too many invalid tokens. A valid token is always accepted; otherwise, retry in {} s.\n", after.as_secs())
             }
@@ -156,7 +163,7 @@ impl IntoResponse for Refused {
         if let Some(challenge) = self.challenge() {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
-        if let Self::TooMany { after } = self {
+        if let Self::TooMany { after } | Self::TooManyRequests { after } = self {
             headers.insert(RETRY_AFTER, HeaderValue::from(after.as_secs()));
         }
         response

@@ -8,10 +8,10 @@ use std::task::{self, Poll};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody, to_bytes};
-use axum::extract::{FromRequestParts, RawPathParams, RawQuery, Request, State};
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
+use axum::extract::{FromRequestParts, OriginalUri, RawPathParams, RawQuery, Request, State};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_NONE_MATCH, TRANSFER_ENCODING};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -20,6 +20,7 @@ use http_body_util::Full;
 use hyper::body::{Frame, SizeHint};
 use keysweep_api::{BASE, OPENAPI, Operation, PROBLEM_JSON, Problem, Refusal, decode, operations};
 use serde::Serialize;
+use sha2::{Digest as _, Sha256};
 use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::spawn_blocking;
@@ -29,6 +30,7 @@ use crate::access::Caller;
 use crate::operator::{Act, Look, act as act_as, look as look_as};
 use crate::serve::app::App;
 use crate::serve::auth::{By, Listener, Refused, Viewer, ask, same_site};
+use crate::serve::replay::Turn;
 use crate::serve::router::{ANSWER_WITHIN, BODY_BYTES};
 
 /// What is said of work whose task ended before it.
@@ -70,6 +72,11 @@ impl<O: Operation> FromRequestParts<Arc<App>> for Asked<O> {
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Refused> {
         same_site(parts, app)?;
         let asker = ask(parts, app, By::Token, O::ROLE)?;
+        // A command on this machine is a person, or a script of the operator's own.
+        if matches!(app.listener(), Listener::Address(_)) {
+            let spent = app.budgets().spend(asker.caller.actor());
+            spent.map_err(|after| Refused::TooManyRequests { after })?;
+        }
         Ok(Self { caller: asker.caller, operation: PhantomData })
     }
 }
@@ -89,11 +96,54 @@ async fn answer_look<O: Look>(
         }
         let asked: O = decode(parameters.iter(), query.as_deref(), b"")?;
         match app.listener() {
-            Listener::Socket => look_for_command(&app, &caller, asked).await.map(Body::from),
+            Listener::Socket => look_for_command(&app, &caller, asked)
+                .await
+                .map(|json| Document { bytes: json.into(), place: None }),
             Listener::Address(_) => look_for_network(&app, caller, asked).await,
         }
     };
-    answer(looked.await)
+    match looked.await {
+        Ok(json) => with_tag(&headers, json),
+        Err(refusal) => answer(Err(refusal)),
+    }
+}
+
+/// A document with its entity tag, or the news that the caller has it already.
+fn with_tag(headers: &HeaderMap, json: Document) -> Response {
+    let tag = tag_of(&json.bytes);
+    let known = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    let mut known = known.flat_map(|value| value.split(',')).map(str::trim);
+    let (header, tag_value) = (ETAG, HeaderValue::try_from(tag.as_str()));
+    let mut response = if known.any(|known| known == tag || known == "*") {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        ([(CONTENT_TYPE, "application/json")], json.into_body()).into_response()
+    };
+    response.headers_mut().extend(tag_value.ok().map(|value| (header, value)));
+    response
+}
+
+/// A weak entity tag (RFC 9110, section 8.8.3): two documents that differ only in when they were made are the same.
+fn tag_of(json: &[u8]) -> String {
+    const MADE: &[u8] = b"{\"generated_at\":\"";
+    let rest = json.strip_prefix(MADE).and_then(|rest| {
+        let end = rest.iter().position(|byte| *byte == b'"')?;
+        rest.get(end..)
+    });
+    let digest = hex::encode(Sha256::digest(rest.unwrap_or(json)));
+    format!("W/\"{}\"", digest.get(..32).unwrap_or(&digest))
+}
+
+/// A document, with the place that it was made in.
+struct Document {
+    bytes: Bytes,
+    place: Option<OwnedSemaphorePermit>,
+}
+
+impl Document {
+    fn into_body(self) -> Body {
+        Body::new(Placed { json: Full::from(self.bytes), _place: self.place })
+    }
 }
 
 /// A command waits for nobody else, and for AWS if it has to: who hangs up is no longer looked for.
@@ -105,7 +155,7 @@ async fn look_for_command<O: Look>(app: &App, caller: &Caller, asked: O) -> Resu
 }
 
 /// Away from the tasks of the runtime, from what is at hand, and a few at a time until they are read.
-async fn look_for_network<O: Look>(app: &Arc<App>, caller: Caller, asked: O) -> Result<Body, Refusal> {
+async fn look_for_network<O: Look>(app: &Arc<App>, caller: Caller, asked: O) -> Result<Document, Refusal> {
     asked.is_at_hand(app.engine())?;
     let (engine, runtime) = (Arc::clone(app.engine()), Handle::current());
     let made = async {
@@ -113,7 +163,7 @@ async fn look_for_network<O: Look>(app: &Arc<App>, caller: Caller, asked: O) -> 
         let making = spawn_blocking(move || to_json(runtime.block_on(look_as(&engine, &caller, asked))));
         let cut_off = |_| Refusal::Internal(CUT_OFF.into());
         let json = making.await.map_err(cut_off)??;
-        Ok(Body::new(Placed { json: Full::from(json), _place: place }))
+        Ok(Document { bytes: json.into(), place })
     };
     let late = |_| Refusal::Unavailable("there was no answer in time; try again later".into());
     timeout(ANSWER_WITHIN, made).await.map_err(late)?
@@ -154,18 +204,49 @@ async fn answer_act<O: Act>(
     State(app): State<Arc<App>>,
     parameters: RawPathParams,
     RawQuery(query): RawQuery,
+    OriginalUri(uri): OriginalUri,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
     let acted = async {
         is_json(&headers)?;
-        let asked: O = decode(parameters.iter(), query.as_deref(), &read(body).await?)?;
-        let engine = Arc::clone(app.engine());
-        let acting = async move { to_json(act_as(&engine, &caller, asked).await) };
+        let body = read(body).await?;
+        let asked: O = decode(parameters.iter(), query.as_deref(), &body)?;
+        let key = idempotency_key(&headers)?;
+        if let Some(key) = &key
+            && let Turn::Before(answer) = app.replays().begin(caller.actor(), key, uri.path(), &body)?
+        {
+            return answer.map(Body::from);
+        }
+        let (engine, replays) = (Arc::clone(app.engine()), Arc::clone(app.replays()));
+        // The answer is kept even if nobody waits for it any more.
+        let acting = async move {
+            let answer = to_json(act_as(&engine, &caller, asked).await).map(Bytes::from);
+            if let Some(key) = &key {
+                replays.end(caller.actor(), key, &answer);
+            }
+            answer
+        };
         let cut_off = || Refusal::Internal(CUT_OFF.into());
         app.decide(acting).await.ok_or_else(cut_off)?.map(Body::from)
     };
     answer(acted.await)
+}
+
+/// The key of a request that may be sent again.
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
+    let mut keys = headers.get_all("idempotency-key").iter();
+    match (keys.next(), keys.next()) {
+        (None, _) => Ok(None),
+        (Some(key), None) => {
+            let text =
+                key.to_str().map_err(|_| Refusal::Malformed("`Idempotency-Key` is not ASCII text".into()))?;
+            // The draft writes it as a string of structured fields, in quotation marks.
+            let text = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
+            Ok(Some(text.to_owned()))
+        }
+        (Some(_), Some(_)) => Err(Refusal::Malformed("there is more than one `Idempotency-Key`".into())),
+    }
 }
 
 async fn read(body: Body) -> Result<Bytes, Refusal> {
