@@ -53,6 +53,14 @@ impl Document {
                 body.insert(name, schema);
             }
         }
+        parameters.push(match O::VERB {
+            Verb::Get => header("If-None-Match", "The ETag of a reply that the caller has: 304 if it is still current."),
+            Verb::Post => header(
+                "Idempotency-Key",
+                "Names this request. If it is sent again with the same key, it is not carried out again, and the reply is \
+                 the first one.",
+            ),
+        });
         let reply = self.generator.subschema_for::<O::Reply>();
         let problem = self.generator.subschema_for::<Problem>();
         let operation = json!({
@@ -67,12 +75,20 @@ impl Document {
             "parameters": parameters,
             "responses": {
                 "200": { "description": "Done.", "content": { "application/json": { "schema": reply } } },
+                "429": {
+                    "description": "Too many requests: see Retry-After.",
+                    "content": { PROBLEM_JSON: { "schema": problem.clone() } },
+                },
                 "default": {
                     "description": "Not done.",
                     "content": { PROBLEM_JSON: { "schema": problem } },
                 },
             },
         });
+        let operation = match O::VERB {
+            Verb::Get => with_not_modified(operation),
+            Verb::Post => operation,
+        };
         let body = (O::VERB == Verb::Post).then(|| {
             let required: Vec<_> = required.into_iter().filter(|name| body.contains_key(name)).collect();
             let schema = json!({
@@ -123,6 +139,19 @@ impl Document {
             },
         })
     }
+}
+
+/// A reply that the caller has already.
+fn with_not_modified(mut operation: Value) -> Value {
+    if let Some(Value::Object(responses)) = operation.get_mut("responses") {
+        responses.insert("304".into(), json!({ "description": "The reply has not changed." }));
+    }
+    operation
+}
+
+/// An optional header of a request.
+fn header(name: &str, about: &str) -> Value {
+    json!({ "name": name, "in": "header", "required": false, "description": about, "schema": { "type": "string" } })
 }
 
 /// Description, properties, and names of the required ones.

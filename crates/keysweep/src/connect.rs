@@ -19,6 +19,9 @@ pub struct Given {
     pub endpoint: Option<String>,
     /// What carries messages to people, in place of the configured channels.
     pub carrier: Option<Arc<dyn Carrier>>,
+    /// The folder in which the carrier of the demo leaves messages.
+    #[cfg(feature = "demo")]
+    pub mailbox: Option<std::path::PathBuf>,
 }
 
 /// Connects. Nothing is sent except what the default credential chain asks for.

@@ -239,6 +239,12 @@ impl Engine {
         self.ledger.store()
     }
 
+    /// The folder with the messages of the demo.
+    #[cfg(feature = "demo")]
+    pub fn mailbox(&self) -> Option<&std::path::Path> {
+        self.given.mailbox.as_deref()
+    }
+
     /// Lets operations show what the daemon knows of itself.
     pub fn set_health(&self, health: Health) {
         let _ = self.health.set(health);

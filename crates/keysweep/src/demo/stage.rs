@@ -119,6 +119,7 @@ impl Stage {
             credentials: Some(credentials),
             endpoint: Some(self.server.endpoint()),
             carrier: Some(Arc::<Mailbox>::clone(&self.mailbox)),
+            mailbox: Some(self.folder.path().join(MAIL)),
             ..Given::default()
         }
     }

@@ -14,6 +14,8 @@ mod holds;
 mod key;
 mod keys;
 mod login;
+#[cfg(feature = "demo")]
+mod mailbox;
 mod notices;
 mod overview;
 mod query;
@@ -37,6 +39,8 @@ pub(super) use self::holds::holds;
 pub(super) use self::key::key;
 pub(super) use self::keys::{Keys, keys};
 pub(super) use self::login::{Denied, Login, denied, login};
+#[cfg(feature = "demo")]
+pub(super) use self::mailbox::{Letter, mailbox};
 pub(super) use self::notices::notices;
 pub(super) use self::overview::{Overview, overview};
 pub(super) use self::query::{Group, KeysQuery};

@@ -21,6 +21,8 @@ use tower_http::timeout::TimeoutLayer;
 use super::app::{App, Serving};
 use super::auth::{Address, Listener, names};
 use super::page::{self, SCRIPT_PATH};
+#[cfg(feature = "demo")]
+use super::routes::mailbox;
 use super::routes::{answer, api, decisions, health, login, metrics, pages, reload};
 use crate::access::CALLBACK;
 use crate::people::ANSWER_PATH;
@@ -78,7 +80,12 @@ pub(super) fn router(serving: Serving, listener: Listener) -> Router {
 
 /// Views of the page, and the login.
 fn views() -> Router<Arc<App>> {
-    Router::new()
+    let views = Router::new();
+    #[cfg(feature = "demo")]
+    let views = views
+        .route(mailbox::MAILBOX, get(mailbox::show_mailbox))
+        .route("/mailbox/{number}", get(mailbox::show_letter));
+    views
         .route("/", get(pages::show_overview))
         .route("/keys", get(pages::show_keys))
         .route("/keys.csv", get(pages::save_keys))

@@ -6,6 +6,8 @@ pub(super) mod decisions;
 mod form;
 pub(super) mod health;
 pub(super) mod login;
+#[cfg(feature = "demo")]
+pub(super) mod mailbox;
 pub(super) mod metrics;
 pub(super) mod pages;
 pub(super) mod reload;

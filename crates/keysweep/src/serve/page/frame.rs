@@ -42,6 +42,8 @@ pub(in crate::serve) struct Frame {
     pub(in crate::serve) said: Option<Said>,
     /// Whether there is a way to log in.
     pub(in crate::serve) login: bool,
+    /// Views beside the usual ones: path and label.
+    pub(in crate::serve) more: Vec<(&'static str, &'static str)>,
     /// Path and query of this view, to which a decision returns.
     pub(in crate::serve) here: String,
 }
@@ -157,7 +159,14 @@ impl Frame {
             script: SCRIPT_PATH,
             frame: self,
             title: title.into(),
-            nav: shown.map(|(it, href, label)| NavItem { href, label, current: it == view }).collect(),
+            nav: shown
+                .map(|(it, href, label)| NavItem { href, label, current: it == view })
+                .chain(self.more.iter().map(|(href, label)| NavItem {
+                    href,
+                    label,
+                    current: self.here == *href,
+                }))
+                .collect(),
             // It is made after the frame.
             as_of: as_of.map(|at| when(self.now.max(at), at)),
             fields,

@@ -109,6 +109,7 @@ pub(super) fn operator(cast: Cast, here: &str) -> Frame {
         can: Can { approve: true, operate: true, own: true },
         said: None,
         login: true,
+        more: Vec::new(),
         here: here.into(),
     }
 }

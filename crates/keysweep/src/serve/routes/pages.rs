@@ -395,7 +395,7 @@ pub(super) fn html(status: StatusCode, made: Result<String, askama::Error>) -> R
 }
 
 /// What every view shows around its own content.
-fn frame(app: &App, visitor: &Visitor) -> Frame {
+pub(super) fn frame(app: &App, visitor: &Visitor) -> Frame {
     let Visitor { asker, here } = visitor;
     let (engine, caller) = (app.engine(), &asker.caller);
     let best = caller.best_role();
@@ -427,6 +427,10 @@ pub(super) fn outside(app: &App, here: &str) -> Frame {
         csrf: None,
         can: Can::default(),
         said: None,
+        #[cfg(feature = "demo")]
+        more: engine.mailbox().map(|_| (super::mailbox::MAILBOX, "Mailbox")).into_iter().collect(),
+        #[cfg(not(feature = "demo"))]
+        more: Vec::new(),
         login: !config.http.tokens.is_empty() || config.http.oidc.is_some(),
         here: here.to_owned(),
     }
