@@ -224,9 +224,9 @@ async fn on_other_than_a_loopback_address_there_are_only_metrics_and_health() {
 #[tokio::test]
 async fn what_is_not_there_or_not_possible_is_said_in_words() {
     let served = Served::local().await;
-    let missing = served.get("/keys?x=%3Cscript%3E").await;
+    let missing = served.get("/nothing?x=%3Cscript%3E").await;
     assert_eq!(missing.status(), 404);
-    assert!(missing.body().starts_with("There is nothing at /keys."), "{missing:?}");
+    assert!(missing.body().starts_with("There is nothing at /nothing."), "{missing:?}");
     assert!(missing.head().contains("content-type: text/plain") && missing.head().contains("nosniff"));
     for method in ["POST", "DELETE", "PUT"] {
         let host = served.address;
@@ -234,7 +234,7 @@ async fn what_is_not_there_or_not_possible_is_said_in_words() {
             format!("{method} / HTTP/1.1\r\nhost: {host}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
         let answer = served.ask(&request).await;
         assert_eq!(answer.status(), 405);
-        assert!(answer.body().contains("everything here is read-only"), "{answer:?}");
+        assert!(answer.body().contains("decisions are made by the forms of the page"), "{answer:?}");
     }
     served.stop().await;
 }
