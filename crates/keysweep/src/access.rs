@@ -14,4 +14,5 @@ pub use self::caller::{Caller, Permit};
 pub use self::grant::{Grant, Holder, Holding};
 pub use self::need::{About, Need};
 pub use self::session::{Live, Said, Session, Sessions, Who};
+use self::sight::Addresses;
 pub use self::sight::Sight;
