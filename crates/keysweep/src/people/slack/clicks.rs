@@ -74,7 +74,12 @@ impl No {
 impl From<Refusal> for No {
     fn from(refusal: Refusal) -> Self {
         let why = match &refusal {
-            Refusal::Forbidden(_) | Refusal::NotFound(_) => SlackRefusal::Forbidden,
+            // Whether the key is visible was asked before.
+            Refusal::NotFound(_) => {
+                let text = "Nothing was decided: this request is no longer open.";
+                return Self::new(SlackRefusal::Conflict, text);
+            }
+            Refusal::Forbidden(_) => SlackRefusal::Forbidden,
             Refusal::Conflict(_) => SlackRefusal::Conflict,
             Refusal::Malformed(_) => SlackRefusal::Malformed,
             Refusal::Unauthenticated(_)
