@@ -2,6 +2,7 @@
 //! that Slack's own clients have proven (test `channels`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+mod checked;
 mod decided;
 mod refused;
 mod replaced;

@@ -116,6 +116,7 @@ async fn a_request_that_has_changed_is_refused() {
     let (_, text) = stage.whispered().await;
     assert!(text.contains("no longer open"), "{text}");
     assert!(stage.journaled("approved").await.is_empty());
+    stage.until_it_says("No decision is needed any more: the key was used again").await;
 }
 
 #[tokio::test]

@@ -43,7 +43,7 @@ pub(crate) struct Stage {
     pub(crate) engine: Arc<Engine>,
     pub(crate) key: String,
     policy: String,
-    files: TempDir,
+    pub(crate) files: TempDir,
     sent: u32,
     working: JoinSet<()>,
 }

@@ -481,7 +481,10 @@ fn approvals_in_slack_require_a_token_and_somebody_who_decides() {
     assert!(found.starts_with("access[1].slack_user: found \"dana\", expected the ID"), "{found}");
     let text = mk_native(&stage, "approvals = \"buttons\"", "");
     let found = problems_to_serve(&text);
-    assert!(found[0].starts_with("notices.slack.approvals: found \"buttons\", expected \"link\""), "{found:?}");
+    assert!(
+        found[0].starts_with("notices.slack.approvals: found \"buttons\", expected \"link\""),
+        "{found:?}"
+    );
 }
 
 #[test]
