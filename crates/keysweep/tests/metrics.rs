@@ -292,7 +292,7 @@ fn dead_letters_are_recipients_by_the_channel_that_is_tried_first() {
         let composed =
             Body::MessageComposed { to: recipient, items: BTreeSet::new(), send_from: last, give_up: last };
         let closed = match delivered {
-            true => Body::MessageDelivered { message: seq, via: address },
+            true => Body::MessageDelivered { message: seq, via: address, posted: None },
             false => Body::MessageUndeliverable { message: seq, why: "550 no such user".into() },
         };
         for body in [composed, closed] {
