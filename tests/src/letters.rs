@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, ready};
-use keysweep::people::{Carrier, Letter, Outgoing};
+use keysweep::people::{Carried, Carrier, Letter, Outgoing};
 use keysweep_core::notice::Address;
 use keysweep_notify::{Failure, FailureKind};
 use serde_json::Value;
@@ -95,7 +95,7 @@ impl Letters {
 }
 
 impl Carrier for Letters {
-    fn carry<'a>(&'a self, to: &'a Address, message: &'a Outgoing) -> BoxFuture<'a, Result<(), Failure>> {
+    fn carry<'a>(&'a self, to: &'a Address, message: &'a Outgoing) -> BoxFuture<'a, Carried> {
         let mut inner = self.inner();
         inner.tried += 1;
         if let Some(kind) = inner.fails {
@@ -109,7 +109,7 @@ impl Carrier for Letters {
         async move {
             sleep(takes).await;
             self.inner().received.push(Received { to, id, letter });
-            Ok(())
+            Ok(None)
         }
         .boxed()
     }

@@ -19,6 +19,7 @@ use hyper::{Request, Response, header};
 use hyper_util::rt::TokioIo;
 use serde_json::{Map, Value, json};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 /// The token that the stub accepts.
@@ -64,6 +65,7 @@ struct Workspace {
     /// By conversation and timestamp.
     messages: BTreeMap<(String, String), Value>,
     calls: Vec<Call>,
+    called: watch::Sender<()>,
     troubles: VecDeque<Trouble>,
     /// Triggers, and whether each was exchanged for a modal.
     triggers: BTreeMap<String, bool>,
@@ -99,6 +101,23 @@ impl SlackStub {
     /// The calls since the last time, in order.
     pub fn take_calls(&self) -> Vec<Call> {
         std::mem::take(&mut self.workspace().calls)
+    }
+
+    /// The first call of a method that was not taken yet. Waits for it.
+    pub async fn next_call(&self, method: &str) -> Call {
+        let mut called = self.workspace().called.subscribe();
+        loop {
+            called.borrow_and_update();
+            let taken = {
+                let calls = &mut self.workspace().calls;
+                calls.iter().position(|call| call.method == method).map(|place| calls.remove(place))
+            };
+            if let Some(call) = taken {
+                return call;
+            }
+            // The sender is in the workspace, which lives as long as the stub.
+            let _ = called.changed().await;
+        }
     }
 
     /// A message as it reads now.
@@ -173,6 +192,7 @@ impl Workspace {
     ) -> Response<Full<Bytes>> {
         let in_form = arguments.remove("token").and_then(|token| token.as_str().map(str::to_owned));
         self.calls.push(Call { method: method.clone(), arguments: arguments.clone() });
+        self.called.send_replace(());
         let is_bearer = bearer.is_some();
         let outcome = match (self.troubles.pop_front(), bearer.or(in_form).as_deref()) {
             (Some(Trouble::Status(status)), _) => return page(status),

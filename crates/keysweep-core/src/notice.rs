@@ -10,17 +10,20 @@ mod compose;
 mod dead;
 mod outbox;
 mod owed;
+mod request;
 mod rules;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use self::address::{Address, ChannelKind, NotAnAddress, is_slack};
-pub(crate) use self::compose::is_current;
 pub use self::compose::{compose, delivered, oldest_due, stands, time_zone, undelivered};
+pub(crate) use self::compose::{is_current, stands_for};
 pub use self::dead::dead_recipients;
 pub use self::outbox::{Message, Outbox, Parcel, ParcelId, Recipient, Status};
 pub(crate) use self::owed::owed;
+pub(crate) use self::request::closing;
+pub use self::request::{Closing, Ending, Posted, Replaceable};
 pub(crate) use self::rules::{EXEMPTION_ENDS_IN, HOLD_ENDS_IN};
 pub use self::rules::{Notices, Route, RouteMatch};
 use crate::facts::LastUse;

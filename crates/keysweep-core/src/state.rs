@@ -32,7 +32,7 @@ use crate::finding::Counts;
 use crate::ids::{AccessKeyId, AccountId};
 use crate::lifecycle::event::{self, Note, Purpose};
 use crate::lifecycle::{Illegal, KeyEvent, Record, Sighting, State as KeyState, StateName, When, next};
-use crate::notice::{Outbox, Parcel, ParcelId, owed};
+use crate::notice::{Outbox, Parcel, ParcelId, closing, owed};
 
 /// What is known of one account between sweeps.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -435,8 +435,12 @@ impl<'a> Draft<'a> {
             unwritten.leads(left, entered);
         }
         let items = owed(entry, before, after.as_ref(), event);
+        let closed = closing(entry, before, after.as_ref(), event, &items);
         self.delta.records.insert(key.clone(), after);
         self.owe(items);
+        if let Some((request, closing)) = closed {
+            self.close_request(request, &closing);
+        }
         if let (KeyEvent::Record(Note::BundleWritten { purpose: Purpose::Deletion, .. }), Some(identity)) =
             (event, &identity)
         {

@@ -59,6 +59,17 @@ pub struct Posted {
     pub ts: String,
 }
 
+/// What the bot token belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// ID of the workspace, such as `T012AB3CD`.
+    pub team_id: String,
+    /// Name of the workspace.
+    pub team: String,
+    /// Name of the bot.
+    pub user: String,
+}
+
 /// A Slack app in one workspace.
 pub struct Slack {
     http: Http,
@@ -98,9 +109,18 @@ impl Slack {
     /// # Errors
     /// Slack refused the token, or did not answer.
     pub async fn check(&self) -> Result<String, Failure> {
-        let answer = self.form("auth.test", &[]).await?;
-        let (team, user) = (self.text(&answer, "/team")?, self.text(&answer, "/user")?);
+        let Identity { team, user, .. } = self.identity().await?;
         Ok(format!("{team} as {user}"))
+    }
+
+    /// The workspace and the bot of the token ("auth.test").
+    ///
+    /// # Errors
+    /// Slack refused the token, or did not answer.
+    pub async fn identity(&self) -> Result<Identity, Failure> {
+        let answer = self.form("auth.test", &[]).await?;
+        let text = |pointer| self.text(&answer, pointer);
+        Ok(Identity { team_id: text("/team_id")?, team: text("/team")?, user: text("/user")? })
     }
 
     /// The ID of the workspace's user with this email address, if there is one.

@@ -16,4 +16,5 @@ pub use self::grant::{Grant, Holder, Holding};
 pub use self::login::{CALLBACK, LoginFault, Logins, Started};
 pub use self::need::{About, Need};
 pub use self::session::{Live, Said, Session, Sessions, Who};
+use self::sight::Addresses;
 pub use self::sight::Sight;

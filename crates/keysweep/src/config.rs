@@ -35,7 +35,9 @@ use keysweep_core::ids::{AccountId, OuId};
 use keysweep_core::policy::Policy;
 use secrecy::{ExposeSecret as _, SecretString};
 
-pub use self::channels::{Channels, Email, MailSecurity, Mailbox, SlackBot, WebhookFormat, WebhookTarget};
+pub use self::channels::{
+    Channels, Email, MailSecurity, Mailbox, SlackApprovals, SlackBot, WebhookFormat, WebhookTarget,
+};
 pub(crate) use self::directory::read_directory;
 pub use self::load::{load, load_to_serve};
 pub use self::locate::data_dir;

@@ -1,8 +1,7 @@
 //! The daemon: configuration -> build -> run -> drain.
 //!
-//! Six tasks, each owned and joined here: the sweeps, the messages, the HTTP server, the socket, the backups, and what
-//! reloads. If one
-//! of them ends by itself the daemon ends, and says why.
+//! Seven tasks, each owned and joined here: the sweeps, the messages, the approvals in Slack, the HTTP server, the socket,
+//! the backups, and what reloads. If one of them ends by itself the daemon ends, and says why.
 
 mod backups;
 mod introduction;
@@ -39,7 +38,7 @@ use crate::connect::Given;
 use crate::engine::{Engine, EngineError};
 use crate::health::Health;
 use crate::metrics::Metrics;
-use crate::people::Postman;
+use crate::people::{Postman, slack};
 use crate::reload::{self, Reloads};
 use crate::serve::{Serving, serve_address, serve_socket};
 use crate::socket;
@@ -184,6 +183,11 @@ impl Daemon {
         tasks.spawn(async move {
             Postman::default().work(&posting).await;
             ("messages", Ok(()))
+        });
+        let answering = Arc::clone(&engine);
+        tasks.spawn(async move {
+            slack::work(&answering).await;
+            ("slack", Ok(()))
         });
         tasks.spawn(async move {
             reloader.run(requests, stop).await;

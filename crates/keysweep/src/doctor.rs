@@ -13,6 +13,7 @@ mod group;
 mod organization;
 mod policies;
 mod role;
+mod slack;
 
 use std::path::PathBuf;
 
@@ -105,6 +106,7 @@ pub async fn examine(
         findings.skew = inputs.metrics.calls.skew();
         findings.raised.extend(findings.skew.and_then(skewed));
     }
+    findings.raised.extend(slack::examine(config).await);
     Ok(findings.document(inputs, data_dir))
 }
 

@@ -15,7 +15,7 @@ use keysweep_core::policy::Policy;
 use keysweep_core::references::Reference;
 use keysweep_core::state::{Actor, Body, Configuration, Receipt, State};
 use keysweep_store::{AppendError, CloseError, OpenError, OpenOptions, Opened, Store, Undecided};
-use tokio::sync::{Notify, OnceCell, Semaphore};
+use tokio::sync::{Notify, OnceCell, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::ledger::{Ledger, Room};
@@ -53,6 +53,8 @@ pub struct Engine {
     clock_confirmed: Mutex<Option<(Timestamp, tokio::time::Instant)>>,
     sweeping: AtomicBool,
     config_replaced: Notify,
+    /// Changes when another configuration is in force.
+    config_reloads: watch::Sender<()>,
     /// How often the configuration was replaced since a sweep last ended under the one that it began with.
     sweeps_overtaken: AtomicU32,
     sweep_ended: Notify,
@@ -141,6 +143,7 @@ impl Engine {
             clock_confirmed: Mutex::default(),
             sweeping: AtomicBool::new(false),
             config_replaced: Notify::new(),
+            config_reloads: watch::Sender::default(),
             sweeps_overtaken: AtomicU32::new(0),
             sweep_ended: Notify::new(),
             organization: Mutex::default(),
@@ -184,6 +187,7 @@ impl Engine {
         *self.organization.lock().unwrap_or_else(PoisonError::into_inner) = Arc::default();
         self.sweeps_overtaken.fetch_add(1, Ordering::AcqRel);
         self.config_replaced.notify_one();
+        self.config_reloads.send_replace(());
         self.request_sweep();
         self.changes.drained().await;
         Ok(())
@@ -214,6 +218,16 @@ impl Engine {
     /// Waits until another configuration is put in force. One task can wait.
     pub(crate) async fn config_replaced(&self) {
         self.config_replaced.notified().await;
+    }
+
+    /// Changes whenever another configuration is in force. Any number of tasks can watch it.
+    pub(crate) fn config_reloads(&self) -> watch::Receiver<()> {
+        self.config_reloads.subscribe()
+    }
+
+    /// Changes whenever entries are written.
+    pub(crate) fn journal_entries(&self) -> watch::Receiver<()> {
+        self.ledger.entries()
     }
 
     /// The connection to AWS, made when it is first needed.

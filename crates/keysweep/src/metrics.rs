@@ -14,6 +14,7 @@ mod lifecycle;
 mod log;
 mod notifications;
 mod scans;
+mod slack;
 mod store;
 
 use std::sync::Arc;
@@ -32,6 +33,7 @@ pub use self::lifecycle::{ApprovalDecision, Lifecycle, Signal};
 pub use self::log::Log;
 pub use self::notifications::Notifications;
 pub use self::scans::Scans;
+pub use self::slack::{Slack, SlackEvent, SlackRefusal};
 pub use self::store::Store;
 
 /// The content type of what [`render`] gives.
@@ -56,6 +58,8 @@ pub struct Metrics {
     pub notifications: Notifications,
     /// Scans of the organization.
     pub scans: Scans,
+    /// Approvals in Slack.
+    pub slack: Slack,
     /// The journal and the records.
     pub store: Store,
 }
@@ -74,6 +78,7 @@ impl Metrics {
             log: Log::new(&registry),
             notifications: Notifications::new(&registry),
             scans: Scans::new(&registry),
+            slack: Slack::new(&registry),
             store: Store::new(&registry),
             registry,
         })
@@ -91,6 +96,7 @@ impl Metrics {
     pub fn families(&self) -> Vec<MetricFamily> {
         let mut families = self.registry.gather();
         families.extend(self.backups.family().finish());
+        families.extend(self.slack.family().finish());
         families
     }
 }

@@ -1,7 +1,8 @@
 //! Notices to people, and their answers.
 //!
 //! A [`Postman`] puts what the journal owes into messages and sends each as a [`Letter`] through a [`Carrier`]. A [`Link`] in
-//! a message is a signed value by which an owner answers.
+//! a message is a signed value by which an owner answers. [`slack`] receives decisions in Slack, and replaces messages
+//! there.
 
 mod carrier;
 mod dispatch;
@@ -9,6 +10,8 @@ mod letter;
 mod link;
 mod post;
 mod preview;
+mod request;
+pub mod slack;
 mod trial;
 
 use std::convert::Infallible;
@@ -21,7 +24,8 @@ use keysweep_core::state::{Actor, Body, State};
 use keysweep_store::AppendError;
 
 pub(crate) use self::carrier::Channels;
-pub use self::carrier::{Carrier, Outgoing};
+pub(crate) use self::carrier::slack as slack_client;
+pub use self::carrier::{Carried, Carrier, Outgoing};
 pub(crate) use self::dispatch::{Dispatch, check_templates};
 pub use self::letter::Letter;
 pub use self::link::{Invalid, Link, LinkMaker, Purpose};

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use keysweep::metrics::inventory::{Observed, Tally, families};
-use keysweep::metrics::{LastBackup, Metrics, render};
+use keysweep::metrics::{LastBackup, Metrics, SlackEvent, SlackRefusal, render};
 use keysweep_aws::{FaultKind, Observer};
 use keysweep_core::lifecycle::KeyEvent;
 use keysweep_core::lifecycle::event::{Change, Note};
@@ -34,7 +34,9 @@ use organization::{
 const CATALOGUE: &str = include_str!("golden/metrics-catalogue.prom");
 
 /// The catalogue with the labels whose values it lists in full, for the families in which it does.
-const CLOSED: [(&str, &str); 16] = [
+const CLOSED: [(&str, &str); 18] = [
+    ("keysweep_slack_events_total", "event"),
+    ("keysweep_slack_refusals_total", "reason"),
     ("keysweep_stale_keys", "reason"),
     ("keysweep_accounts", "outcome"),
     ("keysweep_accounts_by_mode", "mode"),
@@ -73,6 +75,9 @@ fn everything() -> String {
     metrics.call("iam:ListAccessKeys", Ok(()), Duration::from_millis(80));
     metrics.call("iam:ListAccessKeys", Err(FaultKind::Throttled), Duration::from_secs(31));
     metrics.config.loaded(days_ago(3));
+    metrics.slack.open(2);
+    metrics.slack.received(SlackEvent::Click);
+    metrics.slack.refused(SlackRefusal::Forbidden);
     metrics.backups.set(Some(LastBackup::At(days_ago(1))));
     let (policy, seen, state) = (policy_with_owners(), collection(), state());
     let observed = Observed {
@@ -287,7 +292,7 @@ fn dead_letters_are_recipients_by_the_channel_that_is_tried_first() {
         let composed =
             Body::MessageComposed { to: recipient, items: BTreeSet::new(), send_from: last, give_up: last };
         let closed = match delivered {
-            true => Body::MessageDelivered { message: seq, via: address },
+            true => Body::MessageDelivered { message: seq, via: address, posted: None },
             false => Body::MessageUndeliverable { message: seq, why: "550 no such user".into() },
         };
         for body in [composed, closed] {

@@ -23,7 +23,7 @@ const OPEN: [&str; 7] =
     ["account_id", "account_name", "ou_path", "api", "version", "revision", "rust_version"];
 
 /// Where a family, or one of its series, is left out.
-const ABSENT: [(&str, &str); 16] = [
+const ABSENT: [(&str, &str); 17] = [
     ("keysweep_account_info", "if the account left the organization"),
     ("keysweep_account_scan_last_success_timestamp_seconds", "until the first scan of the account"),
     ("keysweep_account_scan_success", "if the account is skipped"),
@@ -42,6 +42,7 @@ const ABSENT: [(&str, &str); 16] = [
     ("keysweep_root_keys", "if no credential report contained the root user"),
     ("keysweep_scan_last_duration_seconds", "until the first sweep has ended"),
     ("keysweep_scan_last_success_timestamp_seconds", "until the first sweep has ended"),
+    ("keysweep_slack_connections", "unless `notices.slack.approvals` is \"native\""),
     ("keysweep_stale_keys", "until the first scan of the account"),
 ];
 

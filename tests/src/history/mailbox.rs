@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use keysweep::people::{Carrier, Outgoing};
+use futures_util::{FutureExt as _, TryFutureExt as _};
+use keysweep::people::{Carried, Carrier, Outgoing};
 use keysweep_core::notice::Address;
 use keysweep_notify::{Failure, FailureKind};
 use rand::{Rng, SeedableRng};
@@ -103,7 +103,7 @@ impl Mailbox {
 }
 
 impl Carrier for Mailbox {
-    fn carry<'a>(&'a self, to: &'a Address, message: &'a Outgoing) -> BoxFuture<'a, Result<(), Failure>> {
-        self.take(to, message).boxed()
+    fn carry<'a>(&'a self, to: &'a Address, message: &'a Outgoing) -> BoxFuture<'a, Carried> {
+        self.take(to, message).map_ok(|()| None).boxed()
     }
 }

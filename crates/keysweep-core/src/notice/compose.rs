@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::rules::Routing;
-use super::{Address, Audience, ChannelKind, Item, ItemId, Message, NoticeKind, Notices, Recipient};
+use super::{Address, Audience, ChannelKind, Item, ItemId, Message, NoticeKind, Notices, Posted, Recipient};
 use crate::facts::Place;
 use crate::lifecycle::Record;
 use crate::lifecycle::event::Consent;
@@ -57,7 +57,11 @@ pub fn compose(now: Timestamp, notices: &Notices, state: &State) -> Vec<Body> {
         let route = position.and_then(|position| notices.routes.get(position));
         let send_from = notices.send_from(now, route, urgent);
         let items: Vec<ItemId> = group.items.into_iter().collect();
-        entries.extend(items.chunks(most_items(&to)).map(|items| Body::MessageComposed {
+        let asks = |id: &ItemId| {
+            state.outbox().item(*id).is_some_and(|item| item.kind == NoticeKind::ApprovalRequest)
+        };
+        let most = most_items(&to, items.iter().any(asks));
+        entries.extend(items.chunks(most).map(|items| Body::MessageComposed {
             to: to.clone(),
             items: items.iter().copied().collect(),
             send_from,
@@ -131,11 +135,13 @@ pub(crate) fn is_current(record: Option<&Record>, item: &Item) -> bool {
 }
 
 /// So many keys a message shows in full, whichever of its addresses it goes to: someone who is only told a number is not
-/// told of a key. Slack and Microsoft Teams limit the size of a message.
-fn most_items(to: &Recipient) -> usize {
-    match to.addresses.iter().all(|address| address.channel() == ChannelKind::Email) {
-        true => 50,
-        false => 12,
+/// told of a key. Slack and Microsoft Teams limit the size of a message, and requests for approval have buttons in Slack.
+fn most_items(to: &Recipient, asks: bool) -> usize {
+    let has = |channel| to.addresses.iter().any(|address: &Address| address.channel() == channel);
+    match (has(ChannelKind::Slack), has(ChannelKind::Webhook)) {
+        (true, _) if asks => 8,
+        (true, _) | (_, true) => 12,
+        (false, false) => 50,
     }
 }
 
@@ -176,7 +182,7 @@ pub fn stands(state: &State, item: &Item) -> bool {
     stands_for(state.record(&item.key), item)
 }
 
-fn stands_for(record: Option<&Record>, item: &Item) -> bool {
+pub(crate) fn stands_for(record: Option<&Record>, item: &Item) -> bool {
     let Some(record) = record else {
         return !matches!(
             item.kind,
@@ -243,9 +249,15 @@ pub(super) fn is_stopped(record: &Record) -> bool {
     !record.holds.is_empty() || record.exempt.is_some() || record.incident.is_some()
 }
 
-/// The entries after a channel accepted a message that contained these items.
+/// The entries after a channel accepted a message that contained these items. `posted` is where the channel keeps it.
 #[must_use]
-pub fn delivered(state: &State, message: &Message, sent: &BTreeSet<ItemId>, via: &Address) -> Vec<Body> {
+pub fn delivered(
+    state: &State,
+    message: &Message,
+    sent: &BTreeSet<ItemId>,
+    via: &Address,
+    posted: Option<&Posted>,
+) -> Vec<Body> {
     let items = sent.iter().filter_map(|id| state.outbox().item(*id));
     let announced = items.filter(|item| item.kind.announces() && stands(state, item)).map(|item| {
         let event = Consent::NoticeDelivered {
@@ -256,7 +268,11 @@ pub fn delivered(state: &State, message: &Message, sent: &BTreeSet<ItemId>, via:
         };
         Body::Key { account: item.account, key: item.key.clone(), event: event.into() }
     });
-    announced.chain([Body::MessageDelivered { message: message.number, via: via.clone() }]).collect()
+    // Nothing but requests for approval is replaced.
+    let asks = sent.iter().filter_map(|id| state.outbox().item(*id));
+    let asks = asks.into_iter().any(|item| item.kind == NoticeKind::ApprovalRequest);
+    let posted = posted.filter(|_| asks).cloned();
+    announced.chain([Body::MessageDelivered { message: message.number, via: via.clone(), posted }]).collect()
 }
 
 /// The entries after keysweep gave up a message.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Address, Audience, Item, ItemId};
+use super::{Address, Audience, Item, ItemId, Replaceable};
 
 /// How long news is worth sending, such as that a key was deactivated. A daemon that was stopped for longer, or that was
 /// given its first channel, does not report what happened before.
@@ -73,6 +73,9 @@ pub struct Message {
     pub give_up: Timestamp,
     /// What became of it.
     pub status: Status,
+    /// What it takes to replace it, where its channel can do that and it asks for approvals.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaceable: Option<Box<Replaceable>>,
 }
 
 /// What became of a message.
@@ -102,6 +105,15 @@ impl Message {
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.status == Status::Open
+    }
+
+    /// When the last thing happened that its readers are to learn of.
+    fn settled(&self) -> Option<Timestamp> {
+        match &self.replaceable {
+            Some(replaceable) if replaceable.is_open() => None,
+            Some(replaceable) => self.closed().max(replaceable.last_closed()),
+            None => self.closed(),
+        }
     }
 
     pub(super) fn closed(&self) -> Option<Timestamp> {
@@ -175,7 +187,7 @@ impl Outbox {
     /// What is not worth keeping any more at `now`: news that nobody was told in time, and messages that were closed long
     /// ago, with their items. An announcement stays as long as it stands: its key waits for it. While a message to a
     /// recipient is open, the one that keysweep gave up last stays: only the outcome of the open one shows whether the
-    /// recipient can be reached again.
+    /// recipient can be reached again. A message that can be replaced stays as long as a request in it is not closed.
     pub(crate) fn outdated(&self, now: Timestamp, is_current: impl Fn(&Item) -> bool) -> Vec<ParcelId> {
         let older = |at: Timestamp, than: Duration| at < now && now.duration_since(at).unsigned_abs() > than;
         let open = self.messages.values().filter(|message| message.is_open());
@@ -184,7 +196,7 @@ impl Outbox {
         let dead: BTreeSet<u64> =
             dead.filter_map(|(_, letters)| letters.last().map(|message| message.number)).collect();
         let closed = |message: &&Message| {
-            message.closed().is_some_and(|at| older(at, REMEMBERED)) && !dead.contains(&message.number)
+            message.settled().is_some_and(|at| older(at, REMEMBERED)) && !dead.contains(&message.number)
         };
         // An item stays while another message contains it.
         let kept = |number: &u64| self.message(*number).is_some_and(|message| !closed(&message));

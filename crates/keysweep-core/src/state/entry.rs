@@ -13,7 +13,7 @@ use crate::facts::{Count, Inventory, Place};
 use crate::finding::Counts;
 use crate::ids::{AccessKeyId, AccountId};
 use crate::lifecycle::{KeyEvent, RefusedKind, Sighting};
-use crate::notice::{Address, ItemId, Recipient};
+use crate::notice::{Address, ItemId, Posted, Recipient};
 use crate::references::{Reference, ReferenceCleared};
 use crate::ticket::Action;
 
@@ -243,6 +243,9 @@ pub enum Body {
         message: u64,
         /// Where it was sent.
         via: Address,
+        /// Where Slack keeps it, if it asks for approvals: it is replaced there.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        posted: Option<Posted>,
     },
     /// keysweep gave up a message.
     MessageUndeliverable {

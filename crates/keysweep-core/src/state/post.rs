@@ -1,9 +1,14 @@
 //! The outbox after an entry.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use super::{Body, Draft, Entry};
-use crate::notice::{Item, ItemId, Message, Parcel, ParcelId, Status, is_current};
+use crate::notice::{
+    Closing, Ending, Item, ItemId, Message, NoticeKind, Parcel, ParcelId, Replaceable, Status, is_current,
+    stands_for,
+};
 
 impl Draft<'_> {
     /// Notes what people are to be told.
@@ -31,13 +36,22 @@ impl Draft<'_> {
                     send_from: *send_from,
                     give_up: *give_up,
                     status: Status::Open,
+                    replaceable: None,
                 });
             }
-            Body::MessageDelivered { message, via } => {
+            Body::MessageDelivered { message, via, posted } => {
                 let Some(message) = self.message(*message) else { return };
+                let items = || message.items.iter().filter_map(|id| self.item(*id));
+                // A request that was closed meanwhile shows its outcome; of the rest, only what still applies was sent.
+                let shown = |item: &Item| {
+                    item.kind == NoticeKind::ApprovalRequest || stands_for(self.record(&item.key), item)
+                };
+                let replaceable =
+                    posted.clone().and_then(|place| Replaceable::new(place, items().filter(shown).collect()));
                 self.drop_items(&message);
                 let status = Status::Delivered { at: entry.at, via: via.clone() };
-                self.put_message(Message { status, ..message });
+                let replaceable = replaceable.map(|of| Box::new(self.with_known_closings(of, entry.at)));
+                self.put_message(Message { status, replaceable, ..message });
             }
             Body::MessageUndeliverable { message, why } => {
                 let Some(message) = self.message(*message) else { return };
@@ -95,6 +109,40 @@ impl Draft<'_> {
         let pending = self.earlier.outbox.keys().chain(self.delta.outbox.keys()).copied();
         for id in known.chain(pending).collect::<Vec<_>>() {
             self.delta.outbox.insert(id, None);
+        }
+    }
+
+    /// Requests that were closed before their message was delivered.
+    fn with_known_closings(&self, mut replaceable: Replaceable, at: Timestamp) -> Replaceable {
+        let asked = replaceable.items.iter().filter(|item| item.kind == NoticeKind::ApprovalRequest);
+        let is_pending = |item: &&Item| {
+            let approval = self.record(&item.key).and_then(crate::lifecycle::Record::approval);
+            approval.is_some_and(|approval| approval.number == item.id.0)
+        };
+        let closed: Vec<u64> = asked.filter(|item| !is_pending(item)).map(|item| item.id.0).collect();
+        let closing = || Closing { at, ending: Ending::Void, by: Vec::new(), why: None };
+        replaceable.closings.extend(closed.into_iter().map(|number| (number, closing())));
+        replaceable
+    }
+
+    /// Notes in each message that asked how the request ended.
+    pub(super) fn close_request(&mut self, number: u64, closing: &Closing) {
+        let asks = |message: &Message| {
+            message.replaceable.as_ref().is_some_and(|of| of.requests().any(|request| request == number))
+        };
+        let known = self.base.outbox.messages().filter(|message| asks(message)).map(|message| message.number);
+        let pending = self.earlier.outbox.values().chain(self.delta.outbox.values());
+        let pending = pending.filter_map(|parcel| match parcel {
+            Some(Parcel::Message(message)) if asks(message) => Some(message.number),
+            Some(Parcel::Message(_) | Parcel::Item(_)) | None => None,
+        });
+        let numbers: BTreeSet<u64> = known.chain(pending).collect();
+        for message in numbers {
+            let Some(mut message) = self.message(message) else { continue };
+            if let Some(replaceable) = &mut message.replaceable {
+                replaceable.closings.insert(number, closing.clone());
+            }
+            self.put_message(message);
         }
     }
 

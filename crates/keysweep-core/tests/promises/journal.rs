@@ -8,7 +8,7 @@ use keysweep_core::facts::{Fact, IdleHistogram, Inventory, LastUse, Place};
 use keysweep_core::finding::{Counts, FindingKind};
 use keysweep_core::lifecycle::event::{Change, Consent, Note, Overlay, Purpose, Seen};
 use keysweep_core::lifecycle::{ClearedWhy, KeyEvent, Named, NoticeTerms, Record, RefusedKind, Shown};
-use keysweep_core::notice::{Address, Audience, ItemId, Recipient};
+use keysweep_core::notice::{Address, Audience, ItemId, Posted, Recipient};
 use keysweep_core::owner::{Confidence, Contact, Listed, Owner, OwnerSource};
 use keysweep_core::quarantine::{QuarantinePolicy, UserBefore};
 use keysweep_core::references::{Reference, ReferenceCleared};
@@ -405,7 +405,10 @@ fn mk_body(n: usize, event: usize, fill: &Fill) -> Body {
             send_from: hours(hour),
             give_up: hours(hour + 24),
         },
-        25 => Body::MessageDelivered { message: count, via: mk_address(flag) },
+        25 => {
+            let posted = flag.then(|| Posted { channel: "C024BE7LH".into(), ts: "1775000000.000100".into() });
+            Body::MessageDelivered { message: count, via: mk_address(flag), posted }
+        }
         26 => Body::MessageUndeliverable { message: count, why: text },
         27 => Body::MessageWithdrawn { message: count },
         28 => Body::MessageRetried { message: count, reason, give_up: hours(hour) },

@@ -55,7 +55,7 @@ impl World {
     /// The channel accepts a message.
     fn accept(&mut self, at: Timestamp, message: &Message) {
         let sent: BTreeSet<_> = self.standing(message).iter().map(|item| item.id).collect();
-        for body in notice::delivered(&self.state, message, &sent, &message.to.addresses[0]) {
+        for body in notice::delivered(&self.state, message, &sent, &message.to.addresses[0], None) {
             self.write(at, body);
         }
     }
@@ -190,7 +190,7 @@ fn a_late_delivery_does_not_count_for_a_newer_notice() {
     // While it is on its way, the key turns out to belong to somebody else.
     world.policy.owners.default = Some("eve@example.com".into());
     world.sweep(hours(6));
-    for body in notice::delivered(&world.state, &message, &sent, &address(DANA)) {
+    for body in notice::delivered(&world.state, &message, &sent, &address(DANA), None) {
         world.write(hours(7), body);
     }
     assert!(matches!(world.delivery(0), Delivery::Pending { .. }), "eve was not told");

@@ -5,8 +5,7 @@ use keysweep_core::ids::{AccessKeyId, AccountId};
 use keysweep_core::lifecycle::Record;
 use keysweep_core::state::Actor;
 
-use super::sight::is_owner;
-use super::{About, Grant, Need, Sight};
+use super::{About, Addresses, Grant, Need, Sight};
 use crate::engine::Engine;
 use crate::operator::{account_of, unknown_key};
 
@@ -15,15 +14,15 @@ use crate::operator::{account_of, unknown_key};
 pub struct Caller {
     actor: Actor,
     grants: Vec<Grant>,
-    email: Option<String>,
+    addresses: Addresses,
 }
 
 /// Proof that the caller may do one operation. Only [`Caller::authorize`] and a valid link make one.
 #[derive(Debug)]
 pub struct Permit<'c> {
     caller: &'c Caller,
-    /// The verified address of an owner who has no role in the account of the key that would suffice.
-    owner: Option<&'c str>,
+    /// The verified addresses of an owner who has no role in the account of the key that would suffice.
+    owner: Option<&'c Addresses>,
 }
 
 impl Permit<'_> {
@@ -48,7 +47,7 @@ impl Permit<'_> {
     /// Whether the caller is the owner of this key.
     #[must_use]
     pub fn owns(&self, record: &Record) -> bool {
-        self.owner.is_some_and(|email| is_owner(record.owner.as_deref(), email))
+        self.owner.is_some_and(|addresses| addresses.own(record.owner.as_deref()))
     }
 
     /// The permit of a valid link in a notice, for the one answer that it was made for.
@@ -67,13 +66,19 @@ impl Caller {
     /// Someone with these roles.
     #[must_use]
     pub fn new(actor: Actor, grants: Vec<Grant>) -> Self {
-        Self { actor, grants, email: None }
+        Self { actor, grants, addresses: Addresses::default() }
     }
 
     /// The same, with an address that the identity provider has verified.
     #[must_use]
     pub fn with_email(self, email: Option<String>) -> Self {
-        Self { email, ..self }
+        Self { addresses: Addresses { email, ..self.addresses }, ..self }
+    }
+
+    /// The same, with the ID of a user for whom Slack vouches.
+    #[must_use]
+    pub fn with_slack(self, id: String) -> Self {
+        Self { addresses: Addresses { slack: Some(id), ..self.addresses }, ..self }
     }
 
     /// Who it is.
@@ -91,7 +96,11 @@ impl Caller {
     /// The verified e-mail address.
     #[must_use]
     pub fn email(&self) -> Option<&str> {
-        self.email.as_deref()
+        self.addresses.email.as_deref()
+    }
+
+    pub(super) fn addresses(&self) -> &Addresses {
+        &self.addresses
     }
 
     /// The highest role held anywhere.
@@ -139,7 +148,7 @@ impl Caller {
             About::Organization if self.is(need.role) => permit(),
             About::Organization => Err(self.lacks(need.role, "for the whole organization")),
             About::Visible if self.best_role() >= Some(need.role) => permit(),
-            About::Visible if need.owner_suffices && self.email.is_some() => permit(),
+            About::Visible if need.owner_suffices && self.addresses.any() => permit(),
             About::Visible => Err(self.lacks(need.role, "for any account")),
             About::Account(account) if self.is_in(need.role, *account, engine) => permit(),
             About::Account(account) => Err(self.lacks(need.role, &format!("for account {account}"))),
@@ -165,7 +174,7 @@ impl Caller {
             return Ok(Permit { caller: self, owner: None });
         }
         if owned && need.owner_suffices {
-            return Ok(Permit { caller: self, owner: self.email.as_deref() });
+            return Ok(Permit { caller: self, owner: Some(&self.addresses) });
         }
         Err(self.lacks(need.role, &format!("for account {account}")))
     }

@@ -16,23 +16,47 @@ use crate::engine::Engine;
 pub struct Sight {
     /// `None` for all.
     accounts: Option<BTreeSet<AccountId>>,
-    /// The verified e-mail address of the caller.
-    email: Option<String>,
+    /// The verified addresses of the caller.
+    addresses: Addresses,
+}
+
+/// Verified addresses of one person, by which keysweep recognizes the owner of a key.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Addresses {
+    /// E-mail address.
+    pub(super) email: Option<String>,
+    /// ID of a Slack user.
+    pub(super) slack: Option<String>,
+}
+
+impl Addresses {
+    pub(super) fn any(&self) -> bool {
+        self.email.is_some() || self.slack.is_some()
+    }
+
+    /// Whether messages about a key of this owner go to one of them.
+    pub(super) fn own(&self, owner: Option<&Owner>) -> bool {
+        let Some(contact) = owner.map(|owner| &owner.contact) else { return false };
+        let by_mail = contact.email.as_ref().zip(self.email.as_deref());
+        let by_slack = contact.slack.as_ref().zip(self.slack.as_ref());
+        by_mail.is_some_and(|(address, email)| address.to_string().eq_ignore_ascii_case(email))
+            || by_slack.is_some_and(|(address, id)| address == id)
+    }
 }
 
 impl Sight {
     /// Everything.
     #[must_use]
     pub fn everything() -> Self {
-        Self { accounts: None, email: None }
+        Self { accounts: None, addresses: Addresses::default() }
     }
 
     /// What these grants show, by the latest facts about accounts.
     pub(super) fn of(caller: &Caller, engine: &Engine) -> Self {
-        let email = caller.email().map(str::to_owned);
+        let addresses = caller.addresses().clone();
         let sees = || caller.grants().iter().filter(|grant| grant.role >= Role::Viewer);
         if sees().any(|grant| grant.scope.is_none()) {
-            return Self { accounts: None, email };
+            return Self { accounts: None, addresses };
         }
         let scopes: Vec<_> = sees().filter_map(|grant: &Grant| grant.scope.as_ref()).collect();
         let latest = engine.latest();
@@ -44,7 +68,7 @@ impl Sight {
         // Known without any fact about the account.
         let named = scopes.iter().filter(|scope| scope.names_accounts_only());
         let named = named.flat_map(|scope| scope.accounts.iter().copied());
-        Self { accounts: Some(matched.chain(named).collect()), email }
+        Self { accounts: Some(matched.chain(named).collect()), addresses }
     }
 
     /// Whether the organization as a whole is visible.
@@ -74,7 +98,7 @@ impl Sight {
     /// The IDs of keys that are the caller's own.
     #[must_use]
     pub fn owned_keys(&self, state: &State) -> BTreeSet<String> {
-        if self.email.is_none() {
+        if !self.addresses.any() {
             return BTreeSet::new();
         }
         let owned = state.records().filter(|record| self.owns(record));
@@ -84,12 +108,6 @@ impl Sight {
     /// Whether the key is the caller's own.
     #[must_use]
     pub fn owns(&self, record: &Record) -> bool {
-        self.email.as_deref().is_some_and(|email| is_owner(record.owner.as_deref(), email))
+        self.addresses.own(record.owner.as_deref())
     }
-}
-
-/// Whether messages about the key go to this address.
-pub(super) fn is_owner(owner: Option<&Owner>, email: &str) -> bool {
-    let address = owner.and_then(|owner| owner.contact.email.as_ref());
-    address.is_some_and(|address| address.to_string().eq_ignore_ascii_case(email))
 }

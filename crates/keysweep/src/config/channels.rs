@@ -93,6 +93,31 @@ pub struct SlackBot {
     pub token: SecretString,
     /// Another URL of the Web API.
     pub api_url: Option<String>,
+    /// How people decide on requests for approval.
+    pub approvals: SlackApprovals,
+    /// Content of `notices.slack.app_token_file`; set if `approvals` is [`SlackApprovals::Native`].
+    pub app_token: Option<SecretString>,
+    /// URL of the page, without a slash at its end, if it is known.
+    pub page: Option<String>,
+}
+
+impl SlackBot {
+    /// The app-level token, where people decide on requests in Slack.
+    #[must_use]
+    pub fn native(&self) -> Option<&SecretString> {
+        self.app_token.as_ref().filter(|_| self.approvals == SlackApprovals::Native)
+    }
+}
+
+/// How people decide on requests for approval that were posted to Slack.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SlackApprovals {
+    /// The message leads to the page.
+    #[default]
+    Link,
+    /// The message has buttons.
+    Native,
 }
 
 /// `[[notices.webhook]]`.
@@ -186,8 +211,17 @@ impl PartialEq for Links {
 
 impl PartialEq for SlackBot {
     fn eq(&self, other: &Self) -> bool {
-        let Self { token, api_url } = self;
-        same(token, &other.token) && *api_url == other.api_url
+        let Self { token, api_url, approvals, app_token, page } = self;
+        let same_app_token = match (app_token, &other.app_token) {
+            (Some(one), Some(other)) => same(one, other),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        same(token, &other.token)
+            && *api_url == other.api_url
+            && *approvals == other.approvals
+            && same_app_token
+            && *page == other.page
     }
 }
 

@@ -59,7 +59,7 @@ pub(super) fn build(model: &Model, effective: Effective, now: Timestamp, review:
     data_dir(model, review);
     let http = http::build(model, review);
     let access = access::build(model, review);
-    let channels = channels::build(model, &http, review);
+    let channels = channels::build(model, &http, &access, review);
     let mut policy = policy::build(model, now, review);
     let of_tokens = http.tokens.iter().filter_map(|token| token.scope.clone());
     policy.scopes =

@@ -11,7 +11,7 @@ use keysweep_core::notice::Address;
 use keysweep_notify::{Failure, FailureKind};
 
 use super::stage::TEAM;
-use crate::people::{Carrier, Outgoing};
+use crate::people::{Carried, Carrier, Outgoing};
 
 /// A folder of messages.
 #[derive(Debug)]
@@ -75,7 +75,7 @@ impl Mailbox {
 }
 
 impl Carrier for Mailbox {
-    fn carry<'a>(&'a self, to: &'a Address, message: &'a Outgoing) -> BoxFuture<'a, Result<(), Failure>> {
-        ready(self.take(to, message)).boxed()
+    fn carry<'a>(&'a self, to: &'a Address, message: &'a Outgoing) -> BoxFuture<'a, Carried> {
+        ready(self.take(to, message).map(|()| None)).boxed()
     }
 }

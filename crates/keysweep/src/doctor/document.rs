@@ -6,6 +6,7 @@ use keysweep_core::render::NotScanned;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::slack;
 use crate::config::Config;
 
 /// The output of `keysweep doctor --format json`.
@@ -115,12 +116,23 @@ pub enum CheckName {
     EnforceRole,
     /// Where the daemon keeps its state.
     DataDir,
+    /// The tokens of the Slack app, where there is one.
+    Slack,
 }
 
 impl CheckName {
     /// Whether there is anything to examine.
     pub(super) fn is_examined(self, config: &Config) -> bool {
-        self != Self::AccessAnalyzer || config.evidence.access_analyzer.is_some()
+        match self {
+            Self::AccessAnalyzer => config.evidence.access_analyzer.is_some(),
+            Self::Slack => config.channels.slack.is_some(),
+            Self::Credentials
+            | Self::Clock
+            | Self::Organization
+            | Self::ScanRole
+            | Self::EnforceRole
+            | Self::DataDir => true,
+        }
     }
 
     /// Its name in JSON.
@@ -236,6 +248,7 @@ impl DoctorDocument {
             CheckName::ScanRole => role(&config.role.scan),
             CheckName::EnforceRole => role(&config.role.enforce),
             CheckName::DataDir => Ok(self.data_dir.in_words()),
+            CheckName::Slack => Ok(slack::in_words(config)),
         };
         let (at_least, detail) = match told {
             Ok(detail) => (Verdict::Ok, detail),

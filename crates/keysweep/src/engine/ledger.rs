@@ -8,6 +8,7 @@ use keysweep_core::lifecycle::event::{Overlay, Seen};
 use keysweep_core::lifecycle::{ClearedWhy, INCIDENT_REMEDY, KeyEvent};
 use keysweep_core::state::{Actor, Body, Receipt, State};
 use keysweep_store::{AppendError, Store, Undecided};
+use tokio::sync::watch;
 
 use crate::causes::in_words;
 use crate::clock::Clock;
@@ -19,6 +20,7 @@ pub(crate) struct Ledger {
     store: Store,
     clock: Clock,
     metrics: Arc<Metrics>,
+    entries: watch::Sender<()>,
 }
 
 /// Whether entries may use what is reserved for undos.
@@ -33,7 +35,12 @@ pub(crate) enum Room {
 
 impl Ledger {
     pub(crate) fn new(store: Store, clock: Clock, metrics: Arc<Metrics>) -> Self {
-        Self { store, clock, metrics }
+        Self { store, clock, metrics, entries: watch::Sender::default() }
+    }
+
+    /// Changes whenever entries are written.
+    pub(crate) fn entries(&self) -> watch::Receiver<()> {
+        self.entries.subscribe()
     }
 
     /// The store, to read.
@@ -94,6 +101,9 @@ impl Ledger {
     }
 
     fn tell(&self, written: &Written, receipts: &[Receipt]) {
+        if !receipts.is_empty() {
+            self.entries.send_replace(());
+        }
         self.metrics.store.written(u64::try_from(receipts.len()).unwrap_or(u64::MAX));
         for (from, to) in receipts.iter().filter_map(Receipt::transition) {
             self.metrics.lifecycle.transition(from, to);

@@ -207,6 +207,57 @@ fn asked<'a>(record: &'a Record, action: Planned, request: &RequestRef) -> Resul
     )))
 }
 
+/// Whether this is still asked as it was shown, and not decided.
+///
+/// # Errors
+/// What is asked now instead, or who decided.
+pub(crate) fn is_asked(
+    engine: &Engine,
+    key: &AccessKeyId,
+    action: Planned,
+    request: &RequestRef,
+) -> Result<(), Refusal> {
+    let now = engine.clock().now();
+    engine.store().read(|state| {
+        let record = state.record(key).ok_or_else(|| unknown_key(key))?;
+        let approval = asked(record, action, request)?;
+        not_expired(key, approval, action, request, now)?;
+        not_granted(key, approval, action, request)
+    })
+}
+
+fn not_expired(
+    key: &AccessKeyId,
+    approval: &Approval,
+    action: Planned,
+    request: &RequestRef,
+    now: Timestamp,
+) -> Result<(), Refusal> {
+    if now < approval.expires {
+        return Ok(());
+    }
+    Err(Refusal::Conflict(format!(
+        "request {request} to {action} {key} expired at {}; the next sweep asks again, or holds the key",
+        approval.expires
+    )))
+}
+
+fn not_granted(
+    key: &AccessKeyId,
+    approval: &Approval,
+    action: Planned,
+    request: &RequestRef,
+) -> Result<(), Refusal> {
+    if !approval.is_granted() {
+        return Ok(());
+    }
+    let by: Vec<String> = approval.granted.iter().map(|granted| granted.by.to_string()).collect();
+    Err(Refusal::Conflict(format!(
+        "{} approved request {request} to {action} {key} already",
+        by.join(" and ")
+    )))
+}
+
 /// The approval that is asked for, granted or not.
 pub(super) fn pending(record: &Record) -> Option<&Approval> {
     match &record.state {
@@ -264,10 +315,11 @@ fn approved(
         return Err(Refusal::Conflict(format!("no change of {key} can be approved: {incident}")));
     }
     let approval = asked(record, action, request)?;
-    if now >= approval.expires {
-        return Err(Refusal::Conflict(format!(
-            "request {request} to {action} {key} expired at {}; the next sweep asks again, or holds the key",
-            approval.expires
+    not_expired(key, approval, action, request, now)?;
+    if action == Planned::Delete && matches!(permit.actor(), Actor::Slack { .. }) {
+        // Whoever holds somebody's unlocked phone must not be able to do what cannot be undone.
+        return Err(Refusal::Forbidden(format!(
+            "the deletion of {key} cannot be approved in Slack: approve it on the page or with `keysweep approvals approve`"
         )));
     }
     if permit.as_owner() && !approval.by_owner {
@@ -278,13 +330,7 @@ fn approved(
     }
     still_permitted(record, permit)?;
     let (number, needed) = (approval.number, approval.needed);
-    if approval.is_granted() {
-        let by: Vec<String> = approval.granted.iter().map(|granted| granted.by.to_string()).collect();
-        return Err(Refusal::Conflict(format!(
-            "{} approved request {request} to {action} {key} already",
-            by.join(" and ")
-        )));
-    }
+    not_granted(key, approval, action, request)?;
     if let Some(granted) = approval.given_by(permit.actor()) {
         return Err(Refusal::Conflict(format!(
             "{} approved request {request} to {action} {key} already: {needed} different people have to approve",

@@ -37,7 +37,7 @@ impl Look for ListNotices {
 }
 
 fn row(state: &State, outbox: &Outbox, message: &Message) -> MessageRow {
-    let Message { number, at, to, items, send_from, give_up, status } = message;
+    let Message { number, at, to, items, send_from, give_up, status, replaceable: _ } = message;
     let (name, closed_at, delivered_to, why) = match status {
         Status::Open => (MessageStatus::Pending, None, None, None),
         Status::Delivered { at, via } => (MessageStatus::Delivered, Some(*at), Some(via.to_string()), None),

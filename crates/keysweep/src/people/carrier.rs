@@ -5,11 +5,11 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, ready};
 use jiff::Timestamp;
-use keysweep_core::notice::Address;
+use keysweep_core::notice::{Address, Posted};
 use keysweep_notify::mail::{self, MailOptions, Mailer, Security};
-use keysweep_notify::slack::{Slack, SlackMessage, SlackOptions};
+use keysweep_notify::slack::{self, Slack, SlackMessage, SlackOptions};
 use keysweep_notify::teams::{Teams, TeamsOptions};
 use keysweep_notify::webhook::{Webhook, WebhookOptions};
 use keysweep_notify::{Failure, FailureKind};
@@ -34,8 +34,17 @@ pub struct Outgoing {
 /// What carries messages to people.
 pub trait Carrier: Debug + Send + Sync {
     /// Sends a message to one address. `Ok` means that the channel accepted it.
-    fn carry<'a>(&'a self, to: &'a Address, message: &'a Outgoing) -> BoxFuture<'a, Result<(), Failure>>;
+    fn carry<'a>(&'a self, to: &'a Address, message: &'a Outgoing) -> BoxFuture<'a, Carried>;
+
+    /// Replaces a message in place. The default is for carriers whose messages never say where they are.
+    fn replace<'a>(&'a self, _: &'a Posted, _: &'a Letter) -> BoxFuture<'a, Result<(), Failure>> {
+        let detail = "this channel cannot replace messages".to_owned();
+        ready(Err(Failure { kind: FailureKind::Rejected, detail, retry_after: None })).boxed()
+    }
 }
+
+/// What came of a message that a channel was asked to carry; if it accepted the message and can replace it, where it is.
+pub type Carried = Result<Option<Posted>, Failure>;
 
 /// The channels of a configuration.
 #[derive(Debug)]
@@ -57,12 +66,12 @@ impl Channels {
         let hook = |target: &WebhookTarget| (target.name.clone(), webhook(target));
         Self {
             mail: config.email.as_ref().map(mailer),
-            slack: config.slack.as_ref().map(slack),
+            slack: config.slack.as_ref().map(|bot| slack(bot, ATTEMPT)),
             webhooks: config.webhooks.iter().map(hook).collect(),
         }
     }
 
-    async fn send(&self, to: &Address, message: &Outgoing) -> Result<(), Failure> {
+    async fn send(&self, to: &Address, message: &Outgoing) -> Carried {
         let Outgoing { id, letter, at } = message;
         match to {
             Address::Email(address) => {
@@ -74,29 +83,41 @@ impl Channels {
                     thread: None,
                     list_id: "keysweep notices".to_owned(),
                 };
-                ready(self.mail.as_ref(), to)?.send(*at, address.as_str(), &letter).await.map(drop)
+                usable(self.mail.as_ref(), to)?.send(*at, address.as_str(), &letter).await.map(|_| None)
             }
             Address::Slack(name) => {
-                let text = letter.slack_text.clone();
-                let message = SlackMessage { text, blocks: letter.slack_blocks.clone(), thread: None };
-                ready(self.slack.as_ref(), to)?.post(name, &message).await.map(drop)
+                let posted = usable(self.slack.as_ref(), to)?.post(name, &in_slack(letter)).await;
+                posted.map(|slack::Posted { channel, ts }| Some(Posted { channel, ts }))
             }
-            Address::Webhook(name) => match ready(self.webhooks.get(name), to)? {
-                Hook::Json(webhook) => webhook.post(*at, id, &letter.json).await.map(drop),
-                Hook::Teams(teams) => teams.post(&letter.card).await.map(drop),
+            Address::Webhook(name) => match usable(self.webhooks.get(name), to)? {
+                Hook::Json(webhook) => webhook.post(*at, id, &letter.json).await.map(|_| None),
+                Hook::Teams(teams) => teams.post(&letter.card).await.map(|_| None),
             },
         }
+    }
+
+    async fn update(&self, posted: &Posted, letter: &Letter) -> Result<(), Failure> {
+        let slack = usable(self.slack.as_ref(), &posted.channel)?;
+        let posted = slack::Posted { channel: posted.channel.clone(), ts: posted.ts.clone() };
+        slack.update(&posted, &in_slack(letter)).await.map(drop)
     }
 }
 
 impl Carrier for Channels {
-    fn carry<'a>(&'a self, to: &'a Address, message: &'a Outgoing) -> BoxFuture<'a, Result<(), Failure>> {
+    fn carry<'a>(&'a self, to: &'a Address, message: &'a Outgoing) -> BoxFuture<'a, Carried> {
         self.send(to, message).boxed()
+    }
+
+    fn replace<'a>(&'a self, posted: &'a Posted, letter: &'a Letter) -> BoxFuture<'a, Result<(), Failure>> {
+        self.update(posted, letter).boxed()
     }
 }
 
 /// The sender for an address, if its channel is configured and can be used.
-fn ready<'a, T>(sender: Option<&'a Result<T, String>>, to: &Address) -> Result<&'a T, Failure> {
+fn usable<'a, T>(
+    sender: Option<&'a Result<T, String>>,
+    to: &dyn std::fmt::Display,
+) -> Result<&'a T, Failure> {
     let misconfigured =
         |detail: String| Failure { kind: FailureKind::Misconfigured, detail, retry_after: None };
     match sender {
@@ -104,6 +125,11 @@ fn ready<'a, T>(sender: Option<&'a Result<T, String>>, to: &Address) -> Result<&
         Some(Err(why)) => Err(misconfigured(why.clone())),
         None => Err(misconfigured(format!("no channel for {to} is configured"))),
     }
+}
+
+fn in_slack(letter: &Letter) -> SlackMessage {
+    let (text, blocks) = (letter.slack_text.clone(), letter.slack_blocks.clone());
+    SlackMessage { text, blocks, thread: None }
 }
 
 fn mailer(config: &config::Email) -> Result<Mailer, String> {
@@ -125,12 +151,9 @@ fn mailer(config: &config::Email) -> Result<Mailer, String> {
     })
 }
 
-fn slack(config: &SlackBot) -> Result<Slack, String> {
-    Slack::new(SlackOptions {
-        token: config.token.clone(),
-        api_url: config.api_url.clone(),
-        timeout: ATTEMPT,
-    })
+/// The Web API, with this timeout for each call.
+pub(crate) fn slack(config: &SlackBot, timeout: Duration) -> Result<Slack, String> {
+    Slack::new(SlackOptions { token: config.token.clone(), api_url: config.api_url.clone(), timeout })
 }
 
 fn webhook(target: &WebhookTarget) -> Result<Hook, String> {

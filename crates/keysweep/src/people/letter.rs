@@ -9,6 +9,7 @@
 //! depend on limits and formats of others. Where `slack.txt` is overridden, its text takes the place of the blocks.
 
 mod advice;
+mod asked;
 mod card;
 mod clean;
 mod facts;
@@ -33,6 +34,7 @@ use serde_json::Value;
 
 use self::templates::{HTML, SLACK, SUBJECT, TEXT, Templates};
 use self::view::View;
+use super::request::Request;
 
 /// How many keys a mail shows in full, and how many accounts it lists with the others.
 const KEYS: usize = 50;
@@ -76,6 +78,8 @@ pub(crate) struct Draft<'a> {
     pub(crate) links: &'a dyn Fn(&Item) -> Option<Links>,
     /// Public URL of the page.
     pub(crate) page: Option<&'a str>,
+    /// How the request for approval stands that an item asks, in a message to Slack.
+    pub(crate) requests: &'a dyn Fn(&Item) -> Option<Request>,
 }
 
 /// URLs about one item. One that is neither `https` nor `http` on this machine is left out.
@@ -129,7 +133,7 @@ impl Writer {
         let view = View::new(draft);
         let Texts { subject, text, html, slack } = self.texts(&view)?;
         let (slack_text, slack_blocks) = match self.templates.overrides(SLACK) {
-            true => (slack::cut(&slack), slack::of_text(&slack)),
+            true => (slack::cut(&slack), slack::of_text(&slack, &view)),
             false => (slack, slack::blocks(&view)),
         };
         let json = serde_json::to_value(json::Notice::new(draft, &view.items, &subject, &text));

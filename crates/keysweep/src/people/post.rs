@@ -13,13 +13,14 @@ use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use keysweep_core::ids::AccountId;
-use keysweep_core::notice::{self, Address, Audience, Item, ItemId, Message, stands};
+use keysweep_core::notice::{self, Address, Audience, ChannelKind, Item, ItemId, Message, Posted, stands};
 use keysweep_core::state::{Actor, Body, State};
 use keysweep_notify::FailureKind;
 use keysweep_store::AppendError;
 use tokio::time::{Instant, sleep};
 
 use super::letter::Draft;
+use super::request::Request;
 use super::{Carrier, Dispatch, Letter, Outgoing};
 use crate::causes::in_words;
 use crate::config::Config;
@@ -62,7 +63,15 @@ struct Attempts {
     count: u32,
     next: Instant,
     /// A channel accepted it, and the journal could not say so yet: it is not sent again.
-    accepted: Option<(Address, BTreeSet<ItemId>)>,
+    accepted: Option<Accepted>,
+}
+
+/// What a channel accepted.
+#[derive(Debug, Clone)]
+struct Accepted {
+    via: Address,
+    items: BTreeSet<ItemId>,
+    posted: Option<Posted>,
 }
 
 /// What the attempts of a round have in common.
@@ -102,7 +111,7 @@ fn server(to: &Address) -> String {
 
 /// What an attempt came to.
 enum Outcome {
-    Delivered(Address, BTreeSet<ItemId>),
+    Delivered(Accepted),
     /// Nothing in it is true any more.
     Void,
     /// It was not tried: keysweep stops or is paused, or others have just failed to reach the same server.
@@ -160,7 +169,7 @@ impl Postman {
                 let round = &round;
                 async move {
                     let outcome = match accepted {
-                        Some((via, items)) => Outcome::Delivered(via, items),
+                        Some(accepted) => Outcome::Delivered(accepted),
                         None => attempt(engine, round, &message).await,
                     };
                     (message, outcome)
@@ -179,7 +188,7 @@ impl Postman {
         message.send_from <= policy && rested
     }
 
-    fn accepted(&self, number: u64) -> Option<(Address, BTreeSet<ItemId>)> {
+    fn accepted(&self, number: u64) -> Option<Accepted> {
         self.attempts.get(&number).and_then(|attempts| attempts.accepted.clone())
     }
 
@@ -188,22 +197,23 @@ impl Postman {
         let number = message.number;
         let (journaled, accepted) = match outcome {
             Outcome::Later => return true,
-            Outcome::Delivered(via, items) if waits_for_clock(engine, message) => {
+            Outcome::Delivered(accepted) if waits_for_clock(engine, message) => {
                 tracing::warn!(
                     message = number,
                     "message delivered; its notice periods begin when the clock is confirmed"
                 );
-                self.rest(engine, number, None, Some((via, items)));
+                self.rest(engine, number, None, Some(accepted));
                 return true;
             }
-            Outcome::Delivered(via, items) => {
-                let entries = |state: &State| notice::delivered(state, message, &items, &via);
+            Outcome::Delivered(accepted) => {
+                let Accepted { via, items, posted } = &accepted;
+                let entries = |state: &State| notice::delivered(state, message, items, via, posted.as_ref());
                 let journaled = journal(engine, message, entries).await;
                 if journaled.is_ok() {
                     let to = &message.to.name;
                     tracing::info!(message = number, %to, %via, items = items.len(), "message delivered");
                 }
-                (journaled, Some((via, items)))
+                (journaled, Some(accepted))
             }
             Outcome::Void => {
                 let entries = |_: &State| vec![Body::MessageWithdrawn { message: number }];
@@ -229,13 +239,7 @@ impl Postman {
         journaled.is_ok()
     }
 
-    fn rest(
-        &mut self,
-        engine: &Engine,
-        number: u64,
-        asked: Option<Duration>,
-        accepted: Option<(Address, BTreeSet<ItemId>)>,
-    ) {
+    fn rest(&mut self, engine: &Engine, number: u64, asked: Option<Duration>, accepted: Option<Accepted>) {
         let count = self.attempts.get(&number).map_or(0, |attempts| attempts.count) + 1;
         let doubled = FIRST_INTERVAL.saturating_mul(1_u32.checked_shl(count - 1).unwrap_or(u32::MAX));
         let pause = asked.unwrap_or_default().max(doubled).min(LONGEST_INTERVAL);
@@ -300,11 +304,17 @@ async fn attempt(engine: &Engine, round: &Round, message: &Message) -> Outcome {
             state.account(item.account).map(|account| (item.account, account.name.clone()))
         });
         let zone = |item| notice::time_zone(&config.policy, state, message.to.audience, item).clone();
-        (names.collect::<BTreeMap<_, _>>(), standing.first().map(zone), standing)
+        let bot = in_slack_alone(message).then_some(config.channels.slack.as_ref()).flatten();
+        let requests = bot.into_iter().flat_map(|bot| {
+            standing.iter().map(move |item: &Item| (item.id, Request::of(bot, state, item, None, at)))
+        });
+        let requests = requests.collect::<BTreeMap<_, _>>();
+        Text { names: names.collect(), requests, zone: standing.first().map(zone), items: standing }
     });
     // All of them have the same reader.
-    let (names, Some(zone), items) = written else { return Outcome::Void };
-    let letter = engine.dispatch(|dispatch| write(&config, dispatch, message, &items, &names, (at, &zone)));
+    let Some(zone) = &written.zone else { return Outcome::Void };
+    let letter = engine.dispatch(|dispatch| write(&config, dispatch, message, &written, (at, zone)));
+    let items = &written.items;
     let letter = match letter {
         Ok(letter) => letter,
         Err(why) => return Outcome::Failed { why, pause: None, for_good: false },
@@ -324,19 +334,32 @@ async fn attempt(engine: &Engine, round: &Round, message: &Message) -> Outcome {
     }
 }
 
+/// What a message is written from.
+pub(super) struct Text {
+    pub(super) items: Vec<Item>,
+    pub(super) names: BTreeMap<AccountId, String>,
+    pub(super) requests: BTreeMap<ItemId, Request>,
+    /// Time zone of the reader.
+    pub(super) zone: Option<TimeZone>,
+}
+
+/// Whether every reader has the buttons of Slack: a letter is the same for each of its addresses.
+fn in_slack_alone(message: &Message) -> bool {
+    message.to.addresses.iter().all(|address| address.channel() == ChannelKind::Slack)
+}
+
 /// The message as it is to be read at this time.
-fn write(
+pub(super) fn write(
     config: &Config,
     dispatch: &Dispatch,
     message: &Message,
-    items: &[Item],
-    names: &BTreeMap<AccountId, String>,
+    text: &Text,
     (at, time_zone): (Timestamp, &TimeZone),
 ) -> Result<Letter, String> {
     let draft = Draft {
         message,
-        items: items.iter().collect(),
-        account_name: &|account| names.get(&account).cloned(),
+        items: text.items.iter().collect(),
+        account_name: &|account| text.names.get(&account).cloned(),
         at,
         time_zone,
         // The team has the page.
@@ -345,6 +368,7 @@ fn write(
             maker.and_then(|maker| maker.links(item, &message.to.name, at))
         },
         page: config.channels.links.as_ref().map(|links| links.base.as_str()),
+        requests: &|item| text.requests.get(&item.id).cloned(),
     };
     dispatch.writer.as_ref().map_err(Clone::clone)?.write(&draft)
 }
@@ -364,9 +388,9 @@ async fn send(
         let carried = carrier.carry(to, outgoing).await;
         engine.metrics().notifications.attempted(to.channel(), carried.is_ok());
         match carried {
-            Ok(()) => {
+            Ok(posted) => {
                 round.answered(to);
-                return Outcome::Delivered(to.clone(), items);
+                return Outcome::Delivered(Accepted { via: to.clone(), items, posted });
             }
             Err(failure) => {
                 match failure.kind {

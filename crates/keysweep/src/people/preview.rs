@@ -64,6 +64,7 @@ pub(crate) fn preview(config: &Config, about: &Subject, now: Timestamp) -> Resul
         send_from: now,
         give_up: now,
         status: Status::Open,
+        replaceable: None,
     };
     let draft = Draft {
         message: &message,
@@ -73,6 +74,7 @@ pub(crate) fn preview(config: &Config, about: &Subject, now: Timestamp) -> Resul
         time_zone,
         links: &|_| None,
         page: None,
+        requests: &|_| None,
     };
     let Letter { subject, text, html, slack_text: _, slack_blocks, card, json } =
         Writer::new(&config.channels.templates)?.write(&draft)?;

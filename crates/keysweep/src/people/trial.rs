@@ -95,6 +95,7 @@ pub(crate) async fn try_channel(
             send_from: now,
             give_up: now,
             status: Status::Open,
+            replaceable: None,
         };
         let draft = Draft {
             message: &message,
@@ -104,12 +105,13 @@ pub(crate) async fn try_channel(
             time_zone: &config.policy.notices.time_zone,
             links: &|_| None,
             page: None,
+            requests: &|_| None,
         };
         let mut letter = Writer::new(&config.channels.templates)?.write(&draft)?;
         mark(&mut letter);
         letter.subject = format!("[keysweep] Test message, no action required: {}", letter.subject);
         let id = format!("keysweep-test-{:x}", now.as_nanosecond());
-        let outcome = carrier.carry(&to, &Outgoing { id, letter, at: now }).await;
+        let outcome = carrier.carry(&to, &Outgoing { id, letter, at: now }).await.map(drop);
         trials.push(Trial { to, outcome });
     }
     Ok(trials)

@@ -6,7 +6,7 @@ use keysweep_core::notice::{ChannelKind, NoticeKind};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::config::channels::{MailSecurity, WebhookFormat};
+use crate::config::channels::{MailSecurity, SlackApprovals, WebhookFormat};
 use crate::config::period::Period;
 
 /// `[notices]`.
@@ -115,6 +115,13 @@ pub struct SlackSection {
     pub token_file: String,
     /// URL of the Slack Web API for GovSlack: `https://slack-gov.com/api`. Empty: Slack's standard URL.
     pub api_url: String,
+    /// How people decide on approval requests: "link" (the message leads to the page), or "native" (buttons in the
+    /// message, for the users that [[access]] lists as slack_user; deletions are never approved in Slack). "native"
+    /// requires app_token_file.
+    pub approvals: SlackApprovals,
+    /// File that contains the app-level token of the Slack app, "xapp-...", with the scope connections:write. Through
+    /// it, clicks arrive (Socket Mode). Required for approvals = "native".
+    pub app_token_file: String,
 }
 
 /// `[[notices.webhook]]`.

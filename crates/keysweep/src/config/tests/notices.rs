@@ -424,6 +424,69 @@ fn the_url_of_slack_is_encrypted_or_local() {
     }
 }
 
+const APPROVER: &str = "[[access]]\nslack_user = \"U012AB3CD\"\nrole = \"approver\"\n";
+
+fn mk_native(stage: &Stage, slack: &str, access: &str) -> String {
+    let token = stage.at("token");
+    format!("notices.notify = [\"#s\"]\n[notices.slack]\ntoken_file = {token:?}\n{slack}\n{access}")
+}
+
+#[test]
+fn people_decide_in_slack_only_if_it_is_configured() {
+    let stage = Stage::new();
+    stage.write("app", "xapp-1-A0-0-secret\n");
+    let app = format!("app_token_file = {:?}\n", stage.at("app"));
+    let slack = |text: &str| load_served(text).channels.slack.unwrap();
+    let by_default = slack(&mk_native(&stage, "", ""));
+    assert!(by_default.native().is_none());
+    assert_eq!(by_default.page.as_deref(), Some("http://127.0.0.1:9853"));
+    let native = slack(&mk_native(&stage, &format!("approvals = \"native\"\n{app}"), APPROVER));
+    assert_eq!(native.native().unwrap().expose_secret(), "xapp-1-A0-0-secret");
+    assert_eq!(
+        stage.shown(&warned(&mk_native(&stage, &app, APPROVER))),
+        "access[1]: has no effect: notices.slack.approvals is not \"native\"\n\
+         notices.slack.app_token_file: has no effect: notices.slack.approvals is \"link\""
+    );
+    assert_eq!(
+        warned("[notices.slack]\napprovals = \"native\"\n"),
+        ["notices.slack.token_file: is empty, so notices.slack.approvals has no effect"]
+    );
+}
+
+#[test]
+fn approvals_in_slack_require_a_token_and_somebody_who_decides() {
+    let stage = Stage::new();
+    stage.write("bot", TOKEN);
+    stage.write("app", "xapp-1-A0-0-secret\n");
+    let [bot, app] = ["bot", "app"].map(|name| format!("app_token_file = {:?}\n", stage.at(name)));
+    let problems = |slack: &str, access: &str| {
+        let text = mk_native(&stage, &format!("approvals = \"native\"\n{slack}"), access);
+        stage.shown(&problems_to_serve(&text))
+    };
+    let nobody = "notices.slack.approvals: found \"native\", but no [[access]] entry gives a slack_user the role \
+                  \"approver\" or \"operator\"";
+    assert_eq!(problems(&app, ""), nobody);
+    assert_eq!(problems(&app, &APPROVER.replace("approver", "viewer")), nobody);
+    assert_eq!(problems(&app, &APPROVER.replace("slack_user", "local_user")), nobody);
+    assert_eq!(
+        problems("", APPROVER),
+        "notices.slack.app_token_file: missing: expected the file that contains the app-level token, through which \
+         clicks arrive"
+    );
+    assert_eq!(
+        problems(&bot, APPROVER),
+        "notices.slack.app_token_file: DIR/bot contains no app-level token: expected a text that begins with xapp-"
+    );
+    let found = problems(&app, &APPROVER.replace("U012AB3CD", "dana"));
+    assert!(found.starts_with("access[1].slack_user: found \"dana\", expected the ID"), "{found}");
+    let text = mk_native(&stage, "approvals = \"buttons\"", "");
+    let found = problems_to_serve(&text);
+    assert!(
+        found[0].starts_with("notices.slack.approvals: found \"buttons\", expected \"link\""),
+        "{found:?}"
+    );
+}
+
 #[test]
 fn every_mistake_in_webhooks_is_told_at_once() {
     let stage = Stage::new();

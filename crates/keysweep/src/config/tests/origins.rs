@@ -276,6 +276,8 @@ unused_after = "180d"
     [notices.slack]
     token_file = ""  # default
     api_url = ""  # default
+    approvals = "link"  # default
+    app_token_file = ""  # default
 
     [limits]
     deactivations_per_day = 50  # default

@@ -5,6 +5,7 @@ use keysweep_core::policy::Match;
 use super::Review;
 use super::policy::tags_of;
 use crate::access::{Grant, Holder, Holding};
+use crate::config::channels::SlackApprovals;
 use crate::config::model::{AccessSection, Model, ScopeSection};
 use crate::config::path::KeyPath;
 
@@ -32,6 +33,12 @@ pub(super) fn build(model: &Model, review: &mut Review) -> Vec<Holding> {
     {
         let problem =
             "has no effect: http.socket is empty, so that only root and the daemon's own user can connect";
+        review.questionable(&at.index(index), problem.to_owned());
+    }
+    if let Some(index) = uses(|holder| matches!(holder, Holder::SlackUser(_)))
+        && model.notices.slack.approvals != SlackApprovals::Native
+    {
+        let problem = "has no effect: notices.slack.approvals is not \"native\"";
         review.questionable(&at.index(index), problem.to_owned());
     }
     holdings

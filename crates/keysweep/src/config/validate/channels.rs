@@ -14,10 +14,14 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use secrecy::{ExposeSecret as _, SecretString};
 
+use keysweep_api::Role;
+
 use super::Review;
+use crate::access::{Holder, Holding};
 use crate::config::Http;
 use crate::config::channels::{
-    Channels, Email, Links, MailSecurity, Mailbox, NotAMailbox, SlackBot, WebhookFormat, WebhookTarget,
+    Channels, Email, Links, MailSecurity, Mailbox, NotAMailbox, SlackApprovals, SlackBot, WebhookFormat,
+    WebhookTarget,
 };
 use crate::config::model::{EmailSection, Model, SlackSection, WebhookSection};
 use crate::config::path::KeyPath;
@@ -32,11 +36,11 @@ const SECRET_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
 /// Longer than any name that a person reads, and short enough for a label of a metric.
 const LONGEST_NAME: usize = 64;
 
-pub(super) fn build(model: &Model, http: &Http, review: &mut Review) -> Channels {
+pub(super) fn build(model: &Model, http: &Http, access: &[Holding], review: &mut Review) -> Channels {
     let at = KeyPath::of("notices");
     Channels {
         email: email(&model.notices.email, &at.key("email"), review),
-        slack: slack(&model.notices.slack, &at.key("slack"), review),
+        slack: slack(&model.notices.slack, http, access, &at.key("slack"), review),
         webhooks: webhooks(&model.notices.webhook, &at.key("webhook"), review),
         templates: templates(&model.notices.template_dir, &at.key("template_dir"), review),
         links: links(&model.notices.link_secret_file, http, &at.key("link_secret_file"), review),
@@ -85,20 +89,23 @@ fn links(file: &str, http: &Http, at: &KeyPath, review: &mut Review) -> Option<L
         review.unusable(at, problem);
         return None;
     }
+    let base = page(http);
+    // Which port it will be is not known yet where it is 0.
+    if base.is_none() && !http.listen.ip().is_loopback() {
+        let problem = "requires http.public_url: otherwise, keysweep does not know the address of its page";
+        review.contradiction(at, &KeyPath::of("http.public_url"), problem.to_owned());
+    }
+    Some(Links { secret, base: base? })
+}
+
+/// URL of the page, without a slash at its end, as far as it is known.
+fn page(http: &Http) -> Option<String> {
     let scheme = if http.tls.is_some() { "https" } else { "http" };
-    let base = match &http.public {
-        Some(authority) => format!("https://{authority}"),
-        // Which port it will be is not known yet.
-        None if http.listen.port() == 0 => return None,
-        None if http.listen.ip().is_loopback() => format!("{scheme}://{}", http.listen),
-        None => {
-            let problem =
-                "requires http.public_url: otherwise, keysweep does not know the address of its page";
-            review.contradiction(at, &KeyPath::of("http.public_url"), problem.to_owned());
-            return None;
-        }
-    };
-    Some(Links { secret, base })
+    let local = http.listen.port() != 0 && http.listen.ip().is_loopback();
+    match &http.public {
+        Some(authority) => Some(format!("https://{authority}")),
+        None => local.then(|| format!("{scheme}://{}", http.listen)),
+    }
 }
 
 fn email(section: &EmailSection, at: &KeyPath, review: &mut Review) -> Option<Email> {
@@ -184,14 +191,30 @@ fn login(
     }
 }
 
-fn slack(section: &SlackSection, at: &KeyPath, review: &mut Review) -> Option<SlackBot> {
+fn slack(
+    section: &SlackSection,
+    http: &Http,
+    access: &[Holding],
+    at: &KeyPath,
+    review: &mut Review,
+) -> Option<SlackBot> {
     let api_url = Some(&section.api_url).filter(|url| !url.is_empty());
     if section.token_file.is_empty() {
-        if api_url.is_some() {
-            let problem = "is empty, so notices.slack.api_url has no effect";
-            review.questionable(&at.key("token_file"), problem.to_owned());
+        let native = section.approvals == SlackApprovals::Native;
+        let others = [
+            ("api_url", api_url.is_some()),
+            ("approvals", native),
+            ("app_token_file", !section.app_token_file.is_empty()),
+        ];
+        if let Some((key, _)) = others.into_iter().find(|(_, set)| *set) {
+            let problem = format!("is empty, so notices.slack.{key} has no effect");
+            review.questionable(&at.key("token_file"), problem);
         }
         return None;
+    }
+    let app_token = app_token(section, at, review);
+    if section.approvals == SlackApprovals::Native {
+        somebody_decides(access, at, review);
     }
     let usable = api_url.is_none_or(|url| is_api_url(url));
     if !usable {
@@ -208,7 +231,50 @@ fn slack(section: &SlackSection, at: &KeyPath, review: &mut Review) -> Option<Sl
         review.unusable(&at, problem);
         return None;
     }
-    usable.then(|| SlackBot { token, api_url: api_url.cloned() })
+    let (approvals, page) = (section.approvals, page(http));
+    let app_token = app_token?;
+    usable.then(|| SlackBot { token, api_url: api_url.cloned(), approvals, app_token, page })
+}
+
+/// The token of Socket Mode; `Some(None)` if none is required.
+fn app_token(section: &SlackSection, at: &KeyPath, review: &mut Review) -> Option<Option<SecretString>> {
+    let (file, at, mode) = (&section.app_token_file, at.key("app_token_file"), at.key("approvals"));
+    match (section.approvals, file.is_empty()) {
+        (SlackApprovals::Link, true) => return Some(None),
+        (SlackApprovals::Link, false) => {
+            let problem = "has no effect: notices.slack.approvals is \"link\"";
+            review.questionable(&at, problem.to_owned());
+            return Some(None);
+        }
+        (SlackApprovals::Native, true) => {
+            let problem =
+                "missing: expected the file that contains the app-level token, through which clicks arrive";
+            review.contradiction(&at, &mode, problem.to_owned());
+            return None;
+        }
+        (SlackApprovals::Native, false) => {}
+    }
+    let token = review.secret_text(&at, file, "app-level token")?;
+    let text = token.expose_secret();
+    if !text.starts_with("xapp-") || !text.bytes().all(|b| b.is_ascii_graphic()) {
+        let problem = format!("{file} contains no app-level token: expected a text that begins with xapp-");
+        review.unusable(&at, problem);
+        return None;
+    }
+    Some(Some(token))
+}
+
+fn somebody_decides(access: &[Holding], at: &KeyPath, review: &mut Review) {
+    let decides = |holding: &Holding| {
+        matches!(holding.holder, Holder::SlackUser(_)) && holding.grant.role >= Role::Approver
+    };
+    let entries = KeyPath::of("access");
+    if access.iter().any(decides) || review.has_mistakes_below(&entries) {
+        return;
+    }
+    let problem =
+        "found \"native\", but no [[access]] entry gives a slack_user the role \"approver\" or \"operator\"";
+    review.contradiction(&at.key("approvals"), &entries, problem.to_owned());
 }
 
 fn is_api_url(text: &str) -> bool {

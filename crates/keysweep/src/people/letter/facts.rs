@@ -13,7 +13,7 @@ use super::when::Clock;
 
 /// How many characters of a name, and of a reason, a message shows.
 pub(super) const NAME: usize = 80;
-const REASON: usize = 300;
+pub(super) const REASON: usize = 300;
 
 /// One line about a key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -193,7 +193,7 @@ impl Facts<'_> {
 }
 
 /// Who acted, by the name that a reader knows.
-fn person(actor: &Actor) -> String {
+pub(super) fn person(actor: &Actor) -> String {
     match actor {
         Actor::Keysweep => "keysweep".to_owned(),
         Actor::Local { user, login } => line(login.as_ref().unwrap_or(user), NAME),

@@ -42,6 +42,7 @@ pub(super) fn for_each(mut check: impl FnMut(&Draft<'_>) -> Result<(), String>) 
             time_zone: &zone,
             links: &linked,
             page: Some("https://keysweep.example.com/"),
+            requests: &|_| None,
         };
         check(&with)?;
         for item in all.iter().take(BY_URGENCY.len()) {
@@ -63,6 +64,7 @@ pub(super) fn message(audience: Audience) -> Message {
         send_from: DAY,
         give_up: in_days(1),
         status: Status::Open,
+        replaceable: None,
     }
 }
 

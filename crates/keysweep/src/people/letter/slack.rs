@@ -16,6 +16,9 @@ const TEXT: usize = 2_900;
 /// Slack refuses blocks with more than about 13,200 characters, and does not say how it counts. This is their JSON.
 const ALL: usize = 12_000;
 
+/// The longest text of a template.
+const TEMPLATE: usize = ALL - 1_000;
+
 /// Accounts that are listed with the keys that are not shown in full.
 const ACCOUNTS: usize = 10;
 
@@ -28,17 +31,29 @@ pub(super) fn blocks(view: &View<'_>) -> Vec<Value> {
     most(view.len().min(BLOCKS), |keys| of_context(&view.context(keys, ACCOUNTS)), fit)
 }
 
-/// Blocks for the text of a template, as much of it as Slack accepts.
-pub(super) fn of_text(text: &str) -> Vec<Value> {
-    let lines: Vec<String> = cut(text).lines().map(str::to_owned).collect();
-    sections(&lines)
+/// Blocks for the text of a template, as much of it as Slack accepts, and how to decide on each request.
+pub(super) fn of_text(text: &str, view: &View<'_>) -> Vec<Value> {
+    let requests: Vec<Value> = view
+        .asked()
+        .flat_map(|key| {
+            let lines: Vec<String> = [slack_code(&key.id)].into_iter().chain(decide(key)).collect();
+            sections(&lines).into_iter().chain(actions(key))
+        })
+        .collect();
+    let size: usize = requests.iter().map(|block| block.to_string().chars().count()).sum();
+    let lines: Vec<String> = cut_to(text, TEMPLATE.saturating_sub(size)).lines().map(str::to_owned).collect();
+    sections(&lines).into_iter().chain(requests).collect()
 }
 
 /// As much of a text as Slack accepts, in whole lines.
 pub(super) fn cut(text: &str) -> String {
+    cut_to(text, TEMPLATE)
+}
+
+fn cut_to(text: &str, longest: usize) -> String {
     let mut out = String::new();
     for line in text.lines() {
-        if out.chars().count().saturating_add(line.chars().count()) > ALL.saturating_sub(1_000) {
+        if out.chars().count().saturating_add(line.chars().count()) > longest {
             out.push('…');
             break;
         }
@@ -56,7 +71,9 @@ fn of_context(context: &Context<'_>) -> Vec<Value> {
         let mut lines = vec![format!("*{}*", section.title), ours(section.about)];
         lines.extend(section.answers.iter().map(|answer| ours(answer)));
         blocks.extend(sections(&lines));
-        blocks.extend(section.keys.iter().flat_map(|key| sections(&of_key(key))));
+        blocks.extend(
+            section.keys.iter().flat_map(|key| sections(&of_key(key)).into_iter().chain(actions(key))),
+        );
     }
     if let Some(rest) = &context.rest {
         let mut lines = vec![format!("*{} more*", rest.count)];
@@ -92,7 +109,19 @@ fn of_key(key: &Key) -> Vec<String> {
         let links: Vec<_> = key.links.iter().map(|one| link(&one.url, one.label)).collect();
         lines.push(links.join(" · "));
     }
+    lines.extend(decide(key));
     lines
+}
+
+/// How a request stands, and where to decide on it.
+fn decide(key: &Key) -> Vec<String> {
+    let Some(asked) = &key.asked else { return Vec::new() };
+    let status = asked.status.iter().map(|text| format!("*{}*", slack(text)));
+    status.chain(asked.page.as_ref().map(|(url, label)| link(url, label))).collect()
+}
+
+fn actions(key: &Key) -> Option<Value> {
+    key.asked.as_ref()?.buttons.clone()
 }
 
 /// Lines in as few sections as their limit allows.

@@ -4,4 +4,5 @@ mod fixture;
 mod goldens;
 mod hostile;
 mod overrides;
+mod requests;
 mod words;

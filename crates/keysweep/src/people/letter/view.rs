@@ -10,6 +10,7 @@ use keysweep_core::notice::{Audience, Item, NoticeKind};
 use serde::Serialize;
 
 use super::advice::advice;
+use super::asked::Asked;
 use super::clean::{line, web};
 use super::facts::{Fact, NAME, date, facts};
 use super::kinds::{Remedy, about, deserves_advice, tally, title, urgency};
@@ -54,6 +55,9 @@ pub(super) struct Key {
     pub(super) links: Vec<Link>,
     /// The command for the security team.
     pub(super) command: Option<String>,
+    /// The request for approval that Slack shows with it.
+    #[serde(skip)]
+    pub(super) asked: Option<Asked>,
 }
 
 /// A link.
@@ -137,18 +141,24 @@ impl<'a> View<'a> {
             draft.items.iter().map(|item| (order(item, draft), *item)).collect();
         items.sort_by(|(one, _), (other, _)| one.cmp(other));
         let items: Vec<&'a Item> = items.into_iter().map(|(_, item)| item).collect();
+        let entries: Vec<_> = items.iter().map(|item| entry(item, draft, &clock)).collect();
         let short =
             |item: &Item| (draft.account_name)(item.account).unwrap_or_else(|| item.account.to_string());
         Self {
-            headline: headline(&items, &short, &clock),
+            headline: closed(&entries).unwrap_or_else(|| headline(&items, &short, &clock)),
             intro: intro(audience, items.len()),
             audience,
-            entries: items.iter().map(|item| entry(item, draft, &clock)).collect(),
+            entries,
             page: draft.page.and_then(web).map(str::to_owned),
             zone: line(clock.zone(), NAME),
             number: draft.message.number,
             items,
         }
+    }
+
+    /// The keys whose requests for approval Slack shows.
+    pub(super) fn asked(&self) -> impl Iterator<Item = &Key> {
+        self.entries.iter().map(|entry| &entry.key).filter(|key| key.asked.is_some())
     }
 
     /// How many notices there are.
@@ -222,11 +232,13 @@ fn entry(item: &Item, draft: &Draft<'_>, clock: &Clock<'_>) -> Entry {
     let account = account(item, draft);
     let links = links(item, (draft.links)(item));
     let remedy = Remedy::of(item);
+    let asked = (draft.requests)(item).filter(|_| item.kind == NoticeKind::ApprovalRequest);
+    let asked = asked.map(|request| Asked::new(&request, clock));
     let linked = |action: &str| links.iter().any(|link| link.action == action);
     let answered = match remedy {
         Remedy::Keep | Remedy::Extend => linked("still_needed"),
         Remedy::Reactivate => linked("reactivate"),
-        Remedy::Decide => linked("show"),
+        Remedy::Decide => linked("show") || asked.as_ref().is_some_and(Asked::is_answered),
         Remedy::None => true,
     };
     let service = match &item.last_use {
@@ -244,7 +256,19 @@ fn entry(item: &Item, draft: &Draft<'_>, clock: &Clock<'_>) -> Entry {
             account,
             links,
             command: (audience != Audience::Owner).then(|| remedy.command(item)).flatten(),
+            asked,
         },
+    }
+}
+
+/// The headline of a message whose requests are all closed.
+fn closed(entries: &[Entry]) -> Option<String> {
+    let is_closed = |entry: &Entry| entry.key.asked.as_ref().is_some_and(|asked| !asked.is_open);
+    match entries {
+        all if !all.iter().all(is_closed) => None,
+        [] => None,
+        [_] => Some("This request for approval is closed".to_owned()),
+        all => Some(format!("All {} requests for approval are closed", all.len())),
     }
 }
 
@@ -292,8 +316,13 @@ fn sections(entries: &[Entry], audience: Audience) -> Vec<Section<'_>> {
                     answers.push(answer);
                 }
             }
-            let keys = chunk.iter().map(|entry| &entry.key).collect();
-            Some(Section { kind, title: title(kind), about: about(kind, chunk.len()), answers, keys })
+            let keys: Vec<&Key> = chunk.iter().map(|entry| &entry.key).collect();
+            let is_closed = |key: &&Key| key.asked.as_ref().is_some_and(|asked| !asked.is_open);
+            let (title, about) = match keys.iter().all(is_closed) {
+                true => ("Requests for approval", "No decision is needed any more."),
+                false => (title(kind), about(kind, chunk.len())),
+            };
+            Some(Section { kind, title, about, answers, keys })
         })
         .collect()
 }

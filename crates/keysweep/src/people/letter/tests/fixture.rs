@@ -51,7 +51,8 @@ pub(super) fn write_in(
     let at: Timestamp = NOW.parse().unwrap();
     let page = Some("https://keysweep.example.com/");
     let items = items.iter().collect();
-    let draft = Draft { message: &message, items, account_name, at, time_zone: &zone, links, page };
+    let requests = &|_: &Item| None;
+    let draft = Draft { message: &message, items, account_name, at, time_zone: &zone, links, page, requests };
     WRITER.write(&draft).unwrap()
 }
 

@@ -27,6 +27,7 @@ fn write(name: &str, text: &str, account: &str) -> Letter {
         time_zone: &TimeZone::UTC,
         links: &|_| None,
         page: None,
+        requests: &|_| None,
     };
     Writer::new(&mk_overrides(name, text)).unwrap().write(&draft).unwrap()
 }

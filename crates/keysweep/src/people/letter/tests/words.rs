@@ -52,6 +52,7 @@ fn dates_begin_with_the_delivery() {
         time_zone: &zone,
         links: &|_| None,
         page: None,
+        requests: &|_| None,
     };
     let letter = Writer::new(&Default::default()).unwrap().write(&draft).unwrap();
     assert!(letter.text.contains("Wed 9 Dec 2026, 05:30 EST or later"), "{}", letter.text);
@@ -70,6 +71,7 @@ fn a_message_of_which_nothing_is_left_is_an_error() {
         time_zone: &TimeZone::UTC,
         links: &|_| None,
         page: None,
+        requests: &|_| None,
     };
     assert!(Writer::new(&Default::default()).unwrap().write(&draft).is_err());
 }
