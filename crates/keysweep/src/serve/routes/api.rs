@@ -90,7 +90,7 @@ async fn answer_look<O: Look>(
         let asked: O = decode(parameters.iter(), query.as_deref(), b"")?;
         match app.listener() {
             Listener::Socket => look_for_command(&app, &caller, asked).await.map(Body::from),
-            Listener::Address(_) => look_for_network(&app, caller, asked).await,
+            Listener::SharedSocket | Listener::Address(_) => look_for_network(&app, caller, asked).await,
         }
     };
     answer(looked.await)
