@@ -3,9 +3,14 @@
 
 mod answers;
 mod api;
+mod browser;
 mod certificates;
 mod directory;
+mod forms;
 mod handshakes;
 mod reloads;
+mod roles;
+mod sessions;
 mod stage;
 mod tokens;
+mod world;
