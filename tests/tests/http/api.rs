@@ -87,7 +87,12 @@ async fn deciding_takes_the_token_of_an_operator_on_every_address() {
         let nobody = running.ask(&post_as(path, json, body)).await;
         refuses(&nobody, 401, "unauthenticated", "Authentication required");
         assert_eq!(nobody.header("www-authenticate").as_deref(), Some("Bearer realm=\"keysweep\""));
-        refuses(&running.ask(&post(path, LOOKER, body)).await, 403, "forbidden", "token looker has the role viewer");
+        refuses(
+            &running.ask(&post(path, LOOKER, body)).await,
+            403,
+            "forbidden",
+            "token looker has the role viewer",
+        );
         let boss = format!("Bearer {BOSS}");
         let site = &[
             ("authorization", boss.as_str()),

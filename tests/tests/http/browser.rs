@@ -47,12 +47,7 @@ impl Browser {
         self.get_with(running, path, &[("accept", "text/html"), ("sec-fetch-site", "none")]).await
     }
 
-    pub(crate) async fn get_with(
-        &mut self,
-        running: &Running,
-        path: &str,
-        more: &[(&str, &str)],
-    ) -> Answer {
+    pub(crate) async fn get_with(&mut self, running: &Running, path: &str, more: &[(&str, &str)]) -> Answer {
         let cookie = self.cookies.join("; ");
         let text = request("GET", path, &self.headers(&cookie, more));
         let answer = running.ask(&self.addressed(&text)).await;
@@ -101,7 +96,8 @@ impl Browser {
     /// What forms of its session must repeat.
     pub(crate) async fn csrf(&mut self, running: &Running) -> String {
         let page = self.get(running, "/").await;
-        let (_, rest) = page.body().split_once("name=\"csrf\" value=\"").unwrap_or_else(|| panic!("{page:?}"));
+        let (_, rest) =
+            page.body().split_once("name=\"csrf\" value=\"").unwrap_or_else(|| panic!("{page:?}"));
         rest.split('"').next().unwrap().to_owned()
     }
 }

@@ -63,7 +63,9 @@ fn every_form_of_the_templates_is_tested_here() {
         for form in text.split("<form").skip(1) {
             let head = form.split('>').next().unwrap();
             let action = head.split("action=\"").nth(1).and_then(|rest| rest.split('"').next());
-            if head.contains("method=\"post\"") && let Some(action) = action {
+            if head.contains("method=\"post\"")
+                && let Some(action) = action
+            {
                 // Paths of keys are made in code.
                 let action = action.replace("{{ path }}", "/keys/{{ key }}");
                 found.insert(shape(&action.replace("{{ hold.path }}", "/keys/{{ key }}")));
@@ -106,13 +108,21 @@ async fn no_form_is_accepted_from_elsewhere() {
         browser.clone().post(&running, path, &missing).await.is(403, "belongs to another session");
         for kind in ["text/plain", "application/json", "multipart/form-data; boundary=x"] {
             let headers = [("content-type", kind), ("sec-fetch-site", "same-origin")];
-            assert_eq!(browser.clone().post_with(&running, path, &own, &headers).await.status(), 415, "{path}");
+            assert_eq!(
+                browser.clone().post_with(&running, path, &own, &headers).await.status(),
+                415,
+                "{path}"
+            );
         }
         // The token of a script is no session, and without one there is nothing to decide by.
         let bearer = format!("Bearer {BOSS}");
         let script = [form, ("authorization", bearer.as_str())];
         let led = Browser::local().post_with(&running, path, &own, &script).await;
-        assert_eq!((led.status(), led.header("location").as_deref()), (303, Some("/login?next=%2F")), "{path}");
+        assert_eq!(
+            (led.status(), led.header("location").as_deref()),
+            (303, Some("/login?next=%2F")),
+            "{path}"
+        );
         Browser::local().post(&running, path, &own).await.is(401, "Authentication required");
         let rebound = Browser { host: "evil.example", ..browser.clone() };
         rebound.clone().post(&running, path, &own).await.is(403, "by the name localhost");
@@ -120,7 +130,9 @@ async fn no_form_is_accepted_from_elsewhere() {
         assert_eq!(browser.clone().get(&running, path).await.status(), 405, "{path}");
     }
     assert_eq!((entries(&running), sessions(&running)), (before, logged_in), "nothing was done");
-    for headers in [&[form, ("origin", "https://evil.example")][..], &[form, ("sec-fetch-site", "cross-site")]] {
+    for headers in
+        [&[form, ("origin", "https://evil.example")][..], &[form, ("sec-fetch-site", "cross-site")]]
+    {
         let body = format!("token={HELPER}&next=%2F");
         let answer = browser.clone().post_with(&running, "/login", &body, headers).await;
         answer.is(403, "Cross-site requests are refused");
@@ -163,7 +175,9 @@ async fn no_form_and_no_login_leads_to_another_site() {
         "%2F%E2%80%AEx",
         "",
     ] {
-        for (path, fields) in FORMS.into_iter().filter(|(path, _)| !["/logout", "/sessions/revoke"].contains(path)) {
+        for (path, fields) in
+            FORMS.into_iter().filter(|(path, _)| !["/logout", "/sessions/revoke"].contains(path))
+        {
             let body = format!("{fields}&csrf={csrf}&next={next}");
             let led = browser.post(&running, path, &body).await;
             assert_eq!(led.header("location").as_deref(), Some("/"), "{path} {next}: {led:?}");
@@ -185,12 +199,15 @@ async fn no_form_and_no_login_leads_to_another_site() {
 async fn a_scope_holds_on_every_page_and_in_every_form() {
     let scoped = mk_token("helper", Role::Operator, HELPER) + &format!("match.accounts = [{HOME:?}]\n");
     let session = "http.session.idle = \"30d\"\nhttp.session.lifetime = \"30d\"";
-    let world = World::new("127.0.0.1", session, "", &(mk_token("boss", Role::Operator, BOSS) + &scoped)).await;
+    let world =
+        World::new("127.0.0.1", session, "", &(mk_token("boss", Role::Operator, BOSS) + &scoped)).await;
     let (mut boss, mut helper) = (Browser::local(), Browser::local());
     boss.log_in(&world.running, BOSS).await;
     helper.log_in(&world.running, HELPER).await;
     let mut shown = String::new();
-    for path in crate::sessions::VIEWS.into_iter().filter(|path| !path.contains("AKIA") && *path != "/sessions") {
+    for path in
+        crate::sessions::VIEWS.into_iter().filter(|path| !path.contains("AKIA") && *path != "/sessions")
+    {
         let all = boss.get(&world.running, path).await;
         all.is(200, "");
         shown += all.body();

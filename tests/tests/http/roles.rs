@@ -8,11 +8,13 @@ use keysweep_api::{
     AcknowledgeRule, Decide, DecideApprovals, Decision, GatherEvidence, KeyFilter, ListAccounts,
     ListApprovals, ListExemptions, ListFindings, ListHolds, ListJournal, ListKeys, ListNotices, ListRules,
     ListSessions, Operation, Pause, PreviewNotice, ResetBreaker, Resume, RetryNotice, RevokeSessions,
-    ShowBreaker, ShowCalendar, ShowEvidence, ShowKey, ShowPlan, ShowStatus, UnparkAccount, Verb,
-    ViewJournal, Which, encode, operations,
+    ShowBreaker, ShowCalendar, ShowEvidence, ShowKey, ShowPlan, ShowStatus, UnparkAccount, Verb, ViewJournal,
+    Which, encode, operations,
 };
 use keysweep_core::notice::NoticeKind;
 use keysweep_core::ticket::Planned;
+use keysweep_notify::FailureKind;
+use serde_json::Value;
 
 use crate::stage::{Answer, mk_token, post_as, request};
 use crate::world::{AWAY, HOME, World};
@@ -112,7 +114,12 @@ fn rows(world: &World) -> Vec<Row> {
         Row { lists: false, ..list(&ListExemptions {}, "\"exemptions\":") },
         list(&ListJournal { limit: Some(1_000), ..ListJournal::default() }, "\"entries\":"),
         row(Operator, Organization, &ListSessions {}, "\"sessions\":[]"),
-        row(Operator, Organization, &RevokeSessions { number: None, reason: reason() }, "nobody is logged in"),
+        row(
+            Operator,
+            Organization,
+            &RevokeSessions { number: None, reason: reason() },
+            "nobody is logged in",
+        ),
         list(&ListKeys {}, "\"keys\":"),
         row(Operator, Organization, &Pause { reason: reason() }, "undo still works"),
         row(Operator, Organization, &Resume { which: Which::All(99), reason: reason() }, "not 99"),
@@ -262,33 +269,40 @@ async fn every_operation_is_for_its_role_and_shows_what_is_in_scope() {
     world.running.stop().await;
 }
 
+/// What a viewer is shown, in the whole organization or with a scope.
+async fn look(world: &World, path: &str, scoped: bool) -> Value {
+    let bearer = format!("Bearer {}", token(Role::Viewer, scoped));
+    let answer = world.running.ask(&request("GET", path, &[("authorization", &bearer)])).await;
+    serde_json::from_str(answer.body()).unwrap()
+}
+
 #[tokio::test(start_paused = true)]
 async fn totals_and_rules_of_a_scope_count_nothing_else() {
     let world = World::new("127.0.0.1", "", "", &mk_tokens()).await;
-    let get = |path: &'static str, scoped: bool| {
-        let bearer = format!("Bearer {}", token(Role::Viewer, scoped));
-        let text = request("GET", path, &[("authorization", &bearer)]);
-        let world = &world;
-        async move {
-            let answer = world.running.ask(&text).await;
-            serde_json::from_str::<serde_json::Value>(answer.body()).unwrap()
-        }
-    };
-    let status = |value: &serde_json::Value| {
-        (value["approvals"].as_u64().unwrap(), value["sweep"]["scanned"].as_u64().unwrap())
-    };
-    assert_eq!(status(&get("/api/v1/status", false).await), (3, 2));
-    assert_eq!(status(&get("/api/v1/status", true).await), (2, 1));
-    let exemptions = |value: &serde_json::Value| value["exemptions"].as_array().unwrap().len();
-    assert_eq!(exemptions(&get("/api/v1/exemptions", false).await), 1);
-    assert_eq!(exemptions(&get("/api/v1/exemptions", true).await), 0, "it names users of another account");
-    let messages = |value: &serde_json::Value| {
+    let status =
+        |value: &Value| (value["approvals"].as_u64().unwrap(), value["sweep"]["scanned"].as_u64().unwrap());
+    assert_eq!(status(&look(&world, "/api/v1/status", false).await), (3, 2));
+    assert_eq!(status(&look(&world, "/api/v1/status", true).await), (2, 1));
+    let exemptions = |value: &Value| value["exemptions"].as_array().unwrap().len();
+    assert_eq!(exemptions(&look(&world, "/api/v1/exemptions", false).await), 1);
+    assert_eq!(
+        exemptions(&look(&world, "/api/v1/exemptions", true).await),
+        0,
+        "it names users of another account"
+    );
+    world.running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_are_shown_to_those_who_see_every_key_in_them() {
+    let world = World::young(Some(FailureKind::Temporary), "127.0.0.1", "", "", &mk_tokens()).await;
+    let messages = |value: &Value| {
         let messages = value["messages"].as_array().unwrap().iter();
         messages.map(|row| row["recipient"].as_str().unwrap().to_owned()).collect::<BTreeSet<_>>()
     };
-    let all = messages(&get("/api/v1/notices", false).await);
+    let all = messages(&look(&world, "/api/v1/notices", false).await);
     assert!(all.contains("eve@example.com") && all.contains("dana@example.com"), "{all:?}");
-    let own = messages(&get("/api/v1/notices", true).await);
+    let own = messages(&look(&world, "/api/v1/notices", true).await);
     assert!(own.contains("dana@example.com") && !own.contains("eve@example.com"), "{own:?}");
     world.running.stop().await;
 }

@@ -14,8 +14,18 @@ const ISSUER: &str = "https://login.example.com";
 
 /// Every view.
 pub(crate) const VIEWS: [&str; 12] = [
-    "/", "/keys", "/keys.csv", "/keys.json", "/approvals", "/holds", "/accounts", "/audit", "/calendar",
-    "/notices", "/sessions", "/keys/AKIAIOSFODNN7EXAMPLE",
+    "/",
+    "/keys",
+    "/keys.csv",
+    "/keys.json",
+    "/approvals",
+    "/holds",
+    "/accounts",
+    "/audit",
+    "/calendar",
+    "/notices",
+    "/sessions",
+    "/keys/AKIAIOSFODNN7EXAMPLE",
 ];
 
 fn mk_boss() -> String {
@@ -28,7 +38,7 @@ fn mk_tokens() -> String {
 
 fn mk_oidc(issuer: &str) -> String {
     format!(
-        "[http]\npublic_url = \"https://{PUBLIC}\"\n[http.oidc]\nissuer = {issuer:?}\nclient_id = \"keysweep\"\n{}\
+        "http.public_url = \"https://{PUBLIC}\"\n[http.oidc]\nissuer = {issuer:?}\nclient_id = \"keysweep\"\n{}\
          [[access]]\noidc_group = \"sec\"\nrole = \"operator\"\n",
         mk_boss()
     )
@@ -234,7 +244,8 @@ async fn no_view_is_framed_cached_or_sniffed() {
     for path in VIEWS.into_iter().chain(["/login", "/page.js", "/nothing", "/answer/x", "/api/v1/keys"]) {
         let answer = browser.get(&running, path).await;
         let policy = answer.header("content-security-policy").unwrap();
-        for part in ["default-src 'none'", "frame-ancestors 'none'", "form-action 'self'", "base-uri 'none'"] {
+        for part in ["default-src 'none'", "frame-ancestors 'none'", "form-action 'self'", "base-uri 'none'"]
+        {
             assert!(policy.contains(part), "{path}: {policy}");
         }
         assert!(!policy.contains("unsafe"), "{path}: {policy}");
@@ -257,7 +268,10 @@ async fn a_name_that_leads_here_opens_no_view() {
     for link in page.body().split("href=\"").skip(1).filter_map(|rest| rest.split('"').next()) {
         let path = link.split(['?', '#']).next().unwrap();
         let open = ["/metrics", "/-/healthy", "/-/ready", "/api/v1/openapi.json", "", "/login"];
-        assert!(VIEWS.contains(&path) || open.contains(&path), "{link} is not among the views of these tests");
+        assert!(
+            VIEWS.contains(&path) || open.contains(&path),
+            "{link} is not among the views of these tests"
+        );
     }
     running.stop().await;
 }
@@ -301,10 +315,13 @@ async fn a_scope_or_a_local_user_closes_the_page_on_loopback() {
 async fn forwarding_headers_count_from_trusted_proxies_only() {
     let stage = Stage::new();
     let mut https = Browser::public();
-    let forwarded = [("x-forwarded-proto", "https"), ("x-forwarded-for", "203.0.113.9"), ("accept", "text/html")];
+    let forwarded =
+        [("x-forwarded-proto", "https"), ("x-forwarded-for", "203.0.113.9"), ("accept", "text/html")];
     for (proxies, status) in [("[\"127.0.0.0/8\"]", 303), ("[\"10.42.0.0/16\"]", 403), ("[]", 403)] {
-        let rest =
-            format!("http.public_url = \"https://{PUBLIC}\"\nhttp.trusted_proxies = {proxies}\n{}", mk_boss());
+        let rest = format!(
+            "http.public_url = \"https://{PUBLIC}\"\nhttp.trusted_proxies = {proxies}\n{}",
+            mk_boss()
+        );
         let running = stage.daemon("0.0.0.0", &rest).await;
         assert_eq!(https.get_with(&running, "/", &forwarded).await.status(), status, "{proxies}");
         // Without https on the other side, or by another name, a proxy is no help.
@@ -314,7 +331,10 @@ async fn forwarding_headers_count_from_trusted_proxies_only() {
         Browser::local().get_with(&running, "/", &forwarded).await.is(403, "Without TLS");
         let posted = [("content-type", crate::browser::FORM)];
         let body = format!("token={BOSS}");
-        https.post_with(&running, "/login", &body, &posted).await.is(403, "Replace a token that was sent here");
+        https
+            .post_with(&running, "/login", &body, &posted)
+            .await
+            .is(403, "Replace a token that was sent here");
         running.stop().await;
     }
 }
@@ -335,7 +355,8 @@ async fn plain_http_from_elsewhere_sets_no_cookie() {
     let made = mk_certificate();
     stage.put(&made.cert, &made.key);
     let safe = stage.daemon("0.0.0.0", &(stage.tls() + &mk_tokens())).await;
-    let form = crate::stage::post_as("/login", &[("content-type", crate::browser::FORM)], &format!("token={BOSS}"));
+    let form =
+        crate::stage::post_as("/login", &[("content-type", crate::browser::FORM)], &format!("token={BOSS}"));
     let answer = made.ask(safe.address, &form).await;
     assert!(answer.header("set-cookie").unwrap().starts_with(&format!("{SECURE}=")), "{answer:?}");
     safe.stop().await;

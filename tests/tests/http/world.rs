@@ -63,10 +63,25 @@ from = "keysweep@example.com"
 }
 
 impl World {
-    /// A world whose daemon listens on `listen` with these settings. Call it in a test with paused time.
+    /// A world with pending requests, whose daemon listens on `listen` with these settings. Call it in a test with paused
+    /// time.
     pub(crate) async fn new(listen: &str, http: &str, policy: &str, rest: &str) -> Self {
+        let world = Self::young(None, listen, http, policy, rest).await;
+        world.age().await;
+        world
+    }
+
+    /// A world whose owners have just been notified, or in which that fails.
+    pub(crate) async fn young(
+        fails: Option<FailureKind>,
+        listen: &str,
+        http: &str,
+        policy: &str,
+        rest: &str,
+    ) -> Self {
         let stage = Stage::new();
         let company = stage.company();
+        company.letters.fail(fails);
         let (home_account, away_account) = (company.account(HOME), company.account(AWAY));
         let user = |account: &str, name: &str, owner: &str| {
             let user = company.sim.user(account, name).key(company.used(200));
@@ -78,22 +93,25 @@ impl World {
         let exempt = user(&away_account, "legacy-payroll", "eve@example.com");
         let running = stage.daemon(listen, &settings(&stage, http, policy, rest)).await;
         let world = Self { stage, running, home, away, exempt, mail };
-        world.prepare().await;
+        world.begin().await;
         world
     }
 
-    /// Until there are requests, messages, holds, and evidence about both accounts.
-    async fn prepare(&self) {
+    /// Until there are messages about both accounts.
+    async fn begin(&self) {
         let engine = self.running.daemon.engine();
         let swept = || async { engine.store().read(|state| state.control().last_sweep.is_some()) };
         assert!(within_minutes(swept).await);
         let resume = Resume { which: Which::All(1), reason: "the list is right".into() };
         self.decide(resume).await;
-        let asked = || [&self.home, &self.away, &self.mail].iter().all(|key| self.request(key).is_some());
         let letters = &self.stage.company().letters;
-        assert!(within_minutes(|| async { letters.received().len() >= 2 }).await, "messages");
-        // From now on messages stay in the outbox. The notice period comes first.
-        letters.fail(Some(FailureKind::Rejected));
+        assert!(within_minutes(|| async { letters.tried() >= 2 }).await, "messages");
+    }
+
+    /// Until there are requests, holds, and evidence about both accounts.
+    async fn age(&self) {
+        let asked = || [&self.home, &self.away, &self.mail].iter().all(|key| self.request(key).is_some());
+        // The notice period comes first.
         for _ in 0..20 {
             if !asked() {
                 sleep(Duration::from_secs(86_400)).await;
@@ -143,9 +161,10 @@ impl World {
         engine.store().read(|state| {
             let of = |record: &keysweep_core::lifecycle::Record| {
                 let granted = match &record.state {
-                    KeyState::Flagged(data) => data.approval.as_ref().map_or(0, |approval| {
-                        approval.granted.len() + usize::from(approval.claim.is_some())
-                    }),
+                    KeyState::Flagged(data) => data
+                        .approval
+                        .as_ref()
+                        .map_or(0, |approval| approval.granted.len() + usize::from(approval.claim.is_some())),
                     _ => 0,
                 };
                 granted + 10 * record.holds.len()

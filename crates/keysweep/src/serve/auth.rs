@@ -343,9 +343,7 @@ pub(super) fn count(parts: &Parts, app: &App, refusal: Refused) -> Refused {
 fn is_closed(config: &Config) -> bool {
     let by_token = |token: &Token| token.role == Role::Viewer || token.scope.is_some();
     let by_user = |holding: &Holding| matches!(holding.holder, Holder::LocalUser(_));
-    config.http.oidc.is_some()
-        || config.http.tokens.iter().any(by_token)
-        || config.access.iter().any(by_user)
+    config.http.oidc.is_some() || config.http.tokens.iter().any(by_token) || config.access.iter().any(by_user)
 }
 
 /// The session of a cookie, with the roles that its person has now.

@@ -194,7 +194,10 @@ fn roles_follow_from_the_configuration_at_each_request() {
     let who = Who::Token { name: "ci".into(), sha256: Digest::of("one").to_hex() };
     assert_eq!(who.caller(&mk_http(vec![token.clone()], None), &[]).unwrap().best_role(), Some(Role::Viewer));
     let replaced = Token { digest: Digest::of("two"), ..token.clone() };
-    assert!(who.caller(&mk_http(vec![replaced], None), &[]).is_none(), "another token of the same name is another");
+    assert!(
+        who.caller(&mk_http(vec![replaced], None), &[]).is_none(),
+        "another token of the same name is another"
+    );
     let renamed = Token { name: "cd".into(), ..token };
     assert!(who.caller(&mk_http(vec![renamed], None), &[]).is_none());
     assert!(who.caller(&mk_http(Vec::new(), None), &[]).is_none(), "a revoked token ends its session");
