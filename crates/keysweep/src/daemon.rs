@@ -1,6 +1,6 @@
 //! The daemon: configuration -> build -> run -> drain.
 //!
-//! Seven tasks, each owned and joined here: the sweeps, the messages, the approvals in Slack, the HTTP server, the socket,
+//! Its tasks are owned and joined here: the sweeps, the messages, the approvals in Slack, the HTTP server, one or two sockets,
 //! the backups, and what reloads. If one of them ends by itself the daemon ends, and says why.
 
 mod backups;
@@ -40,7 +40,7 @@ use crate::health::Health;
 use crate::metrics::Metrics;
 use crate::people::{Postman, slack};
 use crate::reload::{self, Reloads};
-use crate::serve::{Serving, serve_address, serve_socket};
+use crate::serve::{Serving, serve_address, serve_shared_socket, serve_socket};
 use crate::socket;
 use crate::sweep::{SweepError, sweep, until_next};
 use crate::tls::{Identity, IdentityError, Live};
@@ -87,7 +87,7 @@ pub enum DaemonError {
     /// Commands could not reach the daemon.
     #[error("listen at {}", path.display())]
     Socket {
-        /// The socket in data_dir.
+        /// The socket in data_dir, or `http.socket`.
         path: PathBuf,
         /// Why not.
         #[source]
@@ -161,6 +161,14 @@ impl Daemon {
         let local =
             socket::bind(&path).await.map_err(|source| DaemonError::Socket { path: path.clone(), source })?;
         let serving = Serving::new(Arc::clone(&engine), health.clone(), reloads.clone());
+        if let Some(path) = config.http.socket.clone() {
+            let shared = socket::bind_shared(&path).await;
+            let shared = shared.map_err(|source| DaemonError::Socket { path: path.clone(), source })?;
+            let (served, stopped) = (serving.clone(), stop.clone());
+            tasks.spawn(async move {
+                ("shared socket", serve_shared_socket(shared, &path, served, stopped).await)
+            });
+        }
         let (served, certificate, stopped) = (serving.clone(), tls.clone(), stop.clone());
         tasks.spawn(
             async move { ("http server", serve_address(listener, served, certificate, stopped).await) },

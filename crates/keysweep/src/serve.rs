@@ -18,5 +18,5 @@ mod socket;
 mod tcp;
 
 pub use self::app::Serving;
-pub use self::socket::serve as serve_socket;
+pub use self::socket::{serve as serve_socket, serve_shared as serve_shared_socket};
 pub use self::tcp::serve as serve_address;

@@ -1,7 +1,8 @@
-//! The Unix socket in data_dir, by which commands talk to the daemon that has data_dir open.
+//! The Unix socket in data_dir, by which commands talk to the daemon that has data_dir open, and the one of `http.socket`.
 //!
-//! Who may ask is what the file system says: the socket has mode 0600, so that it is the daemon's own user, and
-//! root. Who asked is what the kernel says of the peer, and stands in the journal.
+//! Who may ask is what the file system says: the socket in data_dir has mode 0600, so that it is the daemon's own user, and
+//! root. `http.socket` is open to every user of the machine, and `[[access]]` says what each may do. Who asked is what the
+//! kernel says of the peer, and stands in the journal.
 
 mod bind;
 mod connect;
@@ -11,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use keysweep_api::{ClientError, Operation, Refusal};
 
-pub use self::bind::bind;
+pub use self::bind::{bind, bind_shared};
 pub use self::connect::{ConnectError, connect};
 pub use self::people::{own_actor, own_name, peer_actor, user_name};
 

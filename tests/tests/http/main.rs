@@ -3,9 +3,25 @@
 
 mod answers;
 mod api;
+mod browser;
 mod certificates;
 mod directory;
+mod forms;
 mod handshakes;
+#[allow(dead_code, reason = "these tests need less of the provider than those of its crate")]
+#[path = "../../../crates/keysweep-oidc/tests/hostile/jwt.rs"]
+mod jwt;
+mod logins;
+#[allow(dead_code, reason = "these tests need less of the provider than those of its crate")]
+#[path = "../../../crates/keysweep-oidc/tests/hostile/op.rs"]
+mod op;
+mod owners;
 mod reloads;
+mod roles;
+#[allow(dead_code, reason = "these tests need less of the provider than those of its crate")]
+#[path = "../../../crates/keysweep-oidc/tests/hostile/server.rs"]
+mod server;
+mod sessions;
 mod stage;
 mod tokens;
+mod world;

@@ -249,6 +249,13 @@ impl Answer {
         found
     }
 
+    /// Every value of a header.
+    pub(crate) fn headers(&self, name: &str) -> Vec<&str> {
+        let (head, _) = self.0.split_once("\r\n\r\n").unwrap();
+        let values = head.lines().filter_map(|line| line.split_once(": "));
+        values.filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value).collect()
+    }
+
     pub(crate) fn body(&self) -> &str {
         self.0.split_once("\r\n\r\n").unwrap().1
     }

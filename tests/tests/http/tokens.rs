@@ -69,7 +69,7 @@ async fn on_loopback_a_reload_wants_the_token_of_an_operator() {
         (
             &[("authorization", looker.as_str())],
             403,
-            "requires the role operator; the token has viewer",
+            "requires the role operator; token looker has the role viewer",
             error("insufficient_scope").map(|text| text + ", scope=\"operator\""),
         ),
         (&[("authorization", boss.as_str())], 200, "in effect", None),
@@ -127,7 +127,7 @@ async fn on_another_address_with_tls_and_no_tokens_there_are_only_metrics_and_he
     stage.put(&made.cert, &made.key);
     let running = stage.daemon("0.0.0.0", &stage.tls()).await;
     made.ask(running.address, &get("/metrics")).await.is(200, "keysweep_build_info");
-    made.ask(running.address, &get("/")).await.is(403, "No token is configured");
+    made.ask(running.address, &get("/")).await.is(403, "No token and no http.oidc is configured");
     made.ask(running.address, &reload(&[])).await.is(403, "No token is configured");
     running.stop().await;
 }
@@ -191,7 +191,7 @@ async fn a_body_is_bounded_and_ignored_and_other_methods_are_told_which_one() {
         answer.is(405, "it takes POST");
         assert_eq!(answer.header("allow").as_deref(), Some("POST"));
     }
-    running.ask(&request("POST", "/", &[])).await.is(405, "everything here is read-only");
+    running.ask(&request("POST", "/", &[])).await.is(405, "decisions are made by the forms of the page");
     running.stop().await;
 }
 
@@ -256,6 +256,6 @@ async fn a_viewer_token_closes_the_page_on_loopback() {
     let stage = Stage::new();
     let running = stage.daemon("127.0.0.1", &mk_token("boss", Role::Operator, BOSS)).await;
     running.ask(&get("/")).await.is(200, "<html");
-    running.ask(&with_token("GET", "/", "wrong")).await.is(200, "<html");
+    running.ask(&with_token("GET", "/", "wrong")).await.is(401, "Unknown or revoked token");
     running.stop().await;
 }

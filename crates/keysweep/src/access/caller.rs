@@ -109,6 +109,16 @@ impl Caller {
         self.grants.iter().map(|grant| grant.role).max()
     }
 
+    /// Whether the caller is the owner of any key. Anyone with an account at the provider has an address, which alone shows
+    /// nothing.
+    #[must_use]
+    pub fn owns_keys(&self, engine: &Engine) -> bool {
+        self.addresses.any()
+            && engine
+                .store()
+                .read(|state| state.records().any(|record| self.addresses.own(record.owner.as_deref())))
+    }
+
     /// Whether the role is held in the organization as a whole.
     #[must_use]
     pub fn is(&self, role: Role) -> bool {
@@ -148,7 +158,7 @@ impl Caller {
             About::Organization if self.is(need.role) => permit(),
             About::Organization => Err(self.lacks(need.role, "for the whole organization")),
             About::Visible if self.best_role() >= Some(need.role) => permit(),
-            About::Visible if need.owner_suffices && self.addresses.any() => permit(),
+            About::Visible if need.owner_suffices && self.owns_keys(engine) => permit(),
             About::Visible => Err(self.lacks(need.role, "for any account")),
             About::Account(account) if self.is_in(need.role, *account, engine) => permit(),
             About::Account(account) => Err(self.lacks(need.role, &format!("for account {account}"))),

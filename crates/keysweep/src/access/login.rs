@@ -104,7 +104,7 @@ impl Logins {
         Ok(Started { url: authorize_url, cookie })
     }
 
-    /// Ends a login with the answer of the provider: who it is, and where the browser returns to.
+    /// Ends a login with the answer of the provider: its issuer, who it is, and where the browser returns to.
     ///
     /// # Errors
     /// [`LoginFault`] if the answer is not accepted. The login is over then, too.
@@ -114,7 +114,7 @@ impl Logins {
         public: Option<&str>,
         cookies: impl Iterator<Item = &str>,
         query: &str,
-    ) -> Result<(Person, String), LoginFault> {
+    ) -> Result<(String, Person, String), LoginFault> {
         let (pending, next) = {
             let mut waiting = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
             let mut found = cookies.filter_map(|cookie| waiting.logins.remove(&id_of(cookie)));
@@ -123,7 +123,8 @@ impl Logins {
         };
         let provider = self.provider(oidc, public)?;
         let person = provider.finish(pending, Answer::parse(query)?).await?;
-        Ok((person, next))
+        let issuer = oidc.map(|oidc| oidc.issuer.clone()).unwrap_or_default();
+        Ok((issuer, person, next))
     }
 
     /// The provider of the configuration in force.

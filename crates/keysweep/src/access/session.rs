@@ -18,8 +18,7 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 use super::{Caller, Grant, Holder, Holding};
-use crate::config::SessionLife;
-use crate::token::Token;
+use crate::config::{Http, SessionLife};
 
 /// Name of the file in data_dir.
 const FILE: &str = "sessions.json";
@@ -49,6 +48,8 @@ pub enum Who {
     },
     /// A person whom the identity provider has named.
     Oidc {
+        /// Issuer of the provider: a `sub` means nobody at any other.
+        issuer: String,
         /// `sub`.
         subject: String,
         /// Name to show.
@@ -129,16 +130,18 @@ impl Who {
         }
     }
 
-    /// The person with the roles that the configuration gives; `None` if the token is revoked.
+    /// The person with the roles that the configuration gives; `None` if the token is revoked, or the provider is no longer
+    /// the configured one.
     #[must_use]
-    pub fn caller(&self, tokens: &[Token], holdings: &[Holding]) -> Option<Caller> {
+    pub fn caller(&self, http: &Http, holdings: &[Holding]) -> Option<Caller> {
         match self {
             Self::Token { name, sha256 } => {
                 let digest = sha256.parse().ok()?;
-                let token = tokens.iter().find(|token| token.name == *name && token.digest == digest)?;
+                let token = http.tokens.iter().find(|token| token.name == *name && token.digest == digest)?;
                 Some(Caller::new(self.actor(), vec![token.grant()]))
             }
-            Self::Oidc { subject, email, groups, .. } => {
+            Self::Oidc { issuer, subject, name: _, email, groups } => {
+                http.oidc.as_ref().filter(|oidc| oidc.issuer == *issuer)?;
                 let grants = holdings.iter().filter(|holding| match &holding.holder {
                     Holder::OidcGroup(group) => groups.contains(group),
                     Holder::OidcSubject(named) => named == subject,

@@ -42,6 +42,9 @@ pub(super) struct Global {
     /// Configuration file [default: $KEYSWEEP_CONFIG, else /etc/keysweep/keysweep.toml]
     #[arg(long, value_name = "FILE", global = true)]
     pub(super) config: Option<PathBuf>,
+    /// Ask the daemon at this socket (http.socket), without reading the configuration [default: $KEYSWEEP_SOCKET]
+    #[arg(long, value_name = "PATH", global = true)]
+    pub(super) socket: Option<PathBuf>,
     /// Set a configuration key, such as policy.mode=observe
     #[arg(long, value_name = "KEY=VALUE", global = true, value_parser = setting)]
     pub(super) set: Vec<(String, String)>,

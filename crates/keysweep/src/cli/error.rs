@@ -65,6 +65,12 @@ pub enum CliError {
     /// There is a daemon, and it cannot be talked to.
     #[error(transparent)]
     Socket(#[from] SocketError),
+    /// No daemon listens where it was to be asked.
+    #[error("no daemon listens at {}: see http.socket in its configuration", path.display())]
+    NoDaemon {
+        /// The socket.
+        path: PathBuf,
+    },
     /// There is neither a daemon nor a data_dir.
     #[error(
         "no daemon is running, and data_dir {} does not exist: start the daemon, or see data_dir in the configuration",
@@ -214,6 +220,7 @@ impl CliError {
             | Self::Connect(_)
             | Self::Scan(_)
             | Self::Socket(_)
+            | Self::NoDaemon { .. }
             | Self::NoDataDir { .. }
             | Self::NotOurs { .. }
             | Self::DataDir { .. }

@@ -1,7 +1,7 @@
 //! Asking: a daemon where one runs, data_dir itself where none does.
 
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::SignedDuration;
@@ -23,6 +23,9 @@ use crate::engine::Engine;
 use crate::metrics::Metrics;
 use crate::operator::{self, Act, Look, skewed};
 use crate::socket::{self, own_actor};
+
+/// The environment variable that names a socket.
+const SOCKET_VARIABLE: &str = "KEYSWEEP_SOCKET";
 
 /// Who runs this command: data_dir is theirs.
 fn own_caller() -> Caller {
@@ -93,6 +96,9 @@ async fn ask<O: Operation>(
     console: &Console,
     answer: impl AsyncFnOnce(O, &Engine) -> Result<O::Reply, Refusal>,
 ) -> Result<O::Reply, CliError> {
+    if let Some(path) = named_socket(global) {
+        return ask_at(path, &asked, console).await;
+    }
     let metrics = Metrics::new();
     let config = match load(global, &metrics, console) {
         Ok(config) => config,
@@ -135,6 +141,10 @@ fn warn_of_settings(global: &Global, console: &Console) {
 
 /// `plan`: without a daemon and without a data_dir it is planned as if nothing had ever been done.
 pub(super) async fn plan(global: &Global, format: FormatArgs, console: &Console) -> Result<Exit, CliError> {
+    if let Some(path) = named_socket(global) {
+        let document = ask_at(path, &ShowPlan {}, console).await?;
+        return show_plan(&document, format.format, console);
+    }
     let metrics = Metrics::new();
     let config = match load(global, &metrics, console) {
         Ok(config) => config,
@@ -195,6 +205,19 @@ pub(super) fn told_of_gaps(gaps: Vec<String>, console: &Console) -> Exit {
 /// What a clock that is wrong means, for documents that carry the difference in seconds.
 pub(super) fn skew_in_words(seconds: Option<i64>) -> Option<String> {
     seconds.map(SignedDuration::from_secs).and_then(skewed)
+}
+
+/// The socket that this command was told to use. Users other than the daemon's may not read its configuration.
+fn named_socket(global: &Global) -> Option<PathBuf> {
+    let named = || std::env::var_os(SOCKET_VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from);
+    global.socket.clone().or_else(named)
+}
+
+/// Asks the daemon at this socket.
+async fn ask_at<O: Operation>(path: PathBuf, asked: &O, console: &Console) -> Result<O::Reply, CliError> {
+    let Some(answered) = socket::ask(&path, asked).await? else { return Err(CliError::NoDaemon { path }) };
+    console.explain(&format!("answered by the daemon at {}", path.display()));
+    Ok(answered?)
 }
 
 /// Asks the daemon that has `data_dir` open; `None` where none has.

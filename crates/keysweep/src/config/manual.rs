@@ -33,7 +33,7 @@ value. `keysweep config show` prints the effective values and their sources. `ke
 
 **Changes.** `SIGHUP` (`systemctl reload keysweep`) or `POST /-/reload` with an operator's token reloads the \
 configuration. A reload of equal values does nothing. On any error, the previous configuration stays in effect, the log says why, and \
-`keysweep_config_last_reload_successful` is 0. Changes to `data_dir`, `http.listen`, or the use of TLS require a restart.
+`keysweep_config_last_reload_successful` is 0. Changes to `data_dir`, `http.listen`, `http.socket`, or the use of TLS require a restart.
 ";
 
 /// The text of `docs/CONFIGURATION.md`.

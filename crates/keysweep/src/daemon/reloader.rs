@@ -306,6 +306,7 @@ fn fixed(old: &Config, new: &Config) -> Vec<String> {
     let changed = [
         ("data_dir cannot change", old.data_dir != new.data_dir),
         ("http.listen cannot change", old.http.listen != new.http.listen),
+        ("http.socket cannot change", old.http.socket != new.http.socket),
         ("http.tls cannot be turned on or off", old.http.tls.is_some() != new.http.tls.is_some()),
     ];
     let changed = changed.into_iter().filter(|(_, changed)| *changed);
@@ -328,10 +329,13 @@ mod tests {
         let tls = "[http.tls]\ncert_file = \"a\"\nkey_file = \"b\"\n";
         let plain = mk_config("");
         assert_eq!(fixed(&plain, &mk_config("scan.interval = \"1h\"")), Vec::<String>::new());
-        let other = mk_config(&format!("data_dir = \"/elsewhere\"\nhttp.listen = \"[::1]:1\"\n{tls}"));
+        let other = mk_config(&format!(
+            "data_dir = \"/elsewhere\"\nhttp.listen = \"[::1]:1\"\nhttp.socket = \"/run/k.sock\"\n{tls}"
+        ));
         let said = [
             "data_dir cannot change while keysweep runs: restart it",
             "http.listen cannot change while keysweep runs: restart it",
+            "http.socket cannot change while keysweep runs: restart it",
             "http.tls cannot be turned on or off while keysweep runs: restart it",
         ];
         assert_eq!(fixed(&plain, &other), said);

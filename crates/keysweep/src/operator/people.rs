@@ -215,6 +215,8 @@ impl Look for ListExemptions {
                 matches,
             }
         });
-        Ok(ExemptionsDocument { generated_at: now, exemptions: rows.collect() })
+        // A rule names accounts, users, and a reason: it is shown to those who see a key that it exempts.
+        let visible = rows.filter(|row| sight.is_whole() || !row.examples.is_empty());
+        Ok(ExemptionsDocument { generated_at: now, exemptions: visible.collect() })
     }
 }

@@ -14,7 +14,7 @@ impl Look for ListSessions {
     async fn look(self, engine: &Engine, _: &Sight) -> Result<SessionsDocument, Refusal> {
         let (config, now) = (engine.config(), engine.clock().operational());
         let row = |session: Session| {
-            let caller = session.who.caller(&config.http.tokens, &config.access);
+            let caller = session.who.caller(&config.http, &config.access);
             SessionRow {
                 number: session.number,
                 person: session.who.actor().to_string(),

@@ -25,10 +25,10 @@ use leaky_bucket::RateLimiter;
 pub(super) use self::refusal::Refused;
 use super::app::App;
 use super::socket::LocalPeer;
-use crate::access::{Caller, Grant, Holder, Live};
-use crate::config::Http;
+use crate::access::{Caller, Grant, Holder, Holding, Live};
+use crate::config::{Config, Http};
 use crate::socket::user_name;
-use crate::token::{self, Role};
+use crate::token::{self, Role, Token};
 
 /// Browsers say by it where a request comes from (Fetch Metadata Request Headers, section 2.3).
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
@@ -44,6 +44,8 @@ const WRONG_EVERY: Duration = Duration::from_secs(6);
 pub(super) enum Listener {
     /// The Unix socket in data_dir, which only the daemon's user and root can open.
     Socket,
+    /// The Unix socket of `http.socket`, which every user of this machine can open.
+    SharedSocket,
     /// An address.
     Address(Address),
 }
@@ -117,7 +119,7 @@ pub(super) fn same_site(parts: &Parts, app: &App) -> Result<(), Refused> {
         {
             Err(Refused::CrossSite)
         }
-        Listener::Address(_) | Listener::Socket => Ok(()),
+        Listener::Address(_) | Listener::Socket | Listener::SharedSocket => Ok(()),
     }
 }
 
@@ -158,12 +160,11 @@ impl FromRequestParts<Arc<App>> for Operator {
 /// be held is [authorized](Caller::authorize) later, and owners of keys need none.
 pub(super) fn ask(parts: &Parts, app: &App, by: By, wants: Role) -> Result<Asker, Refused> {
     let asker = match app.listener() {
-        Listener::Socket => local(parts, app)?,
+        Listener::Socket | Listener::SharedSocket => local(parts, app)?,
         Listener::Address(address) => admitted(parts, app, address, by, wants)?,
     };
     let has = asker.caller.best_role();
-    let owner = asker.caller.email().is_some();
-    if has < Some(wants) && !owner {
+    if has < Some(wants) && !asker.caller.owns_keys(app.engine()) {
         if asker.anonymous {
             return Err(nobody(&app.config().http, wants));
         }
@@ -172,11 +173,16 @@ pub(super) fn ask(parts: &Parts, app: &App, by: By, wants: Role) -> Result<Asker
     Ok(asker)
 }
 
+/// The user ID that the kernel gives for every user who does not exist in the user namespace of the daemon (user_namespaces(7)).
+const OVERFLOW_UID: u32 = 65_534;
+
 /// A user of this machine. Root and the daemon's own user may do everything: they can read and write data_dir.
 fn local(parts: &Parts, app: &App) -> Result<Asker, Refused> {
     let LocalPeer { actor, uid } = parts.extensions.get::<LocalPeer>().ok_or(Refused::UnknownPeer)?;
     let caller = if *uid == 0 || *uid == rustix::process::geteuid().as_raw() {
         Caller::unrestricted(actor.clone())
+    } else if *uid == OVERFLOW_UID {
+        Caller::new(actor.clone(), Vec::new())
     } else {
         let name = user_name(*uid);
         let config = app.config();
@@ -219,7 +225,7 @@ pub(super) fn names(host: &HeaderValue, public: Option<&Authority>) -> bool {
 }
 
 /// Whether a request comes from a proxy that is trusted to have received it over https.
-fn is_from_trusted_proxy(parts: &Parts, http: &Http) -> bool {
+pub(super) fn is_from_trusted_proxy(parts: &Parts, http: &Http) -> bool {
     let peer = parts.extensions.get::<Peer>().map(|peer| peer.0.ip().to_canonical());
     let trusted = |ip: IpAddr| http.trusted_proxies.iter().any(|network| network.contains(&ip));
     let mut schemes = parts.headers.get_all("x-forwarded-proto").iter().peekable();
@@ -290,15 +296,13 @@ fn admitted(parts: &Parts, app: &App, address: Address, by: By, role: Role) -> R
         }
         By::Token => Err(Refused::Missing),
         By::TokenOrSession => {
-            if let Some((caller, live)) = session(&parts.headers, app) {
+            if let Some((caller, live)) = session(&parts.headers, app, address.tls) {
                 return Ok(Asker { caller, live: Some(live), anonymous: false });
             }
             Err(Refused::Missing)
         }
     };
-    // A viewer's token, or a provider, would open nothing if it were not asked for.
-    let closed =
-        config.http.oidc.is_some() || config.http.tokens.iter().any(|token| token.role == Role::Viewer);
+    let closed = is_closed(&config);
     let refusal = match presented
         .and_then(|presented| token::find(&config.http.tokens, presented).ok_or(Refused::Unknown))
     {
@@ -334,13 +338,21 @@ pub(super) fn count(parts: &Parts, app: &App, refusal: Refused) -> Refused {
     }
 }
 
+/// Whether looking takes a proof on a loopback address, too: a viewer's token, a scope, a provider, or a role of a local
+/// user would mean nothing if everybody on this machine saw everything.
+fn is_closed(config: &Config) -> bool {
+    let by_token = |token: &Token| token.role == Role::Viewer || token.scope.is_some();
+    let by_user = |holding: &Holding| matches!(holding.holder, Holder::LocalUser(_));
+    config.http.oidc.is_some() || config.http.tokens.iter().any(by_token) || config.access.iter().any(by_user)
+}
+
 /// The session of a cookie, with the roles that its person has now.
-fn session(headers: &HeaderMap, app: &App) -> Option<(Caller, Live)> {
+fn session(headers: &HeaderMap, app: &App, secure: bool) -> Option<(Caller, Live)> {
     let (config, engine) = (app.config(), app.engine());
     let (http, now) = (&config.http, engine.clock().operational());
-    cookie::all(headers, cookie::SESSION).find_map(|value| {
+    cookie::all(headers, cookie::SESSION, secure).find_map(|value| {
         let live = engine.sessions().find(value, http.session, now)?;
-        let caller = live.session.who.caller(&http.tokens, &config.access)?;
+        let caller = live.session.who.caller(http, &config.access)?;
         Some((caller, live))
     })
 }

@@ -1,4 +1,4 @@
-//! The listener on the Unix socket in data_dir.
+//! The listeners on Unix sockets: the one in data_dir, and the one of `http.socket`.
 
 use std::io;
 use std::path::Path;
@@ -31,7 +31,7 @@ pub(super) struct LocalPeer {
     pub(super) uid: u32,
 }
 
-/// Serves until `stop`, then answers what was asked before, and removes the socket at `path`.
+/// Serves on the socket in data_dir until `stop`, then answers what was asked before, and removes the socket at `path`.
 ///
 /// # Errors
 /// The socket cannot be removed.
@@ -41,7 +41,30 @@ pub async fn serve(
     serving: Serving,
     stop: CancellationToken,
 ) -> io::Result<()> {
-    let router = router::router(serving.clone(), Listener::Socket);
+    serve_as(Listener::Socket, listener, path, serving, stop).await
+}
+
+/// The same on `http.socket`, which every user of this machine can open.
+///
+/// # Errors
+/// As [`serve`].
+pub async fn serve_shared(
+    listener: UnixListener,
+    path: &Path,
+    serving: Serving,
+    stop: CancellationToken,
+) -> io::Result<()> {
+    serve_as(Listener::SharedSocket, listener, path, serving, stop).await
+}
+
+async fn serve_as(
+    promises: Listener,
+    listener: UnixListener,
+    path: &Path,
+    serving: Serving,
+    stop: CancellationToken,
+) -> io::Result<()> {
+    let router = router::router(serving.clone(), promises);
     let mut connections = JoinSet::new();
     loop {
         let full = connections.len() >= CONNECTIONS;

@@ -7,14 +7,25 @@ use std::path::Path;
 
 use tokio::net::{UnixListener, UnixStream};
 
-/// Listens at `path`. A socket that a dead daemon left behind is replaced.
-///
-/// Binds under another name and moves into place, so that the socket is never there with wider permissions, and a
-/// dead one is replaced in one step.
+/// Listens at `path`, for the daemon's own user and root. A socket that a dead daemon left behind is replaced.
 ///
 /// # Errors
 /// A live daemon listens at `path`, `path` is something else than a socket, or it cannot be bound.
 pub async fn bind(path: &Path) -> io::Result<UnixListener> {
+    bind_with(path, 0o600).await
+}
+
+/// Listens at `path`, for every user of this machine.
+///
+/// # Errors
+/// As [`bind`].
+pub async fn bind_shared(path: &Path) -> io::Result<UnixListener> {
+    bind_with(path, 0o666).await
+}
+
+/// Binds under another name and moves into place, so that the socket is never there with wider permissions, and a
+/// dead one is replaced in one step.
+async fn bind_with(path: &Path, mode: u32) -> io::Result<UnixListener> {
     match std::fs::symlink_metadata(path) {
         Ok(found) if !found.file_type().is_socket() => {
             let message = format!("{} is in the way and no socket", path.display());
@@ -34,7 +45,7 @@ pub async fn bind(path: &Path) -> io::Result<UnixListener> {
         Ok(()) | Err(_) => {}
     }
     let listener = UnixListener::bind(&new)?;
-    std::fs::set_permissions(&new, Permissions::from_mode(0o600))?;
+    std::fs::set_permissions(&new, Permissions::from_mode(mode))?;
     std::fs::rename(&new, path)?;
     Ok(listener)
 }

@@ -30,7 +30,7 @@ pub enum ConnectError {
     },
     /// What listens may not be the daemon.
     #[error(
-        "could not trust the daemon at {}: it runs as {user}, which does not own data_dir; nothing was sent. Stop that \
+        "could not trust the daemon at {}: it runs as {user}, which does not own the directory of the socket; nothing was sent. Stop that \
          process, then remove the socket",
         path.display()
     )]
@@ -64,7 +64,7 @@ pub async fn connect(path: &Path) -> Result<Option<UnixStream>, ConnectError> {
     Ok(Some(stream))
 }
 
-/// Whether this user may be the daemon's: it is ours, root, or the owner of data_dir. Anybody else has put a socket
+/// Whether this user may be the daemon's: it is ours, root, or the owner of the socket's directory, such as data_dir. Anybody else has put a socket
 /// there, and would learn what is asked and answer what he likes.
 fn may_answer(user: u32, socket: &Path) -> bool {
     let owner =
@@ -81,7 +81,7 @@ mod tests {
     use super::is_trusted;
 
     #[test]
-    fn only_the_owner_of_data_dir_and_root_are_asked() {
+    fn only_the_owner_of_the_directory_and_root_are_asked() {
         for (peer, own, owner, trusted) in [
             (1000, 1000, Some(1000), true),
             (0, 1000, Some(1000), true),

@@ -3,10 +3,34 @@
 use keysweep_api::Role;
 
 use super::*;
-use crate::token::Digest;
+use crate::config::Oidc;
+use crate::token::{Digest, Token};
 
 const LIFE: SessionLife =
     SessionLife { idle: Duration::from_secs(3_600), lifetime: Duration::from_secs(12 * 3_600) };
+
+const ISSUER: &str = "https://login.example.com";
+
+fn mk_http(tokens: Vec<Token>, issuer: Option<&str>) -> Http {
+    let oidc = issuer.map(|issuer| Oidc {
+        issuer: issuer.into(),
+        client_id: "keysweep".into(),
+        client_secret: None,
+        scopes: Vec::new(),
+        groups_claim: "groups".into(),
+        roots: None,
+    });
+    Http {
+        listen: std::net::SocketAddr::from(([127, 0, 0, 1], 0)),
+        tls: None,
+        public: None,
+        tokens,
+        socket: None,
+        trusted_proxies: Vec::new(),
+        oidc,
+        session: LIFE,
+    }
+}
 
 fn at(minutes: i64) -> Timestamp {
     Timestamp::from_second(1_780_000_000 + minutes * 60).unwrap()
@@ -14,6 +38,7 @@ fn at(minutes: i64) -> Timestamp {
 
 fn dana() -> Who {
     Who::Oidc {
+        issuer: ISSUER.into(),
         subject: "00u1".into(),
         name: "dana".into(),
         email: Some("dana@example.com".into()),
@@ -155,17 +180,25 @@ fn roles_follow_from_the_configuration_at_each_request() {
         holding(Holder::LocalUser("dana".into()), Role::Operator),
         holding(Holder::SlackUser("00u1".into()), Role::Operator),
     ];
-    let caller = dana().caller(&[], &holdings).unwrap();
+    let http = mk_http(Vec::new(), Some(ISSUER));
+    let caller = dana().caller(&http, &holdings).unwrap();
     assert_eq!(caller.best_role(), Some(Role::Approver), "a name of another kind is another person");
     assert_eq!(caller.email(), Some("dana@example.com"));
-    assert_eq!(dana().caller(&[], &[]).unwrap().best_role(), None);
+    assert_eq!(dana().caller(&http, &[]).unwrap().best_role(), None);
+    for other in [None, Some("https://login.example.org"), Some("https://login.example.com/")] {
+        let caller = dana().caller(&mk_http(Vec::new(), other), &holdings);
+        assert!(caller.is_none(), "a subject of another provider is another person: {other:?}");
+    }
 
     let token = Token { name: "ci".into(), role: Role::Viewer, digest: Digest::of("one"), scope: None };
     let who = Who::Token { name: "ci".into(), sha256: Digest::of("one").to_hex() };
-    assert_eq!(who.caller(&[token.clone()], &[]).unwrap().best_role(), Some(Role::Viewer));
+    assert_eq!(who.caller(&mk_http(vec![token.clone()], None), &[]).unwrap().best_role(), Some(Role::Viewer));
     let replaced = Token { digest: Digest::of("two"), ..token.clone() };
-    assert!(who.caller(&[replaced], &[]).is_none(), "another token of the same name is another");
+    assert!(
+        who.caller(&mk_http(vec![replaced], None), &[]).is_none(),
+        "another token of the same name is another"
+    );
     let renamed = Token { name: "cd".into(), ..token };
-    assert!(who.caller(&[renamed], &[]).is_none());
-    assert!(who.caller(&[], &[]).is_none(), "a revoked token ends its session");
+    assert!(who.caller(&mk_http(vec![renamed], None), &[]).is_none());
+    assert!(who.caller(&mk_http(Vec::new(), None), &[]).is_none(), "a revoked token ends its session");
 }

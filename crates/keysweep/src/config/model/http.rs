@@ -14,8 +14,9 @@ pub struct HttpSection {
     /// Address and port. On a non-loopback address, keysweep serves only metrics and health unless TLS is configured, or the
     /// request comes from a trusted proxy.
     pub listen: String,
-    /// A Unix socket for other users of this machine, such as "/run/keysweep/operators.sock". `[[access]]` gives them their
-    /// roles; the kernel says who asks. Empty: only root and the daemon's own user can use the command line.
+    /// A Unix socket for other users of this machine, such as "/run/keysweep/operators.sock", in a directory that the daemon's
+    /// user owns. `[[access]]` gives them their roles; the kernel says who asks. They use it with `keysweep --socket PATH`.
+    /// Empty: only root and the daemon's own user can use the command line.
     pub socket: String,
     /// Certificate for TLS 1.2 and 1.3. keysweep loads renewed files within a minute.
     pub tls: TlsSection,

@@ -68,6 +68,10 @@ fn holding(entry: &AccessSection, at: &KeyPath, review: &mut Review) -> Option<H
     };
     let (key, name) = holder.setting();
     let slack = matches!(holder, Holder::SlackUser(_));
+    if *holder == Holder::LocalUser("nobody".to_owned()) {
+        let problem = "every user who is unknown to the daemon can appear as nobody: expected another user";
+        review.wrong(&at.key(key), problem.to_owned());
+    }
     if name.trim() != name || name.is_empty() || name.len() > NAME_BYTES || name.chars().any(char::is_control)
     {
         review.unexpected(&at.key(key), name, "1 to 255 characters, without spaces around them");

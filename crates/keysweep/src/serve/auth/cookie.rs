@@ -15,11 +15,19 @@ const HOST_ONLY: &str = "__Host-";
 /// Far longer than ours. Others are not even hashed.
 const MAX_BYTES: usize = 128;
 
-/// The values of a cookie, under either of its names. Other servers on this host can set one of the same name.
-pub(in crate::serve) fn all<'h>(headers: &'h HeaderMap, name: &'static str) -> impl Iterator<Item = &'h str> {
+/// The values of a cookie. Other servers on this host can set one of the same name, so there may be several. Where the
+/// browser speaks https, only the name with the prefix counts: any server of the domain can set the other one.
+pub(in crate::serve) fn all<'h>(
+    headers: &'h HeaderMap,
+    name: &'static str,
+    secure: bool,
+) -> impl Iterator<Item = &'h str> {
     let texts = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
     let pairs = texts.flat_map(|text| text.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    let ours = pairs.filter(move |(found, _)| found.strip_prefix(HOST_ONLY).unwrap_or(found) == name);
+    let ours = pairs.filter(move |(found, _)| match secure {
+        true => found.strip_prefix(HOST_ONLY) == Some(name),
+        false => *found == name,
+    });
     ours.map(|(_, value)| value).filter(|value| value.len() <= MAX_BYTES).take(4)
 }
 
@@ -66,10 +74,12 @@ mod tests {
             HeaderValue::from_static("a=b; __Host-keysweep_session=one;keysweep_session=two"),
         );
         headers.append(COOKIE, HeaderValue::from_static("keysweep_login=three; keysweep_sessions=x"));
-        assert_eq!(all(&headers, SESSION).collect::<Vec<_>>(), ["one", "two"]);
-        assert_eq!(all(&headers, LOGIN).collect::<Vec<_>>(), ["three"]);
+        assert_eq!(all(&headers, SESSION, true).collect::<Vec<_>>(), ["one"]);
+        assert_eq!(all(&headers, SESSION, false).collect::<Vec<_>>(), ["two"]);
+        assert_eq!(all(&headers, LOGIN, false).collect::<Vec<_>>(), ["three"]);
+        assert_eq!(all(&headers, LOGIN, true).count(), 0);
         let long = format!("keysweep_session={}", "a".repeat(MAX_BYTES + 1));
         headers.insert(COOKIE, HeaderValue::from_str(&long).unwrap());
-        assert_eq!(all(&headers, SESSION).count(), 0);
+        assert_eq!(all(&headers, SESSION, false).count(), 0);
     }
 }

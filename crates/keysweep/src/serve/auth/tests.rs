@@ -95,8 +95,8 @@ fn what_a_page_of_another_site_has_a_browser_ask_is_known() {
         &[host][..],
         &[host, ("sec-fetch-site", "none")],
         &[host, ("sec-fetch-site", "same-origin"), ("origin", "https://keysweep.example:9853")],
-        &[host, ("origin", "https://KEYSWEEP.example:9853")],
         &[host, ("sec-fetch-site", "same-origin"), ("origin", "null")],
+        &[host, ("origin", "https://KEYSWEEP.example:9853")],
     ] {
         assert!(!from_elsewhere(&mk_headers(own), OPEN_TLS, None), "{own:?}");
     }
@@ -112,6 +112,7 @@ fn what_a_page_of_another_site_has_a_browser_ask_is_known() {
         &[host, ("sec-fetch-site", "none"), ("origin", "null")],
         &[host, ("sec-fetch-site", "same-origin"), ("sec-fetch-site", "none"), ("origin", "null")],
         &[host, ("sec-fetch-site", "cross-site"), ("origin", "null")],
+        &[host, ("sec-fetch-site", "same-origin"), ("origin", "null"), ("origin", "https://evil.example")],
         &[host, ("origin", "")],
         &[host, ("origin", "https://keysweep.example:9853"), ("origin", "https://evil.example")],
         &[("origin", "https://keysweep.example:9853")],

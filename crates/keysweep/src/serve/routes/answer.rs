@@ -14,7 +14,7 @@ use keysweep_api::{Refusal, reason};
 use crate::operator::Answer;
 use crate::people::{Invalid, Link, Purpose};
 use crate::serve::app::App;
-use crate::serve::auth::{Address, Listener, same_site};
+use crate::serve::auth::{Address, Listener, is_from_trusted_proxy, same_site};
 use crate::serve::page::{Told, answer_page, answer_policy};
 use crate::serve::router::{failed, told};
 
@@ -26,12 +26,14 @@ pub(in crate::serve) struct Private;
 impl FromRequestParts<Arc<App>> for Private {
     type Rejection = Response;
 
-    async fn from_request_parts(_: &mut Parts, app: &Arc<App>) -> Result<Self, Response> {
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Response> {
         match app.listener() {
-            Listener::Address(Address { loopback: false, tls: false }) => {
+            Listener::Address(Address { loopback: false, tls: false })
+                if !is_from_trusted_proxy(parts, &app.config().http) =>
+            {
                 Err(told(StatusCode::FORBIDDEN, "Links require https.\n").into_response())
             }
-            Listener::Address(_) | Listener::Socket => Ok(Self),
+            Listener::Address(_) | Listener::Socket | Listener::SharedSocket => Ok(Self),
         }
     }
 }

@@ -99,7 +99,7 @@ async fn answer_look<O: Look>(
             Listener::Socket => look_for_command(&app, &caller, asked)
                 .await
                 .map(|json| Document { bytes: json.into(), place: None }),
-            Listener::Address(_) => look_for_network(&app, caller, asked).await,
+            Listener::SharedSocket | Listener::Address(_) => look_for_network(&app, caller, asked).await,
         }
     };
     match looked.await {

@@ -70,8 +70,11 @@ pub(in crate::serve) async fn retry_notice(
 }
 
 pub(in crate::serve) async fn revoke_session(State(app): State<Arc<App>>, form: Form) -> Response {
-    let asked = why(&form.fields)
-        .and_then(|reason| Ok(RevokeSessions { number: Some(number(&form.fields, "number")?), reason }));
+    let asked = why(&form.fields).and_then(|reason| {
+        // Without a number: all of them.
+        let chosen = form.fields.filled("number").map(|_| number(&form.fields, "number")).transpose()?;
+        Ok(RevokeSessions { number: chosen, reason })
+    });
     run(app, form, asked, |done: Done| said(true, &done.message)).await
 }
 

@@ -36,7 +36,7 @@ impl FromRequestParts<Arc<App>> for Door {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Response> {
         let secure = match app.listener() {
-            Listener::Socket => false,
+            Listener::Socket | Listener::SharedSocket => false,
             Listener::Address(address) => {
                 transport(parts, app, address, Role::Operator).map_err(IntoResponse::into_response)?.tls
             }
@@ -93,7 +93,7 @@ pub(super) fn enter(door: &Door, app: &App, who: Who, next: &str) -> Response {
     let (config, engine) = (app.config(), app.engine());
     // What the cookie named before ends: whoever else knows it gains nothing.
     let now = engine.clock().operational();
-    for value in cookie::all(&door.parts.headers, cookie::SESSION) {
+    for value in cookie::all(&door.parts.headers, cookie::SESSION, door.secure) {
         if let Some(live) = engine.sessions().find(value, config.http.session, now) {
             let old = live.session.number;
             let _ = engine.sessions().end(|session| session.number == old);
@@ -146,15 +146,15 @@ pub(in crate::serve) async fn callback(
 ) -> Response {
     let config = app.config();
     let public = config.http.public.as_ref().map(Authority::as_str);
-    let cookies = cookie::all(&door.parts.headers, cookie::LOGIN);
+    let cookies = cookie::all(&door.parts.headers, cookie::LOGIN, door.secure);
     let query = query.unwrap_or_default();
     let finished = app.logins().finish(config.http.oidc.as_ref(), public, cookies, &query).await;
-    let (person, next) = match finished {
+    let (issuer, person, next) = match finished {
         Ok(finished) => finished,
         Err(fault) => return failed_login(&app, "/", &fault),
     };
     let Person { subject, name, email, groups } = person;
-    let who = Who::Oidc { subject, name, email, groups };
+    let who = Who::Oidc { issuer, subject, name, email, groups };
     let mut response = enter(&door, &app, who, &next);
     let cleared = cookie::clear(cookie::LOGIN, door.secure);
     response.headers_mut().extend(cleared.map(|cookie: HeaderValue| (SET_COOKIE, cookie)));
