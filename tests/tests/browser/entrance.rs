@@ -3,11 +3,7 @@
 use serde_json::json;
 
 use crate::driver::Browser;
-use crate::stage::{Door, OPERATOR, Stage, VIEWER};
-
-const VIEWS: [&str; 9] = [
-    "/", "/keys", "/approvals", "/holds", "/accounts", "/audit", "/calendar", "/notices", "/sessions",
-];
+use crate::stage::{Door, OPERATOR, Stage, VIEWER, VIEWS};
 
 /// Forms that decide: all but filters and the logout.
 const DECISIONS: &str = "form[method=post]:not([action='/logout'])";
@@ -18,7 +14,10 @@ async fn sees_no_decision(browser: &mut Browser, stage: &Stage) {
         assert_eq!(browser.goto(&view).await, view);
         assert_eq!(browser.count("main h1").await, 1, "{view}");
         assert_eq!(browser.count(DECISIONS).await, 0, "{view}");
+        assert_eq!(browser.count("nav a[href='/sessions']").await, 0, "{view}");
     }
+    browser.act(json!({ "act": "goto", "path": "/sessions", "status": 403 })).await;
+    assert_eq!(browser.count("main h1").await, 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -30,6 +29,7 @@ async fn on_loopback_anyone_looks_and_decides_after_a_login() {
     assert_eq!(browser.count("form[action='/logout']").await, 0);
 
     let view = format!("/keys/{}", stage.keys.deactivated[0]);
+    browser.goto(&view).await;
     browser.act(json!({ "act": "follow", "within": "header", "link": "Log in" })).await;
     browser.fill("Token", "keysweep_token_of_nobody").await;
     browser.act(json!({ "act": "press", "button": "Log in", "status": 401 })).await;

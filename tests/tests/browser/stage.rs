@@ -23,6 +23,10 @@ pub(crate) const OPERATOR: &str = "keysweep_token_of_an_operator";
 pub(crate) const APPROVER: &str = "keysweep_token_of_an_approver";
 pub(crate) const VIEWER: &str = "keysweep_token_of_a_viewer";
 
+/// Every view that everyone may see.
+pub(crate) const VIEWS: [&str; 8] =
+    ["/", "/keys", "/approvals", "/holds", "/accounts", "/audit", "/calendar", "/notices"];
+
 /// The name in links and in the certificate.
 const PUBLIC: &str = "https://keysweep.example.com";
 
@@ -90,7 +94,8 @@ impl Stage {
     pub(crate) async fn new() -> Self {
         let mut company = Company::new("");
         let folder = tempfile::tempdir().unwrap();
-        company.configure(&policy(&company));
+        // Links in messages have the public name, whoever starts the daemon later.
+        company.configure(&format!("http.public_url = {PUBLIC:?}\n{}", policy(&company)));
         let role = |name: &str| format!("keysweep/{name}");
         let (scan, enforce) = (role("KeysweepScan"), role("KeysweepEnforce"));
         let id = keysweep_tests::company::EXTERNAL_ID;
