@@ -1,6 +1,7 @@
 //! Decisions by the forms of the page, and what became of them in AWS.
 
-use keysweep_tests::company::held;
+use keysweep_api::ListApprovals;
+use keysweep_tests::company::{held, look};
 use serde_json::json;
 
 use crate::driver::Browser;
@@ -11,9 +12,8 @@ fn pauses(running: &Running) -> usize {
 }
 
 /// How many requests for approval are open.
-fn open_requests(running: &Running) -> usize {
-    let store = running.daemon.engine().store();
-    store.read(|state| state.records().filter(|record| record.approval().is_some()).count())
+async fn open_requests(running: &Running) -> usize {
+    look(running.daemon.engine(), ListApprovals::default()).await.approvals.len()
 }
 
 /// The card of a key among the requests.
@@ -47,7 +47,7 @@ async fn a_request_is_claimed_denied_and_approved() {
     browser.press_in(&card(approved), "Record the decision").await;
     assert!(browser.count("#said.good").await == 1, "{}", browser.said().await);
     assert!(!held(engine, approved));
-    assert_eq!(open_requests(&running), 4);
+    assert_eq!(open_requests(&running).await, 4);
     // The reason is text wherever it shows.
     browser.goto(&format!("/keys/{denied}")).await;
     assert!(browser.text("main").await.contains(HOSTILE));
@@ -70,7 +70,7 @@ async fn many_requests_are_approved_only_by_their_right_number() {
         assert_eq!(browser.press_in(form, "Record all decisions").await, "/approvals");
         let said = browser.said().await;
         assert_eq!(browser.count("#said.bad").await, u64::from(left > 0), "{said}");
-        assert_eq!(open_requests(&running), left, "{said}");
+        assert_eq!(open_requests(&running).await, left, "{said}");
     }
     running.stop().await;
 }

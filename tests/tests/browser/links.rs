@@ -31,7 +31,7 @@ async fn a_link_holds_a_key_and_another_reactivates_one() {
     assert_eq!(stage.company.status(key), "Inactive");
     browser.press("Reactivate now").await;
     let told = browser.text("[role=status]").await;
-    assert!(told.contains("active"), "{told}");
+    assert!(told.contains("Active again"), "{told}");
     assert_eq!(stage.company.status(key), "Active");
     assert!(held(key));
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use keysweep::config::{Sources, load_to_serve};
 use keysweep::daemon::{Daemon, Parts};
+use keysweep::engine::Engine;
 use keysweep::metrics::Metrics;
 use keysweep::people::Postman;
 use keysweep::token::{Digest, Role};
@@ -83,6 +84,15 @@ pub(crate) struct Running {
     pub(crate) secrets: Vec<String>,
 }
 
+/// Sends until there is nothing more to send.
+async fn deliver(company: &Company, engine: &Engine, postman: &mut Postman) {
+    let mut before = None;
+    while before != Some(company.letters.tried()) {
+        before = Some(company.letters.tried());
+        postman.round(engine).await;
+    }
+}
+
 fn mk_token(name: &str, role: Role, token: &str) -> String {
     let digest = Digest::of(token).to_hex();
     format!("[[http.token]]\nname = {name:?}\nrole = \"{role}\"\nsha256 = {digest:?}\n")
@@ -111,8 +121,9 @@ impl Stage {
         company.sim.user(PROD, "never").key(KeySpec::new().created(company.days_ago(400))).add();
         let engine = company.begin().await;
         let mut postman = Postman::default();
-        postman.round(&engine).await;
+        deliver(&company, &engine, &mut postman).await;
         company.days(&engine, 7).await;
+        deliver(&company, &engine, &mut postman).await;
         let used = |idle| KeySpec::new().created(company.days_ago(400)).used(company.days_ago(idle), "s3", "us-east-1");
         let late = |account: &str, name: &str, idle: i64| {
             company.sim.user(account, name).tag("Owner", "dana@example.com").key(used(idle)).add().keys[0].clone()
@@ -121,8 +132,8 @@ impl Stage {
         let names = ["svc-one", "svc-two", "svc-three", "svc-four", "svc-five", "svc-six"];
         let waiting = names.map(|name| late(CAREFUL, name, 120)).to_vec();
         company.days(&engine, 1).await;
-        postman.round(&engine).await;
-        let letters = company.letters.take();
+        deliver(&company, &engine, &mut postman).await;
+        let letters = company.letters.received();
         engine.close().await.unwrap();
         for key in &deactivated {
             assert_eq!(company.status(key), "Inactive", "{:?}", company.changes());
@@ -197,7 +208,7 @@ impl Stage {
         });
         let mut of_key = items.filter(|item| item["access_key_id"] == key);
         let link = of_key.find_map(|item| Some(item["links"][purpose].as_str()?.to_owned()));
-        link.unwrap_or_else(|| panic!("no link {purpose} for {key}"))
+        link.unwrap_or_else(|| panic!("no link {purpose} for {key} in {:#?}", self.letters.iter().map(|it| (&it.to, it.items())).collect::<Vec<_>>()))
     }
 }
 
