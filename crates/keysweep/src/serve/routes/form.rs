@@ -11,7 +11,7 @@ use keysweep_api::Role;
 
 use crate::access::{Caller, Live};
 use crate::serve::app::App;
-use crate::serve::auth::{By, ask, same_site};
+use crate::serve::auth::{By, Refused, ask, same_site};
 use crate::serve::router::{BODY_BYTES, told};
 
 /// The fields of a form, in order.
@@ -69,11 +69,15 @@ impl FromRequest<Arc<App>> for Form {
             return Err(told(StatusCode::UNSUPPORTED_MEDIA_TYPE, text).into_response());
         }
         let fields = Fields::parse(&body);
-        let asker = asker.map_err(IntoResponse::into_response)?;
-        // Without a session, it was no form of ours: scripts use the API.
-        let Some(live) = asker.live else {
-            return Err(see_other(&login_path(&fields.next())));
+        let to_login = || see_other(&login_path(&fields.next()));
+        let asker = match asker {
+            Ok(asker) => asker,
+            // The session has ended since the page was made.
+            Err(Refused::Missing) => return Err(to_login()),
+            Err(refused) => return Err(refused.into_response()),
         };
+        // Without a session, it was no form of ours: scripts use the API.
+        let Some(live) = asker.live else { return Err(to_login()) };
         if !live.accepts(fields.get("csrf")) {
             let text = "This form belongs to another session. Reload the page, and try again.\n";
             return Err(told(StatusCode::FORBIDDEN, text).into_response());
