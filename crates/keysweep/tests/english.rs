@@ -24,6 +24,7 @@ const FILES: &[&str] = &[
     "deploy/grafana/account.json",
     "deploy/grafana/operations.json",
     "deploy/grafana/organization.json",
+    "deploy/grafana/people.json",
     "deploy/helm/keysweep/README.md",
     "deploy/helm/keysweep/templates/NOTES.txt",
     "deploy/helm/keysweep/values.yaml",
