@@ -38,6 +38,7 @@ const FILES: &[&str] = &[
     "docs/INSTALL-systemd.md",
     "docs/NOTICES.md",
     "docs/PERFORMANCE.md",
+    "docs/REVERSE-PROXY.md",
     "docs/RUNBOOK.md",
     "docs/SECURITY-MODEL.md",
     "docs/TRUST.md",
