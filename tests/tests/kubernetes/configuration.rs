@@ -48,10 +48,7 @@ fn checked(toml: &str) -> Config {
     let env = vec![
         ("KEYSWEEP__HTTP__LISTEN".to_owned(), "[::]:9853".to_owned()),
         ("KEYSWEEP__ROLE__EXTERNAL_ID_FILE".to_owned(), external_id.to_str().unwrap().to_owned()),
-        (
-            "KEYSWEEP__HTTP__OIDC__CLIENT_SECRET_FILE".to_owned(),
-            client_secret.to_str().unwrap().to_owned(),
-        ),
+        ("KEYSWEEP__HTTP__OIDC__CLIENT_SECRET_FILE".to_owned(), client_secret.to_str().unwrap().to_owned()),
     ];
     let now = "2026-07-15T12:00:00Z".parse().unwrap();
     let sources = Sources { file: Some(file), env, credentials: Some(secrets), ..Sources::default() };
@@ -118,7 +115,8 @@ fn every_value_arrives_as_it_was_given() {
                 let found = where_it_is_mounted(serde_json::to_value(&setting.value).unwrap());
                 // The hash of a token is shown to nobody.
                 let hidden = key.ends_with(".sha256") && found == "(hidden)";
-                let same = hidden || found == value || found.as_f64().is_some_and(|f| Some(f) == value.as_f64());
+                let same =
+                    hidden || found == value || found.as_f64().is_some_and(|f| Some(f) == value.as_f64());
                 assert!(same, "{name}: {key} is {found} and not {value}\n{toml}");
             }
         }
