@@ -407,6 +407,7 @@ owner=$(inside stat -c %u $STATE)
 is "the state belongs to the service's user alone" "700 $owner" inside stat -c '%a %u' $STATE
 is "with all that is in it" "$owner" inside sh -c "find $STATE -printf '%U\n' | sort -u"
 is "the process runs as that user" "$owner" inside sh -c "stat -c %u /proc/$(show MainPID)"
+is "it has a folder for the socket of other users" "755 $owner" inside stat -c '%a %u' /run/keysweep
 succeeds "it can leave no core dump" inside grep --extended-regexp '^Max core file size +0 +0' "/proc/$(show MainPID)/limits"
 
 step "watch it"

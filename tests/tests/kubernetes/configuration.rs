@@ -1,8 +1,9 @@
 //! The ConfigMap holds a configuration that keysweep takes, with every value as it was given.
 
-use std::fs;
+use std::{env, fs};
 
 use keysweep::config::{self, Config, Sources};
+use rcgen::{CertifiedKey, generate_simple_self_signed};
 use serde_json::Value;
 
 use super::charts::{Chart, chart, charts};
@@ -21,12 +22,24 @@ const NOTICE_SECRETS: [(&str, &str); 5] = [
     ("teams-url", "https://teams.example.org/workflow"),
 ];
 
+/// Where a fixture mounts the certificate of the port. keysweep reads it by its path, not as a credential.
+const CERTIFICATE: &str = "/run/secrets/keysweep-tls";
+
 /// What `keysweep config check` does in the container, but for the folders in which the secrets are.
 fn checked(toml: &str) -> Config {
     let folder = tempfile::tempdir().unwrap();
     let (file, external_id) = (folder.path().join("keysweep.toml"), folder.path().join("external-id"));
-    fs::write(&file, toml).unwrap();
+    let CertifiedKey { cert, signing_key } =
+        generate_simple_self_signed(["keysweep.example.org".to_owned()]).unwrap();
+    for (name, pem) in
+        [("tls.crt", cert.pem()), ("ca.crt", cert.pem()), ("tls.key", signing_key.serialize_pem())]
+    {
+        fs::write(folder.path().join(name), pem).unwrap();
+    }
+    fs::write(&file, toml.replace(CERTIFICATE, folder.path().to_str().unwrap())).unwrap();
     fs::write(&external_id, "open-sesame_4711").unwrap();
+    let client_secret = folder.path().join("client-secret");
+    fs::write(&client_secret, "of the provider").unwrap();
     let secrets = folder.path().join("secrets");
     fs::create_dir(&secrets).unwrap();
     for (name, content) in NOTICE_SECRETS {
@@ -35,6 +48,7 @@ fn checked(toml: &str) -> Config {
     let env = vec![
         ("KEYSWEEP__HTTP__LISTEN".to_owned(), "[::]:9853".to_owned()),
         ("KEYSWEEP__ROLE__EXTERNAL_ID_FILE".to_owned(), external_id.to_str().unwrap().to_owned()),
+        ("KEYSWEEP__HTTP__OIDC__CLIENT_SECRET_FILE".to_owned(), client_secret.to_str().unwrap().to_owned()),
     ];
     let now = "2026-07-15T12:00:00Z".parse().unwrap();
     let sources = Sources { file: Some(file), env, credentials: Some(secrets), ..Sources::default() };
@@ -80,6 +94,12 @@ fn settings(value: &Value, key: &str, found: &mut Vec<(String, Value)>) {
     }
 }
 
+/// A path of the folder of `checked`, as the chart gives it.
+fn where_it_is_mounted(value: Value) -> Value {
+    let name = value.as_str().and_then(|path| path.strip_prefix(env::temp_dir().to_str()?)?.rsplit_once('/'));
+    name.map(|(_, name)| format!("{CERTIFICATE}/{name}").into()).unwrap_or(value)
+}
+
 #[test]
 fn every_value_arrives_as_it_was_given() {
     let mut seen = 0;
@@ -92,8 +112,11 @@ fn every_value_arrives_as_it_was_given() {
                 seen += 1;
                 let setting = effective.iter().find(|setting| setting.key == key);
                 let setting = setting.unwrap_or_else(|| panic!("{name}: no {key}\n{toml}"));
-                let found = serde_json::to_value(&setting.value).unwrap();
-                let same = found == value || found.as_f64().is_some_and(|f| Some(f) == value.as_f64());
+                let found = where_it_is_mounted(serde_json::to_value(&setting.value).unwrap());
+                // The hash of a token is shown to nobody.
+                let hidden = key.ends_with(".sha256") && found == "(hidden)";
+                let same =
+                    hidden || found == value || found.as_f64().is_some_and(|f| Some(f) == value.as_f64());
                 assert!(same, "{name}: {key} is {found} and not {value}\n{toml}");
             }
         }

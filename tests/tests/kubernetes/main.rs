@@ -6,6 +6,7 @@ mod configuration;
 mod credentials;
 #[path = "../../../xtask/src/chart/folder.rs"]
 mod folder;
+mod ingress;
 mod kustomize;
 mod maintenance;
 mod monitoring;

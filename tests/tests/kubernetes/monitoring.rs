@@ -9,7 +9,7 @@ use super::charts::{Chart, chart, charts, read};
 use super::tool::promtool;
 
 const RULES: [&str; 2] = ["recording", "alerts"];
-const DASHBOARDS: [&str; 3] = ["account", "operations", "organization"];
+const DASHBOARDS: [&str; 4] = ["account", "operations", "organization", "people"];
 const PLACEHOLDER: &str = "https://example.com/keysweep";
 
 /// The groups as they are shipped.

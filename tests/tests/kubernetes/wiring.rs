@@ -98,10 +98,11 @@ fn every_mount_has_its_volume_and_every_volume_is_mounted() {
 }
 
 #[test]
-fn the_external_id_and_the_signing_key_are_files_of_secrets_and_no_variables() {
+fn secrets_of_the_chart_are_files_of_secrets_and_no_variables() {
     for (value, volume_name, variable, least) in [
         ("externalId", "external-id", "KEYSWEEP__ROLE__EXTERNAL_ID_FILE", 2),
         ("signingKey", "signing-key", "KEYSWEEP__EVIDENCE__SIGNING_KEY_FILE", 1),
+        ("oidcClientSecret", "oidc-client-secret", "KEYSWEEP__HTTP__OIDC__CLIENT_SECRET_FILE", 1),
     ] {
         let mut with_secret = 0;
         for (name, chart) in charts() {

@@ -14,7 +14,8 @@ pub(crate) const CASES: [&str; 2] = ["tests/minutes.test.yml", "tests/days.test.
 /// The configuration that the documentation recommends.
 pub(crate) const CONFIGURATION: &str = "prometheus.example.yml";
 /// The dashboards.
-pub(crate) const DASHBOARDS: [&str; 3] = ["organization.json", "operations.json", "account.json"];
+pub(crate) const DASHBOARDS: [&str; 4] =
+    ["organization.json", "operations.json", "people.json", "account.json"];
 
 /// A rule that records a series, or an alert.
 #[derive(Debug, Clone, Deserialize)]

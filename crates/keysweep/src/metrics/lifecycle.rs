@@ -32,7 +32,7 @@ const TRANSITIONS: [(StateName, StateName); 17] = [
 ];
 
 /// Channels through which people can decide so far.
-const CHANNELS: [&str; 2] = ["cli", "api"];
+const CHANNELS: [&str; 4] = ["cli", "api", "page", "slack"];
 
 /// A sign that a key in the lifecycle is still needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr, strum::VariantArray)]

@@ -86,6 +86,10 @@ readOnlyRootFilesystem: true
 - name: KEYSWEEP__EVIDENCE__SIGNING_KEY_FILE
   value: /run/secrets/keysweep-signing/signing.pem
 {{- end }}
+{{- if .Values.oidcClientSecret.existingSecret }}
+- name: KEYSWEEP__HTTP__OIDC__CLIENT_SECRET_FILE
+  value: /run/secrets/keysweep-oidc/client-secret
+{{- end }}
 {{- end }}
 
 {{- define "keysweep.configMounts" -}}
@@ -101,6 +105,11 @@ readOnlyRootFilesystem: true
 {{- if .Values.signingKey.existingSecret }}
 - name: signing-key
   mountPath: /run/secrets/keysweep-signing
+  readOnly: true
+{{- end }}
+{{- if .Values.oidcClientSecret.existingSecret }}
+- name: oidc-client-secret
+  mountPath: /run/secrets/keysweep-oidc
   readOnly: true
 {{- end }}
 {{- if .Values.noticeSecrets.existingSecret }}
@@ -139,6 +148,18 @@ readOnlyRootFilesystem: true
         path: signing.pem
 {{- end }}
 {{- end }}
+{{- with .root.Values.oidcClientSecret }}
+{{- if .existingSecret }}
+- name: oidc-client-secret
+  secret:
+    secretName: {{ .existingSecret }}
+    # Readable by fsGroup.
+    defaultMode: 0440
+    items:
+      - key: {{ .key | quote }}
+        path: client-secret
+{{- end }}
+{{- end }}
 {{- with .root.Values.noticeSecrets.existingSecret }}
 - name: notice-secrets
   secret:
@@ -146,6 +167,28 @@ readOnlyRootFilesystem: true
     # Readable by fsGroup.
     defaultMode: 0440
 {{- end }}
+{{- end }}
+
+{{/* Where people reach keysweep; empty if the chart does not know. */}}
+{{- define "keysweep.publicUrl" -}}
+{{- $http := default (dict) (get .Values.config "http") }}
+{{- if get $http "public_url" }}
+{{- trimSuffix "/" (get $http "public_url") }}
+{{- else if and .Values.ingress.enabled .Values.ingress.host (not .Values.existingConfigMap) }}
+{{- printf "https://%s" .Values.ingress.host }}
+{{- end }}
+{{- end }}
+
+{{/* Its host, without a port. */}}
+{{- define "keysweep.publicHost" -}}
+{{- regexReplaceAll ":[0-9]+$" (include "keysweep.publicUrl" . | trimPrefix "https://") "" }}
+{{- end }}
+
+{{/* The scheme on the port, after which the port is named: some controllers choose TLS by this name. */}}
+{{- define "keysweep.scheme" -}}
+{{- $http := default (dict) (get .Values.config "http") }}
+{{- $tls := default (dict) (get $http "tls") }}
+{{- default (ternary "https" "http" (not (empty (get $tls "cert_file")))) .Values.http.scheme }}
 {{- end }}
 
 {{/* The port of the mail server; empty without one. 0 stands for the usual port of the encryption, as in keysweep. */}}

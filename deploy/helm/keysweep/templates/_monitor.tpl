@@ -1,8 +1,21 @@
-{{/* The endpoint of a PodMonitor and of a ServiceMonitor. */}}
+{{/* The endpoint of a PodMonitor and of a ServiceMonitor. Takes the root and the values of that object. */}}
 {{- define "keysweep.endpoint" -}}
-port: http
+{{- $scheme := include "keysweep.scheme" .root }}
+{{- $host := include "keysweep.publicHost" .root }}
+{{- with .values }}
+port: {{ $scheme }}
 path: /metrics
-scheme: http
+scheme: {{ $scheme }}
+{{- if eq $scheme "https" }}
+{{- $tls := deepCopy .tlsConfig }}
+{{- if and $host (not (hasKey $tls "serverName")) }}
+{{- $_ := set $tls "serverName" $host }}
+{{- end }}
+{{- with $tls }}
+tlsConfig:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
 interval: {{ .interval }}
 scrapeTimeout: {{ .scrapeTimeout }}
 relabelings:
@@ -21,6 +34,7 @@ relabelings:
 {{- with .metricRelabelings }}
 metricRelabelings:
   {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- end }}
 {{- end }}
 

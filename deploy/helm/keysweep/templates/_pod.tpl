@@ -2,6 +2,7 @@
 {{- define "keysweep.podSpec" -}}
 {{- $root := .root }}
 {{- $daemon := eq (first .args) "run" }}
+{{- $scheme := include "keysweep.scheme" $root }}
 serviceAccountName: {{ include "keysweep.serviceAccountName" $root }}
 automountServiceAccountToken: false
 # A service named keysweep would give variables that look like configuration.
@@ -37,24 +38,33 @@ containers:
       {{- end }}
     {{- if $daemon }}
     ports:
-      - name: http
+      - name: {{ $scheme }}
         containerPort: {{ $root.Values.http.port }}
         protocol: TCP
     # Connections are taken before data_dir is open, and answered after it.
     startupProbe:
       httpGet:
         path: /-/healthy
-        port: http
+        port: {{ $scheme }}
+        {{- if eq $scheme "https" }}
+        scheme: HTTPS
+        {{- end }}
       {{- toYaml $root.Values.startupProbe | nindent 6 }}
     livenessProbe:
       httpGet:
         path: /-/healthy
-        port: http
+        port: {{ $scheme }}
+        {{- if eq $scheme "https" }}
+        scheme: HTTPS
+        {{- end }}
       {{- toYaml $root.Values.livenessProbe | nindent 6 }}
     readinessProbe:
       httpGet:
         path: /-/ready
-        port: http
+        port: {{ $scheme }}
+        {{- if eq $scheme "https" }}
+        scheme: HTTPS
+        {{- end }}
       {{- toYaml $root.Values.readinessProbe | nindent 6 }}
     {{- end }}
     resources:

@@ -61,8 +61,19 @@ keys must not be. Texts and numbers are the same in JSON and in TOML.
 {{- end }}
 {{- end }}
 
-{{/* keysweep.toml */}}
+{{/* keysweep.toml: `config`, with what follows from `ingress`. */}}
 {{- define "keysweep.toml" -}}
+{{- $http := deepCopy (default (dict) (get .Values.config "http")) }}
+{{- with include "keysweep.publicUrl" . }}
+{{- $_ := set $http "public_url" . }}
+{{- end }}
+{{- with .Values.ingress.trustedProxies }}
+{{- $_ := set $http "trusted_proxies" . }}
+{{- end }}
+{{- $config := omit .Values.config "http" }}
+{{- if $http }}
+{{- $_ := set $config "http" $http }}
+{{- end }}
 # Made from the values of the Helm chart. Whatever is not here has its default: see `keysweep config show`.
-{{ include "keysweep.toml.table" (dict "path" "" "table" .Values.config) | trim }}
+{{ include "keysweep.toml.table" (dict "path" "" "table" $config) | trim }}
 {{- end }}

@@ -20,6 +20,37 @@
 {{- if and .podMonitor.enabled .serviceMonitor.enabled }}
 {{- $wrong = append $wrong "serviceMonitor.enabled: podMonitor.enabled is true, and both would scrape the same pod" }}
 {{- end }}
+{{- $http := default (dict) (get .config "http") }}
+{{- $oidc := default (dict) (get $http "oidc") }}
+{{- if .ingress.enabled }}
+{{- if not .ingress.host }}
+{{- $wrong = append $wrong "ingress.host: needed with ingress.enabled: the name under which people reach keysweep" }}
+{{- else if and (include "keysweep.publicUrl" $) (ne (include "keysweep.publicHost" $) .ingress.host) }}
+{{- $wrong = append $wrong (printf "config.http.public_url: names %q, and ingress.host is %q: keysweep accepts requests for the first only" (include "keysweep.publicHost" $) .ingress.host) }}
+{{- end }}
+{{- if not (or .existingConfigMap .ingress.trustedProxies (get $http "trusted_proxies") (eq (include "keysweep.scheme" $) "https")) }}
+{{- $wrong = append $wrong "ingress.trustedProxies: needed with ingress.enabled, unless config.http.tls is set: the addresses of the controller's pods. Without either, keysweep accepts no login and no token over the network" }}
+{{- end }}
+{{- if and .networkPolicy.enabled (not .networkPolicy.proxyFrom) (not .networkPolicy.extraIngress) }}
+{{- $wrong = append $wrong "networkPolicy.proxyFrom: needed with ingress.enabled: the pods of the controller, which cannot reach keysweep otherwise" }}
+{{- end }}
+{{- end }}
+{{- if .ingress.trustedProxies }}
+{{- if not .ingress.enabled }}
+{{- $wrong = append $wrong "ingress.trustedProxies: ingress.enabled is false: set config.http.trusted_proxies for a proxy of your own" }}
+{{- else if .existingConfigMap }}
+{{- $wrong = append $wrong "ingress.trustedProxies: your ConfigMap sets http.trusted_proxies" }}
+{{- else if get $http "trusted_proxies" }}
+{{- $wrong = append $wrong "ingress.trustedProxies: config.http.trusted_proxies is set, too: remove one of them" }}
+{{- end }}
+{{- end }}
+{{- if .oidcClientSecret.existingSecret }}
+{{- if get $oidc "client_secret_file" }}
+{{- $wrong = append $wrong "oidcClientSecret.existingSecret: config.http.oidc.client_secret_file is set, too: remove one of them" }}
+{{- else if not (or .existingConfigMap (get $oidc "issuer")) }}
+{{- $wrong = append $wrong "oidcClientSecret.existingSecret: config.http.oidc names no issuer, so that nothing reads it" }}
+{{- end }}
+{{- end }}
 {{- if and .maintenance.args (not .persistence.enabled) }}
 {{- $wrong = append $wrong "maintenance.args: persistence.enabled is false, so that there is nothing to work on" }}
 {{- end }}

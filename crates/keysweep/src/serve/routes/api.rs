@@ -73,7 +73,7 @@ impl<O: Operation> FromRequestParts<Arc<App>> for Asked<O> {
         same_site(parts, app)?;
         let asker = ask(parts, app, By::Token, O::ROLE)?;
         // A command on this machine is a person, or a script of the operator's own.
-        if matches!(app.listener(), Listener::Address(_)) {
+        if !matches!(app.listener(), Listener::Socket) {
             let spent = app.budgets().spend(asker.caller.actor());
             spent.map_err(|after| Refused::TooManyRequests { after })?;
         }
