@@ -197,6 +197,7 @@ impl Company {
             }),
             endpoint: None,
             carrier: Some(Arc::<Letters>::clone(&self.letters)),
+            mailbox: None,
         }
     }
 

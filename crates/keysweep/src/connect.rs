@@ -20,7 +20,6 @@ pub struct Given {
     /// What carries messages to people, in place of the configured channels.
     pub carrier: Option<Arc<dyn Carrier>>,
     /// The folder in which the carrier of the demo leaves messages.
-    #[cfg(feature = "demo")]
     pub mailbox: Option<std::path::PathBuf>,
 }
 

@@ -17,8 +17,8 @@ use jiff::SignedDuration;
 use keysweep_api::{Operation, Refusal};
 
 pub(crate) use self::answer::{Answer, is_current, may_reactivate};
-pub(crate) use self::overview::{mode_means, stop_rows};
 pub(crate) use self::decide::is_asked;
+pub(crate) use self::overview::{mode_means, stop_rows};
 pub(crate) use self::show::{account_of, unknown_key};
 use crate::access::{Caller, Need, Permit, Sight};
 use crate::engine::Engine;

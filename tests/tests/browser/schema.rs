@@ -24,7 +24,8 @@ async fn the_api_is_what_its_document_says() {
     command.args(["--no-color", "--warnings", "off"]).current_dir(folder.path());
     command.env("NO_PROXY", "*").stdin(Stdio::null()).kill_on_drop(true);
     let output = command.output().await.unwrap();
-    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let said =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
     println!("{examples} requests for each operation and phase; API_EXAMPLES=500 asks for more\n{said}");
     running.stop().await;

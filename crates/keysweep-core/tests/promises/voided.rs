@@ -59,7 +59,14 @@ fn cases() -> Vec<Case> {
         ("longer grace", |terms| terms.grace = days(20), false, false),
         ("approval", |terms| terms.approval = ApprovalFor::Both, false, false),
         ("approvals_needed", |terms| terms.approvals_needed = 3, false, false),
-        ("approval_by", |terms| drop(terms.approval_by.insert(ApprovalBy::Owner)), false, false),
+        (
+            "approval_by",
+            |terms| {
+                terms.approval_by.insert(ApprovalBy::Owner);
+            },
+            false,
+            false,
+        ),
         ("approval_expires", |terms| terms.approval_expires = days(1), false, false),
         ("approval_repeats", |terms| terms.approval_repeats = 9, false, false),
         ("hold_after_reactivation", |terms| terms.hold_after_reactivation = days(1), false, false),

@@ -262,7 +262,10 @@ pub(in crate::serve::page) fn every_body(cast: Cast) -> Vec<Entry> {
             },
         ),
         (None, Body::MessageComposed { to, items: [].into(), send_from: now(), give_up: now() }),
-        (None, Body::MessageDelivered { message: 300, via: "dana@example.com".parse().unwrap() }),
+        (
+            None,
+            Body::MessageDelivered { message: 300, via: "dana@example.com".parse().unwrap(), posted: None },
+        ),
         (None, Body::MessageUndeliverable { message: 300, why: why("550 no such mailbox") }),
         (None, Body::MessageWithdrawn { message: 300 }),
         (Some(0), Body::MessageRetried { message: 300, reason: why("mailbox exists now"), give_up: now() }),

@@ -74,7 +74,9 @@ pub(super) fn sentence(body: &Body) -> Sentence {
             counted(items.len() as u64, "notice", "notices"),
             to.name
         )),
-        Body::MessageDelivered { message, via } => Plain(format!("message {message} was delivered to {via}")),
+        Body::MessageDelivered { message, via, .. } => {
+            Plain(format!("message {message} was delivered to {via}"))
+        }
         Body::MessageUndeliverable { message, why } => {
             Plain(format!("keysweep gave up on message {message}: {why}"))
         }
