@@ -20,8 +20,8 @@ pub(crate) const NAMESPACE: &str = "security";
 pub(crate) const SOURCE: &str = "deploy/helm/keysweep";
 /// The oldest Kubernetes that the chart admits, and the newest of which there are schemas.
 const VERSIONS: [&str; 2] = ["1.27", "1.37"];
-/// Kinds of the Prometheus Operator, of which there are no schemas.
-const WITHOUT_SCHEMA: [&str; 3] = ["PodMonitor", "PrometheusRule", "ServiceMonitor"];
+/// Kinds of the Prometheus Operator and of Traefik, of which there are no schemas.
+const WITHOUT_SCHEMA: [&str; 4] = ["PodMonitor", "PrometheusRule", "ServersTransport", "ServiceMonitor"];
 /// Values that render into an object which Kubernetes would refuse.
 const WRONG: &str = "extraObjects: [{ apiVersion: v1, kind: ConfigMap, metadata: { name: wrong }, dta: {} }]";
 
