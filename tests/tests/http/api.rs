@@ -237,6 +237,12 @@ async fn behind_a_proxy_nobody_looks_without_a_token() {
         running.ask(&request("GET", path, &[])).await.is(401, "Authentication required");
         running.ask(&with_token("GET", path, BOSS)).await.is(200, "");
     }
+    // Metrics name accounts: who reaches the proxy is not who reaches the listener.
+    let public = "GET /metrics HTTP/1.1\r\nhost: keysweep.example\r\nconnection: close\r\n";
+    running.ask(&format!("{public}\r\n")).await.is(401, "Authentication required");
+    let token = format!("authorization: Bearer {BOSS}\r\n");
+    running.ask(&format!("{public}{token}\r\n")).await.is(200, "keysweep_build_info");
+    running.ask(&request("GET", "/metrics", &[])).await.is(200, "keysweep_build_info");
     running.stop().await;
 }
 

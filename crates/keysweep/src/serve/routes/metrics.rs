@@ -2,16 +2,36 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
-use axum::http::header::CONTENT_TYPE;
+use axum::extract::{FromRequestParts, State};
+use axum::http::header::{CONTENT_TYPE, HOST};
+use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
+use keysweep_api::Role;
 
 use crate::metrics::inventory::{Observed, families};
 use crate::metrics::{self, render};
 use crate::serve::app::App;
+use crate::serve::auth::{By, Refused, ask, names};
 use crate::serve::router::failed;
 
-pub(in crate::serve) async fn scrape(State(app): State<Arc<App>>) -> Response {
+/// Someone who may scrape: whoever reaches the listener itself, and people and tokens through a proxy. Metrics name accounts,
+/// and a proxy serves whoever reaches it.
+pub(in crate::serve) struct Scraper;
+
+impl FromRequestParts<Arc<App>> for Scraper {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Refused> {
+        let config = app.config();
+        let public = config.http.public.as_ref();
+        if parts.headers.get_all(HOST).iter().any(|host| names(host, public)) {
+            return ask(parts, app, By::TokenOrSession, Role::Viewer).map(|_| Self);
+        }
+        Ok(Self)
+    }
+}
+
+pub(in crate::serve) async fn scrape(_: Scraper, State(app): State<Arc<App>>) -> Response {
     let text = app.work(families_now).await;
     match text.map(|rendered| rendered.map_err(|error| error.to_string())) {
         Some(Ok(text)) => ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response(),
