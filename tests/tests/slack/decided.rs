@@ -127,7 +127,7 @@ async fn a_deletion_can_be_denied_in_slack_but_not_approved() {
     stage.until_it_says("Denied by u0ben00001").await;
     assert_eq!(stage.journaled("denied").await, [in_slack(BEN)]);
     let ending = stage.engine.store().read(|state| {
-        let last = state.outbox().messages().filter_map(|message| message.replaceable.as_ref()).last();
+        let last = state.outbox().messages().filter_map(|message| message.replaceable.as_ref()).next_back();
         last.and_then(|of| of.closings.values().next().map(|closing| closing.ending))
     });
     assert_eq!(ending, Some(Ending::Denied));

@@ -116,7 +116,7 @@ impl Stage {
     pub(crate) fn place(&self) -> Posted {
         let posted = self.engine.store().read(|state| {
             let messages = state.outbox().messages();
-            messages.filter_map(|message| Some(message.replaceable.as_ref()?.place.clone())).last()
+            messages.filter_map(|message| Some(message.replaceable.as_ref()?.place.clone())).next_back()
         });
         posted.expect("no message was posted")
     }
