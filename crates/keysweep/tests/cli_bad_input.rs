@@ -106,3 +106,17 @@ fn a_journal_that_is_not_there_ends_with_one() {
         );
     }
 }
+
+#[test]
+fn a_named_socket_without_a_daemon_is_an_error_and_opens_no_data_dir() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = cli_support::mk_config(dir.path());
+    let socket = dir.path().join("operators.sock");
+    let (config, named) = (config.to_str().unwrap(), socket.to_str().unwrap());
+    for command in [&["keys", "list"][..], &["plan"], &["pause", "--reason", "x"]] {
+        let ran = keysweep(&[command, &["--config", config, "--socket", named]].concat());
+        assert_eq!(ran.code, 1, "{}", ran.stderr);
+        assert!(ran.stderr.contains(&format!("no daemon listens at {named}")), "{}", ran.stderr);
+    }
+    assert!(!dir.path().join("data").exists());
+}

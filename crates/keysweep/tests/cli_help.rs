@@ -127,6 +127,7 @@ fn every_command_of_the_documents_can_be_typed() {
         ("deploy/README.md", 1),
         ("docs/RUNBOOK.md", 30),
         ("docs/FIRST-WEEKS.md", 12),
+        ("docs/ACCESS.md", 6),
         ("docs/FAQ.md", 5),
         ("docs/NOTICES.md", 4),
         ("docs/UPGRADING.md", 2),

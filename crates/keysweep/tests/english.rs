@@ -31,6 +31,7 @@ const FILES: &[&str] = &[
     "deploy/iam/README.md",
     "deploy/prometheus/alerts.rules.yml",
     "deploy/prometheus/recording.rules.yml",
+    "docs/ACCESS.md",
     "docs/CONFIGURATION.md",
     "docs/EVIDENCE.md",
     "docs/FAQ.md",

@@ -162,6 +162,16 @@ async fn links_are_answered_over_https_or_on_this_machine_only() {
     get(&plain, &needed).await.is(403, "https");
     send(&plain, &needed, "reason=x").await.is(403, "https");
     plain.stop().await;
+    // A proxy that is trusted has received it over https.
+    let trusting =
+        settings(&stage, "").replace("[policy]", "http.trusted_proxies = [\"127.0.0.0/8\"]\n[policy]");
+    let behind = stage.daemon("0.0.0.0", &trusting).await;
+    let forwarded = request("GET", &needed, &[("x-forwarded-proto", "https")]);
+    let public = forwarded.replace("host: localhost", "host: keysweep.example.com");
+    behind.ask(&public).await.is(200, "Keep an access key");
+    behind.ask(&forwarded).await.is(403, "https");
+    behind.ask(&public.replace("proto: https", "proto: http")).await.is(403, "https");
+    behind.stop().await;
     let safe = stage.daemon("0.0.0.0", &settings(&stage, &stage.tls())).await;
     made.ask(safe.address, &request("GET", &needed, &[])).await.is(200, "Keep an access key");
     safe.stop().await;

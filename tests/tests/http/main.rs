@@ -22,6 +22,7 @@ mod roles;
 #[path = "../../../crates/keysweep-oidc/tests/hostile/server.rs"]
 mod server;
 mod sessions;
+mod sockets;
 mod stage;
 mod tokens;
 mod world;

@@ -129,7 +129,7 @@ fn rows(world: &World) -> Vec<Row> {
         row(Operator, Organization, &reset, "the circuit breaker is closed"),
         Row { lists: false, ..list(&ListNotices {}, "\"messages\":") },
         row(Operator, Organization, &RetryNotice { message: 1, reason: reason() }, "there is no message 1"),
-        row(Viewer, Organization, &ViewJournal {}, "\"view\":"),
+        row(Operator, Organization, &ViewJournal {}, "\"view\":"),
     ];
     for (account, key) in [(HOME, &world.home), (AWAY, &world.away)] {
         let key = || key.parse().unwrap();

@@ -176,20 +176,22 @@ pub(super) fn ask(parts: &Parts, app: &App, by: By, wants: Role) -> Result<Asker
 /// The user ID that the kernel gives for every user who does not exist in the user namespace of the daemon (user_namespaces(7)).
 const OVERFLOW_UID: u32 = 65_534;
 
-/// A user of this machine. Root and the daemon's own user may do everything: they can read and write data_dir.
+/// A user of this machine.
 fn local(parts: &Parts, app: &App) -> Result<Asker, Refused> {
     let LocalPeer { actor, uid } = parts.extensions.get::<LocalPeer>().ok_or(Refused::UnknownPeer)?;
-    let caller = if *uid == 0 || *uid == rustix::process::geteuid().as_raw() {
-        Caller::unrestricted(actor.clone())
-    } else if *uid == OVERFLOW_UID {
-        Caller::new(actor.clone(), Vec::new())
-    } else {
-        let name = user_name(*uid);
-        let config = app.config();
-        let grants = config.access.iter().filter(|holding| holding.holder == Holder::LocalUser(name.clone()));
-        Caller::new(actor.clone(), grants.map(|holding| holding.grant.clone()).collect())
-    };
+    let own = rustix::process::geteuid().as_raw();
+    let caller = local_caller(actor, *uid, own, &user_name(*uid), &app.config().access);
     Ok(Asker { caller, live: None, anonymous: false })
+}
+
+/// Root and the daemon's own user may do everything: they can read and write data_dir.
+fn local_caller(actor: &Actor, uid: u32, own: u32, name: &str, access: &[Holding]) -> Caller {
+    if uid == 0 || uid == own {
+        return Caller::unrestricted(actor.clone());
+    }
+    let holds = |holding: &&Holding| matches!(&holding.holder, Holder::LocalUser(user) if user == name);
+    let grants = access.iter().filter(holds).filter(|_| uid != OVERFLOW_UID);
+    Caller::new(actor.clone(), grants.map(|holding| holding.grant.clone()).collect())
 }
 
 /// Headers by which proxies say for whom they ask.

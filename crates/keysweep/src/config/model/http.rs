@@ -35,8 +35,8 @@ pub struct HttpSection {
     /// Sessions of people who have logged in.
     pub session: SessionSection,
     /// Tokens for scripts, and for login without an identity provider. `keysweep token new` creates a token. Over plain HTTP,
-    /// keysweep accepts tokens on a loopback address only. Once there is a viewer's token, page and API require a login or a
-    /// token on a loopback address, too.
+    /// keysweep accepts tokens on a loopback address only. Once there is a viewer's token or one
+    /// with a scope, page and API require a login or a token on a loopback address, too.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub token: Vec<TokenSection>,
 }

@@ -34,6 +34,28 @@ fn mk_http(proxies: &[&str]) -> Http {
     }
 }
 
+#[test]
+fn local_users_have_the_roles_of_their_own_name() {
+    let holding =
+        |user: &str, role| Holding { holder: Holder::LocalUser(user.into()), grant: Grant::everywhere(role) };
+    let group =
+        Holding { holder: Holder::OidcGroup("dana".into()), grant: Grant::everywhere(Role::Operator) };
+    let access = [holding("dana", Role::Viewer), holding("nobody", Role::Operator), group];
+    for (uid, name, role) in [
+        (0, "root", Some(Role::Operator)),
+        (998, "keysweep", Some(Role::Operator)),
+        (1000, "dana", Some(Role::Viewer)),
+        (1001, "Dana", None),
+        (1002, "erik", None),
+        (1003, "uid 1003", None),
+        // In a user namespace, everybody who is not mapped.
+        (65_534, "nobody", None),
+    ] {
+        let caller = local_caller(&Actor::local(name), uid, 998, name, &access);
+        assert_eq!(caller.best_role(), role, "{name}");
+    }
+}
+
 fn mk_parts(peer: &str, pairs: &[(&'static str, &str)]) -> Parts {
     let (mut parts, ()) = axum::http::Request::new(()).into_parts();
     parts.headers = mk_headers(pairs);
