@@ -4,7 +4,7 @@ import { always, next } from "@antithesishq/bombadil";
 import { actions, extract, weighted } from "@antithesishq/bombadil/browser";
 import { lastAction, navigation, scroll } from "@antithesishq/bombadil/browser/defaults/actions";
 import { getFingerprint } from "@antithesishq/bombadil/browser";
-import { SECRETS } from "./secrets";
+import { SECRETS } from "./secrets.ts";
 
 export {
   noConsoleErrors,

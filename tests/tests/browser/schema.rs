@@ -34,7 +34,8 @@ async fn judge(origin: &str, arguments: &[&str]) {
     command.args(["--continue-on-failure", "--no-color", "--warnings", "off"]).current_dir(folder.path());
     command.env("NO_PROXY", "*").stdin(Stdio::null()).kill_on_drop(true);
     let output = command.output().await.unwrap();
-    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let said =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
     println!("{said}");
 }

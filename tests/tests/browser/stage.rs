@@ -112,10 +112,10 @@ impl Stage {
         company.sim.account(PROD).name(HOSTILE).role(scan, id).role(enforce, id).add();
         company.account(CAREFUL);
         company.sim.account(CLOSED).name("closed").add();
-        let stale = |account: &str, name: &str, idle: i64| {
-            company.stale_user(account, name, idle).keys[0].clone()
-        };
-        let deactivated = ["svc-first", "svc-second", "svc-third"].map(|name| stale(PROD, name, 200)).to_vec();
+        let stale =
+            |account: &str, name: &str, idle: i64| company.stale_user(account, name, idle).keys[0].clone();
+        let deactivated =
+            ["svc-first", "svc-second", "svc-third"].map(|name| stale(PROD, name, 200)).to_vec();
         company.sim.user(PROD, "break-glass").tag("keysweep:exempt", "yes").key(company.used(300)).add();
         company.sim.user(PROD, "in-use").key(company.used(1)).add();
         company.sim.user(PROD, "never").key(KeySpec::new().created(company.days_ago(400))).add();
@@ -124,9 +124,12 @@ impl Stage {
         deliver(&company, &engine, &mut postman).await;
         company.days(&engine, 7).await;
         deliver(&company, &engine, &mut postman).await;
-        let used = |idle| KeySpec::new().created(company.days_ago(400)).used(company.days_ago(idle), "s3", "us-east-1");
+        let used = |idle| {
+            KeySpec::new().created(company.days_ago(400)).used(company.days_ago(idle), "s3", "us-east-1")
+        };
         let late = |account: &str, name: &str, idle: i64| {
-            company.sim.user(account, name).tag("Owner", "dana@example.com").key(used(idle)).add().keys[0].clone()
+            company.sim.user(account, name).tag("Owner", "dana@example.com").key(used(idle)).add().keys[0]
+                .clone()
         };
         let flagged = [FORMULA, LONG, "svc-late"].map(|name| late(PROD, name, 150)).to_vec();
         let names = ["svc-one", "svc-two", "svc-three", "svc-four", "svc-five", "svc-six"];
@@ -203,12 +206,19 @@ impl Stage {
     /// A link about a key in the messages so far.
     pub(crate) fn link(&self, key: &str, purpose: &str) -> String {
         let about = |letter: &&Received| letter.items().iter().any(|(_, found)| found == key);
-        let items = self.letters.iter().filter(about).flat_map(|letter| {
-            letter.letter.json["items"].as_array().cloned().unwrap_or_default()
-        });
+        let items = self
+            .letters
+            .iter()
+            .filter(about)
+            .flat_map(|letter| letter.letter.json["items"].as_array().cloned().unwrap_or_default());
         let mut of_key = items.filter(|item| item["access_key_id"] == key);
         let link = of_key.find_map(|item| Some(item["links"][purpose].as_str()?.to_owned()));
-        link.unwrap_or_else(|| panic!("no link {purpose} for {key} in {:#?}", self.letters.iter().map(|it| (&it.to, it.items())).collect::<Vec<_>>()))
+        link.unwrap_or_else(|| {
+            panic!(
+                "no link {purpose} for {key} in {:#?}",
+                self.letters.iter().map(|it| (&it.to, it.items())).collect::<Vec<_>>()
+            )
+        })
     }
 }
 

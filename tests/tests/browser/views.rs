@@ -9,7 +9,9 @@ use crate::stage::{Door, HOSTILE, LONG, OPERATOR, Running, Stage, VIEWS};
 fn views(stage: &Stage) -> Vec<String> {
     let keys = &stage.keys;
     let mut views: Vec<String> = VIEWS.map(str::to_owned).to_vec();
-    views.extend(["/sessions", "/keys?group=account", "/keys?q=nothing-has-this-name", "/login"].map(str::to_owned));
+    views.extend(
+        ["/sessions", "/keys?group=account", "/keys?q=nothing-has-this-name", "/login"].map(str::to_owned),
+    );
     let of_keys = [&keys.deactivated[0], &keys.flagged[0], &keys.flagged[1], &keys.waiting[0]];
     views.extend(of_keys.map(|key| format!("/keys/{key}")));
     views.push(stage.link(&keys.flagged[1], "still_needed"));
@@ -63,7 +65,10 @@ async fn a_hostile_name_is_text_on_every_view() {
         assert!(text.contains(LONG) || view == "/accounts", "{view}: {text}");
         assert_eq!(browser.count("img, main script").await, 0, "{view}");
     }
-    let found = format!("/keys?{}", form_urlencoded::Serializer::new(String::new()).append_pair("q", HOSTILE).finish());
+    let found = format!(
+        "/keys?{}",
+        form_urlencoded::Serializer::new(String::new()).append_pair("q", HOSTILE).finish()
+    );
     browser.goto(&found).await;
     assert!(browser.text("main").await.contains(HOSTILE));
     assert_eq!(browser.count("img, main script").await, 0);

@@ -45,9 +45,14 @@ async fn what_holds_on_every_page_holds_wherever_a_random_walk_leads() {
     command.args(["--headless", "--no-sandbox", "--exit-on-violation", "--time-limit", &time]);
     command.args(["--width", "1280", "--height", "1600"]);
     command.args(["--cookie", &format!("keysweep_session={cookie}")]).arg("--output-path").arg(&traces);
-    command.env("CHROME", chromium()).env("NO_PROXY", "*").current_dir(folder.path());
+    command
+        .env("CHROME", chromium())
+        .env("NO_PROXY", "*")
+        .env("RUST_LOG", "error")
+        .current_dir(folder.path());
     let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await.unwrap();
-    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let said =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
     let paths = paths(&fs::read_to_string(traces.join("trace.jsonl")).unwrap());
     assert!(paths.len() >= 4, "the walk led nowhere: {paths:?}\n{said}");

@@ -6,6 +6,7 @@ mod api;
 mod certificates;
 mod directory;
 mod handshakes;
+mod queries;
 mod reloads;
 mod stage;
 mod tokens;
