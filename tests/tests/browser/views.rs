@@ -86,6 +86,6 @@ async fn every_link_leads_somewhere() {
     for view in VIEWS {
         assert!(seen.contains(&json!(view)), "{view}");
     }
-    println!("{} pages", seen.len());
+    eprintln!("{} pages", seen.len());
     running.stop().await;
 }

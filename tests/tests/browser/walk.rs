@@ -57,7 +57,7 @@ async fn what_holds_on_every_page_holds_wherever_a_random_walk_leads() {
     let paths = paths(&fs::read_to_string(traces.join("trace.jsonl")).unwrap());
     assert!(paths.len() >= 4, "the walk led nowhere: {paths:?}\n{said}");
     let entries = running.daemon.engine().store().last_seq() - before;
-    println!(
+    eprintln!(
         "{time} through {} pages, with {entries} entries in the journal; WALK_TIME=10m asks for more",
         paths.len()
     );

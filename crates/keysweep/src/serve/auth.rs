@@ -121,7 +121,7 @@ pub(super) fn same_site(parts: &Parts, app: &App) -> Result<(), Refused> {
     }
 }
 
-/// Someone who may look, by a token or a session.
+/// Someone who may look, by a token.
 #[derive(Debug)]
 pub(super) struct Viewer;
 
@@ -129,7 +129,7 @@ impl FromRequestParts<Arc<App>> for Viewer {
     type Rejection = Refused;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Refused> {
-        ask(parts, app, By::TokenOrSession, Role::Viewer).map(|_| Self)
+        ask(parts, app, By::Token, Role::Viewer).map(|_| Self)
     }
 }
 
