@@ -114,6 +114,32 @@ const acts = {
     ]);
     return { name: download.suggestedFilename(), text: fs.readFileSync(await download.path(), "utf8") };
   },
+  // Fetches what every link leads to, and the links there, and gives the paths that were not answered well.
+  async crawl({ most }) {
+    const crawled = await page.evaluate(async (limit) => {
+      const [seen, bad, todo] = [new Set(), [], [location.pathname]];
+      while (todo.length > 0 && seen.size < limit) {
+        const path = todo.shift();
+        if (seen.has(path)) continue;
+        seen.add(path);
+        const answer = await fetch(path);
+        const text = await answer.text();
+        if (!answer.ok) bad.push(`${path}: ${answer.status}`);
+        if (!answer.headers.get("content-type")?.startsWith("text/html")) continue;
+        const found = new DOMParser().parseFromString(text, "text/html");
+        for (const link of found.querySelectorAll("a[href]")) {
+          const url = new URL(link.getAttribute("href"), location.origin + path);
+          // Orders of one list show the same rows.
+          if (url.origin !== location.origin) bad.push(`${path} leads to ${url}`);
+          else if (!url.searchParams.has("sort")) todo.push(url.pathname + url.search);
+        }
+      }
+      return { seen: [...seen], bad };
+    }, most);
+    // They are told of above.
+    wrong = wrong.filter((what) => !/: [45]\d\d$|^console: Failed to load resource/.test(what));
+    return crawled;
+  },
   // What axe finds on this page, and how far it is too wide, closed and with everything open.
   async judge() {
     const found = [];
@@ -126,7 +152,7 @@ const acts = {
     // The debugger is not bound by the policy of the page.
     const debug = await context.newCDPSession(page);
     await debug.send("Runtime.evaluate", { expression: axe });
-    const result = await page.evaluate((values) => window.axe.run({ runOnly: { type: "tag", values } }), RULES);
+    const result = await page.evaluate((values) => window.axe.run({ runOnly: { type: "tag", values }, resultTypes: ["violations"] }), RULES);
     if (result.passes.length === 0) say("axe checked nothing");
     result.violations.forEach((it) => say(`${it.id}: ${it.nodes[0].html.slice(0, 200)}`));
     await debug.detach();

@@ -2,12 +2,12 @@
 
 use crate::command::{cargo, run, say};
 use crate::hunt::hunt_sample;
-use crate::tools::{NODE, NPM, PROMETHEUS, PROMTOOL, PYTHON, UNSHARE, require};
+use crate::tools::{CHROMIUM, NODE, NPM, PROMETHEUS, PROMTOOL, PYTHON, UNSHARE, require};
 
 /// Says what is missing before anything is compiled, then runs every test, those in the documentation included, and
 /// tries whether the histories would notice a mistake.
 pub(crate) fn run_tests() -> anyhow::Result<()> {
-    require(&[&PYTHON, &NODE, &NPM, &PROMTOOL, &PROMETHEUS, &UNSHARE])?;
+    require(&[&PYTHON, &NODE, &NPM, &CHROMIUM, &PROMTOOL, &PROMETHEUS, &UNSHARE])?;
     run(cargo().args(["test", "--workspace", "--all-features", "--locked"]))?;
     hunt_sample()?;
     say(NOT_RUN);
@@ -22,5 +22,7 @@ not run here:
   cargo xtask soak --kills 300               real processes under SIGKILL: 6 were killed
   cargo xtask soak --load 10000              accounts in trouble: one sweep of 600 accounts
   PROPTEST_CASES=20000 cargo test ...        properties and nonsense: a few hundred cases each
+  WALK_TIME=10m cargo test ... random_walk   the page in a browser: 25 s of a random walk
+  API_EXAMPLES=500 cargo test ... the_api_is the API: 15 random requests for each operation
   cargo xtask bench                          what a scan costs
   deploy/systemd/try.sh                      the Debian package under a real systemd, as root";

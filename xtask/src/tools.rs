@@ -24,7 +24,7 @@ pub(crate) struct Tool {
 pub(crate) const PYTHON: Tool = Tool {
     program: "python3",
     probe: &["-c", "import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 10))"],
-    needed_for: "the tests with moto, boto3, the AWS CLI, Helm's library and channels, and hadolint: Python 3.10 or newer with venv",
+    needed_for: "the tests with moto, boto3, the AWS CLI, Helm's library, channels and schemathesis, and hadolint: Python 3.10 or newer with venv",
     install: "apt-get install python3 python3-venv",
 };
 
@@ -48,7 +48,7 @@ pub(crate) const PROMETHEUS: Tool = Tool {
 pub(crate) const NODE: Tool = Tool {
     program: "node",
     probe: &["-e", "process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)"],
-    needed_for: "the tests of channels with Slack's client and a receiver of webhooks: Node.js 18 or newer",
+    needed_for: "the tests of channels with Slack's client and a receiver of webhooks, and of the page: Node.js 18 or newer",
     install: "apt-get install nodejs",
 };
 
@@ -58,6 +58,14 @@ pub(crate) const NPM: Tool = Tool {
     probe: &["--version"],
     needed_for: "the same tests",
     install: "apt-get install npm",
+};
+
+/// Shows the page.
+pub(crate) const CHROMIUM: Tool = Tool {
+    program: "chromium",
+    probe: &["--version"],
+    needed_for: "the tests of the page in a browser",
+    install: "apt-get install chromium",
 };
 
 /// Puts small disks under the program.

@@ -71,6 +71,7 @@ pub struct DecideApprovals {
     pub requests: Vec<String>,
     /// Why, for the audit log: one line of at most 500 characters.
     #[serde(deserialize_with = "crate::reason::read")]
+    #[schemars(schema_with = "crate::pattern::reason")]
     pub reason: String,
 }
 

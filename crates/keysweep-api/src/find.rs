@@ -81,6 +81,7 @@ pub struct ListFindings {
     pub sort: KeyOrder,
     /// How many rows at most: 1 to 1000, 100 by default.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "number::optional")]
+    #[schemars(range(min = 1, max = 1000))]
     pub limit: Option<u32>,
     /// `next_cursor` of the page before; absent for the first page.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -15,6 +15,7 @@ mod once;
 mod openapi;
 mod operation;
 mod overview;
+mod pattern;
 mod reason;
 mod refusal;
 mod request_ref;

@@ -25,7 +25,7 @@ impl Operation for ListNotices {
 #[serde(deny_unknown_fields)]
 pub struct PreviewNotice {
     /// Key ID.
-    #[schemars(with = "String")]
+    #[schemars(schema_with = "crate::pattern::access_key")]
     pub key: AccessKeyId,
     /// Kind of notice.
     pub kind: NoticeKind,
@@ -47,6 +47,7 @@ pub struct RetryNotice {
     pub message: u64,
     /// Why, for the audit log: one line of at most 500 characters.
     #[serde(deserialize_with = "crate::reason::read")]
+    #[schemars(schema_with = "crate::pattern::reason")]
     pub reason: String,
 }
 

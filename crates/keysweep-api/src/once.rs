@@ -5,6 +5,9 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
+/// Every whole number up to it has a floating-point number of its own.
+const EXACT: f64 = 9_007_199_254_740_991.0;
+
 /// Reads an object.
 ///
 /// # Errors
@@ -50,7 +53,10 @@ impl<'de> Visitor<'de> for Values {
     }
 
     fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
-        Ok(value.into())
+        // `2.0` is an integer, too (JSON Schema, section 6.1.1); beyond this bound, neighbours look the same.
+        let whole = value.fract() == 0.0 && value.abs() <= EXACT;
+        let number = whole.then(|| format!("{value:.0}").parse::<i64>().ok()).flatten();
+        Ok(number.map_or_else(|| value.into(), Value::from))
     }
 
     fn visit_str<E: Error>(self, value: &str) -> Result<Value, E> {
@@ -74,5 +80,16 @@ impl<'de> Visitor<'de> for Values {
             fields.insert(name, value);
         }
         Ok(fields.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_whole_number_is_an_integer_however_it_is_written() {
+        let read = object(br#"{"a":184.0,"b":-0.0,"c":1e3,"d":0.5,"e":1e300}"#).unwrap();
+        assert_eq!(serde_json::to_string(&read).unwrap(), r#"{"a":184,"b":0,"c":1000,"d":0.5,"e":1e+300}"#);
     }
 }

@@ -120,6 +120,7 @@ pub struct ListAccounts {
     pub reach: Option<String>,
     /// How many rows at most: 1 to 1000, 100 by default.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "number::optional")]
+    #[schemars(range(min = 1, max = 1000))]
     pub limit: Option<u32>,
     /// `next_cursor` of the page before; absent for the first page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -248,6 +249,7 @@ pub struct ListJournal {
     pub people: Option<String>,
     /// How many entries at most: 1 to 1000, 100 by default.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "number::optional")]
+    #[schemars(range(min = 1, max = 1000))]
     pub limit: Option<u32>,
     /// `next_cursor` of the page before: the number of an entry; absent for the newest entries.
     #[serde(default, skip_serializing_if = "Option::is_none")]

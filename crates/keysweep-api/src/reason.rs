@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer};
 
 /// Enough for a sentence and a ticket number; the journal keeps it forever.
-const MAX_CHARS: usize = 500;
+pub(crate) const MAX_CHARS: usize = 500;
 
 /// A reason as auditors read it: one line of text with a limited length, without blanks at its ends.
 ///

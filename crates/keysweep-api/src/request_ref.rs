@@ -65,6 +65,7 @@ impl JsonSchema for RequestRef {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        schemars::json_schema!({ "type": "string", "pattern": "^[0-9]+(-[0-9a-fA-F]+)?$" })
+        // A number alone is for people who type commands on the machine of the daemon.
+        schemars::json_schema!({ "type": "string", "pattern": "^[0-9]{1,19}-[0-9a-fA-F]+$" })
     }
 }

@@ -42,7 +42,7 @@ impl Operation for ListKeys {
 #[serde(deny_unknown_fields)]
 pub struct ShowKey {
     /// Key ID.
-    #[schemars(with = "String")]
+    #[schemars(schema_with = "crate::pattern::access_key")]
     pub key: AccessKeyId,
 }
 
@@ -58,7 +58,7 @@ impl Operation for ShowKey {
 #[serde(deny_unknown_fields)]
 pub struct ShowEvidence {
     /// Key ID.
-    #[schemars(with = "String")]
+    #[schemars(schema_with = "crate::pattern::access_key")]
     pub key: AccessKeyId,
 }
 
@@ -75,7 +75,7 @@ impl Operation for ShowEvidence {
 #[serde(deny_unknown_fields)]
 pub struct GatherEvidence {
     /// Key ID.
-    #[schemars(with = "String")]
+    #[schemars(schema_with = "crate::pattern::access_key")]
     pub key: AccessKeyId,
 }
 
@@ -92,12 +92,13 @@ impl Operation for GatherEvidence {
 #[serde(deny_unknown_fields)]
 pub struct Decide {
     /// Key ID.
-    #[schemars(with = "String")]
+    #[schemars(schema_with = "crate::pattern::access_key")]
     pub key: AccessKeyId,
     /// Which decision.
     pub decision: Decision,
     /// Why, for the audit log: one line of at most 500 characters.
     #[serde(deserialize_with = "crate::reason::read")]
+    #[schemars(schema_with = "crate::pattern::reason")]
     pub reason: String,
 }
 
@@ -144,6 +145,7 @@ pub enum Decision {
         request: RequestRef,
         /// For how long, in minutes: 1 to 1440.
         #[serde(default = "one_hour")]
+        #[schemars(range(min = 1, max = 1440))]
         minutes: u32,
     },
     /// Hold the key.
@@ -168,7 +170,7 @@ pub enum Decision {
     /// Delete the key now, regardless of mode, notice, and change window. Only after a full grace period.
     Delete {
         /// The key ID again: a deletion cannot be undone.
-        #[schemars(with = "String")]
+        #[schemars(schema_with = "crate::pattern::access_key")]
         confirm: AccessKeyId,
     },
     /// Drop the record of a key that is gone, deleted, or out of reach.
@@ -223,6 +225,7 @@ mod seconds {
 pub struct Pause {
     /// Why, for the audit log: one line of at most 500 characters.
     #[serde(deserialize_with = "crate::reason::read")]
+    #[schemars(schema_with = "crate::pattern::reason")]
     pub reason: String,
 }
 
@@ -241,6 +244,7 @@ pub struct Resume {
     pub which: Which,
     /// Why, for the audit log: one line of at most 500 characters.
     #[serde(deserialize_with = "crate::reason::read")]
+    #[schemars(schema_with = "crate::pattern::reason")]
     pub reason: String,
 }
 
@@ -283,6 +287,7 @@ pub struct AcknowledgeRule {
     pub id: String,
     /// Why, for the audit log: one line of at most 500 characters.
     #[serde(deserialize_with = "crate::reason::read")]
+    #[schemars(schema_with = "crate::pattern::reason")]
     pub reason: String,
 }
 
@@ -311,6 +316,7 @@ impl Operation for ShowBreaker {
 pub struct ResetBreaker {
     /// Why, for the audit log: one line of at most 500 characters.
     #[serde(deserialize_with = "crate::reason::read")]
+    #[schemars(schema_with = "crate::pattern::reason")]
     pub reason: String,
     /// The count and the hash of the set that the operator was shown, as `confirm` in the reply of `show_breaker`.
     pub confirm: String,
@@ -328,10 +334,11 @@ impl Operation for ResetBreaker {
 #[serde(deny_unknown_fields)]
 pub struct UnparkAccount {
     /// Account ID.
-    #[schemars(with = "String")]
+    #[schemars(schema_with = "crate::pattern::account")]
     pub account: AccountId,
     /// Why, for the audit log: one line of at most 500 characters.
     #[serde(deserialize_with = "crate::reason::read")]
+    #[schemars(schema_with = "crate::pattern::reason")]
     pub reason: String,
 }
 

@@ -55,6 +55,7 @@ pub struct RevokeSessions {
     pub number: Option<u64>,
     /// Why, for the log: one line of at most 500 characters.
     #[serde(deserialize_with = "crate::reason::read")]
+    #[schemars(schema_with = "crate::pattern::reason")]
     pub reason: String,
 }
 

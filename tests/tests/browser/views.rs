@@ -32,16 +32,23 @@ async fn look(stage: &Stage, running: &Running, browser: &mut Browser, width: u3
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_view_is_accessible_and_fits() {
+async fn every_view_in_light_colours_is_accessible_and_fits() {
+    every_view("light").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_view_in_dark_colours_is_accessible_and_fits() {
+    every_view("dark").await;
+}
+
+async fn every_view(scheme: &str) {
     let stage = Stage::new().await;
     let running = stage.daemon(Door::Public).await;
     let mut browser = Browser::as_(&running, OPERATOR).await;
     browser.fill("Reason to pause all automatic changes", HOSTILE).await;
     browser.press_in("#stops", "Pause").await;
-    for scheme in ["light", "dark"] {
-        for width in [390, 1_280] {
-            look(&stage, &running, &mut browser, width, scheme).await;
-        }
+    for width in [390, 1_280] {
+        look(&stage, &running, &mut browser, width, scheme).await;
     }
     running.stop().await;
 }
@@ -65,5 +72,20 @@ async fn a_hostile_name_is_text_on_every_view() {
     browser.goto(&found).await;
     assert!(browser.text("main").await.contains(HOSTILE));
     assert_eq!(browser.count("img, main script").await, 0);
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_link_leads_somewhere() {
+    let stage = Stage::new().await;
+    let running = stage.daemon(Door::Public).await;
+    let mut browser = Browser::as_(&running, OPERATOR).await;
+    let crawled = browser.act(json!({ "act": "crawl", "most": 400 })).await;
+    assert_eq!(crawled["bad"], json!([]));
+    let seen = crawled["seen"].as_array().unwrap();
+    for view in VIEWS {
+        assert!(seen.contains(&json!(view)), "{view}");
+    }
+    eprintln!("{} pages", seen.len());
     running.stop().await;
 }

@@ -16,6 +16,7 @@ mod logins;
 #[path = "../../../crates/keysweep-oidc/tests/hostile/op.rs"]
 mod op;
 mod owners;
+mod queries;
 mod reloads;
 mod roles;
 #[allow(dead_code, reason = "these tests need less of the provider than those of its crate")]

@@ -8,10 +8,10 @@ use keysweep_core::state::Actor;
 use leaky_bucket::RateLimiter;
 
 /// Requests at once: a script that walks every page of a large list.
-const AT_ONCE: usize = 240;
+const AT_ONCE: usize = 1_000;
 
-/// After these, one more in this time: ten in a second.
-const ONE_EVERY: Duration = Duration::from_millis(100);
+/// After these, one more in this time: fifty in a second. How many are answered at once is bounded besides.
+const ONE_EVERY: Duration = Duration::from_millis(20);
 
 /// Callers that are told apart. More than one organization has tokens and people; beyond, all are forgotten.
 const CALLERS: usize = 4_000;

@@ -5,6 +5,9 @@ mod forms;
 
 use askama::Template;
 use keysweep_api::{HoldRow, KeyDocument, KeyRow};
+use keysweep_core::lifecycle::KeyEvent;
+use keysweep_core::lifecycle::event::Note;
+use keysweep_core::state::{Body, Entry};
 
 use self::facts::{Fact, facts};
 use self::forms::Forms;
@@ -37,6 +40,7 @@ struct Page<'a> {
     owner_left: Option<&'a str>,
     holds: Vec<Hold<'a>>,
     request: Option<Request<'a>>,
+    has_evidence: bool,
     forms: Forms,
     timeline: Vec<Line>,
 }
@@ -97,6 +101,7 @@ pub(in crate::serve) fn key(
             .or_else(|| row.and_then(|row| row.owner_left.as_deref())),
         holds: record.map(|record| holds(frame, record)).unwrap_or_default(),
         request,
+        has_evidence: document.history.iter().any(is_evidence),
         forms: Forms::of(
             state,
             record,
@@ -105,6 +110,10 @@ pub(in crate::serve) fn key(
         timeline: document.history.iter().rev().map(|entry| line(frame.now, entry)).collect(),
         document,
     })
+}
+
+fn is_evidence(entry: &Entry) -> bool {
+    matches!(entry.body, Body::Key { event: KeyEvent::Record(Note::BundleWritten { .. }), .. })
 }
 
 fn next<'a>(frame: &Frame, document: &'a KeyDocument) -> Option<Next<'a>> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::body::{Bytes, to_bytes};
 use axum::extract::{FromRequest, Request};
-use axum::http::header::{CONTENT_TYPE, LOCATION};
+use axum::http::header::{ACCEPT, CONTENT_TYPE, LOCATION};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use keysweep_api::Role;
@@ -73,7 +73,7 @@ impl FromRequest<Arc<App>> for Form {
         let asker = match asker {
             Ok(asker) => asker,
             // The session has ended since the page was made.
-            Err(Refused::Missing) => return Err(to_login()),
+            Err(Refused::Missing) if shows_html(&parts.headers) => return Err(to_login()),
             Err(refused) => return Err(refused.into_response()),
         };
         // Without a session, it was no form of ours: scripts use the API.
@@ -84,6 +84,12 @@ impl FromRequest<Arc<App>> for Form {
         }
         Ok(Self { caller: asker.caller, live, fields })
     }
+}
+
+/// Browsers ask for HTML when a person follows a link or sends a form.
+pub(super) fn shows_html(headers: &HeaderMap) -> bool {
+    let accepts = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    accepts.into_iter().any(|value| value.contains("text/html"))
 }
 
 fn is_form(headers: &HeaderMap) -> bool {

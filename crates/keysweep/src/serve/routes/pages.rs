@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, OriginalUri, Path, RawQuery, State};
-use axum::http::header::{ACCEPT, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -15,7 +15,7 @@ use keysweep_api::{
 };
 use tokio::runtime::Handle;
 
-use super::form::{Fields, login_path, see_other};
+use super::form::{Fields, login_path, see_other, shows_html};
 use super::login;
 use crate::access::Caller;
 use crate::causes::in_words;
@@ -62,10 +62,8 @@ impl FromRequestParts<Arc<App>> for Visitor {
     }
 }
 
-/// Browsers ask for HTML when a person follows a link.
 fn is_browser(parts: &Parts) -> bool {
-    let accepts = parts.headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    parts.method == Method::GET && accepts.into_iter().any(|value| value.contains("text/html"))
+    parts.method == Method::GET && shows_html(&parts.headers)
 }
 
 /// The script of the page.
