@@ -116,7 +116,7 @@ pub struct SlackSection {
     /// URL of the Slack Web API for GovSlack: `https://slack-gov.com/api`. Empty: Slack's standard URL.
     pub api_url: String,
     /// How people decide on approval requests: "link" (the message leads to the page), or "native" (buttons in the
-    /// message, for the users that [[access]] lists as slack_user; deletions are never approved in Slack). "native"
+    /// message, for the users that `[[access]]` lists as slack_user; deletions are never approved in Slack). "native"
     /// requires app_token_file.
     pub approvals: SlackApprovals,
     /// File that contains the app-level token of the Slack app, "xapp-...", with the scope connections:write. Through
