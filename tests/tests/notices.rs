@@ -11,6 +11,7 @@ use keysweep_core::lifecycle::HoldKind;
 use keysweep_notify::FailureKind;
 use keysweep_tests::company::{Company, DAY, ask, decide, look, state_of, swept};
 use keysweep_tests::letters::Received;
+use tokio::task::JoinSet;
 
 const PROD: &str = "111122223333";
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -338,11 +339,12 @@ async fn nothing_is_sent_while_keysweep_is_paused_or_stops() {
 async fn stop_while_sending(company: &Company, engine: &Arc<Engine>, takes: Duration) -> Duration {
     company.letters.take_long(takes);
     let posting = Arc::clone(engine);
-    let work = tokio::spawn(async move { Postman::default().work(&posting).await });
+    let mut work = JoinSet::new();
+    work.spawn(async move { Postman::default().work(&posting).await });
     company.letters.began().await;
     let before = tokio::time::Instant::now();
     engine.stopping().cancel();
-    work.await.unwrap();
+    work.join_next().await.unwrap().unwrap();
     before.elapsed()
 }
 
