@@ -54,11 +54,16 @@ impl Document {
             }
         }
         parameters.push(match O::VERB {
-            Verb::Get => header("If-None-Match", "The ETag of a reply that the caller has: 304 if it is still current."),
+            Verb::Get => header(
+                "If-None-Match",
+                "The ETag of a reply that the caller has: 304 if it is still current.",
+                &json!({ "type": "string" }),
+            ),
             Verb::Post => header(
                 "Idempotency-Key",
                 "Names this request. If it is sent again with the same key, it is not carried out again, and the reply is \
                  the first one.",
+                &json!({ "type": "string", "pattern": "^[!-~]{1,128}$" }),
             ),
         });
         let reply = self.generator.subschema_for::<O::Reply>();
@@ -150,8 +155,8 @@ fn with_not_modified(mut operation: Value) -> Value {
 }
 
 /// An optional header of a request.
-fn header(name: &str, about: &str) -> Value {
-    json!({ "name": name, "in": "header", "required": false, "description": about, "schema": { "type": "string" } })
+fn header(name: &str, about: &str, schema: &Value) -> Value {
+    json!({ "name": name, "in": "header", "required": false, "description": about, "schema": schema })
 }
 
 /// Description, properties, and names of the required ones.

@@ -59,7 +59,7 @@ impl Replays {
         let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match inner.answers.get(&request) {
             Some((asked, _)) if *asked != fingerprint => {
-                Err(Refusal::Malformed("`Idempotency-Key` was used for another request".to_owned()))
+                Err(Refusal::Conflict("this `Idempotency-Key` was used for another request".to_owned()))
             }
             Some((_, None)) => Err(Refusal::Conflict(
                 "the first request with this `Idempotency-Key` is under way".to_owned(),
@@ -116,7 +116,7 @@ mod tests {
         replays.end(&ann, "k1", &done("paused"));
         for (path, body) in [("/resume", &b"{}"[..]), ("/pause", b"{ }"), ("/pause{}", b"")] {
             let other = replays.begin(&ann, "k1", path, body);
-            assert!(matches!(other, Err(Refusal::Malformed(_))), "{path}: {other:?}");
+            assert!(matches!(other, Err(Refusal::Conflict(_))), "{path}: {other:?}");
         }
         assert_eq!(replays.begin(&Actor::token("bob"), "k1", "/pause", b"{}"), Ok(Turn::New));
         for key in ["", "two words", "é", &"a".repeat(MAX_KEY + 1)] {

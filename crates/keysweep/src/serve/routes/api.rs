@@ -242,7 +242,8 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Refusal> {
             let text =
                 key.to_str().map_err(|_| Refusal::Malformed("`Idempotency-Key` is not ASCII text".into()))?;
             // The draft writes it as a string of structured fields, in quotation marks.
-            let text = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text);
+            let bare = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+            let text = bare.filter(|bare| !bare.is_empty()).unwrap_or(text);
             Ok(Some(text.to_owned()))
         }
         (Some(_), Some(_)) => Err(Refusal::Malformed("there is more than one `Idempotency-Key`".into())),
