@@ -77,8 +77,8 @@ async fn a_decision_shows_the_request_first_and_can_name_it() {
 
     let (_, csv, _) = site.run(&["approvals", "list", "--format", "json"]).await;
     let listed: serde_json::Value = serde_json::from_str(&csv).unwrap();
-    let request = listed["keys"][0]["approval"]["request"].as_str().unwrap();
-    assert_eq!(listed["keys"][0]["approval"]["approved_by"].as_array().unwrap().len(), 1);
+    let request = listed["approvals"][0]["approval"]["request"].as_str().unwrap();
+    assert_eq!(listed["approvals"][0]["approval"]["approved_by"].as_array().unwrap().len(), 1);
     let (code, _, messages) =
         site.run(&["approvals", "deny", "999999", request, "999998", "--reason", "needed"]).await;
     assert_eq!(code, 1);
@@ -87,7 +87,7 @@ async fn a_decision_shows_the_request_first_and_can_name_it() {
         "{messages}"
     );
     assert!(
-        messages.contains("denied: deactivate of"),
+        messages.contains("denied the deactivation of"),
         "one that is not there keeps none from its decision: {messages}"
     );
     let (_, table, _) = site.run(&["approvals", "list"]).await;

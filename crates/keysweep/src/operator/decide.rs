@@ -339,12 +339,20 @@ fn approved(
     }
     let as_owner = permit.as_owner();
     let event = Consent::Approved { action, request: number, reason: reason.into(), as_owner };
-    let given = approval.granted.len() + 1;
+    let (given, change) = (approval.granted.len() + 1, noun(action));
     let message = match needed {
-        0 | 1 => format!("approved: {action} of {key} (request {number})"),
-        _ => format!("approved: {action} of {key} (request {number}), {given} of {needed} approvals"),
+        0 | 1 => format!("approved the {change} of {key} (request {number})"),
+        _ => format!("approved the {change} of {key} (request {number}), {given} of {needed} approvals"),
     };
     Ok((event.into(), message))
+}
+
+/// A change as a thing.
+fn noun(action: Planned) -> &'static str {
+    match action {
+        Planned::Deactivate => "deactivation",
+        Planned::Delete => "deletion",
+    }
 }
 
 /// An owner could have changed since the permit was given.
@@ -393,7 +401,7 @@ fn denied(
         Planned::Deactivate => String::new(),
     };
     let event = Consent::Denied { action, request, reason: reason.into(), hold_until };
-    Ok((event.into(), format!("denied: {action} of {key}; held until {hold_until}{inactive}")))
+    Ok((event.into(), format!("denied the {} of {key}; held until {hold_until}{inactive}", noun(action))))
 }
 
 fn held(record: &Record, until: Option<Timestamp>, reason: &str) -> Decided {
