@@ -323,12 +323,18 @@ async fn everything_of_a_daemon(site: &Site) -> Vec<String> {
         serde_json::from_str(&site.run(&["keys", "show", &site.key, "--format", "json"]).await).unwrap();
     assert_eq!(key["record"]["user_name"], USERS[0]);
 
-    let page = get(&address, "/").await;
-    assert_harmless(&page);
-    for raw in ["<script", "<img", "<b>\u{202e}", "<i>", "\"onmouseover", "ad\u{200b}min"] {
-        assert!(!page.contains(raw), "{raw}");
+    let of_key = format!("/keys/{}", site.key);
+    for path in ["/", "/keys", &of_key, "/holds", "/accounts", "/audit", "/calendar", "/notices"] {
+        let page = get(&address, path).await;
+        assert_harmless(&page);
+        let page = page.replace("<script src=\"/page.js\" defer></script>", "");
+        for raw in ["<script", "<img", "<b>\u{202e}", "<i>", "\"onmouseover", "ad\u{200b}min"] {
+            assert!(!page.contains(raw), "{path}: {raw}");
+        }
+        if path == "/keys" {
+            assert!(page.contains("&#60;script&#62;alert(&#39;x&#39;)&#60;/script&#62;"), "{page}");
+        }
     }
-    assert!(page.contains("&#60;script&#62;alert(&#39;x&#39;)&#60;/script&#62;"), "{page}");
 
     let names = label_values(&get(&address, "/metrics").await, "account_name");
     assert!(names.contains(ACCOUNT), "{names:?}");
