@@ -97,7 +97,7 @@ async fn owners_see_and_approve_their_own_keys_only() {
     assert_eq!([&world.home, &world.away, &world.mail].map(|key| granted(&world, key)), [0, 0, 0]);
 
     let done = decide(&world, &mut dana, &world.home, &approve(&world, &world.home)).await;
-    assert!(done.contains("Approved: deactivate"), "{done}");
+    assert!(done.contains("Approved the deactivation of"), "{done}");
     assert_eq!(granted(&world, &world.home), 1);
     world.running.stop().await;
 }
