@@ -13,7 +13,7 @@ pub const PENDING_LIFETIME: SignedDuration = SignedDuration::from_mins(10);
 pub struct Begun {
     /// Where to send the browser. Contains the state and the nonce of the login, so do not log it.
     pub authorize_url: String,
-    /// What to keep until the browser returns, bound to this browser alone: whoever holds it can finish the login.
+    /// What to keep until the browser returns, bound to this browser alone: its holder can finish the login.
     pub pending: Pending,
 }
 

@@ -31,7 +31,7 @@ pub(super) enum Key {
 
 /// What is known of an event.
 pub(super) enum Claim {
-    /// Nothing: whoever holds the ticket delivers it.
+    /// Nothing: the holder of the ticket delivers it.
     New(Ticket),
     /// It was seen.
     Seen(watch::Receiver<Stage>),

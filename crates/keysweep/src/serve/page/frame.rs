@@ -143,7 +143,7 @@ pub(super) struct Hint {
 }
 
 impl Frame {
-    /// The shell of a view. `as_of` is the time of what it shows; `fields`, whether it has fields whoever looks at it.
+    /// The shell of a view. `as_of` is the time of what it shows; `fields`, whether it has fields for everyone.
     pub(super) fn shell(
         &self,
         view: View,

@@ -74,7 +74,7 @@ fn channel(actor: &Actor) -> Option<&'static str> {
         "api" => Some("through the API"),
         "page" => Some("on the web page"),
         "slack" => Some("in Slack"),
-        "link" => Some("through a signed link; whoever had the link could use it"),
+        "link" => Some("through a signed link; anyone who had the link could use it"),
         _ => None,
     }
 }

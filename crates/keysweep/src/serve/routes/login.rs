@@ -91,7 +91,7 @@ pub(in crate::serve) async fn logout(State(app): State<Arc<App>>, form: Form) ->
 /// Begins a session, and leads to the page that was asked for.
 pub(super) fn enter(door: &Door, app: &App, who: Who, next: &str) -> Response {
     let (config, engine) = (app.config(), app.engine());
-    // What the cookie named before ends: whoever else knows it gains nothing.
+    // The session of the previous cookie ends: someone else who knows that cookie gains nothing.
     let now = engine.clock().operational();
     for value in cookie::all(&door.parts.headers, cookie::SESSION, door.secure) {
         if let Some(live) = engine.sessions().find(value, config.http.session, now) {

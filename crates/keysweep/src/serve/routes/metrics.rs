@@ -14,8 +14,8 @@ use crate::serve::app::App;
 use crate::serve::auth::{By, Refused, ask, names};
 use crate::serve::router::failed;
 
-/// Someone who may scrape: whoever reaches the listener itself, and people and tokens through a proxy. Metrics name accounts,
-/// and a proxy serves whoever reaches it.
+/// Someone who may scrape: anyone who reaches the listener itself; through a proxy, only with a login or a token. Metrics name
+/// accounts, and more people reach a proxy than the listener.
 pub(in crate::serve) struct Scraper;
 
 impl FromRequestParts<Arc<App>> for Scraper {

@@ -9,8 +9,8 @@ use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use keysweep_api::{
-    FindingsDocument, KeyFilter, KeyOrder, ListAccounts, ListApprovals, ListExemptions, ListFindings,
-    ListHolds, ListJournal, ListNotices, ListSessions, Operation, Refusal, Role, ShowBreaker, ShowCalendar,
+    FindingsDocument, KeyOrder, ListAccounts, ListApprovals, ListExemptions, ListFindings, ListHolds,
+    ListJournal, ListNotices, ListSessions, Operation, Refusal, Role, ShowBreaker, ShowCalendar,
     ShowEvidence, ShowKey, ShowStatus, decode,
 };
 use tokio::runtime::Handle;
@@ -241,16 +241,9 @@ pub(in crate::serve) async fn show_approvals(
     State(app): State<Arc<App>>,
     RawQuery(query): RawQuery,
 ) -> Response {
-    let asked: ListApprovals = match from_query(query.as_deref(), &[]) {
-        Ok(asked) => asked,
-        Err(refusal) => return refused(&app, &visitor, &refusal),
-    };
-    view(app, visitor, move |at| {
-        let filter: KeyFilter = asked.filter.clone();
-        let document = at.at(asked)?;
-        Ok(approvals(at.frame, &filter, &document))
-    })
-    .await
+    let render =
+        |frame: &Frame, asked: &ListApprovals, document: &_| approvals(frame, &asked.filter, document);
+    list(app, visitor, query.as_deref(), render).await
 }
 
 pub(in crate::serve) async fn show_holds(visitor: Visitor, State(app): State<Arc<App>>) -> Response {
@@ -267,15 +260,8 @@ pub(in crate::serve) async fn show_accounts(
     State(app): State<Arc<App>>,
     RawQuery(query): RawQuery,
 ) -> Response {
-    let asked: ListAccounts = match from_query(query.as_deref(), &[]) {
-        Ok(asked) => asked,
-        Err(refusal) => return refused(&app, &visitor, &refusal),
-    };
-    view(app, visitor, move |at| {
-        let document = at.at(asked.clone())?;
-        Ok(accounts(at.frame, &asked, &document))
-    })
-    .await
+    let render = |frame: &Frame, asked: &ListAccounts, document: &_| accounts(frame, asked, document);
+    list(app, visitor, query.as_deref(), render).await
 }
 
 pub(in crate::serve) async fn show_audit(
@@ -283,15 +269,8 @@ pub(in crate::serve) async fn show_audit(
     State(app): State<Arc<App>>,
     RawQuery(query): RawQuery,
 ) -> Response {
-    let asked: ListJournal = match from_query(query.as_deref(), &[]) {
-        Ok(asked) => asked,
-        Err(refusal) => return refused(&app, &visitor, &refusal),
-    };
-    view(app, visitor, move |at| {
-        let document = at.at(asked.clone())?;
-        Ok(audit(at.frame, &asked, &document))
-    })
-    .await
+    let render = |frame: &Frame, asked: &ListJournal, document: &_| audit(frame, asked, document);
+    list(app, visitor, query.as_deref(), render).await
 }
 
 pub(in crate::serve) async fn show_calendar(visitor: Visitor, State(app): State<Arc<App>>) -> Response {
@@ -332,6 +311,24 @@ impl Looking<'_> {
         asked.is_at_hand(self.engine)?;
         self.runtime.block_on(look(self.engine, self.caller, asked))
     }
+}
+
+/// The view of an operation whose fields are in the query.
+async fn list<O: Look + Clone>(
+    app: Arc<App>,
+    visitor: Visitor,
+    query: Option<&str>,
+    render: impl FnOnce(&Frame, &O, &O::Reply) -> Result<String, askama::Error> + Send + 'static,
+) -> Response {
+    let asked: O = match from_query(query, &[]) {
+        Ok(asked) => asked,
+        Err(refusal) => return refused(&app, &visitor, &refusal),
+    };
+    view(app, visitor, move |at| {
+        let document = at.at(asked.clone())?;
+        Ok(render(at.frame, &asked, &document))
+    })
+    .await
 }
 
 /// A view, made away from the tasks of the runtime: many walk all records.

@@ -34,7 +34,7 @@ fn a_decision_names_the_person_and_the_channel() {
     let link = Entry { actor: Actor::Link { owner: "Dana".into() }, ..every_key_event(CAST).swap_remove(32) };
     let link = line(now(), &link);
     assert_eq!((link.event, link.who.as_deref()), ("no_longer_needed", Some("link to Dana")));
-    assert!(link.channel.unwrap().contains("whoever had the link"));
+    assert!(link.channel.unwrap().contains("anyone who had the link could use it"));
 }
 
 #[test]
