@@ -1,5 +1,6 @@
 //! `cargo xtask bench`.
 
+use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
@@ -23,6 +24,10 @@ pub(crate) struct Options {
     /// Instead, compare with a scan in which 5 in 100 accounts fail, 5 are throttled and 1 hangs
     #[arg(long)]
     pub(crate) trouble: bool,
+    /// Instead, measure a daemon with 10000 accounts, 50000 stale keys, and 2000 owners, while 200 people have the page
+    /// open, beside one that nobody visits
+    #[arg(long, conflicts_with = "trouble")]
+    pub(crate) people: bool,
 }
 
 /// Builds what is measured and what measures in release mode, and measures.
@@ -35,12 +40,27 @@ pub(crate) fn bench(options: &Options) -> anyhow::Result<ExitCode> {
         "xtask/product",
     ]))?;
     let release = target_dir()?.join("release");
+    if options.people {
+        return with_people(options, &release);
+    }
     let accounts = options.accounts.iter().map(u64::to_string).collect::<Vec<_>>().join(",");
     let status = Command::new(release.join("xtask"))
         .args(["product", "measure", "--accounts", &accounts])
         .args(["--latency", &format!("{}ms", options.latency.as_millis())])
         .args(["--concurrency", &options.concurrency.to_string()])
         .args(options.trouble.then_some("--trouble"))
+        .arg("--program")
+        .arg(release.join("keysweep"))
+        .status()
+        .context("start the measuring program")?;
+    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn with_people(options: &Options, release: &Path) -> anyhow::Result<ExitCode> {
+    let status = Command::new(release.join("xtask"))
+        .args(["product", "people", "--accounts", "10000", "--owners", "2000", "--people", "200"])
+        .args(["--latency", &format!("{}ms", options.latency.as_millis())])
+        .args(["--concurrency", &options.concurrency.to_string()])
         .arg("--program")
         .arg(release.join("keysweep"))
         .status()

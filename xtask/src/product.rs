@@ -4,10 +4,14 @@ mod bare;
 mod chart;
 mod gates;
 mod generate;
+mod mail;
 mod measure;
+mod organization;
+mod people;
 mod server;
 mod table;
 mod values;
+mod visits;
 
 use std::process::ExitCode;
 
@@ -22,6 +26,8 @@ pub(crate) enum Command {
     Bare(bare::Options),
     /// Measure scans
     Measure(measure::Options),
+    /// Measure a daemon with people
+    People(people::Options),
     /// Serve an organization for one scan
     Serve(server::Options),
 }
@@ -31,6 +37,7 @@ pub(crate) fn run(command: &Command) -> anyhow::Result<ExitCode> {
         Command::Generate => generate::generate()?,
         Command::Bare(options) => bare::call(options)?,
         Command::Measure(options) => return measure::measure(options),
+        Command::People(options) => return people::measure(options),
         Command::Serve(options) => server::serve(options)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -351,8 +352,8 @@ pub enum Outcome {
 pub struct AccountScan {
     /// When it began, on both clocks: nothing in it is older.
     pub sighting: Sighting,
-    /// Keys of every candidate user, of any status.
-    pub keys: Vec<KeyFacts>,
+    /// Keys of every candidate user, of any status. Plans share them.
+    pub keys: Vec<Arc<KeyFacts>>,
     /// Tracked keys that a complete listing lacks, their user not merely renamed.
     pub absent: BTreeSet<AccessKeyId>,
     /// Users that were to be read and could not be, with the reason: their keys are unknown.

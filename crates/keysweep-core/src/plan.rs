@@ -13,7 +13,9 @@ mod reality;
 mod recheck;
 mod wait;
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -71,11 +73,11 @@ pub struct PlannedKey {
     /// Index into the accounts of the collection.
     pub account: usize,
     /// What was read.
-    pub facts: KeyFacts,
+    pub facts: Arc<KeyFacts>,
     /// Why it is a finding, if it is.
     pub finding: Option<FindingKind>,
     /// The record as it will be once the plan's entries are written.
-    pub record: Option<Record>,
+    pub record: Option<Arc<Record>>,
     /// The exemption that matches, recorded or not.
     pub exempt: Option<String>,
     /// Facts that a decision would need and that could not be read.
@@ -202,9 +204,16 @@ impl Plan {
                 let activity = decision.record.as_ref().and_then(|record| record.past.activity.as_ref());
                 self.keys.push(PlannedKey {
                     account: index,
-                    facts: facts.with_activity(activity).into_owned(),
+                    facts: match facts.with_activity(activity) {
+                        Cow::Borrowed(_) => Arc::clone(facts),
+                        Cow::Owned(facts) => Arc::new(facts),
+                    },
                     finding: decision.finding,
-                    record: decision.record,
+                    record: match decision.record {
+                        // Most keys stay as they are.
+                        same if same.as_ref() == record => context.state.shared_record(&facts.key),
+                        changed => changed.map(Arc::new),
+                    },
                     exempt: decision.exempt,
                     unknown: decision.unknown,
                     owner: decision.owner,
@@ -260,7 +269,7 @@ impl Plan {
                 self.entries.push(body);
             }
             for key in &mut self.keys {
-                key.record = after.record(&key.facts.key).cloned();
+                key.record = after.shared_record(&key.facts.key);
             }
         }
         after
@@ -344,7 +353,7 @@ pub fn still_to_tell(context: &Context<'_>, collection: &Collection, plan: &Plan
 /// read at all counted as one each. Scan, journal, gauges and page all count by this.
 #[must_use]
 pub fn unknown_keys(context: &Context<'_>, account: &AccountFacts, scan: &AccountScan) -> u64 {
-    let waits = |facts: &&KeyFacts| {
+    let waits = |facts: &&Arc<KeyFacts>| {
         let record = context.state.record(&facts.key);
         let decision =
             decide(context, record, &View { account, facts, sighting: &scan.sighting }, By::Policy);

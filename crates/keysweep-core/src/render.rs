@@ -3,13 +3,14 @@
 //! JSON shapes are binding: fields are added, never renamed. Times are RFC 3339 in UTC, absent values null.
 
 mod coverage;
+mod listed;
 
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::facts::{AccountFacts, Collection, Fact, KeyStatus, LastUse, Outcome, Source};
-use crate::finding::{Finding, FindingKind, Severity, SubjectKind, of_root};
+use crate::facts::{AccountFacts, Collection, Fact, KeyStatus, LastUse, Source};
+use crate::finding::{Finding, FindingKind, Severity, SubjectKind};
 use crate::lifecycle::{INCIDENT_REMEDY, Record, State as KeyState};
 use crate::owner::{Confidence, Owner, OwnerSource};
 use crate::plan::{Next, Plan, PlannedKey, Reason};
@@ -17,6 +18,10 @@ use crate::state::State;
 use crate::ticket::{Action, Planned};
 
 pub use self::coverage::{Coverage, NotScanned, UnreadUser, coverage, coverage_in};
+pub use self::listed::{Listed, listed, root_keys};
+
+/// The root user, as credential reports name it.
+const ROOT: &str = "<root_account>";
 
 /// The output of `keysweep scan --format json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -134,29 +139,20 @@ pub struct FindingRow {
 /// Rows of every key that the plan looked at, root keys included: incidents first, then in the order of the collection.
 #[must_use]
 pub fn rows(now: Timestamp, collection: &Collection, plan: &Plan, state: &State) -> Vec<FindingRow> {
-    let mut rows: Vec<((bool, usize), FindingRow)> = Vec::with_capacity(plan.keys.len());
-    for key in &plan.keys {
-        if let Some((account, Outcome::Scanned(scan))) = collection.accounts.get(key.account) {
-            let out_of_reach = state.out_of_reach(account.id).is_some();
-            let place = (!is_incident(key), key.account);
-            rows.push((place, row(now, account, key, scan.report_generated_at, out_of_reach)));
-        }
-    }
-    for (index, (account, outcome)) in collection.accounts.iter().enumerate() {
-        if let Outcome::Scanned(scan) = outcome {
-            let of_root =
-                of_root(scan).map(|finding| root_row(now, account, finding, scan.report_generated_at));
-            rows.extend(of_root.map(|row| ((true, index), row)));
-        }
-    }
-    rows.sort_by_key(|(place, _)| *place);
-    rows.into_iter().map(|(_, row)| row).collect()
+    let mut listed: Vec<_> = listed(collection, &plan.keys).collect();
+    listed.sort_by_key(|(index, it)| (!it.is_incident(), *index));
+    listed.into_iter().map(|(_, it)| it.row(now, state)).collect()
 }
 
 /// Whether AWS considers the keys of its user compromised.
 #[must_use]
 pub fn is_incident(key: &PlannedKey) -> bool {
-    !marks(key).is_empty()
+    let recorded = key.record.as_ref().and_then(|record| record.incident.as_ref());
+    match (recorded, &key.facts.policies) {
+        (Some(incident), _) => !incident.policies.is_empty(),
+        (None, Fact::Known(policies)) => policies.iter().any(|policy| policy.marks_a_compromise()),
+        (None, Fact::Unknown(_) | Fact::NotRead) => false,
+    }
 }
 
 /// The policies that mark the keys of its user as compromised: recorded, or seen though nothing is recorded of it.
@@ -179,18 +175,9 @@ fn row(
         Some(LastUse::Never) | None => (None, None, None),
     };
     let (next_action, next_action_at, next_action_reason) = next_action(now, &key.next);
-    let hold = key.record.as_ref().is_some_and(|r| !r.holds.is_empty());
-    let quarantine = key.record.as_ref().is_some_and(|record| record.quarantine.is_some());
     let incident = is_incident(key);
     let owner = key.owner.owner.as_ref();
     let finding = key.finding.map(|kind| Finding::of_key(facts, kind, incident));
-    let overlays = [
-        ("incident", incident),
-        ("hold", hold),
-        ("exempt", key.exempt.is_some()),
-        ("out_of_reach", out_of_reach),
-        ("quarantine", quarantine),
-    ];
     FindingRow {
         subject: SubjectKind::Key,
         account_id: account.id.to_string(),
@@ -210,21 +197,20 @@ fn row(
         idle_days: facts.idle_days(now),
         age_days: Some(facts.age_days(now)),
         finding: key.finding,
-        // A key of an incident need not be stale.
-        severity: finding.map(|it| it.severity(now)).or(incident.then_some(Severity::Critical)),
+        severity: severity(now, key),
         compliance: finding.map(|it| it.compliance(now)).unwrap_or_default(),
         remediation: match finding {
             Some(finding) => finding.remediation(),
             None if incident => vec![INCIDENT_REMEDY.into()],
             None => Vec::new(),
         },
-        state: key.record.as_ref().map_or(KeyState::Active.as_str(), |r| r.state.as_str()).into(),
-        overlays: overlays.into_iter().filter(|(_, on)| *on).map(|(name, _)| name.into()).collect(),
+        state: state_of(key).into(),
+        overlays: overlays(key, out_of_reach).map(str::to_owned).collect(),
         unknown: key.unknown.clone(),
         next_action,
         next_action_at,
         next_action_reason,
-        approval_request: key.record.as_ref().and_then(waiting_request),
+        approval_request: key.record.as_ref().and_then(|record| waiting_request(record)),
         reactivations: key.record.as_ref().map_or(0, |record| record.past.reactivated),
         owner: owner.map(|owner| owner.name.clone()),
         owner_source: owner.map(|owner| owner.source),
@@ -234,6 +220,31 @@ fn row(
         report_generated_at,
         warnings: warnings(key),
     }
+}
+
+/// How bad it is. A key of an incident need not be stale.
+fn severity(now: Timestamp, key: &PlannedKey) -> Option<Severity> {
+    let incident = is_incident(key);
+    let found = key.finding.map(|kind| Finding::of_key(&key.facts, kind, incident).severity(now));
+    found.or(incident.then_some(Severity::Critical))
+}
+
+/// The base state of a key, or that of a key without a record.
+fn state_of(key: &PlannedKey) -> &'static str {
+    key.record.as_ref().map_or(KeyState::Active.as_str(), |record| record.state.as_str())
+}
+
+/// The overlays of a key, by name.
+fn overlays(key: &PlannedKey, out_of_reach: bool) -> impl Iterator<Item = &'static str> {
+    let record = key.record.as_ref();
+    let overlays = [
+        ("incident", is_incident(key)),
+        ("hold", record.is_some_and(|record| !record.holds.is_empty())),
+        ("exempt", key.exempt.is_some()),
+        ("out_of_reach", out_of_reach),
+        ("quarantine", record.is_some_and(|record| record.quarantine.is_some())),
+    ];
+    overlays.into_iter().filter(|(_, on)| *on).map(|(name, _)| name)
 }
 
 /// The request that waits for a decision. One that the next sweep asks has no number yet.
@@ -262,7 +273,7 @@ fn root_row(
         subject: SubjectKind::RootKey,
         account_id: account.id.to_string(),
         account_name: (!account.name.is_empty()).then(|| account.name.clone()),
-        user_name: "<root_account>".into(),
+        user_name: ROOT.into(),
         user_id: None,
         access_key_id: None,
         status: "Active".into(),
@@ -322,6 +333,18 @@ fn warnings(key: &PlannedKey) -> Vec<String> {
 /// What comes next, in one word, with time and reason.
 #[must_use]
 pub fn next_action(now: Timestamp, next: &Next) -> (NextAction, Option<Timestamp>, String) {
+    let (action, at) = next_step(now, next);
+    let why = match next {
+        Next::Nothing => String::new(),
+        Next::Step { why, .. } => why.clone(),
+        Next::Wait { wait, .. } => wait.to_string(),
+    };
+    (action, at, why)
+}
+
+/// As [`next_action`], without the reason.
+#[must_use]
+pub fn next_step(now: Timestamp, next: &Next) -> (NextAction, Option<Timestamp>) {
     let of = |action| match action {
         Planned::Deactivate => NextAction::Deactivate,
         Planned::Delete => NextAction::Delete,
@@ -334,8 +357,8 @@ pub fn next_action(now: Timestamp, next: &Next) -> (NextAction, Option<Timestamp
         Action::EndQuarantine | Action::Reactivate => NextAction::None,
     };
     match next {
-        Next::Nothing => (NextAction::None, None, String::new()),
-        Next::Step { action, why } => (step(*action), Some(now), why.clone()),
+        Next::Nothing => (NextAction::None, None),
+        Next::Step { action, .. } => (step(*action), Some(now)),
         Next::Wait { action, wait } => {
             let until = wait.until();
             let word = match wait.reason() {
@@ -355,7 +378,7 @@ pub fn next_action(now: Timestamp, next: &Next) -> (NextAction, Option<Timestamp
                 | Reason::Evidence
                 | Reason::Protected => NextAction::Wait,
             };
-            (word, until, wait.to_string())
+            (word, until)
         }
     }
 }

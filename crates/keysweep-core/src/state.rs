@@ -13,6 +13,7 @@ mod receipt;
 mod stop;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -121,7 +122,8 @@ impl Reach {
 /// The projection of the whole journal.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct State {
-    records: BTreeMap<AccessKeyId, Record>,
+    /// Shared with plans and their drafts, which change few of them.
+    records: BTreeMap<AccessKeyId, Arc<Record>>,
     accounts: BTreeMap<AccountId, AccountRecord>,
     creations: BTreeMap<AccountId, BTreeMap<AccessKeyId, Creation>>,
     outbox: Outbox,
@@ -140,6 +142,7 @@ impl State {
         accounts: BTreeMap<AccountId, AccountRecord>,
         control: Control,
     ) -> Self {
+        let records = records.into_iter().map(|(key, record)| (key, Arc::new(record))).collect();
         Self { records, accounts, creations: BTreeMap::new(), outbox: Outbox::default(), control }
     }
 
@@ -158,12 +161,18 @@ impl State {
     /// The record of a key, if it has one.
     #[must_use]
     pub fn record(&self, key: &AccessKeyId) -> Option<&Record> {
-        self.records.get(key)
+        self.records.get(key).map(Arc::as_ref)
+    }
+
+    /// The same, to keep.
+    #[must_use]
+    pub fn shared_record(&self, key: &AccessKeyId) -> Option<Arc<Record>> {
+        self.records.get(key).map(Arc::clone)
     }
 
     /// Every record, by key ID.
     pub fn records(&self) -> impl Iterator<Item = &Record> {
-        self.records.values()
+        self.records.values().map(Arc::as_ref)
     }
 
     /// What is known of an account.
@@ -210,11 +219,17 @@ impl State {
         self.account(account).and_then(|record| record.reach.out_of_reach())
     }
 
+    /// Whether the keys of an account are out of reach.
+    #[must_use]
+    pub fn is_out_of_reach(&self, account: AccountId) -> bool {
+        self.account(account).is_some_and(|record| !matches!(record.reach, Reach::Scanned))
+    }
+
     /// Makes a delta part of the state.
     pub fn commit(&mut self, delta: Delta) {
         for (key, record) in delta.records {
             match record {
-                Some(record) => self.records.insert(key, record),
+                Some(record) => self.records.insert(key, Arc::new(record)),
                 None => self.records.remove(&key),
             };
         }

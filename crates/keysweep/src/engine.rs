@@ -2,10 +2,11 @@
 //! which they are used together.
 
 mod ledger;
+mod outlook;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use jiff::Timestamp;
@@ -19,6 +20,7 @@ use tokio::sync::{Notify, OnceCell, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::ledger::{Ledger, Room};
+pub(crate) use self::outlook::Outlook;
 use crate::access::Sessions;
 use crate::change::{Changes, Gaps};
 use crate::clock::Clock;
@@ -47,6 +49,10 @@ pub struct Engine {
     ledger: Ledger,
     metrics: Arc<Metrics>,
     latest: RwLock<Option<Arc<Latest>>>,
+    /// What views show of the plan.
+    outlook: Mutex<Option<Arc<Outlook>>>,
+    /// The last entry when a person last decided something: views show at least that.
+    decided: AtomicU64,
     sweep_wanted: Notify,
     post_wanted: Notify,
     /// When AWS last confirmed that the clock of this machine is right: by that clock, and by the monotonic one.
@@ -138,6 +144,8 @@ impl Engine {
             ledger,
             metrics,
             latest: RwLock::default(),
+            outlook: Mutex::default(),
+            decided: AtomicU64::new(0),
             sweep_wanted: Notify::new(),
             post_wanted: Notify::new(),
             clock_confirmed: Mutex::default(),

@@ -61,9 +61,21 @@ pub(crate) fn csv<'a, T: 'a>(
     columns: &[Column<T>],
     rows: impl IntoIterator<Item = &'a T>,
 ) -> Result<(), ExportError> {
+    csv_part(out, columns, rows, true)
+}
+
+/// Some of the rows, under the header or without it.
+pub(crate) fn csv_part<'a, T: 'a>(
+    out: &mut dyn Write,
+    columns: &[Column<T>],
+    rows: impl IntoIterator<Item = &'a T>,
+    with_header: bool,
+) -> Result<(), ExportError> {
     let failed = |source| ExportError::Csv { source };
     let mut writer = csv::Writer::from_writer(out);
-    writer.write_record(columns.iter().map(|(name, _)| name)).map_err(failed)?;
+    if with_header {
+        writer.write_record(columns.iter().map(|(name, _)| name)).map_err(failed)?;
+    }
     for row in rows {
         let cells: Vec<String> = columns.iter().map(|(_, value)| value(row)).collect();
         writer.write_record(cells.iter().map(|cell| harmless(cell).into_owned())).map_err(failed)?;

@@ -18,6 +18,7 @@ use keysweep_api::{Operation, Refusal};
 
 pub(crate) use self::answer::{Answer, is_current, may_reactivate};
 pub(crate) use self::decide::is_asked;
+pub(crate) use self::find::{Found, Glance, find};
 pub(crate) use self::overview::{mode_means, stop_rows};
 pub(crate) use self::show::{account_of, unknown_key};
 use crate::access::{Caller, Need, Permit, Sight};
@@ -75,7 +76,9 @@ pub async fn look<O: Look>(engine: &Engine, caller: &Caller, asked: O) -> Result
 /// The caller may not, or it was not done.
 pub async fn act<O: Act>(engine: &Engine, caller: &Caller, asked: O) -> Result<O::Reply, Refusal> {
     let permit = caller.authorize(engine, &asked.need())?;
-    asked.act(engine, &permit).await
+    let reply = asked.act(engine, &permit).await;
+    engine.decided();
+    reply
 }
 
 /// What it means for everything that is judged by time that our clock and AWS's differ, if it is by too much. The AWS

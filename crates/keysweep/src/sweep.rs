@@ -322,7 +322,7 @@ fn observation(context: &Context<'_>, account: &AccountFacts, outcome: &Outcome)
 
 fn scanned(context: &Context<'_>, account: &AccountFacts, scan: &AccountScan) -> Body {
     let state = context.state;
-    let inactive = |facts: &&KeyFacts| {
+    let inactive = |facts: &&Arc<KeyFacts>| {
         let view = View { account, facts, sighting: &scan.sighting };
         let recorded = state.record(&facts.key).is_some_and(|record| !is_another(record, &view));
         recorded && facts.status == KeyStatus::Inactive

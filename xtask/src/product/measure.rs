@@ -1,11 +1,10 @@
 //! Scans of organizations of several sizes, measured from outside.
 
-use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, ExitCode, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::Args;
@@ -14,6 +13,7 @@ use tempfile::TempDir;
 use wait4::Wait4 as _;
 
 use super::gates::{BUSY, Run, calls_per_account};
+use super::organization::{Organization, now, text};
 use super::table::table;
 use crate::bench::milliseconds;
 use crate::command::say;
@@ -111,7 +111,15 @@ fn in_trouble(options: &Options) -> anyhow::Result<ExitCode> {
     Ok(judged(&failures))
 }
 
-fn judged(failures: &[String]) -> ExitCode {
+impl Options {
+    fn served(accounts: u64, latency: Duration, weather: Weather) -> Vec<String> {
+        let size = ["--accounts".to_owned(), accounts.to_string()];
+        let latency = ["--latency".to_owned(), format!("{}ms", latency.as_millis())];
+        size.into_iter().chain(latency).chain(weather.flag.map(str::to_owned)).collect()
+    }
+}
+
+pub(super) fn judged(failures: &[String]) -> ExitCode {
     for failure in failures {
         say(&format!("gate failed: {failure}"));
     }
@@ -120,7 +128,7 @@ fn judged(failures: &[String]) -> ExitCode {
 
 /// Processor time per call of the SDK alone.
 fn sdk_alone(options: &Options, latency: Duration, calls: u64) -> anyhow::Result<Duration> {
-    let organization = Organization::start(1, latency, CALM)?;
+    let organization = Organization::start(&Options::served(1, latency, CALM))?;
     let mut command = Command::new(std::env::current_exe().context("find the running program")?);
     command.args(["product", "bare", "--calls", &calls.to_string()]);
     command.args(["--concurrency", &options.concurrency.to_string()]);
@@ -134,7 +142,7 @@ fn sdk_alone(options: &Options, latency: Duration, calls: u64) -> anyhow::Result
 }
 
 fn one(options: &Options, accounts: u64, latency: Duration, weather: Weather) -> anyhow::Result<Run> {
-    let mut organization = Organization::start(accounts, latency, weather)?;
+    let mut organization = Organization::start(&Options::served(accounts, latency, weather))?;
     let folder = TempDir::with_prefix("keysweep-bench-").context("make a folder")?;
     let config = configuration(folder.path(), &organization.hub, options.concurrency)?;
     let printed = folder.path().join("scan.json");
@@ -194,76 +202,4 @@ fn configuration(folder: &Path, hub: &Value, concurrency: u64) -> anyhow::Result
     );
     fs::write(&config, settings).context("write the configuration")?;
     Ok(config)
-}
-
-/// The simulator's process.
-struct Organization {
-    process: Child,
-    stdin: ChildStdin,
-    stdout: BufReader<ChildStdout>,
-    /// How to reach it.
-    hub: Value,
-}
-
-impl Organization {
-    fn start(accounts: u64, latency: Duration, weather: Weather) -> anyhow::Result<Self> {
-        let mut process = Command::new(std::env::current_exe().context("find the running program")?)
-            .args(["product", "serve", "--accounts", &accounts.to_string()])
-            .args(["--latency", &format!("{}ms", latency.as_millis())])
-            .args(weather.flag)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .context("start the simulator")?;
-        let stdin = process.stdin.take().context("no stdin of the simulator")?;
-        let mut stdout = BufReader::new(process.stdout.take().context("no stdout of the simulator")?);
-        let hub = read(&mut stdout)?;
-        Ok(Self { process, stdin, stdout, hub })
-    }
-
-    /// Tells a program where AWS is and who it is there, and nothing else.
-    fn give_to(&self, command: &mut Command) -> anyhow::Result<()> {
-        let given = [
-            ("AWS_ENDPOINT_URL", "endpoint"),
-            ("AWS_ACCESS_KEY_ID", "access_key_id"),
-            ("AWS_SECRET_ACCESS_KEY", "secret_access_key"),
-        ];
-        for (variable, name) in given {
-            command.env(variable, text(&self.hub, name)?);
-        }
-        if let Ok(token) = text(&self.hub, "session_token") {
-            command.env("AWS_SESSION_TOKEN", token);
-        }
-        Ok(())
-    }
-
-    fn calls(&mut self) -> anyhow::Result<BTreeMap<String, u64>> {
-        self.stdin.write_all(b"calls\n").context("ask the simulator")?;
-        let answer = read(&mut self.stdout)?;
-        let calls = answer.get("calls").cloned().context("no calls in the simulator's answer")?;
-        serde_json::from_value(calls).context("parse the simulator's answer")
-    }
-
-    /// It ends with its stdin.
-    fn stop(self) -> anyhow::Result<()> {
-        let Self { mut process, stdin, .. } = self;
-        drop(stdin);
-        process.wait().context("wait for the simulator")?;
-        Ok(())
-    }
-}
-
-fn read(from: &mut BufReader<ChildStdout>) -> anyhow::Result<Value> {
-    let mut line = String::new();
-    from.read_line(&mut line).context("read from the simulator")?;
-    serde_json::from_str(&line).context("the simulator ended before it answered")
-}
-
-fn text<'a>(hub: &'a Value, name: &str) -> anyhow::Result<&'a str> {
-    hub.get(name).and_then(Value::as_str).with_context(|| format!("the simulator did not tell its {name}"))
-}
-
-#[allow(clippy::disallowed_methods, reason = "this clock measures and decides nothing")]
-fn now() -> Instant {
-    Instant::now()
 }

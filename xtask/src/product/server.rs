@@ -12,14 +12,14 @@ use anyhow::Context as _;
 use clap::Args;
 use keysweep::clock::Clock;
 use keysweep_sim::Sim;
-use keysweep_sim::seed::{self, Matter};
+use keysweep_sim::seed::{self, Bench, Matter};
 use serde_json::{Value, json};
 
 use crate::bench::milliseconds;
 
-/// Users of each account.
+/// Users of each account in a scan that is measured.
 pub(super) const USERS: u64 = 50;
-/// How many of a hundred users have a stale key.
+/// How many of a hundred users have a stale key there.
 pub(super) const STALE_PERCENT: u64 = 6;
 
 /// What is served.
@@ -28,6 +28,15 @@ pub(crate) struct Options {
     /// Member accounts
     #[arg(long)]
     accounts: u64,
+    /// Users of each account
+    #[arg(long, default_value_t = USERS)]
+    users: u64,
+    /// How many of a hundred users have a stale key
+    #[arg(long, default_value_t = STALE_PERCENT)]
+    stale_percent: u64,
+    /// How many people own the users
+    #[arg(long, default_value_t = 0)]
+    owners: u64,
     /// Time before each answer
     #[arg(long, value_parser = milliseconds)]
     latency: Duration,
@@ -39,12 +48,13 @@ pub(crate) struct Options {
 /// Serves until stdin ends.
 pub(super) fn serve(options: &Options) -> anyhow::Result<()> {
     let clock = Clock::system();
-    let sim = seed::bench(
-        Arc::new(move || clock.now()),
-        usize::try_from(options.accounts).context("too many accounts")?,
-        usize::try_from(USERS).context("too many users")?,
-        u32::try_from(STALE_PERCENT).context("too many stale users")?,
-    );
+    let size = Bench {
+        accounts: usize::try_from(options.accounts).context("too many accounts")?,
+        users: usize::try_from(options.users).context("too many users")?,
+        stale_percent: u32::try_from(options.stale_percent).context("too many stale users")?,
+        owners: usize::try_from(options.owners).context("too many owners")?,
+    };
+    let sim = seed::bench(Arc::new(move || clock.now()), size);
     sim.configure(|settings| settings.latency = options.latency);
     if options.trouble {
         for number in 0..usize::try_from(options.accounts).context("too many accounts")? {

@@ -166,8 +166,8 @@ fn recipients(notices: &Notices, item: &Item, route: Option<&super::Route>) -> V
             let name = item.owner.as_ref().map_or_else(String::new, |owner| owner.name.clone());
             match addresses.is_empty() {
                 false => vec![Recipient { name, addresses, audience: Audience::Owner }],
-                // What a change depends on is for the owner alone.
-                true if item.kind.announces() => Vec::new(),
+                // What a change depends on is for the owner alone; the team is asked for approvals besides.
+                true if item.kind.announces() || item.kind == NoticeKind::ApprovalRequest => Vec::new(),
                 true => each(Audience::Team),
             }
         }

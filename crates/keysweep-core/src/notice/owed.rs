@@ -151,28 +151,38 @@ fn of_consent(mk: &Make<'_>, before: Option<&Record>, after: Option<&Record>, ev
             vec![Item { audience, ..mk.item(NoticeKind::OwnerMissing, audience) }]
         }
         Consent::NoticeVoided { why, .. } => mk.called_off(before, why),
-        Consent::ApprovalAsked { action, expires, why, .. } => {
-            let item = mk.item(NoticeKind::ApprovalRequest, Audience::Team);
-            vec![Item { change: Some(*action), ends: Some(*expires), why: Some(why.clone()), ..item }]
+        Consent::ApprovalAsked { action, expires, why, by_owner, .. } => {
+            let asked = |audience| {
+                let item = mk.item(NoticeKind::ApprovalRequest, audience);
+                Item { change: Some(*action), ends: Some(*expires), why: Some(why.clone()), ..item }
+            };
+            let owner = mk.has_owner_to_ask(*by_owner).then(|| asked(Audience::Owner));
+            [asked(Audience::Team)].into_iter().chain(owner).collect()
         }
         Consent::Claimed { .. } => Vec::new(),
         Consent::Approved { action, reason, .. } => {
             let granted = after.and_then(Record::approval).is_some_and(Approval::is_granted);
             let why = format!("approved: {reason}");
-            if granted { vec![mk.outcome(Audience::Team, Some(*action), &why)] } else { Vec::new() }
+            let told = [Audience::Team].into_iter().chain(mk.owner_was_asked().then_some(Audience::Owner));
+            told.filter(|_| granted).map(|audience| mk.outcome(audience, Some(*action), &why)).collect()
         }
         Consent::Denied { action, reason, hold_until, .. } => {
             let why = format!("approval denied: {reason}");
             let team = mk.outcome(Audience::Team, Some(*action), &why);
-            let owner = mk.told(before).then(|| mk.outcome(Audience::Owner, Some(*action), &why));
+            let told = mk.told(before) || mk.owner_was_asked();
+            let owner = told.then(|| mk.outcome(Audience::Owner, Some(*action), &why));
             let items = [team].into_iter().chain(owner);
             items.map(|item| Item { ends: Some(*hold_until), ..item }).collect()
         }
         Consent::ApprovalUnanswered { action } => {
             let why = "nobody answered the request for approval; the key is on hold";
-            vec![mk.outcome(Audience::Team, Some(*action), why)]
+            let told = [Audience::Team].into_iter().chain(mk.owner_was_asked().then_some(Audience::Owner));
+            told.map(|audience| mk.outcome(audience, Some(*action), why)).collect()
         }
-        Consent::ApprovalVoided { why } => mk.closed_request(why).into_iter().collect(),
+        Consent::ApprovalVoided { why } => {
+            let owner = mk.closes_owners_request().then(|| mk.outcome(Audience::Owner, None, why));
+            mk.closed_request(why).into_iter().chain(owner).collect()
+        }
     }
 }
 
@@ -237,16 +247,40 @@ impl Make<'_> {
             | State::Deleted(_)
             | State::Gone(_) => None,
         });
-        let owner = self.told(before).then(|| self.outcome(Audience::Owner, change, why));
+        let told = self.told(before) || self.closes_owners_request();
+        let owner = told.then(|| self.outcome(Audience::Owner, change, why));
         owner.into_iter().chain(self.closed_request(why)).collect()
     }
 
     /// A request for approval that nobody needs to answer any more.
     fn closed_request(&self, why: &str) -> Option<Item> {
+        let closed = self.closes()?;
+        Some(self.outcome(Audience::Team, Some(closed.action), why))
+    }
+
+    /// The request that the event closes before everybody approved.
+    fn closes(&self) -> Option<&Approval> {
         let open = self.record.approval().filter(|approval| !approval.is_granted())?;
         let still =
             self.after.and_then(Record::approval).is_some_and(|approval| approval.number == open.number);
-        (!still).then(|| self.outcome(Audience::Team, Some(open.action), why))
+        (!still).then_some(open)
+    }
+
+    /// Whether there is an owner to be asked for an approval, where owners may give it. Of a honeytoken, only the few who
+    /// know about it are told.
+    fn has_owner_to_ask(&self, by_owner: bool) -> bool {
+        let decoy = self.record.may_be_decoy() || self.after.is_some_and(Record::may_be_decoy);
+        by_owner && !decoy && self.record.owner.as_ref().is_some_and(|owner| owner.contact.is_reachable())
+    }
+
+    /// Whether the owner was asked for the approval that the event is about.
+    fn owner_was_asked(&self) -> bool {
+        self.record.approval().is_some_and(|approval| self.has_owner_to_ask(approval.by_owner))
+    }
+
+    /// Whether the event closes a request that the owner could have answered.
+    fn closes_owners_request(&self) -> bool {
+        self.closes().is_some_and(|approval| self.has_owner_to_ask(approval.by_owner))
     }
 }
 

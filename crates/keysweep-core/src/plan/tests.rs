@@ -144,9 +144,9 @@ fn a_key_whose_planned_entry_cannot_happen_is_shown_as_it_is_recorded() {
     let impossible = Body::Key { account, key, event: Seen::ListedAfterDeletion.into() };
     let shown = PlannedKey {
         account: 0,
-        facts,
+        facts: facts.into(),
         finding: None,
-        record: Some(record),
+        record: Some(record.into()),
         exempt: None,
         unknown: Vec::new(),
         owner: Found::default(),

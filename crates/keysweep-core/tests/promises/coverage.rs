@@ -1,6 +1,7 @@
 //! What could not be read is counted alike by everybody, and hides nothing that was known.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use keysweep_core::facts::{Collection, Count, Fact, Inventory, KeyStatus, Outcome};
@@ -54,6 +55,7 @@ fn journal_and_scan_count_unknown_keys_alike() {
         account.ous = Fact::Known(Vec::new());
         let Outcome::Scanned(scan) = outcome else { continue };
         for facts in &mut scan.keys {
+            let facts = Arc::make_mut(facts);
             (facts.path, facts.tags) = (Fact::NotRead, Fact::NotRead);
         }
     }

@@ -1,5 +1,7 @@
 //! The rows of the lifecycle, one by one.
 
+use std::sync::Arc;
+
 use keysweep_core::facts::{Fact, KeyStatus, LastUse};
 use keysweep_core::lifecycle::event::{Change, Note, Overlay, Seen};
 use keysweep_core::lifecycle::{
@@ -193,7 +195,7 @@ fn a_scan_that_began_before_the_deactivation_does_not_make_the_key_reactivated()
     collection.at = day(8);
     for (_, outcome) in &mut collection.accounts {
         let keysweep_core::facts::Outcome::Scanned(scan) = outcome else { continue };
-        scan.keys[0].status = KeyStatus::Active;
+        Arc::make_mut(&mut scan.keys[0]).status = KeyStatus::Active;
     }
     let plan = plan::plan(day(8), &world.policy, &world.state, &collection);
     let of_key = |body: &Body| matches!(body, Body::Key { .. });

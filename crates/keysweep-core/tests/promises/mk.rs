@@ -1,6 +1,7 @@
 //! Builders: one small organization, its keys, and the way from a plan to a state.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -164,7 +165,7 @@ pub(crate) fn mk_scan(at: Timestamp, keys: Vec<KeyFacts>) -> AccountScan {
     let active = keys.iter().filter(|key| key.status == KeyStatus::Active).count();
     AccountScan {
         sighting: mk_sighting(at),
-        keys,
+        keys: keys.into_iter().map(Arc::new).collect(),
         absent: BTreeSet::new(),
         unread_users: BTreeMap::new(),
         unread_rows: Vec::new(),
@@ -269,7 +270,7 @@ impl World {
     pub(crate) fn observe(&mut self, collection: &Collection) {
         for (account, outcome) in &collection.accounts {
             let Outcome::Scanned(scan) = outcome else { continue };
-            let tracked = |key: &&KeyFacts| self.state.record(&key.key).is_some();
+            let tracked = |key: &&Arc<KeyFacts>| self.state.record(&key.key).is_some();
             let inactive = scan.keys.iter().filter(|key| key.status == KeyStatus::Inactive).filter(tracked);
             let body = Body::AccountScanned {
                 account: account.id,

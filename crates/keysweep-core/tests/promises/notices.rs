@@ -1,5 +1,6 @@
 //! P13: no key is changed before its owner was notified, and the whole notice period has passed since.
 
+mod askers;
 mod dead;
 mod readers;
 mod routes;

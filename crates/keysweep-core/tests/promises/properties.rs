@@ -109,7 +109,7 @@ proptest! {
         for key in second.keys {
             let mut before = first.keys.iter().find(|before| before.facts == key.facts).unwrap().clone();
             // Holds and requests get their numbers when they are journaled.
-            before.record = world.state.record(&key.facts.key).cloned();
+            before.record = world.state.shared_record(&key.facts.key);
             if let (Next::Wait { wait: Wait::Held { holds, .. }, .. }, Some(record)) = (&mut before.next, &before.record) {
                 *holds = record.holds.clone();
             }

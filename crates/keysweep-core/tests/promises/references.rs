@@ -1,6 +1,7 @@
 //! A rule that names nothing protects nothing (P9).
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use jiff::civil::date;
 use keysweep_core::facts::{Collection, Fact, Ou, Outcome};
@@ -156,14 +157,14 @@ fn paths_and_tags_that_match_nothing_stop_nothing() {
     let report = looked(&policy, &collection);
     assert_eq!((report.missing.len(), names(&report.idle)), (0, vec!["path /ops/"]));
     let Outcome::Scanned(scan) = &mut collection.accounts[0].1 else { panic!("it was scanned") };
-    scan.keys.push(mk_key(0));
-    scan.keys[0].tags = Fact::Unknown("denied".into());
+    scan.keys.push(mk_key(0).into());
+    Arc::make_mut(&mut scan.keys[0]).tags = Fact::Unknown("denied".into());
     assert_eq!(names(&looked(&policy, &collection).idle), ["path /ops/"]);
     let Outcome::Scanned(scan) = &mut collection.accounts[0].1 else { panic!("it was scanned") };
-    scan.keys[0].tags = Fact::Known([("keep".to_owned(), "no".to_owned())].into());
+    Arc::make_mut(&mut scan.keys[0]).tags = Fact::Known([("keep".to_owned(), "no".to_owned())].into());
     assert_eq!(names(&looked(&policy, &collection).idle), ["path /ops/", "user tag keep = \"yes\""]);
     let Outcome::Scanned(scan) = &mut collection.accounts[0].1 else { panic!("it was scanned") };
-    scan.keys[0].tags = Fact::Known([("Keep".to_owned(), "yes".to_owned())].into());
+    Arc::make_mut(&mut scan.keys[0]).tags = Fact::Known([("Keep".to_owned(), "yes".to_owned())].into());
     assert_eq!(names(&looked(&policy, &collection).idle), ["path /ops/"]);
 }
 

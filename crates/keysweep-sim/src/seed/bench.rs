@@ -8,9 +8,23 @@ use crate::builder::KeySpec;
 use crate::clock::Clock;
 use crate::sim::Sim;
 
-/// `accounts` member accounts of `users` users with one key each, of which `stale_percent` (rounded to whole users) were
-/// last used 200 days ago and the rest two hours ago. Every report is ready. About a kilobyte of memory per user.
-pub fn bench(clock: Clock, accounts: usize, users: usize, stale_percent: u32) -> Sim {
+/// What is measured.
+#[derive(Debug, Clone, Copy)]
+pub struct Bench {
+    /// Member accounts.
+    pub accounts: usize,
+    /// Users of each account, with one key each.
+    pub users: usize,
+    /// How many of a hundred users have a key that was last used 200 days ago, rounded to whole users. The other keys were
+    /// last used two hours ago.
+    pub stale_percent: u32,
+    /// How many people own the users, by the tag `Owner`; 0 tags nothing.
+    pub owners: usize,
+}
+
+/// An organization of this size. Every report is ready. About a kilobyte of memory per user.
+pub fn bench(clock: Clock, size: Bench) -> Sim {
+    let Bench { accounts, users, stale_percent, owners } = size;
     let sim = Sim::new(clock);
     let now = sim.now();
     let created = days_before(now, 400);
@@ -29,11 +43,15 @@ pub fn bench(clock: Clock, accounts: usize, users: usize, stale_percent: u32) ->
         for user in 0..users {
             let used = if user < stale { idle } else { fresh };
             let key = KeySpec::new().created(created).used(used, "s3", "us-east-1");
-            sim.user(account.as_str(), format!("svc-{user:05}"))
+            let mut it = sim
+                .user(account.as_str(), format!("svc-{user:05}"))
                 .path("/service/")
                 .created(created)
-                .key(key)
-                .add();
+                .key(key);
+            if let Some(owner) = (number * users + user).checked_rem(owners) {
+                it = it.tag("Owner", format!("owner-{owner:05}@example.com"));
+            }
+            it.add();
         }
     }
     sim.make_reports();

@@ -6,7 +6,7 @@ mod names;
 mod organization;
 mod trouble;
 
-pub use bench::bench;
+pub use bench::{Bench, bench};
 pub use demo::{Demo, demo};
 pub use organization::{Shape, account_id, organization};
 pub use trouble::Matter;

@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 
 use crate::support::*;
-use keysweep_sim::seed::{self, Shape};
+use keysweep_sim::seed::{self, Bench, Shape};
 use keysweep_sim::{KeyTruth, Sim};
 
 fn idle_days(sim: &Sim, key: &KeyTruth) -> i64 {
@@ -88,7 +88,8 @@ fn stale_keys_of_the_demo_are_too_few_for_a_surge() {
 
 #[tokio::test]
 async fn a_bench_has_its_reports_ready_and_as_many_stale_keys_as_asked_for() {
-    let sim = seed::bench(mk_clock().clock(), 4, 50, 6);
+    let size = Bench { accounts: 4, users: 50, stale_percent: 6, owners: 7 };
+    let sim = seed::bench(mk_clock().clock(), size);
     let keys = sim.keys();
     assert_eq!(keys.len(), 200);
     assert_eq!(keys.iter().filter(|key| idle_days(&sim, key) > 90).count(), 12);

@@ -2,6 +2,7 @@
 //! show what the last look said.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use keysweep_core::evidence::Gap;
@@ -10,17 +11,28 @@ use keysweep_core::plan::{Next, PlannedKey, Wait};
 
 /// What was missing when a key was looked for, in this process.
 #[derive(Debug, Default)]
-pub(crate) struct Gaps(Mutex<BTreeMap<AccessKeyId, Gap>>);
+pub(crate) struct Gaps {
+    gaps: Mutex<BTreeMap<AccessKeyId, Gap>>,
+    version: AtomicU64,
+}
 
 impl Gaps {
     /// The key waits for this.
     pub(super) fn found(&self, key: &AccessKeyId, gap: Gap) {
         self.locked().insert(key.clone(), gap);
+        self.version.fetch_add(1, Ordering::AcqRel);
     }
 
     /// Everything could be read.
     pub(super) fn closed(&self, key: &AccessKeyId) {
-        self.locked().remove(key);
+        if self.locked().remove(key).is_some() {
+            self.version.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+
+    /// Another number whenever something else is missing.
+    pub(crate) fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
     }
 
     /// Shows what is missing with keys that nothing else keeps from being changed.
@@ -36,6 +48,6 @@ impl Gaps {
     }
 
     fn locked(&self) -> MutexGuard<'_, BTreeMap<AccessKeyId, Gap>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.gaps.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

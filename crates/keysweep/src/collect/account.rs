@@ -386,7 +386,7 @@ impl<'a> Scan<'a> {
                 }
                 for SeenKey { facts, worth_deciding } in seen.keys {
                     if worth_deciding && self.taken.insert(facts.key.clone()) {
-                        self.found.keys.push(facts);
+                        self.found.keys.push(Arc::new(facts));
                     }
                 }
                 self.found.absent.extend(seen.absent);

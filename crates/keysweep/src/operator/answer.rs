@@ -47,6 +47,12 @@ impl Engine {
     /// # Errors
     /// Why not: what the link was sent for has changed, or a person has to decide.
     pub(crate) async fn answer(&self, answer: Answer) -> Result<Done, Refusal> {
+        let done = self.carry_out(answer).await;
+        self.decided();
+        done
+    }
+
+    async fn carry_out(&self, answer: Answer) -> Result<Done, Refusal> {
         let Answer { link, reason, length } = answer;
         let actor = Actor::Link { owner: link.recipient.clone() };
         let most = self.config().policy.notices.owner_hold_max;

@@ -1,5 +1,6 @@
 //! How things stand: the overview, accounts, the calendar, the audit log.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -10,11 +11,11 @@ use keysweep_api::{
     SweepRow, TrendPoint,
 };
 use keysweep_core::finding::FindingKind;
-use keysweep_core::ids::{AccessKeyId, AccountId};
+use keysweep_core::ids::AccountId;
 use keysweep_core::lifecycle::Record;
 use keysweep_core::notice::{Status, stands};
 use keysweep_core::policy::{Mode, Policy};
-use keysweep_core::render::{NextAction, next_action};
+use keysweep_core::render::{NextAction, next_step};
 use keysweep_core::state::{AccountRecord, Body, Entry, Reach, State};
 use keysweep_core::words::{remedy, title, why};
 
@@ -193,7 +194,7 @@ impl Look for ListAccounts {
             _ => 4,
         };
         rows.sort_by_cached_key(|row| (rank(row), std::cmp::Reverse(row.stale), row.account_id.clone()));
-        let page = page(rows, limit, cursor.as_deref(), |row| row.account_id.clone())?;
+        let page = page(rows, limit, cursor.as_deref(), |row| Cow::Owned(row.account_id.clone()))?;
         Ok(AccountsDocument {
             generated_at: now,
             total: page.total,
@@ -236,19 +237,13 @@ fn account_row(
 
 impl Look for ShowCalendar {
     async fn look(self, engine: &Engine, sight: &Sight) -> Result<CalendarDocument, Refusal> {
-        let (now, config, latest) = (engine.clock().now(), engine.config(), engine.latest());
-        let zone = config.policy.time_zone.clone();
+        let (now, outlook) = (engine.clock().now(), engine.outlook());
+        let zone = engine.config().policy.time_zone.clone();
         let mut events = engine.store().read(|state| {
-            let planned =
-                latest.as_ref().map(|latest| engine.plan(now, &config.policy, state, &latest.collection));
-            let planned: BTreeMap<&AccessKeyId, _> =
-                planned.iter().flat_map(|plan| &plan.keys).map(|key| (&key.facts.key, &key.next)).collect();
             let visible = state.records().filter(|record| sight.record(record));
             let events = visible.flat_map(|record| {
-                let next = planned.get(&record.identity.key).map(|next| next_action(now, next));
-                of_record(now, record, next.map(|(action, at, _)| (action, at)))
-                    .into_iter()
-                    .map(|(at, what)| event(state, record, at, what))
+                let next = outlook.key(&record.identity.key).map(|key| next_step(now, &key.next));
+                of_record(now, record, next).into_iter().map(|(at, what)| event(state, record, at, what))
             });
             events.collect::<Vec<_>>()
         });

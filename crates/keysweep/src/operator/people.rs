@@ -63,16 +63,16 @@ fn request(state: &State, record: &Record, approval: &Approval, now: Timestamp) 
         owner: record.owner.as_deref().map(|owner| owner.name.clone()),
         not_needed_at: record.past.not_needed.as_ref().map(|said| said.at),
         finding: approval.shown.finding.as_str().into(),
-        overlays: overlays_of(state, record),
+        overlays: overlays_of(state, record).into_iter().map(str::to_owned).collect(),
         approval: mk_approval(record, approval, now),
     }
 }
 
 fn matches(matcher: &Matcher<'_>, state: &State, record: &Record) -> bool {
     let account = state.account(record.identity.account);
-    let (account_id, overlays) = (record.identity.account.to_string(), overlays_of(state, record));
+    let overlays = overlays_of(state, record);
     matcher.matches(&Traits {
-        account_id: &account_id,
+        account_id: record.identity.account,
         account_name: account.map(|account| account.name.as_str()),
         ou_path: account.map_or("", |account| &account.ou_path),
         user: record.user_name.as_str(),

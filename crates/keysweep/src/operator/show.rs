@@ -1,6 +1,6 @@
 //! What operators are shown: renderings of the state and of what the last sweep saw.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 
 use futures_util::FutureExt;
 use jiff::Timestamp;
@@ -13,11 +13,11 @@ use keysweep_core::evidence::Creation;
 use keysweep_core::facts::{AccountFacts, Collection, KeyFacts, Outcome};
 use keysweep_core::finding::FindingKind;
 use keysweep_core::ids::{AccessKeyId, AccountId};
-use keysweep_core::lifecycle::{Approval, Hold, Incident, Quarantine, Record, State as KeyState};
+use keysweep_core::lifecycle::{Approval, Hold, Quarantine, Record, State as KeyState};
 use keysweep_core::owner::Owner;
-use keysweep_core::plan::{Plan, PlannedKey, plan, quarantine_ends_because};
+use keysweep_core::plan::{PlannedKey, quarantine_ends_because};
 use keysweep_core::policy::{Policy, Subject};
-use keysweep_core::render::{FindingRow, NextAction, coverage_in, next_action, rows};
+use keysweep_core::render::{NextAction, coverage_in, listed, next_action};
 use keysweep_core::state::{Control, Pause, State};
 use keysweep_core::ticket::Planned;
 
@@ -26,7 +26,7 @@ use super::decide::{pending, request_of};
 use crate::access::{Need, Sight};
 use crate::causes::in_words;
 use crate::collect::{Inputs, OrganizationCache, collect};
-use crate::engine::{Engine, Latest};
+use crate::engine::{Engine, Latest, Outlook};
 use crate::evidence::QUIET;
 use crate::terms::effective;
 
@@ -63,10 +63,12 @@ impl Look for ShowPlan {
 
     /// Planned again on what the last sweep saw, or, where there was none, on what is seen now.
     async fn look(self, engine: &Engine, sight: &Sight) -> Result<PlanDocument, Refusal> {
-        match engine.latest() {
-            Some(latest) => Ok(engine.planned(&latest.collection, sight)),
-            None => Ok(engine.planned(&engine.look_now().boxed().await?, sight)),
+        if let Some(latest) = engine.latest() {
+            return Ok(engine.planned(&engine.outlook(), &latest.collection, sight));
         }
+        let latest = Arc::new(Latest { collection: engine.look_now().boxed().await?, idle_rules: None });
+        let outlook = engine.look_ahead(Some(Arc::clone(&latest)));
+        Ok(engine.planned(&outlook, &latest.collection, sight))
     }
 }
 
@@ -102,16 +104,21 @@ impl Engine {
         collect(inputs, &state, &()).await.map_err(|error| Refusal::Unavailable(in_words(&error)))
     }
 
-    fn planned(&self, collection: &Collection, sight: &Sight) -> PlanDocument {
+    fn planned(&self, outlook: &Outlook, collection: &Collection, sight: &Sight) -> PlanDocument {
         let (now, config) = (self.clock().now(), self.config());
         self.store().read(|state| {
-            let plan = self.plan(now, &config.policy, state, collection);
             let control = state.control();
             let stops = control.stops(&config.policy);
             let unknown_origin = |(account, key): &(_, AccessKeyId)| UnknownOrigin {
                 account_id: AccountId::to_string(account),
                 access_key_id: key.to_string(),
             };
+            let mut listed: Vec<_> = listed(collection, &outlook.keys)
+                .filter(|(_, it)| {
+                    sight.key(it.account().id, it.planned().and_then(|it| it.record.as_deref()))
+                })
+                .collect();
+            listed.sort_by_key(|(index, it)| (!it.is_incident(), *index));
             PlanDocument {
                 generated_at: now,
                 collected_at: collection.at,
@@ -119,9 +126,9 @@ impl Engine {
                 pauses: control.pauses.iter().map(pause_row).collect(),
                 parked: parked(control, now, sight),
                 clock_skew_seconds: self.skew_seconds(),
-                coverage: coverage_in(collection, &plan.keys, |account| sight.account(account)),
-                keys: visible_rows(now, collection, &plan, state, sight),
-                inactive_of_unknown_origin: plan
+                coverage: coverage_in(collection, &outlook.keys, |account| sight.account(account)),
+                keys: listed.into_iter().map(|(_, it)| it.row(now, state)).collect(),
+                inactive_of_unknown_origin: outlook
                     .inactive_of_unknown_origin
                     .iter()
                     .filter(|(account, _)| sight.account(*account))
@@ -131,46 +138,28 @@ impl Engine {
         })
     }
 
-    /// The plan, with what the last look at a key lacked.
-    pub(crate) fn plan(&self, now: Timestamp, policy: &Policy, state: &State, of: &Collection) -> Plan {
-        let mut plan = plan(now, policy, state, of);
-        self.gaps.show(&mut plan.keys);
-        plan
-    }
-
     /// By the last answer of AWS to this process, if there was one.
     fn skew_seconds(&self) -> Option<i64> {
         self.metrics().calls.skew().map(|skew| skew.as_secs())
     }
 
-    pub(super) fn show_keys(&self, sight: &Sight) -> KeysDocument {
-        let (now, config, latest) = (self.clock().now(), self.config(), self.latest());
+    fn show_keys(&self, sight: &Sight) -> KeysDocument {
+        let (now, outlook) = (self.clock().now(), self.outlook());
         let keys: Vec<KeyRow> = self.store().read(|state| {
-            let planned =
-                latest.as_ref().map(|latest| self.plan(now, &config.policy, state, &latest.collection));
-            let planned: HashMap<&AccessKeyId, &PlannedKey> =
-                planned.iter().flat_map(|plan| &plan.keys).map(|key| (&key.facts.key, key)).collect();
-            let planned_of = |record: &Record| planned.get(&record.identity.key).copied();
             let mut records: Vec<&Record> = state.records().filter(|record| sight.record(record)).collect();
             records.sort_by_key(|record| record.incident.is_none());
-            records.into_iter().map(|record| mk_row(now, state, record, planned_of(record))).collect()
+            let row = |record: &Record| mk_row(now, state, record, outlook.key(&record.identity.key));
+            records.into_iter().map(row).collect()
         });
         KeysDocument { generated_at: now, clock_skew_seconds: self.skew_seconds(), keys }
     }
 
     async fn show_key(&self, key: &AccessKeyId) -> Result<KeyDocument, Refusal> {
-        let (now, config, latest) = (self.clock().now(), self.config(), self.latest());
+        let (now, config, outlook) = (self.clock().now(), self.config(), self.outlook());
         let (row, facts, caveats) = self.store().read(|state| {
-            let planned =
-                latest.as_ref().map(|latest| self.plan(now, &config.policy, state, &latest.collection));
             let record = state.record(key);
-            let planned_key =
-                planned.iter().flat_map(|plan| &plan.keys).find(|found| found.facts.key == *key);
-            let row = record.map(|record| mk_row(now, state, record, planned_key));
-            let rows = latest.as_ref().zip(planned.as_ref()).map(|(l, p)| rows(now, &l.collection, p, state));
-            let of_key =
-                |row: &keysweep_core::render::FindingRow| row.access_key_id.as_deref() == Some(key.as_str());
-            let facts = rows.into_iter().flatten().find(of_key);
+            let row = record.map(|record| mk_row(now, state, record, outlook.key(key)));
+            let facts = outlook.listed(key).map(|listed| listed.row(now, state));
             let deactivated = record.is_some_and(|r| matches!(r.state, KeyState::Deactivated(_)));
             let incident = deactivated && record.is_some_and(|r| r.incident.is_some());
             let caveats = [(deactivated, QUIET), (incident, GIVES_BACK)];
@@ -181,7 +170,7 @@ impl Engine {
         }
         let told = self.store().told(key).await;
         let history = told.map_err(|error| Refusal::Unavailable(in_words(&error)))?.history;
-        let (policy, exempt) = policy_of(&config.policy, now, latest.as_deref(), key);
+        let (policy, exempt) = policy_of(&config.policy, now, outlook.collection(), key);
         Ok(KeyDocument {
             generated_at: now,
             clock_skew_seconds: self.skew_seconds(),
@@ -231,26 +220,6 @@ pub(crate) fn account_of(engine: &Engine, key: &AccessKeyId) -> Option<AccountId
     })
 }
 
-/// The rows of a plan that are visible.
-pub(super) fn visible_rows(
-    now: Timestamp,
-    collection: &Collection,
-    plan: &Plan,
-    state: &State,
-    sight: &Sight,
-) -> Vec<FindingRow> {
-    let mut rows = rows(now, collection, plan, state);
-    if !sight.is_whole() {
-        rows.retain(|row| {
-            let account = row.account_id.parse().ok();
-            let key: Option<AccessKeyId> = row.access_key_id.as_ref().and_then(|key| key.parse().ok());
-            let record = key.and_then(|key| state.record(&key));
-            account.is_some_and(|account| sight.key(account, record))
-        });
-    }
-    rows
-}
-
 /// Said of a key that nothing is known of.
 pub(crate) fn unknown_key(key: &AccessKeyId) -> Refusal {
     Refusal::NotFound(format!(
@@ -266,7 +235,8 @@ pub(super) fn find<'a>(
 ) -> Option<(&'a AccountFacts, &'a KeyFacts)> {
     collection.accounts.iter().find_map(|(account, outcome)| match outcome {
         Outcome::Scanned(scan) => {
-            scan.keys.iter().find(|facts| facts.key == *key).map(|facts| (account, facts))
+            let facts = scan.keys.iter().find(|facts| facts.key == *key)?;
+            Some((account, facts.as_ref()))
         }
         Outcome::Failed { .. } | Outcome::Skipped { .. } => None,
     })
@@ -275,28 +245,37 @@ pub(super) fn find<'a>(
 fn policy_of(
     policy: &Policy,
     now: Timestamp,
-    latest: Option<&Latest>,
+    seen: Option<&Collection>,
     key: &AccessKeyId,
 ) -> (Vec<PolicyTerm>, Option<String>) {
-    let Some((account, facts)) = latest.and_then(|latest| find(&latest.collection, key)) else {
+    let Some((account, facts)) = seen.and_then(|collection| find(collection, key)) else {
         return (Vec::new(), None);
     };
     let subject = Subject { account, user_name: &facts.user_name, path: &facts.path, tags: &facts.tags };
     effective(policy, now, &subject).unwrap_or_default()
 }
 
-fn mk_row(now: Timestamp, state: &State, record: &Record, planned: Option<&PlannedKey>) -> KeyRow {
-    let identity = &record.identity;
-    let out_of_reach = state.out_of_reach(identity.account);
-    let (next, next_at, why) = match (&out_of_reach, planned) {
-        (Some(why), _) if record.state.is_tracked() => (NextAction::Wait, None, why.clone()),
+/// What comes next for a key with a record.
+pub(super) fn next_of(
+    now: Timestamp,
+    state: &State,
+    record: &Record,
+    planned: Option<&PlannedKey>,
+) -> (NextAction, Option<Timestamp>, String) {
+    match (state.out_of_reach(record.identity.account), planned) {
+        (Some(why), _) if record.state.is_tracked() => (NextAction::Wait, None, why),
         (_, Some(key)) => next_action(now, &key.next),
         // Known whatever the last sweep saw.
-        (_, None) if record.incident.is_some() => {
-            (NextAction::Wait, None, record.incident.as_ref().map(Incident::to_string).unwrap_or_default())
-        }
-        (_, None) => (NextAction::None, None, String::new()),
-    };
+        (_, None) => match &record.incident {
+            Some(incident) => (NextAction::Wait, None, incident.to_string()),
+            None => (NextAction::None, None, String::new()),
+        },
+    }
+}
+
+pub(super) fn mk_row(now: Timestamp, state: &State, record: &Record, planned: Option<&PlannedKey>) -> KeyRow {
+    let identity = &record.identity;
+    let (next, next_at, why) = next_of(now, state, record, planned);
     let told = told(&record.state);
     let creation = state.creation(identity.account, &identity.key);
     let name = state.account(identity.account).map(|account| account.name.clone());
@@ -312,7 +291,7 @@ fn mk_row(now: Timestamp, state: &State, record: &Record, planned: Option<&Plann
         owner: record.owner.as_deref().map(mk_owner),
         state: record.state.as_str().into(),
         since: told.since,
-        overlays: overlays_of(state, record),
+        overlays: overlays_of(state, record).into_iter().map(str::to_owned).collect(),
         finding: told.finding,
         hold: record.holds_in_words(),
         holds: record.holds.iter().map(mk_hold).collect(),
@@ -338,15 +317,15 @@ fn mk_row(now: Timestamp, state: &State, record: &Record, planned: Option<&Plann
 }
 
 /// The overlays of a record, by name.
-pub(super) fn overlays_of(state: &State, record: &Record) -> Vec<String> {
+pub(super) fn overlays_of(state: &State, record: &Record) -> Vec<&'static str> {
     let overlays = [
         ("incident", record.incident.is_some()),
         ("hold", !record.holds.is_empty()),
         ("exempt", record.exempt.is_some()),
-        ("out_of_reach", state.out_of_reach(record.identity.account).is_some()),
+        ("out_of_reach", state.is_out_of_reach(record.identity.account)),
         ("quarantine", record.quarantine.is_some()),
     ];
-    overlays.into_iter().filter(|(_, on)| *on).map(|(name, _)| name.into()).collect()
+    overlays.into_iter().filter(|(_, on)| *on).map(|(name, _)| name).collect()
 }
 
 /// Why the key was flagged.

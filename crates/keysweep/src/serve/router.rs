@@ -23,7 +23,7 @@ use super::auth::{Address, Listener, names};
 use super::page::{self, SCRIPT_PATH};
 #[cfg(feature = "demo")]
 use super::routes::mailbox;
-use super::routes::{answer, api, decisions, health, login, metrics, pages, reload};
+use super::routes::{answer, api, decisions, health, login, metrics, pages, reload, saved};
 use crate::access::CALLBACK;
 use crate::people::ANSWER_PATH;
 
@@ -88,8 +88,8 @@ fn views() -> Router<Arc<App>> {
     views
         .route("/", get(pages::show_overview))
         .route("/keys", get(pages::show_keys))
-        .route("/keys.csv", get(pages::save_keys))
-        .route("/keys.json", get(pages::save_keys))
+        .route("/keys.csv", get(saved::save_keys))
+        .route("/keys.json", get(saved::save_keys))
         .route("/keys/{key}", get(pages::show_key))
         .route("/keys/{key}/evidence", get(pages::show_evidence))
         .route("/approvals", get(pages::show_approvals))

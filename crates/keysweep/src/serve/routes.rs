@@ -11,3 +11,4 @@ pub(super) mod mailbox;
 pub(super) mod metrics;
 pub(super) mod pages;
 pub(super) mod reload;
+pub(super) mod saved;

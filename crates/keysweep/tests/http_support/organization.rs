@@ -214,7 +214,7 @@ pub(crate) fn add(state: &mut State, entries: Vec<(Timestamp, Body)>) {
 pub(crate) fn collection() -> Collection {
     let scan = AccountScan {
         sighting: sighting(now()),
-        keys: ["alice", "bob", "carol", "dave"].map(facts).to_vec(),
+        keys: ["alice", "bob", "carol", "dave"].map(|name| std::sync::Arc::new(facts(name))).to_vec(),
         absent: BTreeSet::new(),
         unread_users: BTreeMap::new(),
         unread_rows: Vec::new(),

@@ -197,8 +197,11 @@ impl Remedy {
                 "If you need more time, ask your security team to extend the holds.",
             ),
             (Self::Decide, Audience::Team | Audience::Protect) => (DECIDE, DECIDE),
+            (Self::Decide, Audience::Owner) => (
+                "Log in to keysweep to approve or deny it. If you still need the key, deny the request.",
+                "Log in to keysweep to approve or deny them. If you still need a key, deny its request.",
+            ),
             (Self::Keep | Self::Reactivate | Self::Extend, Audience::Team | Audience::Protect)
-            | (Self::Decide, Audience::Owner)
             | (Self::None, _) => return None,
         };
         Some(if keys == 1 { one } else { many })

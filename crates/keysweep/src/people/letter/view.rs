@@ -238,7 +238,11 @@ fn entry(item: &Item, draft: &Draft<'_>, clock: &Clock<'_>) -> Entry {
     let answered = match remedy {
         Remedy::Keep | Remedy::Extend => linked("still_needed"),
         Remedy::Reactivate => linked("reactivate"),
-        Remedy::Decide => linked("show") || asked.as_ref().is_some_and(Asked::is_answered),
+        // A link shows a key without a login, and nobody approves without one.
+        Remedy::Decide => {
+            let answered = asked.as_ref().is_some_and(Asked::is_answered);
+            answered || (audience != Audience::Owner && linked("show"))
+        }
         Remedy::None => true,
     };
     let service = match &item.last_use {

@@ -1,18 +1,19 @@
 //! Findings and keys in the lifecycle: filtered, sorted, grouped, and page by page.
 
-use std::collections::BTreeMap;
-
 use askama::Template;
 use keysweep_api::{FindingsDocument, KeyOrder};
-use keysweep_core::render::FindingRow;
 
 use super::filter::FilterForm;
 use super::frame::{Frame, Shell, View, html};
+use super::groups::Grouped;
 use super::query::{Group, KeysQuery, Query};
 use super::rows::{Row, rows};
-use super::words::{When, capital, counted, number, spaced};
+use super::words::{When, capital, counted, number};
 
-const PATH: &str = "/keys";
+pub(super) const PATH: &str = "/keys";
+
+/// Groups that are shown.
+const MOST_GROUPS: usize = 500;
 
 /// Orders with their names, in the order of the list of links.
 const ORDERS: [(KeyOrder, &str); 6] = [
@@ -29,10 +30,10 @@ const ORDERS: [(KeyOrder, &str); 6] = [
 pub(in crate::serve) struct Keys<'a> {
     /// What was asked for.
     pub(in crate::serve) query: &'a KeysQuery,
-    /// The rows that match. To group them, ask for as many as there can be.
+    /// The rows that match.
     pub(in crate::serve) found: &'a FindingsDocument,
-    /// Names of the OUs above each account, joined by `/`. Needed only to group by OU.
-    pub(in crate::serve) ous: &'a BTreeMap<String, String>,
+    /// What they amount to by group, if that was asked for.
+    pub(in crate::serve) groups: &'a [Grouped],
 }
 
 #[derive(Template)]
@@ -47,7 +48,7 @@ struct Page<'a> {
     filtered: bool,
     orders: Vec<Link>,
     groups: Vec<Link>,
-    group: Option<GroupTable>,
+    group: Option<GroupTable<'a>>,
     rows: Vec<Row<'a>>,
     sorts: [Sort; 5],
     csv: String,
@@ -71,20 +72,11 @@ struct Sort {
     descending: bool,
 }
 
-struct GroupTable {
+struct GroupTable<'a> {
     label: String,
-    groups: Vec<Grouped>,
-}
-
-/// The keys of one account, owner, finding, or OU.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Grouped {
-    pub(super) name: String,
-    /// The keys of this group; `None` if no filter names it.
-    pub(super) href: Option<String>,
-    pub(super) count: u64,
-    pub(super) urgent: u64,
-    pub(super) approvals: u64,
+    groups: &'a [Grouped],
+    /// How many smaller groups are not shown.
+    more: Option<String>,
 }
 
 /// The view of keys.
@@ -92,7 +84,7 @@ pub(super) struct Grouped {
 /// # Errors
 /// If the template cannot be written out.
 pub(in crate::serve) fn keys(frame: &Frame, shown: Keys<'_>) -> Result<String, askama::Error> {
-    let Keys { query, found, ous } = shown;
+    let Keys { query, found, groups: counted_by } = shown;
     let all = query.query();
     let kept = query.query();
     let kept = ["q", "account", "ou", "owner", "finding", "state", "overlay", "next"]
@@ -118,7 +110,11 @@ pub(in crate::serve) fn keys(frame: &Frame, shown: Keys<'_>) -> Result<String, a
         groups: group_links(&all, query.group),
         group: query.group.map(|group| GroupTable {
             label: capital(label(group)),
-            groups: grouped(&found.findings, group, query, ous),
+            more: counted_by
+                .get(MOST_GROUPS..)
+                .map(|more| number(more.len() as u64))
+                .filter(|_| counted_by.len() > MOST_GROUPS),
+            groups: counted_by.get(..MOST_GROUPS).unwrap_or(counted_by),
         }),
         rows: rows(frame, &found.findings),
         sorts: [
@@ -162,61 +158,5 @@ fn label(group: Group) -> &'static str {
         Group::Owner => "owner",
         Group::Finding => "finding",
         Group::Ou => "OU",
-    }
-}
-
-/// The rows by group, the largest group first.
-pub(super) fn grouped(
-    rows: &[FindingRow],
-    group: Group,
-    query: &KeysQuery,
-    ous: &BTreeMap<String, String>,
-) -> Vec<Grouped> {
-    let mut groups: BTreeMap<(String, Option<String>), Grouped> = BTreeMap::new();
-    for row in rows {
-        let (name, value) = belongs(row, group, ous);
-        let entry = groups.entry((name, value)).or_insert_with_key(|(name, value)| Grouped {
-            name: name.clone(),
-            href: value.as_deref().map(|value| {
-                query
-                    .query()
-                    .with("group", None)
-                    .with("limit", None)
-                    .with(group.as_str(), Some(value))
-                    .href(PATH)
-            }),
-            count: 0,
-            urgent: 0,
-            approvals: 0,
-        });
-        let severity = row.severity.map(|severity| severity.as_str());
-        entry.count += 1;
-        entry.urgent += u64::from(matches!(severity, Some("critical" | "high")));
-        entry.approvals += u64::from(row.approval_request.is_some());
-    }
-    let mut groups: Vec<Grouped> = groups.into_values().collect();
-    groups.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.name.cmp(&b.name)));
-    groups
-}
-
-/// The name of the group of a row, and the value of the filter that shows it.
-fn belongs(row: &FindingRow, group: Group, ous: &BTreeMap<String, String>) -> (String, Option<String>) {
-    match group {
-        Group::Account => {
-            let name = row.account_name.as_ref().map(|name| format!(" {name}")).unwrap_or_default();
-            (format!("{}{name}", row.account_id), Some(row.account_id.clone()))
-        }
-        Group::Owner => match &row.owner {
-            Some(owner) => (owner.clone(), Some(owner.clone())),
-            None => ("no owner known".to_owned(), Some("-".to_owned())),
-        },
-        Group::Finding => match row.finding {
-            Some(kind) => (spaced(kind.as_str()), Some(kind.as_str().to_owned())),
-            None => ("no finding".to_owned(), None),
-        },
-        Group::Ou => match ous.get(&row.account_id).filter(|path| !path.is_empty()) {
-            Some(path) => (path.clone(), Some(path.clone())),
-            None => ("OU not known".to_owned(), None),
-        },
     }
 }

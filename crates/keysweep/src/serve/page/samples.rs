@@ -16,6 +16,9 @@ use keysweep_core::owner::{Confidence, OwnerSource};
 use keysweep_core::render::{FindingRow, NextAction};
 
 use super::frame::{Can, Frame, Person};
+use super::groups::{Grouped, Groups};
+use super::query::KeysQuery;
+use crate::operator::Glance;
 
 pub(super) use self::history::{every_body, every_key_event};
 pub(super) use self::keys::{key, request};
@@ -216,6 +219,25 @@ pub(super) fn findings(cast: Cast) -> FindingsDocument {
         findings,
         next_cursor: (rows > 20).then(|| "c+/=&".into()),
     }
+}
+
+/// The findings by group. The OU of every second account is known.
+pub(super) fn groups(cast: Cast, query: &KeysQuery) -> Vec<Grouped> {
+    let Some(by) = query.group else { return Vec::new() };
+    let mut groups = Groups::new(by, query);
+    for (index, row) in findings(cast).findings.iter().enumerate() {
+        let ou = cast.name(index, "Root/Workloads");
+        groups.add(Glance {
+            account: row.account_id.parse().unwrap(),
+            account_name: row.account_name.as_deref().unwrap_or_default(),
+            ou_path: if index.is_multiple_of(2) { &ou } else { "" },
+            owner: row.owner.as_deref(),
+            finding: row.finding,
+            severity: row.severity,
+            asked: row.approval_request.is_some(),
+        });
+    }
+    groups.finish()
 }
 
 pub(super) fn approvals(cast: Cast) -> ApprovalsDocument {

@@ -3,7 +3,6 @@
 mod content;
 mod every;
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::LazyLock;
 
@@ -16,7 +15,7 @@ use super::calendar::calendar;
 use super::frame::{Can, Frame, SCRIPT, Said, policy_with, view_policy};
 use super::holds::holds;
 use super::key::key;
-use super::keys::{Keys, grouped, keys};
+use super::keys::{Keys, keys};
 use super::login::{Denied, Login, denied, login};
 use super::notices::notices;
 use super::overview::{Overview, overview};
@@ -40,11 +39,8 @@ fn filter(cast: Cast) -> KeyFilter {
 
 fn keys_view(frame: &Frame, cast: Cast, query: &KeysQuery) -> String {
     let found = samples::findings(cast);
-    let ous = BTreeMap::from([
-        ("111122223333".to_owned(), cast.name(0, "Root/Workloads")),
-        ("222233334444".to_owned(), cast.name(1, "Root/Shared")),
-    ]);
-    keys(frame, Keys { query, found: &found, ous: &ous }).unwrap()
+    let groups = query.group.map(|_| samples::groups(cast, query)).unwrap_or_default();
+    keys(frame, Keys { query, found: &found, groups: &groups }).unwrap()
 }
 
 fn overview_of(frame: &Frame, cast: Cast) -> String {

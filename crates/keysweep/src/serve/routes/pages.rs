@@ -1,6 +1,5 @@
 //! Views of the page: each shows the reply of an operation, to the person who asks.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, OriginalUri, Path, RawQuery, State};
@@ -9,37 +8,32 @@ use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use keysweep_api::{
-    FindingsDocument, KeyOrder, ListAccounts, ListApprovals, ListExemptions, ListFindings, ListHolds,
-    ListJournal, ListNotices, ListSessions, Operation, Refusal, Role, ShowBreaker, ShowCalendar,
-    ShowEvidence, ShowKey, ShowStatus, decode,
+    KeyOrder, ListAccounts, ListApprovals, ListExemptions, ListFindings, ListHolds, ListJournal, ListNotices,
+    ListSessions, Operation, Refusal, Role, ShowBreaker, ShowCalendar, ShowEvidence, ShowKey, ShowStatus,
+    decode,
 };
 use tokio::runtime::Handle;
 
 use super::form::{Fields, login_path, see_other, shows_html};
 use super::login;
 use crate::access::Caller;
-use crate::causes::in_words;
 use crate::engine::Engine;
-use crate::export;
-use crate::operator::{Look, look, mode_means, stop_rows};
+use crate::operator::{Look, find, look, mode_means, stop_rows};
 use crate::serve::app::App;
 use crate::serve::auth::{Asker, By, Refused, ask};
 use crate::serve::page::{
-    Can, Denied, Frame, Group, Keys, KeysQuery, Overview, Person, SCRIPT, Said, accounts, approvals, audit,
-    calendar, denied, holds, key, keys, notices, overview, sessions, view_policy,
+    Can, Denied, Frame, Group, Grouped, Groups, Keys, KeysQuery, Overview, Person, SCRIPT, Said, accounts,
+    approvals, audit, calendar, denied, holds, key, keys, notices, overview, sessions, view_policy,
 };
 use crate::serve::router::failed;
 
 /// Rows of the overview.
 const NEXT: u32 = 20;
 
-/// Rows of a list that is saved or grouped.
-const MOST: u32 = 1_000;
-
 /// Someone who looks at a view.
 #[derive(Debug)]
 pub(in crate::serve) struct Visitor {
-    asker: Asker,
+    pub(super) asker: Asker,
     /// Path and query of the view.
     here: String,
 }
@@ -96,28 +90,23 @@ pub(in crate::serve) async fn show_keys(
         Err(refusal) => return refused(&app, &visitor, &refusal),
     };
     view(app, visitor, move |at| {
-        let mut list = query.list.clone();
-        if query.group.is_some() {
-            list.limit = Some(MOST);
-        }
-        let found = at.at(list)?;
-        let ous = ou_paths(at.engine, &found);
-        Ok(keys(at.frame, Keys { query: &query, found: &found, ous: &ous }))
+        let found = at.at(query.list.clone())?;
+        let groups: Vec<Grouped> = match query.group {
+            Some(group) => {
+                let ListFindings { filter, sort, .. } = &query.list;
+                let all = find(at.engine, at.caller, filter, *sort)?;
+                let mut groups = Groups::new(group, &query);
+                all.each(at.engine, |it| groups.add(it));
+                groups.finish()
+            }
+            None => Vec::new(),
+        };
+        Ok(keys(at.frame, Keys { query: &query, found: &found, groups: &groups }))
     })
     .await
 }
 
-/// Names of the OUs above each account of these rows.
-fn ou_paths(engine: &Engine, found: &FindingsDocument) -> BTreeMap<String, String> {
-    let ids: std::collections::BTreeSet<_> =
-        found.findings.iter().map(|row| row.account_id.clone()).collect();
-    engine.store().read(|state| {
-        let path = |id: &String| state.account(id.parse().ok()?).map(|account| account.ou_path.clone());
-        ids.into_iter().filter_map(|id| path(&id).map(|path| (id, path))).collect()
-    })
-}
-
-fn keys_query(query: Option<&str>) -> Result<KeysQuery, Refusal> {
+pub(super) fn keys_query(query: Option<&str>) -> Result<KeysQuery, Refusal> {
     let group = Fields::parse(query.unwrap_or_default().as_bytes()).filled("group");
     let unknown = |_| Refusal::Malformed("`group` must be account, owner, finding, or ou".to_owned());
     let group = group.map(|group| group.parse::<Group>().map_err(unknown)).transpose()?;
@@ -133,63 +122,6 @@ fn from_query<O: Operation>(query: Option<&str>, not: &[&str]) -> Result<O, Refu
         }
     }
     decode(std::iter::empty(), Some(&given.finish()), b"")
-}
-
-/// A list as a file: every page of it.
-pub(in crate::serve) async fn save_keys(
-    visitor: Visitor,
-    State(app): State<Arc<App>>,
-    OriginalUri(uri): OriginalUri,
-) -> Response {
-    let query = uri.query();
-    let query = match keys_query(query) {
-        Ok(query) => query,
-        Err(refusal) => return refused(&app, &visitor, &refusal),
-    };
-    let as_csv = uri.path().ends_with(".csv");
-    let Visitor { asker, .. } = visitor;
-    let runtime = Handle::current();
-    let made =
-        app.work(move |app| runtime.block_on(all_findings(app.engine(), &asker.caller, query.list))).await;
-    let found = match made {
-        Some(Ok(found)) => found,
-        Some(Err(refusal)) => return (refusal.status(), refusal.to_string()).into_response(),
-        None => return failed("the list", "the work was broken off").into_response(),
-    };
-    let (name, kind, bytes) = if as_csv {
-        let mut csv = Vec::new();
-        let written = export::csv(&mut csv, &export::FINDING, &found.findings);
-        ("keys.csv", "text/csv; charset=utf-8", written.map(|()| csv).map_err(|error| in_words(&error)))
-    } else {
-        (
-            "keys.json",
-            "application/json",
-            serde_json::to_vec_pretty(&found).map_err(|error| error.to_string()),
-        )
-    };
-    match bytes {
-        Ok(bytes) => {
-            let disposition = format!("attachment; filename=\"{name}\"");
-            ([(CONTENT_TYPE, kind.to_owned()), (CONTENT_DISPOSITION, disposition)], bytes).into_response()
-        }
-        Err(error) => failed("the list", &error).into_response(),
-    }
-}
-
-/// The list on one page, however long it is.
-async fn all_findings(
-    engine: &Engine,
-    caller: &Caller,
-    list: ListFindings,
-) -> Result<FindingsDocument, Refusal> {
-    let list = ListFindings { limit: Some(MOST), cursor: None, ..list };
-    let mut found = look(engine, caller, list.clone()).await?;
-    while let Some(cursor) = found.next_cursor.take() {
-        let page = look(engine, caller, ListFindings { cursor: Some(cursor), ..list.clone() }).await?;
-        found.findings.extend(page.findings);
-        found.next_cursor = page.next_cursor;
-    }
-    Ok(found)
 }
 
 pub(in crate::serve) async fn show_key(
@@ -348,7 +280,7 @@ async fn view(
     }
 }
 
-fn refused(app: &App, visitor: &Visitor, refusal: &Refusal) -> Response {
+pub(super) fn refused(app: &App, visitor: &Visitor, refusal: &Refusal) -> Response {
     denied_page(&frame(app, visitor), refusal)
 }
 
