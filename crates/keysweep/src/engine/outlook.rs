@@ -38,13 +38,13 @@ pub(crate) struct Outlook {
     by_id: Vec<u32>,
     /// What the last sweep saw, if there was one.
     latest: Option<Arc<Latest>>,
+    config: Arc<Config>,
     of: Moment,
 }
 
 /// What an outlook was made of.
 #[derive(Debug)]
 struct Moment {
-    config: Arc<Config>,
     /// The last entry.
     seq: u64,
     /// How often it was noted or cleared that CloudTrail lacks something.
@@ -52,6 +52,30 @@ struct Moment {
     now: Timestamp,
     made: Instant,
     took: Duration,
+}
+
+/// What is compared with it.
+#[derive(Debug, Clone, Copy)]
+struct Present {
+    /// Whether sweep, configuration, and gaps are the same.
+    same: bool,
+    /// The last entry.
+    seq: u64,
+    /// The last entry when a person last decided something.
+    decided: u64,
+    /// Policy time since then.
+    passed: SignedDuration,
+    /// Operational time since then.
+    age: Duration,
+}
+
+impl Moment {
+    fn holds(&self, present: &Present) -> bool {
+        let Present { same, seq, decided, passed, age } = *present;
+        let still = self.seq == seq && !passed.is_negative() && passed < HOLDS;
+        let recent = age < self.took.saturating_mul(SHARE);
+        same && self.seq >= decided && (still || recent)
+    }
 }
 
 impl Outlook {
@@ -98,17 +122,20 @@ impl Engine {
     }
 
     fn holds(&self, known: &Outlook) -> bool {
-        let Moment { config, seq, gaps, now, made, took } = &known.of;
+        let Moment { gaps, now, made, .. } = &known.of;
         let same_sweep = match (&known.latest, self.latest()) {
             (Some(known), Some(latest)) => Arc::ptr_eq(known, &latest),
             (None, None) => true,
             (Some(_), None) | (None, Some(_)) => false,
         };
-        let same = same_sweep && Arc::ptr_eq(config, &self.config()) && *gaps == self.gaps.version();
-        let passed = self.clock.now().duration_since(*now);
-        let still = *seq == self.store().last_seq() && !passed.is_negative() && passed < HOLDS;
-        let recent = self.clock.elapsed_since(*made) < took.saturating_mul(SHARE);
-        same && *seq >= self.decided.load(Ordering::Acquire) && (still || recent)
+        let present = Present {
+            same: same_sweep && Arc::ptr_eq(&known.config, &self.config()) && *gaps == self.gaps.version(),
+            seq: self.store().last_seq(),
+            decided: self.decided.load(Ordering::Acquire),
+            passed: self.clock.now().duration_since(*now),
+            age: self.clock.elapsed_since(*made),
+        };
+        known.of.holds(&present)
     }
 
     /// What would be done now by what was seen, planned for one asker.
@@ -132,9 +159,9 @@ impl Engine {
             |index: &u32| usize::try_from(*index).ok().and_then(|at| keys.get(at)).map(|key| &key.facts.key);
         by_id.sort_unstable_by(|one, other| id(one).cmp(&id(other)));
         let took = self.clock.elapsed_since(made);
-        let of = Moment { config, seq, gaps, now, made, took };
+        let of = Moment { seq, gaps, now, made, took };
         let roots = latest.iter().flat_map(|latest| root_keys(&latest.collection)).collect();
-        Outlook { keys, inactive_of_unknown_origin, roots, unseen, by_id, latest, of }
+        Outlook { keys, inactive_of_unknown_origin, roots, unseen, by_id, latest, config, of }
     }
 
     /// The plan, with what the last look at a key lacked.
@@ -142,5 +169,37 @@ impl Engine {
         let mut plan = plan(now, policy, state, of);
         self.gaps.show(&mut plan.keys);
         plan
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_plan_is_shared_until_something_happens_that_must_show() {
+        let moment = Moment {
+            seq: 100,
+            gaps: 0,
+            now: Timestamp::UNIX_EPOCH,
+            made: Instant::now(),
+            took: Duration::from_millis(200),
+        };
+        let second = SignedDuration::from_secs(1);
+        let same =
+            Present { same: true, seq: 100, decided: 90, passed: second, age: Duration::from_secs(60) };
+        assert!(moment.holds(&same));
+        let late = Present { passed: HOLDS, ..same };
+        let set_back = Present { passed: -second, ..same };
+        let written = Present { seq: 101, ..same };
+        for present in [late, set_back, written] {
+            assert!(!moment.holds(&present), "{present:?}");
+            // Planning takes a twentieth of the time and no more.
+            assert!(moment.holds(&Present { age: Duration::from_millis(3_999), ..present }), "{present:?}");
+            assert!(!moment.holds(&Present { age: Duration::from_secs(4), ..present }), "{present:?}");
+        }
+        let at_once = Duration::ZERO;
+        assert!(!moment.holds(&Present { seq: 101, decided: 101, age: at_once, ..same }), "a person decided");
+        assert!(!moment.holds(&Present { same: false, age: at_once, ..same }), "another sweep has ended");
     }
 }
