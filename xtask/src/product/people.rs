@@ -208,7 +208,7 @@ impl Daemon {
                 return Ok((took, ended));
             }
         }
-        bail!("no sweep ends; the daemon says:\n{}", self.said())
+        bail!("no sweep ends; the daemon says:\n{}", said(&self.folder))
     }
 
     /// Asks for a sweep, as a reload does.
@@ -238,19 +238,21 @@ impl Daemon {
         sample(&metrics, "process_cpu_seconds_total").context("no processor time in the metrics")
     }
 
-    fn said(&self) -> String {
-        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
-    }
-
     /// Stops it; gives the largest resident set, in MiB.
-    fn stop(mut self) -> anyhow::Result<f64> {
+    fn stop(self) -> anyhow::Result<f64> {
         output(Command::new("kill").arg(self.process.id().to_string()))?;
-        let used = self.process.wait4().context("wait for keysweep")?;
+        let Self { folder, process, .. } = self;
+        let used = process.wait4().context("wait for keysweep")?;
         if !used.status.success() {
-            bail!("keysweep ended with {}: {}", used.status, self.said());
+            bail!("keysweep ended with {}: {}", used.status, said(&folder));
         }
         Ok(used.rusage.maxrss as f64 / f64::from(1 << 20))
     }
+}
+
+/// What the daemon logged.
+fn said(folder: &TempDir) -> String {
+    fs::read_to_string(folder.path().join("log")).unwrap_or_default()
 }
 
 /// The value of a series without labels, in seconds.
