@@ -7,6 +7,8 @@ mod accounts;
 mod answer;
 mod approvals;
 mod audit;
+#[cfg(feature = "demo")]
+mod blocks;
 mod calendar;
 mod filter;
 mod frame;
@@ -27,6 +29,8 @@ mod timeline;
 mod trend;
 #[cfg(test)]
 mod views;
+#[cfg(feature = "demo")]
+mod wall;
 mod words;
 
 pub(super) use self::accounts::accounts;
@@ -34,7 +38,7 @@ pub(super) use self::answer::{Told, answer_page, answer_policy};
 pub(super) use self::approvals::approvals;
 pub(super) use self::audit::audit;
 pub(super) use self::calendar::calendar;
-pub(super) use self::frame::{Can, Frame, Person, SCRIPT, SCRIPT_PATH, Said, view_policy};
+pub(super) use self::frame::{Can, Frame, Person, Refresh, SCRIPT, SCRIPT_PATH, Said, view_policy};
 pub(super) use self::holds::holds;
 pub(super) use self::key::key;
 pub(super) use self::keys::{Keys, keys};
@@ -45,3 +49,5 @@ pub(super) use self::notices::notices;
 pub(super) use self::overview::{Overview, overview};
 pub(super) use self::query::{Group, KeysQuery};
 pub(super) use self::sessions::sessions;
+#[cfg(feature = "demo")]
+pub(super) use self::wall::{Posting, WALL, Wall, wall};

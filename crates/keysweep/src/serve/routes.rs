@@ -11,3 +11,5 @@ pub(super) mod mailbox;
 pub(super) mod metrics;
 pub(super) mod pages;
 pub(super) mod reload;
+#[cfg(feature = "demo")]
+pub(super) mod wall;

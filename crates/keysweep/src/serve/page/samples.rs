@@ -1,5 +1,7 @@
 //! Made-up documents for tests of the views.
 
+#[cfg(feature = "demo")]
+pub(super) mod demo;
 mod history;
 mod keys;
 mod lists;
@@ -15,7 +17,7 @@ use keysweep_core::finding::{FindingKind, Severity, SubjectKind};
 use keysweep_core::owner::{Confidence, OwnerSource};
 use keysweep_core::render::{FindingRow, NextAction};
 
-use super::frame::{Can, Frame, Person};
+use super::frame::{Can, Frame, Person, Refresh};
 
 pub(super) use self::history::{every_body, every_key_event};
 pub(super) use self::keys::{key, request};
@@ -110,6 +112,7 @@ pub(super) fn operator(cast: Cast, here: &str) -> Frame {
         said: None,
         login: true,
         more: Vec::new(),
+        refresh: Refresh::MINUTE,
         here: here.into(),
     }
 }
