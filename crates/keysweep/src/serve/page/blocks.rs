@@ -375,7 +375,7 @@ mod tests {
     #[test]
     fn what_is_no_block_is_no_panic() {
         for odd in [json!(null), json!([]), json!({ "type": 3 }), json!({ "type": "header" })] {
-            let read = blocks(&[odd.clone()], None);
+            let read = blocks(std::slice::from_ref(&odd), None);
             assert!(matches!(read.as_slice(), [] | [Block::Other(_)]), "{odd}: {read:?}");
         }
     }

@@ -1,6 +1,7 @@
 //! Login and logout.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::{FromRequestParts, RawQuery, State};
@@ -126,9 +127,9 @@ pub(in crate::serve) async fn at_provider(
 ) -> Response {
     let next = Fields::parse(query.unwrap_or_default().as_bytes()).next();
     let config = app.config();
-    let client = match within_budget(&door, &app, &next) {
+    let client = match within_budget(&door, &app) {
         Ok(client) => client,
-        Err(refused) => return refused,
+        Err(after) => return too_many(&app, &next, after),
     };
     let public = config.http.public.as_ref().map(Authority::as_str);
     match app.logins().begin(config.http.oidc.as_ref(), public, client, &next).await {
@@ -156,9 +157,9 @@ pub(in crate::serve) async fn callback(
     let (issuer, person, next) = match finished {
         Ok(finished) => finished,
         // What is over the budget is answered without a word in the log, which would fill the disk.
-        Err(fault) => match within_budget(&door, &app, "/") {
+        Err(fault) => match within_budget(&door, &app) {
             Ok(_) => return failed_login(&app, "/", &fault),
-            Err(refused) => return refused,
+            Err(after) => return too_many(&app, "/", after),
         },
     };
     let Person { subject, name, email, groups } = person;
@@ -170,18 +171,19 @@ pub(in crate::serve) async fn callback(
 }
 
 /// Counts a login that a client begins, or that fails, against the budget of that client.
-fn within_budget(door: &Door, app: &App, next: &str) -> Result<Client, Response> {
-    let client = Client::of(client_address(&door.parts, &app.config().http));
-    if client == Client::Unknown {
-        return Ok(client);
+fn within_budget(door: &Door, app: &App) -> Result<Client, Duration> {
+    match Client::of(client_address(&door.parts, &app.config().http)) {
+        Client::Unknown => Ok(Client::Unknown),
+        client @ Client::Network(_) => app.login_budgets().spend(&client).map(|()| client),
     }
-    app.login_budgets().spend(&client).map(|()| client).map_err(|after| {
-        let seconds = after.as_secs().max(1);
-        let why = format!("Too many logins were begun from your address. Try again in {seconds} seconds.");
-        let mut response = form(app, next, Some(&why), StatusCode::TOO_MANY_REQUESTS);
-        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
-        response
-    })
+}
+
+fn too_many(app: &App, next: &str, after: Duration) -> Response {
+    let seconds = after.as_secs().max(1);
+    let why = format!("Too many logins were begun from your address. Try again in {seconds} seconds.");
+    let mut response = form(app, next, Some(&why), StatusCode::TOO_MANY_REQUESTS);
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    response
 }
 
 /// The log has what went wrong; the page says what the person can do.

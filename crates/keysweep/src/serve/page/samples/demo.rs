@@ -14,13 +14,13 @@ pub(in super::super) fn message(cast: Cast, index: usize) -> Vec<Value> {
     let name = |more, usual| cast.name(index + more, usual);
     let mrkdwn = |text: String| json!({ "type": "mrkdwn", "text": text, "verbatim": true });
     let section = format!(
-        "`{}`\nUser: {}\nLast used: *never*, _says_ {}\n<{BASE}/answer/AQEA|Still needed> · <{BASE}/{}|{}> · <{}|out>",
+        "`{}`\nUser: {}\nLast used: *never*, _says_ {}\n<{BASE}/answer/AQEA|Still needed> · <{BASE}/keys|{}> · <{}|out>",
         super::key_id(index),
         name(0, "ci-deploy"),
         name(1, "IAM"),
-        name(2, "keys"),
-        name(3, "Show me"),
-        name(4, "https://example.com/"),
+        // A link ends with its line.
+        name(3, "Show me").replace(['\r', '\n'], " "),
+        name(1, "https://example.com/"),
     );
     let button = |url: String| {
         json!({ "type": "button", "url": url, "style": "primary",
