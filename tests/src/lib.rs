@@ -7,5 +7,6 @@ pub mod history;
 pub mod letters;
 pub mod load;
 pub mod node;
+pub mod provider;
 pub mod site;
 pub mod slack_stub;

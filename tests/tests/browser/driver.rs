@@ -62,6 +62,7 @@ impl Browser {
         }
         command.env("CHROMIUM", chromium()).arg(scripts().join("drive.mjs")).arg(packages().await);
         command.arg(&running.origin).arg(running.port.to_string()).arg(json!(running.secrets).to_string());
+        command.arg(json!(running.guests).to_string());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit()).kill_on_drop(true);
         let mut child = command.spawn().expect("node starts");
         let input = child.stdin.take().unwrap();
@@ -84,6 +85,21 @@ impl Browser {
         self.goto("/login").await;
         self.fill("Token", token).await;
         assert_eq!(self.press("Log in").await, "/");
+    }
+
+    /// Follows the link with this text, and gives the path where that led.
+    pub(crate) async fn follow(&mut self, link: &str) -> String {
+        self.text_of(json!({ "act": "follow", "link": link })).await
+    }
+
+    /// Goes back in the history, and gives the path where that led.
+    pub(crate) async fn back(&mut self) -> String {
+        self.text_of(json!({ "act": "back" })).await
+    }
+
+    /// Types into a field that has no label.
+    pub(crate) async fn type_into(&mut self, selector: &str, text: &str) {
+        self.act(json!({ "act": "type", "selector": selector, "text": text })).await;
     }
 
     /// Has the driver do something.

@@ -11,6 +11,7 @@ mod decisions;
 mod driver;
 mod entrance;
 mod links;
+mod provider;
 mod schema;
 mod stage;
 mod views;
