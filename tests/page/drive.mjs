@@ -36,6 +36,7 @@ let wrong = [];
 let pending = [];
 let posts = [];
 let expected = 200;
+let unplugged = false;
 
 async function inspect(response) {
   const request = response.request();
@@ -81,7 +82,8 @@ const acts = {
     page = await context.newPage();
     page.on("console", (message) => {
       if (isGuest(page.url())) return;
-      const known = expected >= 400 && message.text().includes(`status of ${expected}`);
+      const refused = expected >= 400 && message.text().includes(`status of ${expected}`);
+      const known = refused || (unplugged && message.text().includes("net::ERR_INTERNET_DISCONNECTED"));
       if (["error", "warning"].includes(message.type()) && !known) wrong.push(`console: ${message.text()}`);
     });
     page.on("pageerror", (error) => wrong.push(`script: ${error}`));
@@ -100,6 +102,8 @@ const acts = {
     navigate(() => part(within).getByRole("button", { name: button, exact: true }).click(), status),
   follow: ({ link, within, status }) =>
     navigate(() => part(within).getByRole("link", { name: link, exact: true }).click(), status),
+  follow_first: ({ link, within, status }) =>
+    navigate(() => part(within).getByRole("link", { name: link, exact: true }).first().click(), status),
   back: ({ status }) => navigate(() => page.goBack(), status),
   reload: ({ status }) => navigate(() => page.reload(), status),
   fill: ({ label, text, within }) => part(within).getByLabel(label).fill(text),
@@ -110,6 +114,19 @@ const acts = {
   count: ({ selector }) => page.locator(selector).count(),
   attribute: ({ selector, name }) => page.locator(selector).first().getAttribute(name),
   here: async () => here(),
+  shows: ({ within, text }) => page.locator(within).filter({ hasText: text }).first().waitFor(),
+  // From the next page on, time stands still for scripts but for what `later` lets pass.
+  stop_clock: () => page.clock.install(),
+  later: ({ seconds }) => page.clock.fastForward(seconds * 1_000),
+  says: ({ text }) => page.locator("#live").filter({ hasText: text }).waitFor(),
+  blur: () => page.evaluate(() => document.activeElement.blur()),
+  arrives: async ({ path }) => {
+    await page.waitForURL(`${origin}${path}`);
+  },
+  async unplug({ out }) {
+    unplugged = out;
+    await context.setOffline(out);
+  },
   cookies: () => context.cookies(),
   drop_cookies: () => context.clearCookies(),
   // The origins that the browser gave for its forms, since this was asked.

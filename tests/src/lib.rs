@@ -3,6 +3,7 @@
 pub mod company;
 pub mod conformance;
 pub mod crashes;
+pub mod demo;
 pub mod history;
 pub mod letters;
 pub mod load;

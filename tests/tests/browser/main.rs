@@ -11,6 +11,8 @@ mod decisions;
 mod driver;
 mod entrance;
 mod links;
+mod live;
+mod newcomer;
 mod provider;
 mod schema;
 mod stage;

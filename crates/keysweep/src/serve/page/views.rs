@@ -4,7 +4,6 @@ mod content;
 mod every;
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::LazyLock;
 
 use keysweep_api::{KeyFilter, KeyOrder, ListAccounts, ListFindings, ListJournal};
