@@ -48,8 +48,10 @@ async function inspect(response) {
   if (status >= 400 && status !== expected) wrong.push(`${request.method()} ${url}: ${status}`);
   if (request.method() === "POST") posts.push({ url, origin: (await request.allHeaders()).origin ?? null });
   if (status >= 300 && status < 400) return;
-  // Of a page that is left at once, or a file, there is nothing to read.
-  const body = await response.text().catch(() => "");
+  // Of a page that is left at once, or a file, there is nothing to read. A script that leaves does not read to the end.
+  const script = request.resourceType() === "fetch";
+  const left = script ? page.waitForEvent("framenavigated", { timeout: 0 }).then(() => "") : new Promise(() => {});
+  const body = await Promise.race([response.text(), left]).catch(() => "");
   const cookies = (await context.cookies()).map((cookie) => cookie.value).filter((value) => value !== "");
   for (const secret of [...secrets, ...cookies]) {
     if (body.includes(secret)) wrong.push(`${url} contains the secret ${secret.slice(0, 6)}...`);

@@ -27,7 +27,8 @@
     }
     let fresh;
     try {
-      const answer = await fetch(location.href, { cache: "no-store" });
+      // As a browser asks for a page: without a session, keysweep then leads to the login.
+      const answer = await fetch(location.href, { cache: "no-store", headers: { accept: "text/html" } });
       // The session is over: the browser shows where to log in.
       if (answer.redirected) { location.reload(); return; }
       if (!answer.ok) throw new Error(String(answer.status));
