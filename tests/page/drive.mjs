@@ -1,15 +1,16 @@
 // A browser that does what the lines on standard input say, one JSON object each, and answers each with a line.
 //
-// Arguments: folder with node_modules, origin of the page, port that serves it on loopback, and the texts that no page may
-// contain as a JSON array. An answer has the value, or the error, and everything that was wrong in the meantime: an error
-// or a warning in the console, an answer of 4xx or 5xx that the line did not expect, a request to another origin, a dialog,
-// or a secret in a page. The environment variable CHROMIUM names the browser, /usr/bin/chromium by default.
+// Arguments: folder with node_modules, origin of the page, port that serves it on loopback, the texts that no page may
+// contain as a JSON array, and the origins of others that may be visited as another. An answer has the value, or the error,
+// and everything that was wrong in the meantime: an error or a warning in the console, an answer of 4xx or 5xx that the line
+// did not expect, a page that browsers may keep, a request to another origin, a dialog, or a secret in a page. Pages of the
+// others are not judged. The environment variable CHROMIUM names the browser, /usr/bin/chromium by default.
 
 import fs from "node:fs";
 import { createRequire } from "node:module";
 import readline from "node:readline";
 
-const [folder, origin, port, given] = process.argv.slice(2);
+const [folder, origin, port, given, others] = process.argv.slice(2);
 const require = createRequire(`${folder}/`);
 const { chromium } = require("playwright-core");
 const axe = fs.readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
@@ -18,11 +19,15 @@ const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-pra
 const PATIENCE = 30_000;
 
 const secrets = JSON.parse(given);
+const guests = JSON.parse(others);
+const isGuest = (url) => guests.some((guest) => url.startsWith(`${guest}/`));
 const { host, hostname } = new URL(origin);
-const rule = hostname === "127.0.0.1" ? [] : [`--host-resolver-rules=MAP ${host} 127.0.0.1:${port}`];
+// Nothing but loopback has an address.
+const rules = ["MAP * ~NOTFOUND", "EXCLUDE 127.0.0.1"];
+if (hostname !== "127.0.0.1") rules.unshift(`MAP ${host} 127.0.0.1:${port}`);
 const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-  args: ["--no-sandbox", ...rule],
+  args: ["--no-sandbox", `--host-resolver-rules=${rules.join(",")}`],
 });
 
 let context;
@@ -31,16 +36,22 @@ let wrong = [];
 let pending = [];
 let posts = [];
 let expected = 200;
+let unplugged = false;
 
 async function inspect(response) {
   const request = response.request();
   const url = response.url();
   const status = response.status();
+  if (isGuest(url)) return;
+  const headers = response.headers();
+  if (headers["cache-control"] !== "no-store") wrong.push(`${url} may be kept: ${headers["cache-control"]}`);
   if (status >= 400 && status !== expected) wrong.push(`${request.method()} ${url}: ${status}`);
   if (request.method() === "POST") posts.push({ url, origin: (await request.allHeaders()).origin ?? null });
   if (status >= 300 && status < 400) return;
-  // Of a page that is left at once, or a file, there is nothing to read.
-  const body = await response.text().catch(() => "");
+  // Of a page that is left at once, or a file, there is nothing to read. A script that leaves does not read to the end.
+  const script = request.resourceType() === "fetch";
+  const left = script ? page.waitForEvent("framenavigated", { timeout: 0 }).then(() => "") : new Promise(() => {});
+  const body = await Promise.race([response.text(), left]).catch(() => "");
   const cookies = (await context.cookies()).map((cookie) => cookie.value).filter((value) => value !== "");
   for (const secret of [...secrets, ...cookies]) {
     if (body.includes(secret)) wrong.push(`${url} contains the secret ${secret.slice(0, 6)}...`);
@@ -72,7 +83,9 @@ const acts = {
     context.setDefaultTimeout(PATIENCE);
     page = await context.newPage();
     page.on("console", (message) => {
-      const known = expected >= 400 && message.text().includes(`status of ${expected}`);
+      if (isGuest(page.url())) return;
+      const refused = expected >= 400 && message.text().includes(`status of ${expected}`);
+      const known = refused || (unplugged && message.text().includes("net::ERR_INTERNET_DISCONNECTED"));
       if (["error", "warning"].includes(message.type()) && !known) wrong.push(`console: ${message.text()}`);
     });
     page.on("pageerror", (error) => wrong.push(`script: ${error}`));
@@ -81,7 +94,8 @@ const acts = {
       dialog.dismiss();
     });
     page.on("request", (request) => {
-      if (!request.url().startsWith(`${origin}/`)) wrong.push(`request to ${request.url()}`);
+      const byGuest = isGuest(request.url()) || (isGuest(page.url()) && !request.isNavigationRequest());
+      if (!byGuest && !request.url().startsWith(`${origin}/`)) wrong.push(`request to ${request.url()}`);
     });
     page.on("response", (response) => pending.push(inspect(response)));
   },
@@ -90,14 +104,31 @@ const acts = {
     navigate(() => part(within).getByRole("button", { name: button, exact: true }).click(), status),
   follow: ({ link, within, status }) =>
     navigate(() => part(within).getByRole("link", { name: link, exact: true }).click(), status),
+  follow_first: ({ link, within, status }) =>
+    navigate(() => part(within).getByRole("link", { name: link, exact: true }).first().click(), status),
+  back: ({ status }) => navigate(() => page.goBack(), status),
   reload: ({ status }) => navigate(() => page.reload(), status),
   fill: ({ label, text, within }) => part(within).getByLabel(label).fill(text),
+  type: ({ selector, text }) => page.locator(selector).fill(text),
   check: ({ label, within }) => part(within).getByLabel(label, { exact: true }).check(),
   open_details: ({ within }) => part(within).locator("summary").first().click(),
   text: ({ within }) => part(within).innerText(),
   count: ({ selector }) => page.locator(selector).count(),
   attribute: ({ selector, name }) => page.locator(selector).first().getAttribute(name),
   here: async () => here(),
+  shows: ({ within, text }) => page.locator(within).filter({ hasText: text }).first().waitFor(),
+  // From the next page on, time stands still for scripts but for what `later` lets pass.
+  stop_clock: () => page.clock.install(),
+  later: ({ seconds }) => page.clock.fastForward(seconds * 1_000),
+  says: ({ text }) => page.locator("#live").filter({ hasText: text }).waitFor(),
+  blur: () => page.evaluate(() => document.activeElement.blur()),
+  arrives: async ({ path }) => {
+    await page.waitForURL(`${origin}${path}`);
+  },
+  async unplug({ out }) {
+    unplugged = out;
+    await context.setOffline(out);
+  },
   cookies: () => context.cookies(),
   drop_cookies: () => context.clearCookies(),
   // The origins that the browser gave for its forms, since this was asked.

@@ -68,7 +68,16 @@ impl Company {
     /// If a temporary directory cannot be made.
     #[must_use]
     pub fn new(toml: &str) -> Self {
-        let clock = Clock::scaled(BEGIN.parse().expect("a date"), 1.0);
+        Self::beginning(BEGIN.parse().expect("a date"), toml)
+    }
+
+    /// The same, with a story that begins at this time.
+    ///
+    /// # Panics
+    /// As [`Company::new`].
+    #[must_use]
+    pub fn beginning(at: Timestamp, toml: &str) -> Self {
+        let clock = Clock::scaled(at, 1.0);
         let hand = clock.clone();
         let sim = Sim::new(Arc::new(move || hand.now()));
         Self {
@@ -197,7 +206,7 @@ impl Company {
             }),
             endpoint: None,
             carrier: Some(Arc::<Letters>::clone(&self.letters)),
-            mailbox: None,
+            ..Given::default()
         }
     }
 

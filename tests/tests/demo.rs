@@ -2,68 +2,19 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::path::Path;
-use std::process::{ExitStatus, Stdio};
-use std::time::Duration;
 
-use keysweep_tests::conformance::keysweep_binary;
+use keysweep_tests::demo::{Demo, LIMIT};
 use rustix::process::{Pid, Signal, kill_process};
-use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, BufReader, Lines};
-use tokio::process::{Child, ChildStdout, Command};
+use tokio::process::Child;
 use tokio::time::timeout;
 
-/// Time for the whole on a machine that does other things too.
-const LIMIT: Duration = Duration::from_secs(150);
-
-/// A demo that runs, with a directory for temporary files of its own.
-struct Demo {
-    process: Child,
-    output: Lines<BufReader<ChildStdout>>,
-    seen: Vec<String>,
-    folder: TempDir,
+/// What the closing words say.
+trait Closing {
+    fn number(&self, what: &str) -> u64;
+    fn story(&self, title: &str) -> &str;
 }
 
-async fn mk_demo(arguments: &[&str]) -> Demo {
-    let folder = TempDir::with_prefix("demo-test-").unwrap();
-    let mut process = Command::new(keysweep_binary().await.unwrap())
-        .arg("demo")
-        .args(arguments)
-        .env("TMPDIR", folder.path())
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .unwrap();
-    let output = BufReader::new(process.stdout.take().unwrap()).lines();
-    Demo { process, output, seen: Vec::new(), folder }
-}
-
-impl Demo {
-    /// Reads on until a line holds this text.
-    async fn says(&mut self, text: &str) -> String {
-        let reading = async {
-            while let Some(line) = self.output.next_line().await.unwrap() {
-                self.seen.push(line.clone());
-                if line.contains(text) {
-                    return Some(line);
-                }
-            }
-            None
-        };
-        let found = timeout(LIMIT, reading).await.unwrap_or_default();
-        found.unwrap_or_else(|| panic!("the demo never said {text:?}:\n{}", self.seen.join("\n")))
-    }
-
-    async fn ends(&mut self) -> ExitStatus {
-        let rest = async {
-            while let Some(line) = self.output.next_line().await.unwrap() {
-                self.seen.push(line);
-            }
-            self.process.wait().await.unwrap()
-        };
-        timeout(LIMIT, rest).await.expect("the demo ends")
-    }
-
+impl Closing for Demo {
     /// The number before a line of the closing words.
     fn number(&self, what: &str) -> u64 {
         let line = self.seen.iter().find(|line| line.trim_start().contains(&format!("  {what}")));
@@ -90,9 +41,8 @@ fn interrupt(process: &Child) {
 
 #[tokio::test]
 async fn within_a_minute_keys_are_flagged_deactivated_and_deleted_and_those_that_are_missed_are_left_alone() {
-    let mut demo = mk_demo(&["--for", "60s", "--seed", "1"]).await;
-    let join = demo.says("from another terminal: ").await;
-    let (_, join) = join.split_once("from another terminal: ").unwrap();
+    let mut demo = Demo::start(&["--for", "60s", "--seed", "1"]).await;
+    let join = demo.tells("from another terminal: ").await;
     let hint = demo.says("the evidence bundle of the first deletion").await;
     let (_, command) = hint.split_once("KEYSWEEP_CONFIG: ").unwrap();
     // As it is printed, in a terminal that has joined in.
@@ -123,7 +73,7 @@ async fn within_a_minute_keys_are_flagged_deactivated_and_deleted_and_those_that
 
 #[tokio::test]
 async fn an_interrupt_ends_the_demo_cleanly_and_it_leaves_nothing_behind() {
-    let mut demo = mk_demo(&[]).await;
+    let mut demo = Demo::start(&[]).await;
     let metrics = demo.says("metrics: http://127.0.0.1:").await;
     assert!(metrics.ends_with("/metrics"), "{metrics}");
     demo.says("flagged: unused for").await;
@@ -136,7 +86,7 @@ async fn an_interrupt_ends_the_demo_cleanly_and_it_leaves_nothing_behind() {
 
 #[tokio::test]
 async fn a_demo_whose_reader_has_gone_ends_by_itself_and_leaves_nothing_behind() {
-    let mut demo = mk_demo(&[]).await;
+    let mut demo = Demo::start(&[]).await;
     demo.says("metrics:").await;
     let Demo { mut process, output, folder, .. } = demo;
     drop(output);

@@ -13,7 +13,7 @@ mod sight;
 
 pub use self::caller::{Caller, Permit};
 pub use self::grant::{Grant, Holder, Holding};
-pub use self::login::{CALLBACK, LoginFault, Logins, Started};
+pub use self::login::{CALLBACK, Client, LoginFault, Logins, Started};
 pub use self::need::{About, Need};
 pub use self::session::{Live, Said, Session, Sessions, Who};
 use self::sight::Addresses;

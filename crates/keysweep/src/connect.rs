@@ -19,8 +19,11 @@ pub struct Given {
     pub endpoint: Option<String>,
     /// What carries messages to people, in place of the configured channels.
     pub carrier: Option<Arc<dyn Carrier>>,
-    /// The folder in which the carrier of the demo leaves messages.
+    /// The folder in which the carrier of the demo leaves e-mail.
     pub mailbox: Option<std::path::PathBuf>,
+    /// Where the carrier of the demo posts messages to Slack.
+    #[cfg(feature = "demo")]
+    pub wall: Option<Arc<crate::demo::Wall>>,
 }
 
 /// Connects. Nothing is sent except what the default credential chain asks for.

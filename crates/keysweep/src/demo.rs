@@ -6,6 +6,7 @@
 //! as always.
 
 mod calendar;
+mod carrier;
 mod chronicle;
 mod closing;
 mod lines;
@@ -16,10 +17,12 @@ mod signals;
 mod snapshot;
 mod stage;
 mod stories;
+mod wall;
 mod words;
 
 use std::future::pending;
 use std::io::{self, IsTerminal};
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
@@ -39,6 +42,7 @@ use self::screen::Screen;
 use self::signals::Signals;
 use self::snapshot::Snapshot;
 use self::stage::Stage;
+pub use self::wall::{Wall, WallMessage};
 use self::words::Event;
 use crate::access::Caller;
 use crate::config::ConfigError;
@@ -54,6 +58,12 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// The pause of a new data_dir is ended after this many sweeps, so that there is time to see it.
 const SWEEPS_PAUSED: u64 = 2;
+
+/// Where keysweep listens by default, so that what the documentation says works in the demo too.
+const USUAL_PORT: u16 = 9853;
+
+/// Ports that are tried: another program can take a free one before the daemon does.
+const PORTS_TRIED: usize = 4;
 
 /// Time for the store to be closed after a second signal, before its directory is removed under it.
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
@@ -163,8 +173,8 @@ pub async fn run(options: DemoOptions) -> Result<(), DemoError> {
 
 /// Starts the daemon, on another port where the usual one is taken.
 async fn start(stage: &Stage, metrics: &Arc<Metrics>) -> Result<Daemon, DemoError> {
-    let parts = |usual_address| {
-        stage.config(usual_address).map(|(config, sources)| Parts {
+    let parts = |port| {
+        stage.config(port).map(|(config, sources)| Parts {
             config,
             sources,
             clock: stage.clock.clone(),
@@ -173,10 +183,20 @@ async fn start(stage: &Stage, metrics: &Arc<Metrics>) -> Result<Daemon, DemoErro
             open: OpenOptions::default(),
         })
     };
-    match Daemon::start(parts(true)?).await {
-        Err(DaemonError::Listen { .. }) => Ok(Daemon::start(parts(false)?).await?),
-        started => Ok(started?),
+    let mut port = USUAL_PORT;
+    for _ in 0..PORTS_TRIED {
+        match Daemon::start(parts(port)?).await {
+            // Links in messages name the port, so it is chosen before the daemon starts.
+            Err(DaemonError::Listen { .. }) => port = free_port().map_err(DemoError::Serve)?,
+            started => return Ok(started?),
+        }
     }
+    Ok(Daemon::start(parts(port)?).await?)
+}
+
+/// A port of loopback that nothing listens on at this moment.
+fn free_port() -> io::Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
 /// A demo that runs.

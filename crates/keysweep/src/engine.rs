@@ -261,10 +261,16 @@ impl Engine {
         self.ledger.store()
     }
 
-    /// The folder with the messages of the demo.
+    /// The folder with the e-mail of the demo.
     #[cfg(feature = "demo")]
     pub fn mailbox(&self) -> Option<&std::path::Path> {
         self.given.mailbox.as_deref()
+    }
+
+    /// The Slack of the demo.
+    #[cfg(feature = "demo")]
+    pub fn wall(&self) -> Option<&crate::demo::Wall> {
+        self.given.wall.as_deref()
     }
 
     /// Lets operations show what the daemon knows of itself.

@@ -1,8 +1,8 @@
-// Keeps what is shown up to date: loads the view again every minute, unless somebody is using it.
+// Keeps what is shown up to date: loads the view again as often as it says, unless somebody is using it.
 "use strict";
 (() => {
-  const EVERY = 60_000;
-  if (!("live" in document.body.dataset)) return;
+  const { live, seconds } = document.body.dataset;
+  if (live === undefined) return;
   let touched = false;
   document.addEventListener("input", () => { touched = true; });
 
@@ -27,13 +27,14 @@
     }
     let fresh;
     try {
-      const answer = await fetch(location.href, { cache: "no-store" });
+      // As a browser asks for a page: without a session, keysweep then leads to the login.
+      const answer = await fetch(location.href, { cache: "no-store", headers: { accept: "text/html" } });
       // The session is over: the browser shows where to log in.
       if (answer.redirected) { location.reload(); return; }
       if (!answer.ok) throw new Error(String(answer.status));
       fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
     } catch {
-      say("keysweep does not answer; trying again every minute.");
+      say(`keysweep does not answer; trying again every ${live}.`);
       return;
     }
     if (inUse()) return;
@@ -42,10 +43,10 @@
     document.title = fresh.title;
     document.body.replaceChildren(...fresh.body.childNodes);
     if (said && !document.getElementById("said")) document.querySelector(".title")?.after(said);
-    say("Refreshed every minute.");
+    say(`Refreshed every ${live}.`);
   };
 
-  say("Refreshed every minute.");
-  setInterval(refresh, EVERY);
+  say(`Refreshed every ${live}.`);
+  setInterval(refresh, Number(seconds) * 1_000);
   document.addEventListener("visibilitychange", refresh);
 })();

@@ -314,7 +314,7 @@ impl Shared {
             }),
             endpoint: None,
             carrier: Some(Arc::new(self.mailbox.clone())),
-            mailbox: None,
+            ..Given::default()
         }
     }
 

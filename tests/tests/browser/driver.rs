@@ -55,13 +55,19 @@ pub(crate) fn chromium() -> PathBuf {
 impl Browser {
     /// A browser on the page of a daemon, in a window of 1,280 px.
     pub(crate) async fn on(running: &Running) -> Self {
+        Self::at(&running.origin, running.port, &running.secrets, &running.guests).await
+    }
+
+    /// A browser on a page at this origin, which this port of loopback serves.
+    pub(crate) async fn at(origin: &str, port: u16, secrets: &[String], guests: &[String]) -> Self {
         let mut command = Command::new("node");
         // A proxy of the environment would stand between the browser and loopback.
         for proxy in ["http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"] {
             command.env_remove(proxy);
         }
         command.env("CHROMIUM", chromium()).arg(scripts().join("drive.mjs")).arg(packages().await);
-        command.arg(&running.origin).arg(running.port.to_string()).arg(json!(running.secrets).to_string());
+        command.arg(origin).arg(port.to_string()).arg(json!(secrets).to_string());
+        command.arg(json!(guests).to_string());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit()).kill_on_drop(true);
         let mut child = command.spawn().expect("node starts");
         let input = child.stdin.take().unwrap();
@@ -84,6 +90,41 @@ impl Browser {
         self.goto("/login").await;
         self.fill("Token", token).await;
         assert_eq!(self.press("Log in").await, "/");
+    }
+
+    /// Follows the link with this text, and gives the path where that led.
+    pub(crate) async fn follow(&mut self, link: &str) -> String {
+        self.text_of(json!({ "act": "follow", "link": link })).await
+    }
+
+    /// Waits for links with this text, follows the first, and gives the path where that led.
+    pub(crate) async fn follow_first(&mut self, link: &str) -> String {
+        self.text_of(json!({ "act": "follow_first", "link": link })).await
+    }
+
+    /// Lets a minute pass for the scripts of the page.
+    pub(crate) async fn minute(&mut self) {
+        self.act(json!({ "act": "later", "seconds": 61 })).await;
+    }
+
+    /// Waits until the page says this of itself.
+    pub(crate) async fn says(&mut self, text: &str) {
+        self.act(json!({ "act": "says", "text": text })).await;
+    }
+
+    /// Waits until a part of the page has this text.
+    pub(crate) async fn shows(&mut self, within: &str, text: &str) {
+        self.act(json!({ "act": "shows", "within": within, "text": text })).await;
+    }
+
+    /// Goes back in the history, and gives the path where that led.
+    pub(crate) async fn back(&mut self) -> String {
+        self.text_of(json!({ "act": "back" })).await
+    }
+
+    /// Types into a field that has no label.
+    pub(crate) async fn type_into(&mut self, selector: &str, text: &str) {
+        self.act(json!({ "act": "type", "selector": selector, "text": text })).await;
     }
 
     /// Has the driver do something.

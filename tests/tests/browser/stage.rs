@@ -6,6 +6,8 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use jiff::SignedDuration;
+use keysweep::clock::Clock;
 use keysweep::config::{Sources, load_to_serve};
 use keysweep::daemon::{Daemon, Parts};
 use keysweep::engine::Engine;
@@ -82,6 +84,8 @@ pub(crate) struct Running {
     pub(crate) port: u16,
     /// What no page may contain.
     pub(crate) secrets: Vec<String>,
+    /// Origins of others that the browser may visit.
+    pub(crate) guests: Vec<String>,
 }
 
 /// Sends until there is nothing more to send.
@@ -102,7 +106,16 @@ impl Stage {
     /// Lives through eight days, at the end of which keys were deactivated, flagged, and asked about. Call it in a test with
     /// paused time.
     pub(crate) async fn new() -> Self {
-        let mut company = Company::new("");
+        Self::of(Company::new("")).await
+    }
+
+    /// The same past, which ends about now by the clock of the machine: by that of browsers and providers.
+    pub(crate) async fn until_now() -> Self {
+        let past = SignedDuration::from_hours(24 * 9);
+        Self::of(Company::beginning(Clock::system().now() - past, "")).await
+    }
+
+    async fn of(mut company: Company) -> Self {
         let folder = tempfile::tempdir().unwrap();
         // Links in messages have the public name, whoever starts the daemon later.
         company.configure(&format!("http.public_url = {PUBLIC:?}\n{}", policy(&company)));
@@ -146,7 +159,24 @@ impl Stage {
 
     /// Starts the daemon, waits for its first sweep, and lets time run.
     pub(crate) async fn daemon(&self, door: Door) -> Running {
-        let sources = self.configure(door);
+        self.daemon_with(door, "").await
+    }
+
+    /// The same with a provider at which people log in, and these roles, as of now by the clock of the machine.
+    pub(crate) async fn daemon_with_provider(&self, issuer: &str, secret: &str, access: &str) -> Running {
+        let file = self.folder.path().join("client-secret");
+        fs::write(&file, secret).unwrap();
+        let oidc = format!(
+            "[http.oidc]\nissuer = {issuer:?}\nclient_id = \"RS256\"\nclient_secret_file = {file:?}\nscopes = \
+             [\"profile\", \"email\", \"groups\"]\n{access}"
+        );
+        let behind = Clock::system().now().duration_since(self.company.clock.operational());
+        advance(behind.try_into().expect("the past ended before now")).await;
+        Running { guests: vec![issuer.to_owned()], ..self.daemon_with(Door::Public, &oidc).await }
+    }
+
+    async fn daemon_with(&self, door: Door, more: &str) -> Running {
+        let sources = self.configure(door, more);
         let loaded = load_to_serve(&sources, self.company.clock.now());
         let (config, _) = loaded.unwrap_or_else(|error| panic!("{error}"));
         let parts = Parts {
@@ -172,10 +202,10 @@ impl Stage {
         let links = ["still_needed", "no_longer_needed", "show", "reactivate"];
         let links = self.letters.iter().flat_map(|letter| links.map(|purpose| letter.link(purpose)));
         secrets.extend(links.flatten().map(|url| url.rsplit('/').next().unwrap().to_owned()));
-        Running { daemon, origin, port, secrets }
+        Running { daemon, origin, port, secrets, guests: Vec::new() }
     }
 
-    fn configure(&self, door: Door) -> Sources {
+    fn configure(&self, door: Door, more: &str) -> Sources {
         let at = |name: &str| -> PathBuf { self.folder.path().join(name) };
         let mut http = mk_token("ann", Role::Operator, OPERATOR) + &mk_token("bob", Role::Approver, APPROVER);
         if door != Door::Loopback {
@@ -198,7 +228,7 @@ impl Stage {
         if door == Door::Public {
             text += &format!("http.public_url = {PUBLIC:?}\n");
         }
-        text += &(policy(&self.company) + &http);
+        text += &(policy(&self.company) + &http + more);
         fs::write(at("keysweep.toml"), text).unwrap();
         Sources { file: Some(at("keysweep.toml")), ..Sources::default() }
     }
@@ -249,7 +279,7 @@ approval = "deactivate"
 [[policy.exempt]]
 match = {{ user_tags = {{ "keysweep:exempt" = "*" }} }}
 reason = "break glass"
-until = "2026-12-31"
+until = "{until}"
 [owners]
 sources = ["user_tags"]
 default = "dana@example.com"
@@ -263,5 +293,6 @@ security = "none"
 from = "keysweep@example.com"
 "#,
         secret = company.link_secret(),
+        until = (company.clock.now() + SignedDuration::from_hours(24 * 300)).strftime("%Y-%m-%d"),
     )
 }

@@ -18,11 +18,16 @@ struct Scene {
 
 impl Scene {
     async fn new() -> Self {
+        Self::behind("").await
+    }
+
+    /// A daemon with these further settings of the root.
+    async fn behind(more: &str) -> Self {
         let stage = Stage::new();
         let op = Op::start(stage.company().clock.operational(), None).await;
         std::fs::write(stage.at("client-secret"), SECRET).unwrap();
         let rest = format!(
-            "http.public_url = \"https://{PUBLIC}\"\n[http.oidc]\nissuer = {:?}\nclient_id = {CLIENT:?}\n\
+            "http.public_url = \"https://{PUBLIC}\"\n{more}[http.oidc]\nissuer = {:?}\nclient_id = {CLIENT:?}\n\
              client_secret_file = {:?}\n{}[[access]]\noidc_group = \"security\"\nrole = \"operator\"\n",
             op.issuer,
             stage.at("client-secret"),
@@ -72,6 +77,72 @@ async fn somebody_logs_in_and_returns_to_the_page_that_they_wanted() {
     assert_eq!((back.status(), back.header("location").as_deref()), (303, Some("/keys?q=ci")), "{back:?}");
     assert!(browser.cookies.len() == 1 && browser.cookies[0].starts_with(SESSION), "{:?}", browser.cookies);
     browser.get(&scene.running, "/").await.is(200, "anna@example.com (OIDC anna)");
+    scene.running.stop().await;
+}
+
+const PROXY: &str = "http.trusted_proxies = [\"127.0.0.1\"]\n";
+
+/// Begins a login as the proxy passes it on.
+async fn begin_from(scene: &Scene, browser: &mut Browser, address: &str) -> Answer {
+    let headers = [("accept", "text/html"), ("x-forwarded-for", address), ("x-forwarded-proto", "https")];
+    browser.get_with(&scene.running, "/login/provider?next=%2F", &headers).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_begins_too_many_logins_waits_and_others_do_not() {
+    let scene = Scene::behind(PROXY).await;
+    let mut refused = None;
+    for _ in 0..200 {
+        let answer = begin_from(&scene, &mut Browser::public(), "198.51.100.1").await;
+        if answer.status() != 303 {
+            refused = Some(answer);
+            break;
+        }
+    }
+    let refused = refused.expect("a client cannot begin 200 logins at once");
+    refused.is(429, "Too many logins were begun from your address. Try again in 2 seconds.");
+    assert_eq!(refused.header("retry-after").as_deref(), Some("2"));
+    assert!(refused.headers("set-cookie").is_empty(), "{refused:?}");
+    // Neither another client nor another header of the same one changes that.
+    assert_eq!(begin_from(&scene, &mut Browser::public(), "198.51.100.2").await.status(), 303);
+    let forged = begin_from(&scene, &mut Browser::public(), "198.51.100.3, 198.51.100.1").await;
+    forged.is(429, "Too many logins");
+    scene.running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn failed_ends_of_logins_count_as_well() {
+    let scene = Scene::behind(PROXY).await;
+    let headers = [("x-forwarded-for", "2001:db8:1:2::7"), ("x-forwarded-proto", "https")];
+    let mut statuses = Vec::new();
+    while statuses.last() != Some(&429) && statuses.len() < 200 {
+        let path = "/login/callback?code=a&state=b";
+        statuses.push(Browser::public().get_with(&scene.running, path, &headers).await.status());
+    }
+    assert_eq!(statuses.pop(), Some(429));
+    assert!(statuses.len() >= 10 && statuses.iter().all(|status| *status == 400), "{statuses:?}");
+    let neighbour = begin_from(&scene, &mut Browser::public(), "2001:db8:1:2::8").await;
+    neighbour.is(429, "Too many logins");
+    scene.running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_begun_logins_keeps_nobody_from_logging_in() {
+    let scene = Scene::behind(PROXY).await;
+    let mut browser = Browser::public();
+    let led = begin_from(&scene, &mut browser, "203.0.113.9").await;
+    let url = led.header("location").unwrap();
+    let mut begun = 0;
+    for address in 0..45 {
+        for _ in 0..25 {
+            let address = format!("198.51.100.{address}");
+            begun += usize::from(begin_from(&scene, &mut Browser::public(), &address).await.status() == 303);
+        }
+    }
+    assert!(begun > 1_000, "a flood of {begun}");
+    let back = browser.get(&scene.running, &scene.way_back(&url)).await;
+    assert_eq!(back.status(), 303, "{back:?}");
+    assert_eq!(scene.sessions(), 1);
     scene.running.stop().await;
 }
 

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use keysweep_oidc::{Answer, LoginError};
+use keysweep_tests::provider::Program;
 use serde_json::json;
 
 use crate::browser::Act;
-use crate::program::Program;
 use crate::stage::{REDIRECT_URL, SECRET, Stage, settings, visit, with_parameter};
 
 async fn start() -> Program {

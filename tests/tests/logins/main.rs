@@ -5,5 +5,4 @@
 mod browser;
 mod certified;
 mod mock;
-mod program;
 mod stage;

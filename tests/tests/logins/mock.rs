@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use keysweep_oidc::{LoginError, Settings};
+use keysweep_tests::provider::Program;
 
-use crate::program::Program;
 use crate::stage::{Stage, settings, with_parameter};
 
 /// It refuses scopes that it does not know.

@@ -133,6 +133,6 @@ impl fmt::Display for Park {
             ParkReason::Refused => format!("AWS refused to {action} {key}"),
             ParkReason::Repeated => format!("two changes in a row failed, the last one to {action} {key}"),
         };
-        write!(f, "parked since {since}: {what}: {detail}")
+        write!(f, "parked since {since:.0}: {what}: {detail}")
     }
 }

@@ -23,15 +23,15 @@ impl fmt::Display for Wait {
             Self::NoChannel => f.write_str("a notice is required, but no notice channel is configured"),
             Self::NoOwner => f.write_str("a notice is required, but keysweep knows no owner whom it can notify"),
             Self::Delivery { since } => {
-                write!(f, "waiting since {since} for a channel to accept the notice to the owner")
+                write!(f, "waiting since {since:.0} for a channel to accept the notice to the owner")
             }
             Self::Undeliverable { why } => write!(f, "the notice could not be delivered: {why}"),
-            Self::Notice { ends, .. } => write!(f, "notice given; the notice period ends {ends}"),
+            Self::Notice { ends, .. } => write!(f, "notice given; the notice period ends {ends:.0}"),
             Self::Approval { need, given: _, needed: 0 | 1, expires } => {
-                write!(f, "waits for approval until {expires}: {need}")
+                write!(f, "waits for approval until {expires:.0}: {need}")
             }
             Self::Approval { need, given, needed, expires } => {
-                write!(f, "waits for approval by {needed} people ({given} so far) until {expires}: {need}")
+                write!(f, "waits for approval by {needed} people ({given} so far) until {expires:.0}: {need}")
             }
             Self::Window { .. } => f.write_str("the change window is closed"),
             Self::Cap { action, limit } => {
@@ -70,7 +70,7 @@ impl fmt::Display for Wait {
                 write!(f, "seen Inactive for {:#} of {:#}", friendly(*watched), friendly(*grace))
             }
             Self::Quarantine { since, .. } => {
-                write!(f, "user in quarantine since {since}; no use seen so far")
+                write!(f, "user in quarantine since {since:.0}; no use seen so far")
             }
             Self::OtherKey(key) => write!(f, "waits for key {key} of the same user, which goes through quarantine first"),
             Self::PolicyAttached(policy) => write!(
@@ -94,7 +94,7 @@ impl fmt::Display for Gap {
             }
             Self::NoLongerUnused { since } => write!(
                 f,
-                "IAM Access Analyzer resolved its finding that the key is unused at {since}, and no use explains it; the key waits \
+                "IAM Access Analyzer resolved its finding that the key is unused at {since:.0}, and no use explains it; the key waits \
                  until the analyzer has an active finding again, or AWS deletes the resolved one after 90 days"
             ),
             Self::NoBundle(why) => write!(f, "could not write the evidence bundle of the deletion: {why}"),
@@ -123,7 +123,7 @@ impl fmt::Display for Opinion {
                 last_use
             }
             Self::Resolved { at, last_use } => {
-                write!(f, "finding resolved at {at}")?;
+                write!(f, "finding resolved at {at:.0}")?;
                 last_use
             }
         };
@@ -138,13 +138,13 @@ impl fmt::Display for Activity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { at, region, source, name, address, user_agent, error, event_id: _ } = self;
         if self.is_of_analyzer() {
-            return write!(f, "IAM Access Analyzer shows a use at {at}");
+            return write!(f, "IAM Access Analyzer shows a use at {at:.0}");
         }
         f.write_str(name.as_deref().unwrap_or("a call"))?;
         if let Some(source) = source {
             write!(f, " ({source})")?;
         }
-        write!(f, " in {region} at {at}")?;
+        write!(f, " in {region} at {at:.0}")?;
         if let Some(address) = address {
             write!(f, " from {address}")?;
         }
@@ -158,7 +158,7 @@ impl fmt::Display for Activity {
 impl fmt::Display for TracedCall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { at, by, address, user_agent, event_id: _ } = self;
-        write!(f, "by {by} at {at}")?;
+        write!(f, "by {by} at {at:.0}")?;
         if let Some(address) = address {
             write!(f, " from {address}")?;
         }

@@ -3,7 +3,8 @@
 //! What a login needs at its end is kept in memory, and the browser gets a cookie that names it: an answer of the provider
 //! counts only in the browser in which the login began, and only once.
 
-use std::collections::BTreeMap;
+mod places;
+
 use std::sync::{Arc, Mutex, PoisonError};
 
 use keysweep_oidc::{
@@ -12,14 +13,19 @@ use keysweep_oidc::{
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 
+pub use self::places::Client;
+use self::places::Places;
 use crate::clock::Clock;
 use crate::config::Oidc;
 
 /// The path to which the provider sends people back, beneath `http.public_url`.
 pub const CALLBACK: &str = "/login/callback";
 
-/// Logins that are under way at the same time. The oldest gives way.
+/// Logins that are under way at the same time.
 const MOST: usize = 1_000;
+
+/// How many of them one client can have, so that no client keeps others from logging in.
+const SHARE: usize = 50;
 
 /// Random bytes in the cookie.
 const BYTES: usize = 32;
@@ -59,24 +65,19 @@ pub struct Logins {
     clock: Clock,
     /// The last one that was used, with what it was made from.
     provider: Mutex<Option<(Oidc, String, Provider)>>,
-    pending: Mutex<Waiting>,
-}
-
-#[derive(Debug, Default)]
-struct Waiting {
-    next: u64,
-    /// By the SHA-256 of the cookie, with its turn.
-    logins: BTreeMap<String, (u64, Pending, String)>,
+    /// By the SHA-256 of the cookie, with the page to return to.
+    pending: Mutex<Places<(Pending, String)>>,
 }
 
 impl Logins {
     /// None yet.
     #[must_use]
     pub fn new(clock: Clock) -> Self {
-        Self { clock, provider: Mutex::default(), pending: Mutex::default() }
+        Self { clock, provider: Mutex::default(), pending: Mutex::new(Places::new(MOST, SHARE)) }
     }
 
-    /// Begins a login, after which the browser returns to `next`. `public` is the authority of `http.public_url`.
+    /// Begins a login for a client, after which the browser returns to `next`. `public` is the authority of
+    /// `http.public_url`.
     ///
     /// # Errors
     /// [`LoginFault`] if the provider cannot be reached, or is not configured.
@@ -84,6 +85,7 @@ impl Logins {
         &self,
         oidc: Option<&Oidc>,
         public: Option<&str>,
+        client: Client,
         next: &str,
     ) -> Result<Started, LoginFault> {
         let provider = self.provider(oidc, public)?;
@@ -93,14 +95,8 @@ impl Logins {
         let cookie = SecretString::from(hex::encode(bytes));
         let mut waiting = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.clock.operational();
-        waiting.logins.retain(|_, (_, pending, _)| !pending.is_over(now));
-        if waiting.logins.len() >= MOST {
-            let oldest = waiting.logins.iter().min_by_key(|(_, (turn, ..))| *turn).map(|(id, _)| id.clone());
-            oldest.and_then(|id| waiting.logins.remove(&id));
-        }
-        waiting.next += 1;
-        let turn = waiting.next;
-        waiting.logins.insert(id_of(cookie.expose_secret()), (turn, pending, next.to_owned()));
+        waiting.retain(|(pending, _)| !pending.is_over(now));
+        waiting.insert(id_of(cookie.expose_secret()), client, (pending, next.to_owned()));
         Ok(Started { url: authorize_url, cookie })
     }
 
@@ -117,9 +113,8 @@ impl Logins {
     ) -> Result<(String, Person, String), LoginFault> {
         let (pending, next) = {
             let mut waiting = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
-            let mut found = cookies.filter_map(|cookie| waiting.logins.remove(&id_of(cookie)));
-            let (_, pending, next) = found.next().ok_or(LoginFault::Unknown)?;
-            (pending, next)
+            let mut found = cookies.filter_map(|cookie| waiting.remove(&id_of(cookie)));
+            found.next().ok_or(LoginFault::Unknown)?
         };
         let provider = self.provider(oidc, public)?;
         let person = provider.finish(pending, Answer::parse(query)?).await?;

@@ -26,6 +26,7 @@ impl Lines {
             format!("policy time is sped up: {}; mode delete; nothing leaves this machine", marquee.speed),
             format!("metrics: {}", marquee.metrics()),
             format!("page: {}", marquee.page),
+            format!("messages to people: {}mailbox and {}slack", marquee.page, marquee.page),
             format!("to decide on the page, log in with: {}", marquee.token),
             format!("from another terminal: {} && {} keys list", marquee.join, marquee.program),
         ])?;

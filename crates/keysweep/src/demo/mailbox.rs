@@ -5,13 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use futures_util::FutureExt as _;
-use futures_util::future::{BoxFuture, ready};
-use keysweep_core::notice::Address;
 use keysweep_notify::{Failure, FailureKind};
 
 use super::stage::TEAM;
-use crate::people::{Carried, Carrier, Outgoing};
+use crate::people::Letter;
 
 /// A folder of messages.
 #[derive(Debug)]
@@ -38,9 +35,10 @@ impl Mailbox {
         Ok(Self { folder: folder.to_owned(), count: AtomicU32::new(0), seen: Mutex::default() })
     }
 
-    fn take(&self, to: &Address, message: &Outgoing) -> Result<(), Failure> {
+    /// Takes a message, or refuses it as mail servers do.
+    pub(super) fn take(&self, to: &str, letter: &Letter) -> Result<(), Failure> {
         let failure = |kind, detail: String| Failure { kind, detail, retry_after: None };
-        match self.fate(&to.to_string()) {
+        match self.fate(to) {
             Fate::Accepted => {}
             Fate::Unknown => {
                 let detail = "550 5.1.1 the server has no such mailbox".to_owned();
@@ -53,9 +51,9 @@ impl Mailbox {
         }
         let number = self.count.fetch_add(1, Ordering::Relaxed) + 1;
         let name = format!("{number:03}");
-        let text = format!("To: {to}\nSubject: {}\n\n{}", message.letter.subject, message.letter.text);
+        let text = format!("To: {to}\nSubject: {}\n\n{}", letter.subject, letter.text);
         let written = fs::write(self.folder.join(format!("{name}.txt")), text)
-            .and_then(|()| fs::write(self.folder.join(format!("{name}.html")), &message.letter.html));
+            .and_then(|()| fs::write(self.folder.join(format!("{name}.html")), &letter.html));
         written.map_err(|error| failure(FailureKind::Temporary, error.to_string()))
     }
 
@@ -71,11 +69,5 @@ impl Mailbox {
             (None, 2) if address != TEAM => Fate::Greylisted,
             (_, _) => Fate::Accepted,
         }
-    }
-}
-
-impl Carrier for Mailbox {
-    fn carry<'a>(&'a self, to: &'a Address, message: &'a Outgoing) -> BoxFuture<'a, Carried> {
-        ready(self.take(to, message).map(|()| None)).boxed()
     }
 }

@@ -117,6 +117,7 @@ impl Picture {
             ),
             label("Metrics", &format!("{page}metrics")),
             label("Page", &format!("{page} (to decide, log in with {token})")),
+            label("Messages", &format!("{page}mailbox and {page}slack")),
             label("Join in", join),
             label("", &format!("{program} keys list")),
         ];

@@ -13,7 +13,9 @@ use keysweep_sim::{Server, Sim};
 use tempfile::TempDir;
 
 use super::calendar::{Calendar, date};
+use super::carrier::Keeper;
 use super::mailbox::Mailbox;
+use super::wall::Wall;
 use super::{DemoError, DemoOptions};
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -27,11 +29,11 @@ use crate::token::Digest;
 /// Folder of the messages.
 pub(super) const MAIL: &str = "mail";
 
-/// Where keysweep listens by default, so that what the documentation says works in the demo too.
-const USUAL_PORT: u16 = 9853;
-
 /// The security team of the demo.
 pub(super) const TEAM: &str = "security@example.com";
+
+/// The channel of the security team.
+const TEAM_CHANNEL: &str = "#aws-keys";
 
 /// What the demo runs on.
 pub(super) struct Stage {
@@ -45,7 +47,7 @@ pub(super) struct Stage {
     pub(super) clock: Clock,
     /// Days of the demo.
     pub(super) calendar: Calendar,
-    mailbox: Arc<Mailbox>,
+    keeper: Arc<Keeper>,
     /// With it, the page of the demo takes decisions.
     pub(super) token: SecretString,
 }
@@ -67,8 +69,11 @@ impl Stage {
         getrandom::fill(&mut random).map_err(DemoError::Random)?;
         // Short, so that it fits into a line: the demo listens on loopback, and ends with it.
         let token = SecretString::from(format!("demo-{}", hex::encode(random)));
-        let stage = Self { folder, demo, server, clock, calendar, mailbox: Arc::new(mailbox), token };
+        let keeper = Arc::new(Keeper { mailbox, wall: Arc::new(Wall::new(clock.clone())) });
+        let stage = Self { folder, demo, server, clock, calendar, keeper, token };
         stage.write("external-id", seed::EXTERNAL_ID)?;
+        // Its form is checked; it is sent nowhere.
+        stage.write("slack-token", "xoxb-demo")?;
         // The demo listens on loopback only, and ends with its links.
         stage.write("link-secret", &format!("{:032x}", began.as_nanosecond()))?;
         let backups = stage.folder.path().join("backups");
@@ -95,9 +100,8 @@ impl Stage {
         self.folder.path().join("demo.toml")
     }
 
-    /// Writes the configuration and loads it as any other. The usual address is taken where it is free.
-    pub(super) fn config(&self, usual_address: bool) -> Result<(Config, Sources), DemoError> {
-        let port = if usual_address { USUAL_PORT } else { 0 };
+    /// Writes the configuration, with this port for the page, and loads it as any other.
+    pub(super) fn config(&self, port: u16) -> Result<(Config, Sources), DemoError> {
         let listen = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
         let now = self.clock.now();
         let next_year = now.checked_add(SignedDuration::from_hours(24 * 365)).unwrap_or(now);
@@ -118,8 +122,9 @@ impl Stage {
         Given {
             credentials: Some(credentials),
             endpoint: Some(self.server.endpoint()),
-            carrier: Some(Arc::<Mailbox>::clone(&self.mailbox)),
+            carrier: Some(Arc::<Keeper>::clone(&self.keeper)),
             mailbox: Some(self.folder.path().join(MAIL)),
+            wall: Some(Arc::clone(&self.keeper.wall)),
             ..Given::default()
         }
     }
@@ -145,7 +150,7 @@ fn organization(seed: u64, clock: &Clock) -> Demo {
 fn settings(folder: &Path, listen: SocketAddr, exempt_until: &str, token: &SecretString) -> String {
     let quoted = |name: &str| toml::Value::from(folder.join(name).to_string_lossy().into_owned()).to_string();
     format!(
-        r#"# keysweep demo. Commands in other terminals reach the daemon with this file.
+        r##"# keysweep demo. Commands in other terminals reach the daemon with this file.
 data_dir = {data_dir}
 
 [role]
@@ -169,16 +174,32 @@ until = "{exempt_until}"
 [owners]
 sources = ["user_tags", "account_email"]
 
+# Some teams read Slack; the others are notified by e-mail.
+[[owners.contact]]
+match = "aws+payments-*"
+slack = "#payments"
+
+[[owners.contact]]
+match = "aws+checkout-*"
+slack = "#checkout"
+
+[[owners.contact]]
+match = "aws+partners-*"
+slack = "#partners"
+
 [notices]
-notify = ["{TEAM}"]
+notify = ["{TEAM}", "{TEAM_CHANNEL}"]
 remind_before = ["3d", "1d"]
 link_secret_file = {link_secret}
 
-# The demo keeps messages in files instead of sending them.
+# The demo shows messages on its page instead of sending them.
 [notices.email]
 host = "127.0.0.1"
 security = "none"
 from = "keysweep <keysweep@example.com>"
+
+[notices.slack]
+token_file = {slack_token}
 
 [backup]
 directory = {backups}
@@ -190,12 +211,13 @@ listen = "{listen}"
 name = "demo"
 role = "operator"
 sha256 = "{digest}"
-"#,
+"##,
         digest = Digest::of(token.expose_secret()).to_hex(),
         data_dir = quoted("data"),
         external_id = quoted("external-id"),
         backups = quoted("backups"),
         link_secret = quoted("link-secret"),
+        slack_token = quoted("slack-token"),
     )
 }
 
@@ -209,7 +231,7 @@ mod tests {
     async fn the_configuration_of_the_demo_is_valid_and_raises_no_question() {
         let options = DemoOptions { length: None, seed: 1, speed: 30 };
         let stage = Stage::build(&options).await.unwrap();
-        let (config, sources) = stage.config(true).unwrap();
+        let (config, sources) = stage.config(0).unwrap();
         assert_eq!(config.policy.base.mode, Mode::Delete);
         assert!(config.data_dir.starts_with(stage.folder.path()));
         assert!(config.warnings.is_empty(), "{:?}", config.warnings);

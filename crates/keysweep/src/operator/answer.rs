@@ -165,7 +165,7 @@ fn hold(record: &Record, until: Timestamp, reason: &str) -> Result<(Option<KeyEv
     let mine = record.holds.iter().find(|hold| hold.kind == HoldKind::Owner);
     if let Some(hold) = mine.filter(|hold| hold.until.is_none_or(|known| until <= known)) {
         let until =
-            hold.until.map_or_else(|| "an operator releases it".to_owned(), |until| until.to_string());
+            hold.until.map_or_else(|| "an operator releases it".to_owned(), |until| format!("{until:.0}"));
         return Ok((None, format!("the key is already on hold until {until}")));
     }
     // Prolonging a hold that has not ended is the next one in the row.
@@ -175,6 +175,6 @@ fn hold(record: &Record, until: Timestamp, reason: &str) -> Result<(Option<KeyEv
              exemption"
         )));
     }
-    let message = format!("the key is on hold until {until}; keysweep does not change it before then");
+    let message = format!("the key is on hold until {until:.0}; keysweep does not change it before then");
     Ok((Some(Overlay::HoldPlaced { reason: reason.to_owned(), until: Some(until) }.into()), message))
 }

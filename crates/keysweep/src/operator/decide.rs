@@ -401,7 +401,7 @@ fn denied(
         Planned::Deactivate => String::new(),
     };
     let event = Consent::Denied { action, request, reason: reason.into(), hold_until };
-    Ok((event.into(), format!("denied the {} of {key}; held until {hold_until}{inactive}", noun(action))))
+    Ok((event.into(), format!("denied the {} of {key}; held until {hold_until:.0}{inactive}", noun(action))))
 }
 
 fn held(record: &Record, until: Option<Timestamp>, reason: &str) -> Decided {
@@ -410,7 +410,7 @@ fn held(record: &Record, until: Option<Timestamp>, reason: &str) -> Decided {
         return Err(Refusal::Conflict(format!("{key} has {MOST_HOLDS} holds already: release one first")));
     }
     let message = match until {
-        Some(until) => format!("{key} is on hold until {until}"),
+        Some(until) => format!("{key} is on hold until {until:.0}"),
         None => format!("{key} is on hold until it is released"),
     };
     Ok((Overlay::HoldPlaced { reason: reason.into(), until }.into(), message))

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use keysweep_core::state::Actor;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 use tokio_util::task::TaskTracker;
@@ -9,7 +10,7 @@ use tokio_util::task::TaskTracker;
 use super::auth::{Failures, Listener};
 use super::budget::Budgets;
 use super::replay::Replays;
-use crate::access::Logins;
+use crate::access::{Client, Logins};
 use crate::config::Config;
 use crate::engine::Engine;
 use crate::health::{Health, LastSweep};
@@ -29,7 +30,8 @@ pub struct Serving {
     documents: Arc<Semaphore>,
     decisions: Decisions,
     logins: Arc<Logins>,
-    budgets: Arc<Budgets>,
+    budgets: Arc<Budgets<Actor>>,
+    login_budgets: Arc<Budgets<Client>>,
     replays: Arc<Replays>,
 }
 
@@ -65,7 +67,8 @@ impl Serving {
             documents: Arc::new(Semaphore::new(AT_ONCE)),
             decisions: Decisions::default(),
             logins,
-            budgets: Arc::default(),
+            budgets: Arc::new(Budgets::of_api()),
+            login_budgets: Arc::new(Budgets::of_logins()),
             replays: Arc::default(),
         }
     }
@@ -113,8 +116,13 @@ impl App {
     }
 
     /// How many requests each caller has left.
-    pub(super) fn budgets(&self) -> &Budgets {
+    pub(super) fn budgets(&self) -> &Budgets<Actor> {
         &self.serving.budgets
+    }
+
+    /// How many logins through an identity provider each client has left.
+    pub(super) fn login_budgets(&self) -> &Budgets<Client> {
+        &self.serving.login_budgets
     }
 
     /// Answers to requests that may be sent again.

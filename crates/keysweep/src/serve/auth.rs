@@ -237,11 +237,14 @@ pub(super) fn is_from_trusted_proxy(parts: &Parts, http: &Http) -> bool {
         && peer.is_some_and(trusted)
 }
 
-/// The address of the client, as far as it is known: that of the connection, or what trusted proxies say.
+/// The address of the client in words, as far as it is known.
 pub(super) fn client(parts: &Parts, http: &Http) -> String {
-    let Some(peer) = parts.extensions.get::<Peer>().map(|peer| peer.0.ip().to_canonical()) else {
-        return "local socket".to_owned();
-    };
+    client_address(parts, http).map_or_else(|| "local socket".to_owned(), |address| address.to_string())
+}
+
+/// The address of the client: that of the connection, or what trusted proxies say. A local socket has none.
+pub(super) fn client_address(parts: &Parts, http: &Http) -> Option<IpAddr> {
+    let peer = parts.extensions.get::<Peer>()?.0.ip().to_canonical();
     let trusted = |ip: &IpAddr| http.trusted_proxies.iter().any(|network| network.contains(ip));
     let forwarded = parts.headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
     let mut hops: Vec<IpAddr> =
@@ -253,7 +256,7 @@ pub(super) fn client(parts: &Parts, http: &Http) -> String {
     {
         client = hop.to_canonical();
     }
-    client.to_string()
+    Some(client)
 }
 
 /// Why someone who has proven nothing is not answered.

@@ -7,6 +7,8 @@ mod accounts;
 mod answer;
 mod approvals;
 mod audit;
+#[cfg(feature = "demo")]
+mod blocks;
 mod calendar;
 mod filter;
 mod frame;
@@ -28,6 +30,8 @@ mod timeline;
 mod trend;
 #[cfg(test)]
 mod views;
+#[cfg(feature = "demo")]
+mod wall;
 mod words;
 
 pub(super) use self::accounts::accounts;
@@ -35,7 +39,7 @@ pub(super) use self::answer::{Told, answer_page, answer_policy};
 pub(super) use self::approvals::approvals;
 pub(super) use self::audit::audit;
 pub(super) use self::calendar::calendar;
-pub(super) use self::frame::{Can, Frame, Person, SCRIPT, SCRIPT_PATH, Said, view_policy};
+pub(super) use self::frame::{Can, Frame, Person, Refresh, SCRIPT, SCRIPT_PATH, Said, view_policy};
 pub(super) use self::groups::{Grouped, Groups};
 pub(super) use self::holds::holds;
 pub(super) use self::key::key;
@@ -47,3 +51,5 @@ pub(super) use self::notices::notices;
 pub(super) use self::overview::{Overview, overview};
 pub(super) use self::query::{Group, KeysQuery};
 pub(super) use self::sessions::sessions;
+#[cfg(feature = "demo")]
+pub(super) use self::wall::{Posting, WALL, Wall, wall};

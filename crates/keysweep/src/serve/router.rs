@@ -21,9 +21,9 @@ use tower_http::timeout::TimeoutLayer;
 use super::app::{App, Serving};
 use super::auth::{Address, Listener, names};
 use super::page::{self, SCRIPT_PATH};
-#[cfg(feature = "demo")]
-use super::routes::mailbox;
 use super::routes::{answer, api, decisions, health, login, metrics, pages, reload, saved};
+#[cfg(feature = "demo")]
+use super::routes::{mailbox, wall};
 use crate::access::CALLBACK;
 use crate::people::ANSWER_PATH;
 
@@ -84,7 +84,8 @@ fn views() -> Router<Arc<App>> {
     #[cfg(feature = "demo")]
     let views = views
         .route(mailbox::MAILBOX, get(mailbox::show_mailbox))
-        .route("/mailbox/{number}", get(mailbox::show_letter));
+        .route("/mailbox/{number}", get(mailbox::show_letter))
+        .route(page::WALL, get(wall::show_wall));
     views
         .route("/", get(pages::show_overview))
         .route("/keys", get(pages::show_keys))

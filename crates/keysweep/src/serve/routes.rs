@@ -12,3 +12,5 @@ pub(super) mod metrics;
 pub(super) mod pages;
 pub(super) mod reload;
 pub(super) mod saved;
+#[cfg(feature = "demo")]
+pub(super) mod wall;

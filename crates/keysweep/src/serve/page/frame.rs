@@ -44,8 +44,28 @@ pub(in crate::serve) struct Frame {
     pub(in crate::serve) login: bool,
     /// Views beside the usual ones: path and label.
     pub(in crate::serve) more: Vec<(&'static str, &'static str)>,
+    /// How often a view refreshes.
+    pub(in crate::serve) refresh: Refresh,
     /// Path and query of this view, to which a decision returns.
     pub(in crate::serve) here: String,
+}
+
+/// How often a view refreshes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::serve) struct Refresh {
+    /// Seconds between two refreshes.
+    pub(in crate::serve) seconds: u32,
+    /// The same in words, after "every".
+    pub(in crate::serve) words: &'static str,
+}
+
+impl Refresh {
+    /// Every minute.
+    pub(in crate::serve) const MINUTE: Self = Self { seconds: 60, words: "minute" };
+
+    /// Every few seconds.
+    #[cfg(feature = "demo")]
+    pub(in crate::serve) const SECONDS: Self = Self { seconds: 5, words: "5 seconds" };
 }
 
 /// Who has logged in.
@@ -164,7 +184,7 @@ impl Frame {
                 .chain(self.more.iter().map(|(href, label)| NavItem {
                     href,
                     label,
-                    current: self.here == *href,
+                    current: self.here.split('?').next() == Some(*href),
                 }))
                 .collect(),
             // It is made after the frame.

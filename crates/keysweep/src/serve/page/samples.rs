@@ -1,5 +1,7 @@
 //! Made-up documents for tests of the views.
 
+#[cfg(feature = "demo")]
+pub(super) mod demo;
 mod history;
 mod keys;
 mod lists;
@@ -15,7 +17,7 @@ use keysweep_core::finding::{FindingKind, Severity, SubjectKind};
 use keysweep_core::owner::{Confidence, OwnerSource};
 use keysweep_core::render::{FindingRow, NextAction};
 
-use super::frame::{Can, Frame, Person};
+use super::frame::{Can, Frame, Person, Refresh};
 use super::groups::{Grouped, Groups};
 use super::query::KeysQuery;
 use crate::operator::Glance;
@@ -113,6 +115,7 @@ pub(super) fn operator(cast: Cast, here: &str) -> Frame {
         said: None,
         login: true,
         more: Vec::new(),
+        refresh: Refresh::MINUTE,
         here: here.into(),
     }
 }

@@ -3,7 +3,6 @@
 mod content;
 mod every;
 
-use std::path::Path;
 use std::sync::LazyLock;
 
 use keysweep_api::{KeyFilter, KeyOrder, ListAccounts, ListFindings, ListJournal};
@@ -64,7 +63,7 @@ fn every(cast: Cast, frame: &Frame) -> Vec<(&'static str, String)> {
         ..ListAccounts::default()
     };
     let back = |why| Denied { title: "Not permitted", why, back: "/keys" };
-    vec![
+    let mut views = vec![
         ("overview", overview_of(frame, cast)),
         ("keys", keys_view(frame, cast, &KeysQuery::default())),
         ("keys-filtered", keys_view(frame, cast, &filtered)),
@@ -83,7 +82,31 @@ fn every(cast: Cast, frame: &Frame) -> Vec<(&'static str, String)> {
         ("sessions", sessions(frame, &samples::sessions(cast)).unwrap()),
         ("denied", denied(frame, back(&cast.name(0, "Your role permits no deletion of this key."))).unwrap()),
         ("login", login(frame, sign_in(&cast.name(0, "Example SSO"), &cast.name(1, "/keys?q=a"))).unwrap()),
-    ]
+    ];
+    of_demo(cast, frame, &mut views);
+    views
+}
+
+#[cfg(not(feature = "demo"))]
+fn of_demo(_: Cast, _: &Frame, _: &mut Vec<(&'static str, String)>) {}
+
+/// The messages that the demo shows.
+#[cfg(feature = "demo")]
+fn of_demo(cast: Cast, frame: &Frame, views: &mut Vec<(&'static str, String)>) {
+    use super::mailbox::mailbox;
+    use super::samples::demo::{BASE, channels, letters, message, postings};
+    use super::wall::{Wall, wall};
+    let (channels, text) = (channels(cast), cast.name(0, "*A key*"));
+    let messages: Vec<_> = cast.indexes().map(|index| message(cast, index)).collect();
+    let channel = channels.first().map(|(name, _)| name.as_str());
+    let shown = Wall {
+        channels: &channels,
+        channel,
+        base: Some(BASE),
+        messages: postings(&channels, &messages, &text),
+    };
+    views.push(("wall", wall(frame, &shown).unwrap()));
+    views.push(("mailbox", mailbox(frame, &letters(cast)).unwrap()));
 }
 
 fn sign_in<'a>(provider: &'a str, next: &'a str) -> Login<'a> {

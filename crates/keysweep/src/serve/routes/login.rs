@@ -1,10 +1,11 @@
 //! Login and logout.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::{FromRequestParts, RawQuery, State};
-use axum::http::header::SET_COOKIE;
+use axum::http::header::{RETRY_AFTER, SET_COOKIE};
 use axum::http::request::Parts;
 use axum::http::uri::Authority;
 use axum::http::{HeaderValue, StatusCode};
@@ -15,10 +16,10 @@ use secrecy::ExposeSecret as _;
 
 use super::form::{Fields, Form, local_path, see_other};
 use super::pages::{html, outside, sentence};
-use crate::access::{LoginFault, Started, Who};
+use crate::access::{Client, LoginFault, Started, Who};
 use crate::causes::in_words;
 use crate::serve::app::App;
-use crate::serve::auth::{Listener, Refused, client, cookie, count, same_site, transport};
+use crate::serve::auth::{Listener, Refused, client, client_address, cookie, count, same_site, transport};
 use crate::serve::page::{Login, login as login_page};
 use crate::serve::router::told;
 use crate::token;
@@ -126,8 +127,12 @@ pub(in crate::serve) async fn at_provider(
 ) -> Response {
     let next = Fields::parse(query.unwrap_or_default().as_bytes()).next();
     let config = app.config();
+    let client = match within_budget(&door, &app) {
+        Ok(client) => client,
+        Err(after) => return too_many(&app, &next, after),
+    };
     let public = config.http.public.as_ref().map(Authority::as_str);
-    match app.logins().begin(config.http.oidc.as_ref(), public, &next).await {
+    match app.logins().begin(config.http.oidc.as_ref(), public, client, &next).await {
         Ok(Started { url, cookie }) => {
             let mut response = see_other(&url);
             let set = cookie::set(cookie::LOGIN, cookie.expose_secret(), door.secure);
@@ -151,13 +156,33 @@ pub(in crate::serve) async fn callback(
     let finished = app.logins().finish(config.http.oidc.as_ref(), public, cookies, &query).await;
     let (issuer, person, next) = match finished {
         Ok(finished) => finished,
-        Err(fault) => return failed_login(&app, "/", &fault),
+        // What is over the budget is answered without a word in the log, which would fill the disk.
+        Err(fault) => match within_budget(&door, &app) {
+            Ok(_) => return failed_login(&app, "/", &fault),
+            Err(after) => return too_many(&app, "/", after),
+        },
     };
     let Person { subject, name, email, groups } = person;
     let who = Who::Oidc { issuer, subject, name, email, groups };
     let mut response = enter(&door, &app, who, &next);
     let cleared = cookie::clear(cookie::LOGIN, door.secure);
     response.headers_mut().extend(cleared.map(|cookie: HeaderValue| (SET_COOKIE, cookie)));
+    response
+}
+
+/// Counts a login that a client begins, or that fails, against the budget of that client.
+fn within_budget(door: &Door, app: &App) -> Result<Client, Duration> {
+    match Client::of(client_address(&door.parts, &app.config().http)) {
+        Client::Unknown => Ok(Client::Unknown),
+        client @ Client::Network(_) => app.login_budgets().spend(&client).map(|()| client),
+    }
+}
+
+fn too_many(app: &App, next: &str, after: Duration) -> Response {
+    let seconds = after.as_secs().max(1);
+    let why = format!("Too many logins were begun from your address. Try again in {seconds} seconds.");
+    let mut response = form(app, next, Some(&why), StatusCode::TOO_MANY_REQUESTS);
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     response
 }
 

@@ -21,9 +21,11 @@ use crate::engine::Engine;
 use crate::operator::{Look, find, look, mode_means, stop_rows};
 use crate::serve::app::App;
 use crate::serve::auth::{Asker, By, Refused, ask};
+#[cfg(feature = "demo")]
+use crate::serve::page::WALL;
 use crate::serve::page::{
-    Can, Denied, Frame, Group, Grouped, Groups, Keys, KeysQuery, Overview, Person, SCRIPT, Said, accounts,
-    approvals, audit, calendar, denied, holds, key, keys, notices, overview, sessions, view_policy,
+    Can, Denied, Frame, Group, Grouped, Groups, Keys, KeysQuery, Overview, Person, Refresh, SCRIPT, Said,
+    accounts, approvals, audit, calendar, denied, holds, key, keys, notices, overview, sessions, view_policy,
 };
 use crate::serve::router::failed;
 
@@ -355,12 +357,31 @@ pub(super) fn outside(app: &App, here: &str) -> Frame {
         can: Can::default(),
         said: None,
         #[cfg(feature = "demo")]
-        more: engine.mailbox().map(|_| (super::mailbox::MAILBOX, "Mailbox")).into_iter().collect(),
+        more: of_demo(engine),
         #[cfg(not(feature = "demo"))]
         more: Vec::new(),
+        refresh: refresh(engine),
         login: !config.http.tokens.is_empty() || config.http.oidc.is_some(),
         here: here.to_owned(),
     }
+}
+
+/// Views of the demo.
+#[cfg(feature = "demo")]
+fn of_demo(engine: &Engine) -> Vec<(&'static str, &'static str)> {
+    let mailbox = engine.mailbox().map(|_| (super::mailbox::MAILBOX, "Mailbox"));
+    let wall = engine.wall().map(|_| (WALL, "Slack"));
+    mailbox.into_iter().chain(wall).collect()
+}
+
+/// How often views refresh: in the demo, a day passes within seconds.
+fn refresh(engine: &Engine) -> Refresh {
+    #[cfg(feature = "demo")]
+    if engine.wall().is_some() {
+        return Refresh::SECONDS;
+    }
+    let _ = engine;
+    Refresh::MINUTE
 }
 
 fn role_in_words(caller: &Caller) -> String {

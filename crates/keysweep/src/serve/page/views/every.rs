@@ -119,14 +119,3 @@ fn an_id_never_breaks_out_of_its_path() {
     let html = accounts(&operator(ONE, "/"), &ListAccounts::default(), &list).unwrap();
     assert!(html.contains("action=\"/accounts/..%2F..%2Fpause%22%3Fx/unpark\""), "{html}");
 }
-
-#[test]
-fn every_view_is_written_for_a_browser_to_look_at() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tmp/page");
-    std::fs::create_dir_all(&folder).unwrap();
-    for (name, html) in all() {
-        std::fs::write(folder.join(format!("{name}.html")), html).unwrap();
-    }
-    std::fs::write(folder.join("page.js"), SCRIPT).unwrap();
-    std::fs::write(folder.join("policy.txt"), view_policy().as_bytes()).unwrap();
-}

@@ -1,11 +1,18 @@
-//! Providers in Python and JavaScript.
+//! OpenID Connect providers that we did not write, in Python and JavaScript.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot be set up fails"
+)]
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use keysweep_tests::conformance::{ensure_venv, python, target_dir};
-use keysweep_tests::node::ensure_packages;
+use crate::conformance::{ensure_venv, python, target_dir};
+use crate::node::ensure_packages;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
@@ -18,23 +25,32 @@ fn scripts() -> PathBuf {
 }
 
 /// A provider that runs until it is dropped.
-pub(crate) struct Program {
-    pub(crate) issuer: String,
+#[derive(Debug)]
+pub struct Program {
+    /// Its issuer, on loopback.
+    pub issuer: String,
     _child: Child,
     input: ChildStdin,
     output: Lines<BufReader<ChildStdout>>,
 }
 
 impl Program {
-    pub(crate) async fn python(script: &str) -> Self {
+    /// A provider in Python.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub async fn python(script: &str) -> Self {
         let venv = tokio::task::spawn_blocking(|| ensure_venv(&target_dir()?)).await.unwrap().unwrap();
         let mut command = Command::new(python(&venv));
         command.env("PYTHONDONTWRITEBYTECODE", "1").arg(scripts().join(script));
         Self::start(&mut command).await
     }
 
-    /// The first argument is the folder with the packages.
-    pub(crate) async fn node(script: &str, arguments: &[&str]) -> Self {
+    /// A provider in JavaScript. The first argument of the script is the folder with the packages.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub async fn node(script: &str, arguments: &[&str]) -> Self {
         let installed =
             tokio::task::spawn_blocking(|| ensure_packages(&target_dir()?, "logins-node", &scripts()));
         let mut command = Command::new("node");
@@ -53,7 +69,10 @@ impl Program {
     }
 
     /// Says something and waits for the response.
-    pub(crate) async fn ask(&mut self, value: &Value) -> Value {
+    ///
+    /// # Panics
+    /// If the provider has ended, or says nothing for too long.
+    pub async fn ask(&mut self, value: &Value) -> Value {
         self.input.write_all(format!("{value}\n").as_bytes()).await.unwrap();
         self.json().await
     }
