@@ -39,6 +39,15 @@ pub struct StatusDocument {
     pub missing: Vec<String>,
     /// The last complete sweep; null before the first.
     pub sweep: Option<SweepRow>,
+    /// Whether a sweep is under way.
+    #[serde(default)]
+    pub sweeping: bool,
+    /// When the next sweep begins at the latest; null during a sweep, and without a daemon.
+    #[serde(default)]
+    pub next_sweep_at: Option<Timestamp>,
+    /// Directory of journal and records; null for callers whose role has a scope.
+    #[serde(default)]
+    pub data_dir: Option<String>,
     /// How many keys are in each base state.
     pub states: Vec<CountRow>,
     /// How many keys there are of each finding and overlay.

@@ -24,6 +24,7 @@ mod run;
 mod scan;
 pub mod schemas;
 mod state;
+mod status;
 mod stop;
 mod table;
 mod text;
@@ -37,7 +38,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 
 pub use self::args::Cli;
-use self::args::{Command, JournalCommand, StateCommand};
+use self::args::{Command, JournalCommand, KeysCommand, StateCommand};
 use self::console::Console;
 pub use self::error::CliError;
 
@@ -121,8 +122,10 @@ impl Cli {
         let global = &self.global;
         match self.command {
             Command::Run => run::run(global, console).await,
+            Command::Status(args) => status::status(global, &args, console).await,
             Command::Scan(args) => scan::scan(global, &args, console).await,
             Command::Plan(args) => operator::plan(global, args, console).await,
+            Command::Undo(args) => keys::keys(global, KeysCommand::Reactivate(args), console).await,
             Command::Keys { command } => keys::keys(global, command, console).await,
             Command::Approvals { command } => approvals::approvals(global, command, console).await,
             Command::Holds { command } => people::holds(global, command, console).await,

@@ -302,6 +302,7 @@ impl Worker {
         loop {
             let started = engine.clock().instant();
             activity.set(Doing::Sweeping(engine.clock().operational()));
+            health.sweeps_at(None);
             // Not dropped when keysweep stops: a sweep breaks off by itself, and not between a call and its outcome.
             let watch = Watch::new(engine.config().aws.operation_timeout);
             let failed = self.beating(Some(watch), one_sweep(engine, health)).await;
@@ -318,6 +319,7 @@ impl Worker {
             };
             let until = engine.clock().operational().checked_add(pause).unwrap_or(Timestamp::MAX);
             activity.set(Doing::Waiting(until));
+            health.sweeps_at(Some(engine.clock().after(pause)));
             let waiting = async {
                 tokio::select! {
                     () = sleep(pause) => {}

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::config::period::Period;
@@ -71,6 +72,8 @@ struct Signs {
     failure: Option<String>,
     store: Option<String>,
     draining: bool,
+    /// When the next sweep begins at the latest, in policy time.
+    next_sweep: Option<Timestamp>,
 }
 
 impl Health {
@@ -97,6 +100,17 @@ impl Health {
         let mut signs = self.signs();
         signs.failures = 0;
         signs.failure = None;
+    }
+
+    /// A sweep begins at this time at the latest; `None` while one is under way.
+    pub fn sweeps_at(&self, next: Option<Timestamp>) {
+        self.signs().next_sweep = next;
+    }
+
+    /// When the next sweep begins at the latest, in policy time, if that is known.
+    #[must_use]
+    pub fn next_sweep(&self) -> Option<Timestamp> {
+        self.signs().next_sweep
     }
 
     /// A sweep failed as a whole.

@@ -19,7 +19,7 @@ use self::examples::{
     APPROVALS_EXAMPLES, BACKUP_EXAMPLES, BREAKER_EXAMPLES, DOCTOR_EXAMPLES, EVIDENCE_EXAMPLES, IAM_EXAMPLES,
     KEYS_EXAMPLES, NOTICES_EXAMPLES, RESTORE_EXAMPLES, SCAN_EXAMPLES, TOKEN_EXAMPLES,
 };
-pub(super) use self::keys::{DecisionArgs, KeysCommand, RequestArgs, StateName};
+pub(super) use self::keys::{DecisionArgs, KeysCommand, RequestArgs, StateName, UndoArgs};
 pub(super) use self::notices::{NoticesCommand, PreviewArgs, PreviewFormat, StatusName};
 pub(super) use self::people::{
     ApprovalsCommand, ExemptionsCommand, HoldsCommand, RequestsArgs, SessionsCommand,
@@ -57,6 +57,8 @@ pub(super) struct Global {
 pub(super) enum Command {
     /// Run the daemon
     Run,
+    /// Show how things stand: mode, what stops changes, sweeps, counts, and what waits for somebody
+    Status(StatusArgs),
     /// Scan the organization once and print findings; changes nothing
     #[command(after_help = SCAN_EXAMPLES)]
     Scan(ScanArgs),
@@ -68,6 +70,8 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: KeysCommand,
     },
+    /// Reactivate a key immediately, and hold it; the same as `keysweep keys reactivate`
+    Undo(UndoArgs),
     /// Show pending requests for approval, and decide about them
     #[command(after_help = APPROVALS_EXAMPLES)]
     Approvals {
@@ -181,6 +185,26 @@ pub(super) struct FormatArgs {
     /// Output format: table, json, jsonl, or csv
     #[arg(long, value_enum, value_name = "FORMAT", default_value = "table", hide_possible_values = true)]
     pub(super) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct StatusArgs {
+    /// Show it again every so many seconds, until interrupted
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "5", conflicts_with = "format",
+        value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub(super) watch: Option<u64>,
+    /// Output format: table or json
+    #[arg(long, value_enum, value_name = "FORMAT", default_value = "table", hide_possible_values = true)]
+    pub(super) format: DocumentFormat,
+}
+
+/// Format of one document on stdout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum DocumentFormat {
+    /// Text for people
+    Table,
+    /// One JSON document
+    Json,
 }
 
 #[derive(Debug, Args)]

@@ -83,6 +83,11 @@ impl Console {
         self.print(write).or_else(|error| if error.is_closed_pipe() { Ok(()) } else { Err(error) })
     }
 
+    /// Whether stdout is a terminal.
+    pub(super) fn is_on_terminal(&self) -> bool {
+        self.screen.width == Width::Terminal
+    }
+
     /// Whether somebody reads what is said before the command goes on: a script does not.
     pub(super) fn is_read(&self) -> bool {
         io::stdin().is_terminal() && io::stderr().is_terminal()

@@ -4,7 +4,7 @@ use keysweep_api::{Decide, Decision, KeysDocument, ListKeys, Refusal, RequestRef
 use keysweep_core::ids::{AccessKeyId, AccountId};
 use keysweep_core::ticket::Planned;
 
-use super::args::{DecisionArgs, Format, Global, KeysCommand, RequestArgs, StateName};
+use super::args::{DecisionArgs, Format, Global, KeysCommand, RequestArgs, StateName, UndoArgs};
 use super::console::{Console, Screen};
 use super::error::CliError;
 use super::export;
@@ -31,7 +31,7 @@ pub(super) async fn keys(global: &Global, command: KeysCommand, console: &Consol
         }
         KeysCommand::Release { decision, hold } => (decision, Decision::Release { hold }),
         KeysCommand::ClearReactivations(args) => (args, Decision::ClearReactivations {}),
-        KeysCommand::Reactivate { key, reason } => (DecisionArgs { key, reason }, Decision::Reactivate {}),
+        KeysCommand::Reactivate(UndoArgs { key, reason }) => (DecisionArgs { key, reason }, Decision::Reactivate {}),
         KeysCommand::Deactivate(args) => (args, Decision::Deactivate {}),
         KeysCommand::Delete { decision, confirm } => {
             confirmed(&decision.key, confirm.as_deref())?;

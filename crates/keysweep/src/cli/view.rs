@@ -8,6 +8,7 @@ mod key;
 mod notices;
 mod people;
 mod rules;
+mod status;
 
 pub use self::bundle::HtmlError;
 pub(super) use self::bundle::bundle_page;
@@ -20,6 +21,7 @@ pub use self::key::{approval_text, breaker_text, key_text, keys_table};
 pub use self::notices::{notices_summary, notices_table};
 pub use self::people::{approvals_table, exemptions_table, holds_table, sessions_table};
 pub use self::rules::rules_text;
+pub use self::status::status_text;
 pub use super::console::{Screen, Width};
 use super::table::Tone;
 use keysweep_core::finding::Severity;

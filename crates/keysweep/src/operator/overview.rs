@@ -26,7 +26,7 @@ use super::show::pause_row;
 use crate::access::Sight;
 use crate::causes::in_words;
 use crate::engine::Engine;
-use crate::health::LastSweep;
+use crate::health::{Health, LastSweep};
 use crate::metrics::inventory::{AccountTally, Tally};
 
 /// Events of a day that are listed.
@@ -40,6 +40,7 @@ impl Look for ShowStatus {
         let (now, config) = (engine.clock().now(), engine.config());
         let policy = &config.policy;
         let missing = engine.health().map(|health| health.missing(LastSweep::of(engine))).unwrap_or_default();
+        let next_sweep_at = engine.health().and_then(Health::next_sweep);
         Ok(engine.store().read(|state| {
             let tally = Tally::seen(state, now, |account| sight.account(account));
             let control = state.control();
@@ -63,6 +64,9 @@ impl Look for ShowStatus {
                 pauses: control.pauses.iter().map(pause_row).collect(),
                 missing,
                 sweep,
+                sweeping: engine.is_sweeping(),
+                next_sweep_at,
+                data_dir: whole.then(|| config.data_dir.display().to_string()),
                 states: states(&tally),
                 findings: findings(&tally),
                 idle: idle(&tally),

@@ -61,13 +61,8 @@ pub(in crate::cli) enum KeysCommand {
     /// Clear the reactivations of a key, so that they no longer require approval of its changes
     ClearReactivations(DecisionArgs),
     /// Undo: reactivate a key immediately, and hold it
-    Reactivate {
-        /// Key ID
-        key: AccessKeyId,
-        /// Reason, recorded in the audit log
-        #[arg(long, value_name = "TEXT", value_parser = reason, default_value = "undo")]
-        reason: String,
-    },
+    #[command(visible_alias = "undo")]
+    Reactivate(UndoArgs),
     /// Deactivate a key now, regardless of mode, notice, and change window
     Deactivate(DecisionArgs),
     /// Delete a key permanently; only after a full grace period
@@ -88,6 +83,16 @@ pub(in crate::cli) struct DecisionArgs {
     pub(in crate::cli) key: AccessKeyId,
     /// Reason, recorded in the audit log
     #[arg(long, value_name = "TEXT", value_parser = reason)]
+    pub(in crate::cli) reason: String,
+}
+
+/// An undo. In a hurry, nobody has to give a reason.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct UndoArgs {
+    /// Key ID
+    pub(in crate::cli) key: AccessKeyId,
+    /// Reason, recorded in the audit log
+    #[arg(long, value_name = "TEXT", value_parser = reason, default_value = "undo")]
     pub(in crate::cli) reason: String,
 }
 

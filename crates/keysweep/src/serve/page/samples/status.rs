@@ -40,6 +40,9 @@ pub(in crate::serve::page) fn status(cast: Cast) -> StatusDocument {
             Vec::new()
         },
         missing: if rows { vec![cast.name(1, "the last sweep is older than 2 hours")] } else { Vec::new() },
+        sweeping: false,
+        next_sweep_at: Some(ago(-5)),
+        data_dir: Some("/var/lib/keysweep".into()),
         sweep: rows.then(|| SweepRow {
             at: ago(1),
             took_seconds: 93,
