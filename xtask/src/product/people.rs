@@ -58,7 +58,7 @@ pub(crate) struct Options {
 
 /// One daemon, from its first sweep to the delivery of every digest.
 struct Life {
-    /// The sweep that finds every key, one that finds nothing new, and the one that gives notice.
+    /// The sweep that finds every key, the one that gives notice, and one that finds nothing new.
     sweeps: [Duration; 3],
     /// From the end of that sweep to the last digest.
     delivery: Duration,
@@ -144,18 +144,20 @@ fn live(options: &Options, people: u32) -> anyhow::Result<Life> {
         .map(|(name, value)| format!("{name}={value}")),
     )?;
     let mail = MailServer::start().context("start a mail server")?;
-    let daemon = Daemon::start(options, &organization, &mail, *concurrency)?;
+    let mut daemon = Daemon::start(options, &organization, &mail, *concurrency)?;
     let first = daemon.sweep_ends(Duration::ZERO)?;
     let visitors = People::come(daemon.address, people);
-    daemon.sweep()?;
-    let second = daemon.sweep_ends(first.1)?;
     daemon.command(&["resume", "--reason", "bench"])?;
-    let third = daemon.sweep_ends(second.1)?;
+    let second = daemon.sweep_ends(first.1)?;
     let began = now();
     while mail.taken() < *owners && began.elapsed() < PATIENCE {
         thread::park_timeout(Duration::from_millis(100));
     }
     let delivery = began.elapsed();
+    // The end of the last pause begins a sweep.
+    daemon.command(&["pause", "--reason", "bench"])?;
+    daemon.command(&["resume", "--reason", "bench"])?;
+    let third = daemon.sweep_ends(second.1)?;
     let visits = visitors.leave();
     let views = VIEWS.iter().map(|(name, path)| Ok((*name, daemon.cpu_of(path)?)));
     let views = views.collect::<anyhow::Result<Vec<_>>>()?;
@@ -195,10 +197,13 @@ impl Daemon {
     }
 
     /// Waits for a sweep that ended after this moment; gives how long it took, and when it ended.
-    fn sweep_ends(&self, after: Duration) -> anyhow::Result<(Duration, Duration)> {
+    fn sweep_ends(&mut self, after: Duration) -> anyhow::Result<(Duration, Duration)> {
         let began = now();
         while began.elapsed() < PATIENCE {
             thread::park_timeout(Duration::from_millis(500));
+            if let Some(status) = self.process.try_wait().context("look after keysweep")? {
+                bail!("keysweep ended with {status}: {}", said(&self.folder));
+            }
             let Ok(metrics) = get(self.address, "/metrics") else { continue };
             let ended = sample(&metrics, "keysweep_scan_last_success_timestamp_seconds");
             let took = sample(&metrics, "keysweep_scan_last_duration_seconds");
@@ -209,12 +214,6 @@ impl Daemon {
             }
         }
         bail!("no sweep ends; the daemon says:\n{}", said(&self.folder))
-    }
-
-    /// Asks for a sweep, as a reload does.
-    fn sweep(&self) -> anyhow::Result<()> {
-        output(Command::new("kill").args(["-HUP", &self.process.id().to_string()]))?;
-        Ok(())
     }
 
     fn command(&self, arguments: &[&str]) -> anyhow::Result<()> {
@@ -286,6 +285,7 @@ interval = "24h"
 [policy]
 mode = "deactivate"
 [owners]
+sources = ["user_tags"]
 allowed_domains = ["example.com"]
 [notices]
 link_secret_file = {links:?}

@@ -31,7 +31,9 @@ pub(super) async fn keys(global: &Global, command: KeysCommand, console: &Consol
         }
         KeysCommand::Release { decision, hold } => (decision, Decision::Release { hold }),
         KeysCommand::ClearReactivations(args) => (args, Decision::ClearReactivations {}),
-        KeysCommand::Reactivate(UndoArgs { key, reason }) => (DecisionArgs { key, reason }, Decision::Reactivate {}),
+        KeysCommand::Reactivate(UndoArgs { key, reason }) => {
+            (DecisionArgs { key, reason }, Decision::Reactivate {})
+        }
         KeysCommand::Deactivate(args) => (args, Decision::Deactivate {}),
         KeysCommand::Delete { decision, confirm } => {
             confirmed(&decision.key, confirm.as_deref())?;

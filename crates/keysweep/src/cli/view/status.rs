@@ -68,7 +68,11 @@ fn waiting(document: &StatusDocument) -> String {
     let waits = [
         (document.approvals, "approval", "approvals"),
         (document.without_owner, "owner of a key", "owners of keys"),
-        (document.undeliverable, "message that could not be delivered", "messages that could not be delivered"),
+        (
+            document.undeliverable,
+            "message that could not be delivered",
+            "messages that could not be delivered",
+        ),
     ];
     let some = waits.into_iter().filter(|(waiting, ..)| *waiting > 0);
     let texts: Vec<_> = some.map(|(waiting, one, many)| count(waiting, one, many)).collect();
