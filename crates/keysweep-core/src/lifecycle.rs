@@ -69,10 +69,10 @@ pub struct Past {
     /// Whether AWS accepted a deletion that did not show at the time.
     pub deletion_accepted: bool,
     /// The newest use of the key that CloudTrail showed, where IAM did not tell one as late.
-    pub activity: Option<Activity>,
+    pub activity: Option<Box<Activity>>,
     /// The last reactivation, unless it was an operator's undo.
     #[serde(default)]
-    pub woken: Option<Woken>,
+    pub woken: Option<Box<Woken>>,
     /// Changes of the user since the last deactivation or quarantine began, newest first: the last few.
     #[serde(default)]
     pub user_changes: Vec<UserChange>,
@@ -199,7 +199,7 @@ pub struct Flagged {
     /// The notice that was sent, or recorded.
     pub notice: Option<Notice>,
     /// Approval of the deactivation.
-    pub approval: Option<Approval>,
+    pub approval: Option<Box<Approval>>,
     /// The last deactivation that did not come to be.
     pub setback: Option<Setback>,
     /// Whether the team was told that keysweep cannot notify anyone about the key.
@@ -237,7 +237,7 @@ pub struct Deactivated {
     /// The notice that announces the deletion.
     pub notice: Option<Notice>,
     /// Approval of the deletion.
-    pub approval: Option<Approval>,
+    pub approval: Option<Box<Approval>>,
     /// The last deletion or undo that did not come to be.
     pub setback: Option<Setback>,
     /// The evidence bundle of the next attempt to delete the key. Without one there is no intent, which uses it up.

@@ -106,6 +106,8 @@ pub struct Plan {
     pub keys: Vec<PlannedKey>,
     /// Keys found Inactive of which nothing is recorded.
     pub inactive_of_unknown_origin: Vec<(AccountId, AccessKeyId)>,
+    /// Whether it ends before the last account: its entries are to be written, and then it is planned again.
+    pub is_partial: bool,
 }
 
 /// More changes than this in reserve would only cost reads: the next sweep plans again.
@@ -114,6 +116,20 @@ const MAX_SPARE: usize = 500;
 /// Plans over everything that was collected.
 #[must_use]
 pub fn plan(now: Timestamp, policy: &Policy, state: &State, collection: &Collection) -> Plan {
+    plan_up_to(usize::MAX, now, policy, state, collection)
+}
+
+/// As [`plan`], but ends with the account that makes so many entries full. A partial plan has entries alone, and nothing is
+/// done for it: what comes next for any key depends on all of them. So that a sweep which finds very much does not need
+/// memory for all of it at once.
+#[must_use]
+pub fn plan_up_to(
+    most: usize,
+    now: Timestamp,
+    policy: &Policy,
+    state: &State,
+    collection: &Collection,
+) -> Plan {
     let mut plan = Plan::default();
     let context = Context { now, policy, state };
     for (index, (account, outcome)) in collection.accounts.iter().enumerate() {
@@ -121,6 +137,9 @@ pub fn plan(now: Timestamp, policy: &Policy, state: &State, collection: &Collect
             Outcome::Scanned(scan) => plan.account(&context, index, account, scan),
             // What could not be read changes nothing.
             Outcome::Failed { .. } | Outcome::Skipped { .. } => {}
+        }
+        if plan.entries.len() >= most {
+            return plan.of_entries(&context, collection);
         }
     }
     if collection.complete {
@@ -151,6 +170,16 @@ impl Plan {
             Effect::Notify(announcement) | Effect::AskApproval(announcement) => Some(announcement),
             Effect::Change(_) => None,
         })
+    }
+
+    /// Of what was planned so far, the entries alone.
+    fn of_entries(mut self, context: &Context<'_>, collection: &Collection) -> Self {
+        if collection.skewed().is_some() {
+            self.entries.retain(is_sign_of_life);
+        }
+        self.state_after(context);
+        let Self { entries, left_out, .. } = self;
+        Self { entries, left_out, is_partial: true, ..Self::default() }
     }
 
     /// Tells people nothing about these keys after all.
@@ -201,7 +230,7 @@ impl Plan {
             hidden += usize::from(unknown && facts.status != KeyStatus::Inactive);
             let found = decision.finding.is_some() && facts.status != KeyStatus::Inactive;
             if !unrecorded || found || unknown {
-                let activity = decision.record.as_ref().and_then(|record| record.past.activity.as_ref());
+                let activity = decision.record.as_ref().and_then(|record| record.past.activity.as_deref());
                 self.keys.push(PlannedKey {
                     account: index,
                     facts: match facts.with_activity(activity) {

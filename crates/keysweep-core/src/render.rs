@@ -250,8 +250,8 @@ fn overlays(key: &PlannedKey, out_of_reach: bool) -> impl Iterator<Item = &'stat
 /// The request that waits for a decision. One that the next sweep asks has no number yet.
 fn waiting_request(record: &Record) -> Option<String> {
     let approval = match &record.state {
-        KeyState::Flagged(data) => data.approval.as_ref(),
-        KeyState::Deactivated(data) => data.approval.as_ref(),
+        KeyState::Flagged(data) => data.approval.as_deref(),
+        KeyState::Deactivated(data) => data.approval.as_deref(),
         KeyState::Active
         | KeyState::Deactivating(_)
         | KeyState::Deleting(_)

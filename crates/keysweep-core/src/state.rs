@@ -229,7 +229,7 @@ impl State {
     pub fn commit(&mut self, delta: Delta) {
         for (key, record) in delta.records {
             match record {
-                Some(record) => self.records.insert(key, Arc::new(record)),
+                Some(record) => self.records.insert(key, record),
                 None => self.records.remove(&key),
             };
         }
@@ -271,8 +271,8 @@ impl State {
 /// What entries changed: new values, `None` for what is dropped.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Delta {
-    /// Records by key ID.
-    pub records: BTreeMap<AccessKeyId, Option<Record>>,
+    /// Records by key ID. Whoever stores them shares them with the state.
+    pub records: BTreeMap<AccessKeyId, Option<Arc<Record>>>,
     /// Accounts by ID.
     pub accounts: BTreeMap<AccountId, Option<AccountRecord>>,
     /// Creations by account and key.
@@ -343,7 +343,7 @@ impl<'a> Draft<'a> {
                     let here = |record: &&Record| record.identity.account == *account;
                     if let Some(mut record) = self.record(key).filter(here).cloned() {
                         watched(&mut record.state, sighting);
-                        self.delta.records.insert(key.clone(), Some(record));
+                        self.delta.records.insert(key.clone(), Some(Arc::new(record)));
                     }
                 }
                 let before = self.account(*account);
@@ -451,7 +451,7 @@ impl<'a> Draft<'a> {
         }
         let items = owed(entry, before, after.as_ref(), event);
         let closed = closing(entry, before, after.as_ref(), event, &items);
-        self.delta.records.insert(key.clone(), after);
+        self.delta.records.insert(key.clone(), after.map(Arc::new));
         self.owe(items);
         if let Some((request, closing)) = closed {
             self.close_request(request, &closing);
@@ -496,7 +496,7 @@ impl<'a> Draft<'a> {
 
     fn record(&self, key: &AccessKeyId) -> Option<&Record> {
         let pending = self.delta.records.get(key).or_else(|| self.earlier.records.get(key));
-        pending.map_or_else(|| self.base.record(key), Option::as_ref)
+        pending.map_or_else(|| self.base.record(key), Option::as_deref)
     }
 
     fn account(&self, id: AccountId) -> Option<&AccountRecord> {
@@ -537,7 +537,7 @@ impl<'a> Draft<'a> {
         for key in self.every_key() {
             if let Some(mut record) = self.record(&key).cloned() {
                 record.start_over(entry.at);
-                self.delta.records.insert(key, Some(record));
+                self.delta.records.insert(key, Some(Arc::new(record)));
             }
         }
     }
@@ -551,7 +551,7 @@ impl<'a> Draft<'a> {
                 if let Some(due) = &mut record.due {
                     due.accepted = true;
                 }
-                self.delta.records.insert(key.clone(), Some(record));
+                self.delta.records.insert(key.clone(), Some(Arc::new(record)));
             }
         }
     }

@@ -35,8 +35,9 @@ pub(crate) use self::preview::{Subject, preview};
 pub(crate) use self::trial::{Trial, try_channel};
 use crate::config::Config;
 use crate::engine::Engine;
+use crate::sweep::ENTRIES_AT_ONCE;
 
-/// Journals the notices of a plan that still apply to exactly the state that the entries follow, and returns these entries.
+/// Journals the notices of a plan that still apply to exactly the state that the entries follow, and passes these entries on.
 /// Under a configuration that is no longer in effect, it journals none.
 ///
 /// # Errors
@@ -46,15 +47,24 @@ pub(crate) async fn announce(
     config: &Arc<Config>,
     collection: &Collection,
     plan: &Plan,
-) -> Result<Vec<Body>, AppendError> {
-    let told = |state: &State, now| {
-        let context = Context { now, policy: &config.policy, state };
-        let told: Vec<Body> = match Arc::ptr_eq(config, &engine.config()) {
-            true => still_to_tell(&context, collection, plan).into_iter().map(Announcement::told).collect(),
-            false => Vec::new(),
+    tell: impl Fn(&[Body]),
+) -> Result<(), AppendError> {
+    let all = plan.announcements().count();
+    // Somebody who was told is not told again, so that each part is another one.
+    for _ in 0..all.div_ceil(ENTRIES_AT_ONCE) {
+        let told = |state: &State, now| {
+            let context = Context { now, policy: &config.policy, state };
+            let told: Vec<Body> = match Arc::ptr_eq(config, &engine.config()) {
+                true => {
+                    let told = still_to_tell(&context, collection, plan).into_iter();
+                    told.take(ENTRIES_AT_ONCE).map(Announcement::told).collect()
+                }
+                false => Vec::new(),
+            };
+            Ok::<_, Infallible>((told.clone(), told))
         };
-        Ok::<_, Infallible>((told.clone(), told))
-    };
-    let (_, told) = engine.decide(&Actor::Keysweep, told).await.map_err(AppendError::from)?;
-    Ok(told)
+        let (_, told) = engine.decide(&Actor::Keysweep, told).await.map_err(AppendError::from)?;
+        tell(&told);
+    }
+    Ok(())
 }

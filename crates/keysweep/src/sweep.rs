@@ -10,7 +10,9 @@ use jiff::Timestamp;
 use keysweep_aws::Aws;
 use keysweep_core::facts::{AccountFacts, AccountScan, Collection, KeyFacts, KeyStatus, Outcome};
 use keysweep_core::ids::AccessKeyId;
-use keysweep_core::plan::{Context, Next, Plan, View, is_another, plan, quarantines_to_end, unknown_keys};
+use keysweep_core::plan::{
+    Context, Next, Plan, View, is_another, plan_up_to, quarantines_to_end, unknown_keys,
+};
 use keysweep_core::policy::Policy;
 use keysweep_core::references::{self, Choice, Reference};
 use keysweep_core::render::coverage;
@@ -42,6 +44,9 @@ pub enum SweepError {
     #[error("keysweep is stopping")]
     Stopped,
 }
+
+/// So many entries of a plan are written together: each takes several times its size in memory until it is on disk.
+pub(crate) const ENTRIES_AT_ONCE: usize = 10_000;
 
 /// Plans of one sweep: people are told of a key's change, and asked for approval of it, and each is followed by another
 /// plan. More would be a loop in the rules.
@@ -230,12 +235,13 @@ fn exemptions_that_changed(
 
 /// The plan whose entries are journaled, and for which people have been told what they are to be told first.
 async fn planned(engine: &Engine, config: &Arc<Config>, collection: &Collection) -> Result<Plan, SweepError> {
-    let planned = |state: &State, now| {
-        let plan = plan(now, &config.policy, state, collection);
-        Ok::<_, Infallible>((plan.entries.clone(), plan))
-    };
-    let mut round = 1;
+    let (mut parts, mut round) = (collection.accounts.len(), 1);
     loop {
+        let planned = |state: &State, now| {
+            let most = if parts > 0 { ENTRIES_AT_ONCE } else { usize::MAX };
+            let plan = plan_up_to(most, now, &config.policy, state, collection);
+            Ok::<_, Infallible>((plan.entries.clone(), plan))
+        };
         let (_, plan) = engine.decide(&Actor::Keysweep, planned).await.map_err(AppendError::from)?;
         tell_entries(&plan.entries);
         for body in &plan.left_out {
@@ -243,6 +249,11 @@ async fn planned(engine: &Engine, config: &Arc<Config>, collection: &Collection)
                 ?body,
                 "planned entry cannot happen: a bug in keysweep; its key is left to the next sweep"
             );
+        }
+        if plan.is_partial {
+            // Each part ends an account. One that has nothing to write would come again.
+            parts = if plan.entries.is_empty() { 0 } else { parts - 1 };
+            continue;
         }
         let wanted = plan.announcements().count();
         if wanted == 0 {
@@ -256,7 +267,7 @@ async fn planned(engine: &Engine, config: &Arc<Config>, collection: &Collection)
             );
             return Ok(plan);
         }
-        tell_entries(&announce(engine, config, collection, &plan).await?);
+        announce(engine, config, collection, &plan, tell_entries).await?;
         round += 1;
     }
 }

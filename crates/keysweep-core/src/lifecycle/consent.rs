@@ -261,10 +261,10 @@ impl Record {
     #[must_use]
     pub fn approval(&self) -> Option<&Approval> {
         match &self.state {
-            State::Flagged(data) => data.approval.as_ref(),
-            State::Deactivating(data) => data.flagged.approval.as_ref(),
-            State::Deactivated(data) => data.approval.as_ref(),
-            State::Deleting(data) => data.deactivated.approval.as_ref(),
+            State::Flagged(data) => data.approval.as_deref(),
+            State::Deactivating(data) => data.flagged.approval.as_deref(),
+            State::Deactivated(data) => data.approval.as_deref(),
+            State::Deleting(data) => data.deactivated.approval.as_deref(),
             State::Active | State::Deleted(_) | State::Gone(_) => None,
         }
     }

@@ -117,11 +117,11 @@ fn apply(record: &mut Record, when: When<'_>, event: &KeyEvent) -> Option<bool> 
             record.past.cleared = record.past.reactivated;
         }
         KeyEvent::Record(Note::ActivitySeen { activity }) => {
-            let newer = record.past.activity.as_ref().is_none_or(|known| known.at < activity.at);
+            let newer = record.past.activity.as_deref().is_none_or(|known| known.at < activity.at);
             if !newer || !record.state.is_tracked() {
                 return None;
             }
-            record.past.activity = Some(activity.clone());
+            record.past.activity = Some(Box::new(activity.clone()));
         }
         KeyEvent::Record(Note::ReactivationTraced { reactivation }) => {
             let woken = record.past.woken.as_mut().filter(|woken| woken.call.is_none())?;
@@ -419,7 +419,7 @@ impl Record {
         }
         if matches!(event, KeyEvent::Seen(Seen::Reactivated { .. })) {
             self.past.reactivated = self.past.reactivated.saturating_add(1);
-            self.past.woken = Some(Woken { since: when, call: None });
+            self.past.woken = Some(Box::new(Woken { since: when, call: None }));
         }
         self.past.deletion_accepted |= deletion_accepted;
         if let KeyEvent::Change(Change::Intent { action: Action::Deactivate, origin, .. }) = event {

@@ -384,8 +384,8 @@ impl Look<'_> {
         let seen_before = || {
             let unread = facts.path.known().is_none() || facts.tags.known().is_none();
             let approval = match &record.state {
-                State::Flagged(data) => data.approval.as_ref(),
-                State::Deactivated(data) => data.approval.as_ref(),
+                State::Flagged(data) => data.approval.as_deref(),
+                State::Deactivated(data) => data.approval.as_deref(),
                 State::Active
                 | State::Deactivating(_)
                 | State::Deleting(_)

@@ -77,7 +77,7 @@ pub fn decide(context: &Context<'_>, record: Option<&Record>, view: &View<'_>, b
     let (next, finding) = loop {
         // What CloudTrail showed counts as a use from the event on that says so.
         let facts =
-            view.facts.with_activity(record.as_ref().and_then(|record| record.past.activity.as_ref()));
+            view.facts.with_activity(record.as_ref().and_then(|record| record.past.activity.as_deref()));
         let view = &View { facts: &facts, ..*view };
         let finding = finding(context.now, &resolution, view.facts);
         let look =

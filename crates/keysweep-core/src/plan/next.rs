@@ -79,7 +79,7 @@ impl Look<'_> {
             action: Planned::Deactivate,
             finding: data.finding,
             notice: data.notice.as_ref(),
-            approval: data.approval.as_ref(),
+            approval: data.approval.as_deref(),
         };
         if let Some(one) = self
             .stopped(Some(record), Planned::Deactivate)
@@ -98,7 +98,7 @@ impl Look<'_> {
             action: Planned::Delete,
             finding: data.finding,
             notice: data.notice.as_ref(),
-            approval: data.approval.as_ref(),
+            approval: data.approval.as_deref(),
         };
         if let Some(one) = self
             .stopped(Some(record), Planned::Delete)

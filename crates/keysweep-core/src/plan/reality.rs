@@ -89,7 +89,7 @@ impl Look<'_> {
         let later = known.at() < Some(newest.at) && !known.is_same_use(&newest.as_last_use());
         let quarantine = record.quarantine.as_ref();
         let newer = later || quarantine.is_some_and(|quarantine| quarantine.since <= newest.at);
-        let newer = newer && record.past.activity.as_ref().is_none_or(|activity| activity.at < newest.at);
+        let newer = newer && record.past.activity.as_deref().is_none_or(|activity| activity.at < newest.at);
         newer.then(|| newest.clone())
     }
 

@@ -149,7 +149,7 @@ fn only_a_newer_event_is_recorded() {
     let (mut world, _) = mk_due(7);
     let seen = |at| KeyEvent::Record(Note::ActivitySeen { activity: mk_activity(at) });
     world.happen(day(7), 0, seen(day(6)));
-    assert_eq!(world.record(0).unwrap().past.activity, Some(mk_activity(day(6))));
+    assert_eq!(world.record(0).unwrap().past.activity, Some(Box::new(mk_activity(day(6)))));
     let apply = |world: &World, event: &KeyEvent| {
         let when = keysweep_core::lifecycle::When { at: day(8), seq: 99, actor: &Actor::Keysweep };
         let record = world.record(0);

@@ -357,7 +357,7 @@ impl World {
         );
         let activity =
             self.record_of(&warrant.identity().key).and_then(|record| record.past.activity.clone());
-        let last_use = self.keys[n].with_activity(activity.as_ref()).last_use.known().unwrap().clone();
+        let last_use = self.keys[n].with_activity(activity.as_deref()).last_use.known().unwrap().clone();
         let hold_until = at + SignedDuration::try_from(self.policy.base.hold_after_reactivation).unwrap();
         let outcome = match action {
             Action::Quarantine => {
@@ -409,8 +409,8 @@ impl World {
     /// The request for approval of a key.
     pub(crate) fn asked(&self, key: usize) -> Option<&Approval> {
         match self.record(key).map(|record| &record.state) {
-            Some(KeyState::Flagged(data)) => data.approval.as_ref(),
-            Some(KeyState::Deactivated(data)) => data.approval.as_ref(),
+            Some(KeyState::Flagged(data)) => data.approval.as_deref(),
+            Some(KeyState::Deactivated(data)) => data.approval.as_deref(),
             Some(_) | None => None,
         }
     }

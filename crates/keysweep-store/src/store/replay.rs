@@ -1,6 +1,7 @@
 //! From the journal to state and projection: catching up, or all of it.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use keysweep_core::state::State;
 
@@ -112,7 +113,7 @@ impl Replay {
     fn store_state(&mut self) {
         let records: Vec<_> = self.state.records().cloned().collect();
         for record in records {
-            self.pending.delta.records.insert(record.identity.key.clone(), Some(record));
+            self.pending.delta.records.insert(record.identity.key.clone(), Some(Arc::new(record)));
             if self.pending.len() >= BATCH {
                 self.flush();
             }

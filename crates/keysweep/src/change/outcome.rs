@@ -177,7 +177,7 @@ impl Change<'_> {
 
     fn last_use(&self) -> LastUse {
         // What CloudTrail showed counts as a use here, too.
-        match &self.fresh.facts.with_activity(self.record.past.activity.as_ref()).last_use {
+        match &self.fresh.facts.with_activity(self.record.past.activity.as_deref()).last_use {
             Fact::Known(last_use) => last_use.clone(),
             Fact::Unknown(_) | Fact::NotRead => LastUse::Never,
         }

@@ -112,8 +112,8 @@ fn first_deleted(state: &State) -> Option<AccessKeyId> {
 
 fn waits_for_approval(record: &Record) -> bool {
     let approval = match &record.state {
-        KeyState::Flagged(data) => data.approval.as_ref(),
-        KeyState::Deactivated(data) => data.approval.as_ref(),
+        KeyState::Flagged(data) => data.approval.as_deref(),
+        KeyState::Deactivated(data) => data.approval.as_deref(),
         KeyState::Active
         | KeyState::Deactivating(_)
         | KeyState::Deleting(_)

@@ -56,7 +56,7 @@ impl Teller<'_> {
                 format!("seen in CloudTrail before its deactivation on day {}: active", calendar.day(*at))
             }
             (Some(Past { showed: Some(at), .. }), Some(record)) => {
-                let client = record.past.activity.as_ref().and_then(|activity| activity.address.as_deref());
+                let client = record.past.activity.as_deref().and_then(|activity| activity.address.as_deref());
                 let from = client.map(|address| format!(" from {address}")).unwrap_or_default();
                 format!("used in quarantine{from} on day {}: active, on hold", calendar.day(*at))
             }

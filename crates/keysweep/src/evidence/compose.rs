@@ -242,7 +242,7 @@ fn stage(state: &State) -> Stage<'_> {
             since: Some(data.since),
             finding: Some(data.finding),
             notice: data.notice.as_ref().map(|notice| (notice, notice.deactivation)),
-            approval: data.approval.as_ref(),
+            approval: data.approval.as_deref(),
             ..Stage::default()
         },
         State::Deactivating(data) => {
@@ -253,7 +253,7 @@ fn stage(state: &State) -> Stage<'_> {
             finding: Some(data.finding),
             watched_seconds: Some(data.watch.total.as_secs()),
             notice: data.notice.as_ref().map(|notice| (notice, notice.deletion)),
-            approval: data.approval.as_ref(),
+            approval: data.approval.as_deref(),
         },
         State::Deleting(data) => {
             Stage { since: Some(data.intent.at), finding: Some(data.deactivated.finding), ..Stage::default() }

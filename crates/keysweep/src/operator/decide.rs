@@ -261,8 +261,8 @@ fn not_granted(
 /// The approval that is asked for, granted or not.
 pub(super) fn pending(record: &Record) -> Option<&Approval> {
     match &record.state {
-        KeyState::Flagged(data) => data.approval.as_ref(),
-        KeyState::Deactivated(data) => data.approval.as_ref(),
+        KeyState::Flagged(data) => data.approval.as_deref(),
+        KeyState::Deactivated(data) => data.approval.as_deref(),
         KeyState::Active
         | KeyState::Deactivating(_)
         | KeyState::Deleting(_)

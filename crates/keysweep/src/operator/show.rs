@@ -298,14 +298,14 @@ pub(super) fn mk_row(now: Timestamp, state: &State, record: &Record, planned: Op
         deactivated_by: record.deactivated_by().map(str::to_owned),
         reactivations: record.past.reactivated,
         reactivations_need_approval: record.past.reactivations().is_some(),
-        reactivated_by: record.past.woken.as_ref().and_then(|woken| woken.call.clone()),
+        reactivated_by: record.past.woken.as_deref().and_then(|woken| woken.call.clone()),
         user_changes: record.past.user_changes.clone(),
         quarantine: record
             .quarantine
             .as_deref()
             .map(|quarantine| mk_quarantine(state, record, quarantine, now)),
         past_quarantine: record.past.quarantined.clone(),
-        activity: record.past.activity.clone(),
+        activity: record.past.activity.as_deref().cloned(),
         watched_seconds: told.watched_seconds,
         not_needed_at: record.past.not_needed.as_ref().map(|said| said.at),
         approval_pending: told.approval_pending,
@@ -394,15 +394,15 @@ struct Told {
 }
 
 fn told(state: &KeyState) -> Told {
-    let pending = |approval: &Option<keysweep_core::lifecycle::Approval>| {
-        approval.as_ref().filter(|approval| !approval.is_granted()).map(|approval| approval.action)
+    let pending = |approval: Option<&Approval>| {
+        approval.filter(|approval| !approval.is_granted()).map(|approval| approval.action)
     };
     match state {
         KeyState::Active => Told::default(),
         KeyState::Flagged(data) => Told {
             since: Some(data.since),
             finding: Some(data.finding),
-            approval_pending: pending(&data.approval),
+            approval_pending: pending(data.approval.as_deref()),
             ..Told::default()
         },
         KeyState::Deactivating(data) => {
@@ -412,7 +412,7 @@ fn told(state: &KeyState) -> Told {
             since: Some(data.since),
             finding: Some(data.finding),
             watched_seconds: Some(data.watch.total.as_secs()),
-            approval_pending: pending(&data.approval),
+            approval_pending: pending(data.approval.as_deref()),
         },
         KeyState::Deleting(data) => Told {
             since: Some(data.intent.at),

@@ -69,7 +69,7 @@ pub(crate) async fn trace_reactivations(engine: &Engine, aws: &Aws, config: &Con
 async fn note(engine: &Engine, account: AccountId, calls: BTreeMap<AccessKeyId, TracedCall>) {
     let news = |state: &State, _| {
         let wanted = |key: &AccessKeyId| {
-            let woken = state.record(key).and_then(|record| record.past.woken.as_ref());
+            let woken = state.record(key).and_then(|record| record.past.woken.as_deref());
             woken.is_some_and(|woken| woken.call.is_none())
         };
         let entry = |(key, call): (&AccessKeyId, &TracedCall)| {
@@ -109,7 +109,7 @@ fn untraced(state: &State, now: Timestamp, config: &Config) -> BTreeMap<AccountI
         SignedDuration::try_from(config.scan.interval.saturating_mul(n)).unwrap_or(SignedDuration::MAX)
     };
     for record in state.records().filter(|record| record.state.is_tracked()) {
-        let Some(woken) = record.past.woken.as_ref().filter(|woken| woken.call.is_none()) else { continue };
+        let Some(woken) = record.past.woken.as_deref().filter(|woken| woken.call.is_none()) else { continue };
         let age = now.duration_since(woken.since);
         if age < DELIVERED_AFTER || age > LOOKED_FOR.max(intervals(3)) {
             continue;

@@ -10,7 +10,7 @@ use super::our_hold;
 pub(super) struct Given<'a> {
     pub(super) to: Planned,
     pub(super) notice: &'a mut Option<Notice>,
-    pub(super) approval: &'a mut Option<Approval>,
+    pub(super) approval: &'a mut Option<Box<Approval>>,
     pub(super) team_told: &'a mut bool,
 }
 
@@ -54,7 +54,7 @@ impl Given<'_> {
             Consent::ApprovalAsked { action, expires, repeats, why, needed, by_owner, shown }
                 if *action == to =>
             {
-                *approval = Some(Approval {
+                *approval = Some(Box::new(Approval {
                     number: when.seq,
                     action: *action,
                     asked_at: when.at,
@@ -66,14 +66,14 @@ impl Given<'_> {
                     by_owner: *by_owner,
                     granted: Vec::new(),
                     claim: None,
-                });
+                }));
             }
             Consent::Claimed { action, request, until } if *action == to => {
                 let approval = approval.as_mut().filter(|approval| approval.number == *request)?;
                 approval.claim = Some(Claim { by: when.actor.clone(), until: *until });
             }
             Consent::Approved { action, request, reason, as_owner } if *action == to => {
-                grant(approval.as_mut(), when, *request, reason, *as_owner)?;
+                grant(approval.as_deref_mut(), when, *request, reason, *as_owner)?;
             }
             Consent::Denied { action, request, reason, hold_until } if *action == to => {
                 approval.take().filter(|approval| approval.number == *request)?;

@@ -225,8 +225,8 @@ impl Tally {
 /// The request for approval that stands, granted or not.
 fn approval(record: &Record) -> Option<&Approval> {
     match &record.state {
-        KeyState::Flagged(data) => data.approval.as_ref(),
-        KeyState::Deactivated(data) => data.approval.as_ref(),
+        KeyState::Flagged(data) => data.approval.as_deref(),
+        KeyState::Deactivated(data) => data.approval.as_deref(),
         KeyState::Active
         | KeyState::Deactivating(_)
         | KeyState::Deleting(_)
