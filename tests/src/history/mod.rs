@@ -11,6 +11,7 @@
 )]
 
 mod answers;
+mod cast;
 mod damage;
 mod death;
 mod disk;
@@ -20,6 +21,7 @@ mod operators;
 mod oracle;
 mod organization;
 mod owners;
+mod people;
 mod rules;
 mod tally;
 mod time;

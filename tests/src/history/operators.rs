@@ -17,6 +17,7 @@ use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
 use super::Shared;
+use super::people;
 use super::oracle::{DEACTIVATE, DELETE, REACTIVATE};
 use super::organization::{ENFORCE_ROLE, EXTERNAL_ID, QUARANTINE_POLICY, SCAN_ROLE};
 use super::rules::{Mode, Rules};
@@ -179,12 +180,18 @@ pub(super) async fn to_and_fro(shared: &mut Shared, engine: &Engine, rng: &mut C
 }
 
 pub(super) async fn resume(shared: &Shared, engine: &Engine) {
+    resume_as(shared, engine, &Caller::unrestricted(alice())).await;
+}
+
+/// Somebody who may ends every pause.
+pub(super) async fn resume_as(shared: &Shared, engine: &Engine, caller: &Caller) {
     // Before the answer, as from the entry on changes may start.
     let was = shared.oracle.is_paused();
     shared.oracle.paused(false);
     let pauses = engine.store().read(|state| state.control().pauses.len());
-    let which = if pauses == 1 { Which::Own } else { Which::All(u64::try_from(pauses).unwrap_or(u64::MAX)) };
-    if !ask(engine, Resume { which, reason: "the operator says so".into() }).await {
+    let own = pauses == 1 && *caller.actor() == alice();
+    let which = if own { Which::Own } else { Which::All(u64::try_from(pauses).unwrap_or(u64::MAX)) };
+    if act(engine, caller, Resume { which, reason: "the operator says so".into() }).await.is_err() {
         shared.oracle.paused(was && paused(engine).await);
     }
 }
@@ -234,7 +241,7 @@ async fn change_rules(shared: &mut Shared, engine: &Engine, rng: &mut ChaCha8Rng
     put_in_force(shared, engine, rules).await;
 }
 
-async fn put_in_force(shared: &mut Shared, engine: &Engine, rules: Rules) {
+pub(super) async fn put_in_force(shared: &mut Shared, engine: &Engine, rules: Rules) {
     let config = shared.configuration(&rules);
     if let Err(error) = engine.replace_config(&alice(), std::sync::Arc::new(config)).await {
         // A journal that takes no entry takes no reload.
@@ -253,9 +260,23 @@ async fn put_in_force(shared: &mut Shared, engine: &Engine, rules: Rules) {
 
 /// P7: where AWS is well, one command reactivates, whatever else is the matter.
 async fn undo(shared: &Shared, engine: &Engine, rng: &mut ChaCha8Rng) {
-    let sim = &shared.sim;
-    let ours = deactivated_by_us(sim);
+    let ours = deactivated_by_us(&shared.sim);
     let Some(key) = pick(rng, &ours).cloned() else { return };
+    let Some(account) = shared.sim.key(&key).map(|truth| truth.account) else { return };
+    // Whoever may decide there: it need not be an operator.
+    let caller = people::undoer(shared, engine, &account);
+    undo_by(shared, engine, &caller, &key, rng).await;
+}
+
+/// Somebody who may reactivates a key.
+pub(super) async fn undo_by(
+    shared: &Shared,
+    engine: &Engine,
+    caller: &Caller,
+    key: &str,
+    rng: &mut ChaCha8Rng,
+) {
+    let (sim, key) = (&shared.sim, key.to_owned());
     let Some(truth) = sim.key(&key) else { return };
     // A key that was made again under the same ID right before the change is another than the recorded one.
     let created = truth.created.to_string();
@@ -276,12 +297,12 @@ async fn undo(shared: &Shared, engine: &Engine, rng: &mut ChaCha8Rng) {
     let Ok(id) = key.parse() else { return };
     let decision = Decision::Reactivate {};
     let undo = Decide { key: id, decision, reason: "it is needed".into() };
-    let reply = act(engine, &Caller::unrestricted(alice()), undo).await;
+    let reply = act(engine, caller, undo).await;
     shared.oracle.ordered(None);
     let active = sim.key_status(&key).as_deref() == Some("Active");
     // Until deletion, which may have been on its way.
     if well && sim.key_exists(&key) && known && !shared.death.is_dead() && !shared.disk_is_full && !active {
-        shared.oracle.broken("P7", format!("{key} was not reactivated: {reply:?}"));
+        shared.oracle.broken("P7", format!("{key} was not reactivated by {}: {reply:?}", caller.actor()));
     }
     if active {
         shared.oracle.count("undone");
