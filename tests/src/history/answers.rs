@@ -31,23 +31,24 @@ pub(super) async fn click(shared: &Shared, engine: &Engine, rng: &mut ChaCha8Rng
     follow(shared, engine, rng, sent).await;
 }
 
-/// Someone follows a link that should not count: of an owner who is not the owner any more, too old, or to undo what a person
-/// ordered or AWS asked for. Or what makes such a link comes about.
-pub(super) async fn click_in_vain(shared: &Shared, engine: &Engine, rng: &mut ChaCha8Rng) {
-    if rng.random_bool(0.3) {
+/// Someone follows a link that reactivates a key, and rather one that must not: of an owner who is not the owner any more, too
+/// old, or to undo what a person ordered or AWS asked for. Or what makes such a link comes about.
+pub(super) async fn reactivate(shared: &Shared, engine: &Engine, rng: &mut ChaCha8Rng) {
+    let what = rng.random_range(0..10);
+    if what < 3 {
         return make_doubtful(shared, rng);
     }
-    let links = shared.oracle.doubtful_links();
+    let links = if what < 4 { shared.oracle.undoing_links() } else { shared.oracle.doubtful_links() };
     let Some(sent) = pick(rng, &links).cloned() else { return };
     let why = if shared.time.wall() > sent.expires { "link that has expired" } else { "link in doubt" };
-    shared.oracle.count(why);
+    shared.oracle.count(if what < 4 { "link to undo" } else { why });
     follow(shared, engine, rng, sent).await;
 }
 
 /// A key that is Inactive gets another owner, or AWS marks its user.
 fn make_doubtful(shared: &Shared, rng: &mut ChaCha8Rng) {
-    let keys = shared.oracle.reactivable();
-    let Some(key) = pick(rng, &keys).and_then(|key| shared.sim.key(key)) else { return };
+    let links = shared.oracle.undoing_links();
+    let Some(key) = pick(rng, &links).and_then(|sent| shared.sim.key(&sent.key)) else { return };
     if rng.random_bool(0.3) {
         let arn = "arn:aws:iam::aws:policy/AWSCompromisedKeyQuarantineV3";
         shared.sim.attach_policy(&key.account, &key.user_name, arn);

@@ -116,9 +116,12 @@ impl Cast {
             Person::owner("bo", "bo@corp.example".into(), vec![(Role::Viewer, Scope::Whole)]),
             // Nobody believes that tag.
             Person::owner("eve", "eve@evil.example".into(), Vec::new()),
-            // As the simulator makes up the address of an account.
-            Person::owner("root", format!("aws+{first}@example.com"), Vec::new()),
         ];
+        // As the simulator makes up the address of an account.
+        let of_account = |(n, id): (usize, &String)| {
+            Person::owner(&format!("root{n}"), format!("aws+{id}@example.com"), Vec::new())
+        };
+        cast.extend(accounts.iter().enumerate().map(of_account));
         // What these depend on has to be read first, so not everywhere.
         if rng.random_bool(0.35) {
             cast.push(Person::new("tina", vec![(Role::Approver, Scope::Tagged)]));
@@ -131,6 +134,18 @@ impl Cast {
 
     pub(super) fn people(&self) -> &[Person] {
         &self.0
+    }
+
+    /// Somebody: a third are owners.
+    pub(super) fn any(&self, rng: &mut ChaCha8Rng) -> Option<&Person> {
+        let owners = rng.random_bool(0.33);
+        let some: Vec<&Person> = self.0.iter().filter(|person| person.email.is_some() == owners).collect();
+        if some.is_empty() { None } else { some.get(rng.random_range(0..some.len())).copied() }
+    }
+
+    /// The owner with that address.
+    pub(super) fn owner(&self, email: &str) -> Option<&Person> {
+        self.0.iter().find(|person| person.email.as_deref() == Some(email))
     }
 
     /// Whoever has that subject, that ID, or goes by that name.

@@ -77,7 +77,7 @@ impl Asker {
     }
 
     fn any(cast: &Cast, engine: &Engine, rng: &mut ChaCha8Rng) -> Option<Self> {
-        let person = pick(rng, cast.people())?;
+        let person = cast.any(rng)?;
         Some(Self::new(engine, person, Way::of(person, rng)))
     }
 }
@@ -109,7 +109,7 @@ pub(super) async fn visit(shared: &mut Shared, engine: &Engine, rng: &mut ChaCha
         somebody(shared, engine, rng).await;
     }
     if shared.oracle.rules().mail {
-        super::answers::click_in_vain(shared, engine, rng).await;
+        super::answers::reactivate(shared, engine, rng).await;
     }
 }
 
@@ -134,6 +134,10 @@ pub(super) async fn somebody(shared: &mut Shared, engine: &Engine, rng: &mut Cha
     if what < 12 {
         let Some(target) = pick(rng, &asked).cloned() else { return };
         let Some((action, request)) = target.request.clone() else { return };
+        // Often those who were told.
+        let owner = shared.oracle.owner_of(&target.key).filter(|_| rng.random_bool(0.4));
+        let owner = owner.and_then(|email| cast.owner(&email).cloned());
+        let asker = owner.map_or(asker, |owner| Asker::new(engine, &owner, Way::of(&owner, rng)));
         return answer(shared, engine, &asker, &target, action, request, rng).await;
     }
     if what >= 20 {

@@ -48,6 +48,11 @@ impl Oracle {
         owns.max(inner.holds(person, Role::Approver, account))
     }
 
+    /// Whose a key is, as far as keysweep has written it down.
+    pub(crate) fn owner_of(&self, key: &str) -> Option<String> {
+        self.locked().owner_of.get(key).cloned().flatten()
+    }
+
     /// Whether somebody may see a key.
     pub(crate) fn sees(&self, person: &Person, account: &str, key: &str) -> May {
         let inner = self.locked();

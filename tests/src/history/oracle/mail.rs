@@ -92,11 +92,10 @@ impl Oracle {
         inner.reactivations.iter().filter(doubtful).cloned().collect()
     }
 
-    /// Keys that links could reactivate.
-    pub(crate) fn reactivable(&self) -> Vec<String> {
-        let inner = self.locked();
+    /// Links that reactivate a key that is Inactive.
+    pub(crate) fn undoing_links(&self) -> Vec<Sent> {
         let inactive = |sent: &&Sent| self.sim.key_status(&sent.key).as_deref() == Some("Inactive");
-        inner.reactivations.iter().filter(inactive).map(|sent| sent.key.clone()).collect()
+        self.locked().reactivations.iter().filter(inactive).cloned().collect()
     }
 
     /// An owner holds a key through a link: whatever else, it is not changed until then.
