@@ -146,9 +146,14 @@ impl Rules {
         let owners = rules.grace_hours % 24 < 12;
         let mail = owners && rules.grace_hours % 12 < 6;
         let approvals_needed = if rng.random_bool(0.4) { 2 } else { 1 };
-        let owner_approves = rng.random_bool(0.5);
+        // Where there are owners, they are asked more often.
+        let owner_approves = rng.random_bool(if owners { 0.8 } else { 0.3 });
+        let asks = owner_approves && owners && rng.random_bool(0.5);
+        let (approve_deactivate, approve_delete) =
+            (rules.approve_deactivate || asks, rules.approve_delete || (asks && rng.random_bool(0.3)));
         let cast = Cast::of_seed(rng, accounts, exempt_ou);
-        Self { quarantine, owners, mail, approvals_needed, owner_approves, cast, ..rules }
+        let consent = Self { approve_deactivate, approve_delete, approvals_needed, owner_approves, ..rules };
+        Self { quarantine, owners, mail, cast, ..consent }
     }
 
     pub(super) fn mode_of(&self, account: &str) -> Mode {
