@@ -352,7 +352,8 @@ mod tests {
         assert_eq!(names.len(), mutants.len(), "a name is used twice");
         for Mutant { name, promise, mistake, .. } in &mutants {
             let number = promise.strip_prefix('P').and_then(|number| number.parse().ok());
-            let known = ["lifecycle", "access"].contains(&promise.as_str()) || number.is_some_and(|number| (1..=14).contains(&number));
+            let known = ["lifecycle", "access"].contains(&promise.as_str())
+                || number.is_some_and(|number| (1..=14).contains(&number));
             assert!(known, "{name}: {promise} is no promise");
             assert!(mistake.ends_with('.'), "{name}: {mistake:?} is no sentence");
         }

@@ -38,10 +38,19 @@ pub(super) async fn reactivate(shared: &Shared, engine: &Engine, rng: &mut ChaCh
     if what < 3 {
         return make_doubtful(shared, rng);
     }
-    let links = if what < 4 { shared.oracle.undoing_links() } else { shared.oracle.doubtful_links() };
+    let links = if what < 5 { shared.oracle.undoing_links() } else { shared.oracle.doubtful_links() };
     let Some(sent) = pick(rng, &links).cloned() else { return };
-    let why = if shared.time.wall() > sent.expires { "link that has expired" } else { "link in doubt" };
-    shared.oracle.count(if what < 4 { "link to undo" } else { why });
+    let why = match what {
+        3 => "link to undo",
+        // Before keysweep has seen it.
+        4 => {
+            leak(shared, &sent.key);
+            "link of a user whom AWS has just marked"
+        }
+        _ if shared.time.wall() > sent.expires => "link that has expired",
+        _ => "link in doubt",
+    };
+    shared.oracle.count(why);
     follow(shared, engine, rng, sent).await;
 }
 
@@ -50,15 +59,21 @@ fn make_doubtful(shared: &Shared, rng: &mut ChaCha8Rng) {
     let links = shared.oracle.undoing_links();
     let Some(key) = pick(rng, &links).and_then(|sent| shared.sim.key(&sent.key)) else { return };
     if rng.random_bool(0.3) {
-        let arn = "arn:aws:iam::aws:policy/AWSCompromisedKeyQuarantineV3";
-        shared.sim.attach_policy(&key.account, &key.user_name, arn);
-        shared.oracle.incident(&key.user_id);
-        shared.oracle.count("owner leaks a key that is Inactive");
+        leak(shared, &key.key_id);
     } else {
         let name = ["ann@corp.example", "bo@corp.example"][rng.random_range(0..2)];
         shared.sim.tag_user(&key.account, &key.user_id, OWNER_TAG, name);
         shared.oracle.count("owner gives a key away that is Inactive");
     }
+}
+
+/// AWS finds a key of the same user on a public page.
+fn leak(shared: &Shared, key: &str) {
+    let Some(key) = shared.sim.key(key) else { return };
+    let arn = "arn:aws:iam::aws:policy/AWSCompromisedKeyQuarantineV3";
+    shared.sim.attach_policy(&key.account, &key.user_name, arn);
+    shared.oracle.incident(&key.user_id);
+    shared.oracle.count("owner leaks a key that is Inactive");
 }
 
 /// Follows one link.

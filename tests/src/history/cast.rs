@@ -165,7 +165,10 @@ impl Cast {
                     Scope::Whole => Ok(()),
                     Scope::Accounts(accounts) => writeln!(toml, "match = {{ accounts = {accounts:?} }}"),
                     Scope::Tagged => {
-                        writeln!(toml, "match = {{ account_tags = {{ \"{EXEMPT_ACCOUNT_TAG}\" = \"off\" }} }}")
+                        writeln!(
+                            toml,
+                            "match = {{ account_tags = {{ \"{EXEMPT_ACCOUNT_TAG}\" = \"off\" }} }}"
+                        )
                     }
                     Scope::Ou(ou) => writeln!(toml, "match = {{ ous = [\"{ou}\"] }}"),
                 };

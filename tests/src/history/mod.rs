@@ -14,6 +14,7 @@ mod answers;
 mod cast;
 mod damage;
 mod death;
+mod decisions;
 mod disk;
 mod life;
 mod mailbox;

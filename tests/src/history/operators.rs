@@ -17,9 +17,9 @@ use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
 use super::Shared;
-use super::people;
 use super::oracle::{DEACTIVATE, DELETE, REACTIVATE};
 use super::organization::{ENFORCE_ROLE, EXTERNAL_ID, QUARANTINE_POLICY, SCAN_ROLE};
+use super::people;
 use super::rules::{Mode, Rules};
 
 /// Keys that are Inactive because keysweep made them so.
@@ -43,9 +43,12 @@ pub(super) fn pick<'a, T>(rng: &mut ChaCha8Rng, from: &'a [T]) -> Option<&'a T> 
 /// Something at keysweep.
 pub(super) async fn operator(shared: &mut Shared, engine: &Engine, rng: &mut ChaCha8Rng) {
     acknowledge_rules(engine).await;
-    let tracked = tracked(engine).await;
+    let (tracked, asked) = tracked(engine).await;
     let key = pick(rng, &tracked).cloned();
-    note_requests(shared, engine, &tracked).await;
+    for (key, request) in asked {
+        // What is remembered may be older.
+        shared.shown.entry(key).or_insert(request);
+    }
     let what = rng.random_range(0..29);
     let deed = match (what, key) {
         (0 | 20 | 21, _) => {
@@ -341,10 +344,13 @@ pub(super) async fn end_quarantine(shared: &mut Shared, engine: &Engine, rng: &m
     }
 }
 
-/// Keys in the lifecycle and not at its end, with the change whose approval is asked for.
-async fn tracked(engine: &Engine) -> Vec<(String, String)> {
+/// A request as it is shown.
+type Asked = (Planned, RequestRef);
+
+/// Keys in the lifecycle and not at its end, with the change whose approval is asked for, and the requests.
+async fn tracked(engine: &Engine) -> (Vec<(String, String)>, Vec<(String, Asked)>) {
     let Ok(document) = look(engine, &Caller::unrestricted(alice()), ListKeys {}).await else {
-        return Vec::new();
+        return (Vec::new(), Vec::new());
     };
     let rows = serde_json::to_value(&document.keys).unwrap_or_default();
     let rows = rows.as_array().cloned().unwrap_or_default();
@@ -353,7 +359,14 @@ async fn tracked(engine: &Engine) -> Vec<(String, String)> {
     };
     let ended = |state: &str| matches!(state, "gone" | "deleted");
     let alive = rows.iter().filter(|row| !ended(&text(row, "state")));
-    alive.map(|row| (text(row, "access_key_id"), text(row, "approval_pending"))).collect()
+    let alive: Vec<_> =
+        alive.map(|row| (text(row, "access_key_id"), text(row, "approval_pending"))).collect();
+    let pending = |key: &str| alive.iter().any(|(alive, action)| alive == key && !action.is_empty());
+    let asked = document.keys.iter().filter(|row| pending(&row.access_key_id)).filter_map(|row| {
+        let approval = row.approval.as_ref()?;
+        Some((row.access_key_id.clone(), (approval.action, approval.request.parse().ok()?)))
+    });
+    (alive.clone(), asked.collect())
 }
 
 async fn decide(engine: &Engine, key: &str, decision: Decision) -> bool {
@@ -378,7 +391,7 @@ async fn shown(engine: &Engine, key: &str) -> Option<KeyRow> {
 }
 
 /// The request that is asked of a key right now.
-async fn asked(engine: &Engine, key: &str) -> Option<(Planned, RequestRef)> {
+async fn asked(engine: &Engine, key: &str) -> Option<Asked> {
     let approval = shown(engine, key).await?.approval?;
     Some((approval.action, approval.request.parse().ok()?))
 }
@@ -410,17 +423,6 @@ async fn ask<O: Act>(engine: &Engine, asked: O) -> bool {
 
 async fn ask_as<O: Act>(engine: &Engine, who: &Actor, asked: O) -> bool {
     act(engine, &Caller::unrestricted(who.clone()), asked).await.is_ok()
-}
-
-/// Remembers what is asked right now, where nothing older of the key is remembered.
-async fn note_requests(shared: &mut Shared, engine: &Engine, tracked: &[(String, String)]) {
-    for (key, _) in tracked.iter().filter(|(_, action)| !action.is_empty()) {
-        if !shared.shown.contains_key(key)
-            && let Some(request) = asked(engine, key).await
-        {
-            shared.shown.insert(key.clone(), request);
-        }
-    }
 }
 
 /// An operator answers what he was shown some day. P2: it counts only if just this is still asked.

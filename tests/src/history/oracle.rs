@@ -115,6 +115,8 @@ struct Inner {
     by_name: BTreeSet<String>,
     /// Keys whose user AWS has marked, as the journal tells.
     marked: BTreeSet<String>,
+    /// The key of the last undo, if a link asked for it.
+    undone_by_link: Option<String>,
     /// When the last sweep ended.
     last_sweep: Option<Timestamp>,
     /// Since when accounts are where they are, and whether that is the OU that rules may exempt.
@@ -225,6 +227,7 @@ impl Oracle {
             owner_of: BTreeMap::new(),
             by_name: BTreeSet::new(),
             marked: BTreeSet::new(),
+            undone_by_link: None,
             last_sweep: None,
             placed: BTreeMap::new(),
             incidents: BTreeMap::new(),

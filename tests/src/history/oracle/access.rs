@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
+use super::judge::{Case, Verdict, fresh};
 use super::{DEACTIVATE, DELETE, Inner, Oracle, is_undo};
 use crate::history::cast::{Person, Role, Scope};
 use crate::history::organization::is_tagged;
@@ -158,6 +159,20 @@ impl Inner {
         }
     }
 
+    /// What AWS has marked is not undone by a link, as far as the marks were there when the user was read.
+    pub(super) fn linked_undo(&self, case: &Case<'_>) -> Verdict {
+        if self.undone_by_link.as_deref() != Some(case.key) {
+            return Ok(());
+        }
+        let read = self.seen.users.get(&case.of_user());
+        let user = fresh(read, case, "its user was not read")?;
+        let marked = self.incidents.get(&user.user_id);
+        if marked.is_some_and(|since| read.is_some_and(|read| *since <= read.at)) {
+            return Err(("link", "AWS has marked its user, and a link gives access back".into()));
+        }
+        Ok(())
+    }
+
     /// What is to be remembered of who did something, and whose a key is.
     pub(super) fn remember_people(&mut self, line: &Value) {
         let text = |name: &str| line.get(name).and_then(Value::as_str).unwrap_or_default();
@@ -175,6 +190,10 @@ impl Inner {
             }
             ("key", "incident_ended") => {
                 self.marked.remove(text("access_key_id"));
+            }
+            ("key", "intent") if is_undo(text("action")) => {
+                let by_link = matches!(self.doer(line), Doer::Link(_));
+                self.undone_by_link = by_link.then(key);
             }
             ("key", "intent") if text("action") == DEACTIVATE => {
                 match self.doer(line) {

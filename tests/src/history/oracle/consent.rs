@@ -81,8 +81,17 @@ impl Inner {
                 }
             }
             // Denied, answered by nobody, void, or about a change that is over.
-            "denied" | "approval_voided" | "approval_unanswered" | "notice_voided" | "cleared"
-            | "reactivated" | "undone" | "absent" | "forgotten" | "deleted" | "deactivated"
+            "denied"
+            | "approval_voided"
+            | "approval_unanswered"
+            | "notice_voided"
+            | "cleared"
+            | "reactivated"
+            | "undone"
+            | "absent"
+            | "forgotten"
+            | "deleted"
+            | "deactivated"
             | "used_in_quarantine" => {
                 self.requests.remove(key);
             }
@@ -149,7 +158,8 @@ impl Inner {
         let request = self.requests.get(case.key).filter(|request| request.action == action);
         let request = request.ok_or(("P2", "nobody approved it".to_owned()))?;
         // An order is for nobody to object to: its owner is whoever was known before.
-        let tagged = fresh(self.seen.users.get(&case.of_user()), case, "its user was not read")?.owner.as_ref();
+        let tagged =
+            fresh(self.seen.users.get(&case.of_user()), case, "its user was not read")?.owner.as_ref();
         let of_account = || rules.owners.then(|| format!("aws+{}@example.com", case.account));
         let owner = match case.ordered {
             true => self.owner_of.get(case.key).cloned().flatten(),
@@ -196,7 +206,8 @@ impl Inner {
 
     /// An account may have changed its OU since.
     fn may_have_held(&self, person: &Person, account: &str) -> bool {
-        let anywhere = |(role, scope): &(Role, Scope)| *role >= Role::Approver && matches!(scope, Scope::Ou(_));
+        let anywhere =
+            |(role, scope): &(Role, Scope)| *role >= Role::Approver && matches!(scope, Scope::Ou(_));
         self.holds(person, Role::Approver, account) != May::No || person.roles.iter().any(anywhere)
     }
 }

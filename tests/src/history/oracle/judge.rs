@@ -64,10 +64,10 @@ impl Oracle {
         let ordered = inner.ordered.as_ref().is_some_and(|(k, a)| k == key && *a == action);
         let case = Case { account: &account, user: &user, key, action, now, wall, ordered };
         let verdict = inner.intended(&case).and_then(|()| match action {
-            REACTIVATE => inner.judge_undo(&case),
+            REACTIVATE => inner.judge_undo(&case).and_then(|()| inner.linked_undo(&case)),
             END_QUARANTINE => {
                 inner.tried_to_end(key);
-                Ok(())
+                inner.linked_undo(&case)
             }
             _ => inner.judge_change(&case, off),
         });
