@@ -94,6 +94,7 @@ async fn follow(shared: &Shared, engine: &Engine, rng: &mut ChaCha8Rng, sent: Se
         let answered = engine.answer_link(&token, "it is still needed", length).await;
         shared.oracle.ordered(None);
         shared.oracle.read_journal();
+        shared.tell(&format!("a link to {to} ({purpose} {key}): {answered:?}"));
         if answered.is_ok() {
             shared.oracle.count(&format!("answer {purpose}"));
             if shared.time.wall() > expires {

@@ -89,7 +89,8 @@ impl Person {
 }
 
 impl Cast {
-    pub(super) fn of_seed(rng: &mut ChaCha8Rng, accounts: &[String], ou: &str) -> Self {
+    /// `ou` is where somebody is an approver, if OUs are read.
+    pub(super) fn of_seed(rng: &mut ChaCha8Rng, accounts: &[String], ou: Option<&str>) -> Self {
         let first = accounts.first().cloned().unwrap_or_default();
         let (mut some, mut others): (Vec<_>, Vec<_>) =
             accounts.iter().cloned().partition(|_| rng.random_bool(0.5));
@@ -122,11 +123,11 @@ impl Cast {
             Person::owner(&format!("root{n}"), format!("aws+{id}@example.com"), Vec::new())
         };
         cast.extend(accounts.iter().enumerate().map(of_account));
-        // What these depend on has to be read first, so not everywhere.
-        if rng.random_bool(0.35) {
+        // What these depend on takes calls to read.
+        if rng.random_bool(0.15) {
             cast.push(Person::new("tina", vec![(Role::Approver, Scope::Tagged)]));
         }
-        if rng.random_bool(0.35) {
+        if let Some(ou) = ou {
             cast.push(Person::new("olga", vec![(Role::Approver, Scope::Ou(ou.to_owned()))]));
         }
         Self(cast)

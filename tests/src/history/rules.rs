@@ -151,7 +151,9 @@ impl Rules {
         let asks = owner_approves && owners && rng.random_bool(0.5);
         let (approve_deactivate, approve_delete) =
             (rules.approve_deactivate || asks, rules.approve_delete || (asks && rng.random_bool(0.3)));
-        let cast = Cast::of_seed(rng, accounts, exempt_ou);
+        // Where OUs are read anyway, and nothing there is exempt.
+        let read_ou = (rules.reads_ous && rules.exempt_ou.is_none()).then_some(exempt_ou);
+        let cast = Cast::of_seed(rng, accounts, read_ou);
         let consent = Self { approve_deactivate, approve_delete, approvals_needed, owner_approves, ..rules };
         Self { quarantine, owners, mail, cast, ..consent }
     }
