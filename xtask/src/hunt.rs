@@ -58,10 +58,13 @@ struct Table {
 struct Mutant {
     /// Its name in reports and on the command line.
     name: String,
-    /// The promise that it breaks, `P1` to `P14`, or `lifecycle`.
+    /// The promise that it breaks, `P1` to `P14`, or `lifecycle` or `access`.
     promise: String,
     /// What the programmer does or forgets.
     mistake: String,
+    /// Days of a history that are needed at least.
+    #[serde(default)]
+    days: u32,
     file: PathBuf,
     text: String,
     replacement: String,
@@ -259,7 +262,7 @@ impl Scratch {
         for (file, text) in &changed {
             self.write(file, text.as_bytes())?;
         }
-        let caught = self.compile().and_then(|()| self.live(seeds, days));
+        let caught = self.compile().and_then(|()| self.live(seeds, days.max(mutant.days)));
         for file in changed.keys() {
             self.write(file, &fs::read(root().join(file))?)?;
         }
@@ -349,7 +352,8 @@ mod tests {
         assert_eq!(names.len(), mutants.len(), "a name is used twice");
         for Mutant { name, promise, mistake, .. } in &mutants {
             let number = promise.strip_prefix('P').and_then(|number| number.parse().ok());
-            let known = promise == "lifecycle" || number.is_some_and(|number| (1..=14).contains(&number));
+            let known = ["lifecycle", "access"].contains(&promise.as_str())
+                || number.is_some_and(|number| (1..=14).contains(&number));
             assert!(known, "{name}: {promise} is no promise");
             assert!(mistake.ends_with('.'), "{name}: {mistake:?} is no sentence");
         }

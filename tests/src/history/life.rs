@@ -20,7 +20,7 @@ use tokio::time::{sleep, timeout};
 
 use super::disk::Fuse;
 use super::oracle::CallFuse;
-use super::{DAY, Shared, answers, operators, owners, weather};
+use super::{DAY, Shared, answers, operators, owners, people, weather};
 
 /// How a life ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -182,6 +182,7 @@ async fn day(shared: &mut Shared, engine: &Arc<Engine>, postman: &mut Postman, r
         if shared.oracle.rules().mail && visitors.random_bool(0.6) {
             answers::click(shared, engine, &mut visitors).await;
         }
+        people::visit(shared, engine, &mut shared.rng(30 + u64::from(n))).await;
         prepare(shared, &mut today);
         if sweep_once(shared, engine, &mut today).await || post(shared, engine, postman, &mut today).await {
             return true;
@@ -322,6 +323,7 @@ async fn sweep_once(shared: &mut Shared, engine: &Arc<Engine>, rng: &mut ChaCha8
     if let Some(meddler) = meddler {
         shared.sim.fault(meddler.gains_time(rng));
     }
+    let mut visitors = shared.rng(40);
     let beside = if rng.random_bool(0.4) { rng.random_range(1..4) } else { 0 };
     let swept = {
         let operator = async {
@@ -334,6 +336,9 @@ async fn sweep_once(shared: &mut Shared, engine: &Arc<Engine>, rng: &mut ChaCha8
                     owners::owner(shared, rng);
                 } else {
                     operators::operator(shared, engine, rng).await;
+                }
+                if visitors.random_bool(0.3) {
+                    people::somebody(shared, engine, &mut visitors).await;
                 }
             }
         };

@@ -11,8 +11,10 @@
 )]
 
 mod answers;
+mod cast;
 mod damage;
 mod death;
+mod decisions;
 mod disk;
 mod life;
 mod mailbox;
@@ -20,6 +22,7 @@ mod operators;
 mod oracle;
 mod organization;
 mod owners;
+mod people;
 mod rules;
 mod tally;
 mod time;

@@ -19,6 +19,7 @@ use rand_chacha::ChaCha8Rng;
 use super::Shared;
 use super::oracle::{DEACTIVATE, DELETE, REACTIVATE};
 use super::organization::{ENFORCE_ROLE, EXTERNAL_ID, QUARANTINE_POLICY, SCAN_ROLE};
+use super::people;
 use super::rules::{Mode, Rules};
 
 /// Keys that are Inactive because keysweep made them so.
@@ -42,9 +43,12 @@ pub(super) fn pick<'a, T>(rng: &mut ChaCha8Rng, from: &'a [T]) -> Option<&'a T> 
 /// Something at keysweep.
 pub(super) async fn operator(shared: &mut Shared, engine: &Engine, rng: &mut ChaCha8Rng) {
     acknowledge_rules(engine).await;
-    let tracked = tracked(engine).await;
+    let (tracked, asked) = tracked(engine).await;
     let key = pick(rng, &tracked).cloned();
-    note_requests(shared, engine, &tracked).await;
+    for (key, request) in asked {
+        // What is remembered may be older.
+        shared.shown.entry(key).or_insert(request);
+    }
     let what = rng.random_range(0..29);
     let deed = match (what, key) {
         (0 | 20 | 21, _) => {
@@ -179,12 +183,18 @@ pub(super) async fn to_and_fro(shared: &mut Shared, engine: &Engine, rng: &mut C
 }
 
 pub(super) async fn resume(shared: &Shared, engine: &Engine) {
+    resume_as(shared, engine, &Caller::unrestricted(alice())).await;
+}
+
+/// Somebody who may ends every pause.
+pub(super) async fn resume_as(shared: &Shared, engine: &Engine, caller: &Caller) {
     // Before the answer, as from the entry on changes may start.
     let was = shared.oracle.is_paused();
     shared.oracle.paused(false);
     let pauses = engine.store().read(|state| state.control().pauses.len());
-    let which = if pauses == 1 { Which::Own } else { Which::All(u64::try_from(pauses).unwrap_or(u64::MAX)) };
-    if !ask(engine, Resume { which, reason: "the operator says so".into() }).await {
+    let own = pauses == 1 && *caller.actor() == alice();
+    let which = if own { Which::Own } else { Which::All(u64::try_from(pauses).unwrap_or(u64::MAX)) };
+    if act(engine, caller, Resume { which, reason: "the operator says so".into() }).await.is_err() {
         shared.oracle.paused(was && paused(engine).await);
     }
 }
@@ -234,7 +244,7 @@ async fn change_rules(shared: &mut Shared, engine: &Engine, rng: &mut ChaCha8Rng
     put_in_force(shared, engine, rules).await;
 }
 
-async fn put_in_force(shared: &mut Shared, engine: &Engine, rules: Rules) {
+pub(super) async fn put_in_force(shared: &mut Shared, engine: &Engine, rules: Rules) {
     let config = shared.configuration(&rules);
     if let Err(error) = engine.replace_config(&alice(), std::sync::Arc::new(config)).await {
         // A journal that takes no entry takes no reload.
@@ -253,9 +263,23 @@ async fn put_in_force(shared: &mut Shared, engine: &Engine, rules: Rules) {
 
 /// P7: where AWS is well, one command reactivates, whatever else is the matter.
 async fn undo(shared: &Shared, engine: &Engine, rng: &mut ChaCha8Rng) {
-    let sim = &shared.sim;
-    let ours = deactivated_by_us(sim);
+    let ours = deactivated_by_us(&shared.sim);
     let Some(key) = pick(rng, &ours).cloned() else { return };
+    let Some(account) = shared.sim.key(&key).map(|truth| truth.account) else { return };
+    // Whoever may decide there: it need not be an operator.
+    let caller = people::undoer(shared, engine, &account);
+    undo_by(shared, engine, &caller, &key, rng).await;
+}
+
+/// Somebody who may reactivates a key.
+pub(super) async fn undo_by(
+    shared: &Shared,
+    engine: &Engine,
+    caller: &Caller,
+    key: &str,
+    rng: &mut ChaCha8Rng,
+) {
+    let (sim, key) = (&shared.sim, key.to_owned());
     let Some(truth) = sim.key(&key) else { return };
     // A key that was made again under the same ID right before the change is another than the recorded one.
     let created = truth.created.to_string();
@@ -276,12 +300,12 @@ async fn undo(shared: &Shared, engine: &Engine, rng: &mut ChaCha8Rng) {
     let Ok(id) = key.parse() else { return };
     let decision = Decision::Reactivate {};
     let undo = Decide { key: id, decision, reason: "it is needed".into() };
-    let reply = act(engine, &Caller::unrestricted(alice()), undo).await;
+    let reply = act(engine, caller, undo).await;
     shared.oracle.ordered(None);
     let active = sim.key_status(&key).as_deref() == Some("Active");
     // Until deletion, which may have been on its way.
     if well && sim.key_exists(&key) && known && !shared.death.is_dead() && !shared.disk_is_full && !active {
-        shared.oracle.broken("P7", format!("{key} was not reactivated: {reply:?}"));
+        shared.oracle.broken("P7", format!("{key} was not reactivated by {}: {reply:?}", caller.actor()));
     }
     if active {
         shared.oracle.count("undone");
@@ -320,10 +344,13 @@ pub(super) async fn end_quarantine(shared: &mut Shared, engine: &Engine, rng: &m
     }
 }
 
-/// Keys in the lifecycle and not at its end, with the change whose approval is asked for.
-async fn tracked(engine: &Engine) -> Vec<(String, String)> {
+/// A request as it is shown.
+type Asked = (Planned, RequestRef);
+
+/// Keys in the lifecycle and not at its end, with the change whose approval is asked for, and the requests.
+async fn tracked(engine: &Engine) -> (Vec<(String, String)>, Vec<(String, Asked)>) {
     let Ok(document) = look(engine, &Caller::unrestricted(alice()), ListKeys {}).await else {
-        return Vec::new();
+        return (Vec::new(), Vec::new());
     };
     let rows = serde_json::to_value(&document.keys).unwrap_or_default();
     let rows = rows.as_array().cloned().unwrap_or_default();
@@ -332,7 +359,14 @@ async fn tracked(engine: &Engine) -> Vec<(String, String)> {
     };
     let ended = |state: &str| matches!(state, "gone" | "deleted");
     let alive = rows.iter().filter(|row| !ended(&text(row, "state")));
-    alive.map(|row| (text(row, "access_key_id"), text(row, "approval_pending"))).collect()
+    let alive: Vec<_> =
+        alive.map(|row| (text(row, "access_key_id"), text(row, "approval_pending"))).collect();
+    let pending = |key: &str| alive.iter().any(|(alive, action)| alive == key && !action.is_empty());
+    let asked = document.keys.iter().filter(|row| pending(&row.access_key_id)).filter_map(|row| {
+        let approval = row.approval.as_ref()?;
+        Some((row.access_key_id.clone(), (approval.action, approval.request.parse().ok()?)))
+    });
+    (alive.clone(), asked.collect())
 }
 
 async fn decide(engine: &Engine, key: &str, decision: Decision) -> bool {
@@ -357,7 +391,7 @@ async fn shown(engine: &Engine, key: &str) -> Option<KeyRow> {
 }
 
 /// The request that is asked of a key right now.
-async fn asked(engine: &Engine, key: &str) -> Option<(Planned, RequestRef)> {
+async fn asked(engine: &Engine, key: &str) -> Option<Asked> {
     let approval = shown(engine, key).await?.approval?;
     Some((approval.action, approval.request.parse().ok()?))
 }
@@ -389,17 +423,6 @@ async fn ask<O: Act>(engine: &Engine, asked: O) -> bool {
 
 async fn ask_as<O: Act>(engine: &Engine, who: &Actor, asked: O) -> bool {
     act(engine, &Caller::unrestricted(who.clone()), asked).await.is_ok()
-}
-
-/// Remembers what is asked right now, where nothing older of the key is remembered.
-async fn note_requests(shared: &mut Shared, engine: &Engine, tracked: &[(String, String)]) {
-    for (key, _) in tracked.iter().filter(|(_, action)| !action.is_empty()) {
-        if !shared.shown.contains_key(key)
-            && let Some(request) = asked(engine, key).await
-        {
-            shared.shown.insert(key.clone(), request);
-        }
-    }
 }
 
 /// An operator answers what he was shown some day. P2: it counts only if just this is still asked.

@@ -1,7 +1,9 @@
 //! The oracle: it sees the wire, the durable lines of the journal and what operators were told, and holds keysweep to
 //! its promises. It shares no code with keysweep: not its policy, not its planner, not its records.
 
+mod access;
 mod bundles;
+mod consent;
 mod journal;
 mod judge;
 mod mail;
@@ -19,6 +21,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::{SignedDuration, Timestamp};
 use keysweep_sim::Sim;
 
+pub(super) use self::access::May;
 use self::seen::Seen;
 use self::watch::Watched;
 use super::answers::Sent;
@@ -104,7 +107,18 @@ struct Inner {
     tripped: bool,
     /// The key and change that an operator orders right now.
     ordered: Option<(String, &'static str)>,
-    approved: BTreeSet<(String, &'static str)>,
+    /// Requests for approval that are asked, by key.
+    requests: BTreeMap<String, consent::Request>,
+    /// Whose keys are, as the journal tells.
+    owner_of: BTreeMap<String, Option<String>>,
+    /// Keys whose last deactivation a person ordered.
+    by_name: BTreeSet<String>,
+    /// Keys whose user AWS has marked, as the journal tells.
+    marked: BTreeSet<String>,
+    /// The key of the last undo, if a link asked for it.
+    undone_by_link: Option<String>,
+    /// When the last sweep ended.
+    last_sweep: Option<Timestamp>,
     /// Since when accounts are where they are, and whether that is the OU that rules may exempt.
     placed: BTreeMap<String, (Timestamp, bool)>,
     /// Users, by ID, whom AWS has put under quarantine, and since when.
@@ -136,6 +150,8 @@ struct Inner {
     received: BTreeMap<String, Vec<mail::Received>>,
     /// Links in messages that a channel accepted, the newest last.
     links: Vec<Sent>,
+    /// Those of them that reactivate, for longer.
+    reactivations: Vec<Sent>,
     /// Messages that the journal knows to be delivered.
     delivered: BTreeSet<u64>,
     /// Messages of which this process heard that they were accepted.
@@ -207,7 +223,12 @@ impl Oracle {
             clock_is_right: true,
             tripped: false,
             ordered: None,
-            approved: BTreeSet::new(),
+            requests: BTreeMap::new(),
+            owner_of: BTreeMap::new(),
+            by_name: BTreeSet::new(),
+            marked: BTreeSet::new(),
+            undone_by_link: None,
+            last_sweep: None,
             placed: BTreeMap::new(),
             incidents: BTreeMap::new(),
             open: BTreeMap::new(),
@@ -225,6 +246,7 @@ impl Oracle {
             told: BTreeMap::new(),
             received: BTreeMap::new(),
             links: Vec::new(),
+            reactivations: Vec::new(),
             delivered: BTreeSet::new(),
             acknowledged: BTreeSet::new(),
             flagged: BTreeMap::new(),
@@ -291,7 +313,7 @@ impl Oracle {
         let mut inner = self.locked();
         inner.forgotten_until = Some(now);
         inner.held.clear();
-        inner.approved.clear();
+        inner.requests.clear();
         inner.first_seen.clear();
         inner.applied.clear();
         inner.open.clear();

@@ -8,6 +8,8 @@ use jiff::{SignedDuration, Timestamp};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
+use super::cast::Cast;
+
 /// The tag that exempts a user.
 pub(super) const EXEMPT_TAG: &str = "keysweep:exempt";
 
@@ -53,6 +55,10 @@ pub(super) struct Rules {
     pub(super) hold_after_denial: Days,
     pub(super) approve_deactivate: bool,
     pub(super) approve_delete: bool,
+    /// How many people have to approve.
+    pub(super) approvals_needed: usize,
+    /// Whether the owner of a key may approve, too.
+    pub(super) owner_approves: bool,
     pub(super) adopt_inactive: bool,
     pub(super) cloudtrail: bool,
     pub(super) ignores_gaps: bool,
@@ -77,6 +83,8 @@ pub(super) struct Rules {
     pub(super) owners: bool,
     /// Whether it sends them mail, and changes no key without.
     pub(super) mail: bool,
+    /// Who may do what.
+    pub(super) cast: Cast,
 }
 
 impl Rules {
@@ -107,6 +115,8 @@ impl Rules {
             hold_after_denial: rng.random_range(6..15),
             approve_deactivate: approval == 1 || approval == 3,
             approve_delete: approval == 2 || approval == 3,
+            approvals_needed: 1,
+            owner_approves: false,
             adopt_inactive: rng.random_bool(0.2),
             cloudtrail: rng.random_bool(0.9),
             ignores_gaps: rng.random_bool(0.3),
@@ -124,6 +134,7 @@ impl Rules {
             surge_keys: if rng.random_bool(0.3) { 3 } else { 12 },
             owners: false,
             mail: false,
+            cast: Cast::default(),
             hours: rng.random_bool(0.15).then(|| {
                 let from = rng.random_range(0..24);
                 (from, (from + rng.random_range(10..20)) % 24)
@@ -133,7 +144,18 @@ impl Rules {
         let quarantine = rng.random_bool(0.4).then(|| rng.random_range(1..4));
         // Half of them, without another draw.
         let owners = rules.grace_hours % 24 < 12;
-        Self { quarantine, owners, mail: owners && rules.grace_hours % 12 < 6, ..rules }
+        let mail = owners && rules.grace_hours % 12 < 6;
+        let approvals_needed = if rng.random_bool(0.4) { 2 } else { 1 };
+        // Where there are owners, they are asked more often.
+        let owner_approves = rng.random_bool(if owners { 0.8 } else { 0.3 });
+        let asks = owner_approves && owners && rng.random_bool(0.5);
+        let (approve_deactivate, approve_delete) =
+            (rules.approve_deactivate || asks, rules.approve_delete || (asks && rng.random_bool(0.3)));
+        // Where OUs are read anyway, and nothing there is exempt.
+        let read_ou = (rules.reads_ous && rules.exempt_ou.is_none()).then_some(exempt_ou);
+        let cast = Cast::of_seed(rng, accounts, read_ou);
+        let consent = Self { approve_deactivate, approve_delete, approvals_needed, owner_approves, ..rules };
+        Self { quarantine, owners, mail, cast, ..consent }
     }
 
     pub(super) fn mode_of(&self, account: &str) -> Mode {
@@ -201,6 +223,8 @@ grace = "{}h"
 approval = "{approval}"
 approval_expires = "3d"
 approval_repeats = 2
+approvals_needed = {}
+approval_by = [{}]
 hold_after_reactivation = "{}d"
 hold_after_denial = "{}d"
 adopt_inactive = {}
@@ -234,6 +258,8 @@ until = "2099-01-01"
             self.never_used_after,
             self.notice,
             self.grace_hours,
+            self.approvals_needed,
+            if self.owner_approves { "\"approver\", \"owner\"" } else { "\"approver\"" },
             self.hold_after_reactivation,
             self.hold_after_denial,
             self.adopt_inactive,
@@ -287,6 +313,7 @@ until = "2099-01-01"
             let rule = "[[policy.exempt]]\nmatch = { ous = [\"ou-none-nothing0\"] }\nreason = \"an OU that is not there\"\nuntil = \"2099-01-01\"\n";
             toml.push_str(rule);
         }
+        toml.push_str(&self.cast.to_toml());
         toml
     }
 }

@@ -179,7 +179,8 @@ fn unread(view: &View<'_>) -> Vec<String> {
     unknown
 }
 
-/// The record decides whether something is to be detached, and an operator whenever something may be attached.
+/// The record decides whether something is to be detached, and an operator whenever something may be attached. A link
+/// detaches nothing from a user whom AWS has marked.
 fn recheck_end_of_quarantine(
     context: &Context<'_>,
     record: &Record,
@@ -192,6 +193,14 @@ fn recheck_end_of_quarantine(
         Origin::Policy => {
             let marked = compromise.known().is_some_and(|marks| !marks.is_empty());
             quarantine_ends_because(context.state, record, context.now).is_some() && !marked
+        }
+        // As for the deactivation of a key: what AWS considers compromised is for a person.
+        Origin::Operator { actor: Actor::Link { .. }, .. } => {
+            let sound = compromise.known().is_some_and(Vec::is_empty);
+            if record.incident.is_some() || !sound {
+                return refuse(Recheck::NotByLink);
+            }
+            true
         }
         Origin::Operator { .. } => true,
     };

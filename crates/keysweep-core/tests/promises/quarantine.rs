@@ -1,10 +1,10 @@
 //! Quarantine: when a user is put in it, how long, and every way out of it.
 
 use keysweep_core::evidence::RegionTrail;
-use keysweep_core::facts::{Fact, KeyStatus, LastUse, OtherKey};
+use keysweep_core::facts::{Fact, KeyFacts, KeyStatus, LastUse, OtherKey};
 use keysweep_core::lifecycle::event::{Change, Overlay, Seen};
 use keysweep_core::lifecycle::{HoldKind, KeyEvent, RefusedKind};
-use keysweep_core::plan::{self, Next, Reason, Wait};
+use keysweep_core::plan::{self, Next, Reason, Recheck, Wait};
 use keysweep_core::policy::{Mode, Policy};
 use keysweep_core::state::{Actor, Body, TripReason};
 use keysweep_core::ticket::{Action, Attachment};
@@ -461,6 +461,25 @@ fn an_incident_keeps_the_policy_until_an_operator_ends_it() {
     let record = world.record(0).unwrap().clone();
     let ticket = plan::end_quarantine(&record, &Actor::local("ada"), "ours").unwrap();
     assert!(world.recheck(day(8), ticket).is_ok());
+}
+
+#[test]
+fn a_link_ends_a_quarantine_but_not_that_of_a_user_whom_aws_marked() {
+    let mut world = quarantined(1);
+    world.sweep(day(8));
+    let record = world.record(0).unwrap().clone();
+    let order = |actor: &Actor| plan::end_quarantine(&record, actor, "it is needed").unwrap();
+    let link = Actor::Link { owner: "dana@example.com".into() };
+    assert!(world.recheck(day(8), order(&link)).is_ok());
+    // Since the scan, so that the record knows of no incident.
+    let marked = Fact::Known([mk_compromise(), vec![mk_quarantine()]].concat());
+    for policies in [marked, Fact::Unknown("denied".into()), Fact::NotRead] {
+        let facts = KeyFacts { policies, ..fresh(&world.keys[0]) };
+        let refusal = world.recheck_with(day(8), order(&link), &facts).unwrap_err();
+        assert_eq!(refusal.wait, Wait::from(Recheck::NotByLink), "{:?}", facts.policies);
+        let ada = Actor::local("ada");
+        assert!(world.recheck_with(day(8), order(&ada), &facts).is_ok(), "{:?}", facts.policies);
+    }
 }
 
 #[test]

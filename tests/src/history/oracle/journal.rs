@@ -9,9 +9,6 @@ use super::{DEACTIVATE, DELETE, END_QUARANTINE, Inner, QUARANTINE, REACTIVATE};
 /// What an account's scan reads may be there while what a settlement reads is not; not for so many sweeps.
 const SETTLED_AFTER: u32 = 4;
 
-/// How every operator is called here.
-const OPERATOR: &str = "alice";
-
 /// A notice on record.
 #[derive(Debug, Clone)]
 pub(super) struct Notice {
@@ -51,7 +48,10 @@ impl Inner {
         self.delivered.clear();
         self.unsettled.clear();
         self.bundles.clear();
-        self.approved.clear();
+        self.requests.clear();
+        self.owner_of.clear();
+        self.by_name.clear();
+        self.marked.clear();
         self.woken.clear();
         self.quarantined.clear();
         for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
@@ -78,9 +78,11 @@ impl Inner {
         if text(line, "kind") == "message_delivered" {
             self.delivered.extend(line.get("message").and_then(Value::as_u64));
         }
+        self.remember_people(line);
         if text(line, "kind") != "key" {
             return;
         }
+        self.remember_request(text(line, "access_key_id"), line);
         // The clock that wrote the line may have been wrong; when it was first seen is known.
         let seq = line.get("seq").and_then(Value::as_u64).unwrap_or_default();
         let at = *self.first_seen.entry(seq).or_insert(written);
@@ -110,14 +112,6 @@ impl Inner {
             }
             "deleted" | "refused" | "unclear" | "absent" | "quarantined" | "quarantine_ended" => {
                 self.unsettled.remove(&key);
-            }
-            // Nobody but an operator approves.
-            "approved" if line["actor"]["local"]["user"] == OPERATOR => {
-                self.approved.insert((key, action));
-            }
-            "approval_asked" | "approval_voided" | "approval_unanswered" => {
-                self.approved.remove(&(key.clone(), DEACTIVATE));
-                self.approved.remove(&(key, DELETE));
             }
             "noticed" => {
                 let owner = line.get("owner").and_then(Value::as_str).map(str::to_owned);
@@ -162,6 +156,7 @@ impl Inner {
     /// What the promises say of a line just written.
     fn news(&mut self, sim: &Sim, now: Timestamp, line: &Value) {
         self.by_link(line);
+        self.by_person(line);
         let key = text(line, "access_key_id");
         match text(line, "kind") {
             "account_left" => self.account_left(sim, text(line, "account_id")),
@@ -191,6 +186,7 @@ impl Inner {
             }
             "change_failed" if text(line, "action") == END_QUARANTINE => self.tried_to_end(key),
             "sweep_finished" => {
+                self.last_sweep = Some(now);
                 self.sweep_finished(sim, line);
                 self.nothing_left_behind(sim, now);
             }
@@ -202,6 +198,7 @@ impl Inner {
         }
         match text(line, "event") {
             "became_due" => self.newly_due += 1,
+            "approved" => self.approved_rightly(line),
             "flagged" => self.flagged_rightly(now, line),
             "deactivated" => self.deactivated_indeed(sim, now, key),
             "refused" => self.refused_indeed(key, text(line, "action")),

@@ -40,13 +40,13 @@ const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 /// A change, with what there is to know about it.
 pub(super) struct Case<'a> {
-    account: &'a str,
-    user: &'a str,
+    pub(super) account: &'a str,
+    pub(super) user: &'a str,
     pub(super) key: &'a str,
-    action: &'static str,
+    pub(super) action: &'static str,
     pub(super) now: Timestamp,
     wall: Timestamp,
-    ordered: bool,
+    pub(super) ordered: bool,
 }
 
 /// A promise, and how it was broken.
@@ -64,10 +64,10 @@ impl Oracle {
         let ordered = inner.ordered.as_ref().is_some_and(|(k, a)| k == key && *a == action);
         let case = Case { account: &account, user: &user, key, action, now, wall, ordered };
         let verdict = inner.intended(&case).and_then(|()| match action {
-            REACTIVATE => inner.judge_undo(&case),
+            REACTIVATE => inner.judge_undo(&case).and_then(|()| inner.linked_undo(&case)),
             END_QUARANTINE => {
                 inner.tried_to_end(key);
-                Ok(())
+                inner.linked_undo(&case)
             }
             _ => inner.judge_change(&case, off),
         });
@@ -138,15 +138,7 @@ impl Inner {
         if !case.ordered && !near.into_iter().any(|at| rules.in_window(at)) {
             return Err(("P2", "the window is closed".into()));
         }
-        let asks = if case.action == DELETE { rules.approve_delete } else { rules.approve_deactivate };
-        // Rotating these is a matter of mail servers.
-        let asks = asks || case.user.starts_with("ses-smtp-user.");
-        let asks = asks || self.woken.contains(case.key);
-        if asks
-            && !self.approved.contains(&(case.key.to_owned(), if deactivates { DEACTIVATE } else { DELETE }))
-        {
-            return Err(("P2", "nobody approved it".into()));
-        }
+        self.consented(case, rules)?;
         if deactivates && !case.ordered {
             let notice = self.noticed.get(case.key).ok_or(("P2", "no notice is on record".to_owned()))?;
             let since = case.now.duration_since(notice.at);
@@ -479,14 +471,14 @@ impl Inner {
 }
 
 impl Case<'_> {
-    fn of_user(&self) -> (String, String) {
+    pub(super) fn of_user(&self) -> (String, String) {
         (self.account.into(), self.user.into())
     }
 }
 
 /// What the last attempt to read something showed, if it came right before. While an operator's order is carried out a
 /// sweep may be reading the same, and fail.
-fn fresh<'a, T>(
+pub(super) fn fresh<'a, T>(
     read: Option<&'a Read<T>>,
     case: &Case<'_>,
     else_: &str,

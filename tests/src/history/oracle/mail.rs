@@ -1,10 +1,10 @@
 //! What the mail server saw: whom keysweep told, and when.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::judge::{CLOSE, Case, Verdict};
-use super::{Held, Inner, Oracle, Rules, is_undo};
+use super::{Held, Inner, Oracle, Rules};
 use crate::history::answers::Sent;
 
 /// A message about a key that a channel accepted.
@@ -20,19 +20,11 @@ const AHEAD: [&str; 2] = ["deactivation_ahead", "deletion_ahead"];
 /// So many links are remembered.
 const LINKS: usize = 200;
 
-/// What a link may have written to the journal: what holds back or undoes, and what came of it.
-const BY_LINK: [&str; 10] = [
-    "hold_placed",
-    "no_longer_needed",
-    "intent",
-    "accepted",
-    "undone",
-    "quarantine_ended",
-    "reactivated",
-    "refused",
-    "unclear",
-    "activity_seen",
-];
+/// And so many that reactivate, which people keep for months.
+const REACTIVATIONS: usize = 2000;
+
+/// So long a link is valid.
+const VALID_FOR: SignedDuration = SignedDuration::from_hours(90 * 24);
 
 fn number(message: &Value) -> u64 {
     message.get("message").and_then(Value::as_u64).unwrap_or_default()
@@ -54,6 +46,8 @@ impl Oracle {
     /// A channel accepted a message, whether keysweep hears of it or not.
     pub(crate) fn received(&self, to: &str, message: &Value) {
         let now = self.time.now();
+        // As the machine believes, which makes links by it.
+        let expires = self.time.wall() + VALID_FOR;
         let mut inner = self.locked();
         inner.tally.add("message received");
         for item in message.get("items").and_then(Value::as_array).into_iter().flatten() {
@@ -66,16 +60,42 @@ impl Oracle {
             for (purpose, url) in item.get("links").and_then(Value::as_object).into_iter().flatten() {
                 let Some(url) = url.as_str() else { continue };
                 let (key, purpose, url) = (text("access_key_id"), purpose.clone(), url.to_owned());
-                inner.links.push(Sent { key, purpose, url });
+                let sent = Sent { key, purpose, url, to: to.to_owned(), expires };
+                if sent.purpose == "reactivate" {
+                    inner.reactivations.push(sent.clone());
+                }
+                inner.links.push(sent);
             }
             let most = inner.links.len().saturating_sub(LINKS);
             inner.links.drain(..most);
+            let most = inner.reactivations.len().saturating_sub(REACTIVATIONS);
+            inner.reactivations.drain(..most);
         }
     }
 
     /// Links that people have.
     pub(crate) fn links(&self) -> Vec<Sent> {
         self.locked().links.clone()
+    }
+
+    /// Links that must not reactivate any more, or never could: the owner is another, a person ordered the deactivation, AWS
+    /// marked the user, or they are too old. Only those of keys that are Inactive.
+    pub(crate) fn doubtful_links(&self) -> Vec<Sent> {
+        let wall = self.time.wall();
+        let inner = self.locked();
+        let doubtful = |sent: &&Sent| {
+            let owner = inner.owner_of.get(&sent.key).and_then(Option::as_ref);
+            let inactive = self.sim.key_status(&sent.key).as_deref() == Some("Inactive");
+            let refused = inner.by_name.contains(&sent.key) || inner.marked.contains(&sent.key);
+            inactive && (refused || wall > sent.expires || owner.is_none_or(|owner| *owner != sent.to))
+        };
+        inner.reactivations.iter().filter(doubtful).cloned().collect()
+    }
+
+    /// Links that reactivate a key that is Inactive.
+    pub(crate) fn undoing_links(&self) -> Vec<Sent> {
+        let inactive = |sent: &&Sent| self.sim.key_status(&sent.key).as_deref() == Some("Inactive");
+        self.locked().reactivations.iter().filter(inactive).cloned().collect()
     }
 
     /// An owner holds a key through a link: whatever else, it is not changed until then.
@@ -92,18 +112,6 @@ impl Oracle {
 }
 
 impl Inner {
-    /// A link can only delay or undo a change.
-    pub(super) fn by_link(&mut self, line: &Value) {
-        if line.pointer("/actor/link").is_none() {
-            return;
-        }
-        let text = |name: &str| line.get(name).and_then(Value::as_str).unwrap_or_default();
-        let undoes = text("event") != "intent" || is_undo(text("action"));
-        if !BY_LINK.contains(&text("event")) || !undoes {
-            self.broken("link", format!("a link led to more than it may: {line}"));
-        }
-    }
-
     /// P13: a channel accepted a notice of the change to those who were to be told, the whole notice period before it.
     pub(super) fn heard_first(&self, case: &Case<'_>, rules: &Rules) -> Verdict {
         let told = self.told.get(case.key).and_then(Option::as_ref);
