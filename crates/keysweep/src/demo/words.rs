@@ -67,6 +67,13 @@ pub(super) fn event(entry: &Entry, who: &str, state: &State, calendar: Calendar)
         Body::RuleAcknowledged { reference, reason } => {
             (Tone::Usual, format!("{} acknowledged that {reference} is missing: {reason}", entry.actor))
         }
+        Body::ExemptionGranted { user_name, key, reason, .. } => {
+            let what = if key.is_some() { "a key" } else { "every key" };
+            (Tone::Usual, format!("{} exempted {what} of {user_name}: {reason}", entry.actor))
+        }
+        Body::ExemptionEnded { number, reason, .. } => {
+            (Tone::Usual, format!("{} ended exemption {number}: {reason}", entry.actor))
+        }
         Body::Restored { created_at, .. } => {
             (Tone::Trouble, format!("{} restored the backup of {created_at}", entry.actor))
         }
