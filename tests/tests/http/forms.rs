@@ -13,8 +13,10 @@ const BOSS: &str = "keysweep_token_boss";
 const HELPER: &str = "keysweep_token_helper";
 
 /// Every form that decides something, with fields that would.
-const FORMS: [(&str, &str); 9] = [
+const FORMS: [(&str, &str); 11] = [
     ("/keys/AKIAIOSFODNN7EXAMPLE/decide", "decision=hold&reason=x"),
+    ("/keys/AKIAIOSFODNN7EXAMPLE/exempt", "scope=key&until=90d&reason=x"),
+    ("/exemptions/1/end", "reason=x"),
     ("/approvals/decide", "approve=true&count=0&reason=x"),
     ("/pause", "reason=x"),
     ("/resume", "pause=1&reason=x"),
@@ -38,8 +40,8 @@ fn sessions(running: &Running) -> usize {
 
 fn entries(running: &Running) -> u64 {
     running.daemon.engine().store().read(|state| {
-        let pauses = state.control().pauses.len();
-        u64::try_from(pauses + state.records().map(|record| record.holds.len()).sum::<usize>()).unwrap()
+        let restraints = state.control().pauses.len() + state.control().exemptions.len();
+        u64::try_from(restraints + state.records().map(|record| record.holds.len()).sum::<usize>()).unwrap()
     })
 }
 
@@ -254,7 +256,11 @@ async fn a_scope_holds_on_every_page_and_in_every_form() {
         helper.post(&world.running, &format!("/keys/{}/decide", world.away), &body).await;
         helper.get(&world.running, "/holds").await.is(200, "Unknown key");
     }
+    let exempt = format!("csrf={csrf}&reason=x&next=%2Fholds&scope=user&until=90d");
+    helper.post(&world.running, &format!("/keys/{}/exempt", world.away), &exempt).await;
+    helper.get(&world.running, "/holds").await.is(200, "Unknown key");
     for (path, fields) in [
+        ("/exemptions/1/end", "x=y"),
         ("/pause", "x=y"),
         ("/resume", "pause=1"),
         ("/breaker/reset", "confirm=0-0"),

@@ -65,7 +65,9 @@ mod tests {
     };
     use keysweep_core::owner::{Confidence, Contact, Listed, Owner, OwnerSource};
     use keysweep_core::quarantine::{QuarantinePolicy, UserBefore};
-    use keysweep_core::state::{AccountRecord, Actor, Body, Control, Entry, Pause, Reach, Trip, TripReason};
+    use keysweep_core::state::{
+        AccountRecord, Actor, Body, Control, Entry, GrantedExemption, Pause, Reach, Trip, TripReason,
+    };
     use keysweep_core::ticket::{Action, Planned};
     use serde_json::Value;
 
@@ -287,6 +289,17 @@ mod tests {
             }],
             breaker: Some(Trip { reason: TripReason::Surge { newly_due: 30, limit: 25 }, since: mk_at(2) }),
             accounts: Some(12),
+            exemptions: vec![GrantedExemption {
+                number: 9,
+                account: "111122223333".parse().unwrap(),
+                user_id: Some("AIDAEXAMPLE000000001".parse().unwrap()),
+                user_name: "ci-deploy".parse().unwrap(),
+                key: Some("AKIAIOSFODNN7EXAMPLE".parse().unwrap()),
+                by: Actor::local("ann"),
+                reason: "year end".into(),
+                since: mk_at(3),
+                until: mk_at(4),
+            }],
             ..Control::default()
         }
     }
