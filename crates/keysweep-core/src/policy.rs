@@ -45,6 +45,14 @@ pub enum Rule {
     Granted(u64),
 }
 
+impl Rule {
+    /// Whether a name is that of an exemption that an operator granted, as the journal has it.
+    #[must_use]
+    pub fn is_granted(name: &str) -> bool {
+        name.strip_prefix("exemption ").is_some_and(|number| number.parse::<u64>().is_ok())
+    }
+}
+
 impl std::fmt::Display for Rule {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {

@@ -132,7 +132,9 @@ fn an_exemption_that_an_operator_ends_has_no_effect_from_then_on() {
     world.run(0, 6);
     let number = grant(&mut world, day(6), 0, true, day(FAR));
     world.run(7, 8);
-    assert_eq!(world.record(0).unwrap().exempt.as_ref().unwrap().rule, format!("exemption {number}"));
+    let rule = world.record(0).unwrap().exempt.as_ref().unwrap().rule.clone();
+    assert_eq!(rule, format!("exemption {number}"));
+    assert!(Rule::is_granted(&rule) && !Rule::is_granted(&Rule::Exempt(1).to_string()));
     end(&mut world, day(9), number + 1000);
     assert_eq!(exempt_by(&mut world, day(9), 0), Some(Rule::Granted(number)), "that was another one");
     end(&mut world, day(9), number);
