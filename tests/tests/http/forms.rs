@@ -260,7 +260,6 @@ async fn a_scope_holds_on_every_page_and_in_every_form() {
     helper.post(&world.running, &format!("/keys/{}/exempt", world.away), &exempt).await;
     helper.get(&world.running, "/holds").await.is(200, "Unknown key");
     for (path, fields) in [
-        ("/exemptions/1/end", "x=y"),
         ("/pause", "x=y"),
         ("/resume", "pause=1"),
         ("/breaker/reset", "confirm=0-0"),
@@ -277,6 +276,29 @@ async fn a_scope_holds_on_every_page_and_in_every_form() {
     helper.post(&world.running, "/approvals/decide", &body).await;
     helper.get(&world.running, "/holds").await.is(200, "2 requests match now, not 3");
     assert_eq!(world.decisions(), before);
+    // What is done in another account stays out of sight, and cannot be ended.
+    let of_boss = boss.csrf(&world.running).await;
+    let exempt = format!("csrf={of_boss}&reason=x&next=%2Fholds&scope=user&until=90d");
+    boss.post(&world.running, &format!("/keys/{}/exempt", world.away), &exempt).await;
+    let shown = boss.get(&world.running, "/holds").await;
+    shown.is(200, "is exempt with every key until");
+    let number = shown.body().split("/exemptions/").nth(1).unwrap().split('/').next().unwrap().to_owned();
+    let end = |csrf: &str| format!("csrf={csrf}&reason=over&next=%2Fholds");
+    helper.post(&world.running, &format!("/exemptions/{number}/end"), &end(&csrf)).await;
+    let refused = helper.get(&world.running, "/holds").await;
+    refused.is(200, &format!("There is no granted exemption {number}"));
+    assert!(!refused.body().contains("payroll"), "{refused:?}");
+    boss.post(&world.running, &format!("/exemptions/{number}/end"), &end(&of_boss)).await;
+    boss.get(&world.running, "/holds").await.is(200, "has ended");
+    for (fields, why) in [
+        ("scope=key&until=", "such as 2027-03-01"),
+        ("scope=all&until=90d", "must be key or user"),
+        ("scope=key&until=2001-01-01", "is in the past"),
+    ] {
+        let body = format!("csrf={csrf}&reason=x&next=%2Fholds&{fields}");
+        helper.post(&world.running, &format!("/keys/{}/exempt", world.home), &body).await;
+        helper.get(&world.running, "/holds").await.is(200, why);
+    }
     world.running.ask(&request_of_metrics()).await.is(200, "keysweep_");
     world.running.stop().await;
 }

@@ -241,8 +241,8 @@ fn granted_as<'s>(state: &'s State, number: u64, sight: &Sight) -> Result<&'s Gr
     let found = all.iter().find(|exemption| exemption.number == number);
     found.filter(|exemption| sees(sight, state, exemption)).ok_or_else(|| {
         Refusal::NotFound(format!(
-            "there is no granted exemption {number}: `keysweep exemptions list` shows each; one of the configuration \
-             ends there"
+            "there is no granted exemption {number}: `keysweep exemptions list` shows each; those of the configuration are ended \
+             there"
         ))
     })
 }
