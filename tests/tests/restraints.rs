@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use keysweep::access::Caller;
 use keysweep::engine::Engine;
+use keysweep::metrics::render;
 use keysweep::operator::{Act, act};
 use keysweep_api::{
     Decision, Done, EndExemption, GrantExemption, ListExemptions, Pause, Refusal, ResetBreaker, Resume,
@@ -131,6 +132,8 @@ async fn an_exemption_at_run_time_stops_every_change_until_it_ends() {
     let counted: Vec<_> = list.iter().map(|row| (row.number, row.by.as_deref(), row.findings)).collect();
     let ann = Some("ann");
     assert_eq!(counted, [(Some(numbers[0]), ann, Some(1)), (Some(numbers[1]), ann, Some(1))]);
+    let metrics = render(engine.metrics().families()).unwrap();
+    assert!(metrics.contains("keysweep_key_signals_total{signal=\"self_exempted\"} 0\n"), "no owner did it");
     let account = PROD.parse().unwrap();
     assert_eq!(
         engine.store().read(|state| state.account(account).unwrap().findings.exempt),

@@ -3,16 +3,20 @@
 
 use std::collections::BTreeSet;
 
+use keysweep::access::{Caller, Grant};
+use keysweep::operator::act;
 use keysweep::token::Role;
 use keysweep_api::{
     AcknowledgeRule, Decide, DecideApprovals, Decision, EndExemption, GatherEvidence, GrantExemption,
     KeyFilter, ListAccounts, ListApprovals, ListExemptions, ListFindings, ListHolds, ListJournal, ListKeys,
-    ListNotices, ListRules, ListSessions, Operation, Pause, PreviewNotice, ResetBreaker, Resume, RetryNotice,
-    RevokeSessions, ShowBreaker, ShowCalendar, ShowEvidence, ShowKey, ShowPlan, ShowStatus, UnparkAccount,
-    Verb, ViewJournal, Which, encode, operations,
+    ListNotices, ListRules, ListSessions, Operation, Pause, PreviewNotice, Refusal, ResetBreaker, Resume,
+    RetryNotice, RevokeSessions, ShowBreaker, ShowCalendar, ShowEvidence, ShowKey, ShowPlan, ShowStatus,
+    UnparkAccount, Verb, ViewJournal, Which, encode, operations,
 };
 use keysweep_core::ids::AccessKeyId;
 use keysweep_core::notice::NoticeKind;
+use keysweep_core::policy::Match;
+use keysweep_core::state::Actor;
 use keysweep_core::ticket::Planned;
 use keysweep_notify::FailureKind;
 use serde_json::Value;
@@ -337,6 +341,15 @@ async fn a_scope_neither_shows_nor_ends_an_exemption_of_another_account() {
     assert_eq!((hidden.status(), none.status()), (404, 404), "{hidden:?}");
     assert_eq!(hidden.body().replace(&numbers[1].to_string(), "999999"), none.body());
     ask_as(&world, (Role::Approver, false), &end(numbers[0])).await.is(403, "requires the role operator");
+    // Who sees both accounts, and is an operator in one.
+    let scope = Match { accounts: vec![HOME.parse().unwrap()], ..Match::default() };
+    let grants = vec![
+        Grant::everywhere(Role::Viewer),
+        Grant { scope: Some(scope), ..Grant::everywhere(Role::Operator) },
+    ];
+    let caller = Caller::new(Actor::local("mixed"), grants);
+    let refused = act(world.running.daemon.engine(), &caller, end(numbers[1])).await.unwrap_err();
+    assert!(matches!(refused, Refusal::Forbidden(_)), "{refused}");
     ask_as(&world, scoped, &end(numbers[0])).await.is(200, "has ended");
     ask_as(&world, scoped, &end(numbers[0])).await.is(404, "no granted exemption");
     ask_as(&world, whole, &end(numbers[1])).await.is(200, "has ended");
