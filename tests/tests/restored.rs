@@ -273,6 +273,11 @@ async fn the_program_backs_up_beside_a_daemon_and_restores_only_without_one() {
         site.run(&words).await
     };
     assert_eq!(run(&hold("before the backup")).await.0, 0);
+    let exempt = ["exemptions", "add", &key, "--until", "90d", "--whole-user", "--reason", "year end"];
+    let (code, _, messages) = site.run(&exempt).await;
+    assert!(code == 0 && messages.contains("is exempt with every key until"), "{messages}");
+    let number =
+        messages.split("keysweep exemptions end ").nth(1).unwrap().split(' ').next().unwrap().to_owned();
     let shelf = site.at("shelf");
     fs::create_dir(&shelf).unwrap();
     let (code, data, messages) = site.run(&["state", "backup", shelf.to_str().unwrap()]).await;
@@ -288,6 +293,9 @@ async fn the_program_backs_up_beside_a_daemon_and_restores_only_without_one() {
     assert!(messages.contains("stop it first") && messages.contains("in use by process"), "{messages}");
     assert_eq!(run(&["keys", "release", key.as_str(), "--reason", "done"].map(ToOwned::to_owned)).await.0, 0);
     assert_eq!(run(&hold("after the backup")).await.0, 0);
+    let end = ["exemptions", "end", &number, "--reason", "after the backup"];
+    assert_eq!(site.run(&end).await.0, 0);
+    assert_eq!(site.run(&end).await.0, 1, "it has ended");
     daemon.signal(Signal::TERM);
     assert!(daemon.ends().await.0.success());
 
@@ -300,6 +308,8 @@ async fn the_program_backs_up_beside_a_daemon_and_restores_only_without_one() {
     }
     let (_, data, _) = site.run(&["keys", "show", &key]).await;
     assert!(data.contains("before the backup") && !data.contains("after the backup"), "{data}");
+    let (_, data, _) = site.run(&["exemptions", "list"]).await;
+    assert!(data.contains(&format!("exemption {number}")) && data.contains("year end"), "{data}");
     let mut daemon = site.daemon();
     let line = daemon.says("paused: no change starts").await;
     assert!(line.contains("restored from the backup of"), "{line}");

@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use keysweep::access::Caller;
 use keysweep::engine::Engine;
+use keysweep::metrics::render;
 use keysweep::operator::{Act, act};
 use keysweep_api::{
-    Decision, Done, Pause, Refusal, ResetBreaker, Resume, ShowBreaker, ShowPlan, UnparkAccount, Which,
+    Decision, Done, EndExemption, GrantExemption, ListExemptions, Pause, Refusal, ResetBreaker, Resume,
+    ShowBreaker, ShowPlan, UnparkAccount, Which,
 };
 use keysweep_core::lifecycle::KeyEvent;
 use keysweep_core::lifecycle::event::{Change, Note};
@@ -99,6 +101,83 @@ async fn a_resume_ends_the_pause_of_nobody_else() {
     assert_eq!(refusal(as_actor(&engine, "ann", resumes(Which::Own)).await), "nothing is paused");
     company.days(&engine, 1).await;
     assert_eq!(company.changes(), [format!("Inactive {key}")]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_exemption_at_run_time_stops_every_change_until_it_ends() {
+    let company = Company::new(DELETE);
+    company.account(PROD);
+    let key = company.stale_user(PROD, "svc-old", 200).keys[0].clone();
+    let engine = company.begin().await;
+    company.days(&engine, 6).await;
+    let grant = |whole_user, until: &str| GrantExemption {
+        key: key.parse().unwrap(),
+        whole_user,
+        until: until.parse().unwrap(),
+        reason: "year end".into(),
+    };
+    let told = done(as_actor(&engine, "ann", grant(false, "20d")).await);
+    done(as_actor(&engine, "ann", grant(true, "10d")).await);
+    let numbers: Vec<u64> = control(&engine).exemptions.iter().map(|exemption| exemption.number).collect();
+    assert!(told.contains(&format!("keysweep exemptions end {}", numbers[0])), "{told}");
+    let (done_so, refused) = decide(&engine, &key, Decision::Deactivate {}).await;
+    assert!(!done_so && refused.contains("exempt"), "an order before any sweep: {refused}");
+    company.days(&engine, 2).await;
+    let (done_so, refused) = decide(&engine, &key, Decision::Deactivate {}).await;
+    assert!(
+        !done_so && refused.contains(&format!("exempt by exemption {}: year end", numbers[0])),
+        "{refused}"
+    );
+    let list = look(&engine, ListExemptions {}).await.exemptions;
+    let counted: Vec<_> = list.iter().map(|row| (row.number, row.by.as_deref(), row.findings)).collect();
+    let ann = Some("ann");
+    assert_eq!(counted, [(Some(numbers[0]), ann, Some(1)), (Some(numbers[1]), ann, Some(1))]);
+    let metrics = render(engine.metrics().families()).unwrap();
+    assert!(metrics.contains("keysweep_key_signals_total{signal=\"self_exempted\"} 0\n"), "no owner did it");
+    let account = PROD.parse().unwrap();
+    assert_eq!(
+        engine.store().read(|state| state.account(account).unwrap().findings.exempt),
+        1,
+        "as the gauge says"
+    );
+    company.days(&engine, 10).await;
+    assert_eq!(company.changes(), Vec::<String>::new());
+    let lapsed: Vec<_> =
+        look(&engine, ListExemptions {}).await.exemptions.iter().map(|row| row.lapsed).collect();
+    assert_eq!(lapsed, [false, true]);
+
+    let end = |number| EndExemption { number, reason: "over".into() };
+    assert!(refusal(as_actor(&engine, "bob", end(numbers[1])).await).contains("nothing is left to end"));
+    assert!(refusal(as_actor(&engine, "bob", end(1)).await).contains("no granted exemption 1"));
+    done(as_actor(&engine, "bob", end(numbers[0])).await);
+    company.days(&engine, 6).await;
+    assert_eq!(company.changes(), Vec::<String>::new(), "a fresh notice comes first");
+    company.days(&engine, 2).await;
+    assert_eq!(company.changes(), [format!("Inactive {key}")]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_granted_exemption_that_matches_nothing_shows_since_when() {
+    let company = Company::new(DELETE);
+    company.account(PROD);
+    let user = company.stale_user(PROD, "svc-old", 200);
+    let key = user.keys[0].clone();
+    let engine = company.begin().await;
+    let grant = GrantExemption {
+        key: key.parse().unwrap(),
+        whole_user: false,
+        until: "30d".parse().unwrap(),
+        reason: "year end".into(),
+    };
+    done(as_actor(&engine, "ann", grant).await);
+    swept(&engine).await;
+    let idle = async || look(&engine, ListExemptions {}).await.exemptions[0].idle_since;
+    assert_eq!(idle().await, None);
+    company.sim.delete_key(&key);
+    company.days(&engine, 2).await;
+    assert!(idle().await.is_some(), "{:?}", control(&engine).idle_exemptions);
+    company.days(&engine, 30).await;
+    assert!(control(&engine).idle_exemptions.is_empty(), "it has lapsed");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,4 +1,4 @@
-//! Requests for approval, holds, and exemptions.
+//! Requests for approval, and holds.
 
 use jiff::Timestamp;
 use keysweep_core::lifecycle::HoldKind;
@@ -153,46 +153,4 @@ pub struct HeldKey {
     pub since: Timestamp,
     /// When it ends; null until someone releases it.
     pub until: Option<Timestamp>,
-}
-
-/// Exemptions in the configuration, and what they match now.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ListExemptions {}
-
-impl Operation for ListExemptions {
-    type Reply = ExemptionsDocument;
-    const NAME: &'static str = "list_exemptions";
-    const VERB: Verb = Verb::Get;
-    const PATH: &'static str = "/exemptions";
-}
-
-/// The output of `keysweep exemptions list --format json`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct ExemptionsDocument {
-    /// When this document was generated.
-    pub generated_at: Timestamp,
-    /// One row per rule `[[policy.exempt]]`.
-    pub exemptions: Vec<ExemptionRow>,
-}
-
-/// An exemption.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct ExemptionRow {
-    /// Its key in the configuration, such as `policy.exempt[1]`.
-    pub rule: String,
-    /// Its match, as configured.
-    pub matches: String,
-    /// Reason.
-    pub reason: String,
-    /// Last day.
-    pub until: String,
-    /// Whether the last day is past.
-    pub lapsed: bool,
-    /// How many findings it exempts now; null before the first sweep of this process.
-    pub findings: Option<u64>,
-    /// Key IDs of some of them.
-    pub examples: Vec<String>,
-    /// Since when it has matched no finding; null while it matches one, or if that is not known.
-    pub idle_since: Option<Timestamp>,
 }

@@ -8,6 +8,7 @@ mod approvals;
 mod bundle;
 mod client;
 mod documents;
+mod exemptions;
 mod find;
 mod notices;
 mod number;
@@ -21,10 +22,11 @@ mod refusal;
 mod request_ref;
 mod requests;
 mod sessions;
+mod until;
 
 pub use self::approvals::{
-    ApprovalsDocument, DecideApprovals, DecidedApprovals, ExemptionRow, ExemptionsDocument, HeldKey,
-    HoldsDocument, ListApprovals, ListExemptions, ListHolds, PendingApproval, RefusedApproval,
+    ApprovalsDocument, DecideApprovals, DecidedApprovals, HeldKey, HoldsDocument, ListApprovals, ListHolds,
+    PendingApproval, RefusedApproval,
 };
 pub use self::bundle::{
     Algorithm, BUNDLE_VERSION, Bundle, BundleApproval, BundleDecision, BundleFact, BundleFile, BundleGranted,
@@ -36,6 +38,7 @@ pub use self::documents::{
     KeyRow, KeysDocument, MissingRow, OwnerRow, ParkedAccount, PauseRow, PlanDocument, PolicyTerm,
     QuarantineRow, RulesDocument, UnknownOrigin,
 };
+pub use self::exemptions::{EndExemption, ExemptionRow, ExemptionsDocument, GrantExemption, ListExemptions};
 pub use self::find::{FindingsDocument, KeyFilter, KeyOrder, ListFindings};
 pub use self::notices::{
     ListNotices, MessageItem, MessageRow, MessageStatus, NoticePreview, NoticesDocument, PreviewNotice,
@@ -56,3 +59,4 @@ pub use self::requests::{
     ShowBreaker, ShowEvidence, ShowKey, ShowPlan, UnparkAccount, ViewJournal, Which,
 };
 pub use self::sessions::{ListSessions, RevokeSessions, SessionRow, SessionsDocument};
+pub use self::until::Until;

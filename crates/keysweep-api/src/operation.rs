@@ -46,6 +46,8 @@ macro_rules! operations {
             $act::<$crate::DecideApprovals>,
             $look::<$crate::ListHolds>,
             $look::<$crate::ListExemptions>,
+            $act::<$crate::GrantExemption>,
+            $act::<$crate::EndExemption>,
             $look::<$crate::ListJournal>,
             $look::<$crate::ListSessions>,
             $act::<$crate::RevokeSessions>,
@@ -97,7 +99,8 @@ pub enum Role {
     Viewer,
     /// Look, decide on requests for approval, hold keys, release them, and undo.
     Approver,
-    /// Everything: also pause and resume, close the circuit breaker, change keys by name, and reload the configuration.
+    /// Everything: also pause and resume, close the circuit breaker, exempt and change keys by name, and reload the
+    /// configuration.
     Operator,
 }
 

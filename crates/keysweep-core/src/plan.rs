@@ -5,6 +5,7 @@
 
 mod consent;
 mod decide;
+mod exempt;
 mod gate;
 mod next;
 mod owner;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 pub use self::decide::{By, Decision, View, decide, is_another};
+pub use self::exempt::{granted_matches, resolve};
 pub use self::gate::{gate, newly_due, trips_on_failures};
 pub use self::quarantine::{end_quarantine, quarantine_ends_because, quarantines_to_end};
 pub use self::recheck::{Refusal, ordered, recheck, undo};

@@ -31,7 +31,7 @@ use crate::ticket::ExemptTag;
 /// One day, the unit of most periods.
 pub const DAY: Duration = Duration::from_secs(86_400);
 
-/// Which rule of the configuration set something.
+/// Which rule of the configuration, or of an operator, set something.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Rule {
@@ -41,6 +41,16 @@ pub enum Rule {
     Override(usize),
     /// The n-th `[[policy.exempt]]`, from 1.
     Exempt(usize),
+    /// An exemption that an operator granted, by its number.
+    Granted(u64),
+}
+
+impl Rule {
+    /// Whether a name is that of an exemption that an operator granted, as the journal has it.
+    #[must_use]
+    pub fn is_granted(name: &str) -> bool {
+        name.strip_prefix("exemption ").is_some_and(|number| number.parse::<u64>().is_ok())
+    }
 }
 
 impl std::fmt::Display for Rule {
@@ -49,6 +59,7 @@ impl std::fmt::Display for Rule {
             Self::Base => f.write_str("policy"),
             Self::Override(n) => write!(f, "policy.override[{n}]"),
             Self::Exempt(n) => write!(f, "policy.exempt[{n}]"),
+            Self::Granted(number) => write!(f, "exemption {number}"),
         }
     }
 }
@@ -178,11 +189,12 @@ pub struct Resolution {
 }
 
 impl Policy {
-    /// The policy for one key, or the reasons why it cannot be told.
+    /// What the configuration alone says about one key. It does not know the exemptions that operators granted:
+    /// everything that decides goes through [`crate::plan::resolve`].
     ///
     /// # Errors
     /// Every rule that cannot tell whether it matches, with the fact that it lacks.
-    pub fn resolve(&self, now: Timestamp, subject: &Subject<'_>) -> Result<Resolution, Vec<String>> {
+    pub(crate) fn resolve(&self, now: Timestamp, subject: &Subject<'_>) -> Result<Resolution, Vec<String>> {
         let mut unknown = Vec::new();
         let mut resolution = Resolution { terms: self.base.clone(), origins: BTreeMap::new(), exempt: None };
         for (index, rule) in self.overrides.iter().enumerate() {
@@ -432,9 +444,14 @@ impl Policy {
         self.overrides.iter().filter(|o| o.matches.possible_in(account)).map(|o| &o.terms)
     }
 
-    /// The instant after the last day of an exemption. A day that has no successor never ends.
     fn end_of(&self, rule: &Exemption) -> Timestamp {
-        let next_day = rule.until.checked_add(1.day());
+        self.end_of_day(rule.until)
+    }
+
+    /// The instant after a day, in the time zone of the base policy. A day that has no successor never ends.
+    #[must_use]
+    pub fn end_of_day(&self, day: Date) -> Timestamp {
+        let next_day = day.checked_add(1.day());
         let start = next_day.and_then(|day| day.to_zoned(self.time_zone.clone()));
         start.map_or(Timestamp::MAX, |zoned| zoned.timestamp())
     }

@@ -7,6 +7,7 @@
 mod actor;
 mod control;
 mod entry;
+mod exemption;
 mod failure;
 mod post;
 mod receipt;
@@ -24,6 +25,7 @@ pub use self::control::{
     TripReason,
 };
 pub use self::entry::{Body, Configuration, Entry, Term};
+pub use self::exemption::{ExemptSubject, GrantedExemption};
 pub use self::failure::{Failure, FailureCause, Park, ParkReason, Weight};
 pub use self::receipt::{Receipt, Unwritten};
 pub use self::stop::Stop;
@@ -427,7 +429,9 @@ impl<'a> Draft<'a> {
             | Body::BreakerTripped { .. }
             | Body::ReferenceMissing { .. }
             | Body::ReferenceCleared { .. }
-            | Body::RuleAcknowledged { .. } => self.control_mut().apply(entry),
+            | Body::RuleAcknowledged { .. }
+            | Body::ExemptionGranted { .. }
+            | Body::ExemptionEnded { .. } => self.control_mut().apply(entry),
         }
         Ok(unwritten)
     }

@@ -155,6 +155,9 @@ pub(crate) fn by_key(entry: &Entry) -> Vec<(AccessKeyId, Cow<'_, Entry>)> {
         Body::Key { key, .. } | Body::KeyCreated { key, .. } | Body::ChangeFailed { key, .. } => {
             vec![(key.clone(), Cow::Borrowed(entry))]
         }
+        Body::ExemptionGranted { key, .. } => {
+            key.iter().map(|key| (key.clone(), Cow::Borrowed(entry))).collect()
+        }
         Body::DueAccepted { keys } => {
             let narrow = |key: &AccessKeyId| {
                 let body = Body::DueAccepted { keys: [key.clone()].into() };
@@ -184,6 +187,7 @@ pub(crate) fn by_key(entry: &Entry) -> Vec<(AccessKeyId, Cow<'_, Entry>)> {
         | Body::ReferenceMissing { .. }
         | Body::ReferenceCleared { .. }
         | Body::RuleAcknowledged { .. }
+        | Body::ExemptionEnded { .. }
         | Body::Restored { .. }
         | Body::MessageComposed { .. }
         | Body::MessageDelivered { .. }

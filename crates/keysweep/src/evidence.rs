@@ -14,6 +14,7 @@ use keysweep_core::facts::{AccountFacts, KeyFacts};
 use keysweep_core::ids::BundleId;
 use keysweep_core::lifecycle::event::{Note, Purpose};
 use keysweep_core::lifecycle::{KeyEvent, Record, Sighting};
+use keysweep_core::plan::Context;
 use keysweep_core::state::{Actor, Body, Receipt};
 use keysweep_core::ticket::Origin;
 use keysweep_store::{AppendError, BundleError, ReadError};
@@ -25,6 +26,7 @@ use self::seal::seal;
 use crate::config::Config;
 use crate::engine::{Engine, Room};
 use crate::signing::{SigningError, signing_key};
+use crate::terms::effective;
 
 /// Whom a bundle is about, with all that was read of it.
 #[derive(Clone, Copy)]
@@ -117,7 +119,10 @@ pub(crate) async fn file(
         (state.record(&identity.key).cloned(), state.creation(identity.account, &identity.key).cloned())
     });
     let subject = Subject { record: record.as_ref().unwrap_or(subject.record), ..subject };
-    let bundle = compose::compose(engine.clock().now(), occasion, subject, creation.as_ref(), told)?;
+    let of_key = |context: &Context<'_>| effective(context, subject.account, subject.facts);
+    let effective = engine.with_context(&subject.config.policy, of_key);
+    let bundle =
+        compose::compose(engine.clock().now(), occasion, subject, creation.as_ref(), told, effective)?;
     let bytes = seal(&bundle, evidence.signing_key.as_deref())?;
     let purpose = occasion.purpose();
     let id = engine.store().write_bundle(bytes.clone(), most_bytes(subject.config, purpose)).await?;

@@ -272,6 +272,7 @@ fn spare(denial: Statement, exemption: &Exemption) -> Option<Statement> {
 fn sid_of(rule: &Rule) -> String {
     match rule {
         Rule::Exempt(n) => format!("SpareExempt{n}"),
+        Rule::Granted(number) => format!("SpareGranted{number}"),
         Rule::Override(n) => format!("SpareOverride{n}"),
         Rule::Base => "Spare".to_owned(),
     }

@@ -3,6 +3,7 @@
 mod answer;
 mod decide;
 mod evidence;
+mod exemptions;
 mod find;
 mod notices;
 mod order;

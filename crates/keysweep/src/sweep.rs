@@ -6,14 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use jiff::Timestamp;
 use keysweep_aws::Aws;
 use keysweep_core::facts::{AccountFacts, AccountScan, Collection, KeyFacts, KeyStatus, Outcome};
 use keysweep_core::ids::AccessKeyId;
 use keysweep_core::plan::{
-    Context, Next, Plan, View, is_another, plan_up_to, quarantines_to_end, unknown_keys,
+    Context, Next, Plan, View, granted_matches, is_another, plan_up_to, quarantines_to_end, unknown_keys,
 };
-use keysweep_core::policy::Policy;
 use keysweep_core::references::{self, Choice, Reference};
 use keysweep_core::render::coverage;
 use keysweep_core::state::{Actor, Body, Reach, State};
@@ -183,9 +181,8 @@ async fn look(engine: &Engine, started: tokio::time::Instant) -> Result<Looked, 
     }
     let hidden = hidden_users(&collection);
     let unknown = plan.keys.iter().filter(|key| !key.unknown.is_empty()).count();
-    let (idle_exemptions, busy_exemptions) = engine
-        .store()
-        .read(|state| exemptions_that_changed(state, &config.policy, engine.clock().now(), &collection));
+    let (idle_exemptions, busy_exemptions) =
+        engine.with_context(&config.policy, |context| exemptions_that_changed(context, &collection));
     let finished = Body::SweepFinished {
         took: engine.clock().elapsed_since(started),
         scanned: as_u64(swept.scanned),
@@ -213,23 +210,26 @@ fn stale_keys(state: &State) -> u64 {
 /// Exemptions that match no finding any more, and those that do again. Where the collection is not complete, or facts are
 /// missing, nothing is said: an exemption may match what was not seen.
 fn exemptions_that_changed(
-    state: &State,
-    policy: &Policy,
-    now: Timestamp,
+    context: &Context<'_>,
     collection: &Collection,
 ) -> (BTreeSet<String>, BTreeSet<String>) {
+    let Context { now, policy, state } = *context;
     let known = &state.control().idle_exemptions;
-    let matches = policy.exempted(now, collection);
-    let configured: BTreeSet<_> = policy.exemptions.iter().map(|rule| rule.matches.to_string()).collect();
+    let configured = policy.exempted(now, collection).into_iter();
+    let configured = configured.map(|(rule, found)| (rule.matches.to_string(), found.is_empty()));
+    let granted = granted_matches(context, collection).into_iter();
+    let granted = granted.map(|(exemption, found)| (exemption.rule().to_string(), found.is_empty()));
+    let matches: Vec<_> = configured.chain(granted).collect();
+    let granted = state.control().exemptions_in_force(now).map(|exemption| exemption.rule().to_string());
+    let in_force: BTreeSet<_> =
+        policy.exemptions.iter().map(|rule| rule.matches.to_string()).chain(granted).collect();
     let whole = collection.complete
         && collection.accounts.iter().all(|(_, outcome)| !matches!(outcome, Outcome::Failed { .. }));
-    let idle = matches.iter().filter(|(_, found)| found.is_empty()).map(|(rule, _)| rule.matches.to_string());
-    let idle: BTreeSet<_> = idle.filter(|_| whole).collect();
-    let busy =
-        matches.iter().filter(|(_, found)| !found.is_empty()).map(|(rule, _)| rule.matches.to_string());
-    let busy: BTreeSet<_> = busy.collect();
+    let (idle, busy): (Vec<_>, Vec<_>) = matches.into_iter().partition(|(_, is_idle)| *is_idle);
+    let idle: BTreeSet<_> = idle.into_iter().map(|(rule, _)| rule).filter(|_| whole).collect();
+    let busy: BTreeSet<_> = busy.into_iter().map(|(rule, _)| rule).collect();
     let began = idle.iter().filter(|rule| !known.contains_key(*rule) && !busy.contains(*rule)).cloned();
-    let ended = known.keys().filter(|rule| busy.contains(*rule) || !configured.contains(*rule)).cloned();
+    let ended = known.keys().filter(|rule| busy.contains(*rule) || !in_force.contains(*rule)).cloned();
     (began.collect(), ended.collect())
 }
 
@@ -418,6 +418,8 @@ fn tell_entries(entries: &[Body]) {
             | Body::ReferenceMissing { .. }
             | Body::ReferenceCleared { .. }
             | Body::RuleAcknowledged { .. }
+            | Body::ExemptionGranted { .. }
+            | Body::ExemptionEnded { .. }
             | Body::Restored { .. }
             | Body::MessageComposed { .. }
             | Body::MessageDelivered { .. }

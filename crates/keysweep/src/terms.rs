@@ -2,22 +2,22 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use keysweep_api::PolicyTerm;
-use keysweep_core::policy::{Policy, Rule, Subject, Terms};
+use keysweep_core::facts::{AccountFacts, KeyFacts};
+use keysweep_core::plan::{Context, resolve};
+use keysweep_core::policy::{Rule, Terms};
 
 use crate::config::period::Period;
+
+/// Terms and exemption, or every rule that cannot tell whether it matches.
+pub(crate) type Effective = Result<(Vec<PolicyTerm>, Option<String>), Vec<String>>;
 
 /// The terms that apply to a key, and the exemption that matches it.
 ///
 /// # Errors
 /// Every rule that cannot tell whether it matches, with the fact that it lacks.
-pub(crate) fn effective(
-    policy: &Policy,
-    now: Timestamp,
-    subject: &Subject<'_>,
-) -> Result<(Vec<PolicyTerm>, Option<String>), Vec<String>> {
-    let resolution = policy.resolve(now, subject)?;
+pub(crate) fn effective(context: &Context<'_>, account: &AccountFacts, facts: &KeyFacts) -> Effective {
+    let resolution = resolve(context, account, facts)?;
     let set_by = |term: &str| {
         let parts: &[&str] = if term == "window" { &["hours", "days", "time_zone"] } else { &[term] };
         let rules: Vec<_> = parts.iter().filter_map(|part| resolution.origins.get(part)).collect();

@@ -8,7 +8,7 @@ const KEY: &str = "AKIAIOSFODNN7EXAMPLE";
 
 #[test]
 fn a_wrong_command_line_ends_with_two_and_says_what_is_wrong() {
-    let cases: [(&[&str], &str); 14] = [
+    let cases: [(&[&str], &str); 16] = [
         (&[], "Usage: keysweep"),
         (&["sweep"], "unrecognized subcommand 'sweep'"),
         (&["scan", "--now"], "unexpected argument '--now'"),
@@ -19,6 +19,11 @@ fn a_wrong_command_line_ends_with_two_and_says_what_is_wrong() {
         (&["keys", "show", "nonsense"], "access key ID \"nonsense\": expected 16 to 128 letters"),
         (&["keys", "hold", KEY, "--reason", "x", "--for", "soon"], "a duration such as \"90d\""),
         (&["keys", "approve", KEY], "--reason <TEXT>"),
+        (
+            &["exemptions", "add", KEY, "--reason", "x", "--until", "1y"],
+            "a date such as 2027-03-01, or 1d to 366d",
+        ),
+        (&["exemptions", "add", KEY, "--until", "90d"], "--reason <TEXT>"),
         (&["pause", "--reason", "  "], "expected a reason, in a few words"),
         (&["breaker", "reset", "--confirm", "3"], "--reason <TEXT>"),
         (&["--set", "policy.mode", "plan"], "expected KEY=VALUE"),

@@ -65,7 +65,11 @@ fn a_pause_stands_in_the_journal_under_the_name_of_who_typed_it() {
 #[test]
 fn of_a_key_that_is_in_no_record_nothing_is_known() {
     let place = Place::mk();
-    for args in [&["keys", "show", KEY][..], &["keys", "release", KEY, "--reason", "x"]] {
+    for args in [
+        &["keys", "show", KEY][..],
+        &["keys", "release", KEY, "--reason", "x"],
+        &["exemptions", "add", KEY, "--until", "90d", "--reason", "x"],
+    ] {
         let ran = place.run(args);
         assert_eq!(ran.code, 1);
         assert!(ran.stderr.starts_with(&format!("error: unknown key {KEY}")), "{}", ran.stderr);
@@ -79,6 +83,7 @@ fn what_the_state_does_not_allow_ends_with_one() {
         &["resume", "--reason", "x"][..],
         &["breaker", "reset", "--confirm", "0-e3b0c442", "--reason", "x"],
         &["accounts", "unpark", "111122223333", "--reason", "x"],
+        &["exemptions", "end", "7", "--reason", "x"],
     ] {
         let ran = place.run(args);
         assert_eq!(ran.code, 1, "{args:?}");

@@ -20,7 +20,7 @@ fn help(args: &[&str]) -> String {
 
 #[test]
 fn help_of_each_command_is_as_it_was_written() {
-    let commands: [&[&str]; 24] = [
+    let commands: [&[&str]; 26] = [
         &[],
         &["run"],
         &["scan"],
@@ -30,6 +30,8 @@ fn help_of_each_command_is_as_it_was_written() {
         &["keys", "hold"],
         &["keys", "delete"],
         &["keys", "reactivate"],
+        &["exemptions"],
+        &["exemptions", "add"],
         &["pause"],
         &["breaker", "reset"],
         &["journal"],

@@ -5,8 +5,8 @@ mod cli_support;
 
 use cli_support::assert_golden;
 use keysweep::cli::view::{
-    Screen, Width, breaker_text, doctor_summary, doctor_text, entries_table, key_text, keys_table,
-    plan_summary, plan_table, scan_summary, scan_table,
+    Screen, Width, breaker_text, doctor_summary, doctor_text, entries_table, exemptions_table, key_text,
+    keys_table, plan_summary, plan_table, scan_summary, scan_table,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -93,6 +93,37 @@ fn a_scan_without_findings_says_so() {
         mk(json!({ "generated_at": "2026-11-22T12:00:00Z", "coverage": coverage, "findings": [] }));
     assert_eq!(scan_summary(&document), "1 of 1 account scanned\nno findings");
     assert_eq!(scan_table(&document, PLAIN), "");
+}
+
+#[test]
+fn exemptions_configured_and_granted() {
+    let row = |differs: Value| {
+        let mut row = json!({
+            "rule": "policy.exempt[1]", "matches": "users = [\"break-glass\"]", "reason": "break glass",
+            "until": "2026-12-31", "lapsed": false, "findings": 1, "examples": ["AKIAIOSFODNN7EXAMPLE"],
+            "idle_since": null, "number": null, "by": null, "since": null,
+        });
+        for (name, value) in differs.as_object().unwrap() {
+            row[name] = value.clone();
+        }
+        row
+    };
+    let granted = |number: u64, until: &str, lapsed: bool| {
+        row(json!({
+            "rule": format!("exemption {number}"), "number": number, "by": "mara", "reason": "year end",
+            "matches": "key AKIAIOSFODNN7EXAMPLE of user ci-deploy in 111122223333", "until": until,
+            "since": "2026-11-01T12:00:00Z", "lapsed": lapsed,
+        }))
+    };
+    let idle = json!({ "rule": "policy.exempt[2]", "findings": 0, "idle_since": "2026-07-25T02:30:00Z" });
+    let document = mk(json!({
+        "generated_at": "2026-11-22T12:00:00Z",
+        "exemptions": [
+            row(json!({})), row(idle), granted(120, "2027-03-02T00:00:00Z", false),
+            granted(98, "2026-11-20T12:00:00Z", true),
+        ],
+    }));
+    assert_golden("exemptions.txt", &exemptions_table(&document, PLAIN));
 }
 
 #[test]

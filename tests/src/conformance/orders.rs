@@ -175,7 +175,7 @@ fn mk_policy() -> Policy {
 fn mk_scan(facts: &KeyFacts, sighting: &Sighting) -> AccountScan {
     AccountScan {
         sighting: sighting.clone(),
-        keys: vec![facts.clone()],
+        keys: vec![std::sync::Arc::new(facts.clone())],
         absent: BTreeSet::new(),
         unread_users: BTreeMap::new(),
         unread_rows: Vec::new(),

@@ -13,8 +13,10 @@ const BOSS: &str = "keysweep_token_boss";
 const HELPER: &str = "keysweep_token_helper";
 
 /// Every form that decides something, with fields that would.
-const FORMS: [(&str, &str); 9] = [
+const FORMS: [(&str, &str); 11] = [
     ("/keys/AKIAIOSFODNN7EXAMPLE/decide", "decision=hold&reason=x"),
+    ("/keys/AKIAIOSFODNN7EXAMPLE/exempt", "scope=key&until=90d&reason=x"),
+    ("/exemptions/1/end", "reason=x"),
     ("/approvals/decide", "approve=true&count=0&reason=x"),
     ("/pause", "reason=x"),
     ("/resume", "pause=1&reason=x"),
@@ -38,8 +40,8 @@ fn sessions(running: &Running) -> usize {
 
 fn entries(running: &Running) -> u64 {
     running.daemon.engine().store().read(|state| {
-        let pauses = state.control().pauses.len();
-        u64::try_from(pauses + state.records().map(|record| record.holds.len()).sum::<usize>()).unwrap()
+        let restraints = state.control().pauses.len() + state.control().exemptions.len();
+        u64::try_from(restraints + state.records().map(|record| record.holds.len()).sum::<usize>()).unwrap()
     })
 }
 
@@ -254,6 +256,9 @@ async fn a_scope_holds_on_every_page_and_in_every_form() {
         helper.post(&world.running, &format!("/keys/{}/decide", world.away), &body).await;
         helper.get(&world.running, "/holds").await.is(200, "Unknown key");
     }
+    let exempt = format!("csrf={csrf}&reason=x&next=%2Fholds&scope=user&until=90d");
+    helper.post(&world.running, &format!("/keys/{}/exempt", world.away), &exempt).await;
+    helper.get(&world.running, "/holds").await.is(200, "Unknown key");
     for (path, fields) in [
         ("/pause", "x=y"),
         ("/resume", "pause=1"),
@@ -271,6 +276,29 @@ async fn a_scope_holds_on_every_page_and_in_every_form() {
     helper.post(&world.running, "/approvals/decide", &body).await;
     helper.get(&world.running, "/holds").await.is(200, "2 requests match now, not 3");
     assert_eq!(world.decisions(), before);
+    // What is done in another account stays out of sight, and cannot be ended.
+    let of_boss = boss.csrf(&world.running).await;
+    let exempt = format!("csrf={of_boss}&reason=x&next=%2Fholds&scope=user&until=90d");
+    boss.post(&world.running, &format!("/keys/{}/exempt", world.away), &exempt).await;
+    let shown = boss.get(&world.running, "/holds").await;
+    shown.is(200, "is exempt with every key until");
+    let number = shown.body().split("/exemptions/").nth(1).unwrap().split('/').next().unwrap().to_owned();
+    let end = |csrf: &str| format!("csrf={csrf}&reason=over&next=%2Fholds");
+    helper.post(&world.running, &format!("/exemptions/{number}/end"), &end(&csrf)).await;
+    let refused = helper.get(&world.running, "/holds").await;
+    refused.is(200, &format!("There is no granted exemption {number}"));
+    assert!(!refused.body().contains("payroll"), "{refused:?}");
+    boss.post(&world.running, &format!("/exemptions/{number}/end"), &end(&of_boss)).await;
+    boss.get(&world.running, "/holds").await.is(200, "has ended");
+    for (fields, why) in [
+        ("scope=key&until=", "such as 2027-03-01"),
+        ("scope=all&until=90d", "must be key or user"),
+        ("scope=key&until=2001-01-01", "is in the past"),
+    ] {
+        let body = format!("csrf={csrf}&reason=x&next=%2Fholds&{fields}");
+        helper.post(&world.running, &format!("/keys/{}/exempt", world.home), &body).await;
+        helper.get(&world.running, "/holds").await.is(200, why);
+    }
     world.running.ask(&request_of_metrics()).await.is(200, "keysweep_");
     world.running.stop().await;
 }

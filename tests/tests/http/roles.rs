@@ -3,15 +3,20 @@
 
 use std::collections::BTreeSet;
 
+use keysweep::access::{Caller, Grant};
+use keysweep::operator::act;
 use keysweep::token::Role;
 use keysweep_api::{
-    AcknowledgeRule, Decide, DecideApprovals, Decision, GatherEvidence, KeyFilter, ListAccounts,
-    ListApprovals, ListExemptions, ListFindings, ListHolds, ListJournal, ListKeys, ListNotices, ListRules,
-    ListSessions, Operation, Pause, PreviewNotice, ResetBreaker, Resume, RetryNotice, RevokeSessions,
-    ShowBreaker, ShowCalendar, ShowEvidence, ShowKey, ShowPlan, ShowStatus, UnparkAccount, Verb, ViewJournal,
-    Which, encode, operations,
+    AcknowledgeRule, Decide, DecideApprovals, Decision, EndExemption, GatherEvidence, GrantExemption,
+    KeyFilter, ListAccounts, ListApprovals, ListExemptions, ListFindings, ListHolds, ListJournal, ListKeys,
+    ListNotices, ListRules, ListSessions, Operation, Pause, PreviewNotice, Refusal, ResetBreaker, Resume,
+    RetryNotice, RevokeSessions, ShowBreaker, ShowCalendar, ShowEvidence, ShowKey, ShowPlan, ShowStatus,
+    UnparkAccount, Verb, ViewJournal, Which, encode, operations,
 };
+use keysweep_core::ids::AccessKeyId;
 use keysweep_core::notice::NoticeKind;
+use keysweep_core::policy::Match;
+use keysweep_core::state::Actor;
 use keysweep_core::ticket::Planned;
 use keysweep_notify::FailureKind;
 use serde_json::Value;
@@ -89,6 +94,10 @@ fn mk_decisions() -> Vec<(Role, Decision, &'static str)> {
     ]
 }
 
+fn mk_grant(key: AccessKeyId, whole_user: bool) -> GrantExemption {
+    GrantExemption { key, whole_user, until: "90d".parse().unwrap(), reason: "a test".into() }
+}
+
 fn rows(world: &World) -> Vec<Row> {
     use Place::{Account, Anywhere, Key, Organization};
     use Role::{Approver, Operator, Viewer};
@@ -112,6 +121,12 @@ fn rows(world: &World) -> Vec<Row> {
         row(Approver, Anywhere, &many, "requests match now, not 999"),
         list(&ListHolds::default(), "\"holds\":"),
         Row { lists: false, ..list(&ListExemptions {}, "\"exemptions\":") },
+        row(
+            Operator,
+            Anywhere,
+            &EndExemption { number: 999_999, reason: reason() },
+            "no granted exemption 999999",
+        ),
         list(&ListJournal { limit: Some(1_000), ..ListJournal::default() }, "\"entries\":"),
         row(Operator, Organization, &ListSessions {}, "\"sessions\":[]"),
         row(
@@ -141,6 +156,8 @@ fn rows(world: &World) -> Vec<Row> {
             row(Approver, Key(account), &GatherEvidence { key: key() }, "\"sha256\":"),
             row(Viewer, Key(account), &preview, "\"subject\":"),
             row(Operator, Account(account), &unpark, "is not parked"),
+            row(Operator, Key(account), &mk_grant(key(), false), "is exempt until"),
+            row(Operator, Key(account), &mk_grant(key(), true), "is exempt with every key until"),
         ]);
         for (role, decision, answer) in mk_decisions() {
             let decide = Decide { key: key(), decision, reason: reason() };
@@ -290,6 +307,80 @@ async fn totals_and_rules_of_a_scope_count_nothing_else() {
         0,
         "it names users of another account"
     );
+    world.running.stop().await;
+}
+
+/// Asks as somebody with a token.
+async fn ask_as<O: Operation>(world: &World, who: (Role, bool), asked: &O) -> Answer {
+    ask(world, &row(O::ROLE, Place::Anywhere, asked, ""), Some(who)).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_scope_neither_shows_nor_ends_an_exemption_of_another_account() {
+    let world = World::new("127.0.0.1", "", "", &mk_tokens()).await;
+    let mut numbers = Vec::new();
+    for key in [&world.home, &world.away] {
+        let answer = ask_as(&world, (Role::Operator, false), &mk_grant(key.parse().unwrap(), true)).await;
+        answer.is(200, "is exempt with every key until");
+        numbers.push(
+            world
+                .running
+                .daemon
+                .engine()
+                .store()
+                .read(|state| state.control().exemptions.last().unwrap().number),
+        );
+    }
+    let (whole, scoped) = ((Role::Operator, false), (Role::Operator, true));
+    let listed = ask_as(&world, scoped, &ListExemptions {}).await;
+    listed.is(200, &format!("\"number\":{}", numbers[0]));
+    world.is_silent("list_exemptions", listed.body());
+    let end = |number| EndExemption { number, reason: "over".into() };
+    let hidden = ask_as(&world, scoped, &end(numbers[1])).await;
+    let none = ask_as(&world, scoped, &end(999_999)).await;
+    assert_eq!((hidden.status(), none.status()), (404, 404), "{hidden:?}");
+    assert_eq!(hidden.body().replace(&numbers[1].to_string(), "999999"), none.body());
+    ask_as(&world, (Role::Approver, false), &end(numbers[0])).await.is(403, "requires the role operator");
+    // Who sees both accounts, and is an operator in one.
+    let scope = Match { accounts: vec![HOME.parse().unwrap()], ..Match::default() };
+    let grants = vec![
+        Grant::everywhere(Role::Viewer),
+        Grant { scope: Some(scope), ..Grant::everywhere(Role::Operator) },
+    ];
+    let caller = Caller::new(Actor::local("mixed"), grants);
+    let refused = act(world.running.daemon.engine(), &caller, end(numbers[1])).await.unwrap_err();
+    assert!(matches!(refused, Refusal::Forbidden(_)), "{refused}");
+    ask_as(&world, scoped, &end(numbers[0])).await.is(200, "has ended");
+    ask_as(&world, scoped, &end(numbers[0])).await.is(404, "no granted exemption");
+    ask_as(&world, whole, &end(numbers[1])).await.is(200, "has ended");
+    let left = world.running.daemon.engine().store().read(|state| state.control().exemptions.len());
+    assert_eq!(left, 0);
+    world.running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_exemption_ends_within_a_year() {
+    let world = World::new("127.0.0.1", "", "", &mk_tokens()).await;
+    let today = world.running.daemon.engine().clock().now().to_zoned(jiff::tz::TimeZone::UTC).date();
+    let day = |days: i64| today.checked_add(jiff::Span::new().days(days)).unwrap().to_string();
+    let grant = |until: &str| GrantExemption {
+        until: until.parse().unwrap(),
+        ..mk_grant(world.home.parse().unwrap(), false)
+    };
+    let operator = (Role::Operator, true);
+    for until in [day(-1), "2001-01-01".to_owned()] {
+        ask_as(&world, operator, &grant(&until)).await.is(409, "is in the past");
+    }
+    ask_as(&world, operator, &grant(&day(370))).await.is(409, "more than a year ahead");
+    for until in [day(0), day(364), "1d".to_owned(), "365d".to_owned()] {
+        ask_as(&world, operator, &grant(&until)).await.is(200, "is exempt until");
+    }
+    let ends =
+        world.running.daemon.engine().store().read(|state| {
+            state.control().exemptions.iter().map(|exemption| exemption.until).collect::<Vec<_>>()
+        });
+    let midnight = |day: String| format!("{day}T00:00:00Z").parse().unwrap();
+    assert_eq!(ends[..2], [midnight(day(1)), midnight(day(365))], "the day itself is included");
     world.running.stop().await;
 }
 

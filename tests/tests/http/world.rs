@@ -169,7 +169,9 @@ impl World {
                 };
                 granted + 10 * record.holds.len()
             };
-            state.records().map(of).sum::<usize>() + 1_000 * state.control().pauses.len()
+            let control = state.control();
+            let restraints = 1_000 * control.pauses.len() + 100_000 * control.exemptions.len();
+            state.records().map(of).sum::<usize>() + restraints
         })
     }
 }

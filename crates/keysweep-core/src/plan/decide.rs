@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::exempt::{self, resolve};
 use super::owner::find_owner;
 use super::{Context, Next, Unknown, Wait, note_unknown};
 use crate::facts::{AccountFacts, Fact, KeyFacts, KeyStatus, LastUse};
@@ -65,7 +66,7 @@ const LISTED_AGAIN_AFTER: SignedDuration = SignedDuration::from_mins(10);
 /// Decides about one key: the events that bring its record up to date, and what comes next.
 #[must_use]
 pub fn decide(context: &Context<'_>, record: Option<&Record>, view: &View<'_>, by: By) -> Decision {
-    let resolution = context.policy.resolve(context.now, &subject(view));
+    let resolution = resolve(context, view.account, view.facts);
     let mut unknown = resolution.as_ref().err().cloned().unwrap_or_default();
     note_unknown(&mut unknown, "last use", &view.facts.last_use);
     note_unknown(&mut unknown, "user ID", &view.facts.user_id);
@@ -130,8 +131,7 @@ pub fn decide(context: &Context<'_>, record: Option<&Record>, view: &View<'_>, b
 }
 
 pub(super) fn subject<'a>(view: &View<'a>) -> Subject<'a> {
-    let View { account, facts, .. } = *view;
-    Subject { account, user_name: &facts.user_name, path: &facts.path, tags: &facts.tags }
+    exempt::subject(view.account, view.facts)
 }
 
 /// Why the key is a finding under its policy; `None` also where that cannot be told.

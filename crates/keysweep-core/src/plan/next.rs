@@ -38,7 +38,12 @@ impl Look<'_> {
         let exempt = self.resolution.as_ref().ok().and_then(|r| r.exempt.as_ref());
         exempt.map(|ExemptBy { rule, reason, until }| {
             let (rule, reason) = (rule.clone(), reason.clone());
-            later(action, Wait::Exempt { rule, reason, until: *until })
+            let wait = Wait::Exempt { rule, reason, until: *until };
+            // Nobody has to answer what nothing can come of; once the exemption is over, it is asked anew.
+            match record.and_then(Record::approval) {
+                Some(_) => One::event(Consent::ApprovalVoided { why: wait.to_string() }),
+                None => later(action, wait),
+            }
         })
     }
 

@@ -3,7 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::decide::{Look, One, later, subject};
-use super::{Next, Unknown, Wait};
+use super::exempt::granted_to;
+use super::{Context, Next, Unknown, Wait};
 use crate::facts::{Fact, KeyStatus};
 use crate::ids::AccessKeyId;
 use crate::lifecycle::event::{KeyEvent, Overlay};
@@ -121,7 +122,9 @@ impl Look<'_> {
     }
 
     fn is_due(&self, key: &AccessKeyId) -> bool {
-        self.context.state.record(key).is_some_and(Record::is_to_be_deactivated)
+        let Context { state, now, .. } = *self.context;
+        let exempt = |record: &Record| granted_to(state, record, now).is_some();
+        state.record(key).is_some_and(|record| record.is_to_be_deactivated() && !exempt(record))
     }
 
     /// What a look at the user says about its quarantine: somebody ended it, or it has to end.
@@ -170,7 +173,7 @@ enum InTheWay {
 /// Tickets to detach what is attached to users and is not wanted there any more. No pause, breaker, cap, window or mode
 /// restrains them: they give access back.
 #[must_use]
-pub fn quarantines_to_end(context: &super::Context<'_>) -> Vec<Ticket> {
+pub fn quarantines_to_end(context: &Context<'_>) -> Vec<Ticket> {
     let ticket = |record: &Record| {
         let why = quarantine_ends_because(context.state, record, context.now)?;
         Some(Ticket::mint(record.identity.clone(), Action::EndQuarantine, Origin::Policy, why))
@@ -186,9 +189,15 @@ pub fn quarantine_ends_because(state: &StateOfAll, record: &Record, now: Timesta
         if record.incident.is_some() {
             return None;
         }
+        // The next plan records it, after AWS has been read.
+        if matches!(record.state, State::Flagged(_))
+            && let Some(exemption) = granted_to(state, record, now)
+        {
+            return Some(format!("the key is exempt by {}: {}", exemption.rule(), exemption.reason));
+        }
         // It stops every key of the user: each that worked is still to be deactivated, or has been.
         let stopped = quarantine.user_before.keys.iter().filter(|(_, worked)| **worked).map(|(key, _)| key);
-        if let Some(wanted) = stopped.into_iter().find(|key| is_wanted(state.record(key))) {
+        if let Some(wanted) = stopped.into_iter().find(|key| is_wanted(state, state.record(key), now)) {
             return Some(format!("key {wanted} of the same user is not due for deactivation"));
         }
         let reach = state.account(record.identity.account).map(|account| &account.reach);
@@ -202,9 +211,11 @@ pub fn quarantine_ends_because(state: &StateOfAll, record: &Record, now: Timesta
 }
 
 /// Whether another key of a user in quarantine may be needed, by its record.
-fn is_wanted(record: Option<&Record>) -> bool {
+fn is_wanted(state: &StateOfAll, record: Option<&Record>, now: Timestamp) -> bool {
     record.is_none_or(|record| match &record.state {
-        State::Active | State::Flagged(_) => !record.is_to_be_deactivated(),
+        State::Active | State::Flagged(_) => {
+            !record.is_to_be_deactivated() || granted_to(state, record, now).is_some()
+        }
         State::Deactivating(_)
         | State::Deactivated(_)
         | State::Deleting(_)

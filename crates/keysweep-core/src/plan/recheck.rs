@@ -1,6 +1,7 @@
 //! The same decision again, with fresh facts, right before a change; and the undo, which nothing of ours blocks.
 
-use super::decide::{is_another, is_of_another_user, subject};
+use super::decide::{is_another, is_of_another_user};
+use super::exempt::resolve;
 use super::quarantine::{end_quarantine, quarantine_ends_because};
 use super::{By, Context, Decision, Next, Recheck, Unknown, View, Wait, decide, gate, note_unknown};
 use crate::effect::Announcement;
@@ -121,7 +122,7 @@ fn evidence_gap(context: &Context<'_>, view: &View<'_>) -> Option<Gap> {
             works.then(|| trail.objection(used)).flatten().or_else(|| trail.gap())?
         }
     };
-    let resolved = context.policy.resolve(context.now, &subject(view));
+    let resolved = resolve(context, view.account, view.facts);
     let ignores = resolved.is_ok_and(|of| of.terms.incomplete_evidence == IncompleteEvidence::Ignore);
     (!ignores || !gap.may_be_ignored()).then_some(gap)
 }

@@ -1,5 +1,6 @@
 //! What restrains changes: pauses, breaker, caps and parked accounts. All of it follows from the journal.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -10,9 +11,11 @@ use serde::{Deserialize, Serialize};
 
 use super::actor::Actor;
 use super::entry::{Body, Configuration, Entry};
+use super::exemption::{ExemptSubject, GrantedExemption};
 use super::failure::{Failure, FailureCause, Park, Weight};
 use crate::ids::{AccessKeyId, AccountId};
 use crate::lifecycle::{RefusedKind, event};
+use crate::policy::Rule;
 use crate::references::Reference;
 use crate::ticket::Action;
 
@@ -55,9 +58,12 @@ pub struct Control {
     /// Stale keys at the end of each day with a sweep, oldest first: at most [`TREND_DAYS`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub trend: Vec<StaleOfDay>,
-    /// Exemptions that match no finding, by their match, each with the sweep since which it has been so.
+    /// Exemptions that match no finding, by their match, or by their name where an operator granted them, each with the sweep since which it has been so.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub idle_exemptions: BTreeMap<String, Timestamp>,
+    /// Exemptions that operators granted, oldest first: a lapsed one stays for a while.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exemptions: Vec<GrantedExemption>,
     /// Whether keysweep paused itself once, as it does in a new journal, or an operator resumed.
     pub introduced: bool,
     /// The configuration that was last in force.
@@ -201,6 +207,18 @@ impl Control {
         Some(day_after(restored))
     }
 
+    /// Exemptions that operators granted and that have not ended.
+    pub fn exemptions_in_force(&self, now: Timestamp) -> impl Iterator<Item = &GrantedExemption> {
+        self.exemptions.iter().filter(move |exemption| exemption.is_in_force(now))
+    }
+
+    /// The exemption that an operator granted to a key, or to its user: the one that lasts longest.
+    #[must_use]
+    pub fn exempting(&self, now: Timestamp, subject: ExemptSubject<'_>) -> Option<&GrantedExemption> {
+        let matching = self.exemptions_in_force(now).filter(|exemption| exemption.matches(subject));
+        matching.max_by_key(|exemption| (exemption.until, Reverse(exemption.number)))
+    }
+
     /// Whether keysweep itself has paused, because what restrained it before may be lost.
     #[must_use]
     pub fn paused_by_keysweep(&self) -> bool {
@@ -263,6 +281,25 @@ impl Control {
                 for known in self.references.iter_mut().filter(|known| known.reference == *reference) {
                     known.acknowledged = Some(by.clone());
                 }
+            }
+            Body::ExemptionGranted { account, user_id, user_name, key, reason, until } => {
+                self.exemptions.retain(|exemption| !exemption.is_outdated(entry.at));
+                self.exemptions.push(GrantedExemption {
+                    number: entry.seq,
+                    account: *account,
+                    user_id: user_id.clone(),
+                    user_name: user_name.clone(),
+                    key: key.clone(),
+                    by: entry.actor.clone(),
+                    reason: reason.clone(),
+                    since: entry.at,
+                    until: *until,
+                });
+            }
+            Body::ExemptionEnded { number, .. } => {
+                self.exemptions
+                    .retain(|exemption| exemption.number != *number && !exemption.is_outdated(entry.at));
+                self.idle_exemptions.remove(&Rule::Granted(*number).to_string());
             }
             Body::Restored { .. } => self.restored = Some(entry.at),
             Body::ChangeFailed { account, key, action, kind, why } => {

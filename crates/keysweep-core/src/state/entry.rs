@@ -11,7 +11,7 @@ use super::control::TripReason;
 use crate::evidence::Creation;
 use crate::facts::{Count, Inventory, Place};
 use crate::finding::Counts;
-use crate::ids::{AccessKeyId, AccountId};
+use crate::ids::{AccessKeyId, AccountId, UserId, UserName};
 use crate::lifecycle::{KeyEvent, RefusedKind, Sighting};
 use crate::notice::{Address, ItemId, Posted, Recipient};
 use crate::references::{Reference, ReferenceCleared};
@@ -215,6 +215,34 @@ pub enum Body {
         /// Why.
         reason: String,
     },
+    /// An operator exempts a key, or a user with every key that they have and will have.
+    ExemptionGranted {
+        /// Account of the user.
+        #[serde(rename = "account_id")]
+        account: AccountId,
+        /// The user's ID; absent where it could not be read.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        user_id: Option<UserId>,
+        /// The user's name.
+        user_name: UserName,
+        /// Key; absent for the whole user.
+        #[serde(rename = "access_key_id", default, skip_serializing_if = "Option::is_none")]
+        key: Option<AccessKeyId>,
+        /// Why.
+        reason: String,
+        /// The instant at which it ends.
+        until: Timestamp,
+    },
+    /// An operator ends an exemption that was granted.
+    ExemptionEnded {
+        /// Account of its user: whoever sees the account sees the entry.
+        #[serde(rename = "account_id")]
+        account: AccountId,
+        /// Its number: that of the entry that granted it.
+        number: u64,
+        /// Why.
+        reason: String,
+    },
     /// The journal was put back from a backup: whatever came after that is forgotten. Its actor is who ordered it.
     Restored {
         /// When the backup was made.
@@ -289,10 +317,10 @@ pub enum Body {
         /// Stale keys, as the last successful scan of each account counted them; absent in entries of older versions.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         stale: Option<u64>,
-        /// Exemptions that match no finding since this sweep, by their match.
+        /// Exemptions that match no finding since this sweep, by their match; those that operators granted by their name.
         #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
         idle_exemptions: BTreeSet<String>,
-        /// Exemptions that match a finding again, or that are no longer configured.
+        /// Exemptions that match a finding again, or that are no longer in force.
         #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
         busy_exemptions: BTreeSet<String>,
     },

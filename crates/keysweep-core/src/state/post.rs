@@ -87,6 +87,8 @@ impl Draft<'_> {
             | Body::ReferenceMissing { .. }
             | Body::ReferenceCleared { .. }
             | Body::RuleAcknowledged { .. }
+            | Body::ExemptionGranted { .. }
+            | Body::ExemptionEnded { .. }
             | Body::Restored { .. }
             | Body::SweepFinished { .. } => {}
         }

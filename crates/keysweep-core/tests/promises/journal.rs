@@ -291,7 +291,7 @@ fn index(event: &KeyEvent) -> usize {
     }
 }
 
-const BODIES: usize = 29;
+const BODIES: usize = 31;
 
 fn mk_address(flag: bool) -> Address {
     if flag { "dana@example.com" } else { "webhook:tickets" }.parse().unwrap()
@@ -412,6 +412,15 @@ fn mk_body(n: usize, event: usize, fill: &Fill) -> Body {
         26 => Body::MessageUndeliverable { message: count, why: text },
         27 => Body::MessageWithdrawn { message: count },
         28 => Body::MessageRetried { message: count, reason, give_up: hours(hour) },
+        29 => Body::ExemptionGranted {
+            account,
+            user_id: mk_key(number as usize).user_id.known().filter(|_| flag).cloned(),
+            user_name: mk_key(number as usize).user_name,
+            key: flag.then(|| mk_key_id(number as usize)),
+            reason,
+            until: hours(hour),
+        },
+        30 => Body::ExemptionEnded { account, number: count, reason },
         _ => panic!("no such body"),
     }
 }
@@ -452,6 +461,8 @@ fn body_index(body: &Body) -> usize {
         Body::MessageUndeliverable { .. } => 26,
         Body::MessageWithdrawn { .. } => 27,
         Body::MessageRetried { .. } => 28,
+        Body::ExemptionGranted { .. } => 29,
+        Body::ExemptionEnded { .. } => 30,
     }
 }
 

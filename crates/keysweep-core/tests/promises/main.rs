@@ -9,6 +9,7 @@ mod counts;
 mod coverage;
 mod creations;
 mod evidence;
+mod exempted;
 mod findings;
 mod grace;
 mod incidents;

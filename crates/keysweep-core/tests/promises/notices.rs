@@ -455,6 +455,39 @@ fn people_hear_before_a_hold_or_an_exemption_ends() {
 }
 
 #[test]
+fn people_hear_before_a_granted_exemption_ends_and_of_what_it_calls_off() {
+    let mut world = mk_world(Mode::Deactivate, 1);
+    world.policy.base.approval = ApprovalFor::Deactivate;
+    world.sweep(day(0));
+    world.deliver(day(0));
+    world.sweep(hours(6));
+    assert_eq!(world.deliver(hours(6)), [said(TEAM, NoticeKind::ApprovalRequest, 0)]);
+    let facts = world.keys[0].clone();
+    let body = Body::ExemptionGranted {
+        account: facts.account,
+        user_id: facts.user_id.known().cloned(),
+        user_name: facts.user_name,
+        key: None,
+        reason: "year end".into(),
+        until: day(60),
+    };
+    world.write(day(1), body);
+    world.sweep(day(1));
+    assert_eq!(
+        world.names_of(0).iter().rev().take(2).collect::<Vec<_>>(),
+        [&"approval_voided", &"exempt_began"]
+    );
+    let mut heard = world.deliver(day(1));
+    heard.sort_unstable_by_key(|(to, _, _)| to.clone());
+    assert_eq!(heard, [said(DANA, NoticeKind::Outcome, 0), said(TEAM, NoticeKind::Outcome, 0)]);
+    for (at, ends) in [(45, false), (46, true), (47, false)] {
+        world.sweep(day(at));
+        let heard = world.deliver(day(at));
+        assert_eq!(heard == [said(TEAM, NoticeKind::ExemptionEnding, 0)], ends, "day {at}: {heard:?}");
+    }
+}
+
+#[test]
 fn quiet_hours_hold_back_what_can_wait() {
     let mut world = mk_world(Mode::Deactivate, 1);
     let quiet = Some("22:00-07:00".parse().unwrap());

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 use keysweep_core::facts::{AccountFacts, Fact, KeyFacts, KeyStatus, Source};
+use keysweep_core::ids::{AccessKeyId, UserName};
 use keysweep_core::lifecycle::event::{Note, Seen};
 use keysweep_core::lifecycle::{Hold, KeyEvent, Record, State as KeyState, When, next};
 use keysweep_core::plan::{self, Next, View, Wait};
@@ -233,6 +234,13 @@ proptest! {
             let record = world.state.record(&ticket.identity().key).unwrap();
             let exempt = resolve(&world, world.facts_of(&ticket.identity().key)).unwrap().exempt;
             prop_assert!(exempt.is_none() && record.holds.is_empty());
+            let granted = world.state.control().exemptions_in_force(hours(NOW));
+            let of_key = |key: &AccessKeyId| *key == record.identity.key;
+            let of_user = |account, user: &UserName| account == record.identity.account && *user == record.user_name;
+            for exemption in granted {
+                let covers = exemption.key.as_ref().map_or_else(|| of_user(exemption.account, &exemption.user_name), of_key);
+                prop_assert!(!covers, "{exemption}");
+            }
         }
     }
 

@@ -28,7 +28,7 @@ fn mk_world(keys: usize) -> World {
 }
 
 /// The action that a sweep at this time would make of key `n`, or why it waits.
-fn next(world: &mut World, at: jiff::Timestamp, n: usize) -> Next {
+pub(crate) fn next(world: &mut World, at: jiff::Timestamp, n: usize) -> Next {
     let plan = world.sweep(at);
     let key = world.keys[n].key.clone();
     plan.keys
@@ -37,7 +37,7 @@ fn next(world: &mut World, at: jiff::Timestamp, n: usize) -> Next {
         .map_or(Next::Nothing, |planned| planned.next)
 }
 
-fn action_of(next: &Next) -> Option<Action> {
+pub(crate) fn action_of(next: &Next) -> Option<Action> {
     match next {
         Next::Step { action, .. } => Some(*action),
         Next::Wait { .. } | Next::Nothing => None,
@@ -45,7 +45,7 @@ fn action_of(next: &Next) -> Option<Action> {
 }
 
 /// Ends what is to end, as a sweep does; the reasons.
-fn end_quarantines(world: &mut World, at: jiff::Timestamp) -> Vec<String> {
+pub(crate) fn end_quarantines(world: &mut World, at: jiff::Timestamp) -> Vec<String> {
     let tickets = plan::quarantines_to_end(&world.context(at));
     let ended = tickets.into_iter().map(|ticket| {
         let why = ticket.why().to_owned();
@@ -363,7 +363,7 @@ fn a_user_whose_other_key_works_is_not_quarantined() {
 }
 
 /// Two stale keys of one user.
-fn mk_siblings() -> World {
+pub(crate) fn mk_siblings() -> World {
     let (mut one, two) = (mk_key(0), mk_key(1));
     one.other_keys = vec![OtherKey::listed(two.key.clone(), KeyStatus::Active)];
     let mut two = keysweep_core::facts::KeyFacts {

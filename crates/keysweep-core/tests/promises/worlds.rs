@@ -8,9 +8,7 @@ use keysweep_core::finding::FindingKind;
 use keysweep_core::lifecycle::KeyEvent;
 use keysweep_core::lifecycle::event::{Change, Consent, Overlay, Seen};
 use keysweep_core::plan::{self, Plan};
-use keysweep_core::policy::{
-    ApprovalFor, Exemption, Match, Mode, Override, Policy, Resolution, Subject, TermsPatch,
-};
+use keysweep_core::policy::{ApprovalFor, Exemption, Match, Mode, Override, Policy, Resolution, TermsPatch};
 use keysweep_core::state::{Actor, Body, Entry, TripReason};
 use keysweep_core::ticket::Action;
 use proptest::prelude::*;
@@ -125,7 +123,7 @@ fn policies() -> impl Strategy<Value = Policy> {
 
 /// A past that the transition function allows, and then a present.
 pub(crate) fn worlds() -> impl Strategy<Value = World> {
-    let past = prop::collection::vec((0..9usize, 0..EVENTS + 6, fills()), 0..16);
+    let past = prop::collection::vec((0..9usize, 0..EVENTS + 8, fills()), 0..16);
     let scripts = prop::collection::vec(0..5usize, 9);
     (keys(), policies(), past, scripts).prop_map(|(keys, policy, past, scripts)| {
         let mut world = World::new(policy, keys);
@@ -252,6 +250,21 @@ fn restraint(world: &World, n: usize, fill: &Fill) -> Option<Body> {
             report_generated_at: None,
             place: keysweep_core::facts::Place::default(),
         },
+        6 if rare => {
+            let facts = world.keys.get(fill.hour.unsigned_abs() as usize % world.keys.len())?;
+            Body::ExemptionGranted {
+                account: facts.account,
+                user_id: facts.user_id.known().cloned(),
+                user_name: facts.user_name.clone(),
+                key: fill.flag.then(|| facts.key.clone()),
+                reason,
+                until: hours(fill.hour + 24 * 20),
+            }
+        }
+        7 => {
+            let exemption = world.state.control().exemptions.first()?;
+            Body::ExemptionEnded { account: exemption.account, number: exemption.number, reason }
+        }
         _ => return None,
     })
 }
@@ -265,8 +278,7 @@ pub(crate) fn plan_now(world: &World) -> Plan {
 
 pub(crate) fn resolve(world: &World, facts: &KeyFacts) -> Result<Resolution, Vec<String>> {
     let account = AccountFacts { id: facts.account, ..mk_account(0) };
-    let KeyFacts { user_name, path, tags, .. } = facts;
-    world.policy.resolve(hours(NOW), &Subject { account: &account, user_name, path, tags })
+    plan::resolve(&world.context(hours(NOW)), &account, facts)
 }
 
 pub(crate) fn events_of(plan: &Plan, key: &KeyFacts) -> Vec<KeyEvent> {

@@ -65,7 +65,9 @@ mod tests {
     };
     use keysweep_core::owner::{Confidence, Contact, Listed, Owner, OwnerSource};
     use keysweep_core::quarantine::{QuarantinePolicy, UserBefore};
-    use keysweep_core::state::{AccountRecord, Actor, Body, Control, Entry, Pause, Reach, Trip, TripReason};
+    use keysweep_core::state::{
+        AccountRecord, Actor, Body, Control, Entry, GrantedExemption, Pause, Reach, Trip, TripReason,
+    };
     use keysweep_core::ticket::{Action, Planned};
     use serde_json::Value;
 
@@ -132,7 +134,7 @@ mod tests {
                 decoy: true,
             }),
             team_told: true,
-            approval: Some(Approval {
+            approval: Some(Box::new(Approval {
                 number: 14,
                 action: Planned::Delete,
                 asked_at: mk_at(14),
@@ -156,7 +158,7 @@ mod tests {
                     as_owner: true,
                 }],
                 claim: Some(Claim { by: Actor::local("bob"), until: mk_at(17) }),
-            }),
+            })),
             bundle: Some([9; 32].into()),
             setback: Some(Setback {
                 action: Action::Reactivate,
@@ -226,7 +228,7 @@ mod tests {
                 cleared: 1,
                 deletion_accepted: true,
                 activity: None,
-                woken: Some(Woken {
+                woken: Some(Box::new(Woken {
                     since: mk_at(24),
                     call: Some(TracedCall {
                         at: mk_at(23),
@@ -235,7 +237,7 @@ mod tests {
                         user_agent: None,
                         event_id: Some("e1".into()),
                     }),
-                }),
+                })),
                 user_changes: vec![UserChange {
                     name: "AttachUserPolicy".into(),
                     call: TracedCall {
@@ -287,6 +289,17 @@ mod tests {
             }],
             breaker: Some(Trip { reason: TripReason::Surge { newly_due: 30, limit: 25 }, since: mk_at(2) }),
             accounts: Some(12),
+            exemptions: vec![GrantedExemption {
+                number: 9,
+                account: "111122223333".parse().unwrap(),
+                user_id: Some("AIDAEXAMPLE000000001".parse().unwrap()),
+                user_name: "ci-deploy".parse().unwrap(),
+                key: Some("AKIAIOSFODNN7EXAMPLE".parse().unwrap()),
+                by: Actor::local("ann"),
+                reason: "year end".into(),
+                since: mk_at(3),
+                until: mk_at(4),
+            }],
             ..Control::default()
         }
     }

@@ -16,8 +16,9 @@ use crate::iam::{HubArn, OrganizationId};
 use crate::token::{self, Role};
 
 use self::examples::{
-    APPROVALS_EXAMPLES, BACKUP_EXAMPLES, BREAKER_EXAMPLES, DOCTOR_EXAMPLES, EVIDENCE_EXAMPLES, IAM_EXAMPLES,
-    KEYS_EXAMPLES, NOTICES_EXAMPLES, RESTORE_EXAMPLES, SCAN_EXAMPLES, TOKEN_EXAMPLES,
+    APPROVALS_EXAMPLES, BACKUP_EXAMPLES, BREAKER_EXAMPLES, DOCTOR_EXAMPLES, EVIDENCE_EXAMPLES,
+    EXEMPTIONS_EXAMPLES, IAM_EXAMPLES, KEYS_EXAMPLES, NOTICES_EXAMPLES, RESTORE_EXAMPLES, SCAN_EXAMPLES,
+    TOKEN_EXAMPLES,
 };
 pub(super) use self::keys::{DecisionArgs, KeysCommand, RequestArgs, StateName, UndoArgs};
 pub(super) use self::notices::{NoticesCommand, PreviewArgs, PreviewFormat, StatusName};
@@ -83,7 +84,8 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: HoldsCommand,
     },
-    /// Show exemptions, and what they match now
+    /// Show exemptions and what they match now, exempt keys, and end exemptions
+    #[command(after_help = EXEMPTIONS_EXAMPLES)]
     Exemptions {
         #[command(subcommand)]
         command: ExemptionsCommand,

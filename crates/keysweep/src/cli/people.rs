@@ -1,7 +1,8 @@
 //! `holds`, `exemptions`, and `sessions`.
 
 use keysweep_api::{
-    ExemptionRow, HeldKey, ListExemptions, ListHolds, ListSessions, RevokeSessions, SessionRow,
+    EndExemption, ExemptionRow, GrantExemption, HeldKey, ListExemptions, ListHolds, ListSessions,
+    RevokeSessions, SessionRow,
 };
 
 use super::args::{ExemptionsCommand, Format, Global, HoldsCommand, SessionsCommand};
@@ -28,7 +29,7 @@ const HOLD: [export::Column<HeldKey>; 12] = [
 ];
 
 /// `exemptions list` as CSV.
-const EXEMPTION: [export::Column<ExemptionRow>; 7] = [
+const EXEMPTION: [export::Column<ExemptionRow>; 10] = [
     ("rule", |row| row.rule.clone()),
     ("match", |row| row.matches.clone()),
     ("reason", |row| row.reason.clone()),
@@ -36,6 +37,9 @@ const EXEMPTION: [export::Column<ExemptionRow>; 7] = [
     ("lapsed", |row| row.lapsed.to_string()),
     ("findings", |row| row.findings.map(|count| count.to_string()).unwrap_or_default()),
     ("idle_since", |row| row.idle_since.map(|at| at.to_string()).unwrap_or_default()),
+    ("exemption", |row| row.number.map(|number| number.to_string()).unwrap_or_default()),
+    ("by", |row| row.by.clone().unwrap_or_default()),
+    ("since", |row| row.since.map(|at| at.to_string()).unwrap_or_default()),
 ];
 
 /// `sessions list` as CSV.
@@ -80,7 +84,16 @@ pub(super) async fn exemptions(
     command: ExemptionsCommand,
     console: &Console,
 ) -> Result<Exit, CliError> {
-    let ExemptionsCommand::List { format } = command;
+    let format = match command {
+        ExemptionsCommand::List { format } => format,
+        ExemptionsCommand::Add { key, until, reason, whole_user } => {
+            let grant = GrantExemption { key, whole_user, until, reason: reason.reason };
+            return act(global, grant, console).await;
+        }
+        ExemptionsCommand::End { number, reason } => {
+            return act(global, EndExemption { number, reason: reason.reason }, console).await;
+        }
+    };
     let document = look(global, ListExemptions {}, console).await?;
     console.print_until_closed(|out| match format.format {
         Format::Table => {
@@ -92,7 +105,7 @@ pub(super) async fn exemptions(
         Format::Csv => export::csv(out, &EXEMPTION, &document.exemptions),
     })?;
     if format.format == Format::Table && document.exemptions.is_empty() {
-        console.say("no exemption is configured: see [[policy.exempt]]");
+        console.say("nothing is exempt: see [[policy.exempt]] and `keysweep exemptions add`");
     }
     Ok(Exit::Done)
 }

@@ -106,6 +106,8 @@ impl Chronicle {
             | Body::ReferenceMissing { .. }
             | Body::ReferenceCleared { .. }
             | Body::RuleAcknowledged { .. }
+            | Body::ExemptionGranted { .. }
+            | Body::ExemptionEnded { .. }
             | Body::Restored { .. }
             | Body::MessageComposed { .. }
             | Body::MessageUndeliverable { .. }

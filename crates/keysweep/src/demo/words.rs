@@ -67,6 +67,13 @@ pub(super) fn event(entry: &Entry, who: &str, state: &State, calendar: Calendar)
         Body::RuleAcknowledged { reference, reason } => {
             (Tone::Usual, format!("{} acknowledged that {reference} is missing: {reason}", entry.actor))
         }
+        Body::ExemptionGranted { user_name, key, reason, .. } => {
+            let what = if key.is_some() { "a key" } else { "every key" };
+            (Tone::Usual, format!("{} exempted {what} of {user_name}: {reason}", entry.actor))
+        }
+        Body::ExemptionEnded { number, reason, .. } => {
+            (Tone::Usual, format!("{} ended exemption {number}: {reason}", entry.actor))
+        }
         Body::Restored { created_at, .. } => {
             (Tone::Trouble, format!("{} restored the backup of {created_at}", entry.actor))
         }
@@ -351,7 +358,7 @@ mod tests {
             })
         };
         let calendar = Calendar::new(began, 30);
-        assert_eq!(standing(&flagged(Some(approval)), calendar), "flagged, waits for approval");
+        assert_eq!(standing(&flagged(Some(Box::new(approval))), calendar), "flagged, waits for approval");
         assert_eq!(standing(&flagged(None), calendar), "flagged, to be deactivated on day 0");
     }
 

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use keysweep_core::ids::{AccessKeyId, AccountId};
 use keysweep_core::lifecycle::event::{Overlay, Seen};
 use keysweep_core::lifecycle::{ClearedWhy, INCIDENT_REMEDY, KeyEvent};
+use keysweep_core::policy::Rule;
 use keysweep_core::state::{Actor, Body, Receipt, State};
 use keysweep_store::{AppendError, Store, Undecided};
 use tokio::sync::watch;
@@ -165,7 +166,11 @@ fn signal(event: &KeyEvent) -> Option<Signal> {
             Signal::QuarantineInterrupted,
             matches!(event, KeyEvent::Overlay(Overlay::QuarantineInterrupted { hold_until: Some(_), .. })),
         ),
-        (Signal::SelfExempted, matches!(event, KeyEvent::Overlay(Overlay::ExemptBegan { .. }))),
+        // What an operator decides is no sign of the owner.
+        (
+            Signal::SelfExempted,
+            matches!(event, KeyEvent::Overlay(Overlay::ExemptBegan { rule, .. }) if !Rule::is_granted(rule)),
+        ),
     ];
     signals.into_iter().find(|(_, seen)| *seen).map(|(signal, _)| signal)
 }

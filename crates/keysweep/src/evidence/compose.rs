@@ -13,14 +13,13 @@ use keysweep_core::finding::FindingKind;
 use keysweep_core::ids::AccountId;
 use keysweep_core::lifecycle::{Approval, Granted, Notice, Record, State};
 use keysweep_core::owner::Owner;
-use keysweep_core::policy;
 use keysweep_core::state::{Body, Entry};
 use keysweep_core::ticket::Origin;
 use keysweep_store::Told;
 
 use super::{Occasion, Subject};
 use crate::config::Evidence;
-use crate::terms::effective;
+use crate::terms::Effective;
 
 /// Events of one Region in a bundle. Its newest page has up to 50.
 const EVENTS: usize = 10;
@@ -38,11 +37,9 @@ pub(super) fn compose(
     subject: Subject<'_>,
     creation: Option<&Creation>,
     told: Told,
+    effective: Effective,
 ) -> Result<Bundle, serde_json::Error> {
-    let Subject { config, account, record, facts, .. } = subject;
-    let of_policy =
-        policy::Subject { account, user_name: &facts.user_name, path: &facts.path, tags: &facts.tags };
-    let effective = effective(&config.policy, now, &of_policy);
+    let Subject { account, record, facts, .. } = subject;
     let unknown =
         effective.as_ref().err().map(|why| format!("which policy applies is unknown: {}", why.join("; ")));
     let (terms, exempt) = effective.unwrap_or_default();

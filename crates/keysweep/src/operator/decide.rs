@@ -9,7 +9,7 @@ use keysweep_core::ids::AccessKeyId;
 use keysweep_core::lifecycle::event::{Consent, Note, Overlay};
 use keysweep_core::lifecycle::{Approval, HoldKind, KeyEvent, Record, State as KeyState};
 use keysweep_core::policy::Subject;
-use keysweep_core::state::{Actor, Body, Reach, State};
+use keysweep_core::state::{Actor, Body, Reach, Receipt, State};
 use keysweep_core::ticket::{Action, Planned};
 use keysweep_store::{AppendError, Undecided};
 
@@ -143,8 +143,17 @@ impl Engine {
         actor: &Actor,
         decide: impl FnMut(&State, Timestamp) -> Result<(Vec<Body>, String), Refusal>,
     ) -> Result<Done, Refusal> {
+        self.decide_with_receipts(actor, decide).await.map(|(_, message)| Done { message })
+    }
+
+    /// The same, with the receipts of the entries.
+    pub(super) async fn decide_with_receipts(
+        &self,
+        actor: &Actor,
+        decide: impl FnMut(&State, Timestamp) -> Result<(Vec<Body>, String), Refusal>,
+    ) -> Result<(Vec<Receipt>, String), Refusal> {
         match self.decide(actor, decide).await {
-            Ok((_, message)) => Ok(Done { message }),
+            Ok(decided) => Ok(decided),
             Err(Undecided::No(refusal)) => Err(refusal),
             Err(Undecided::Append(AppendError::Illegal(illegal))) => {
                 Err(Refusal::Conflict(illegal.to_string()))

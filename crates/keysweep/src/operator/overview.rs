@@ -370,12 +370,16 @@ fn journal_row(entry: Entry) -> JournalRow {
         Body::Key { account, key, .. }
         | Body::KeyCreated { account, key, .. }
         | Body::ChangeFailed { account, key, .. } => (Some(*account), Some(key.to_string())),
+        Body::ExemptionGranted { account, key, .. } => {
+            (Some(*account), key.as_ref().map(ToString::to_string))
+        }
         Body::AccountScanned { account, .. }
         | Body::AccountFindings { account, .. }
         | Body::AccountFailed { account, .. }
         | Body::AccountSkipped { account, .. }
         | Body::AccountLeft { account, .. }
-        | Body::AccountUnparked { account, .. } => (Some(*account), None),
+        | Body::AccountUnparked { account, .. }
+        | Body::ExemptionEnded { account, .. } => (Some(*account), None),
         Body::Started { .. }
         | Body::Configured { .. }
         | Body::DueAccepted { .. }

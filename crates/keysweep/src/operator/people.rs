@@ -1,13 +1,11 @@
-//! Requests for approval, holds, and exemptions, as lists.
+//! Requests for approval and holds, as lists.
 
 use jiff::Timestamp;
 use keysweep_api::{
-    ApprovalsDocument, Decide, DecideApprovals, DecidedApprovals, Decision, ExemptionRow, ExemptionsDocument,
-    HeldKey, HoldsDocument, KeyFilter, ListApprovals, ListExemptions, ListHolds, Operation, PendingApproval,
-    Refusal, RefusedApproval,
+    ApprovalsDocument, Decide, DecideApprovals, DecidedApprovals, Decision, HeldKey, HoldsDocument,
+    KeyFilter, ListApprovals, ListHolds, Operation, PendingApproval, Refusal, RefusedApproval,
 };
 use keysweep_core::lifecycle::{Approval, Record};
-use keysweep_core::policy::Rule;
 use keysweep_core::render::NextAction;
 use keysweep_core::state::State;
 
@@ -17,9 +15,6 @@ use super::show::{finding_of, mk_approval, overlays_of};
 use super::{Act, Look};
 use crate::access::{Need, Permit, Sight};
 use crate::engine::Engine;
-
-/// Keys that are named as examples of what an exemption matches.
-const EXAMPLES: usize = 5;
 
 /// Requests that are decided on in one go.
 const AT_ONCE: usize = 1_000;
@@ -187,36 +182,4 @@ fn held(state: &State, record: &Record) -> Vec<HeldKey> {
         until: hold.until,
     };
     record.holds.iter().map(hold).collect()
-}
-
-impl Look for ListExemptions {
-    async fn look(self, engine: &Engine, sight: &Sight) -> Result<ExemptionsDocument, Refusal> {
-        let (now, config, latest) = (engine.clock().now(), engine.config(), engine.latest());
-        let idle = engine.store().read(|state| state.control().idle_exemptions.clone());
-        let policy = &config.policy;
-        let exempted = latest.as_ref().map(|latest| policy.exempted(now, &latest.collection));
-        let lapsed: Vec<_> = policy.lapsed_exemptions(now).map(|(rule, _)| rule).collect();
-        let rows = policy.exemptions.iter().enumerate().map(|(index, exemption)| {
-            let rule = Rule::Exempt(index + 1);
-            let matches = exemption.matches.to_string();
-            let found = exempted.iter().flatten().find(|(of, _)| std::ptr::eq(*of, exemption));
-            let keys: Option<Vec<_>> = exempted.as_ref().map(|_| {
-                let keys = found.iter().flat_map(|(_, keys)| keys);
-                keys.filter(|facts| sight.account(facts.account)).map(|facts| facts.key.to_string()).collect()
-            });
-            ExemptionRow {
-                rule: rule.to_string(),
-                reason: exemption.reason.clone(),
-                until: exemption.until.to_string(),
-                lapsed: lapsed.contains(&rule),
-                findings: keys.as_ref().map(|keys| u64::try_from(keys.len()).unwrap_or(u64::MAX)),
-                examples: keys.unwrap_or_default().into_iter().take(EXAMPLES).collect(),
-                idle_since: idle.get(&matches).copied(),
-                matches,
-            }
-        });
-        // A rule names accounts, users, and a reason: it is shown to those who see a key that it exempts.
-        let visible = rows.filter(|row| sight.is_whole() || !row.examples.is_empty());
-        Ok(ExemptionsDocument { generated_at: now, exemptions: visible.collect() })
-    }
 }

@@ -15,8 +15,7 @@ use keysweep_core::finding::FindingKind;
 use keysweep_core::ids::{AccessKeyId, AccountId};
 use keysweep_core::lifecycle::{Approval, Hold, Quarantine, Record, State as KeyState};
 use keysweep_core::owner::Owner;
-use keysweep_core::plan::{PlannedKey, quarantine_ends_because};
-use keysweep_core::policy::{Policy, Subject};
+use keysweep_core::plan::{Context, PlannedKey, quarantine_ends_because};
 use keysweep_core::render::{NextAction, coverage_in, listed, next_action};
 use keysweep_core::state::{Control, Pause, State};
 use keysweep_core::ticket::Planned;
@@ -170,7 +169,8 @@ impl Engine {
         }
         let told = self.store().told(key).await;
         let history = told.map_err(|error| Refusal::Unavailable(in_words(&error)))?.history;
-        let (policy, exempt) = policy_of(&config.policy, now, outlook.collection(), key);
+        let (policy, exempt) =
+            self.with_context(&config.policy, |context| policy_of(context, outlook.collection(), key));
         Ok(KeyDocument {
             generated_at: now,
             clock_skew_seconds: self.skew_seconds(),
@@ -243,16 +243,14 @@ pub(super) fn find<'a>(
 }
 
 fn policy_of(
-    policy: &Policy,
-    now: Timestamp,
+    context: &Context<'_>,
     seen: Option<&Collection>,
     key: &AccessKeyId,
 ) -> (Vec<PolicyTerm>, Option<String>) {
     let Some((account, facts)) = seen.and_then(|collection| find(collection, key)) else {
         return (Vec::new(), None);
     };
-    let subject = Subject { account, user_name: &facts.user_name, path: &facts.path, tags: &facts.tags };
-    effective(policy, now, &subject).unwrap_or_default()
+    effective(context, account, facts).unwrap_or_default()
 }
 
 /// What comes next for a key with a record.

@@ -111,6 +111,8 @@ fn views() -> Router<Arc<App>> {
 fn decisions() -> Router<Arc<App>> {
     Router::new()
         .route("/keys/{key}/decide", post(decisions::decide))
+        .route("/keys/{key}/exempt", post(decisions::grant_exemption))
+        .route("/exemptions/{number}/end", post(decisions::end_exemption))
         .route("/approvals/decide", post(decisions::decide_many))
         .route("/pause", post(decisions::pause))
         .route("/resume", post(decisions::resume))

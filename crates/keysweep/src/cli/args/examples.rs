@@ -50,6 +50,14 @@ Examples:
   keysweep approvals approve --account 111122223333 --all 12 --reason \"account is being closed\"
       approves the listed requests of an account, if there are exactly 12";
 
+pub(super) const EXEMPTIONS_EXAMPLES: &str = "\
+Examples:
+  keysweep exemptions list
+  keysweep exemptions add AKIAIOSFODNN7EXAMPLE --until 90d --reason \"yearly audit\"
+  keysweep exemptions add AKIAIOSFODNN7EXAMPLE --whole-user --until 2027-03-01 --reason \"ticket 4711\"
+      exempts every key that the user has and will have
+  keysweep exemptions end 120 --reason \"migrated\"";
+
 pub(super) const NOTICES_EXAMPLES: &str = "\
 Examples:
   keysweep notices list --status undeliverable

@@ -1,8 +1,8 @@
 //! `keysweep approvals`, `holds`, `exemptions`, and `sessions`.
 
 use clap::{Args, Subcommand};
-use keysweep_api::{KeyFilter, RequestRef};
-use keysweep_core::ids::AccountId;
+use keysweep_api::{KeyFilter, RequestRef, Until};
+use keysweep_core::ids::{AccessKeyId, AccountId};
 
 use super::{FormatArgs, ReasonArgs};
 
@@ -81,10 +81,31 @@ pub(in crate::cli) enum HoldsCommand {
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum ExemptionsCommand {
-    /// Show exemptions in the configuration, and the findings that each of them matches now
+    /// Show exemptions, configured and granted, and the findings that each of them matches now
     List {
         #[command(flatten)]
         format: FormatArgs,
+    },
+    /// Exempt a key: no changes until the exemption ends, except the undo
+    Add {
+        /// Key ID
+        key: AccessKeyId,
+        /// Last day of the exemption, or its length, such as 2027-03-01 or 90d; at most a year ahead
+        #[arg(long, value_name = "DATE|LENGTH")]
+        until: Until,
+        #[command(flatten)]
+        reason: ReasonArgs,
+        /// Exempt the user of the key with every key that they have and will have
+        #[arg(long)]
+        whole_user: bool,
+    },
+    /// End an exemption that was granted; those of the configuration end there
+    End {
+        /// Number of the exemption, as `keysweep exemptions list` shows it
+        #[arg(value_name = "NUMBER")]
+        number: u64,
+        #[command(flatten)]
+        reason: ReasonArgs,
     },
 }
 

@@ -36,11 +36,15 @@ fn whom(body: &Body) -> (String, String) {
         Body::Key { account, key, .. }
         | Body::KeyCreated { account, key, .. }
         | Body::ChangeFailed { account, key, .. } => (account.to_string(), key.to_string()),
+        Body::ExemptionGranted { account, key, .. } => {
+            (account.to_string(), key.as_ref().map(ToString::to_string).unwrap_or_default())
+        }
         Body::AccountScanned { account, .. }
         | Body::AccountFindings { account, .. }
         | Body::AccountFailed { account, .. }
         | Body::AccountSkipped { account, .. }
         | Body::AccountUnparked { account, .. }
+        | Body::ExemptionEnded { account, .. }
         | Body::AccountLeft { account } => (account.to_string(), String::new()),
         Body::Started { .. }
         | Body::Configured { .. }

@@ -70,15 +70,17 @@ pub fn exemptions_table(document: &ExemptionsDocument, screen: Screen) -> String
     let now = document.generated_at;
     let rows = document.exemptions.iter().map(|row| {
         let (matched, tone) = matched(now, row);
+        let ends = row.until.parse().map_or_else(|_| row.until.clone(), |at| when(now, at));
         [
             (&row.rule).into(),
             (&row.matches).into(),
-            Text::new(if row.lapsed { format!("{} (lapsed)", row.until) } else { row.until.clone() }, tone),
+            row.by.as_deref().unwrap_or("configuration").into(),
+            Text::new(if row.lapsed { format!("{ends} (lapsed)") } else { ends }, tone),
             Text::new(matched, tone),
             Text::new(&row.reason, Tone::Faint),
         ]
     });
-    table(screen, ["RULE", "MATCH", "UNTIL", "KEYS", "REASON"], rows.collect())
+    table(screen, ["RULE", "MATCH", "BY", "UNTIL", "KEYS", "REASON"], rows.collect())
 }
 
 fn matched(now: Timestamp, row: &ExemptionRow) -> (String, Tone) {

@@ -34,9 +34,18 @@ struct Hold<'a> {
 struct Exemption<'a> {
     row: &'a ExemptionRow,
     examples: Vec<(String, &'a str)>,
+    granted: Option<Granted<'a>>,
     idle_since: Option<When>,
     /// Whether it has matched nothing for long.
     idle: bool,
+}
+
+/// What is known of an exemption that an operator granted.
+struct Granted<'a> {
+    number: u64,
+    by: &'a str,
+    since: When,
+    until: When,
 }
 
 /// The view of holds and exemptions.
@@ -49,7 +58,8 @@ pub(in crate::serve) fn holds(
     exemptions: &ExemptionsDocument,
 ) -> Result<String, askama::Error> {
     let shell = frame.shell(View::Holds, "Holds and exemptions", Some(holds.generated_at), false);
-    let fields = shell.approve && !holds.holds.is_empty();
+    let ends = exemptions.exemptions.iter().any(|row| row.number.is_some() && !row.lapsed);
+    let fields = (shell.approve && !holds.holds.is_empty()) || (shell.operate && ends);
     let exemptions: Vec<_> = exemptions.exemptions.iter().map(|row| exemption(frame, row)).collect();
     html(&Page {
         shell: Shell { fields, ..shell },
@@ -74,10 +84,21 @@ fn hold<'a>(frame: &Frame, row: &'a HeldKey) -> Hold<'a> {
 fn exemption<'a>(frame: &Frame, row: &'a ExemptionRow) -> Exemption<'a> {
     Exemption {
         row,
+        granted: granted(frame, row),
         examples: row.examples.iter().map(|key| (key_path(key), key.as_str())).collect(),
         idle_since: frame.maybe(row.idle_since),
         idle: row.idle_since.is_some_and(|since| frame.now.duration_since(since) >= IDLE),
     }
+}
+
+fn granted<'a>(frame: &Frame, row: &'a ExemptionRow) -> Option<Granted<'a>> {
+    let until = row.until.parse().ok()?;
+    Some(Granted {
+        number: row.number?,
+        by: row.by.as_deref()?,
+        since: frame.when(row.since?),
+        until: frame.when(until),
+    })
 }
 
 /// Why a hold was placed.

@@ -6,8 +6,9 @@ use std::time::Duration;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use keysweep_api::{
-    Decide, DecideApprovals, DecidedApprovals, Decision, Done, KeyFilter, Pause, Refusal, RequestRef,
-    ResetBreaker, Resume, RetryNotice, RevokeSessions, UnparkAccount, Which, reason,
+    Decide, DecideApprovals, DecidedApprovals, Decision, Done, EndExemption, GrantExemption, KeyFilter,
+    Pause, Refusal, RequestRef, ResetBreaker, Resume, RetryNotice, RevokeSessions, UnparkAccount, Which,
+    reason,
 };
 use keysweep_core::ids::AccessKeyId;
 use keysweep_core::ticket::Planned;
@@ -31,6 +32,24 @@ pub(in crate::serve) async fn decide(
 pub(in crate::serve) async fn decide_many(State(app): State<Arc<App>>, form: Form) -> Response {
     let asked = many(&form.fields);
     run(app, form, asked, outcome).await
+}
+
+pub(in crate::serve) async fn grant_exemption(
+    State(app): State<Arc<App>>,
+    Path(key): Path<String>,
+    form: Form,
+) -> Response {
+    let asked = exemption(&key, &form.fields);
+    run(app, form, asked, |done: Done| said(true, &done.message)).await
+}
+
+pub(in crate::serve) async fn end_exemption(
+    State(app): State<Arc<App>>,
+    Path(number): Path<u64>,
+    form: Form,
+) -> Response {
+    let asked = why(&form.fields).map(|reason| EndExemption { number, reason });
+    run(app, form, asked, |done: Done| said(true, &done.message)).await
 }
 
 pub(in crate::serve) async fn pause(State(app): State<Arc<App>>, form: Form) -> Response {
@@ -130,9 +149,22 @@ fn number(fields: &Fields, name: &str) -> Result<u64, Refusal> {
     fields.get(name).trim().parse().map_err(|_| Refusal::Malformed(format!("`{name}` is not a number")))
 }
 
+fn key_id(key: &str) -> Result<AccessKeyId, Refusal> {
+    key.parse().map_err(|_| Refusal::NotFound("this is not the ID of a key".to_owned()))
+}
+
+fn exemption(key: &str, fields: &Fields) -> Result<GrantExemption, Refusal> {
+    let whole_user = match fields.get("scope") {
+        "key" => false,
+        "user" => true,
+        _ => return Err(Refusal::Malformed("`scope` must be key or user".to_owned())),
+    };
+    let until = fields.get("until").parse().map_err(Refusal::Malformed)?;
+    Ok(GrantExemption { key: key_id(key)?, whole_user, until, reason: why(fields)? })
+}
+
 fn decision(key: &str, fields: &Fields) -> Result<Decide, Refusal> {
-    let key: AccessKeyId =
-        key.parse().map_err(|_| Refusal::NotFound("this is not the ID of a key".to_owned()))?;
+    let key = key_id(key)?;
     let request = || -> Result<(Planned, RequestRef), Refusal> {
         let action = match fields.get("action") {
             "deactivate" => Planned::Deactivate,

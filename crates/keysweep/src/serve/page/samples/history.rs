@@ -253,6 +253,29 @@ pub(in crate::serve::page) fn every_body(cast: Cast) -> Vec<Entry> {
         (None, Body::ReferenceCleared { reference: reference(), why: ReferenceCleared::Found }),
         (Some(0), Body::RuleAcknowledged { reference: reference(), reason: why("known") }),
         (
+            Some(0),
+            Body::ExemptionGranted {
+                account: account(),
+                user_id: None,
+                user_name: "ci-deploy".parse().unwrap(),
+                key: Some(key_id(0).parse().unwrap()),
+                reason: why("migration in March"),
+                until: now(),
+            },
+        ),
+        (
+            Some(0),
+            Body::ExemptionGranted {
+                account: account(),
+                user_id: None,
+                user_name: "ci-deploy".parse().unwrap(),
+                key: None,
+                reason: why("migration in March"),
+                until: now(),
+            },
+        ),
+        (Some(3), Body::ExemptionEnded { account: account(), number: 92, reason: why("migrated") }),
+        (
             Some(1),
             Body::Restored {
                 created_at: ago(90),

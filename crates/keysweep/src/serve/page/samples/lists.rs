@@ -51,10 +51,17 @@ pub(super) fn holds(cast: Cast) -> (HoldsDocument, ExemptionsDocument) {
         }
     };
     let exemption = |index: usize| ExemptionRow {
-        rule: format!("policy.exempt[{index}]"),
+        number: (index > 2).then_some(120 + index as u64),
+        by: (index > 2).then(|| cast.name(index, "ada")),
+        since: (index > 2).then(|| ago(24 * 5)),
+        rule: if index > 2 {
+            format!("exemption {}", 120 + index)
+        } else {
+            format!("policy.exempt[{index}]")
+        },
         matches: cast.name(index, "user = \"break-glass-*\""),
         reason: cast.name(index + 1, "break-glass users"),
-        until: "2026-12-31".into(),
+        until: if index > 2 { ago(-40).to_string() } else { "2026-12-31".into() },
         lapsed: index == 2,
         findings: (index != 3).then_some(if index == 0 { 3 } else { 0 }),
         examples: if index == 0 { vec![key_id(1), key_id(2)] } else { Vec::new() },

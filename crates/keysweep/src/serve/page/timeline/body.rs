@@ -51,6 +51,16 @@ pub(super) fn sentence(body: &Body) -> Sentence {
         Body::RuleAcknowledged { reference, reason } => {
             By(format!("acknowledged that {reference} does not exist: {}", quoted(reason)))
         }
+        Body::ExemptionGranted { user_name, key, until, reason, .. } => {
+            let what = match key {
+                Some(key) => format!("key {key} of user {user_name}"),
+                None => format!("user {user_name} with every key that they have and will have"),
+            };
+            By(format!("exempted {what} until {}: {}", instant(*until), quoted(reason)))
+        }
+        Body::ExemptionEnded { number, reason, .. } => {
+            By(format!("ended exemption {number}: {}", quoted(reason)))
+        }
         Body::Restored { created_at, last_seq, .. } => {
             By(format!("restored the backup of {}, which ends with entry {last_seq}", instant(*created_at)))
         }

@@ -165,11 +165,9 @@ fn overlay(event: &Overlay) -> Sentence {
         Overlay::HoldReleased { hold, reason } => By(format!("released hold {hold}: {}", quoted(reason))),
         Overlay::HoldEnding { hold } => Plain(format!("hold {hold} ends soon")),
         Overlay::HoldExpired { hold } => Plain(format!("hold {hold} ended")),
-        Overlay::ExemptBegan { rule, reason, until } => Plain(format!(
-            "the exemption {rule} began to apply until {}: {}",
-            instant(*until),
-            quoted(reason)
-        )),
+        Overlay::ExemptBegan { rule, reason, until } => {
+            Plain(format!("{rule} exempts the key until {}: {}", instant(*until), quoted(reason)))
+        }
         Overlay::ExemptEnding => Plain("the exemption ends soon".to_owned()),
         Overlay::ExemptEnded => Plain("no exemption applies any more".to_owned()),
         Overlay::IncidentBegan { policies } => Plain(format!(

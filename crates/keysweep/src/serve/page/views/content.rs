@@ -97,7 +97,7 @@ fn an_empty_view_says_what_that_means() {
         ("keys-filtered", "No key matches."),
         ("approvals", "No request waits for a decision."),
         ("holds", "No key is on hold."),
-        ("holds", "[[policy.exempt]]"),
+        ("holds", "Nothing is exempt."),
         ("accounts", "No account matches."),
         ("audit", "No entry matches."),
         ("calendar", "Nothing is scheduled"),
@@ -115,6 +115,28 @@ fn an_exemption_that_matched_nothing_for_90_days_is_pointed_out() {
     let html = view("many-operator-holds");
     assert!(html.contains("1 exemption has matched no finding for 90 days or more."), "{html}");
     assert!(html.contains("<span class=\"bad\">none since 2026-07-25 02:30 UTC (120 days ago)</span>"));
+}
+
+#[test]
+fn a_granted_exemption_says_by_whom_and_operators_can_end_it() {
+    let html = view("many-operator-holds");
+    assert!(html.contains("<code>exemption 123</code>") && html.contains("</b>: "), "{html}");
+    assert_eq!(html.matches("action=\"/exemptions/123/end\"").count(), 1, "{html}");
+    assert_eq!(html.matches("action=\"/exemptions/").count(), 1, "those of the configuration end there");
+    let approver = Frame { can: Can { approve: true, ..Can::default() }, ..operator(MANY, "/") };
+    let (held, exempt) = samples::holds(MANY);
+    let html = holds(&approver, &held, &exempt).unwrap();
+    assert!(html.contains("<code>exemption 123</code>") && !html.contains("action=\"/exemptions/"), "{html}");
+}
+
+#[test]
+fn operators_can_exempt_a_key_or_its_user() {
+    let html = view("many-operator-key-flagged");
+    assert_eq!(html.matches("/exempt\"").count(), 1, "{html}");
+    assert!(html.contains("name=\"until\" type=\"date\" required"));
+    let approver = Frame { can: Can { approve: true, ..Can::default() }, ..operator(MANY, "/") };
+    let html = key(&approver, &key_id(0), &samples::key(MANY, "flagged")).unwrap();
+    assert!(html.contains("value=\"hold\"") && !html.contains("/exempt\""), "{html}");
 }
 
 #[test]
