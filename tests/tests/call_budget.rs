@@ -167,7 +167,10 @@ async fn where_bulk_is_denied_users_are_read_one_by_one() {
             Outcome::Scanned(scan) => Some(scan.keys),
             Outcome::Failed { .. } | Outcome::Skipped { .. } => None,
         });
-        scans.flatten().map(|key| (key.user_name, key.path, key.tags)).collect::<Vec<_>>()
+        scans
+            .flatten()
+            .map(|key| (key.user_name.clone(), key.path.clone(), key.tags.clone()))
+            .collect::<Vec<_>>()
     };
     assert_eq!(facts(by_one), facts(at_once));
 }

@@ -64,7 +64,8 @@ fn an_owner_who_may_not_approve_is_not_asked() {
         let mut heard = world.deliver(day(0));
         world.sweep(hours(6));
         heard.extend(world.deliver(hours(6)));
-        let asked: Vec<_> = heard.iter().filter(|(_, kind, _)| *kind == NoticeKind::ApprovalRequest).collect();
+        let asked: Vec<_> =
+            heard.iter().filter(|(_, kind, _)| *kind == NoticeKind::ApprovalRequest).collect();
         assert_eq!(asked, [&said(TEAM, NoticeKind::ApprovalRequest, 0)]);
     }
 }

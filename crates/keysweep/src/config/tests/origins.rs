@@ -1,6 +1,5 @@
 //! What wins, and where each value comes from.
 
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::time::Duration;
 
