@@ -341,14 +341,17 @@ async fn a_scope_neither_shows_nor_ends_an_exemption_of_another_account() {
     assert_eq!((hidden.status(), none.status()), (404, 404), "{hidden:?}");
     assert_eq!(hidden.body().replace(&numbers[1].to_string(), "999999"), none.body());
     ask_as(&world, (Role::Approver, false), &end(numbers[0])).await.is(403, "requires the role operator");
-    // Who sees both accounts, and is an operator in one.
+    // Who is an approver everywhere, and an operator in one account.
     let scope = Match { accounts: vec![HOME.parse().unwrap()], ..Match::default() };
     let grants = vec![
-        Grant::everywhere(Role::Viewer),
+        Grant::everywhere(Role::Approver),
         Grant { scope: Some(scope), ..Grant::everywhere(Role::Operator) },
     ];
     let caller = Caller::new(Actor::local("mixed"), grants);
     let refused = act(world.running.daemon.engine(), &caller, end(numbers[1])).await.unwrap_err();
+    assert!(matches!(refused, Refusal::Forbidden(_)), "{refused}");
+    let grant = mk_grant(world.away.parse().unwrap(), false);
+    let refused = act(world.running.daemon.engine(), &caller, grant).await.unwrap_err();
     assert!(matches!(refused, Refusal::Forbidden(_)), "{refused}");
     ask_as(&world, scoped, &end(numbers[0])).await.is(200, "has ended");
     ask_as(&world, scoped, &end(numbers[0])).await.is(404, "no granted exemption");
