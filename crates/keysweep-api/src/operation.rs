@@ -99,8 +99,7 @@ pub enum Role {
     Viewer,
     /// Look, decide on requests for approval, hold keys, release them, and undo.
     Approver,
-    /// Everything: also pause and resume, close the circuit breaker, exempt and change keys by name, and reload the
-    /// configuration.
+    /// Everything: also pause and resume, close the circuit breaker, exempt keys, change them by name, and reload.
     Operator,
 }
 

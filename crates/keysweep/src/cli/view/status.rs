@@ -16,9 +16,8 @@ pub fn status_text(document: &StatusDocument, screen: Screen) -> String {
     let plain = |name: &str, text: String| [Text::new(name, Tone::Faint), Text::new(text, Tone::Plain)];
     let bad = |name: &str, text: String| [Text::new(name, Tone::Faint), Text::new(text, Tone::Bad)];
     let mut rows = vec![plain("mode", format!("{}: keysweep {}", document.mode, document.mode_means))];
-    // Without it, somebody would have to find out what did not stop.
     if document.stops.is_empty() {
-        rows.push(plain("stopped", "by nothing".to_owned()));
+        rows.push(plain("stopped", "no".to_owned()));
     }
     for stop in &document.stops {
         rows.push(bad("stopped", format!("{}: {} ({})", stop.title, stop.reason, when(now, stop.since))));
@@ -46,7 +45,7 @@ fn swept(now: Timestamp, sweep: &SweepRow) -> String {
         0 => String::new(),
         keys => format!("; facts about {} could not be read", count(*keys, "key", "keys")),
     };
-    format!("{}, in {took}: {scanned} scanned, {failed} failed, {skipped} skipped{unknown}", when(now, *at))
+    format!("{}, took {took}: {scanned} scanned, {failed} failed, {skipped} skipped{unknown}", when(now, *at))
 }
 
 fn next_sweep(now: Timestamp, document: &StatusDocument) -> String {
@@ -116,7 +115,17 @@ mod tests {
     #[test]
     fn a_quiet_daemon_says_that_nothing_is_the_matter() {
         let screen = Screen { colour: false, width: Width::Columns(80) };
-        insta::assert_snapshot!(status_text(&mk_status(), screen), @"");
+        insta::assert_snapshot!(status_text(&mk_status(), screen), @r"
+        KEYSWEEP     0.1.0
+        mode         deactivate: keysweep deactivates stale keys, and deletes none
+        stopped      no
+        last sweep   none yet
+        next sweep   unknown: no daemon is running, or it is starting
+        keys         none tracked
+        findings     none
+        waiting for  nobody
+        data_dir     /var/lib/keysweep
+        ");
     }
 
     #[test]
@@ -148,6 +157,21 @@ mod tests {
         let screen = Screen { colour: false, width: Width::Columns(80) };
         let text = status_text(&status, screen);
         assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
-        insta::assert_snapshot!(text, @"");
+        insta::assert_snapshot!(text, @r"
+        KEYSWEEP     0.1.0
+        mode         deactivate: keysweep deactivates stale keys, and deletes none
+        stopped      Paused: ann (local): <incident 4711>, which takes longer than we
+                     thought at first (2026-11-20, 2 d ago)
+                     to end this: keysweep resume 12 --reason TEXT
+        not ready    the last sweep ended 3 d ago
+        last sweep   2026-11-19, 3 d ago, took 3 min: 498 accounts scanned, 1 failed,
+                     2 skipped; facts about 3 keys could not be read
+        next sweep   2026-11-22 15:00 UTC, in 3 h
+        keys         218 flagged, 50 deactivated
+        findings     200 unused, 18 never used
+        waiting for  3 approvals, 1 owner of a key, 2 messages that could not be
+                     delivered
+        data_dir     /var/lib/keysweep
+        ");
     }
 }
