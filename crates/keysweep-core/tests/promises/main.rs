@@ -21,6 +21,7 @@ mod mk;
 mod notices;
 mod orders;
 mod owners;
+mod parts;
 mod planner;
 mod properties;
 mod quarantine;

@@ -1,0 +1,53 @@
+//! Plans of much, whose entries are written in parts.
+
+use keysweep_core::facts::KeyFacts;
+use keysweep_core::plan::{self, Plan};
+use keysweep_core::policy::Mode;
+
+use crate::mk::*;
+
+/// Three accounts with four stale keys each, as a scan has just seen them.
+fn mk_found() -> World {
+    let keys = (0..12).map(|n| KeyFacts { account: mk_account_id(n % 3), ..mk_key(n) }).collect();
+    let mut world = World::new(mk_policy(Mode::Deactivate), keys);
+    let collection = world.collection(day(0));
+    world.observe(&collection);
+    world
+}
+
+fn write(world: &mut World, plan: &Plan) {
+    for body in &plan.entries {
+        world.write(day(0), body.clone());
+    }
+}
+
+#[test]
+fn parts_lead_to_the_same_state_and_plan_as_one_write() {
+    let (mut whole, mut parts) = (mk_found(), mk_found());
+    let collection = whole.collection(day(0));
+    let at_once = plan::plan(day(0), &whole.policy, &whole.state, &collection);
+    write(&mut whole, &at_once);
+    let mut written = 0;
+    let last = loop {
+        let plan = plan::plan_up_to(3, day(0), &parts.policy, &parts.state, &collection);
+        if !plan.is_partial {
+            break plan;
+        }
+        assert!(!plan.entries.is_empty() && plan.entries.len() < at_once.entries.len());
+        assert!(
+            plan.effects.is_empty() && plan.spare.is_empty() && plan.keys.is_empty(),
+            "nothing is done yet"
+        );
+        written += plan.entries.len();
+        write(&mut parts, &plan);
+    };
+    write(&mut parts, &last);
+    assert!(written > 0);
+    let keys = |world: &World| world.state.records().map(|it| it.state.as_str()).collect::<Vec<_>>();
+    assert_eq!(keys(&whole), keys(&parts));
+    let next = |world: &World| plan::plan(day(0), &world.policy, &world.state, &collection);
+    let (one, other) = (next(&whole), next(&parts));
+    assert_eq!((one.entries.len(), other.entries.len()), (0, 0));
+    let steps = |plan: &Plan| plan.keys.iter().map(|key| format!("{:?}", key.next)).collect::<Vec<_>>();
+    assert_eq!(steps(&one), steps(&other));
+}
