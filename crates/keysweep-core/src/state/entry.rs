@@ -235,7 +235,7 @@ pub enum Body {
     },
     /// An operator ends an exemption that was granted.
     ExemptionEnded {
-        /// Account of its user: whoever sees the account sees the entry.
+        /// Account of its user. People who see the account see the entry.
         #[serde(rename = "account_id")]
         account: AccountId,
         /// Its number: that of the entry that granted it.

@@ -16,8 +16,8 @@ use tokio::time::Instant;
 use super::{Engine, Latest};
 use crate::config::Config;
 
-/// Planning for views takes at most one part in so many of the time, unless a person has decided something: whoever
-/// decides sees it at once, and entries of a sweep appear a little later in a large organization.
+/// Planning for views takes at most one part in so many of the time, unless a person has decided something: that
+/// person sees it at once, and entries of a sweep appear a little later in a large organization.
 const SHARE: u32 = 20;
 
 /// How long a plan holds if nothing happens but the passing of time.

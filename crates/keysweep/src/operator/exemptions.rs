@@ -19,7 +19,7 @@ use crate::engine::{Engine, Latest};
 /// Keys that are named as examples of what an exemption matches.
 const EXAMPLES: usize = 5;
 
-/// What is stored with every change stays small: whoever needs more writes a rule `[[policy.exempt]]`.
+/// What is stored with every change stays small. For more, there are rules: `[[policy.exempt]]`.
 const MOST: usize = 500;
 
 impl Look for ListExemptions {
