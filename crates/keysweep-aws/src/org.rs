@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use aws_sdk_organizations::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_organizations::types::Account as SdkAccount;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use keysweep_core::facts::Ou;
+use keysweep_core::facts::{Ou, Tags};
 use keysweep_core::ids::{AccountId, OuId};
 
 use crate::aws::{Aws, passes};
@@ -186,7 +186,7 @@ impl Aws {
     ///
     /// # Errors
     /// If any page cannot be read.
-    pub async fn account_tags(&self, account: AccountId) -> Result<BTreeMap<String, String>, Fault> {
+    pub async fn account_tags(&self, account: AccountId) -> Result<Tags, Fault> {
         let operation = || format!("list tags of account {account}");
         let mut tags = BTreeMap::new();
         let call = |token| {
@@ -200,7 +200,7 @@ impl Aws {
             Ok(())
         })
         .await?;
-        Ok(tags)
+        Ok(tags.into())
     }
 
     async fn roots(&self) -> Result<Vec<Ou>, Fault> {

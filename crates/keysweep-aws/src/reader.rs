@@ -9,7 +9,7 @@ use aws_sdk_iam::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_iam::types::{AccessKeyMetadata, EntityType, Tag, User, UserDetail as Detail};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use jiff::Timestamp;
-use keysweep_core::facts::{KeyStatus, LastUse, UserFacts};
+use keysweep_core::facts::{KeyStatus, LastUse, Tags, UserFacts};
 use keysweep_core::ids::{AccessKeyId, AccountId, UserId, UserName};
 use keysweep_core::quarantine::{AttachedPolicy, QuarantinePolicy};
 use percent_encoding::percent_decode_str;
@@ -491,7 +491,7 @@ fn user_facts(user: Option<&User>, name: &UserName) -> Result<UserFacts, String>
     })
 }
 
-fn tags(tags: &[Tag]) -> Result<BTreeMap<String, String>, String> {
+fn tags(tags: &[Tag]) -> Result<Tags, String> {
     tags.iter().map(|tag| named(tag.key(), tag.value())).collect()
 }
 

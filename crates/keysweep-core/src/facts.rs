@@ -3,6 +3,8 @@
 //! A fact that could not be read is [`Fact::Unknown`] with the reason. Unknown is never "never used", never "gone"
 //! and never "not exempt": there is no conversion from `Unknown` to a value.
 
+mod tags;
+
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,6 +13,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+pub use self::tags::Tags;
 use crate::evidence::{Activity, Trail};
 use crate::ids::{AccessKeyId, AccountId, OuId, UserId, UserName};
 use crate::lifecycle::Sighting;
@@ -151,7 +154,7 @@ pub struct UserFacts {
     /// Path, such as `/ci/`.
     pub path: String,
     /// Tags.
-    pub tags: BTreeMap<String, String>,
+    pub tags: Tags,
 }
 
 /// One access key as a scan, or the re-read right before a change, saw it.
@@ -166,7 +169,7 @@ pub struct KeyFacts {
     /// The user's path.
     pub path: Fact<String>,
     /// The user's tags; not read where no rule needs them, so that a rule added meanwhile waits for them.
-    pub tags: Fact<BTreeMap<String, String>>,
+    pub tags: Fact<Tags>,
     /// The key.
     pub key: AccessKeyId,
     /// `CreateDate`.
@@ -186,7 +189,7 @@ pub struct KeyFacts {
     /// Whether the policy of a quarantine denies and grants nothing; read right before a quarantine alone.
     pub policy_denies: Fact<bool>,
     /// What CloudTrail shows of the key; read right before a change alone.
-    pub trail: Fact<Trail>,
+    pub trail: Fact<Box<Trail>>,
 }
 
 /// Another key of the same user.
@@ -199,7 +202,7 @@ pub struct OtherKey {
     /// Last use; read right before a quarantine alone, which stops this key as well.
     pub last_use: Fact<LastUse>,
     /// What CloudTrail shows of it; read right before a quarantine alone.
-    pub trail: Fact<Trail>,
+    pub trail: Fact<Box<Trail>>,
 }
 
 impl OtherKey {
@@ -282,7 +285,7 @@ pub struct AccountFacts {
     /// OUs above it, from the root down, with their names; read only when a rule or label needs it.
     pub ous: Fact<Vec<Ou>>,
     /// Tags; read only when a rule needs them.
-    pub tags: Fact<BTreeMap<String, String>>,
+    pub tags: Fact<Tags>,
 }
 
 /// Where an account is and how it is tagged: what the routes of notices match beside its name.
@@ -291,7 +294,7 @@ pub struct Place {
     /// IDs of the OUs and the root above it.
     pub ous: Fact<BTreeSet<OuId>>,
     /// Its tags.
-    pub tags: Fact<BTreeMap<String, String>>,
+    pub tags: Fact<Tags>,
 }
 
 impl Default for Place {

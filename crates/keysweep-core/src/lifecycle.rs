@@ -10,6 +10,7 @@ mod quarantine;
 mod step;
 mod transition;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -37,19 +38,19 @@ pub struct Record {
     pub user_name: UserName,
     /// To whom it belongs, as far as anybody says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub owner: Option<Box<Owner>>,
+    pub owner: Option<Arc<Owner>>,
     /// Base state.
     pub state: State,
     /// Overlay: nothing automatic until all of them have ended. In the order of their numbers.
     pub holds: Vec<Hold>,
     /// Overlay: an exemption holds the key back.
-    pub exempt: Option<ExemptMark>,
+    pub exempt: Option<Box<ExemptMark>>,
     /// Overlay: AWS considers the user's keys compromised.
     pub incident: Option<Incident>,
     /// Since when a change is due, and whether the breaker's baseline covers it.
     pub due: Option<Due>,
     /// An undo whose outcome is not on disk yet. It may be under way in any state: an undo waits for nothing of ours.
-    pub undo: Option<OpenIntent>,
+    pub undo: Option<Box<OpenIntent>>,
     /// The policy that is attached to the user, or may be. It outlives base states: it is there until it is detached.
     #[serde(default)]
     pub quarantine: Option<Box<Quarantine>>,
@@ -78,7 +79,7 @@ pub struct Past {
     pub user_changes: Vec<UserChange>,
     /// The last quarantine that is over.
     #[serde(default)]
-    pub quarantined: Option<PastQuarantine>,
+    pub quarantined: Option<Box<PastQuarantine>>,
     /// How often the owner held the key in a row, through links in notices.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub owner_holds: u32,
@@ -87,7 +88,7 @@ pub struct Past {
     pub decoy: bool,
     /// What the owner said of it: that it is not needed any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub not_needed: Option<NotNeeded>,
+    pub not_needed: Option<Box<NotNeeded>>,
     /// The date that a voided notice had announced, where the next one must not announce an earlier one.
     pub announced: Option<Timestamp>,
 }
@@ -155,11 +156,11 @@ pub enum State {
     /// Stale; on its way to deactivation.
     Flagged(Flagged),
     /// The intent to deactivate is on disk; the outcome is not.
-    Deactivating(Deactivating),
+    Deactivating(Box<Deactivating>),
     /// Inactive, under watch.
     Deactivated(Deactivated),
     /// The intent to delete is on disk; the outcome is not.
-    Deleting(Deleting),
+    Deleting(Box<Deleting>),
     /// Deleted by keysweep.
     Deleted(Deleted),
     /// A complete listing lacked it, and it was not keysweep that deleted it.
@@ -197,11 +198,11 @@ pub struct Flagged {
     /// Last use when it was flagged.
     pub last_use: LastUse,
     /// The notice that was sent, or recorded.
-    pub notice: Option<Notice>,
+    pub notice: Option<Box<Notice>>,
     /// Approval of the deactivation.
     pub approval: Option<Box<Approval>>,
     /// The last deactivation that did not come to be.
-    pub setback: Option<Setback>,
+    pub setback: Option<Box<Setback>>,
     /// Whether the team was told that keysweep cannot notify anyone about the key.
     #[serde(default)]
     pub team_told: bool,
@@ -235,11 +236,11 @@ pub struct Deactivated {
     /// Grace watched so far.
     pub watch: Watch,
     /// The notice that announces the deletion.
-    pub notice: Option<Notice>,
+    pub notice: Option<Box<Notice>>,
     /// Approval of the deletion.
     pub approval: Option<Box<Approval>>,
     /// The last deletion or undo that did not come to be.
-    pub setback: Option<Setback>,
+    pub setback: Option<Box<Setback>>,
     /// The evidence bundle of the next attempt to delete the key. Without one there is no intent, which uses it up.
     #[serde(default)]
     pub bundle: Option<BundleId>,

@@ -13,6 +13,8 @@ mod owed;
 mod request;
 mod rules;
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -128,7 +130,7 @@ pub struct Item {
     pub user_name: UserName,
     /// Owner of the key at that time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub owner: Option<Box<Owner>>,
+    pub owner: Option<Arc<Owner>>,
     /// Why the key is stale.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finding: Option<FindingKind>,

@@ -108,8 +108,8 @@ pub struct Plan {
     pub keys: Vec<PlannedKey>,
     /// Keys found Inactive of which nothing is recorded.
     pub inactive_of_unknown_origin: Vec<(AccountId, AccessKeyId)>,
-    /// Whether it ends before the last account: its entries are to be written, and then it is planned again.
-    pub is_partial: bool,
+    /// Set if this is a part: its entries are to be written, and then it is planned again, from this account on.
+    pub goes_on_from: Option<usize>,
 }
 
 /// More changes than this in reserve would only cost reads: the next sweep plans again.
@@ -118,14 +118,15 @@ const MAX_SPARE: usize = 500;
 /// Plans over everything that was collected.
 #[must_use]
 pub fn plan(now: Timestamp, policy: &Policy, state: &State, collection: &Collection) -> Plan {
-    plan_up_to(usize::MAX, now, policy, state, collection)
+    plan_part(0, usize::MAX, now, policy, state, collection)
 }
 
-/// As [`plan`], but ends with the account that makes so many entries full. A partial plan has entries alone, and nothing is
-/// done for it: what comes next for any key depends on all of them. So that a sweep which finds very much does not need
-/// memory for all of it at once.
+/// As [`plan`], but begins with the account of this index, and ends with the one that makes so many entries full: so that a
+/// sweep which finds very much does not need memory for all of it at once. A part has entries alone, and nothing is done for
+/// it: what comes next for any key depends on all of them, so that after the last account it goes on from the first.
 #[must_use]
-pub fn plan_up_to(
+pub fn plan_part(
+    from: usize,
     most: usize,
     now: Timestamp,
     policy: &Policy,
@@ -134,15 +135,18 @@ pub fn plan_up_to(
 ) -> Plan {
     let mut plan = Plan::default();
     let context = Context { now, policy, state };
-    for (index, (account, outcome)) in collection.accounts.iter().enumerate() {
+    for (index, (account, outcome)) in collection.accounts.iter().enumerate().skip(from) {
         match outcome {
             Outcome::Scanned(scan) => plan.account(&context, index, account, scan),
             // What could not be read changes nothing.
             Outcome::Failed { .. } | Outcome::Skipped { .. } => {}
         }
         if plan.entries.len() >= most {
-            return plan.of_entries(&context, collection);
+            return plan.part(index + 1, &context, collection);
         }
+    }
+    if from > 0 {
+        return plan.part(0, &context, collection);
     }
     if collection.complete {
         plan.accounts_left(state, collection);
@@ -175,13 +179,13 @@ impl Plan {
     }
 
     /// Of what was planned so far, the entries alone.
-    fn of_entries(mut self, context: &Context<'_>, collection: &Collection) -> Self {
+    fn part(mut self, goes_on_from: usize, context: &Context<'_>, collection: &Collection) -> Self {
         if collection.skewed().is_some() {
             self.entries.retain(is_sign_of_life);
         }
         self.state_after(context);
         let Self { entries, left_out, .. } = self;
-        Self { entries, left_out, is_partial: true, ..Self::default() }
+        Self { entries, left_out, goes_on_from: Some(goes_on_from), ..Self::default() }
     }
 
     /// Tells people nothing about these keys after all.

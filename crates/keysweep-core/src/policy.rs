@@ -21,7 +21,7 @@ pub(crate) use self::matching::is_surely_at;
 pub use self::matching::{Match, Subject};
 pub use self::terms::{ApprovalBy, ApprovalFor, IncompleteEvidence, Mode, Terms, TermsPatch};
 pub use self::window::{DayOfWeek, Hours, ParseHoursError, Window};
-use crate::facts::{AccountFacts, Collection, KeyFacts, Outcome};
+use crate::facts::{AccountFacts, Collection, KeyFacts, Outcome, Tags};
 use crate::ids::UserName;
 use crate::notice::Notices;
 use crate::owner::Owners;
@@ -231,9 +231,8 @@ impl Policy {
     #[must_use]
     pub fn may_be_honeytoken(&self, facts: &KeyFacts) -> bool {
         let path = facts.path.known().map(String::as_str);
-        let tags = facts.tags.known().into_iter().flatten();
-        let texts: Vec<&str> =
-            path.into_iter().chain(tags.flat_map(|(k, v)| [k.as_str(), v.as_str()])).collect();
+        let tags = facts.tags.known().into_iter().flat_map(Tags::iter);
+        let texts: Vec<&str> = path.into_iter().chain(tags.flat_map(|(k, v)| [k, v])).collect();
         self.honeytokens.iter().any(|glob| {
             Match::matches_user(glob, &facts.user_name)
                 || texts.iter().any(|text| Match::matches_text(glob, text))

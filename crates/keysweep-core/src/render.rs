@@ -176,7 +176,7 @@ fn row(
     };
     let (next_action, next_action_at, next_action_reason) = next_action(now, &key.next);
     let incident = is_incident(key);
-    let owner = key.owner.owner.as_ref();
+    let owner = key.owner.owner.as_deref();
     let finding = key.finding.map(|kind| Finding::of_key(facts, kind, incident));
     FindingRow {
         subject: SubjectKind::Key,

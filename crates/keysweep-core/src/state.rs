@@ -126,7 +126,7 @@ impl Reach {
 pub struct State {
     /// Shared with plans and their drafts, which change few of them.
     records: BTreeMap<AccessKeyId, Arc<Record>>,
-    accounts: BTreeMap<AccountId, AccountRecord>,
+    accounts: BTreeMap<AccountId, Arc<AccountRecord>>,
     creations: BTreeMap<AccountId, BTreeMap<AccessKeyId, Creation>>,
     outbox: Outbox,
     control: Control,
@@ -145,6 +145,7 @@ impl State {
         control: Control,
     ) -> Self {
         let records = records.into_iter().map(|(key, record)| (key, Arc::new(record))).collect();
+        let accounts = accounts.into_iter().map(|(id, account)| (id, Arc::new(account))).collect();
         Self { records, accounts, creations: BTreeMap::new(), outbox: Outbox::default(), control }
     }
 
@@ -172,6 +173,11 @@ impl State {
         self.records.get(key).map(Arc::clone)
     }
 
+    /// Every record, by key ID, to keep.
+    pub fn shared_records(&self) -> impl Iterator<Item = Arc<Record>> {
+        self.records.values().map(Arc::clone)
+    }
+
     /// Every record, by key ID.
     pub fn records(&self) -> impl Iterator<Item = &Record> {
         self.records.values().map(Arc::as_ref)
@@ -180,12 +186,17 @@ impl State {
     /// What is known of an account.
     #[must_use]
     pub fn account(&self, id: AccountId) -> Option<&AccountRecord> {
-        self.accounts.get(&id)
+        self.accounts.get(&id).map(Arc::as_ref)
     }
 
     /// Every account, by ID.
     pub fn accounts(&self) -> impl Iterator<Item = (AccountId, &AccountRecord)> {
-        self.accounts.iter().map(|(id, account)| (*id, account))
+        self.accounts.iter().map(|(id, account)| (*id, account.as_ref()))
+    }
+
+    /// Every account, by ID, to keep.
+    pub fn shared_accounts(&self) -> impl Iterator<Item = (AccountId, Arc<AccountRecord>)> {
+        self.accounts.iter().map(|(id, account)| (*id, Arc::clone(account)))
     }
 
     /// Who created a key, where that is known.
@@ -276,7 +287,7 @@ pub struct Delta {
     /// Records by key ID. Whoever stores them shares them with the state.
     pub records: BTreeMap<AccessKeyId, Option<Arc<Record>>>,
     /// Accounts by ID.
-    pub accounts: BTreeMap<AccountId, Option<AccountRecord>>,
+    pub accounts: BTreeMap<AccountId, Option<Arc<AccountRecord>>>,
     /// Creations by account and key.
     pub creations: BTreeMap<(AccountId, AccessKeyId), Option<Creation>>,
     /// Parts of the outbox.
@@ -372,12 +383,12 @@ impl<'a> Draft<'a> {
                     findings: self.account(*account).map(|a| a.findings.clone()).unwrap_or_default(),
                     place: place.clone(),
                 };
-                self.delta.accounts.insert(*account, Some(scanned));
+                self.delta.accounts.insert(*account, Some(Arc::new(scanned)));
             }
             Body::AccountFindings { account, findings } => {
                 if let Some(mut record) = self.account(*account).cloned() {
                     record.findings = findings.clone();
-                    self.delta.accounts.insert(*account, Some(record));
+                    self.delta.accounts.insert(*account, Some(Arc::new(record)));
                 }
             }
             Body::AccountFailed { account, name, reason } => {
@@ -387,17 +398,17 @@ impl<'a> Draft<'a> {
                     Reach::Scanned | Reach::Skipped { .. } | Reach::Left { .. } => entry.at,
                 };
                 record.reach = Reach::Failed { since, reason: reason.clone() };
-                self.delta.accounts.insert(*account, Some(record));
+                self.delta.accounts.insert(*account, Some(Arc::new(record)));
             }
             Body::AccountSkipped { account, name, reason } => {
                 let mut record = self.account_or_new(*account, name);
                 record.reach = Reach::Skipped { since: entry.at, reason: reason.clone() };
-                self.delta.accounts.insert(*account, Some(record));
+                self.delta.accounts.insert(*account, Some(Arc::new(record)));
             }
             Body::AccountLeft { account } => {
                 if let Some(mut record) = self.account(*account).cloned() {
                     record.reach = Reach::Left { since: entry.at };
-                    self.delta.accounts.insert(*account, Some(record));
+                    self.delta.accounts.insert(*account, Some(Arc::new(record)));
                 }
             }
             Body::DueAccepted { keys } => self.accept_due(keys),
@@ -505,7 +516,7 @@ impl<'a> Draft<'a> {
 
     fn account(&self, id: AccountId) -> Option<&AccountRecord> {
         let pending = self.delta.accounts.get(&id).or_else(|| self.earlier.accounts.get(&id));
-        pending.map_or_else(|| self.base.account(id), Option::as_ref)
+        pending.map_or_else(|| self.base.account(id), Option::as_deref)
     }
 
     fn account_or_new(&self, id: AccountId, name: &str) -> AccountRecord {

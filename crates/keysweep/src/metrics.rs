@@ -8,6 +8,7 @@ mod calls;
 mod changes;
 mod config;
 mod counters;
+mod exposition;
 mod family;
 pub mod inventory;
 mod lifecycle;
@@ -22,22 +23,19 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use keysweep_aws::{FaultKind, Observer};
-use prometheus::proto::MetricFamily;
-use prometheus::{Registry, TextEncoder};
+use prometheus::Registry;
 
 pub use self::backups::{Backups, LastBackup};
 pub use self::calls::Calls;
 pub use self::changes::{ChangeFailure, Changes};
 pub use self::config::Configuration;
+pub use self::exposition::{Family, Format, write};
 pub use self::lifecycle::{ApprovalDecision, Lifecycle, Signal};
 pub use self::log::Log;
 pub use self::notifications::Notifications;
 pub use self::scans::Scans;
 pub use self::slack::{Slack, SlackEvent, SlackRefusal};
 pub use self::store::Store;
-
-/// The content type of what [`render`] gives.
-pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Counters and histograms of this process, by subject. They live in a registry of their own, never in the global one.
 pub struct Metrics {
@@ -69,6 +67,8 @@ impl Metrics {
     #[must_use]
     pub fn new() -> Arc<Self> {
         let registry = Registry::new();
+        #[cfg(target_os = "linux")]
+        counters::register_process(&registry);
         Arc::new(Self {
             backups: Backups::default(),
             calls: Calls::new(&registry),
@@ -93,10 +93,9 @@ impl Metrics {
 
     /// The families of this process, to be [rendered](render) beside those of the inventory.
     #[must_use]
-    pub fn families(&self) -> Vec<MetricFamily> {
-        let mut families = self.registry.gather();
-        families.extend(self.backups.family().finish());
-        families.extend(self.slack.family().finish());
+    pub fn families(&self) -> Vec<Family> {
+        let mut families: Vec<Family> = self.registry.gather().into_iter().map(Family::from).collect();
+        families.extend([self.backups.family().into(), self.slack.family().into()]);
         families
     }
 }
@@ -120,8 +119,7 @@ impl Observer for Metrics {
 /// Families in the text format 0.0.4, by name.
 ///
 /// # Errors
-/// A family without a name or without a series: one of ours has a bug.
-pub fn render(mut families: Vec<MetricFamily>) -> Result<String, prometheus::Error> {
-    families.sort_by(|a, b| a.name().cmp(b.name()));
-    TextEncoder::new().encode_to_string(&families)
+/// As [`write`].
+pub fn render(families: Vec<Family>) -> Result<String, prometheus::Error> {
+    Ok(write(families, Format::Text)?.concat())
 }

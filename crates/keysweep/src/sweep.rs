@@ -10,7 +10,7 @@ use keysweep_aws::Aws;
 use keysweep_core::facts::{AccountFacts, AccountScan, Collection, KeyFacts, KeyStatus, Outcome};
 use keysweep_core::ids::AccessKeyId;
 use keysweep_core::plan::{
-    Context, Next, Plan, View, granted_matches, is_another, plan_up_to, quarantines_to_end, unknown_keys,
+    Context, Next, Plan, View, granted_matches, is_another, plan_part, quarantines_to_end, unknown_keys,
 };
 use keysweep_core::references::{self, Choice, Reference};
 use keysweep_core::render::coverage;
@@ -44,7 +44,7 @@ pub enum SweepError {
 }
 
 /// So many entries of a plan are written together: each takes several times its size in memory until it is on disk.
-pub(crate) const ENTRIES_AT_ONCE: usize = 10_000;
+pub(crate) const ENTRIES_AT_ONCE: usize = 2_000;
 
 /// Plans of one sweep: people are told of a key's change, and asked for approval of it, and each is followed by another
 /// plan. More would be a loop in the rules.
@@ -235,11 +235,11 @@ fn exemptions_that_changed(
 
 /// The plan whose entries are journaled, and for which people have been told what they are to be told first.
 async fn planned(engine: &Engine, config: &Arc<Config>, collection: &Collection) -> Result<Plan, SweepError> {
-    let (mut parts, mut round) = (collection.accounts.len(), 1);
+    let (mut parts, mut from, mut round) = (collection.accounts.len() + 1, 0, 1);
     loop {
         let planned = |state: &State, now| {
-            let most = if parts > 0 { ENTRIES_AT_ONCE } else { usize::MAX };
-            let plan = plan_up_to(most, now, &config.policy, state, collection);
+            let (from, most) = if parts > 0 { (from, ENTRIES_AT_ONCE) } else { (0, usize::MAX) };
+            let plan = plan_part(from, most, now, &config.policy, state, collection);
             Ok::<_, Infallible>((plan.entries.clone(), plan))
         };
         let (_, plan) = engine.decide(&Actor::Keysweep, planned).await.map_err(AppendError::from)?;
@@ -250,9 +250,9 @@ async fn planned(engine: &Engine, config: &Arc<Config>, collection: &Collection)
                 "planned entry cannot happen: a bug in keysweep; its key is left to the next sweep"
             );
         }
-        if plan.is_partial {
-            // Each part ends an account. One that has nothing to write would come again.
-            parts = if plan.entries.is_empty() { 0 } else { parts - 1 };
+        if let Some(next) = plan.goes_on_from {
+            // Each part ends an account. Whether the parts of a sweep end does not depend on what they write.
+            (from, parts) = (next, parts - 1);
             continue;
         }
         let wanted = plan.announcements().count();

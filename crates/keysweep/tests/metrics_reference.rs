@@ -49,7 +49,7 @@ const ABSENT: [(&str, &str); 17] = [
 const INTRODUCTION: &str = "\
 # Metrics
 
-This page lists everything that `/metrics` exposes, in the Prometheus text format 0.0.4. It is generated from the catalogue that the tests compare with a scrape.
+This page lists everything that `/metrics` exposes, in the Prometheus text format 0.0.4, or in OpenMetrics 1.0 if the scraper asks for it, and compressed with gzip if it accepts that. It is generated from the catalogue that the tests compare with a scrape.
 
 - Gauges of accounts and keys come from the records. The result of the last successful scan of an account stays across failures and restarts, next to `keysweep_account_scan_success 0`. Each scrape renders them anew, and an account that left the organization has no series.
 - Counters start at zero with the process. A counter whose label values are known exposes all of its series from the start, so that `rate()` and `increase()` see the first increment.

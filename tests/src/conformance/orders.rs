@@ -8,6 +8,7 @@ use keysweep_aws::{Aws, CallOutcome, Fault};
 use keysweep_core::effect::Effect;
 use keysweep_core::facts::{
     AccountFacts, AccountScan, Collection, Fact, Inventory, KeyFacts, KeyStatus, LastUse, Outcome, Source,
+    Tags,
 };
 use keysweep_core::finding::FindingKind;
 use keysweep_core::ids::{BundleId, KeyIdentity, UserName};
@@ -80,14 +81,14 @@ fn witness(
         email: Fact::Known(String::new()),
         management: false,
         ous: Fact::Known(Vec::new()),
-        tags: Fact::Known(BTreeMap::new()),
+        tags: Fact::Known(Tags::default()),
     };
     let facts = KeyFacts {
         account: identity.account,
         user_name: user.clone(),
         user_id: Fact::Known(identity.user_id.clone()),
         path: Fact::Known(path.to_owned()),
-        tags: Fact::Known(BTreeMap::new()),
+        tags: Fact::Known(Tags::default()),
         key: identity.key.clone(),
         created: identity.created,
         status: if deactivated { KeyStatus::Inactive } else { KeyStatus::Active },
@@ -225,7 +226,7 @@ fn mk_flagged(since: Timestamp) -> KeyState {
         finding,
         since,
         last_use,
-        notice,
+        notice: notice.map(Box::new),
         approval: None,
         setback: None,
         team_told: false,

@@ -110,8 +110,9 @@ impl World {
             }
             "GetAccountAuthorizationDetails" => {
                 let details = reader.user_details(|_| true).await.map_err(in_words)?;
-                let each =
-                    |detail: &keysweep_aws::UserDetail| 1 + detail.facts.tags.len() + detail.policies.len();
+                let each = |detail: &keysweep_aws::UserDetail| {
+                    1 + detail.facts.tags.iter().count() + detail.policies.len()
+                };
                 Ok(details.values().map(each).sum())
             }
             "GetCredentialReport" => {
@@ -120,7 +121,7 @@ impl World {
                 Ok(if report.names_every_user() { report.into_rows().count() } else { usize::MAX })
             }
             "GetAccountSummary" => reader.has_root_keys().await.map(|_| 1).map_err(in_words),
-            "GetUser" => reader.user(&user).await.map(|user| 1 + user.tags.len()).map_err(in_words),
+            "GetUser" => reader.user(&user).await.map(|user| 1 + user.tags.iter().count()).map_err(in_words),
             "ListAccessKeys" => {
                 reader.list_access_keys(&user, now).await.map(|keys| keys.len()).map_err(in_words)
             }
@@ -138,7 +139,7 @@ impl World {
                 reader.attached_policies(&user).await.map(|names| names.len()).map_err(in_words)
             }
             "ListTagsForResource" => {
-                aws.account_tags(account()).await.map(|tags| tags.len()).map_err(in_words)
+                aws.account_tags(account()).await.map(|tags| tags.iter().count()).map_err(in_words)
             }
             "ListUsers" => reader.list_users(now).await.map(|users| users.len()).map_err(in_words),
             other => panic!("{other} is not asked for"),

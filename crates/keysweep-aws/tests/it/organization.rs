@@ -82,7 +82,7 @@ async fn tags_of_an_account_are_read() {
     let world = mk_world();
     world.sim.tag_account(PROD, "owner", "team-a");
     let tags = world.aws().await.account_tags(id(PROD)).await.unwrap();
-    assert_eq!(tags.into_iter().collect::<Vec<_>>(), [("owner".to_owned(), "team-a".to_owned())]);
+    assert_eq!(tags.iter().collect::<Vec<_>>(), [("owner", "team-a")]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,7 +9,7 @@ use keysweep_aws::{
     Access, Aws, Fault, FaultKind, ListedAccount, Observer, Reader, Settings, StaticCredentials,
 };
 use keysweep_core::evidence::{RegionTrail, Trail};
-use keysweep_core::facts::{AccountFacts, Fact, KeyFacts, KeyStatus, LastUse, Source};
+use keysweep_core::facts::{AccountFacts, Fact, KeyFacts, KeyStatus, LastUse, Source, Tags};
 use keysweep_core::finding::FindingKind;
 use keysweep_core::ids::{AccountId, BundleId, KeyIdentity, UserName};
 use keysweep_core::lifecycle::event::{Change, Note, Purpose};
@@ -203,7 +203,7 @@ impl World {
             user_name: name(&truth.user_name),
             user_id: Fact::Known(identity.user_id.clone()),
             path: Fact::Known("/ci/".to_owned()),
-            tags: Fact::Known(BTreeMap::new()),
+            tags: Fact::Known(Tags::default()),
             key: identity.key.clone(),
             created: identity.created,
             status: if deactivated { KeyStatus::Inactive } else { KeyStatus::Active },
@@ -213,12 +213,15 @@ impl World {
             policies: Fact::Known(Vec::new()),
             password: Fact::NotRead,
             policy_denies: Fact::NotRead,
-            trail: Fact::Known(Trail {
-                analyzer: None,
-                at: now,
-                since: now,
-                regions: [("us-east-1".to_owned(), RegionTrail::Read(Vec::new()))].into(),
-            }),
+            trail: Fact::Known(
+                Trail {
+                    analyzer: None,
+                    at: now,
+                    since: now,
+                    regions: [("us-east-1".to_owned(), RegionTrail::Read(Vec::new()))].into(),
+                }
+                .into(),
+            ),
         };
         let context = Context { now, policy: &policy, state: &state };
         let view = View { account: &account, facts: &facts, sighting: &sighting };

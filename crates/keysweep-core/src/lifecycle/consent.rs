@@ -249,10 +249,10 @@ impl Record {
     #[must_use]
     pub fn notice(&self) -> Option<&Notice> {
         match &self.state {
-            State::Flagged(data) => data.notice.as_ref(),
-            State::Deactivating(data) => data.flagged.notice.as_ref(),
-            State::Deactivated(data) => data.notice.as_ref(),
-            State::Deleting(data) => data.deactivated.notice.as_ref(),
+            State::Flagged(data) => data.notice.as_deref(),
+            State::Deactivating(data) => data.flagged.notice.as_deref(),
+            State::Deactivated(data) => data.notice.as_deref(),
+            State::Deleting(data) => data.deactivated.notice.as_deref(),
             State::Active | State::Deleted(_) | State::Gone(_) => None,
         }
     }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{DeactivatedBy, Deleting, OpenIntent, Record, State};
+use super::{DeactivatedBy, OpenIntent, Record, State};
 use crate::quarantine::{QuarantinePolicy, UserBefore};
 use crate::ticket::{Action, Planned};
 
@@ -104,9 +104,8 @@ impl Record {
     #[must_use]
     pub fn is_stopped(&self) -> bool {
         let deactivated = match &self.state {
-            State::Deactivated(data) | State::Deleting(Deleting { deactivated: data, .. }) => {
-                data.origin == DeactivatedBy::Keysweep
-            }
+            State::Deactivated(data) => data.origin == DeactivatedBy::Keysweep,
+            State::Deleting(data) => data.deactivated.origin == DeactivatedBy::Keysweep,
             State::Active
             | State::Flagged(_)
             | State::Deactivating(_)

@@ -24,9 +24,9 @@ pub(super) fn step(state: State, when: When<'_>, event: &KeyEvent) -> Option<(St
     match state {
         State::Active => active(when, event),
         State::Flagged(data) => flagged(data, when, event),
-        State::Deactivating(data) => deactivating(data, when, event),
+        State::Deactivating(data) => deactivating(*data, when, event),
         State::Deactivated(data) => deactivated(data, when, event),
-        State::Deleting(data) => deleting(data, when, event),
+        State::Deleting(data) => deleting(*data, when, event),
         State::Deleted(data) => deleted(data, event),
         State::Gone(Gone { .. }) => gone(event),
     }
@@ -119,7 +119,7 @@ fn flagged(mut data: Flagged, when: When<'_>, event: &KeyEvent) -> Step {
         }
         KeyEvent::Change(Change::Intent { action: Action::Deactivate, deadline, origin, .. }) => {
             let (intent, ordered) = (open(when, *deadline), *origin != Origin::Policy);
-            stay(State::Deactivating(Deactivating { flagged: data, intent, ordered }))
+            stay(State::Deactivating(Box::new(Deactivating { flagged: data, intent, ordered })))
         }
         KeyEvent::Seen(
             Seen::Flagged { .. }
@@ -239,7 +239,7 @@ fn deactivated(mut data: Deactivated, when: When<'_>, event: &KeyEvent) -> Step 
         KeyEvent::Change(Change::Intent { action: Action::Delete, deadline, .. }) => {
             data.bundle.take()?;
             let intent = open(when, *deadline);
-            stay(State::Deleting(Deleting { deactivated: data, intent }))
+            stay(State::Deleting(Box::new(Deleting { deactivated: data, intent })))
         }
         KeyEvent::Seen(
             Seen::Flagged { .. }
@@ -364,8 +364,13 @@ fn set_back(data: Flagged, when: When<'_>, kind: SetbackKind, why: &str) -> Flag
     Flagged { setback: set_back_to(Action::Deactivate, when, kind, why), ..data }
 }
 
-pub(super) fn set_back_to(action: Action, when: When<'_>, kind: SetbackKind, why: &str) -> Option<Setback> {
-    Some(Setback { action, at: when.at, kind, why: why.into() })
+pub(super) fn set_back_to(
+    action: Action,
+    when: When<'_>,
+    kind: SetbackKind,
+    why: &str,
+) -> Option<Box<Setback>> {
+    Some(Box::new(Setback { action, at: when.at, kind, why: why.into() }))
 }
 
 pub(super) fn open(when: When<'_>, deadline: Timestamp) -> OpenIntent {

@@ -110,7 +110,7 @@ fn apply(record: &mut Record, when: When<'_>, event: &KeyEvent) -> Option<bool> 
             if !record.state.is_tracked() || record.past.not_needed.is_some() {
                 return None;
             }
-            record.past.not_needed = Some(NotNeeded { by: when.actor.clone(), at: when.at });
+            record.past.not_needed = Some(Box::new(NotNeeded { by: when.actor.clone(), at: when.at }));
         }
         KeyEvent::Record(Note::ReactivationsCleared { .. }) => {
             record.past.reactivations()?;
@@ -168,7 +168,7 @@ fn apply(record: &mut Record, when: When<'_>, event: &KeyEvent) -> Option<bool> 
             if !record.may_undo() {
                 return None;
             }
-            record.undo = Some(open(when, *deadline));
+            record.undo = Some(Box::new(open(when, *deadline)));
         }
         KeyEvent::Change(Change::Undone { hold_until, .. }) => {
             record.undo.take()?;
@@ -292,7 +292,7 @@ fn overlay(record: &mut Record, when: When<'_>, event: &Overlay) -> Option<()> {
                 return None;
             }
             let (rule, reason, until) = (rule.clone(), reason.clone(), *until);
-            record.exempt = Some(ExemptMark { rule, reason, until, ending: false });
+            record.exempt = Some(Box::new(ExemptMark { rule, reason, until, ending: false }));
             record.due = None;
         }
         Overlay::ExemptEnded => {
@@ -530,7 +530,8 @@ impl Record {
         let Some(quarantine) = self.quarantine.take() else { return };
         let Quarantine { policy, attached, interrupted, completed, .. } = *quarantine;
         let completed = completed && interrupted.is_none() && hold_until.is_none();
-        self.past.quarantined = Some(PastQuarantine { policy, attached, until: when.at, completed });
+        let past = PastQuarantine { policy, attached, until: when.at, completed };
+        self.past.quarantined = Some(Box::new(past));
         self.hold_after_quarantine(when, why, hold_until);
     }
 
@@ -542,7 +543,7 @@ impl Record {
             });
         }
         match (action, &mut self.state) {
-            (Action::Reactivate, _) => self.undo.as_mut(),
+            (Action::Reactivate, _) => self.undo.as_deref_mut(),
             (Action::Deactivate, State::Deactivating(data)) => Some(&mut data.intent),
             (Action::Delete, State::Deleting(data)) => Some(&mut data.intent),
             (Action::Quarantine | Action::EndQuarantine | Action::Deactivate | Action::Delete, _) => None,
@@ -565,8 +566,8 @@ impl Record {
             State::Flagged(data) => {
                 (data.notice, data.approval) = (None, None);
                 let why = "whether it was deactivated since the backup is not known".into();
-                data.setback =
-                    Some(Setback { action: Action::Deactivate, at, kind: SetbackKind::Restored, why });
+                let action = Action::Deactivate;
+                data.setback = Some(Box::new(Setback { action, at, kind: SetbackKind::Restored, why }));
             }
             State::Deactivating(data) => {
                 (data.flagged.notice, data.flagged.approval) = (None, None);

@@ -1,6 +1,7 @@
 //! What people are still to be told, and the messages that tell them. All of it follows from the journal.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -20,9 +21,9 @@ const REMEMBERED: Duration = Duration::from_secs(7 * 24 * 3600);
 #[serde(rename_all = "snake_case")]
 pub enum Parcel {
     /// A notice about one key.
-    Item(Item),
+    Item(Arc<Item>),
     /// A message to one recipient.
-    Message(Message),
+    Message(Arc<Message>),
 }
 
 /// Names a thing in the outbox.
@@ -127,8 +128,8 @@ impl Message {
 /// Everything that people are still to be told, and the messages of the last days.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Outbox {
-    items: BTreeMap<ItemId, Item>,
-    messages: BTreeMap<u64, Message>,
+    items: BTreeMap<ItemId, Arc<Item>>,
+    messages: BTreeMap<u64, Arc<Message>>,
 }
 
 impl Outbox {
@@ -144,24 +145,24 @@ impl Outbox {
 
     /// Items that no message has delivered, in the order of their entries.
     pub fn items(&self) -> impl Iterator<Item = &Item> {
-        self.items.values()
+        self.items.values().map(Arc::as_ref)
     }
 
     /// One of them.
     #[must_use]
     pub fn item(&self, id: ItemId) -> Option<&Item> {
-        self.items.get(&id)
+        self.items.get(&id).map(Arc::as_ref)
     }
 
     /// Messages, by number: those under way, and those of the last seven days.
     pub fn messages(&self) -> impl DoubleEndedIterator<Item = &Message> {
-        self.messages.values()
+        self.messages.values().map(Arc::as_ref)
     }
 
     /// One of them.
     #[must_use]
     pub fn message(&self, number: u64) -> Option<&Message> {
-        self.messages.get(&number)
+        self.messages.get(&number).map(Arc::as_ref)
     }
 
     /// The items of a message.
@@ -195,17 +196,17 @@ impl Outbox {
         let dead = self.dead_letters().into_iter().filter(|(to, _)| tried.contains(to));
         let dead: BTreeSet<u64> =
             dead.filter_map(|(_, letters)| letters.last().map(|message| message.number)).collect();
-        let closed = |message: &&Message| {
+        let closed = |message: &&Arc<Message>| {
             message.settled().is_some_and(|at| older(at, REMEMBERED)) && !dead.contains(&message.number)
         };
         // An item stays while another message contains it.
-        let kept = |number: &u64| self.message(*number).is_some_and(|message| !closed(&message));
+        let kept = |number: &u64| self.messages.get(number).is_some_and(|message| !closed(&message));
         let only_here = |id: &&ItemId| self.item(**id).is_none_or(|item| !item.messages.iter().any(kept));
         let messages = self.messages.values().filter(closed).flat_map(|message| {
             let items = message.items.iter().filter(only_here).copied().map(ParcelId::Item);
             items.chain([ParcelId::Message(message.number)])
         });
-        let news = |item: &&Item| {
+        let news = |item: &&Arc<Item>| {
             let waited_for = || item.kind.announces() && is_current(item);
             item.messages.is_empty() && older(item.at, NEWS_FOR) && !waited_for()
         };

@@ -1,10 +1,10 @@
 //! The search for the owner of a key.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::{Confidence, Contact, EmailAddress, Listed, Owner, OwnerSource, Owners};
 use crate::evidence::Creation;
-use crate::facts::{AccountFacts, Fact};
+use crate::facts::{AccountFacts, Fact, Tags};
 use crate::ids::AccessKeyId;
 
 /// What says to whom a key belongs.
@@ -13,7 +13,7 @@ pub struct Traces<'a> {
     /// Its account.
     pub account: &'a AccountFacts,
     /// Tags of its user.
-    pub user_tags: &'a Fact<BTreeMap<String, String>>,
+    pub user_tags: &'a Fact<Tags>,
     /// The key.
     pub key: &'a AccessKeyId,
     /// Who created it, where that is known.
@@ -26,7 +26,7 @@ pub struct Traces<'a> {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Found {
     /// The owner; `None` if no source names one.
-    pub owner: Option<Owner>,
+    pub owner: Option<Arc<Owner>>,
     /// What a tag says and nobody can be reached by, in sentences.
     pub passed_over: Vec<String>,
 }
@@ -86,12 +86,12 @@ impl Owners {
             for claim in self.claims(source, of)? {
                 match self.answer(&claim, of.before) {
                     Answer::Reached(reached) => {
-                        found.owner = Some(owner(source, reached, left.map(|(_, person)| person)));
+                        found.owner = Some(owner(source, reached, left.map(|(_, person)| person)).into());
                         return Ok(found);
                     }
                     Answer::Left(person) => {
                         if let Some(manager) = self.manager_of(&person) {
-                            found.owner = Some(owner(source, manager, Some(person)));
+                            found.owner = Some(owner(source, manager, Some(person)).into());
                             return Ok(found);
                         }
                         left = left.or(Some((source, person)));
@@ -106,8 +106,8 @@ impl Owners {
         }
         // Someone who has left, or has no contact details, is still worth showing.
         found.owner = match (left, named) {
-            (Some((source, left)), _) => Some(nobody(source, left.name.clone(), Some(left))),
-            (None, Some((source, name))) => Some(nobody(source, name, None)),
+            (Some((source, left)), _) => Some(nobody(source, left.name.clone(), Some(left)).into()),
+            (None, Some((source, name))) => Some(nobody(source, name, None).into()),
             (None, None) => None,
         };
         Ok(found)
@@ -137,7 +137,7 @@ impl Owners {
                 let description =
                     tags.iter().find(|(theirs, _)| theirs.eq_ignore_ascii_case(of.key.as_str()));
                 let said =
-                    |(_, text): (_, &String)| claim("description of the key".to_owned(), text, false, false);
+                    |(_, text): (_, &str)| claim("description of the key".to_owned(), text, false, false);
                 description.map(said).into_iter().collect()
             }
             OwnerSource::Creator => {

@@ -124,7 +124,7 @@ pub fn decide(context: &Context<'_>, record: Option<&Record>, view: &View<'_>, b
         if finding.is_some() || record.is_some() {
             unknown.push(format!("owner: {why}"));
         }
-        let owner = record.as_ref().and_then(|record| record.owner.as_deref()).cloned();
+        let owner = record.as_ref().and_then(|record| record.owner.clone());
         Found { owner, passed_over: Vec::new() }
     });
     Decision { events, announcement, record, finding, exempt, unknown, owner, next }
@@ -273,7 +273,7 @@ pub(super) fn is_of_another_user(record: &Record, view: &View<'_>) -> bool {
 
 fn in_flight(record: &Record, action: Planned) -> One {
     let intent = match &record.state {
-        _ if record.undo.is_some() => record.undo.as_ref(),
+        _ if record.undo.is_some() => record.undo.as_deref(),
         State::Deactivating(data) => Some(&data.intent),
         State::Deleting(data) => Some(&data.intent),
         State::Active | State::Flagged(_) | State::Deactivated(_) | State::Deleted(_) | State::Gone(_) => {

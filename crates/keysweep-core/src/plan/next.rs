@@ -83,7 +83,7 @@ impl Look<'_> {
         let consent = Standing {
             action: Planned::Deactivate,
             finding: data.finding,
-            notice: data.notice.as_ref(),
+            notice: data.notice.as_deref(),
             approval: data.approval.as_deref(),
         };
         if let Some(one) = self
@@ -102,7 +102,7 @@ impl Look<'_> {
         let consent = Standing {
             action: Planned::Delete,
             finding: data.finding,
-            notice: data.notice.as_ref(),
+            notice: data.notice.as_deref(),
             approval: data.approval.as_deref(),
         };
         if let Some(one) = self

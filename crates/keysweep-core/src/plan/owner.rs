@@ -1,5 +1,7 @@
 //! Keeps the owner of a key in line with what says to whom it belongs.
 
+use std::sync::Arc;
+
 use super::decide::{By, Look};
 use crate::lifecycle::event::{KeyEvent, Note};
 use crate::lifecycle::{Notice, Record};
@@ -17,13 +19,19 @@ pub(super) fn find_owner(
     view: &View<'_>,
 ) -> Result<Found, String> {
     let (account, facts) = (view.account, view.facts);
-    context.policy.owners.find(&Traces {
+    let before = record.and_then(|record| record.owner.as_ref());
+    let mut found = context.policy.owners.find(&Traces {
         account,
         key: &facts.key,
         user_tags: &facts.tags,
         creation: context.state.creation(account.id, &facts.key),
-        before: record.and_then(|record| record.owner.as_deref()),
-    })
+        before: before.map(Arc::as_ref),
+    })?;
+    // The same owner is kept once.
+    if found.owner.as_ref() == before {
+        found.owner = before.map(Arc::clone);
+    }
+    Ok(found)
 }
 
 impl Look<'_> {
@@ -31,8 +39,8 @@ impl Look<'_> {
     pub(super) fn owner(&self, record: &Record) -> Option<KeyEvent> {
         let owner = &self.owner.as_ref().ok()?.owner;
         let decides = self.by == By::Policy && self.unknown.is_empty();
-        let changed = decides && owner.as_ref() != record.owner.as_deref();
-        changed.then(|| Note::OwnerFound { owner: owner.clone().map(Box::new) }.into())
+        let changed = decides && *owner != record.owner;
+        changed.then(|| Note::OwnerFound { owner: owner.clone() }.into())
     }
 
     /// Why a notice does not count for the owner of the key: somebody else was told, or nobody could be.

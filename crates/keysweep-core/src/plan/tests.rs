@@ -84,7 +84,7 @@ fn only_what_is_tracked_can_be_missed() {
     let KeyState::Flagged(flagged) = record.state else { panic!() };
     let intent =
         OpenIntent { seq: 1, at: Timestamp::UNIX_EPOCH, deadline: Timestamp::UNIX_EPOCH, accepted: None };
-    record.state = KeyState::Deactivating(Deactivating { flagged, intent, ordered: false });
+    record.state = KeyState::Deactivating(Deactivating { flagged, intent, ordered: false }.into());
     assert_eq!(absent(&record, &mk_scan()), Some(KeyEvent::Seen(Seen::Absent)));
     for state in [
         KeyState::Gone(crate::lifecycle::Gone { since: Timestamp::UNIX_EPOCH }),

@@ -5,7 +5,7 @@ use std::fmt;
 use std::ops::Not as _;
 
 use super::likeness::{self, Likeness};
-use crate::facts::{AccountFacts, Fact, Place};
+use crate::facts::{AccountFacts, Fact, Place, Tags};
 use crate::ids::{AccountId, OuId, UserName};
 use crate::ticket::ExemptTag;
 
@@ -40,7 +40,7 @@ pub struct Subject<'a> {
     /// The user's path.
     pub path: &'a Fact<String>,
     /// The user's tags.
-    pub tags: &'a Fact<BTreeMap<String, String>>,
+    pub tags: &'a Fact<Tags>,
 }
 
 impl Match {
@@ -153,7 +153,7 @@ impl Match {
         likeness::name(glob, text) != Likeness::No
     }
 
-    pub(crate) fn user_tags_match(&self, tags: &BTreeMap<String, String>) -> bool {
+    pub(crate) fn user_tags_match(&self, tags: &Tags) -> bool {
         tags_match(&self.user_tags, tags, likeness::tag_key) != Likeness::No
     }
 
@@ -181,10 +181,7 @@ pub(crate) fn is_surely_at(
     surely(conjunction([below, account_tags_match(account_tags, &place.tags)])?)
 }
 
-fn account_tags_match(
-    wanted: &BTreeMap<String, String>,
-    tags: &Fact<BTreeMap<String, String>>,
-) -> Result<Likeness, String> {
+fn account_tags_match(wanted: &BTreeMap<String, String>, tags: &Fact<Tags>) -> Result<Likeness, String> {
     when(!wanted.is_empty(), "tags of the account", tags, |tags| {
         tags_match(wanted, tags, likeness::account_tag_key)
     })
@@ -263,7 +260,7 @@ fn conjunction(fields: impl IntoIterator<Item = Result<Likeness, String>>) -> Re
 /// Whether every tag that is wanted is there.
 fn tags_match(
     wanted: &BTreeMap<String, String>,
-    tags: &BTreeMap<String, String>,
+    tags: &Tags,
     same_key: fn(&str, &str) -> Likeness,
 ) -> Likeness {
     wanted.iter().fold(Likeness::Yes, |all, (key, glob)| {

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed};
 
 use super::*;
-use crate::facts::{Fact, Ou};
+use crate::facts::{Fact, Ou, Tags};
 use crate::ids::AccountId;
 use crate::ticket::Planned;
 
@@ -23,7 +23,7 @@ fn mk_account() -> AccountFacts {
         email: Fact::Known(String::new()),
         management: false,
         ous: Fact::Known(vec![ou("r-root"), ou("ou-root-prod")]),
-        tags: Fact::Known(BTreeMap::from([("stage".into(), "prod".into())])),
+        tags: Fact::Known([("stage".into(), "prod".into())].into()),
     }
 }
 
@@ -32,7 +32,7 @@ struct User {
     account: AccountFacts,
     name: UserName,
     path: Fact<String>,
-    tags: Fact<BTreeMap<String, String>>,
+    tags: Fact<Tags>,
 }
 
 impl User {
@@ -50,7 +50,7 @@ fn mk_user(name: &str) -> User {
         account: mk_account(),
         name: name.parse().unwrap(),
         path: Fact::Known("/ci/deploy/".into()),
-        tags: Fact::Known(BTreeMap::from([("Team".into(), "payments".into())])),
+        tags: Fact::Known([("Team".into(), "payments".into())].into()),
     }
 }
 
@@ -130,7 +130,7 @@ fn names_iam_may_take_for_one_exempt_and_make_overrides_wait() {
 }
 
 fn mk_tagged(key: &str, value: &str) -> User {
-    let tags = Fact::Known(BTreeMap::from([(key.into(), value.into())]));
+    let tags = Fact::Known([(key.into(), value.into())].into());
     User { tags, ..mk_user("any") }
 }
 

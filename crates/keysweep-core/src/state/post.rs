@@ -1,6 +1,7 @@
 //! The outbox after an entry.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -14,7 +15,7 @@ impl Draft<'_> {
     /// Notes what people are to be told.
     pub(super) fn owe(&mut self, items: Vec<Item>) {
         for item in items {
-            self.delta.outbox.insert(ParcelId::Item(item.id), Some(Parcel::Item(item)));
+            self.delta.outbox.insert(ParcelId::Item(item.id), Some(Parcel::Item(Arc::new(item))));
         }
     }
 
@@ -25,7 +26,7 @@ impl Draft<'_> {
                 for id in items {
                     if let Some(mut item) = self.item(*id) {
                         item.messages.insert(entry.seq);
-                        self.delta.outbox.insert(ParcelId::Item(*id), Some(Parcel::Item(item)));
+                        self.delta.outbox.insert(ParcelId::Item(*id), Some(Parcel::Item(Arc::new(item))));
                     }
                 }
                 self.put_message(Message {
@@ -150,7 +151,7 @@ impl Draft<'_> {
 
     fn put_message(&mut self, message: Message) {
         let id = ParcelId::Message(message.number);
-        self.delta.outbox.insert(id, Some(Parcel::Message(message)));
+        self.delta.outbox.insert(id, Some(Parcel::Message(Arc::new(message))));
     }
 
     /// Drops the items that no other message contains.
@@ -158,7 +159,7 @@ impl Draft<'_> {
         for id in &message.items {
             let Some(mut item) = self.item(*id) else { continue };
             item.messages.remove(&message.number);
-            let left = (!item.messages.is_empty()).then_some(Parcel::Item(item));
+            let left = (!item.messages.is_empty()).then(|| Parcel::Item(Arc::new(item)));
             self.delta.outbox.insert(ParcelId::Item(*id), left);
         }
     }
@@ -166,7 +167,7 @@ impl Draft<'_> {
     fn item(&self, id: ItemId) -> Option<Item> {
         let pending = self.pending(ParcelId::Item(id));
         match pending {
-            Some(Some(Parcel::Item(item))) => Some(item.clone()),
+            Some(Some(Parcel::Item(item))) => Some(Item::clone(item)),
             Some(_) => None,
             None => self.base.outbox.item(id).cloned(),
         }
@@ -174,7 +175,7 @@ impl Draft<'_> {
 
     fn message(&self, number: u64) -> Option<Message> {
         match self.pending(ParcelId::Message(number)) {
-            Some(Some(Parcel::Message(message))) => Some(message.clone()),
+            Some(Some(Parcel::Message(message))) => Some(Message::clone(message)),
             Some(_) => None,
             None => self.base.outbox.message(number).cloned(),
         }

@@ -1,8 +1,6 @@
 //! Approval: one action on one key, on the facts that were shown.
 
-use std::collections::BTreeMap;
-
-use keysweep_core::facts::{Fact, KeyFacts, LastUse};
+use keysweep_core::facts::{Fact, KeyFacts, LastUse, Tags};
 use keysweep_core::lifecycle::event::Consent;
 use keysweep_core::lifecycle::{KeyEvent, State, When, next};
 use keysweep_core::plan::{Next, Reason};
@@ -301,9 +299,9 @@ fn what_one_look_shows_of_a_honeytoken_counts_until_another_look_shows_the_contr
     for (path, tags, stays) in [
         (Fact::NotRead, Fact::NotRead, true),
         (path.clone(), Fact::NotRead, true),
-        (Fact::NotRead, Fact::Known(BTreeMap::new()), true),
+        (Fact::NotRead, Fact::Known(Tags::default()), true),
         (path.clone(), decoy(), true),
-        (path, Fact::Known(BTreeMap::new()), false),
+        (path, Fact::Known(Tags::default()), false),
     ] {
         let mut world = world.clone();
         (world.keys[0].path, world.keys[0].tags) = (path, tags);

@@ -159,7 +159,7 @@ pub(crate) fn mk_event(n: usize, key: usize, fill: &Fill) -> KeyEvent {
         42 => KeyEvent::Record(Note::UserChanged {
             change: UserChange { name: "AttachUserPolicy".into(), call: mk_call(fill) },
         }),
-        43 => KeyEvent::Record(Note::OwnerFound { owner: flag.then(|| Box::new(mk_owner(fill))) }),
+        43 => KeyEvent::Record(Note::OwnerFound { owner: flag.then(|| mk_owner(fill).into()) }),
         44 => KeyEvent::Consent(Consent::NoticeDelivered {
             notice: 1,
             message: u64::from(number),

@@ -462,7 +462,7 @@ fn what_became_of_a_change_that_failed_is_recorded_with_the_key() {
             };
             world.happen(day(22), 0, KeyEvent::Change(event));
             let kind = if unclear { SetbackKind::Unclear } else { SetbackKind::Refused };
-            assert_eq!(setback(&world), Some(Setback { action, at: day(22), kind, why: detail() }));
+            assert_eq!(setback(&world), Some(Setback { action, at: day(22), kind, why: detail() }.into()));
             assert_eq!(world.record(0).unwrap().under_way(), None);
         }
     }

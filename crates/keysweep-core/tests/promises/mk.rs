@@ -9,7 +9,7 @@ use keysweep_core::effect::Announcement;
 use keysweep_core::evidence::{Activity, RegionTrail, Trail};
 use keysweep_core::facts::{
     AccountFacts, AccountScan, Collection, Fact, Inventory, KeyFacts, KeyStatus, LastUse, OtherKey, Outcome,
-    Source,
+    Source, Tags,
 };
 use keysweep_core::ids::{AccessKeyId, AccountId};
 use keysweep_core::lifecycle::event::{Change, Consent, Note, Overlay, Purpose};
@@ -69,7 +69,7 @@ pub(crate) fn mk_key(n: usize) -> KeyFacts {
         user_name: format!("user-{n}").parse().unwrap(),
         user_id: Fact::Known(format!("AIDAEXAMPLE{n:09}").parse().unwrap()),
         path: Fact::Known("/".into()),
-        tags: Fact::Known(BTreeMap::new()),
+        tags: Fact::Known(Tags::default()),
         key: mk_key_id(n),
         created: day(-1000),
         status: KeyStatus::Active,
@@ -137,9 +137,9 @@ pub(crate) fn fresh(facts: &KeyFacts) -> KeyFacts {
     }
 }
 
-pub(crate) fn mk_trail(regions: Vec<(&str, RegionTrail)>) -> Trail {
+pub(crate) fn mk_trail(regions: Vec<(&str, RegionTrail)>) -> Box<Trail> {
     let regions = regions.into_iter().map(|(region, trail)| (region.to_owned(), trail)).collect();
-    Trail { at: day(0), since: day(-90), regions, analyzer: None }
+    Trail { at: day(0), since: day(-90), regions, analyzer: None }.into()
 }
 
 /// A call to EC2 in us-east-1.

@@ -503,7 +503,7 @@ proptest! {
         let creation = Creation { user_name: "u".parse().unwrap(), call };
         let traces = Traces { account: &account, user_tags: &user_tags, key: &key, creation: Some(&creation), before: None };
         let found = owners.find(&traces).unwrap().owner.unwrap();
-        let email = found.contact.email.unwrap();
+        let email = found.contact.email.clone().unwrap();
         let allowed = email.as_str().to_lowercase().ends_with("@example.com");
         prop_assert!(allowed || ["kim@corp.example", "root@corp.example"].contains(&email.as_str()), "{email}");
         prop_assert!(email.as_str().matches('@').count() == 1);

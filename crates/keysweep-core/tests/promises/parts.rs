@@ -27,13 +27,13 @@ fn parts_lead_to_the_same_state_and_plan_as_one_write() {
     let collection = whole.collection(day(0));
     let at_once = plan::plan(day(0), &whole.policy, &whole.state, &collection);
     write(&mut whole, &at_once);
-    let mut written = 0;
+    let (mut from, mut written, mut ends) = (0, 0, Vec::new());
     let last = loop {
-        let plan = plan::plan_up_to(3, day(0), &parts.policy, &parts.state, &collection);
-        if !plan.is_partial {
-            break plan;
-        }
-        assert!(!plan.entries.is_empty() && plan.entries.len() < at_once.entries.len());
+        let plan = plan::plan_part(from, 3, day(0), &parts.policy, &parts.state, &collection);
+        let Some(next) = plan.goes_on_from else { break plan };
+        from = next;
+        ends.push(next);
+        assert!(plan.entries.len() < at_once.entries.len());
         assert!(
             plan.effects.is_empty() && plan.spare.is_empty() && plan.keys.is_empty(),
             "nothing is done yet"
@@ -43,6 +43,7 @@ fn parts_lead_to_the_same_state_and_plan_as_one_write() {
     };
     write(&mut parts, &last);
     assert!(written > 0);
+    assert_eq!(ends, [1, 2, 3, 0], "one part for each account, and all of them at the end");
     let keys = |world: &World| world.state.records().map(|it| it.state.as_str()).collect::<Vec<_>>();
     assert_eq!(keys(&whole), keys(&parts));
     let next = |world: &World| plan::plan(day(0), &world.policy, &world.state, &collection);

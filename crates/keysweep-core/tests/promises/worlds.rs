@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use keysweep_core::facts::{AccountFacts, Fact, Inventory, KeyFacts, KeyStatus, LastUse};
+use keysweep_core::facts::{AccountFacts, Fact, Inventory, KeyFacts, KeyStatus, LastUse, Tags};
 use keysweep_core::finding::FindingKind;
 use keysweep_core::lifecycle::KeyEvent;
 use keysweep_core::lifecycle::event::{Change, Consent, Overlay, Seen};
@@ -33,7 +33,7 @@ fn keys() -> impl Strategy<Value = Vec<KeyFacts>> {
         8 => (-300..40i64).prop_map(|at| used_at(day(at))),
         1 => Just(LastUse::At { at: day(-150), service: Some("ses".into()), region: None })
     ];
-    let tags = prop_oneof![Just(BTreeMap::new()), Just(BTreeMap::from([("Keep".into(), "yes".into())]))];
+    let tags = prop_oneof![Just(Tags::default()), Just(Tags::from([("Keep".into(), "yes".into())]))];
     let path = prop_oneof![Just("/".to_owned()), Just("/ci/".to_owned())];
     let key = (
         (0..3usize, any::<bool>(), 1..4usize),

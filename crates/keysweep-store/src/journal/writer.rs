@@ -65,11 +65,6 @@ impl Group {
         self.next_seq
     }
 
-    /// Hash of the last entry.
-    pub(crate) fn head(&self) -> Hash {
-        self.head
-    }
-
     pub(crate) fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
@@ -78,13 +73,17 @@ impl Group {
         self.bytes.len()
     }
 
-    /// Adds the entries of one request, all or none.
-    pub(crate) fn push(&mut self, entries: &[Entry]) -> Result<(), serde_json::Error> {
+    /// Adds the entries of one request, all or none; the hash of each.
+    pub(crate) fn push(&mut self, entries: &[Entry]) -> Result<Vec<Hash>, serde_json::Error> {
         let (length, mut head) = (self.bytes.len(), self.head);
+        let mut hashes = Vec::with_capacity(entries.len());
         for (index, entry) in entries.iter().enumerate() {
             let more = u32::try_from(entries.len() - index - 1).unwrap_or(u32::MAX);
             match write_line(&mut self.bytes, entry, more, head) {
-                Ok(hash) => head = hash,
+                Ok(hash) => {
+                    head = hash;
+                    hashes.push(hash);
+                }
                 Err(error) => {
                     self.bytes.truncate(length);
                     return Err(error);
@@ -93,7 +92,7 @@ impl Group {
         }
         self.head = head;
         self.next_seq += entries.len() as u64;
-        Ok(())
+        Ok(hashes)
     }
 }
 

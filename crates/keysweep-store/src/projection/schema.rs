@@ -118,21 +118,24 @@ mod tests {
                     interval: Duration::from_secs(3600),
                 }),
             },
-            notice: Some(Notice {
-                at: mk_at(12),
-                deactivation: Some(mk_at(13)),
-                deletion: Some(mk_at(14)),
-                terms: NoticeTerms {
-                    threshold: Duration::from_secs(4),
-                    notice: Duration::from_secs(2),
-                    grace: Duration::from_secs(3),
-                    approval: true,
-                },
-                owner: Some("Dana".into()),
-                delivery: Delivery::Delivered { notice: 5, message: 6 },
-                reminded: Some(mk_at(15)),
-                decoy: true,
-            }),
+            notice: Some(
+                Notice {
+                    at: mk_at(12),
+                    deactivation: Some(mk_at(13)),
+                    deletion: Some(mk_at(14)),
+                    terms: NoticeTerms {
+                        threshold: Duration::from_secs(4),
+                        notice: Duration::from_secs(2),
+                        grace: Duration::from_secs(3),
+                        approval: true,
+                    },
+                    owner: Some("Dana".into()),
+                    delivery: Delivery::Delivered { notice: 5, message: 6 },
+                    reminded: Some(mk_at(15)),
+                    decoy: true,
+                }
+                .into(),
+            ),
             team_told: true,
             approval: Some(Box::new(Approval {
                 number: 14,
@@ -160,12 +163,15 @@ mod tests {
                 claim: Some(Claim { by: Actor::local("bob"), until: mk_at(17) }),
             })),
             bundle: Some([9; 32].into()),
-            setback: Some(Setback {
-                action: Action::Reactivate,
-                at: mk_at(17),
-                kind: SetbackKind::Refused,
-                why: "throttled".into(),
-            }),
+            setback: Some(
+                Setback {
+                    action: Action::Reactivate,
+                    at: mk_at(17),
+                    kind: SetbackKind::Refused,
+                    why: "throttled".into(),
+                }
+                .into(),
+            ),
         };
         let intent = |seq: u32| OpenIntent {
             seq: seq.into(),
@@ -180,8 +186,8 @@ mod tests {
             )
             .unwrap(),
             user_name: "o'neil,sean+x@corp".parse().unwrap(),
-            owner: Some(Box::new(mk_owner())),
-            state: State::Deleting(Deleting { deactivated, intent: intent(19) }),
+            owner: Some(mk_owner().into()),
+            state: State::Deleting(Deleting { deactivated, intent: intent(19) }.into()),
             holds: vec![Hold {
                 number: 20,
                 kind: HoldKind::Operator,
@@ -191,18 +197,21 @@ mod tests {
                 until: None,
                 ending: true,
             }],
-            exempt: Some(ExemptMark {
-                rule: "policy.exempt[1]".into(),
-                reason: "r".into(),
-                until: mk_at(21),
-                ending: true,
-            }),
+            exempt: Some(
+                ExemptMark {
+                    rule: "policy.exempt[1]".into(),
+                    reason: "r".into(),
+                    until: mk_at(21),
+                    ending: true,
+                }
+                .into(),
+            ),
             incident: Some(Incident {
                 policies: vec!["AWSCompromisedKeyQuarantineV3".into()],
                 since: mk_at(6),
             }),
             due: Some(Due { action: Planned::Delete, since: mk_at(22), accepted: true }),
-            undo: Some(intent(18)),
+            undo: Some(intent(18).into()),
             quarantine: Some(Box::new(Quarantine {
                 policy: QuarantinePolicy::default(),
                 user_before: UserBefore {
@@ -223,7 +232,9 @@ mod tests {
                 sent: Some(Sent { seq: 8, at: mk_at(8), ordered: true }),
                 owner_holds: 2,
                 decoy: true,
-                not_needed: Some(NotNeeded { by: Actor::Link { owner: "Dana".into() }, at: mk_at(25) }),
+                not_needed: Some(
+                    NotNeeded { by: Actor::Link { owner: "Dana".into() }, at: mk_at(25) }.into(),
+                ),
                 reactivated: 2,
                 cleared: 1,
                 deletion_accepted: true,
@@ -248,12 +259,15 @@ mod tests {
                         event_id: Some("e2".into()),
                     },
                 }],
-                quarantined: Some(PastQuarantine {
-                    policy: QuarantinePolicy::default(),
-                    attached: Some(mk_at(3)),
-                    until: mk_at(4),
-                    completed: true,
-                }),
+                quarantined: Some(
+                    PastQuarantine {
+                        policy: QuarantinePolicy::default(),
+                        attached: Some(mk_at(3)),
+                        until: mk_at(4),
+                        completed: true,
+                    }
+                    .into(),
+                ),
                 announced: Some(mk_at(23)),
             },
         }

@@ -2,12 +2,13 @@
 //!
 //! The job runs on a blocking thread (see [`Jobs`](super::Jobs)) and owns what it works on, so that a caller that goes away changes nothing.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 use jiff::Timestamp;
-use keysweep_core::state::{Actor, Body, Draft, Entry, Receipt, Unwritten};
+use keysweep_core::state::{Actor, Body, Delta, Draft, Entry, Receipt, State, Unwritten};
 use tokio::sync::oneshot;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
@@ -18,6 +19,9 @@ use crate::projection::{Applied, Update};
 
 /// A group is closed at this size, so that memory stays bounded whatever comes in.
 const GROUP_BYTES: usize = 4 * 1024 * 1024;
+
+/// The projection takes a larger request in several updates: sled holds all of a transaction in memory, several times.
+const ENTRIES_OF_AN_UPDATE: usize = 200;
 
 /// Entries that somebody waits for.
 pub(super) struct Request {
@@ -149,14 +153,14 @@ fn write_group(inner: &Arc<Inner>, journal: &mut Journal, first: Request) {
         Ok(group) => group,
         Err(error) => return answer(first.reply, Err(error)),
     };
-    let mut update = Update::default();
+    let mut pending = Pending::default();
     let mut accepted = Vec::new();
     let mut next = Some(first);
     while let Some(Request { at, actor, bodies, urgent: _, after, reply }) = next {
         if after.is_some_and(|seen| seen.saturating_add(1) != group.next_seq()) {
             answer(reply, Ok(None));
         } else {
-            match prepare(inner, &mut group, &mut update, at, &actor, bodies) {
+            match prepare(inner, &mut group, &mut pending, at, &actor, bodies) {
                 Ok(entries) => accepted.push(Accepted { entries, reply }),
                 Err(error) => answer(reply, Err(error)),
             }
@@ -168,18 +172,18 @@ fn write_group(inner: &Arc<Inner>, journal: &mut Journal, first: Request) {
         return;
     }
     let last = group.next_seq() - 1;
-    update.applied = Some(Applied { seq: last, hash: group.head() });
-    let delta = update.delta.clone();
+    let Pending { delta, updates } = pending;
+    let mut delta = Some(delta);
     // Both under one lock, so that a reader of the state knows its last entry.
-    let publish = |delta| {
+    let mut publish = || {
         let mut state = inner.state.write().unwrap_or_else(PoisonError::into_inner);
-        state.commit(delta);
+        state.commit(delta.take().unwrap_or_default());
         inner.head.store(last, Ordering::Release);
     };
-    let written = match journal.write(&group, || publish(delta.clone())) {
+    let written = match journal.write(&group, &mut publish) {
         Err(error) if urgent && error.is_full() && reserve.release() => {
             // Where the failed write could not be cut off, that is tried again first.
-            journal.urgent_group().and_then(|_| journal.write(&group, || publish(delta)))
+            journal.urgent_group().and_then(|_| journal.write(&group, publish))
         }
         written => written,
     };
@@ -189,7 +193,7 @@ fn write_group(inner: &Arc<Inner>, journal: &mut Journal, first: Request) {
     drop(reserve);
     match written {
         Ok(()) => {
-            project::enqueue(inner, update);
+            project::enqueue(inner, updates);
             accepted.into_iter().for_each(Accepted::written);
         }
         Err(error) => {
@@ -205,11 +209,20 @@ fn write_group(inner: &Arc<Inner>, journal: &mut Journal, first: Request) {
     }
 }
 
+/// What a group changes.
+#[derive(Default)]
+struct Pending {
+    /// All of it.
+    delta: Delta,
+    /// The same for the projection, in the order of the entries.
+    updates: Vec<Update>,
+}
+
 /// Tries the entries of one request on top of the state and of the group so far, and adds them, all or none.
 fn prepare(
     inner: &Inner,
     group: &mut Group,
-    update: &mut Update,
+    pending: &mut Pending,
     at: Timestamp,
     actor: &Actor,
     bodies: Vec<Body>,
@@ -218,19 +231,48 @@ fn prepare(
     let numbered = (group.next_seq()..).zip(bodies);
     let entries: Vec<Entry> =
         numbered.map(|(seq, body)| Entry { seq, at, actor: actor.clone(), body }).collect();
-    let (unwritten, delta) = {
+    let (unwritten, deltas) = {
         let state = inner.state.read().unwrap_or_else(PoisonError::into_inner);
-        let mut draft = Draft::new(&state, &update.delta);
-        let unwritten = entries.iter().map(|entry| draft.apply(entry)).collect::<Result<Vec<_>, _>>()?;
-        (unwritten, draft.into_delta())
+        try_all(&state, &pending.delta, &entries)?
     };
-    let mut request = Update { delta, ..Update::default() };
-    for entry in &entries {
-        request.remember(entry).map_err(encode)?;
+    let mut updates = Vec::with_capacity(deltas.len());
+    for (entries, delta) in entries.chunks(ENTRIES_OF_AN_UPDATE).zip(deltas) {
+        let mut update = Update { delta, ..Update::default() };
+        for entry in entries {
+            update.remember(entry).map_err(encode)?;
+        }
+        updates.push(update);
     }
-    group.push(&entries).map_err(encode)?;
-    update.extend(request);
+    let hashes = group.push(&entries).map_err(encode)?;
+    let ends = entries.chunks(ENTRIES_OF_AN_UPDATE).zip(hashes.chunks(ENTRIES_OF_AN_UPDATE));
+    for (update, (entries, hashes)) in updates.iter_mut().zip(ends) {
+        let last = entries.last().zip(hashes.last());
+        update.applied = last.map(|(entry, hash)| Applied { seq: entry.seq, hash: *hash });
+        pending.delta.extend(update.delta.clone());
+    }
+    pending.updates.append(&mut updates);
     Ok(unwritten)
+}
+
+/// What the entries of a request change, for each update of the projection.
+fn try_all(
+    state: &State,
+    earlier: &Delta,
+    entries: &[Entry],
+) -> Result<(Vec<Unwritten>, Vec<Delta>), AppendError> {
+    let mut earlier = Cow::Borrowed(earlier);
+    let (mut unwritten, mut deltas) = (Vec::with_capacity(entries.len()), Vec::<Delta>::new());
+    for entries in entries.chunks(ENTRIES_OF_AN_UPDATE) {
+        if let Some(last) = deltas.last() {
+            earlier.to_mut().extend(last.clone());
+        }
+        let mut draft = Draft::new(state, &earlier);
+        for entry in entries {
+            unwritten.push(draft.apply(entry)?);
+        }
+        deltas.push(draft.into_delta());
+    }
+    Ok((unwritten, deltas))
 }
 
 /// Answers; a caller that went away does not want to know.

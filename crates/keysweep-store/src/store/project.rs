@@ -126,23 +126,22 @@ impl Backlog {
     /// As many updates as make a good transaction, merged.
     fn take(&mut self) -> Option<Update> {
         let mut update = self.updates.pop_front()?;
-        while let Some(next) = self.updates.front()
-            && update.len() + next.len() <= BATCH
-            && let Some(next) = self.updates.pop_front()
-        {
+        let mut taken = update.len();
+        while let Some(next) = self.updates.pop_front_if(|next| taken + next.len() <= BATCH) {
+            taken += next.len();
             update.extend(next);
         }
-        self.values = self.updates.iter().map(Update::len).sum();
+        self.values -= taken;
         Some(update)
     }
 }
 
-/// Queues an update and sees to it that a job takes it.
-pub(super) fn enqueue(inner: &Arc<Inner>, update: Update) {
+/// Queues updates and sees to it that a job takes them.
+pub(super) fn enqueue(inner: &Arc<Inner>, updates: Vec<Update>) {
     let job = {
         let mut backlog = lock(&inner.projecting.backlog);
-        backlog.values += update.len();
-        backlog.updates.push_back(update);
+        backlog.values += updates.iter().map(Update::len).sum::<usize>();
+        backlog.updates.extend(updates);
         let idle = !std::mem::replace(&mut backlog.running, true);
         idle.then(|| Job { inner: Arc::clone(inner), done: false, _token: inner.jobs.token() })
     };

@@ -1,7 +1,6 @@
 //! From the journal to state and projection: catching up, or all of it.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use keysweep_core::state::State;
 
@@ -111,14 +110,14 @@ impl Replay {
 
     /// After a rebuild: the whole state, in transactions of moderate size.
     fn store_state(&mut self) {
-        let records: Vec<_> = self.state.records().cloned().collect();
+        let records: Vec<_> = self.state.shared_records().collect();
         for record in records {
-            self.pending.delta.records.insert(record.identity.key.clone(), Some(Arc::new(record)));
+            self.pending.delta.records.insert(record.identity.key.clone(), Some(record));
             if self.pending.len() >= BATCH {
                 self.flush();
             }
         }
-        let accounts: Vec<_> = self.state.accounts().map(|(id, account)| (id, account.clone())).collect();
+        let accounts: Vec<_> = self.state.shared_accounts().collect();
         for (id, account) in accounts {
             self.pending.delta.accounts.insert(id, Some(account));
             if self.pending.len() >= BATCH {

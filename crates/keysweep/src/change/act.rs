@@ -246,7 +246,7 @@ async fn make_ready(
 /// What a quarantine needs to know besides the key: the other keys of the user, which it stops as well, and what the
 /// policy says.
 struct Beside {
-    trails: BTreeMap<AccessKeyId, Fact<Trail>>,
+    trails: BTreeMap<AccessKeyId, Fact<Box<Trail>>>,
     policy_denies: Fact<bool>,
 }
 
@@ -276,7 +276,7 @@ async fn look_beside(engine: &Engine, config: &Config, action: Action, seen: &Se
 }
 
 /// What CloudTrail shows of a key of the user, and what IAM Access Analyzer says of it, where it is asked.
-async fn look_up(engine: &Engine, config: &Config, seen: &Seen, key: &AccessKeyId) -> Fact<Trail> {
+async fn look_up(engine: &Engine, config: &Config, seen: &Seen, key: &AccessKeyId) -> Fact<Box<Trail>> {
     let Seen { reader, fresh, .. } = seen;
     let mut looked = trail(reader, key, &config.evidence, engine.clock()).await;
     if let (Fact::Known(trail), Some(analyzer)) = (&mut looked, &config.evidence.access_analyzer) {

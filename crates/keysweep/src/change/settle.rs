@@ -57,7 +57,7 @@ fn open_intent(record: &Record) -> Option<Open> {
         let (intent, last_use) = (intent.clone(), last_use_of(&record.state));
         return Some(Open { record: record.clone(), action, intent, last_use });
     }
-    let (action, intent, last_use) = match (&record.undo, &record.state) {
+    let (action, intent, last_use) = match (record.undo.as_deref(), &record.state) {
         // An undo goes before what it undoes.
         (Some(undo), state) => (Action::Reactivate, undo, last_use_of(state)),
         (None, State::Deactivating(data)) => (deactivate, &data.intent, data.flagged.last_use.clone()),

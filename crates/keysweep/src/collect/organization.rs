@@ -1,10 +1,10 @@
 //! Which accounts there are.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use keysweep_aws::{Aws, Fault, ListedAccount, Tree};
-use keysweep_core::facts::{AccountFacts, Fact, Ou};
+use keysweep_core::facts::{AccountFacts, Fact, Ou, Tags};
 use keysweep_core::ids::{AccountId, OuId};
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::UnboundedSender;
@@ -41,9 +41,6 @@ pub struct OrganizationCache {
     tree: Mutex<Option<Read<Tree>>>,
     tags: Mutex<HashMap<AccountId, Read<Tags>>>,
 }
-
-/// Tags of one account.
-type Tags = BTreeMap<String, String>;
 
 /// A cached value and when it was read.
 #[derive(Debug)]

@@ -20,7 +20,7 @@ pub(crate) async fn trail(
     key: &AccessKeyId,
     evidence: &Evidence,
     clock: &Clock,
-) -> Fact<Trail> {
+) -> Fact<Box<Trail>> {
     let at = clock.now();
     let since = at.checked_sub(evidence.lookback).unwrap_or(Timestamp::MIN);
     let mut regions = match reader.enabled_regions().await {
@@ -35,5 +35,5 @@ pub(crate) async fn trail(
         (region, seen.unwrap_or_else(|fault| RegionTrail::Unread(in_words(&fault))))
     });
     let regions: BTreeMap<_, _> = join_all(looks).await.into_iter().collect();
-    Fact::Known(Trail { at, since, regions, analyzer: None })
+    Fact::Known(Trail { at, since, regions, analyzer: None }.into())
 }

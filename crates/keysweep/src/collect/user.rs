@@ -6,7 +6,9 @@ use jiff::Timestamp;
 use keysweep_aws::report::{Row, join};
 use keysweep_aws::{Fault, FaultKind, ListedKey, Reader, UserListed};
 use keysweep_core::evidence::Trail;
-use keysweep_core::facts::{AccountFacts, Fact, KeyFacts, KeyStatus, LastUse, OtherKey, Source, UserFacts};
+use keysweep_core::facts::{
+    AccountFacts, Fact, KeyFacts, KeyStatus, LastUse, OtherKey, Source, Tags, UserFacts,
+};
 use keysweep_core::ids::{AccessKeyId, UserId, UserName};
 use keysweep_core::lifecycle::Record;
 
@@ -260,7 +262,7 @@ impl<'a> Users<'a> {
 
     /// What CloudTrail shows of the keys of a user in quarantine: a client may have shown itself since. Of other keys it
     /// is read right before a change alone.
-    async fn trail_of(&self, key: &ListedKey, quarantined: bool) -> Fact<Trail> {
+    async fn trail_of(&self, key: &ListedKey, quarantined: bool) -> Fact<Box<Trail>> {
         match self.evidence.filter(|_| quarantined && key.status == KeyStatus::Active) {
             Some(evidence) => trail(self.reader, &key.key, evidence, self.clock).await,
             None => Fact::NotRead,
@@ -286,7 +288,7 @@ fn lacks_a_slot(row: &Row, keys: &[ListedKey]) -> bool {
     row.slots.iter().filter(|slot| slot.active).filter_map(|slot| slot.last_rotated).any(|at| !listed(at))
 }
 
-type Identity = (Fact<UserId>, Fact<String>, Fact<BTreeMap<String, String>>);
+type Identity = (Fact<UserId>, Fact<String>, Fact<Tags>);
 
 /// Who the user of a key is, from `GetUser` if it was asked, else from the record and the report.
 fn identity(

@@ -351,7 +351,7 @@ mod tests {
                 finding: FindingKind::Unused,
                 since: began,
                 last_use: LastUse::Never,
-                notice: Some(notice.clone()),
+                notice: Some(notice.clone().into()),
                 approval,
                 setback: None,
                 team_told: false,

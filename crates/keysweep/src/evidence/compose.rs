@@ -1,14 +1,12 @@
 //! From what was read and recorded to a bundle. Everything that is unknown says so.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 use keysweep_api::{
     BUNDLE_VERSION, Bundle, BundleApproval, BundleDecision, BundleFact, BundleGranted, BundleKey,
     BundleLifecycle, BundleNotice, BundleRegion, BundleTrail, JournalEnd,
 };
 use keysweep_core::evidence::{Creation, Opinion, RegionTrail, Trail};
-use keysweep_core::facts::{Fact, KeyStatus, LastUse, Ou, Source};
+use keysweep_core::facts::{Fact, KeyStatus, LastUse, Ou, Source, Tags};
 use keysweep_core::finding::FindingKind;
 use keysweep_core::ids::AccountId;
 use keysweep_core::lifecycle::{Approval, Granted, Notice, Record, State};
@@ -114,8 +112,7 @@ fn facts_of(subject: Subject<'_>) -> Vec<BundleFact> {
         BundleFact { fact: fact.to_owned(), value, unknown, source: source.to_owned(), read_at: at }
     };
     let now = Some(sighting.at);
-    let tags =
-        |tags: &BTreeMap<String, String>| listed(tags.iter().map(|(key, value)| format!("{key}={value}")));
+    let tags = |tags: &Tags| listed(tags.iter().map(|(key, value)| format!("{key}={value}")));
     let (last_used, last_used_at) = match facts.source {
         Source::Live => ("iam:GetAccessKeyLastUsed", now),
         Source::Report => ("iam:GetCredentialReport", None),
@@ -196,7 +193,7 @@ fn last_use(last_use: &LastUse) -> String {
     }
 }
 
-fn trail(trail: &Fact<Trail>) -> BundleTrail {
+fn trail(trail: &Fact<Box<Trail>>) -> BundleTrail {
     let trail = match trail {
         Fact::Known(trail) => trail,
         Fact::Unknown(_) | Fact::NotRead => {
@@ -238,7 +235,7 @@ fn stage(state: &State) -> Stage<'_> {
         State::Flagged(data) => Stage {
             since: Some(data.since),
             finding: Some(data.finding),
-            notice: data.notice.as_ref().map(|notice| (notice, notice.deactivation)),
+            notice: data.notice.as_deref().map(|notice| (notice, notice.deactivation)),
             approval: data.approval.as_deref(),
             ..Stage::default()
         },
@@ -249,7 +246,7 @@ fn stage(state: &State) -> Stage<'_> {
             since: Some(data.since),
             finding: Some(data.finding),
             watched_seconds: Some(data.watch.total.as_secs()),
-            notice: data.notice.as_ref().map(|notice| (notice, notice.deletion)),
+            notice: data.notice.as_deref().map(|notice| (notice, notice.deletion)),
             approval: data.approval.as_deref(),
         },
         State::Deleting(data) => {
@@ -269,7 +266,7 @@ fn lifecycle(record: &Record) -> BundleLifecycle {
         deactivated_by: record.deactivated_by().map(str::to_owned),
         watched_seconds,
         reactivations: record.past.reactivated,
-        past_quarantine: record.past.quarantined.clone(),
+        past_quarantine: record.past.quarantined.as_deref().cloned(),
         holds: record.holds.iter().map(ToString::to_string).collect(),
         notice: notice.map(|(notice, announced)| BundleNotice {
             at: notice.at,

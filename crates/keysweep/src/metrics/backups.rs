@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use jiff::Timestamp;
 
-use super::family::Family;
+use super::family::Gauges;
 
 /// What is known of the backups that the configuration asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,8 +29,8 @@ impl Backups {
     }
 
     /// Where there never was a backup, it is as old as Unix time: an alert looks at one series alone.
-    pub(super) fn family(&self) -> Family {
-        let mut family = Family::new(
+    pub(super) fn family(&self) -> Gauges {
+        let mut family = Gauges::new(
             "keysweep_backup_last_success_timestamp_seconds",
             "Unix time of the last successful state backup.",
         );

@@ -32,6 +32,14 @@ impl<const N: usize> Counters<N> {
     }
 }
 
+/// Registers what every Prometheus client tells of its process: `process_cpu_seconds_total`, memory, and open files.
+#[cfg(target_os = "linux")]
+#[expect(clippy::expect_used, reason = "its names are constants: the first test that runs would fail")]
+pub(super) fn register_process(registry: &Registry) {
+    let collector = prometheus::process_collector::ProcessCollector::for_self();
+    registry.register(Box::new(collector)).expect("names that are not taken");
+}
+
 /// Registers one collector.
 #[expect(clippy::expect_used, reason = "names and labels are constants: the first test that runs would fail")]
 pub(super) fn register<C: Collector + Clone + 'static>(

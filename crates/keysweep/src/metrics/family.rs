@@ -1,18 +1,23 @@
 //! Gauges that are made for one scrape and forgotten after it.
 
+use std::fmt::{self, Write as _};
+
 use jiff::Timestamp;
-use prometheus::proto::{Gauge, LabelPair, Metric, MetricFamily, MetricType};
 
 /// A gauge family under construction. Without a series it is left out.
-pub(super) struct Family {
-    name: &'static str,
-    help: &'static str,
-    series: Vec<Metric>,
+///
+/// Its series are text from the beginning: an organization has a hundred thousand of them.
+#[derive(Debug)]
+pub struct Gauges {
+    pub(super) name: &'static str,
+    pub(super) help: &'static str,
+    /// One line per series, the same in every format.
+    pub(super) samples: String,
 }
 
-impl Family {
+impl Gauges {
     pub(super) fn new(name: &'static str, help: &'static str) -> Self {
-        Self { name, help, series: Vec::new() }
+        Self { name, help, samples: String::new() }
     }
 
     /// A family of one series without labels.
@@ -24,30 +29,36 @@ impl Family {
 
     /// Adds a series. Labels are given in the order in which they are to appear.
     pub(super) fn push(&mut self, labels: &[(&str, &str)], value: impl Value) {
-        let mut gauge = Gauge::default();
-        gauge.set_value(value.value());
-        let mut series = Metric::from_gauge(gauge);
-        let pair = |(name, value): &(&str, &str)| {
-            let mut pair = LabelPair::default();
-            pair.set_name((*name).to_owned());
-            pair.set_value((*value).to_owned());
-            pair
-        };
-        series.set_label(labels.iter().map(pair).collect());
-        self.series.push(series);
+        let (name, value, labels) = (self.name, value.value(), Labels(labels));
+        // Text takes whatever is written.
+        writeln!(self.samples, "{name}{labels} {value}").unwrap_or_default();
     }
+}
 
-    /// The family, unless it is empty: the text format has no families without series.
-    pub(super) fn finish(self) -> Option<MetricFamily> {
-        if self.series.is_empty() {
-            return None;
+/// Labels of a sample, in braces.
+struct Labels<'a>(&'a [(&'a str, &'a str)]);
+
+impl fmt::Display for Labels<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, (name, value)) in self.0.iter().enumerate() {
+            let before = if index == 0 { '{' } else { ',' };
+            write!(f, "{before}{name}=\"{}\"", Escaped(value))?;
         }
-        let mut family = MetricFamily::default();
-        family.set_name(self.name.to_owned());
-        family.set_help(self.help.to_owned());
-        family.set_field_type(MetricType::GAUGE);
-        family.set_metric(self.series);
-        Some(family)
+        if self.0.is_empty() { Ok(()) } else { f.write_char('}') }
+    }
+}
+
+/// A text within quotation marks.
+pub(super) struct Escaped<'a>(pub(super) &'a str);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|c| match c {
+            '\\' => f.write_str("\\\\"),
+            '"' => f.write_str("\\\""),
+            '\n' => f.write_str("\\n"),
+            other => f.write_char(other),
+        })
     }
 }
 

@@ -16,11 +16,11 @@ use keysweep_core::owner::{OwnerSource, Owners};
 use keysweep_core::policy::Policy;
 use keysweep_core::state::State;
 use keysweep_core::ticket::Planned;
-use prometheus::proto::MetricFamily;
 use strum::VariantArray as _;
 
 pub use self::tally::{AccountTally, Reaches, Tally};
-use super::family::Family;
+use super::exposition::Family;
+use super::family::Gauges;
 
 /// What the gauges are computed from.
 #[derive(Debug, Clone, Copy)]
@@ -44,33 +44,33 @@ pub struct Observed<'a> {
     pub evidence_bytes: Option<(u64, u64)>,
 }
 
-/// Every gauge family that has a series.
+/// Every family of gauges.
 #[must_use]
-pub fn families(observed: &Observed<'_>) -> Vec<MetricFamily> {
+pub fn families(observed: &Observed<'_>) -> Vec<Family> {
     let tally = Tally::of(observed.state, observed.now);
     let mut families = process(observed);
     families.extend(lifecycle(&tally));
     families.extend(notifications(&observed.policy.notices, observed.state));
     families.extend(owners(&observed.policy.owners, &tally));
     families.extend(accounts::families(observed, &tally));
-    families.into_iter().filter_map(Family::finish).collect()
+    families.into_iter().map(Family::from).collect()
 }
 
-fn process(observed: &Observed<'_>) -> Vec<Family> {
+fn process(observed: &Observed<'_>) -> Vec<Gauges> {
     let control = observed.state.control();
     let mut build =
-        Family::new("keysweep_build_info", "Build information about the running binary; always 1.");
+        Gauges::new("keysweep_build_info", "Build information about the running binary; always 1.");
     let labels = [
         ("version", env!("CARGO_PKG_VERSION")),
         ("revision", env!("KEYSWEEP_REVISION")),
         ("rust_version", env!("KEYSWEEP_RUST_VERSION")),
     ];
     build.push(&labels, true);
-    let mut last_success = Family::new(
+    let mut last_success = Gauges::new(
         "keysweep_scan_last_success_timestamp_seconds",
         "Unix time at which an organization scan last completed.",
     );
-    let mut last_duration = Family::new(
+    let mut last_duration = Gauges::new(
         "keysweep_scan_last_duration_seconds",
         "Duration of the last completed organization scan.",
     );
@@ -78,12 +78,12 @@ fn process(observed: &Observed<'_>) -> Vec<Family> {
         last_success.push(&[], sweep.at);
         last_duration.push(&[], sweep.took.as_secs_f64());
     }
-    let mut store = Family::new("keysweep_state_store_size_bytes", "Size of the state store on disk.");
+    let mut store = Gauges::new("keysweep_state_store_size_bytes", "Size of the state store on disk.");
     if let Some(bytes) = observed.store_bytes {
         store.push(&[], bytes);
     }
-    let mut evidence = Family::new("keysweep_evidence_size_bytes", "Size of all evidence bundles on disk.");
-    let mut evidence_limit = Family::new(
+    let mut evidence = Gauges::new("keysweep_evidence_size_bytes", "Size of all evidence bundles on disk.");
+    let mut evidence_limit = Gauges::new(
         "keysweep_evidence_limit_bytes",
         "Configured maximum size of all evidence bundles; beyond it, deletions wait.",
     );
@@ -91,7 +91,7 @@ fn process(observed: &Observed<'_>) -> Vec<Family> {
         evidence.push(&[], bytes);
         evidence_limit.push(&[], most);
     }
-    let mut idle_rules = Family::new(
+    let mut idle_rules = Gauges::new(
         "keysweep_rules_matching_nothing",
         "Patterns, paths, tags and organizational units of rules that matched nothing in the last complete scan.",
     );
@@ -104,22 +104,22 @@ fn process(observed: &Observed<'_>) -> Vec<Family> {
         idle_rules,
         evidence,
         evidence_limit,
-        Family::single(
+        Gauges::single(
             "keysweep_missing_references",
             "Accounts, organizational units and users that rules name and that do not exist, not acknowledged.",
             u64::try_from(missing).unwrap_or(u64::MAX),
         ),
-        Family::single(
+        Gauges::single(
             "keysweep_paused",
             "Whether automatic changes are paused.",
             !control.pauses.is_empty(),
         ),
-        Family::single(
+        Gauges::single(
             "keysweep_circuit_breaker_open",
             "Whether the circuit breaker is open; it stops all automatic changes.",
             control.breaker.is_some(),
         ),
-        Family::single(
+        Gauges::single(
             "keysweep_scan_interval_seconds",
             "Configured time between scans.",
             observed.scan_interval.as_secs_f64(),
@@ -131,9 +131,9 @@ fn process(observed: &Observed<'_>) -> Vec<Family> {
 }
 
 /// Messages that no channel has accepted.
-fn notifications(notices: &Notices, state: &State) -> Vec<Family> {
+fn notifications(notices: &Notices, state: &State) -> Vec<Gauges> {
     let messages = || state.outbox().messages();
-    let mut dead = Family::new(
+    let mut dead = Gauges::new(
         "keysweep_notification_dead_letters",
         "Recipients to whom keysweep gave up delivering a notification and has delivered none since, while they are still \
          to be notified.",
@@ -145,12 +145,12 @@ fn notifications(notices: &Notices, state: &State) -> Vec<Family> {
         dead.push(&[("channel", channel.as_str())], u64::try_from(count).unwrap_or(u64::MAX));
     }
     let open = || messages().filter(|message| message.is_open());
-    let pending = Family::single(
+    let pending = Gauges::single(
         "keysweep_notifications_pending",
         "Notifications that no channel has accepted yet.",
         u64::try_from(open().count()).unwrap_or(u64::MAX),
     );
-    let mut oldest = Family::new(
+    let mut oldest = Gauges::new(
         "keysweep_notification_oldest_pending_timestamp_seconds",
         "Unix time at which the oldest pending notification is or was due; absent when there is none.",
     );
@@ -161,13 +161,13 @@ fn notifications(notices: &Notices, state: &State) -> Vec<Family> {
 }
 
 /// No series where nobody looks for owners: that none is known would say nothing.
-fn owners(owners: &Owners, tally: &Tally) -> Vec<Family> {
-    let mut by_source = Family::new(
+fn owners(owners: &Owners, tally: &Tally) -> Vec<Gauges> {
+    let mut by_source = Gauges::new(
         "keysweep_keys_by_owner_source",
         "Tracked keys by the source that determined their owner; \"unreachable\" if keysweep has no contact details for \
          the owner, \"none\" if keysweep has found no owner.",
     );
-    let mut left = Family::new(
+    let mut left = Gauges::new(
         "keysweep_keys_of_departed_owners",
         "Tracked keys whose owner has left, according to the directory.",
     );
@@ -188,24 +188,24 @@ fn owners(owners: &Owners, tally: &Tally) -> Vec<Family> {
     vec![by_source, left]
 }
 
-fn lifecycle(tally: &Tally) -> Vec<Family> {
+fn lifecycle(tally: &Tally) -> Vec<Gauges> {
     let mut overdue =
-        Family::new("keysweep_overdue_keys", "Access keys whose next lifecycle action is past its due time.");
+        Gauges::new("keysweep_overdue_keys", "Access keys whose next lifecycle action is past its due time.");
     overdue.push(&[("action", Planned::Deactivate.as_str())], tally.overdue_deactivations);
     overdue.push(&[("action", Planned::Delete.as_str())], tally.overdue_deletions);
-    let mut oldest = Family::new(
+    let mut oldest = Gauges::new(
         "keysweep_approval_oldest_pending_timestamp_seconds",
         "Unix time of the oldest undecided approval request; absent when there is none.",
     );
     if let Some(at) = tally.oldest_approval {
         oldest.push(&[], at);
     }
-    let pending = Family::single(
+    let pending = Gauges::single(
         "keysweep_approvals_pending",
         "Approval requests waiting for a decision.",
         tally.approvals_pending,
     );
-    let mut idle = Family::new(
+    let mut idle = Gauges::new(
         "keysweep_active_keys_by_idle",
         "Active keys of the whole organization by time since last use (creation where never used).",
     );

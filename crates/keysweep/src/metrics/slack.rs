@@ -6,7 +6,7 @@ use prometheus::Registry;
 use strum::VariantArray as _;
 
 use super::counters::Counters;
-use super::family::Family;
+use super::family::Gauges;
 
 /// What a person did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr, strum::VariantArray)]
@@ -85,8 +85,8 @@ impl Slack {
         *self.open.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    pub(super) fn family(&self) -> Family {
-        let mut family = Family::new(
+    pub(super) fn family(&self) -> Gauges {
+        let mut family = Gauges::new(
             "keysweep_slack_connections",
             "Open connections to Slack, through which clicks arrive; normally 2.",
         );

@@ -302,7 +302,7 @@ pub(super) fn mk_row(now: Timestamp, state: &State, record: &Record, planned: Op
             .quarantine
             .as_deref()
             .map(|quarantine| mk_quarantine(state, record, quarantine, now)),
-        past_quarantine: record.past.quarantined.clone(),
+        past_quarantine: record.past.quarantined.as_deref().cloned(),
         activity: record.past.activity.as_deref().cloned(),
         watched_seconds: told.watched_seconds,
         not_needed_at: record.past.not_needed.as_ref().map(|said| said.at),

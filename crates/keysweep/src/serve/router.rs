@@ -15,6 +15,7 @@ use axum::middleware::{Next, from_fn, from_fn_with_state, map_response_with_stat
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use keysweep_api::{BASE, OPENAPI};
+use tower_http::compression::CompressionLayer;
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::timeout::TimeoutLayer;
 
@@ -52,7 +53,7 @@ pub(super) fn router(serving: Serving, listener: Listener) -> Router {
     let policy = page::view_policy();
     let by_name = from_fn_with_state(Arc::clone(&app), only_by_local_names);
     let shown = Router::new()
-        .route("/metrics", get(metrics::scrape))
+        .route("/metrics", get(metrics::scrape).layer(CompressionLayer::new().gzip(true)))
         .route(RELOAD, post(reload::reload))
         .merge(views())
         .route_layer(by_name.clone());

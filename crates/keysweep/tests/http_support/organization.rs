@@ -14,7 +14,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use keysweep_core::facts::{
     AccountFacts, AccountScan, Collection, Fact, IdleHistogram, Inventory, KeyFacts, KeyStatus, LastUse,
-    Outcome, Source,
+    Outcome, Source, Tags,
 };
 use keysweep_core::finding::{Counts, FindingKind};
 use keysweep_core::ids::{AccessKeyId, AccountId};
@@ -133,7 +133,7 @@ pub(crate) fn entries() -> Vec<(Timestamp, Body)> {
             listed: None,
             left,
         };
-        let found = KeyEvent::Record(Note::OwnerFound { owner: Some(Box::new(owner)) });
+        let found = KeyEvent::Record(Note::OwnerFound { owner: Some(owner.into()) });
         told.push((days_ago(39), key(PROD, user, found)));
     }
     let held = KeyEvent::Overlay(Overlay::HoldPlaced { reason: "audit".into(), until: None });
@@ -248,7 +248,7 @@ fn facts(user: &str) -> KeyFacts {
         user_name: user.parse().unwrap(),
         user_id: Fact::Known(format!("AIDA{:0>16}", user.to_uppercase()).parse().unwrap()),
         path: Fact::Known("/".into()),
-        tags: Fact::Known(BTreeMap::new()),
+        tags: Fact::Known(Tags::default()),
         key: key_id(user),
         created: days_ago(400),
         status: if inactive { KeyStatus::Inactive } else { KeyStatus::Active },

@@ -1,5 +1,7 @@
 //! What the record of a key notes beside its base state and its overlays.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::evidence::{Activity, TracedCall, UserChange};
@@ -20,7 +22,7 @@ pub enum Note {
     /// To whom the key belongs is known now, or is another person.
     OwnerFound {
         /// The owner; null where no source names one any more.
-        owner: Option<Box<Owner>>,
+        owner: Option<Arc<Owner>>,
     },
     /// CloudTrail shows a use of the key that is newer than the last use that IAM reports.
     ActivitySeen {

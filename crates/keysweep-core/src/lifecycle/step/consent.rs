@@ -9,7 +9,7 @@ use super::our_hold;
 /// The consent to one planned change.
 pub(super) struct Given<'a> {
     pub(super) to: Planned,
-    pub(super) notice: &'a mut Option<Notice>,
+    pub(super) notice: &'a mut Option<Box<Notice>>,
     pub(super) approval: &'a mut Option<Box<Approval>>,
     pub(super) team_told: &'a mut bool,
 }
@@ -22,7 +22,7 @@ impl Given<'_> {
             Consent::Noticed { deactivation, deletion, terms, owner, send, decoy } => {
                 let delivery =
                     if *send { Delivery::Pending { notice: when.seq } } else { Delivery::Recorded };
-                *notice = Some(Notice {
+                *notice = Some(Box::new(Notice {
                     at: when.at,
                     deactivation: *deactivation,
                     deletion: *deletion,
@@ -31,7 +31,7 @@ impl Given<'_> {
                     delivery,
                     reminded: None,
                     decoy: *decoy,
-                });
+                }));
             }
             Consent::NoticeDelivered { notice: number, message, .. } => {
                 let notice = notice.as_mut().filter(|notice| notice.undelivered() == Some(*number))?;

@@ -160,7 +160,7 @@ fn what_no_route_needs_is_not_recorded() {
         (unknown(), Fact::Known([("env".into(), "prod".into())].into()));
     world.sweep(day(0));
     let place = &world.state.account(mk_account_id(0)).unwrap().place;
-    assert_eq!((&place.ous, place.tags.known().unwrap().len()), (&Fact::NotRead, 1));
+    assert_eq!((&place.ous, place.tags.known().unwrap().iter().count()), (&Fact::NotRead, 1));
     world.policy.notices.routes.clear();
     world.sweep(day(1));
     assert!(world.state.account(mk_account_id(0)).unwrap().place.is_unread());

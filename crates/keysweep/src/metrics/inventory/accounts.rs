@@ -10,28 +10,28 @@ use keysweep_core::state::{AccountRecord, Reach};
 use strum::VariantArray as _;
 
 use super::{Observed, Tally};
-use crate::metrics::family::Family;
+use crate::metrics::family::Gauges;
 
 struct Families {
-    info: Family,
-    scan_success: Family,
-    scan_last_success: Family,
-    stale: Family,
-    root: Family,
-    oldest: Family,
-    keys: Family,
-    exempt: Family,
-    on_hold: Family,
-    in_incident: Family,
-    in_quarantine: Family,
-    to_end: Family,
-    out_of_reach: Family,
-    unknown: Family,
-    in_use: Family,
+    info: Gauges,
+    scan_success: Gauges,
+    scan_last_success: Gauges,
+    stale: Gauges,
+    root: Gauges,
+    oldest: Gauges,
+    keys: Gauges,
+    exempt: Gauges,
+    on_hold: Gauges,
+    in_incident: Gauges,
+    in_quarantine: Gauges,
+    to_end: Gauges,
+    out_of_reach: Gauges,
+    unknown: Gauges,
+    in_use: Gauges,
 }
 
 /// Families with a series per account, and those that count accounts.
-pub(super) fn families(observed: &Observed<'_>, tally: &Tally) -> Vec<Family> {
+pub(super) fn families(observed: &Observed<'_>, tally: &Tally) -> Vec<Gauges> {
     let mut families = Families::new();
     for (id, account) in observed.state.accounts() {
         let keys = tally.accounts.get(&id).copied().unwrap_or_default();
@@ -66,51 +66,51 @@ pub(super) fn families(observed: &Observed<'_>, tally: &Tally) -> Vec<Family> {
 impl Families {
     fn new() -> Self {
         Self {
-            info: Family::new("keysweep_account_info", "Account metadata for joins; always 1."),
-            scan_success: Family::new(
+            info: Gauges::new("keysweep_account_info", "Account metadata for joins; always 1."),
+            scan_success: Gauges::new(
                 "keysweep_account_scan_success",
                 "Whether the last scan of the account succeeded.",
             ),
-            scan_last_success: Family::new(
+            scan_last_success: Gauges::new(
                 "keysweep_account_scan_last_success_timestamp_seconds",
                 "Unix time of the last successful scan of the account.",
             ),
-            stale: Family::new(
+            stale: Gauges::new(
                 "keysweep_stale_keys",
                 "Access keys past the stale threshold; each key has exactly one reason.",
             ),
-            root: Family::new("keysweep_root_keys", "Access keys of the account root user."),
-            oldest: Family::new(
+            root: Gauges::new("keysweep_root_keys", "Access keys of the account root user."),
+            oldest: Gauges::new(
                 "keysweep_oldest_key_created_timestamp_seconds",
                 "Unix time of creation of the oldest active access key of the account.",
             ),
-            keys: Family::new(
+            keys: Gauges::new(
                 "keysweep_keys",
                 "Access keys by account and lifecycle state; each key is counted once; series at zero are left out.",
             ),
-            exempt: Family::new("keysweep_exempt_keys", "Stale keys held back by an exemption."),
-            on_hold: Family::new("keysweep_keys_on_hold", "Keys under a hold."),
-            in_incident: Family::new(
+            exempt: Gauges::new("keysweep_exempt_keys", "Stale keys held back by an exemption."),
+            on_hold: Gauges::new("keysweep_keys_on_hold", "Keys under a hold."),
+            in_incident: Gauges::new(
                 "keysweep_keys_in_incident",
                 "Tracked keys whose user AWS marked as compromised; no change is made to them.",
             ),
-            in_quarantine: Family::new(
+            in_quarantine: Gauges::new(
                 "keysweep_keys_in_quarantine",
                 "Keys whose user is in quarantine or may be.",
             ),
-            to_end: Family::new(
+            to_end: Gauges::new(
                 "keysweep_quarantines_overdue",
                 "Keys whose quarantine should have ended but whose policy may still be attached.",
             ),
-            out_of_reach: Family::new(
+            out_of_reach: Gauges::new(
                 "keysweep_keys_out_of_reach",
                 "Tracked keys whose account can no longer be read.",
             ),
-            unknown: Family::new(
+            unknown: Gauges::new(
                 "keysweep_unknown_keys",
                 "Candidate keys of which a fact could not be read in the last sweep.",
             ),
-            in_use: Family::new(
+            in_use: Gauges::new(
                 "keysweep_deactivated_keys_in_use",
                 "Deactivated keys whose last use moved after deactivation; their deletion is blocked. No AWS log records \
                  calls with an Inactive key, so zero does not prove that no one tries.",
@@ -149,7 +149,7 @@ impl Families {
         self.unknown.push(&id, account.unknown_keys);
     }
 
-    fn into_vec(self) -> Vec<Family> {
+    fn into_vec(self) -> Vec<Gauges> {
         let Self {
             info,
             scan_success,
@@ -188,9 +188,9 @@ impl Families {
 }
 
 /// Absent until there is a sweep to speak of.
-fn outcomes(observed: &Observed<'_>, tally: &Tally) -> Family {
+fn outcomes(observed: &Observed<'_>, tally: &Tally) -> Gauges {
     let mut family =
-        Family::new("keysweep_accounts", "Accounts in the organization by outcome of the last sweep.");
+        Gauges::new("keysweep_accounts", "Accounts in the organization by outcome of the last sweep.");
     if observed.state.control().last_sweep.is_some() {
         let reaches = &tally.reaches;
         family.push(&[("outcome", "scanned")], reaches.scanned);
@@ -200,7 +200,7 @@ fn outcomes(observed: &Observed<'_>, tally: &Tally) -> Family {
     family
 }
 
-fn modes(observed: &Observed<'_>) -> Family {
+fn modes(observed: &Observed<'_>) -> Gauges {
     let seen: BTreeMap<AccountId, &AccountFacts> = observed
         .seen
         .map(|collection| collection.accounts.iter().map(|(facts, _)| (facts.id, facts)).collect())
@@ -216,7 +216,7 @@ fn modes(observed: &Observed<'_>) -> Family {
         };
         *counts.entry(mode).or_default() += 1;
     }
-    let mut family = Family::new(
+    let mut family = Gauges::new(
         "keysweep_accounts_by_mode",
         "Accounts by the strongest mode that any policy allows there.",
     );

@@ -103,7 +103,7 @@ pub(in crate::people) fn item(kind: NoticeKind, number: usize) -> Result<Item, S
         account: format!("{:012}", 111_122_223_333_u64).parse().map_err(|error| format!("{error}"))?,
         key: format!("AKIAIOSFODNN7{number:07}").parse().map_err(|error| format!("{error}"))?,
         user_name: "ci-deploy".parse().map_err(|error| format!("{error}"))?,
-        owner: Some(Box::new(owner())),
+        owner: Some(owner().into()),
         finding: Some(FindingKind::Unused),
         last_use: Some(last_use),
         change: None,

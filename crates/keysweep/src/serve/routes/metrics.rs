@@ -1,15 +1,19 @@
 //! Metrics, for Prometheus.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
+use axum::body::Body;
 use axum::extract::{FromRequestParts, State};
-use axum::http::header::{CONTENT_TYPE, HOST};
+use axum::http::HeaderMap;
+use axum::http::header::{ACCEPT, CONTENT_TYPE, HOST, VARY};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
+use futures_util::stream;
 use keysweep_api::Role;
 
 use crate::metrics::inventory::{Observed, families};
-use crate::metrics::{self, render};
+use crate::metrics::{Format, write};
 use crate::serve::app::App;
 use crate::serve::auth::{By, Refused, ask, names};
 use crate::serve::router::failed;
@@ -31,16 +35,26 @@ impl FromRequestParts<Arc<App>> for Scraper {
     }
 }
 
-pub(in crate::serve) async fn scrape(_: Scraper, State(app): State<Arc<App>>) -> Response {
-    let text = app.work(families_now).await;
-    match text.map(|rendered| rendered.map_err(|error| error.to_string())) {
-        Some(Ok(text)) => ([(CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response(),
+pub(in crate::serve) async fn scrape(
+    _: Scraper,
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+) -> Response {
+    let accept = headers.get(ACCEPT).and_then(|value| value.to_str().ok());
+    let format = Format::accepted(accept.unwrap_or_default());
+    let texts = app.work(move |app| families_now(app, format)).await;
+    match texts.map(|texts| texts.map_err(|error| error.to_string())) {
+        Some(Ok(texts)) => {
+            // A family at a time: ten thousand accounts have ten megabytes of them.
+            let body = Body::from_stream(stream::iter(texts.into_iter().map(Ok::<_, Infallible>)));
+            ([(CONTENT_TYPE, format.content_type()), (VARY, "accept")], body).into_response()
+        }
         Some(Err(error)) => failed("metrics", &error).into_response(),
         None => failed("metrics", "the work was broken off").into_response(),
     }
 }
 
-fn families_now(app: &App) -> Result<String, prometheus::Error> {
+fn families_now(app: &App, format: Format) -> Result<Vec<String>, prometheus::Error> {
     let engine = app.engine();
     let (config, latest, store) = (engine.config(), engine.latest(), engine.store());
     let (now, store_bytes) = (engine.clock().now(), store.size_on_disk());
@@ -62,5 +76,5 @@ fn families_now(app: &App) -> Result<String, prometheus::Error> {
             evidence_bytes: Some(evidence_bytes),
         })
     }));
-    render(all)
+    write(all, format)
 }

@@ -1,5 +1,7 @@
 //! Text of others cannot become markup, a mention, a link, or a line of its own, however it looks.
 
+use std::sync::Arc;
+
 use keysweep_core::facts::LastUse;
 use keysweep_core::notice::{Audience, Item};
 use keysweep_core::state::Actor;
@@ -110,7 +112,7 @@ fn mk_plain() -> Names {
 fn named(item: Item, names: &Names) -> Item {
     let mut owner = item.owner.clone();
     if let Some(owner) = &mut owner {
-        owner.name.clone_from(&names.owner);
+        Arc::make_mut(owner).name.clone_from(&names.owner);
     }
     let last_use = item.last_use.as_ref().and_then(LastUse::at).map(|at| LastUse::At {
         at,

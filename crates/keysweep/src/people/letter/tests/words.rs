@@ -1,5 +1,7 @@
 //! What letters say.
 
+use std::sync::Arc;
+
 use jiff::tz::TimeZone;
 use keysweep_core::notice::{Audience, Item, NoticeKind};
 use keysweep_core::ticket::Planned;
@@ -134,7 +136,7 @@ fn an_owner_who_took_over_learns_from_whom() {
     let mut item = mk_item(NoticeKind::DeactivationAhead);
     let owner = item.owner.as_mut().unwrap();
     let left = keysweep_core::owner::Listed { says: "max".into(), name: "Max Roe".into(), manager: None };
-    owner.left = Some(left);
+    Arc::make_mut(owner).left = Some(left);
     let letter = write(Audience::Owner, &[item]);
     assert!(letter.text.contains("Owner:            Dana Ito, since Max Roe has left"), "{}", letter.text);
 }
