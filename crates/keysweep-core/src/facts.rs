@@ -377,6 +377,17 @@ pub struct AccountScan {
 }
 
 impl AccountScan {
+    /// Keeps the facts of an earlier scan for the keys of which this one says the same.
+    pub fn share(&mut self, before: Option<&Self>) {
+        let known: BTreeMap<&AccessKeyId, &Arc<KeyFacts>> =
+            before.iter().flat_map(|scan| &scan.keys).map(|facts| (&facts.key, facts)).collect();
+        for facts in &mut self.keys {
+            if let Some(same) = known.get(&facts.key).filter(|known| ***known == *facts) {
+                *facts = Arc::clone(same);
+            }
+        }
+    }
+
     /// How many users could not be read, of whose keys nothing is known: users that could not be listed, rows of the
     /// report that name nobody, and the root user where nobody knows whether it has keys.
     #[must_use]
@@ -512,7 +523,7 @@ impl IdleHistogram {
 pub struct Collection {
     /// When collecting ended, policy time.
     pub at: Timestamp,
-    /// Every account, with how it ended.
+    /// Every account by ID, with how it ended.
     pub accounts: Vec<(AccountFacts, Outcome)>,
     /// Whether the list of accounts itself is complete. `scan --account` makes a partial one.
     pub complete: bool,
@@ -527,6 +538,16 @@ pub struct Collection {
 pub const MAX_SKEW: SignedDuration = SignedDuration::from_mins(5);
 
 impl Collection {
+    /// What was seen of an account, if it was scanned.
+    #[must_use]
+    pub fn scan(&self, account: AccountId) -> Option<&AccountScan> {
+        let at = self.accounts.binary_search_by_key(&account, |(account, _)| account.id).ok()?;
+        match self.accounts.get(at)? {
+            (_, Outcome::Scanned(scan)) => Some(scan),
+            (_, Outcome::Failed { .. } | Outcome::Skipped { .. }) => None,
+        }
+    }
+
     /// The difference between the clocks, if no period can be measured by them.
     #[must_use]
     pub fn skewed(&self) -> Option<SignedDuration> {

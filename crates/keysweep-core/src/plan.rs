@@ -108,7 +108,8 @@ pub struct Plan {
     pub keys: Vec<PlannedKey>,
     /// Keys found Inactive of which nothing is recorded.
     pub inactive_of_unknown_origin: Vec<(AccountId, AccessKeyId)>,
-    /// Set if this is a part: its entries are to be written, and then it is planned again, from this account on.
+    /// Set if this is a part: its entries are to be written and its announcements made, and then it is planned again, from
+    /// this account on.
     pub goes_on_from: Option<usize>,
 }
 
@@ -121,9 +122,9 @@ pub fn plan(now: Timestamp, policy: &Policy, state: &State, collection: &Collect
     plan_part(0, usize::MAX, now, policy, state, collection)
 }
 
-/// As [`plan`], but begins with the account of this index, and ends with the one that makes so many entries full: so that a
-/// sweep which finds very much does not need memory for all of it at once. A part has entries alone, and nothing is done for
-/// it: what comes next for any key depends on all of them, so that after the last account it goes on from the first.
+/// As [`plan`], but begins with the account of this index, and ends with the one that makes so many entries and announcements
+/// full: so that a sweep which finds very much does not need memory for all of it at once. A part has no changes: they depend
+/// on all keys, so that after the last account it goes on from the first.
 #[must_use]
 pub fn plan_part(
     from: usize,
@@ -133,7 +134,9 @@ pub fn plan_part(
     state: &State,
     collection: &Collection,
 ) -> Plan {
-    let mut plan = Plan::default();
+    // A part has few of them; otherwise most keys have a record.
+    let known = if from == 0 { state.records().len() } else { 0 };
+    let mut plan = Plan { keys: Vec::with_capacity(known), ..Plan::default() };
     let context = Context { now, policy, state };
     for (index, (account, outcome)) in collection.accounts.iter().enumerate().skip(from) {
         match outcome {
@@ -141,7 +144,7 @@ pub fn plan_part(
             // What could not be read changes nothing.
             Outcome::Failed { .. } | Outcome::Skipped { .. } => {}
         }
-        if plan.entries.len() >= most {
+        if plan.entries.len() + plan.effects.len() >= most {
             return plan.part(index + 1, &context, collection);
         }
     }
@@ -151,11 +154,7 @@ pub fn plan_part(
     if collection.complete {
         plan.accounts_left(state, collection);
     }
-    // By a clock that is wrong nothing has become stale, and a notice would be dated into the past or the future.
-    if collection.skewed().is_some() {
-        plan.entries.retain(is_sign_of_life);
-        plan.silence(|_| true);
-    }
+    plan.by_this_clock(collection);
     let restrained = plan.breaker(&context, collection);
     plan.mint(&restrained, now, policy);
     plan
@@ -178,14 +177,21 @@ impl Plan {
         })
     }
 
-    /// Of what was planned so far, the entries alone.
+    /// What was planned so far, as a part: entries, and announcements with their keys.
     fn part(mut self, goes_on_from: usize, context: &Context<'_>, collection: &Collection) -> Self {
+        self.by_this_clock(collection);
+        self.state_after(context);
+        let Self { entries, left_out, effects, mut keys, .. } = self;
+        keys.retain(|key| key.announces);
+        Self { entries, left_out, effects, keys, goes_on_from: Some(goes_on_from), ..Self::default() }
+    }
+
+    /// By a clock that is wrong nothing has become stale, and a notice would be dated into the past or the future.
+    fn by_this_clock(&mut self, collection: &Collection) {
         if collection.skewed().is_some() {
             self.entries.retain(is_sign_of_life);
+            self.silence(|_| true);
         }
-        self.state_after(context);
-        let Self { entries, left_out, .. } = self;
-        Self { entries, left_out, goes_on_from: Some(goes_on_from), ..Self::default() }
     }
 
     /// Tells people nothing about these keys after all.

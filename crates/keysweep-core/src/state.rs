@@ -179,7 +179,7 @@ impl State {
     }
 
     /// Every record, by key ID.
-    pub fn records(&self) -> impl Iterator<Item = &Record> {
+    pub fn records(&self) -> impl ExactSizeIterator<Item = &Record> {
         self.records.values().map(Arc::as_ref)
     }
 

@@ -28,8 +28,8 @@ use crate::files::create_private_dir;
 /// Name of its directory in data_dir.
 pub(crate) const DIR: &str = "records";
 
-/// Histories of a few thousand keys and the inner nodes; records themselves are in memory as state.
-const CACHE_BYTES: u64 = 16 * 1024 * 1024;
+/// The inner nodes, and histories of a few hundred keys; records themselves are in memory as state. sled takes twice as much.
+const CACHE_BYTES: u64 = 4 * 1024 * 1024;
 
 /// Updates in one transaction: measured as enough to make the sync cheap, and small beside the cache.
 pub(crate) const BATCH: usize = 500;

@@ -6,9 +6,9 @@ mod common;
 use std::path::Path;
 
 use common::{
-    copy, mk_flagged, mk_held, mk_key_id, mk_noticed, mk_store, mk_story, open, refused, state, tell,
+    copy, mk_at, mk_flagged, mk_held, mk_key_id, mk_noticed, mk_store, mk_story, open, refused, state, tell,
 };
-use keysweep_core::state::State;
+use keysweep_core::state::{Actor, State};
 
 /// A closed data_dir with a story in it, and what it told.
 async fn mk_closed(dir: &Path) -> State {
@@ -32,6 +32,26 @@ async fn a_lost_projection_is_rebuilt() {
     let (store, opened) = open(dir.path()).await;
     assert_eq!((state(&store), opened.rebuilt, opened.caught_up), (before, None, 0));
     assert_eq!(store.history(&mk_key_id(1)).unwrap().len(), 6);
+}
+
+#[tokio::test]
+async fn a_request_of_many_entries_is_stored_as_many_small_ones_are() {
+    let keys = 1..=300;
+    let bodies: Vec<_> = keys.clone().map(mk_flagged).chain(keys.clone().map(mk_noticed)).collect();
+    let (one, many) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (at_once, by_and_by) = (mk_store(one.path()).await, mk_store(many.path()).await);
+    at_once.record(mk_at(0), &Actor::Keysweep, bodies.clone()).await.unwrap();
+    for bodies in bodies.chunks(7) {
+        by_and_by.record(mk_at(0), &Actor::Keysweep, bodies.to_vec()).await.unwrap();
+    }
+    let before = state(&by_and_by);
+    assert_eq!(state(&at_once), before);
+    at_once.close().await.unwrap();
+    let (store, opened) = open(one.path()).await;
+    assert_eq!((state(&store), opened.rebuilt, opened.caught_up), (before, None, 0));
+    for key in keys {
+        assert_eq!(store.history(&mk_key_id(key)).unwrap().len(), 2);
+    }
 }
 
 #[tokio::test]

@@ -72,22 +72,24 @@ pub async fn collect(
     state: &State,
     progress: &dyn Progress,
 ) -> Result<Collection, OrganizationError> {
-    gather(inputs, tracked(state), progress).await
+    gather(inputs, tracked(state), None, progress).await
 }
 
 /// Records of keys that exist as far as keysweep knows, by account.
-pub(crate) fn tracked(state: &State) -> BTreeMap<AccountId, Vec<Record>> {
-    let mut tracked: BTreeMap<AccountId, Vec<Record>> = BTreeMap::new();
-    for record in state.records().filter(|record| record.state.is_tracked()) {
-        tracked.entry(record.identity.account).or_default().push(record.clone());
+pub(crate) fn tracked(state: &State) -> BTreeMap<AccountId, Vec<Arc<Record>>> {
+    let mut tracked: BTreeMap<AccountId, Vec<Arc<Record>>> = BTreeMap::new();
+    for record in state.shared_records().filter(|record| record.state.is_tracked()) {
+        tracked.entry(record.identity.account).or_default().push(record);
     }
     tracked
 }
 
-/// As [`collect`], with nothing of the state but what it needs: there may be tens of thousands of records.
+/// As [`collect`], with nothing of the state but what it needs: there may be tens of thousands of records. Facts that are the
+/// same as before are not kept twice.
 pub(crate) async fn gather(
     inputs: Inputs<'_>,
-    mut tracked: BTreeMap<AccountId, Vec<Record>>,
+    mut tracked: BTreeMap<AccountId, Vec<Arc<Record>>>,
+    before: Option<&Collection>,
     progress: &dyn Progress,
 ) -> Result<Collection, OrganizationError> {
     let (to, mut targets) = mpsc::unbounded_channel();
@@ -97,8 +99,11 @@ pub(crate) async fn gather(
         let lanes = Lanes::new(config.scan.concurrency);
         let mut running = JoinSet::new();
         let mut done = Vec::new();
-        let finish = |done: &mut Vec<_>, account: AccountFacts, outcome: Outcome| {
+        let finish = |done: &mut Vec<_>, account: AccountFacts, mut outcome: Outcome| {
             progress.done(&account, &outcome);
+            if let (Outcome::Scanned(scan), Some(before)) = (&mut outcome, before) {
+                scan.share(before.scan(account.id));
+            }
             done.push((account, outcome));
         };
         while let Some(target) = targets.recv().await {

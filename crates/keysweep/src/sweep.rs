@@ -149,7 +149,10 @@ async fn look(engine: &Engine, started: tokio::time::Instant) -> Result<Looked, 
         list_inactive: engine.lists_inactive(),
     };
     let tracked = engine.store().read(tracked);
-    let collection = gather(inputs, tracked, &()).await?;
+    let collection = {
+        let before = engine.latest();
+        gather(inputs, tracked, before.as_deref().map(|latest| &latest.collection), &()).await?
+    };
     // Without an answer of AWS, nobody knows.
     if collection.skew.is_some() && collection.skewed().is_none() {
         engine.confirm_clock();
@@ -235,7 +238,7 @@ fn exemptions_that_changed(
 
 /// The plan whose entries are journaled, and for which people have been told what they are to be told first.
 async fn planned(engine: &Engine, config: &Arc<Config>, collection: &Collection) -> Result<Plan, SweepError> {
-    let (mut parts, mut from, mut round) = (collection.accounts.len() + 1, 0, 1);
+    let (mut parts, mut from, mut round) = (ROUNDS * (collection.accounts.len() + 1), 0, 1);
     loop {
         let planned = |state: &State, now| {
             let (from, most) = if parts > 0 { (from, ENTRIES_AT_ONCE) } else { (0, usize::MAX) };
@@ -252,6 +255,7 @@ async fn planned(engine: &Engine, config: &Arc<Config>, collection: &Collection)
         }
         if let Some(next) = plan.goes_on_from {
             // Each part ends an account. Whether the parts of a sweep end does not depend on what they write.
+            announce(engine, config, collection, &plan, tell_entries).await?;
             (from, parts) = (next, parts - 1);
             continue;
         }

@@ -7,6 +7,7 @@
     reason = "test code outside of test functions"
 )]
 
+use std::io::Read as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -75,11 +76,15 @@ impl Served {
     }
 
     async fn ask(&self, request: &str) -> Answer {
+        Answer(String::from_utf8(self.ask_bytes(request).await).unwrap())
+    }
+
+    async fn ask_bytes(&self, request: &str) -> Vec<u8> {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut bytes = Vec::new();
         stream.read_to_end(&mut bytes).await.unwrap();
-        Answer(String::from_utf8(bytes).unwrap())
+        bytes
     }
 
     async fn stop(mut self) {
@@ -123,6 +128,27 @@ async fn metrics_come_in_the_text_format_with_the_gauges_of_the_records() {
         assert!(answer.body().lines().any(|line| line == series), "{series} in {}", answer.body());
     }
     assert!(answer.body().contains("keysweep_state_store_size_bytes "));
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn metrics_come_as_openmetrics_and_compressed_to_those_who_ask_for_it() {
+    let served = Served::local().await;
+    served.fill().await;
+    let ask = |headers: &str| format!("GET /metrics HTTP/1.0\r\nhost: {}\r\n{headers}\r\n", served.address);
+    let open = served.ask(&ask("accept: application/openmetrics-text;version=1.0.0\r\n")).await;
+    assert!(open.head().contains("content-type: application/openmetrics-text; version=1.0.0; charset=utf-8"));
+    assert!(open.body().ends_with("\n# EOF\n"), "{}", open.body());
+    assert!(open.body().contains("# TYPE keysweep_scans counter\n"));
+    assert!(open.body().contains("\nprocess_resident_memory_bytes "));
+
+    let compressed = served.ask_bytes(&ask("accept-encoding: gzip\r\n")).await;
+    let end = compressed.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
+    let head = String::from_utf8(compressed[..end].to_vec()).unwrap().to_ascii_lowercase();
+    assert!(head.contains("content-encoding: gzip") && head.contains("vary: accept"), "{head}");
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(&compressed[end + 4..]).read_to_string(&mut text).unwrap();
+    assert!(text.contains("\nkeysweep_scan_last_duration_seconds 93.5\n"), "{text}");
     served.stop().await;
 }
 

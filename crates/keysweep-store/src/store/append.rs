@@ -279,3 +279,50 @@ fn try_all(
 fn answer(reply: oneshot::Sender<Answer>, result: Answer) {
     drop(reply.send(result));
 }
+
+#[cfg(test)]
+mod tests {
+    use keysweep_core::facts::LastUse;
+    use keysweep_core::finding::FindingKind;
+    use keysweep_core::lifecycle::KeyEvent;
+    use keysweep_core::lifecycle::event::{Named, Overlay, Seen};
+
+    use super::*;
+
+    /// Seven keys with many entries each: a value must not be ahead of its update.
+    fn mk_entries(count: u64) -> Vec<Entry> {
+        let (at, account) = (Timestamp::UNIX_EPOCH, "111122223333".parse().unwrap());
+        let event = |seq: u64| match seq {
+            0..=7 => KeyEvent::Seen(Seen::Flagged {
+                finding: FindingKind::NeverUsed,
+                named: Named {
+                    user_id: format!("AIDAEXAMPLE{:09}", seq % 7).parse().unwrap(),
+                    user_name: "ci".parse().unwrap(),
+                    created: at,
+                },
+                last_use: LastUse::Never,
+            }),
+            _ => KeyEvent::Overlay(Overlay::HoldPlaced { reason: format!("hold {seq}"), until: None }),
+        };
+        let entry = |seq: u64| {
+            let key = format!("AKIAEXAMPLE{:09}", seq % 7).parse().unwrap();
+            Entry { seq, at, actor: Actor::Keysweep, body: Body::Key { account, key, event: event(seq) } }
+        };
+        (1..=count).map(entry).collect()
+    }
+
+    #[test]
+    fn each_update_is_what_its_entries_lead_to() {
+        let entries = mk_entries(3 * u64::try_from(ENTRIES_OF_AN_UPDATE).unwrap() + 5);
+        let (_, deltas) = try_all(&State::default(), &Delta::default(), &entries).unwrap();
+        assert_eq!(deltas.len(), 4);
+        let (mut stored, mut replayed) = (State::default(), State::default());
+        for (delta, entries) in deltas.into_iter().zip(entries.chunks(ENTRIES_OF_AN_UPDATE)) {
+            stored.commit(delta);
+            for entry in entries {
+                replayed.replay(entry).unwrap();
+            }
+            assert_eq!(stored, replayed);
+        }
+    }
+}

@@ -27,7 +27,7 @@ pub(super) struct Task {
     pub(super) config: Arc<Config>,
     pub(super) clock: Clock,
     /// Records of this account whose keys exist as far as keysweep knows.
-    pub(super) tracked: Vec<Record>,
+    pub(super) tracked: Vec<Arc<Record>>,
     pub(super) list_inactive: bool,
 }
 
