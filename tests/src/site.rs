@@ -139,7 +139,6 @@ impl Site {
     /// The same, run by another program: `unshare` and its like.
     #[must_use]
     pub fn command_behind(&self, before: &[&str], arguments: &[&str]) -> Command {
-        let (id, secret, _) = self.sim.hub_credentials();
         let mut command = match before.split_first() {
             Some((first, rest)) => {
                 let mut command = Command::new(first);
@@ -148,10 +147,14 @@ impl Site {
             }
             None => Command::new(&self.binary),
         };
+        self.surround(command.arg("--config").arg(self.at("keysweep.toml")).args(arguments));
         command
-            .arg("--config")
-            .arg(self.at("keysweep.toml"))
-            .args(arguments)
+    }
+
+    /// The environment of a process: AWS, and credentials of the hub.
+    fn surround(&self, command: &mut Command) {
+        let (id, secret, _) = self.sim.hub_credentials();
+        command
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("AWS_ENDPOINT_URL", self.server.endpoint())
@@ -160,6 +163,13 @@ impl Site {
             .env("HOME", self.folder.path())
             .stdin(Stdio::null())
             .kill_on_drop(true);
+    }
+
+    /// The program without its configuration, with these arguments, as somebody runs it who has credentials alone.
+    #[must_use]
+    pub fn bare_command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.binary);
+        self.surround(command.args(arguments));
         command
     }
 

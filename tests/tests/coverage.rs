@@ -236,3 +236,29 @@ async fn a_clock_off_by_more_than_five_minutes_ends_with_4() {
         assert_eq!(exit == 4, code == 4 || messages.contains("cannot"), "{messages}");
     }
 }
+
+/// More entries and notices than a sweep writes at once.
+#[tokio::test(start_paused = true)]
+async fn a_sweep_that_finds_very_much_writes_it_in_parts_and_plans_for_all_of_it() {
+    const USERS: usize = 350;
+    let accounts = [PROD, TEST, OLD];
+    let company = Company::new(DELETE);
+    for account in accounts {
+        company.account(account);
+        for user in 0..USERS {
+            company.stale_user(account, &format!("svc-{user}"), 200);
+        }
+    }
+    let engine = company.begin().await;
+    let all = accounts.len() * USERS;
+    let noticed =
+        || engine.store().read(|state| state.records().filter(|record| record.notice().is_some()).count());
+    assert_eq!(noticed(), all);
+    assert!(engine.store().last_seq() > 2_000, "{} entries", engine.store().last_seq());
+    // Once, and not again by the next.
+    let after = engine.store().last_seq();
+    company.days(&engine, 1).await;
+    let more = usize::try_from(engine.store().last_seq() - after).unwrap();
+    assert!(more <= accounts.len() + 2, "{more} entries");
+    assert_eq!(planned(&engine).await.keys.len(), all);
+}

@@ -6,6 +6,7 @@ mod approvals;
 mod args;
 mod config;
 mod console;
+mod credentials;
 mod doctor;
 mod error;
 mod evidence;
@@ -13,6 +14,7 @@ mod export;
 mod generate;
 mod harden;
 mod iam;
+mod init;
 mod journal;
 mod keys;
 mod notices;
@@ -154,7 +156,7 @@ impl Cli {
             Command::State { command: StateCommand::Restore { file, force } } => {
                 state::restore(global, &file, force, console).await
             }
-            Command::Config { command } => config::config(global, &command, console),
+            Command::Config { command } => config::config(global, &command, console).await,
             Command::Doctor(args) => doctor::doctor(global, &args, console).await,
             Command::Iam { command } => iam::iam(global, &command, console),
             Command::Token { command } => token::token(command, console),

@@ -19,6 +19,7 @@ mod reference;
 mod schema;
 mod show;
 mod sources;
+mod starter;
 mod validate;
 
 #[cfg(test)]
@@ -48,6 +49,7 @@ pub use self::reference::reference_toml;
 pub use self::schema::schema;
 pub use self::show::{Effective, Setting};
 pub use self::sources::{CREDENTIALS_VARIABLE, DEFAULT_FILE, FILE_VARIABLE, Flag, Sources, VARIABLE_PREFIX};
+pub use self::starter::{Starter, starter_toml};
 use crate::access::Holding;
 use crate::token::Token;
 

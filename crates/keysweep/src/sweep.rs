@@ -46,6 +46,9 @@ pub enum SweepError {
 /// So many entries of a plan are written together: each takes several times its size in memory until it is on disk.
 pub(crate) const ENTRIES_AT_ONCE: usize = 2_000;
 
+/// So often all accounts are planned in parts: for what is found, and for what follows from what people were told of it.
+const PASSES: usize = 2;
+
 /// Plans of one sweep: people are told of a key's change, and asked for approval of it, and each is followed by another
 /// plan. More would be a loop in the rules.
 const ROUNDS: usize = 8;
@@ -238,10 +241,10 @@ fn exemptions_that_changed(
 
 /// The plan whose entries are journaled, and for which people have been told what they are to be told first.
 async fn planned(engine: &Engine, config: &Arc<Config>, collection: &Collection) -> Result<Plan, SweepError> {
-    let (mut parts, mut from, mut round) = (ROUNDS * (collection.accounts.len() + 1), 0, 1);
+    let (mut passes, mut from, mut round) = (0, 0, 1);
     loop {
         let planned = |state: &State, now| {
-            let (from, most) = if parts > 0 { (from, ENTRIES_AT_ONCE) } else { (0, usize::MAX) };
+            let (from, most) = if passes < PASSES { (from, ENTRIES_AT_ONCE) } else { (0, usize::MAX) };
             let plan = plan_part(from, most, now, &config.policy, state, collection);
             Ok::<_, Infallible>((plan.entries.clone(), plan))
         };
@@ -254,9 +257,10 @@ async fn planned(engine: &Engine, config: &Arc<Config>, collection: &Collection)
             );
         }
         if let Some(next) = plan.goes_on_from {
-            // Each part ends an account. Whether the parts of a sweep end does not depend on what they write.
             announce(engine, config, collection, &plan, tell_entries).await?;
-            (from, parts) = (next, parts - 1);
+            // Each part ends an account. Whether the parts of a sweep end does not depend on what was written.
+            passes += usize::from(next == 0);
+            from = next;
             continue;
         }
         let wanted = plan.announcements().count();

@@ -255,6 +255,9 @@ pub(super) enum BundleFormat {
 
 #[derive(Debug, Args)]
 pub(super) struct ScanArgs {
+    /// Scan only the account of keysweep's own credentials, with these credentials; needs no role
+    #[arg(long, conflicts_with = "account")]
+    pub(super) here: bool,
     /// Scan only this account; repeatable
     #[arg(long, value_name = "ID")]
     pub(super) account: Vec<AccountId>,
@@ -421,6 +424,16 @@ pub(super) enum ConfigCommand {
     },
     /// Print the JSON schema of the configuration file
     Schema,
+    /// Create a configuration file with the keys that need a decision: at --config, else $KEYSWEEP_CONFIG, else
+    /// /etc/keysweep/keysweep.toml
+    Init {
+        /// For the account of keysweep's own credentials alone, without roles
+        #[arg(long)]
+        here: bool,
+        /// For the accounts of the organization (default)
+        #[arg(long, conflicts_with = "here")]
+        organization: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -9,10 +9,11 @@ use super::args::{ConfigCommand, Global, ShowFormat};
 use super::console::Console;
 use super::error::CliError;
 use super::export::{self, Column};
+use super::init::init;
 use super::table::{Text, Tone, table};
 use super::text::count;
 use crate::clock::Clock;
-use crate::config::{self, Config, LogFormat, Setting, Sources};
+use crate::config::{self, Config, DEFAULT_FILE, LogFormat, Setting, Sources};
 use crate::logging::{self, Form};
 use crate::metrics::Metrics;
 
@@ -37,9 +38,32 @@ pub(super) fn load(global: &Global, metrics: &Arc<Metrics>, console: &Console) -
     Ok(config)
 }
 
+/// The same for a command that changes nothing.
+pub(super) fn load_or_defaults(
+    global: &Global,
+    metrics: &Arc<Metrics>,
+    console: &Console,
+) -> Result<Config, CliError> {
+    let config = read_or_defaults(global, console)?;
+    log(quiet_level(console), form(&config, console), metrics, io::stderr, None)?;
+    Ok(config)
+}
+
 /// Reads the configuration.
 pub(super) fn read(global: &Global) -> Result<Config, CliError> {
     Ok(config::load(&sources(global), Clock::system().now())?)
+}
+
+/// Reads the configuration for a command that changes nothing. If nobody named a file and there is none at the usual place,
+/// the defaults apply, so that it works with nothing but the program.
+pub(super) fn read_or_defaults(global: &Global, console: &Console) -> Result<Config, CliError> {
+    let mut sources = sources(global);
+    let is_missing = |file: &PathBuf| matches!(file.try_exists(), Ok(false));
+    if !sources.is_named && sources.file.as_ref().is_some_and(is_missing) {
+        console.say(&format!("No configuration file {DEFAULT_FILE}: using the defaults."));
+        sources.file = None;
+    }
+    Ok(config::load(&sources, Clock::system().now())?)
 }
 
 /// Where state is. To look at it nothing else of the configuration is needed: what is wrong there is told and stands in
@@ -114,13 +138,18 @@ where
 }
 
 /// `config ...`
-pub(super) fn config(global: &Global, command: &ConfigCommand, console: &Console) -> Result<Exit, CliError> {
+pub(super) async fn config(
+    global: &Global,
+    command: &ConfigCommand,
+    console: &Console,
+) -> Result<Exit, CliError> {
     match command {
         ConfigCommand::Check => check(&read_to_serve(global)?, &sources(global), console)?,
-        ConfigCommand::Show { format } => show(&read(global)?, format.format, console)?,
+        ConfigCommand::Show { format } => show(&read_or_defaults(global, console)?, format.format, console)?,
         ConfigCommand::Schema => {
             console.print_until_closed(|out| export::json(out, &config::schema()))?;
         }
+        ConfigCommand::Init { here, .. } => return init(global, *here, console).await,
     }
     Ok(Exit::Done)
 }

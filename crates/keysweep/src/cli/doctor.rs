@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::args::{DoctorArgs, Format, Global};
-use super::config::{form, log, quiet_level, read};
+use super::config::{form, log, quiet_level, read_or_defaults};
 use super::console::Console;
 use super::error::CliError;
 use super::export;
@@ -31,7 +31,7 @@ const PROBLEM: [export::Column<Problem>; 9] = [
 /// `doctor`.
 pub(super) async fn doctor(global: &Global, args: &DoctorArgs, console: &Console) -> Result<Exit, CliError> {
     let metrics = Metrics::new();
-    let config = read(global)?;
+    let config = read_or_defaults(global, console)?;
     let bar = Bar::of_accounts(console.stderr_terminal, Arc::clone(&metrics));
     log(quiet_level(console), form(&config, console), &metrics, Beside::new(bar.bar()), None)?;
     for warning in &config.warnings {

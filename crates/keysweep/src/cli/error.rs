@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use keysweep_api::Refusal;
-use keysweep_aws::ConnectError;
+use keysweep_aws::{ConnectError, Fault};
 use keysweep_store::{BackupError, JournalError, OpenError, RestoreError};
 
 use super::Exit;
@@ -59,6 +59,20 @@ pub enum CliError {
     /// There is no way to AWS.
     #[error("could not connect to AWS")]
     Connect(#[from] ConnectError),
+    /// There are no credentials.
+    #[error("{0}")]
+    Credentials(String),
+    /// AWS does not say whose the credentials are.
+    #[error("could not find out to which account the credentials belong")]
+    Caller(#[source] Fault),
+    /// A new configuration file cannot be written.
+    #[error("could not create {}: name a file that does not exist yet, in a directory that does, with --config", path.display())]
+    NewConfig {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
     /// There is no list of accounts.
     #[error("could not scan the organization")]
     Scan(#[from] OrganizationError),
@@ -218,6 +232,9 @@ impl CliError {
             | Self::Random { .. }
             | Self::Harden { .. }
             | Self::Connect(_)
+            | Self::Credentials(_)
+            | Self::Caller(_)
+            | Self::NewConfig { .. }
             | Self::Scan(_)
             | Self::Socket(_)
             | Self::NoDaemon { .. }

@@ -2,7 +2,7 @@
 
 use super::Exit;
 use super::args::{Global, IamCommand, TrustArgs};
-use super::config::read;
+use super::config::read_or_defaults;
 use super::console::Console;
 use super::error::CliError;
 use super::export;
@@ -12,7 +12,7 @@ use crate::iam::{self, Deletion, Document, IamError};
 
 /// `iam ...`
 pub(super) fn iam(global: &Global, command: &IamCommand, console: &Console) -> Result<Exit, CliError> {
-    let config = read(global)?;
+    let config = read_or_defaults(global, console)?;
     let now = Clock::system().now();
     let document = match command {
         IamCommand::Hub => iam::hub(&config),

@@ -10,7 +10,7 @@ use keysweep_store::OpenOptions;
 
 use super::Exit;
 use super::args::{Format, FormatArgs, Global};
-use super::config::{data_dir_despite, load};
+use super::config::{data_dir_despite, load, load_or_defaults};
 use super::console::Console;
 use super::error::CliError;
 use super::export;
@@ -146,7 +146,7 @@ pub(super) async fn plan(global: &Global, format: FormatArgs, console: &Console)
         return show_plan(&document, format.format, console);
     }
     let metrics = Metrics::new();
-    let config = match load(global, &metrics, console) {
+    let config = match load_or_defaults(global, &metrics, console) {
         Ok(config) => config,
         Err(wrong) => {
             let document = ask_despite(global, wrong, &ShowPlan {}, console).await?;

@@ -9,16 +9,17 @@ use keysweep_core::render::{ScanDocument, coverage, rows};
 use keysweep_core::state::State;
 
 use super::args::{FailOn, Format, Global, ScanArgs};
-use super::config::{form, log, quiet_level, read};
+use super::config::{form, log, quiet_level, read_or_defaults};
 use super::console::Console;
+use super::credentials::without_answer;
 use super::error::CliError;
 use super::export;
 use super::operator::told_of_gaps;
 use super::progress::Bar;
 use super::{Exit, view};
 use crate::clock::Clock;
-use crate::collect::{Inputs, OrganizationCache, collect};
-use crate::config::Config;
+use crate::collect::{Inputs, OrganizationCache, OrganizationError, collect};
+use crate::config::{Config, ManagementAccount};
 use crate::connect::{Given, connect};
 use crate::logging::Beside;
 use crate::metrics::Metrics;
@@ -34,13 +35,14 @@ struct Pass {
 /// `scan`.
 pub(super) async fn scan(global: &Global, args: &ScanArgs, console: &Console) -> Result<Exit, CliError> {
     let metrics = Metrics::new();
-    let config = read(global)?;
+    let config = read_or_defaults(global, console)?;
     let bar = Bar::new(console.stderr_terminal, Arc::clone(&metrics));
     log(quiet_level(console), form(&config, console), &metrics, Beside::new(bar.bar()), None)?;
     for warning in &config.warnings {
         console.warn(&warning.to_string());
     }
-    let Pass { collection, plan } = pass(&Arc::new(config), &args.account, &bar).await?;
+    let which = if args.here { Which::Here } else { Which::Accounts(&args.account) };
+    let Pass { collection, plan } = pass(config, which, &bar).await?;
     let mut coverage = coverage(&collection, &plan.keys);
     coverage.incomplete.extend(metrics.calls.skew().and_then(skewed));
     let document = ScanDocument {
@@ -69,7 +71,7 @@ pub(super) async fn plan_without_records(
     console: &Console,
 ) -> Result<PlanDocument, CliError> {
     let bar = Bar::new(console.stderr_terminal, Arc::clone(&metrics));
-    let Pass { collection, plan } = pass(&Arc::new(config), &[], &bar).await?;
+    let Pass { collection, plan } = pass(config, Which::Accounts(&[]), &bar).await?;
     let unknown_origin = plan.inactive_of_unknown_origin.iter().map(|(account, key)| UnknownOrigin {
         account_id: account.to_string(),
         access_key_id: key.to_string(),
@@ -87,15 +89,41 @@ pub(super) async fn plan_without_records(
     })
 }
 
-async fn pass(config: &Arc<Config>, only: &[AccountId], bar: &Bar) -> Result<Pass, CliError> {
+/// Which accounts a pass looks at.
+#[derive(Clone, Copy)]
+enum Which<'a> {
+    /// The account of our own credentials, with these.
+    Here,
+    /// These of those that the configuration covers; all if there are none.
+    Accounts(&'a [AccountId]),
+}
+
+async fn pass(mut config: Config, which: Which<'_>, bar: &Bar) -> Result<Pass, CliError> {
     let clock = Clock::system();
-    let aws = connect(config, &clock, bar.observer(), Given::default()).await?;
-    let cache = OrganizationCache::default();
-    let inputs = Inputs { aws: &aws, config, clock: &clock, cache: &cache, only, list_inactive: false };
-    let state = State::default();
+    let aws = connect(&config, &clock, bar.observer(), Given::default()).await?;
+    let only = match which {
+        Which::Accounts(only) => only,
+        Which::Here => {
+            let caller = aws.caller().await.map_err(|fault| without_answer(fault, CliError::Caller))?;
+            config.organization.accounts = vec![caller.account];
+            config.organization.exclude_accounts.clear();
+            config.organization.management_account = ManagementAccount::Direct;
+            &[]
+        }
+    };
+    let (config, cache, state) = (Arc::new(config), OrganizationCache::default(), State::default());
+    let inputs =
+        Inputs { aws: &aws, config: &config, clock: &clock, cache: &cache, only, list_inactive: false };
     let collected = collect(inputs, &state, bar).await;
     bar.clear();
-    let collection = collected?;
+    let collection = collected.map_err(|error| match error {
+        OrganizationError::List(fault) => {
+            without_answer(fault, |fault| OrganizationError::List(fault).into())
+        }
+        OrganizationError::Empty | OrganizationError::Tree(_) | OrganizationError::NotThere(_) => {
+            error.into()
+        }
+    })?;
     let plan = plan(collection.at, &config.policy, &state, &collection);
     Ok(Pass { collection, plan })
 }

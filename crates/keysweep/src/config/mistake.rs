@@ -93,7 +93,7 @@ impl fmt::Display for Mistake {
 pub enum ConfigError {
     /// The file is not there.
     #[error(
-        "no configuration file {path}: copy config/keysweep.toml there, or name another file with --config or \
+        "no configuration file {path}: create one with `keysweep config init`, or name another file with --config or \
          KEYSWEEP_CONFIG"
     )]
     Missing {

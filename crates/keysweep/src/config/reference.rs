@@ -188,7 +188,7 @@ fn example(text: &mut String, describe: &impl Fn(&KeyPath) -> String, list: &str
 }
 
 /// Writes a comment, wrapped. Line breaks of the source mean nothing, empty lines end a paragraph.
-fn comment(text: &mut String, prefix: &str, words: &str) {
+pub(super) fn comment(text: &mut String, prefix: &str, words: &str) {
     let mut line = String::new();
     for word in words.split_whitespace() {
         if !line.is_empty() && prefix.len() + line.len() + 1 + word.len() > WIDTH {

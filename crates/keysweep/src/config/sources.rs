@@ -33,6 +33,8 @@ pub struct Flag {
 pub struct Sources {
     /// The file; without one the defaults stand.
     pub file: Option<PathBuf>,
+    /// Whether somebody named the file.
+    pub is_named: bool,
     /// Environment variables. Those that do not begin with [`VARIABLE_PREFIX`] are ignored.
     pub env: Vec<(String, String)>,
     /// Flags.
@@ -62,8 +64,10 @@ impl Sources {
         variables.retain(|(name, _)| name.starts_with(VARIABLE_PREFIX));
         // The order in which a process sees its environment is nobody's decision.
         variables.sort();
-        let file = config.or(named).unwrap_or_else(|| DEFAULT_FILE.into());
-        Self { file: Some(file), env: variables, flags: Vec::new(), credentials }
+        let named = config.or(named);
+        let is_named = named.is_some();
+        let file = named.unwrap_or_else(|| DEFAULT_FILE.into());
+        Self { file: Some(file), is_named, env: variables, flags: Vec::new(), credentials }
     }
 
     /// The same with a flag.

@@ -66,6 +66,7 @@ pub fn starter_toml(what: Starter) -> String {
     let more = "Keys that are not here have their defaults: `keysweep config show` prints them all. After each change, run \
                 `keysweep config check`.";
     comment(&mut text, "# ", purpose);
+    text.push_str("#\n");
     comment(&mut text, "# ", more);
     let mut section = None;
     for setting in Effective::of(&model, |_| Origin::Default).settings {
@@ -85,4 +86,34 @@ pub fn starter_toml(what: Starter) -> String {
         let _ = writeln!(text, "{} = {}", setting.path.last_key().unwrap_or_default(), setting.value);
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Sources, load};
+
+    #[test]
+    fn a_new_file_is_valid_and_says_what_the_defaults_say() {
+        let here = Starter::Here("111122223333".parse().unwrap());
+        for (what, keys) in [(here, &HERE[..]), (Starter::Organization, &ORGANIZATION[..])] {
+            let folder = tempfile::tempdir().unwrap();
+            let file = folder.path().join("keysweep.toml");
+            let text = starter_toml(what);
+            std::fs::write(&file, &text).unwrap();
+            let config =
+                load(&Sources { file: Some(file), ..Sources::default() }, jiff::Timestamp::UNIX_EPOCH);
+            let config = config.unwrap_or_else(|why| panic!("{why}\n{text}"));
+            assert!(config.warnings.is_empty(), "{:?}", config.warnings);
+            let own: Vec<_> = config
+                .effective
+                .settings
+                .iter()
+                .filter(|one| one.origin != Origin::Default)
+                .map(|one| one.key.as_str())
+                .collect();
+            assert_eq!(own, keys);
+            assert_eq!(config.policy.mode, keysweep_core::policy::Mode::Observe);
+        }
+    }
 }

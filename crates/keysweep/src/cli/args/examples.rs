@@ -12,6 +12,7 @@ Exit codes:
 
 Examples:
   keysweep scan                                    all findings as a table
+  keysweep scan --here                             only the account of your credentials, without roles
   keysweep scan --account 111122223333             one account
   keysweep scan --format csv > findings.csv        for a spreadsheet
   keysweep scan --fail-on unused,never_used        for a pipeline";
