@@ -19,14 +19,14 @@ pub struct Refusal {
     /// Why there is no change.
     pub wait: Wait,
     /// What the fresh facts say happened, to be recorded.
-    pub events: Vec<KeyEvent>,
+    pub events: Box<[KeyEvent]>,
     /// What people are to be told after that.
     pub announcement: Option<Box<Announcement>>,
 }
 
 impl From<Wait> for Refusal {
     fn from(wait: Wait) -> Self {
-        Self { wait, events: Vec::new(), announcement: None }
+        Self { wait, events: Box::default(), announcement: None }
     }
 }
 
@@ -72,11 +72,11 @@ pub fn recheck(context: &Context<'_>, ticket: &Ticket, view: &View<'_>) -> Resul
     match decision.next {
         // The operator sees what to do about it.
         Next::Wait { wait: wait @ Wait::Incident(_), .. } => {
-            Err(Refusal { wait, events: decision.events, announcement })
+            Err(Refusal { wait, events: decision.events.into(), announcement })
         }
         _ if !decision.events.is_empty() => {
             let names = decision.events.iter().map(KeyEvent::name).collect();
-            Err(Refusal { wait: Recheck::Events(names).into(), events: decision.events, announcement })
+            Err(Refusal { wait: Recheck::Events(names).into(), events: decision.events.into(), announcement })
         }
         _ if let Some(announcement) = announcement => {
             let wait = if announcement.asks() { Recheck::NotAsked } else { Recheck::NotNoticed };
@@ -236,7 +236,7 @@ fn recheck_undo(
         KeyStatus::Active if record.deactivation_is_late(context.now) => {}
         KeyStatus::Active => {
             let Decision { events, .. } = decide(context, Some(record), view, By::Policy);
-            return Err(Refusal { events, ..Refusal::from(Wait::from(Recheck::Active)) });
+            return Err(Refusal { events: events.into(), ..Refusal::from(Wait::from(Recheck::Active)) });
         }
         KeyStatus::Other(status) => return refuse(Recheck::Status(status.clone())),
     }

@@ -63,7 +63,7 @@ fn an_order_needs_approval_where_the_policy_wants_it() {
     let mut world = mk_world();
     world.policy.base.approval = ApprovalFor::Deactivate;
     let refusal = order(&world, 1, Action::Deactivate).unwrap_err();
-    assert_eq!((refusal.wait, refusal.events), (Wait::Recheck(Recheck::NotAsked), vec![]));
+    assert_eq!((refusal.wait, refusal.events), (Wait::Recheck(Recheck::NotAsked), Box::default()));
     let asked = refusal.announcement.unwrap().told();
     assert_eq!(asked.name(), "approval_asked");
     world.write(day(1), asked);
@@ -178,7 +178,7 @@ fn an_order_that_has_to_wait_does_not_say_that_the_policy_would_not_act() {
     let asked = order(&world, 8, Action::Deactivate).unwrap_err().announcement.unwrap().told();
     world.write(day(8), asked);
     let refusal = order(&world, 8, Action::Deactivate).unwrap_err();
-    assert_eq!((refusal.wait.reason(), refusal.events), (Reason::Approval, vec![]));
+    assert_eq!((refusal.wait.reason(), refusal.events), (Reason::Approval, Box::default()));
 }
 
 #[test]
