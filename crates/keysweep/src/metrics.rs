@@ -119,7 +119,7 @@ impl Observer for Metrics {
 /// Families in the text format 0.0.4, by name.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn render(families: Vec<Family>) -> Result<String, prometheus::Error> {
     Ok(write(families, Format::Text)?.concat())
 }
