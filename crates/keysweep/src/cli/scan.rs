@@ -92,9 +92,9 @@ pub(super) async fn plan_without_records(
 /// Which accounts a pass looks at.
 #[derive(Clone, Copy)]
 enum Which<'a> {
-    /// The account of our own credentials, with these.
+    /// The account of our own credentials, with these credentials.
     Here,
-    /// These of those that the configuration covers; all if there are none.
+    /// These accounts; if there are none, all that the configuration covers.
     Accounts(&'a [AccountId]),
 }
 

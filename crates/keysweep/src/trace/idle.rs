@@ -270,7 +270,7 @@ async fn journal_changes(
     journaled.is_ok()
 }
 
-/// Not in a list: a lookup that has not begun takes kilobytes, and there is one for every account.
+/// Not from a list of lookups: one that has not begun takes kilobytes, and there is one for every account.
 fn at_once<F: Future>(looks: impl Iterator<Item = F>) -> impl Stream<Item = F::Output> {
     stream::iter(looks).buffer_unordered(AT_ONCE)
 }

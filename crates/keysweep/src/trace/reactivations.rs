@@ -45,12 +45,16 @@ pub(crate) async fn trace_reactivations(engine: &Engine, aws: &Aws, config: &Con
     let Some(home) = home.filter(|_| config.policy.cloudtrail) else { return };
     let mut untraced = engine.store().read(|state| untraced(state, engine.clock().now(), config));
     let Some(latest) = engine.latest().filter(|_| !untraced.is_empty()) else { return };
-    let mut looks = Vec::new();
+    let mut due = Vec::new();
     for (account, outcome) in &latest.collection.accounts {
         if let (Outcome::Scanned(_), Some(untraced)) = (outcome, untraced.remove(&account.id)) {
-            looks.push(async move { (account.id, look(aws, config, account, home, &untraced).await) });
+            due.push((account.clone(), untraced));
         }
     }
+    // Not a list of lookups: one that has not begun takes kilobytes.
+    let looks = due.into_iter().map(|(account, untraced): (AccountFacts, Untraced)| async move {
+        (account.id, look(aws, config, &account, home, &untraced).await)
+    });
     let looking = stream::iter(looks).buffer_unordered(ACCOUNTS_AT_ONCE).for_each(async |(account, found)| {
         match found {
             Ok(calls) => note(engine, account, calls).await,
