@@ -1,5 +1,4 @@
 //! What AWS answers, what only seems to come from AWS, and what keysweep concludes from either.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use std::sync::Arc;
 

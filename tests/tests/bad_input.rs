@@ -1,5 +1,4 @@
 //! Whatever AWS answers: an error that names operation and thing, the rest goes on, nothing is lost and nothing done.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use keysweep::sweep::{SweepError, sweep};
 use keysweep_api::ShowPlan;

@@ -1,5 +1,4 @@
 //! What a scan costs, counted exactly.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use std::sync::Arc;
 

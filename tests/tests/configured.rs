@@ -1,5 +1,4 @@
 //! The configuration means what it says: a rule that names nothing, and an account that has just moved.
-#![allow(clippy::indexing_slicing, clippy::expect_used, clippy::panic)]
 
 use keysweep_api::{AcknowledgeRule, Decision, Done, ListRules, Refusal, RulesDocument};
 use keysweep_core::ids::AccountId;

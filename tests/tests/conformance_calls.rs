@@ -1,7 +1,6 @@
 //! Every call that keysweep makes, answered by moto, which we did not write, and by our simulator, with the same
 //! organization in both: keysweep must understand the same, errors included. Where the two differ, a table says how,
 //! which of them is right, and why.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -1,5 +1,4 @@
 //! What was not seen is said by everybody who is asked: commands, gauges, readiness and the journal.
-#![allow(clippy::indexing_slicing, clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 use std::time::Duration;
 

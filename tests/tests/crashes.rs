@@ -1,5 +1,4 @@
 //! The program under SIGKILL, again and again, with real files. `cargo xtask soak --kills 300` does more of it.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use keysweep_tests::crashes::{Setting, kill_again_and_again, too_idle};
 

@@ -1,5 +1,4 @@
 //! The program against the simulator over loopback: exit codes, a daemon and its commands, signals, nonsense.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use std::fs;
 use std::os::unix::process::ExitStatusExt as _;

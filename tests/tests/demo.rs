@@ -1,5 +1,4 @@
 //! `keysweep demo` as a newcomer meets it: the program, a minute, and nothing left afterwards.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::path::Path;
 

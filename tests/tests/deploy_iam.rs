@@ -1,5 +1,4 @@
 //! The template and the module for member accounts hold what `keysweep iam` prints, and linters find nothing in them.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,5 @@
 //! A change that arrives late: its process was stopped between intent and call, or a packet took its time. AWS refuses
 //! it by the deadline in the policy of its session.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use jiff::SignedDuration;
 use keysweep_api::Decision;

@@ -1,5 +1,4 @@
 //! What somebody meets who has the program, credentials, and nothing else.
-#![allow(clippy::unwrap_used, reason = "a test that cannot be set up fails")]
 
 use keysweep_tests::site::{Site, finished};
 use serde_json::Value;

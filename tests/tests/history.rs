@@ -1,5 +1,4 @@
 //! Months of simulated time, in which nothing that was promised is broken.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use keysweep_tests::history::{Setting, live_through, remains};
 

@@ -1,5 +1,4 @@
 //! Keys that AWS considers compromised: an incident, not staleness.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use keysweep::engine::Engine;
 use keysweep::metrics::render;

@@ -1,5 +1,4 @@
 //! The whole way of a key, by the real engine against the simulator.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use keysweep_api::{Decision, RequestRef};
 use keysweep_core::state::Actor;

@@ -1,5 +1,4 @@
 //! Hundreds of accounts of which some fail, are throttled or hang; `cargo xtask soak --load 10000` for more.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use keysweep_sim::seed::Matter;
 use keysweep_tests::load::{CONCURRENCY, sweep};

@@ -1,5 +1,4 @@
 //! Notices, from a stale key to a message, and from a link in it back to AWS.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,5 +1,4 @@
 //! To whom keys belong, from AWS to what people see.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use keysweep::engine::Engine;
 use keysweep::metrics::inventory::{Observed, families};

@@ -1,5 +1,4 @@
 //! The promises, each by the breach that a daemon in trouble would commit.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use std::io;
 use std::path::Path;

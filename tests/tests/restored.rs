@@ -1,6 +1,5 @@
 //! Backups by the program and by schedule, and life after a restoration: what came after the backup is forgotten, and
 //! nothing comes of that.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use std::fs;
 use std::path::{Path, PathBuf};

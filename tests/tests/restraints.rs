@@ -1,5 +1,4 @@
 //! Pauses, the breaker, parked accounts and the configuration in force, by the real engine against the simulator.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use std::sync::Arc;
 

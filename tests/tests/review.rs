@@ -1,5 +1,4 @@
 //! Ways in which a promise once broke, or could have: each test tells one of them.
-#![allow(clippy::indexing_slicing, clippy::expect_used, clippy::panic)]
 
 use std::future::Future;
 use std::pin::Pin;

@@ -1,5 +1,4 @@
 //! What a collector of OpenTelemetry is told: enough to see where a sweep spends its time, and no secret.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};

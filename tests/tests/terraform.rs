@@ -1,6 +1,5 @@
 //! The Terraform module in Terraform's own hands: in an account of moto's without roles it makes those that `keysweep
 //! scan` then assumes.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use std::fs;
 use std::path::{Path, PathBuf};

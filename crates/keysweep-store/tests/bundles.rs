@@ -1,7 +1,5 @@
 //! Evidence bundles: under their name and complete, or not there.
 
-mod common;
-
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;

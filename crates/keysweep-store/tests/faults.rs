@@ -1,12 +1,9 @@
 //! Full disks, failed syncs, lost writes, callers that go away.
-#![allow(clippy::unwrap_used, reason = "test code outside of test functions")]
-
-mod common;
 
 use std::time::Duration;
 
-use common::disk::TestDisk;
-use common::{
+use crate::common::disk::TestDisk;
+use crate::common::{
     mk_at, mk_flagged, mk_held, mk_intent, mk_key_id, mk_noticed, mk_story, open, segments, state, tell,
 };
 use keysweep_core::lifecycle::event::Change;
@@ -82,12 +79,12 @@ async fn a_failed_write_that_cannot_be_cut_off_poisons_and_is_torn_at_the_next_s
 /// A data_dir with a deactivated key, on this disk.
 async fn mk_deactivated(dir: &std::path::Path, disk: &TestDisk) -> Store {
     let store = Store::open(dir, disk.options()).await.unwrap().0;
-    tell(&store, vec![mk_flagged(1), mk_intent(1, Action::Deactivate), common::mk_deactivated(1, 3)]).await;
+    tell(&store, vec![mk_flagged(1), mk_intent(1, Action::Deactivate), crate::common::mk_deactivated(1, 3)]).await;
     store
 }
 
 async fn undo(store: &Store) -> Result<(), AppendError> {
-    let undone = common::mk_event(
+    let undone = crate::common::mk_event(
         1,
         keysweep_core::lifecycle::KeyEvent::Change(Change::Undone {
             request_id: None,
@@ -216,7 +213,7 @@ async fn what_was_acknowledged_survives_the_loss_of_every_unsynced_byte() {
         store.record(at, &Actor::Keysweep, vec![body]).await.unwrap();
         let lost = tempfile::tempdir().unwrap();
         disk.lose_unsynced();
-        common::copy(&dir.path().join("journal"), &lost.path().join("journal"));
+        crate::common::copy(&dir.path().join("journal"), &lost.path().join("journal"));
         let (after, opened) = open(lost.path()).await;
         assert_eq!((state(&after), opened.torn_tail), (state(&store), None));
     }

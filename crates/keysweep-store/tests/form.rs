@@ -1,11 +1,8 @@
 //! The form of records: JSON as in the snapshots of the journal, of one schema.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "test code outside of test functions")]
-
-mod common;
 
 use std::path::Path;
 
-use common::{
+use crate::common::{
     copy, mk_account, mk_flagged, mk_held, mk_key_id, mk_started, mk_store, mk_story, open, put, put_schema,
     refused, segments, state, tell, values,
 };

@@ -1,9 +1,6 @@
 //! The journal: what is acknowledged stays, what is damaged is named.
-#![allow(clippy::unwrap_used, reason = "test code outside of test functions")]
 
-mod common;
-
-use common::{
+use crate::common::{
     copy, mk_at, mk_deactivated, mk_flagged, mk_held, mk_intent, mk_key_id, mk_noticed, mk_store, mk_story,
     open, refused, segments, state, tell,
 };

@@ -1,13 +1,10 @@
 //! Decisions: what is written follows exactly the state on which it was decided.
-#![allow(clippy::unwrap_used, reason = "test code outside of test functions")]
-
-mod common;
 
 use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Waker};
 
-use common::{mk_at, mk_flagged, mk_intent, mk_store};
+use crate::common::{mk_at, mk_flagged, mk_intent, mk_store};
 use keysweep_core::state::{Actor, Body, Receipt, State};
 use keysweep_core::ticket::Action;
 use keysweep_store::{AppendError, Undecided};

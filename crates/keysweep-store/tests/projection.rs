@@ -1,11 +1,8 @@
 //! The projection: lost, damaged or behind costs time; ahead of the journal is refused.
-#![allow(clippy::unwrap_used, reason = "test code outside of test functions")]
-
-mod common;
 
 use std::path::Path;
 
-use common::{
+use crate::common::{
     copy, mk_at, mk_flagged, mk_held, mk_key_id, mk_noticed, mk_store, mk_story, open, refused, state, tell,
 };
 use keysweep_core::state::{Actor, State};
@@ -153,7 +150,7 @@ async fn a_projection_ahead_of_the_journal_is_refused_until_the_operator_rebuild
 async fn a_rewritten_last_entry_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     mk_closed(dir.path()).await;
-    let segment = common::segments(dir.path())[0].clone();
+    let segment = crate::common::segments(dir.path())[0].clone();
     let text = std::fs::read_to_string(&segment).unwrap();
     std::fs::write(&segment, text.replace("\"purpose\":\"deletion\"", "\"purpose\":\"request\"")).unwrap();
     let message = refused(dir.path()).await;
@@ -176,7 +173,7 @@ async fn a_value_with_a_wrong_checksum_is_not_believed() {
     let dir = tempfile::tempdir().unwrap();
     let before = mk_closed(dir.path()).await;
     {
-        let db = common::records(dir.path());
+        let db = crate::common::records(dir.path());
         let records = db.open_tree("records").unwrap();
         let (key, value) = records.first().unwrap().unwrap();
         let mut value = value.to_vec();
@@ -212,7 +209,7 @@ async fn values_of_any_size_survive_growing_and_shrinking() {
     assert_eq!((state(&store), opened.rebuilt, opened.caught_up), (before, None, 0));
     assert_eq!(store.history(&mk_key_id(1)).unwrap(), history);
     store.close().await.unwrap();
-    let db = common::records(dir.path());
+    let db = crate::common::records(dir.path());
     for name in db.tree_names() {
         let largest = db.open_tree(name).unwrap().iter().map(|pair| pair.unwrap().1.len()).max();
         assert!(largest.unwrap_or(0) <= 4096);
@@ -238,7 +235,7 @@ async fn a_history_with_a_wrong_checksum_is_told_by_the_journal() {
     let dir = tempfile::tempdir().unwrap();
     mk_closed(dir.path()).await;
     {
-        let db = common::records(dir.path());
+        let db = crate::common::records(dir.path());
         let history = db.open_tree("history").unwrap();
         let (key, value) = history.first().unwrap().unwrap();
         history.insert(key, &value[..value.len() - 1]).unwrap();

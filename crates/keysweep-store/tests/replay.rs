@@ -1,9 +1,6 @@
 //! Whatever happens, in whatever order: the journal tells the state.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "test code outside of test functions")]
 
-mod common;
-
-use common::{
+use crate::common::{
     copy, mk_account, mk_at, mk_deactivated, mk_event, mk_flagged, mk_held, mk_intent, mk_key_id, mk_noticed,
     mk_scanned, state,
 };

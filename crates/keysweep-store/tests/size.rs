@@ -1,9 +1,6 @@
 //! Many keys.
-#![allow(clippy::unwrap_used, reason = "test code outside of test functions")]
 
-mod common;
-
-use common::{mk_at, mk_flagged, mk_noticed, open, state, values};
+use crate::common::{mk_at, mk_flagged, mk_noticed, open, state, values};
 use keysweep_core::state::Actor;
 
 /// Not a benchmark: enough keys that every batch is full many times over.

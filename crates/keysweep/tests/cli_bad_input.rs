@@ -1,8 +1,6 @@
 //! What is typed wrong, or cannot be done, ends with the right exit code and a sentence that helps.
 
-mod cli_support;
-
-use cli_support::{command, keysweep, mk_config, ran};
+use crate::cli_support::{command, keysweep, mk_config, ran};
 
 const KEY: &str = "AKIAIOSFODNN7EXAMPLE";
 
@@ -115,7 +113,7 @@ fn a_journal_that_is_not_there_ends_with_one() {
 #[test]
 fn a_named_socket_without_a_daemon_is_an_error_and_opens_no_data_dir() {
     let dir = tempfile::tempdir().unwrap();
-    let config = cli_support::mk_config(dir.path());
+    let config = crate::cli_support::mk_config(dir.path());
     let socket = dir.path().join("operators.sock");
     let (config, named) = (config.to_str().unwrap(), socket.to_str().unwrap());
     for command in [&["keys", "list"][..], &["plan"], &["pause", "--reason", "x"]] {

@@ -1,12 +1,9 @@
 //! Commands that open data_dir themselves, where no daemon runs.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "clippy knows no helpers of tests")]
-
-mod cli_support;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use cli_support::{Ran, keysweep, mk_config};
+use crate::cli_support::{Ran, keysweep, mk_config};
 
 const KEY: &str = "AKIAIOSFODNN7EXAMPLE";
 

@@ -1,12 +1,10 @@
 //! Help texts, word for word: they are what operators read first.
 
-mod cli_support;
-
 use std::path::Path;
 
 use clap::CommandFactory as _;
 use clap::error::ErrorKind;
-use cli_support::{assert_golden, keysweep};
+use crate::cli_support::{assert_golden, keysweep};
 use keysweep::cli::Cli;
 
 fn help(args: &[&str]) -> String {

@@ -1,9 +1,6 @@
 //! `keysweep iam`: one JSON document on stdout and nothing else, so that it can be piped.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
-mod cli_support;
-
-use cli_support::{Ran, keysweep};
+use crate::cli_support::{Ran, keysweep};
 use serde_json::{Value, json};
 
 const HUB: &str = "arn:aws:iam::111122223333:role/keysweep-hub";

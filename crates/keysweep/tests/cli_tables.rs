@@ -1,9 +1,6 @@
 //! Tables and texts, word for word.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "clippy knows no helpers of tests")]
 
-mod cli_support;
-
-use cli_support::assert_golden;
+use crate::cli_support::assert_golden;
 use keysweep::cli::view::{
     Screen, Width, breaker_text, doctor_summary, doctor_text, entries_table, exemptions_table, key_text,
     keys_table, plan_summary, plan_table, scan_summary, scan_table,

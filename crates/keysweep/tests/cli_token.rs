@@ -1,8 +1,6 @@
 //! `keysweep token new`, and what the configuration takes of it.
 
-mod cli_support;
-
-use cli_support::keysweep;
+use crate::cli_support::keysweep;
 
 #[test]
 fn a_new_token_is_shown_once_beside_the_lines_that_make_it_known() {

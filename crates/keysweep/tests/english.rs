@@ -1,11 +1,4 @@
 //! What people read is plain English, in the words of the glossary (CONTRIBUTING.md, "English").
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::string_slice,
-    reason = "clippy knows no helpers of tests"
-)]
 
 use std::fs;
 use std::path::Path;

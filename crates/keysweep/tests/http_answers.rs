@@ -1,11 +1,4 @@
 //! The HTTP server over a real engine, asked over real sockets.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "test code outside of test functions"
-)]
 
 use std::io::Read as _;
 use std::net::SocketAddr;
@@ -27,9 +20,6 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-#[path = "http_support/organization.rs"]
-mod organization;
-
 struct Served {
     address: SocketAddr,
     engine: Arc<Engine>,
@@ -43,7 +33,7 @@ impl Served {
     /// On a loopback address, or on one that is not.
     async fn on(bind: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let began: Timestamp = organization::now();
+        let began: Timestamp = crate::organization::now();
         let sources = Sources::default().with_flag("--data-dir", "data_dir", dir.path().to_str().unwrap());
         let config = load(&sources, began).unwrap();
         let (metrics, clock) = (Metrics::new(), Clock::scaled(began, 1.0));
@@ -66,7 +56,7 @@ impl Served {
 
     /// Tells the engine of the made-up organization.
     async fn fill(&self) {
-        for (at, body) in organization::entries() {
+        for (at, body) in crate::organization::entries() {
             self.engine.store().record(at, &keysweep_core::state::Actor::Keysweep, vec![body]).await.unwrap();
         }
     }

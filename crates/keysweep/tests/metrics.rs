@@ -1,11 +1,4 @@
 //! What Prometheus is told, against the catalogue.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "test code outside of test functions"
-)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -21,13 +14,8 @@ use keysweep_core::state::{Actor, Body, Entry, State, TripReason};
 use keysweep_core::ticket::{Action, Origin};
 use keysweep_store::ErrorCounts;
 
-#[path = "http_support/described.rs"]
-mod described;
-#[path = "http_support/organization.rs"]
-mod organization;
-
-use described::{Described, described};
-use organization::{
+use crate::described::{Described, described};
+use crate::organization::{
     ACME, NEW, OLD, PROD, SOLD, add, collection, days_ago, key_id, now, policy_with_owners, state,
 };
 

@@ -1,20 +1,10 @@
 //! `docs/METRICS.md` is the catalogue, in words. `UPDATE_GOLDEN=1` rewrites it.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "test code outside of test functions"
-)]
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
-#[path = "http_support/described.rs"]
-mod described;
-
-use described::{Described, described};
+use crate::described::{Described, described};
 
 const CATALOGUE: &str = include_str!("golden/metrics-catalogue.prom");
 

@@ -4,8 +4,8 @@ use keysweep_api::ListApprovals;
 use keysweep_tests::company::{held, look};
 use serde_json::json;
 
-use crate::driver::Browser;
-use crate::stage::{APPROVER, Door, FORMULA, HOSTILE, OPERATOR, Running, Stage, VIEWS};
+use crate::browser::driver::Browser;
+use crate::browser::stage::{APPROVER, Door, FORMULA, HOSTILE, OPERATOR, Running, Stage, VIEWS};
 
 fn pauses(running: &Running) -> usize {
     running.daemon.engine().store().read(|state| state.control().pauses.len())

@@ -11,7 +11,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
-use crate::stage::Running;
+use crate::browser::stage::Running;
 
 /// More than the driver itself waits for anything.
 const PATIENCE: Duration = Duration::from_secs(90);

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use crate::driver::Browser;
-use crate::stage::{Door, OPERATOR, Stage, VIEWER, VIEWS};
+use crate::browser::driver::Browser;
+use crate::browser::stage::{Door, OPERATOR, Stage, VIEWER, VIEWS};
 
 /// Forms that decide: all but filters and the logout.
 const DECISIONS: &str = "form[method=post]:not([action='/logout'])";

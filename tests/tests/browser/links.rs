@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use crate::driver::Browser;
-use crate::stage::{Door, Stage};
+use crate::browser::driver::Browser;
+use crate::browser::stage::{Door, Stage};
 
 #[tokio::test(start_paused = true)]
 async fn a_link_holds_a_key_and_another_reactivates_one() {

@@ -4,8 +4,8 @@ use keysweep_api::{Decide, Decision};
 use keysweep_tests::company::ask;
 use serde_json::json;
 
-use crate::driver::Browser;
-use crate::stage::{Door, OPERATOR, Running, Stage};
+use crate::browser::driver::Browser;
+use crate::browser::stage::{Door, OPERATOR, Running, Stage};
 
 /// Somebody else places a hold.
 async fn hold(running: &Running, key: &str) {

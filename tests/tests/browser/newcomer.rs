@@ -3,7 +3,7 @@
 use keysweep_tests::demo::Demo;
 use serde_json::json;
 
-use crate::driver::Browser;
+use crate::browser::driver::Browser;
 
 /// After it, the demo ends, and with it every step that is still to come.
 const TWO_MINUTES: &str = "120s";

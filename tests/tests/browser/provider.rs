@@ -4,8 +4,8 @@ use keysweep_tests::provider::Program;
 use serde_json::json;
 use tokio::time::{pause, resume};
 
-use crate::driver::Browser;
-use crate::stage::{CAREFUL, PROD, Running, Stage};
+use crate::browser::driver::Browser;
+use crate::browser::stage::{CAREFUL, PROD, Running, Stage};
 
 /// The client secret that the provider knows.
 const SECRET: &str = "s3cret+of/the client";

@@ -5,7 +5,7 @@ use std::process::Stdio;
 use keysweep_tests::conformance::{ensure_venv, target_dir, tool};
 use tokio::process::Command;
 
-use crate::stage::{Door, OPERATOR, Stage};
+use crate::browser::stage::{Door, OPERATOR, Stage};
 
 /// Random requests for each operation; the variable `API_EXAMPLES` asks for more.
 const EXAMPLES: &str = "15";

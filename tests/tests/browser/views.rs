@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use crate::driver::Browser;
-use crate::stage::{Door, HOSTILE, LONG, OPERATOR, Running, Stage, VIEWS};
+use crate::browser::driver::Browser;
+use crate::browser::stage::{Door, HOSTILE, LONG, OPERATOR, Running, Stage, VIEWS};
 
 /// Every view that an operator can open, and the page of a link.
 fn views(stage: &Stage) -> Vec<String> {

@@ -7,8 +7,8 @@ use std::process::Stdio;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-use crate::driver::{Browser, chromium, packages, scripts};
-use crate::stage::{Door, OPERATOR, Stage};
+use crate::browser::driver::{Browser, chromium, packages, scripts};
+use crate::browser::stage::{Door, OPERATOR, Stage};
 
 /// How long it walks; the variable `WALK_TIME` asks for more.
 const TIME: &str = "25s";

@@ -12,9 +12,9 @@ use tokio::process::Command;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::heard::Heard;
-use crate::program::Ran;
-use crate::search::EXTERNAL_ID;
+use crate::canary::heard::Heard;
+use crate::canary::program::Ran;
+use crate::canary::search::EXTERNAL_ID;
 
 const LIMIT: Duration = Duration::from_secs(90);
 const ROLE: &str = "arn:aws:iam::100000000000:role/keysweep-hub";

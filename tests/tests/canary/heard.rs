@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use crate::program::Ran;
-use crate::search::secrets_in;
+use crate::canary::program::Ran;
+use crate::canary::search::secrets_in;
 
 #[derive(Default)]
 pub(crate) struct Heard(Vec<(String, Vec<u8>)>);

@@ -17,8 +17,8 @@ use tokio::net::TcpStream;
 use tokio::process::{Child, ChildStderr, Command};
 use tokio::time::timeout;
 
-use crate::heard::files_below;
-use crate::search::{EXTERNAL_ID, TOKEN};
+use crate::canary::heard::files_below;
+use crate::canary::search::{EXTERNAL_ID, TOKEN};
 
 /// Time for anything on a machine that does other things too.
 const LIMIT: Duration = Duration::from_secs(90);

@@ -8,7 +8,7 @@ use keysweep_notify::mail::{Letter, MailOptions, Mailer, Security};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use serde_json::json;
 
-use crate::program::Program;
+use crate::channels::program::Program;
 
 const USER: &str = "keysweep";
 const PASSWORD: &str = "pässword with spaces";

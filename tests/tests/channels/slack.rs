@@ -9,7 +9,7 @@ use keysweep_notify::slack::{
 use keysweep_tests::slack_stub::{Call, SlackStub, TOKEN, Trouble};
 use serde_json::{Value, json};
 
-use crate::program::Program;
+use crate::channels::program::Program;
 
 const ANNA: &str = "anna+keys@example.com";
 

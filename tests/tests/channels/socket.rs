@@ -12,8 +12,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::program::Program;
-use crate::slack::{mk_modal, mk_request, mk_slack, mk_stub};
+use crate::channels::program::Program;
+use crate::channels::slack::{mk_modal, mk_request, mk_slack, mk_stub};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 

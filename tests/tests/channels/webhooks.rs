@@ -16,7 +16,7 @@ use keysweep_notify::webhook::{Webhook, WebhookOptions};
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 
-use crate::program::Program;
+use crate::channels::program::Program;
 
 const OLD: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const NEW: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD+yMkZAWvzkM=";

@@ -11,7 +11,7 @@ use keysweep_sim::KeySpec;
 use keysweep_tests::letters::Received;
 use tokio::time::sleep;
 
-use crate::stage::{Answer, Running, Stage, mk_certificate, post_as, request, within_minutes};
+use crate::http::stage::{Answer, Running, Stage, mk_certificate, post_as, request, within_minutes};
 
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
 

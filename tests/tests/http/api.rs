@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::UnixStream;
 
-use crate::stage::{Answer, Running, Stage, exchange, mk_token, post, post_as, request, with_token};
+use crate::http::stage::{Answer, Running, Stage, exchange, mk_token, post, post_as, request, with_token};
 
 const LOOKER: &str = "keysweep_token_looker";
 const BOSS: &str = "keysweep_token_boss";

@@ -1,6 +1,6 @@
 //! As much of a browser as these tests need: cookies, and the headers that browsers add.
 
-use crate::stage::{Answer, Running, request};
+use crate::http::stage::{Answer, Running, request};
 
 pub(crate) const FORM: &str = "application/x-www-form-urlencoded";
 
@@ -69,7 +69,7 @@ impl Browser {
         more: &[(&str, &str)],
     ) -> Answer {
         let cookie = self.cookies.join("; ");
-        let text = crate::stage::post_as(path, &self.headers(&cookie, more), body);
+        let text = crate::http::stage::post_as(path, &self.headers(&cookie, more), body);
         let answer = running.ask(&self.addressed(&text)).await;
         self.take(&answer);
         answer

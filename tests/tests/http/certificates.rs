@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use tokio::time::sleep;
 use tokio_rustls::client::TlsStream;
 
-use crate::stage::{Made, Running, Stage, mk_certificate, mk_certificate_until, within_minutes};
+use crate::http::stage::{Made, Running, Stage, mk_certificate, mk_certificate_until, within_minutes};
 
 type Kept = TlsStream<TcpStream>;
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::stage::{Running, Stage, within_minutes};
+use crate::http::stage::{Running, Stage, within_minutes};
 
 fn put(stage: &Stage, people: &[&str]) {
     let rows: String = people.iter().map(|name| format!("{name},{name}@corp.example,true\n")).collect();

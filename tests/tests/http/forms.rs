@@ -5,9 +5,9 @@ use std::path::Path;
 
 use keysweep::token::Role;
 
-use crate::browser::{Browser, FORM};
-use crate::stage::{Running, Stage, mk_token, request};
-use crate::world::{HOME, World};
+use crate::http::browser::{Browser, FORM};
+use crate::http::stage::{Running, Stage, mk_token, request};
+use crate::http::world::{HOME, World};
 
 const BOSS: &str = "keysweep_token_boss";
 const HELPER: &str = "keysweep_token_helper";
@@ -208,7 +208,7 @@ async fn a_scope_holds_on_every_page_and_in_every_form() {
     helper.log_in(&world.running, HELPER).await;
     let mut shown = String::new();
     for path in
-        crate::sessions::VIEWS.into_iter().filter(|path| !path.contains("AKIA") && *path != "/sessions")
+        crate::http::sessions::VIEWS.into_iter().filter(|path| !path.contains("AKIA") && *path != "/sessions")
     {
         let all = boss.get(&world.running, path).await;
         all.is(200, "");
@@ -220,7 +220,7 @@ async fn a_scope_holds_on_every_page_and_in_every_form() {
     for secret in world.secrets() {
         assert!(shown.contains(secret), "the views show {secret} to those who may see it");
     }
-    for query in [&world.away, "payroll", "eve%40example.com", crate::world::AWAY] {
+    for query in [&world.away, "payroll", "eve%40example.com", crate::http::world::AWAY] {
         for path in ["/keys?q=", "/keys.csv?q=", "/keys.json?q=", "/accounts?q=", "/audit?key="] {
             let found = helper.get(&world.running, &format!("{path}{query}")).await;
             found.is(200, "");

@@ -4,7 +4,7 @@ use rustls::version::{TLS12, TLS13};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::stage::{Stage, connect, exchange, mk_certificate, request};
+use crate::http::stage::{Stage, connect, exchange, mk_certificate, request};
 
 fn healthy() -> String {
     request("GET", "/-/healthy", &[])

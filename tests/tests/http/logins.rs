@@ -2,9 +2,9 @@
 
 use keysweep::token::Role;
 
-use crate::browser::{Browser, PUBLIC};
-use crate::op::{CLIENT, Op, SECRET};
-use crate::stage::{Answer, Running, Stage, mk_token};
+use crate::http::browser::{Browser, PUBLIC};
+use crate::http::op::{CLIENT, Op, SECRET};
+use crate::http::stage::{Answer, Running, Stage, mk_token};
 use serde_json::json;
 
 const LOGIN: &str = "__Host-keysweep_login";

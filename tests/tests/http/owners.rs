@@ -6,8 +6,8 @@ use keysweep::access::Who;
 use secrecy::ExposeSecret as _;
 use tokio::time::sleep;
 
-use crate::browser::{Browser, PUBLIC};
-use crate::world::{HOME, World};
+use crate::http::browser::{Browser, PUBLIC};
+use crate::http::world::{HOME, World};
 
 const ISSUER: &str = "https://login.example.com";
 

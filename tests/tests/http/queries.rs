@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use keysweep::token::Role;
 use serde_json::Value;
 
-use crate::stage::{Running, Stage, mk_token, post, with_token, within_minutes};
+use crate::http::stage::{Running, Stage, mk_token, post, with_token, within_minutes};
 
 const BOSS: &str = "keysweep_token_boss";
 const ACCOUNT: &str = "111122223333";

@@ -4,7 +4,7 @@ use std::fs;
 
 use keysweep::token::Role;
 
-use crate::stage::{Stage, mk_certificate, mk_token, with_token};
+use crate::http::stage::{Stage, mk_certificate, mk_token, with_token};
 
 const BOSS: &str = "keysweep_token_boss";
 const NEXT: &str = "keysweep_token_next";

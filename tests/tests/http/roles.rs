@@ -21,8 +21,8 @@ use keysweep_core::ticket::Planned;
 use keysweep_notify::FailureKind;
 use serde_json::Value;
 
-use crate::stage::{Answer, mk_token, post_as, request};
-use crate::world::{AWAY, HOME, World};
+use crate::http::stage::{Answer, mk_token, post_as, request};
+use crate::http::world::{AWAY, HOME, World};
 
 const ROLES: [Role; 3] = [Role::Viewer, Role::Approver, Role::Operator];
 

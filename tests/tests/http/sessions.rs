@@ -3,8 +3,8 @@
 use keysweep::access::Who;
 use keysweep::token::Role;
 
-use crate::browser::{Browser, PUBLIC};
-use crate::stage::{Running, Stage, mk_certificate, mk_token, request, with_token};
+use crate::http::browser::{Browser, PUBLIC};
+use crate::http::stage::{Running, Stage, mk_certificate, mk_token, request, with_token};
 
 const BOSS: &str = "keysweep_token_boss";
 const LOOKER: &str = "keysweep_token_looker";
@@ -329,7 +329,7 @@ async fn forwarding_headers_count_from_trusted_proxies_only() {
         https.get_with(&running, "/", &plain).await.is(403, "Without TLS");
         https.get_with(&running, "/", &[("accept", "text/html")]).await.is(403, "Without TLS");
         Browser::local().get_with(&running, "/", &forwarded).await.is(403, "Without TLS");
-        let posted = [("content-type", crate::browser::FORM)];
+        let posted = [("content-type", crate::http::browser::FORM)];
         let body = format!("token={BOSS}");
         https
             .post_with(&running, "/login", &body, &posted)
@@ -356,7 +356,7 @@ async fn plain_http_from_elsewhere_sets_no_cookie() {
     stage.put(&made.cert, &made.key);
     let safe = stage.daemon("0.0.0.0", &(stage.tls() + &mk_tokens())).await;
     let form =
-        crate::stage::post_as("/login", &[("content-type", crate::browser::FORM)], &format!("token={BOSS}"));
+        crate::http::stage::post_as("/login", &[("content-type", crate::http::browser::FORM)], &format!("token={BOSS}"));
     let answer = made.ask(safe.address, &form).await;
     assert!(answer.header("set-cookie").unwrap().starts_with(&format!("{SECURE}=")), "{answer:?}");
     safe.stop().await;

@@ -6,8 +6,8 @@ use keysweep::socket;
 use keysweep_api::{Pause, ShowBreaker};
 use tokio::net::UnixStream;
 
-use crate::browser::FORM;
-use crate::stage::{Stage, exchange, post_as, request};
+use crate::http::browser::FORM;
+use crate::http::stage::{Stage, exchange, post_as, request};
 
 fn mode(path: &std::path::Path) -> u32 {
     std::fs::metadata(path).unwrap().permissions().mode() & 0o777

@@ -2,7 +2,7 @@
 
 use keysweep::token::Role;
 
-use crate::stage::{Running, Stage, mk_certificate, mk_token, request, with_token};
+use crate::http::stage::{Running, Stage, mk_certificate, mk_token, request, with_token};
 
 const LOOKER: &str = "keysweep_token_looker";
 const BOSS: &str = "keysweep_token_boss";

@@ -11,7 +11,7 @@ use keysweep_core::state::Actor;
 use keysweep_notify::FailureKind;
 use tokio::time::sleep;
 
-use crate::stage::{Running, Stage, within_minutes};
+use crate::http::stage::{Running, Stage, within_minutes};
 
 /// The account in scope.
 pub(crate) const HOME: &str = "111122223333";

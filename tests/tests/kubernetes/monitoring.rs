@@ -6,7 +6,7 @@ use std::fs;
 use serde_json::{Map, Value, json};
 
 use super::charts::{Chart, chart, charts, read};
-use super::tool::promtool;
+use crate::promtool::tool::promtool;
 
 const RULES: [&str; 2] = ["recording", "alerts"];
 const DASHBOARDS: [&str; 4] = ["account", "operations", "organization", "people"];

@@ -6,8 +6,8 @@ use keysweep_oidc::{Answer, LoginError};
 use keysweep_tests::provider::Program;
 use serde_json::json;
 
-use crate::browser::Act;
-use crate::stage::{REDIRECT_URL, SECRET, Stage, settings, visit, with_parameter};
+use crate::logins::browser::Act;
+use crate::logins::stage::{REDIRECT_URL, SECRET, Stage, settings, visit, with_parameter};
 
 async fn start() -> Program {
     Program::node("provider.mjs", &[REDIRECT_URL, SECRET]).await

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use keysweep_oidc::{LoginError, Settings};
 use keysweep_tests::provider::Program;
 
-use crate::stage::{Stage, settings, with_parameter};
+use crate::logins::stage::{Stage, settings, with_parameter};
 
 /// It refuses scopes that it does not know.
 fn settings_of(program: &Program) -> Settings {

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use jiff::Timestamp;
 use keysweep_oidc::{Answer, LoginError, Person, Provider, Settings};
 
-use crate::browser::{Act, Browser};
+use crate::logins::browser::{Act, Browser};
 
 pub(crate) const REDIRECT_URL: &str = "https://keysweep.example.com/login/done";
 pub(crate) const SECRET: &str = "s3cret+of/the client";

@@ -25,7 +25,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::damage::{check, corpus, mk_damage};
-use super::stage::organization;
+use crate::organization;
 
 /// No connection lives longer. Time is paused, and jumps ahead where the server waits for more than was sent.
 const LIMIT: Duration = Duration::from_secs(3_600);

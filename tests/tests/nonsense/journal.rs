@@ -41,7 +41,7 @@ fn a_journal_of_the_corpus_is_whole() {
         assert_eq!(segments.len() > 1, name == "segments", "{name}");
         let stage = mk_stage(&segments);
         assert_eq!(verify(stage.folder.path()).unwrap().torn_bytes, 0, "{name}");
-        assert_eq!(stage.state, super::stage::organization::state(), "{name}");
+        assert_eq!(stage.state, crate::organization::state(), "{name}");
     }
 }
 

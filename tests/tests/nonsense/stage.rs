@@ -7,8 +7,7 @@ use keysweep_store::{OpenError, OpenOptions, Opened, Store};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-#[path = "../../../crates/keysweep/tests/http_support/organization.rs"]
-pub(crate) mod organization;
+use crate::organization;
 
 /// A closed data_dir with journal and records.
 pub(crate) struct Stage {

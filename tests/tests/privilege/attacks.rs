@@ -7,8 +7,8 @@ use keysweep_sim::{Hub, RoleSpec, Sim};
 use keysweep_tests::company::{Company, DAY, EXTERNAL_ID};
 use serde_json::Value;
 
-use crate::policies::{ALL, ENFORCE, HUB, Policies, SCAN, Which};
-use crate::wire::{Caller, ask, ask_organizations};
+use crate::privilege::policies::{ALL, ENFORCE, HUB, Policies, SCAN, Which};
+use crate::privilege::wire::{Caller, ask, ask_organizations};
 
 const PROD: &str = "111122223333";
 const OTHER: &str = "444455556666";

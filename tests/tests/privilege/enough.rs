@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::lives::{self, Lived};
-use crate::policies::{ALL, Policies, Which, is};
+use crate::privilege::lives::{self, Lived};
+use crate::privilege::policies::{ALL, Policies, Which, is};
 
 /// What asks for all users at once.
 const DETAILS: &str = "iam:GetAccountAuthorizationDetails";

@@ -9,7 +9,7 @@ use keysweep_core::facts::Outcome;
 use keysweep_sim::{Fault, Judged, Rule, Sim, Who};
 use keysweep_tests::company::{Company, DAY, DELETE, approve, decide, state_of};
 
-use crate::policies::Policies;
+use crate::privilege::policies::Policies;
 
 /// The account whose report can be had.
 pub(crate) const PROD: &str = "111122223333";

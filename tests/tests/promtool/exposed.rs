@@ -7,7 +7,7 @@ use keysweep::metrics::inventory::{Observed, families};
 use keysweep::metrics::{LastBackup, Metrics, render};
 use keysweep_aws::{FaultKind, Observer};
 
-use super::organization::{collection, days_ago, now, policy_with_owners, state};
+use crate::organization::{collection, days_ago, now, policy_with_owners, state};
 use super::promql::{Expression, Matcher, Selector};
 
 /// Labels that Prometheus adds to every series of a target.

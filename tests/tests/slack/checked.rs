@@ -5,7 +5,7 @@ use keysweep::doctor::{CheckName, DoctorDocument, Inputs, Verdict, examine};
 use keysweep::metrics::Metrics;
 use keysweep_tests::slack_stub::Trouble;
 
-use crate::stage::Stage;
+use crate::slack::stage::Stage;
 
 async fn examined(stage: &Stage) -> DoctorDocument {
     let (config, metrics) = (stage.company.config(), Metrics::new());

@@ -3,7 +3,7 @@
 use keysweep_core::notice::Ending;
 use serde_json::Value;
 
-use crate::stage::{ANNA, APPROVE, BEN, CLAIM, DANA, DENY, Stage, in_slack, soon, view_of};
+use crate::slack::stage::{ANNA, APPROVE, BEN, CLAIM, DANA, DENY, Stage, in_slack, soon, view_of};
 
 #[tokio::test]
 async fn a_click_a_reason_and_the_journal_has_the_approval() {
@@ -141,7 +141,7 @@ async fn a_reload_ends_and_begins_the_connections() {
     soon(connections.wait_for(Vec::is_empty)).await.unwrap();
     let message = stage.until_it_says("Decide on the page").await.to_string();
     assert!(!message.contains(APPROVE), "{message}");
-    stage.reload(crate::stage::BOTH, "native").await;
+    stage.reload(crate::slack::stage::BOTH, "native").await;
     stage.connected().await;
     stage.until_it_says(APPROVE).await;
     let click = stage.click(ANNA, APPROVE);

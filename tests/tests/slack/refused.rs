@@ -3,7 +3,7 @@
 use keysweep_tests::company::approve;
 use serde_json::json;
 
-use crate::stage::{ANNA, APPROVE, BEN, BEN_ALONE, CLAIM, DENY, EVE, Stage, in_slack, soon, view_of};
+use crate::slack::stage::{ANNA, APPROVE, BEN, BEN_ALONE, CLAIM, DENY, EVE, Stage, in_slack, soon, view_of};
 
 /// The number of entries in the journal.
 fn entries(stage: &Stage) -> u64 {

@@ -5,7 +5,7 @@ use keysweep_core::notice::Posted;
 use keysweep_tests::company::approve;
 use keysweep_tests::slack_stub::Trouble;
 
-use crate::stage::{APPROVE, Stage};
+use crate::slack::stage::{APPROVE, Stage};
 
 fn updates(stage: &Stage) -> usize {
     stage.stub.take_calls().iter().filter(|call| call.method == "chat.update").count()

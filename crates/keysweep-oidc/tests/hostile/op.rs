@@ -8,8 +8,8 @@ use rustls::ServerConfig;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::jwt::{Key, Sign, encode, token};
-use crate::server::{Reply, Request, Server};
+use super::jwt::{Key, Sign, encode, token};
+use super::server::{Reply, Request, Server};
 
 pub(crate) const CLIENT: &str = "keysweep";
 pub(crate) const SECRET: &str = "s3cr+t of the client";

@@ -7,7 +7,7 @@ use keysweep_store::inspect;
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
 
-use crate::support::{BUNDLES, entries, forge, in_words, mk_file, names, restored};
+use crate::backup::support::{BUNDLES, entries, forge, in_words, mk_file, names, restored};
 
 #[tokio::test]
 async fn a_backup_that_is_cut_anywhere_is_refused() {

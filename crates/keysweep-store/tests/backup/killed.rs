@@ -12,7 +12,7 @@ use keysweep_store::{Disk, Files, JournalFile, OpenError, OpenOptions, Store, in
 
 use crate::common::disk::TestDisk;
 use crate::common::{mk_held, state, tell};
-use crate::support::{entries, in_words, made, mk_file, names, opened, restored, restored_on};
+use crate::backup::support::{entries, in_words, made, mk_file, names, opened, restored, restored_on};
 
 /// A disk under a process that dies before its n-th operation: whatever comes after that is not done.
 #[derive(Debug, Clone)]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use keysweep_store::{Shelf, backup_name};
 
-use crate::support::{mk_file, names};
+use crate::backup::support::{mk_file, names};
 
 fn mk_shelf(from: &Path, shelf: &Path, at: &str) -> PathBuf {
     let path = shelf.join(backup_name(at.parse().unwrap()));

@@ -2,7 +2,6 @@
 //!
 //! Each kind of input is damaged from the files of `testdata/corpus/<kind>/`, every one of which is also tried as it
 //! is. `PROPTEST_CASES` raises the number of cases; the seeds are fixed, so that a failure comes again.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod answers;
 mod configuration;

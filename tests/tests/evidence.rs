@@ -1,5 +1,4 @@
 //! What keysweep looks up before it acts, what it keeps of that, and which keys a person has to decide about.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod analyzer;
 mod bundles;

@@ -1,6 +1,5 @@
 //! Decisions on requests for approval in Slack, and messages that are replaced there: the real engine against a Slack stub
 //! that Slack's own clients have proven (test `channels`).
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod checked;
 mod decided;

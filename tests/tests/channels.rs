@@ -1,6 +1,5 @@
 //! Channels against servers, receivers and clients that we did not write: aiosmtpd and OpenSMTPD, the reference libraries of
 //! Standard Webhooks, and Slack's clients.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod mail;
 mod program;

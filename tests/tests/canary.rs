@@ -1,6 +1,5 @@
 //! No secret reaches a log, the journal, a record, an answer, an error or a metric (promise P12): the real program is
 //! made to say everything it can, and everything it says is searched for secrets that it was given.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod chain;
 mod heard;
