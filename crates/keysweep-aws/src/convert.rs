@@ -72,6 +72,6 @@ pub(crate) fn key_status(status: &aws_sdk_iam::types::StatusType) -> KeyStatus {
 }
 
 /// IAM writes `N/A` where there is nothing to tell.
-pub(crate) fn unless_not_applicable(text: &str) -> Option<String> {
-    if text == "N/A" || text.is_empty() { None } else { Some(text.to_owned()) }
+pub(crate) fn unless_not_applicable<'a, T: From<&'a str>>(text: &'a str) -> Option<T> {
+    if text == "N/A" || text.is_empty() { None } else { Some(text.into()) }
 }

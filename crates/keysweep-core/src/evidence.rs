@@ -55,11 +55,11 @@ impl Activity {
         if self.is_of_analyzer() {
             return LastUse::At { at: self.at, service: None, region: None };
         }
-        let service = |source: &String| source.strip_suffix(".amazonaws.com").unwrap_or(source).to_owned();
+        let service = |source: &String| source.strip_suffix(".amazonaws.com").unwrap_or(source).into();
         LastUse::At {
             at: self.at,
             service: self.source.as_ref().map(service),
-            region: Some(self.region.clone()),
+            region: Some(self.region.as_str().into()),
         }
     }
 }

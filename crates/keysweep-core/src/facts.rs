@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 
 pub use self::tags::Tags;
 use crate::evidence::{Activity, Trail};
@@ -74,9 +75,9 @@ pub enum LastUse {
         /// When.
         at: Timestamp,
         /// Service namespace such as `s3`; absent where IAM says `N/A`.
-        service: Option<String>,
+        service: Option<SmolStr>,
         /// Region; absent where IAM says `N/A`.
-        region: Option<String>,
+        region: Option<SmolStr>,
     },
 }
 

@@ -159,8 +159,8 @@ pub struct Item {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<String>,
     /// The messages that contain it and that no channel has accepted yet.
-    #[serde(default, skip_serializing_if = "std::collections::BTreeSet::is_empty")]
-    pub messages: std::collections::BTreeSet<u64>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub messages: Vec<u64>,
 }
 
 impl Item {

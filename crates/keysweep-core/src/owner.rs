@@ -86,7 +86,7 @@ impl Confidence {
 }
 
 /// Contact details.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Contact {
     /// E-mail address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -109,7 +109,7 @@ impl Contact {
 }
 
 /// The owner of a key, or the person who takes over from an owner who has left.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Owner {
     /// Owner to whom notices about the key are addressed: the name in the directory, or what the source says.
     pub name: String,
@@ -129,7 +129,7 @@ pub struct Owner {
 }
 
 /// What is remembered of somebody whom the directory lists, or listed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Listed {
     /// What the source says: by this the person is looked for.
     pub says: String,

@@ -9,6 +9,7 @@ mod control;
 mod entry;
 mod exemption;
 mod failure;
+mod owners;
 mod post;
 mod receipt;
 mod stop;
@@ -27,6 +28,7 @@ pub use self::control::{
 pub use self::entry::{Body, Configuration, Entry, Term};
 pub use self::exemption::{ExemptSubject, GrantedExemption};
 pub use self::failure::{Failure, FailureCause, Park, ParkReason, Weight};
+use self::owners::Owners;
 pub use self::receipt::{Receipt, Unwritten};
 pub use self::stop::Stop;
 use crate::evidence::Creation;
@@ -36,6 +38,7 @@ use crate::ids::{AccessKeyId, AccountId};
 use crate::lifecycle::event::{self, Note, Purpose};
 use crate::lifecycle::{Illegal, KeyEvent, Record, Sighting, State as KeyState, StateName, When, next};
 use crate::notice::{Outbox, Parcel, ParcelId, closing, owed};
+use crate::owner::Owner;
 
 /// What is known of one account between sweeps.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -130,6 +133,7 @@ pub struct State {
     creations: BTreeMap<AccountId, BTreeMap<AccessKeyId, Creation>>,
     outbox: Outbox,
     control: Control,
+    owners: Owners,
 }
 
 /// So many creations are kept of an account: the newest, and those of every key with a record. Programs that create a key
@@ -144,9 +148,14 @@ impl State {
         accounts: BTreeMap<AccountId, AccountRecord>,
         control: Control,
     ) -> Self {
-        let records = records.into_iter().map(|(key, record)| (key, Arc::new(record))).collect();
+        let mut owners = Owners::default();
+        let share = |(key, mut record): (AccessKeyId, Record)| {
+            record.owner = record.owner.map(|owner| owners.keep(owner));
+            (key, Arc::new(record))
+        };
+        let records = records.into_iter().map(share).collect();
         let accounts = accounts.into_iter().map(|(id, account)| (id, Arc::new(account))).collect();
-        Self { records, accounts, creations: BTreeMap::new(), outbox: Outbox::default(), control }
+        Self { records, accounts, creations: BTreeMap::new(), outbox: Outbox::default(), control, owners }
     }
 
     /// The same, with what is known of the creation of keys.
@@ -157,7 +166,8 @@ impl State {
 
     /// The same, with what people are still to be told.
     #[must_use]
-    pub fn with_outbox(self, outbox: Outbox) -> Self {
+    pub fn with_outbox(self, mut outbox: Outbox) -> Self {
+        outbox.share_owners(|owner| self.owners.known(owner));
         Self { outbox, ..self }
     }
 
@@ -171,6 +181,11 @@ impl State {
     #[must_use]
     pub fn shared_record(&self, key: &AccessKeyId) -> Option<Arc<Record>> {
         self.records.get(key).map(Arc::clone)
+    }
+
+    /// The same owner, as records have it: so that each is kept once.
+    pub(crate) fn shared_owner(&self, owner: Arc<Owner>) -> Arc<Owner> {
+        self.owners.known(owner)
     }
 
     /// Every record, by key ID, to keep.
@@ -241,6 +256,9 @@ impl State {
     /// Makes a delta part of the state.
     pub fn commit(&mut self, delta: Delta) {
         for (key, record) in delta.records {
+            if let Some(owner) = record.as_ref().and_then(|record| record.owner.as_ref()) {
+                self.owners.keep(Arc::clone(owner));
+            }
             match record {
                 Some(record) => self.records.insert(key, record),
                 None => self.records.remove(&key),

@@ -79,7 +79,8 @@ async fn a_failed_write_that_cannot_be_cut_off_poisons_and_is_torn_at_the_next_s
 /// A data_dir with a deactivated key, on this disk.
 async fn mk_deactivated(dir: &std::path::Path, disk: &TestDisk) -> Store {
     let store = Store::open(dir, disk.options()).await.unwrap().0;
-    tell(&store, vec![mk_flagged(1), mk_intent(1, Action::Deactivate), crate::common::mk_deactivated(1, 3)]).await;
+    tell(&store, vec![mk_flagged(1), mk_intent(1, Action::Deactivate), crate::common::mk_deactivated(1, 3)])
+        .await;
     store
 }
 

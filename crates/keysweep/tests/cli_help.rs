@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
+use crate::cli_support::{assert_golden, keysweep};
 use clap::CommandFactory as _;
 use clap::error::ErrorKind;
-use crate::cli_support::{assert_golden, keysweep};
 use keysweep::cli::Cli;
 
 fn help(args: &[&str]) -> String {

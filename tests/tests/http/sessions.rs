@@ -355,8 +355,11 @@ async fn plain_http_from_elsewhere_sets_no_cookie() {
     let made = mk_certificate();
     stage.put(&made.cert, &made.key);
     let safe = stage.daemon("0.0.0.0", &(stage.tls() + &mk_tokens())).await;
-    let form =
-        crate::http::stage::post_as("/login", &[("content-type", crate::http::browser::FORM)], &format!("token={BOSS}"));
+    let form = crate::http::stage::post_as(
+        "/login",
+        &[("content-type", crate::http::browser::FORM)],
+        &format!("token={BOSS}"),
+    );
     let answer = made.ask(safe.address, &form).await;
     assert!(answer.header("set-cookie").unwrap().starts_with(&format!("{SECURE}=")), "{answer:?}");
     safe.stop().await;

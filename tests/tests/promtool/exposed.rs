@@ -7,8 +7,8 @@ use keysweep::metrics::inventory::{Observed, families};
 use keysweep::metrics::{LastBackup, Metrics, render};
 use keysweep_aws::{FaultKind, Observer};
 
-use crate::organization::{collection, days_ago, now, policy_with_owners, state};
 use super::promql::{Expression, Matcher, Selector};
+use crate::organization::{collection, days_ago, now, policy_with_owners, state};
 
 /// Labels that Prometheus adds to every series of a target.
 pub(crate) const TARGET: [&str; 2] = ["job", "instance"];

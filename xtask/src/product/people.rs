@@ -191,8 +191,6 @@ impl Daemon {
         let mut command = Command::new(&options.program);
         command.env_clear().arg("--config").arg(&config).arg("run");
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
-        // As the unit and the image run it.
-        command.env("MIMALLOC_PURGE_DELAY", "0");
         organization.give_to(command.env("HOME", folder.path()))?;
         let process = command.spawn().with_context(|| format!("start {}", options.program.display()))?;
         Ok(Self { folder, program: options.program.clone(), config, process, address: free })

@@ -238,6 +238,7 @@ impl Context {
         let last_used = match value(field(record, columns.last_used, "access_key_last_used_date")?) {
             Value::Told(text) => {
                 let at = self.date(text, "access_key_last_used_date")?;
+                let (service, region) = (service.map(Into::into), region.map(Into::into));
                 Fact::Known(LastUse::At { at, service, region })
             }
             Value::None if service.is_some() || region.is_some() => {

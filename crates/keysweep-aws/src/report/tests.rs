@@ -58,7 +58,7 @@ fn both_spellings_of_utc_are_dates() {
         let row = one(&format!("true,{date},{date},N/A,s3"), NO_KEY).unwrap();
         assert_eq!(row.slots[0].last_rotated, Some(at("2026-01-02T03:04:05Z")));
         let expected =
-            LastUse::At { at: at("2026-01-02T03:04:05Z"), service: Some("s3".to_owned()), region: None };
+            LastUse::At { at: at("2026-01-02T03:04:05Z"), service: Some("s3".into()), region: None };
         assert_eq!(row.slots[0].last_used, Fact::Known(expected));
         assert_eq!(row.keys().count(), 1);
     }

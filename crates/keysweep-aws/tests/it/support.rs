@@ -154,11 +154,8 @@ impl World {
             key: truth.key_id.parse().unwrap(),
             created: truth.created,
         };
-        let last_use = LastUse::At {
-            at: self.ago(200),
-            service: Some("s3".to_owned()),
-            region: Some("eu-west-1".to_owned()),
-        };
+        let last_use =
+            LastUse::At { at: self.ago(200), service: Some("s3".into()), region: Some("eu-west-1".into()) };
         let sighting =
             Sighting { at: now, run: 1, monotonic: Duration::ZERO, interval: Duration::from_secs(21_600) };
         let deactivated = matches!(action, Action::Reactivate | Action::Delete);

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Address, Audience, Item, ItemId, Replaceable};
+use crate::owner::Owner;
 
 /// How long news is worth sending, such as that a key was deactivated. A daemon that was stopped for longer, or that was
 /// given its first channel, does not report what happened before.
@@ -141,6 +142,13 @@ impl Outbox {
             outbox.put(parcel.id(), Some(parcel));
         }
         outbox
+    }
+
+    /// Replaces the owner of each item by the same one, as it is kept elsewhere.
+    pub(crate) fn share_owners(&mut self, same: impl Fn(Arc<Owner>) -> Arc<Owner>) {
+        for item in self.items.values_mut().filter_map(Arc::get_mut) {
+            item.owner = item.owner.take().map(&same);
+        }
     }
 
     /// Items that no message has delivered, in the order of their entries.

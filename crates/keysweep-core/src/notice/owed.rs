@@ -1,7 +1,5 @@
 //! What an event owes to people.
 
-use std::collections::BTreeSet;
-
 use jiff::Timestamp;
 
 use super::{Audience, Item, ItemId, NoticeKind};
@@ -307,7 +305,7 @@ impl Item {
             ends: None,
             by: None,
             why: None,
-            messages: BTreeSet::new(),
+            messages: Vec::new(),
         }
     }
 }

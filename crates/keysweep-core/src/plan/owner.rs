@@ -28,9 +28,10 @@ pub(super) fn find_owner(
         before: before.map(Arc::as_ref),
     })?;
     // The same owner is kept once.
-    if found.owner.as_ref() == before {
-        found.owner = before.map(Arc::clone);
-    }
+    found.owner = match (found.owner, before) {
+        (Some(found), Some(before)) if found == *before => Some(Arc::clone(before)),
+        (found, _) => found.map(|owner| context.state.shared_owner(owner)),
+    };
     Ok(found)
 }
 

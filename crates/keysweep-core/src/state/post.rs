@@ -25,7 +25,7 @@ impl Draft<'_> {
             Body::MessageComposed { to, items, send_from, give_up } => {
                 for id in items {
                     if let Some(mut item) = self.item(*id) {
-                        item.messages.insert(entry.seq);
+                        item.messages.push(entry.seq);
                         self.delta.outbox.insert(ParcelId::Item(*id), Some(Parcel::Item(Arc::new(item))));
                     }
                 }
@@ -158,7 +158,7 @@ impl Draft<'_> {
     fn drop_items(&mut self, message: &Message) {
         for id in &message.items {
             let Some(mut item) = self.item(*id) else { continue };
-            item.messages.remove(&message.number);
+            item.messages.retain(|number| *number != message.number);
             let left = (!item.messages.is_empty()).then(|| Parcel::Item(Arc::new(item)));
             self.delta.outbox.insert(ParcelId::Item(*id), left);
         }

@@ -10,9 +10,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use keysweep_core::state::State;
 use keysweep_store::{Disk, Files, JournalFile, OpenError, OpenOptions, Store, inspect};
 
+use crate::backup::support::{entries, in_words, made, mk_file, names, opened, restored, restored_on};
 use crate::common::disk::TestDisk;
 use crate::common::{mk_held, state, tell};
-use crate::backup::support::{entries, in_words, made, mk_file, names, opened, restored, restored_on};
 
 /// A disk under a process that dies before its n-th operation: whatever comes after that is not done.
 #[derive(Debug, Clone)]

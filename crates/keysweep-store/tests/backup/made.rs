@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use keysweep_core::state::Actor;
 use keysweep_store::{BackupError, Disk, NewBackup, OpenOptions, Store, back_up, verify};
 
-use crate::common::{mk_at, mk_flagged, mk_held, segments, tell};
 use crate::backup::support::{BUNDLES, entries, made, mk_backup, mk_file, mk_store, names, restored};
+use crate::common::{mk_at, mk_flagged, mk_held, segments, tell};
 
 #[tokio::test]
 async fn what_a_crash_tore_is_in_no_backup() {

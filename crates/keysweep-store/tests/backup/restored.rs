@@ -6,8 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 use keysweep_core::state::{Actor, Body};
 use keysweep_store::{Disk, bundle_id, inspect, read_bundle, verify};
 
-use crate::common::{mk_at, mk_held, mk_key_id, segments, state, tell};
 use crate::backup::support::{BUNDLES, entries, made, mk_backup, mk_file, mk_store, names, opened, restored};
+use crate::common::{mk_at, mk_held, mk_key_id, segments, state, tell};
 
 #[tokio::test]
 async fn a_restored_journal_is_the_one_that_was_backed_up_and_paused() {

@@ -127,7 +127,7 @@ impl NoticeItem {
             owner: item.owner.as_ref().map(|owner| owner.name.clone()),
             finding: item.finding,
             last_used_at,
-            last_used_service,
+            last_used_service: last_used_service.map(Into::into),
             change: item.change,
             deactivation_not_before: deactivation,
             deletion_not_before: deletion,

@@ -90,11 +90,8 @@ pub(super) fn links(item: &Item) -> Links {
 /// Never, since the names in it are valid.
 pub(in crate::people) fn item(kind: NoticeKind, number: usize) -> Result<Item, String> {
     let seen = ["s3", "ec2", "sts", "ses"].into_iter().cycle().nth(number).unwrap_or("s3");
-    let last_use = LastUse::At {
-        at: in_days(-261),
-        service: Some(seen.to_owned()),
-        region: Some("eu-central-1".to_owned()),
-    };
+    let last_use =
+        LastUse::At { at: in_days(-261), service: Some(seen.into()), region: Some("eu-central-1".into()) };
     let plain = Item {
         id: ItemId(u64::try_from(number).unwrap_or(0), 0),
         at: DAY,

@@ -116,8 +116,8 @@ fn named(item: Item, names: &Names) -> Item {
     }
     let last_use = item.last_use.as_ref().and_then(LastUse::at).map(|at| LastUse::At {
         at,
-        service: Some(names.service.clone()),
-        region: Some(names.service.clone()),
+        service: Some(names.service.as_str().into()),
+        region: Some(names.service.as_str().into()),
     });
     let by = item.by.as_ref().map(|_| Actor::Slack { id: "U1".into(), name: names.person.clone() });
     let why = item.why.as_ref().map(|_| names.why.clone());
