@@ -300,6 +300,7 @@ impl Engine {
 
     pub(crate) fn set_latest(&self, latest: Latest) {
         *self.latest.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(latest));
+        self.forget_outlook();
     }
 
     /// Asks for a sweep as soon as the present one is done.

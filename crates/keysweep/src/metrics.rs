@@ -29,7 +29,7 @@ pub use self::backups::{Backups, LastBackup};
 pub use self::calls::Calls;
 pub use self::changes::{ChangeFailure, Changes};
 pub use self::config::Configuration;
-pub use self::exposition::{Family, Format, write};
+pub use self::exposition::{Family, Format, Later, write};
 pub use self::lifecycle::{ApprovalDecision, Lifecycle, Signal};
 pub use self::log::Log;
 pub use self::notifications::Notifications;
@@ -121,5 +121,5 @@ impl Observer for Metrics {
 /// # Errors
 /// As [`write()`].
 pub fn render(families: Vec<Family>) -> Result<String, prometheus::Error> {
-    Ok(write(families, Format::Text)?.concat())
+    Ok(write(families, Format::Text)?.collect())
 }

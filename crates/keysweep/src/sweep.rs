@@ -171,6 +171,8 @@ async fn look(engine: &Engine, started: tokio::time::Instant) -> Result<Looked, 
     for (rule, exemption) in config.policy.lapsed_exemptions(engine.clock().now()) {
         tracing::warn!(%rule, until = %exemption.until, reason = exemption.reason, "exemption has lapsed");
     }
+    // Many records are about to change, and it would keep them as they were.
+    engine.forget_outlook();
     let mut plan = planned(engine, &config, &collection).await?;
     let (tickets, _) = plan.take_effects();
     let spare = std::mem::take(&mut plan.spare);

@@ -16,7 +16,7 @@ use wait4::Wait4 as _;
 use super::mail::MailServer;
 use super::measure::judged;
 use super::organization::{Organization, now, text};
-use super::visits::{People, VIEWS, get};
+use super::visits::{People, VIEWS, View, get};
 use crate::bench::milliseconds;
 use crate::command::{output, say};
 
@@ -30,6 +30,8 @@ const CPU_OF_LIST: Duration = Duration::from_millis(50);
 const SLOWER: f64 = 1.05;
 /// Memory, in MiB.
 const PEAK_MIB: f64 = 256.0;
+/// As Prometheus does.
+const SCRAPED_EVERY: Duration = Duration::from_secs(15);
 /// A sweep that takes longer does not end.
 const PATIENCE: Duration = Duration::from_secs(1800);
 
@@ -66,7 +68,7 @@ struct Life {
     /// Views that were answered while people looked, and those that were not.
     visits: (u64, u64),
     /// Processor time of each view afterwards.
-    views: Vec<(&'static str, Duration)>,
+    views: Vec<(View, Duration)>,
     peak_mib: f64,
 }
 
@@ -80,8 +82,8 @@ pub(super) fn measure(options: &Options) -> anyhow::Result<ExitCode> {
     let total = |life: &Life| life.sweeps.iter().sum::<Duration>().as_secs_f64();
     let ratio = total(&visited) / total(&alone);
     let mut failures = Vec::new();
-    for (name, cpu) in &visited.views {
-        if *cpu > CPU_OF_LIST {
+    for (View { name, is_list, .. }, cpu) in &visited.views {
+        if *is_list && *cpu > CPU_OF_LIST {
             failures.push(format!(
                 "{name}: {} ms of CPU, above {}",
                 cpu.as_millis(),
@@ -123,7 +125,7 @@ fn table(options: &Options, alone: &Life, visited: &Life, ratio: f64) -> String 
     text += &row("digests", &|life| life.digests.to_string());
     text += &row("views while it swept", &|life| life.visits.0.to_string());
     text += &row("peak memory, MiB", &|life| format!("{:.1}", life.peak_mib));
-    for (index, (name, _)) in VIEWS.iter().enumerate() {
+    for (index, View { name, .. }) in VIEWS.iter().enumerate() {
         let cpu =
             |life: &Life| life.views.get(index).map(|(_, cpu)| format!("{:.1}", cpu.as_secs_f64() * 1e3));
         text += &row(&format!("CPU of a view, ms: {name}"), &|life| cpu(life).unwrap_or_default());
@@ -159,7 +161,7 @@ fn live(options: &Options, people: u32) -> anyhow::Result<Life> {
     daemon.command(&["resume", "--reason", "bench"])?;
     let third = daemon.sweep_ends(second.1)?;
     let visits = visitors.leave();
-    let views = VIEWS.iter().map(|(name, path)| Ok((*name, daemon.cpu_of(path)?)));
+    let views = VIEWS.iter().map(|view| Ok((*view, daemon.cpu_of(view.path)?)));
     let views = views.collect::<anyhow::Result<Vec<_>>>()?;
     let digests = mail.taken();
     let peak_mib = daemon.stop()?;
@@ -200,7 +202,7 @@ impl Daemon {
     fn sweep_ends(&mut self, after: Duration) -> anyhow::Result<(Duration, Duration)> {
         let began = now();
         while began.elapsed() < PATIENCE {
-            thread::park_timeout(Duration::from_millis(500));
+            thread::park_timeout(SCRAPED_EVERY);
             if let Some(status) = self.process.try_wait().context("look after keysweep")? {
                 bail!("keysweep ended with {status}: {}", said(&self.folder));
             }

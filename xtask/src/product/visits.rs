@@ -13,29 +13,38 @@ use anyhow::{Context as _, bail};
 const REFRESH: Duration = Duration::from_secs(60);
 
 /// What people look at.
-pub(super) const VIEWS: [(&str, &str); 10] = [
-    ("overview", "/"),
-    ("keys of one owner", "/keys?owner=owner-00007@example.com"),
-    ("keys by state", "/keys?state=flagged&sort=idle"),
-    ("search", "/keys?q=svc-00003"),
-    ("keys of one account", "/keys?account=100000000007"),
-    ("all keys by priority", "/keys"),
-    ("keys by OU", "/keys?group=ou"),
-    ("keys by owner", "/keys?group=owner"),
-    ("accounts", "/accounts"),
-    ("calendar", "/calendar"),
+pub(super) const VIEWS: [View; 10] = [
+    View { name: "overview", path: "/", is_list: false },
+    View { name: "keys of one owner", path: "/keys?owner=owner-00007@example.com", is_list: true },
+    View { name: "keys by state", path: "/keys?state=flagged&sort=idle", is_list: true },
+    View { name: "search", path: "/keys?q=svc-00003", is_list: true },
+    View { name: "keys of one account", path: "/keys?account=100000000007", is_list: true },
+    View { name: "all keys by priority", path: "/keys", is_list: true },
+    View { name: "keys by OU", path: "/keys?group=ou", is_list: false },
+    View { name: "keys by owner", path: "/keys?group=owner", is_list: false },
+    View { name: "accounts", path: "/accounts", is_list: false },
+    View { name: "calendar", path: "/calendar", is_list: false },
 ];
+
+/// A view of the page.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct View {
+    pub(super) name: &'static str,
+    pub(super) path: &'static str,
+    /// Whether it is a list of keys, for which there is a gate; the others read all of them, to group or to count.
+    pub(super) is_list: bool,
+}
 
 /// The body of an answer.
 pub(super) fn get(address: SocketAddr, path: &str) -> anyhow::Result<String> {
     let mut stream = TcpStream::connect(address).with_context(|| format!("connect to {address}"))?;
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    let request = format!("GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n");
     stream.write_all(request.as_bytes()).context("send a request")?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).context("read an answer")?;
     let answer = String::from_utf8_lossy(&answer).into_owned();
     let Some((head, body)) = answer.split_once("\r\n\r\n") else { bail!("{path}: no answer") };
-    if !head.starts_with("HTTP/1.1 200 ") {
+    if !head.starts_with("HTTP/1.0 200 ") {
         bail!("{path}: {}", head.lines().next().unwrap_or_default());
     }
     Ok(body.to_owned())
@@ -58,7 +67,7 @@ impl People {
             let views = VIEWS.iter().cycle().skip(usize::try_from(number).unwrap_or(0));
             thread::spawn(move || {
                 thread::park_timeout(REFRESH * number / count.max(1));
-                for (_, path) in views {
+                for View { path, .. } in views {
                     if gone.load(Ordering::Acquire) {
                         return;
                     }

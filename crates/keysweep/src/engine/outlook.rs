@@ -116,6 +116,11 @@ impl Engine {
         outlook
     }
 
+    /// Gives the memory of the last outlook back, with the records that it has and the state has no more.
+    pub(crate) fn forget_outlook(&self) {
+        *self.outlook.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
     /// A person has decided something, and is to see what came of it.
     pub(crate) fn decided(&self) {
         self.decided.fetch_max(self.store().last_seq(), Ordering::AcqRel);

@@ -2,7 +2,7 @@
 //!
 //! The registry's library writes the first only.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use prometheus::TextEncoder;
 use prometheus::proto::{LabelPair, Metric, MetricFamily, MetricType};
@@ -64,6 +64,26 @@ pub enum Family {
     Registered(MetricFamily),
     /// Made for this scrape.
     Gauges(Gauges),
+    /// Made when its turn comes: an organization has megabytes of them.
+    Later(Later),
+}
+
+/// A family of gauges that is made when it is written.
+pub struct Later {
+    name: &'static str,
+    make: Box<dyn FnOnce() -> Gauges + Send>,
+}
+
+impl Later {
+    pub(super) fn new(name: &'static str, make: impl FnOnce() -> Gauges + Send + 'static) -> Self {
+        Self { name, make: Box::new(make) }
+    }
+}
+
+impl fmt::Debug for Later {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Later").field(&self.name).finish()
+    }
 }
 
 impl Family {
@@ -71,31 +91,44 @@ impl Family {
         match self {
             Self::Registered(family) => family.name(),
             Self::Gauges(gauges) => gauges.name,
+            Self::Later(later) => later.name,
         }
     }
 
-    fn is_empty(&self) -> bool {
-        match self {
-            Self::Registered(family) => family.get_metric().is_empty(),
-            Self::Gauges(gauges) => gauges.samples.is_empty(),
-        }
+    fn text(self, format: Format) -> Result<Text, prometheus::Error> {
+        let text = match (self, format) {
+            (Self::Later(later), _) => return Ok(Text::Later(later)),
+            (Self::Registered(family), _) if family.get_metric().is_empty() => String::new(),
+            (Self::Registered(family), Format::Text) => TextEncoder::new().encode_to_string(&[family])?,
+            (Self::Registered(family), Format::OpenMetrics) => open_metrics(&family),
+            (Self::Gauges(gauges), format) => gauges_text(gauges, format),
+        };
+        Ok(Text::Ready(text))
     }
+}
 
-    fn write(self, format: Format) -> Result<String, prometheus::Error> {
-        match (self, format) {
-            (Self::Registered(family), Format::Text) => TextEncoder::new().encode_to_string(&[family]),
-            (Self::Registered(family), Format::OpenMetrics) => Ok(open_metrics(&family)),
-            (Self::Gauges(Gauges { name, help, mut samples }), format) => {
-                samples.insert_str(0, &head(name, "gauge", help, format));
-                Ok(samples)
-            }
-        }
+/// The text of a family; empty if it has no series.
+enum Text {
+    Ready(String),
+    Later(Later),
+}
+
+fn gauges_text(Gauges { name, help, mut samples }: Gauges, format: Format) -> String {
+    if !samples.is_empty() {
+        samples.insert_str(0, &head(name, "gauge", help, format));
     }
+    samples
 }
 
 impl From<MetricFamily> for Family {
     fn from(family: MetricFamily) -> Self {
         Self::Registered(family)
+    }
+}
+
+impl From<Later> for Family {
+    fn from(later: Later) -> Self {
+        Self::Later(later)
     }
 }
 
@@ -105,19 +138,26 @@ impl From<Gauges> for Family {
     }
 }
 
-/// Families by name, each a text of its own. Those without a series are left out.
+/// Families by name, each a text of its own, made when it is asked for. Those without a series are left out.
 ///
 /// # Errors
 /// A family without a name: one of ours has a bug.
-pub fn write(mut families: Vec<Family>, format: Format) -> Result<Vec<String>, prometheus::Error> {
-    families.retain(|family| !family.is_empty());
+pub fn write(
+    mut families: Vec<Family>,
+    format: Format,
+) -> Result<impl Iterator<Item = String> + Send + use<>, prometheus::Error> {
     families.sort_by(|a, b| a.name().cmp(b.name()));
-    let texts = families.into_iter().map(|family| family.write(format));
+    let texts: Vec<Text> =
+        families.into_iter().map(|family| family.text(format)).collect::<Result<_, _>>()?;
+    let texts = texts.into_iter().map(move |text| match text {
+        Text::Ready(text) => text,
+        Text::Later(later) => gauges_text((later.make)(), format),
+    });
     let end = match format {
         Format::Text => None,
-        Format::OpenMetrics => Some(Ok("# EOF\n".to_owned())),
+        Format::OpenMetrics => Some("# EOF\n".to_owned()),
     };
-    texts.chain(end).collect()
+    Ok(texts.filter(|text| !text.is_empty()).chain(end))
 }
 
 fn head(name: &str, kind: &str, help: &str, format: Format) -> String {
@@ -220,13 +260,15 @@ mod tests {
             keys.into(),
             Gauges::single("up", "Up.", 0.5).into(),
             Gauges::new("none", "None.").into(),
+            Later::new("later_none", || Gauges::new("later_none", "None.")).into(),
+            Later::new("later", || Gauges::single("later", "Later.", 1_u64)).into(),
         ]);
         families
     }
 
     #[test]
     fn text_is_as_the_format_says() {
-        let text = write(mk_families(), Format::Text).unwrap().concat();
+        let text = write(mk_families(), Format::Text).unwrap().collect::<String>();
         assert_eq!(
             text,
             r#"# HELP calls_total Calls: "all" of\nthem.
@@ -235,6 +277,9 @@ calls_total{api="a\\b\"c\nd"} 3
 # HELP keys Keys.
 # TYPE keys gauge
 keys{account_id="111122223333",name="a\\b\"c\nd"} 7
+# HELP later Later.
+# TYPE later gauge
+later 1
 # HELP took_seconds T.
 # TYPE took_seconds histogram
 took_seconds_bucket{api="x",le="0.5"} 0
@@ -251,7 +296,7 @@ up 0.5
 
     #[test]
     fn open_metrics_is_as_its_specification_says() {
-        let text = write(mk_families(), Format::OpenMetrics).unwrap().concat();
+        let text = write(mk_families(), Format::OpenMetrics).unwrap().collect::<String>();
         assert_eq!(
             text,
             r#"# HELP calls Calls: \"all\" of\nthem.
@@ -260,6 +305,9 @@ calls_total{api="a\\b\"c\nd"} 3
 # HELP keys Keys.
 # TYPE keys gauge
 keys{account_id="111122223333",name="a\\b\"c\nd"} 7
+# HELP later Later.
+# TYPE later gauge
+later 1
 # HELP took_seconds T.
 # TYPE took_seconds histogram
 took_seconds_bucket{api="x",le="0.5"} 0

@@ -52,8 +52,9 @@ pub fn families(observed: &Observed<'_>) -> Vec<Family> {
     families.extend(lifecycle(&tally));
     families.extend(notifications(&observed.policy.notices, observed.state));
     families.extend(owners(&observed.policy.owners, &tally));
-    families.extend(accounts::families(observed, &tally));
-    families.into_iter().map(Family::from).collect()
+    families.extend(accounts::counts(observed, &tally));
+    let of_accounts = accounts::families(observed.state, &tally).into_iter().map(Family::from);
+    families.into_iter().map(Family::from).chain(of_accounts).collect()
 }
 
 fn process(observed: &Observed<'_>) -> Vec<Gauges> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::{FromRequestParts, State};
 use axum::http::HeaderMap;
-use axum::http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HOST, VARY};
+use axum::http::header::{ACCEPT, CONTENT_TYPE, HOST, VARY};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
@@ -46,17 +46,19 @@ pub(in crate::serve) async fn scrape(
     match texts.map(|texts| texts.map_err(|error| error.to_string())) {
         Some(Ok(texts)) => {
             // A family at a time: ten thousand accounts have ten megabytes of them.
-            let length = texts.iter().map(String::len).sum::<usize>();
-            let body = Body::from_stream(stream::iter(texts.into_iter().map(Ok::<_, Infallible>)));
-            let about = [(CONTENT_TYPE, format.content_type()), (VARY, "accept")];
-            (about, [(CONTENT_LENGTH, length.to_string())], body).into_response()
+            let body = Body::from_stream(stream::iter(texts.map(Ok::<_, Infallible>)));
+            ([(CONTENT_TYPE, format.content_type()), (VARY, "accept")], body).into_response()
         }
         Some(Err(error)) => failed("metrics", &error).into_response(),
         None => failed("metrics", "the work was broken off").into_response(),
     }
 }
 
-fn families_now(app: &App, format: Format) -> Result<Vec<String>, prometheus::Error> {
+/// The text of each family, as the state is now.
+fn families_now(
+    app: &App,
+    format: Format,
+) -> Result<impl Iterator<Item = String> + Send + use<>, prometheus::Error> {
     let engine = app.engine();
     let (config, latest, store) = (engine.config(), engine.latest(), engine.store());
     let (now, store_bytes) = (engine.clock().now(), store.size_on_disk());
