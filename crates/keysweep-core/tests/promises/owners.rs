@@ -1,17 +1,18 @@
 //! To whom a key belongs: whoever is told of it is its owner, and nobody else.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use keysweep_core::evidence::{Creation, TracedCall};
-use keysweep_core::facts::Fact;
+use keysweep_core::facts::{Fact, KeyFacts};
 use keysweep_core::owner::{
     Confidence, Contact, ContactRule, Directory, Owner, OwnerSource, Owners, Person, Traces,
 };
 use keysweep_core::plan::Next;
 use keysweep_core::policy::{ApprovalFor, Mode};
 use keysweep_core::render::rows;
-use keysweep_core::state::Body;
+use keysweep_core::state::{Body, Control, State};
 use proptest::prelude::*;
 
 use crate::mk::*;
@@ -286,6 +287,28 @@ fn one_name_in_another_case_is_one_owner() {
     tag(&mut world, &[("Owner", "Payments")]);
     assert_eq!(world.run(6, 7), 1);
     assert!(!world.names_of(0).contains(&"notice_voided"));
+}
+
+/// 50,000 keys have a few thousand owners.
+#[test]
+fn keys_of_the_same_owner_share_one_copy_of_it() {
+    let mut world = mk_world(Mode::Deactivate, &[("Owner", "payments")]);
+    world.sweep(day(0));
+    world.keys.push(KeyFacts { tags: world.keys[0].tags.clone(), ..mk_key(1) });
+    world.sweep(day(1));
+    let shared = |state: &State| {
+        let owner = |key| state.record(&mk_key_id(key)).unwrap().owner.clone().unwrap();
+        Arc::ptr_eq(&owner(0), &owner(1))
+    };
+    assert!(shared(&world.state));
+
+    // As a store loads them: each record from bytes of its own.
+    let apart = world.state.records().cloned().map(|mut record| {
+        record.owner = record.owner.map(|owner| Arc::new(Owner::clone(&owner)));
+        (record.identity.key.clone(), record)
+    });
+    let state = State::from_parts(apart.collect(), BTreeMap::new(), Control::default());
+    assert!(shared(&state));
 }
 
 #[test]
