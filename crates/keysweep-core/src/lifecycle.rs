@@ -158,7 +158,7 @@ pub enum State {
     /// The intent to deactivate is on disk; the outcome is not.
     Deactivating(Box<Deactivating>),
     /// Inactive, under watch.
-    Deactivated(Deactivated),
+    Deactivated(Box<Deactivated>),
     /// The intent to delete is on disk; the outcome is not.
     Deleting(Box<Deleting>),
     /// Deleted by keysweep.

@@ -192,7 +192,7 @@ fn mk_scan(facts: &KeyFacts, sighting: &Sighting) -> AccountScan {
 const AGO: SignedDuration = SignedDuration::from_hours(24 * 30);
 
 fn mk_deactivated(since: Timestamp, sighting: &Sighting) -> KeyState {
-    KeyState::Deactivated(Deactivated {
+    KeyState::Deactivated(Box::new(Deactivated {
         origin: DeactivatedBy::Keysweep,
         since,
         finding: FindingKind::NeverUsed,
@@ -204,7 +204,7 @@ fn mk_deactivated(since: Timestamp, sighting: &Sighting) -> KeyState {
         last_use_moved: false,
         bundle: Some(BundleId::from([0; 32])),
         team_told: false,
-    })
+    }))
 }
 
 fn mk_flagged(since: Timestamp) -> KeyState {

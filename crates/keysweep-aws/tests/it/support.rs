@@ -232,7 +232,7 @@ fn mk_state(deactivated: bool, now: Timestamp, last_use: &LastUse, sighting: &Si
     let (finding, last_use) = (FindingKind::Unused, last_use.clone());
     let since = now - SignedDuration::from_hours(24 * 30);
     if deactivated {
-        KeyState::Deactivated(Deactivated {
+        KeyState::Deactivated(Box::new(Deactivated {
             origin: DeactivatedBy::Keysweep,
             since,
             finding,
@@ -244,7 +244,7 @@ fn mk_state(deactivated: bool, now: Timestamp, last_use: &LastUse, sighting: &Si
             last_use_moved: false,
             bundle: Some(BundleId::from([0; 32])),
             team_told: false,
-        })
+        }))
     } else {
         KeyState::Flagged(Flagged {
             finding,

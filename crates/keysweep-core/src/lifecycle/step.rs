@@ -90,7 +90,7 @@ fn flagged(mut data: Flagged, when: When<'_>, event: &KeyEvent) -> Step {
                     DeactivatedBy::External
                 }
             };
-            stay(State::Deactivated(Deactivated {
+            stay(State::Deactivated(Box::new(Deactivated {
                 origin,
                 since: when.at,
                 finding: data.finding,
@@ -103,7 +103,7 @@ fn flagged(mut data: Flagged, when: When<'_>, event: &KeyEvent) -> Step {
                 setback: None,
                 bundle: None,
                 team_told: false,
-            }))
+            })))
         }
         // AWS had set it Inactive, so that somebody set it Active again.
         KeyEvent::Seen(Seen::Reactivated { hold_until })
@@ -154,7 +154,7 @@ fn deactivating(data: Deactivating, when: When<'_>, event: &KeyEvent) -> Step {
             let Flagged { finding, notice, .. } = data.flagged;
             let ours = request_id.is_some() || data.intent.explains(sighting.at);
             let origin = if ours { DeactivatedBy::Keysweep } else { DeactivatedBy::External };
-            stay(State::Deactivated(Deactivated {
+            stay(State::Deactivated(Box::new(Deactivated {
                 origin,
                 since: when.at,
                 finding,
@@ -167,7 +167,7 @@ fn deactivating(data: Deactivating, when: When<'_>, event: &KeyEvent) -> Step {
                 setback: None,
                 bundle: None,
                 team_told: false,
-            }))
+            })))
         }
         KeyEvent::Change(Change::Refused { action: Action::Deactivate, detail, .. }) => {
             stay(State::Flagged(set_back(data.flagged, when, SetbackKind::Refused, detail)))
@@ -220,7 +220,7 @@ fn deactivating(data: Deactivating, when: When<'_>, event: &KeyEvent) -> Step {
     }
 }
 
-fn deactivated(mut data: Deactivated, when: When<'_>, event: &KeyEvent) -> Step {
+fn deactivated(mut data: Box<Deactivated>, when: When<'_>, event: &KeyEvent) -> Step {
     match event {
         KeyEvent::Seen(Seen::Reactivated { hold_until }) => woken(when, *hold_until),
         KeyEvent::Seen(Seen::LastUseMoved { last_use }) => {
@@ -232,14 +232,14 @@ fn deactivated(mut data: Deactivated, when: When<'_>, event: &KeyEvent) -> Step 
         }
         KeyEvent::Seen(Seen::Absent) => absent(when),
         KeyEvent::Consent(event) => {
-            let Deactivated { notice, approval, team_told, .. } = &mut data;
+            let Deactivated { notice, approval, team_told, .. } = &mut *data;
             let hold = Given { to: Planned::Delete, notice, approval, team_told }.apply(when, event)?;
             Some((State::Deactivated(data), hold))
         }
         KeyEvent::Change(Change::Intent { action: Action::Delete, deadline, .. }) => {
             data.bundle.take()?;
             let intent = open(when, *deadline);
-            stay(State::Deleting(Box::new(Deleting { deactivated: data, intent })))
+            stay(State::Deleting(Box::new(Deleting { deactivated: *data, intent })))
         }
         KeyEvent::Seen(
             Seen::Flagged { .. }
@@ -276,11 +276,11 @@ fn deleting(data: Deleting, when: When<'_>, event: &KeyEvent) -> Step {
         }
         KeyEvent::Change(Change::Refused { action: Action::Delete, detail, .. }) => {
             let setback = set_back_to(Action::Delete, when, SetbackKind::Refused, detail);
-            stay(State::Deactivated(Deactivated { setback, ..data.deactivated }))
+            stay(State::Deactivated(Box::new(Deactivated { setback, ..data.deactivated })))
         }
         KeyEvent::Change(Change::Unclear { action: Action::Delete, detail, .. }) => {
             let setback = set_back_to(Action::Delete, when, SetbackKind::Unclear, detail);
-            stay(State::Deactivated(Deactivated { setback, ..data.deactivated }))
+            stay(State::Deactivated(Box::new(Deactivated { setback, ..data.deactivated })))
         }
         KeyEvent::Seen(Seen::Reactivated { hold_until }) => woken(when, *hold_until),
         KeyEvent::Seen(Seen::Absent) => absent(when),
