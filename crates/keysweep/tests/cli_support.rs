@@ -1,5 +1,4 @@
 //! What the tests of the command line share.
-#![allow(dead_code, reason = "each test binary uses its part")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "clippy knows no helpers of tests")]
 
 use std::path::{Path, PathBuf};
